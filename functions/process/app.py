@@ -1,0 +1,82 @@
+"""Wiring: one batch of records to `aftersend.ingest`, and its report to logs, metrics and the answer.
+
+Deployed once for each source, which the SOURCE variable names.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.config import Config
+
+from aftersend import classify, settings
+from aftersend.archive import Archive
+from aftersend.deadletters import DeadLetters
+from aftersend.digest import digest
+from aftersend.errors import StoreUnavailable
+from aftersend.ingest import Ports, Report, ingest
+from aftersend.lambda_event import answers_by_item, messages
+from aftersend.store import Store, Tables
+
+logger = Logger()
+metrics = Metrics()
+
+CLIENT = Config(max_pool_connections=64, parameter_validation=False, retries={"mode": "standard", "max_attempts": 4})
+
+
+@lru_cache(maxsize=1)
+def _ports() -> tuple[Ports, bytes]:
+    """Clients and settings, made once for each execution environment."""
+    config = settings.load()
+    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    connect = partial(boto3.client, config=CLIENT)
+    ports = Ports(
+        source=config.source,
+        store=Store(connect("dynamodb"), tables),
+        archive=Archive(connect("s3"), config.archive_bucket),
+        dead_letters=DeadLetters(partial(connect, "sqs"), config.dead_letter_queue),
+        policy=config.policy,
+        classify=classify.load(),
+        pool=ThreadPoolExecutor(config.workers),
+        clock=lambda: datetime.now(UTC),
+    )
+    return ports, config.digest_key
+
+
+_ports()  # at start, where it costs no message any time
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Work one batch; hand back the messages that our side could not store."""
+    ports, key = _ports()
+    report = ingest(messages(event), ports)
+    _tell(report, ports.source, key)
+    if report.failed and not answers_by_item(event):
+        raise StoreUnavailable("not stored: the whole event must come again")
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.failed]}
+
+
+def _tell(report: Report, source: str, key: bytes) -> None:
+    """One line of log and one set of metrics a batch; addresses appear only as keyed digests."""
+    numbers = report.numbers()
+    metrics.add_dimension("source", source)
+    for name, number in numbers.items():
+        metrics.add_metric(name, MetricUnit.Count, number)
+    if report.ages:
+        metrics.add_metric("FeedbackAge", MetricUnit.Seconds, max(report.ages))
+    metrics.flush_metrics()
+    logger.info(
+        "batch",
+        extra={
+            **numbers,
+            "suppressed": [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]],
+            "malformed": dict(list(report.malformed.items())[:10]),
+            "failed": dict(list(report.failed.items())[:10]),
+        },
+    )

@@ -1,0 +1,65 @@
+"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge. A parser sees only the body.
+
+Sources: SNS developer guide, message and JSON formats; EventBridge event structure reference.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from aftersend.errors import MalformedFeedback
+
+MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
+MAX_DEPTH: Final = 3  # EventBridge to SNS to SQS is the deepest that a user can build by subscribing
+
+
+class _Envelope(Struct):
+    """Every key that tells one envelope from another; all absent in a body that has none."""
+
+    type: str | None = field(name="Type", default=None)
+    message: Raw = field(name="Message", default=Raw())
+    detail_type: str | None = field(name="detail-type", default=None)
+    detail: Raw = Raw()
+
+
+_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_string: Final = msgspec.json.Decoder(str).decode
+
+_SNS_TYPES: Final = frozenset({"Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"})
+
+
+def peel(body: bytes) -> bytes:
+    """The source's own body, out of whatever carried it; a body without an envelope is returned as it is.
+
+    Raises MalformedFeedback where the body is larger than any carrier allows. What cannot be read as an envelope is
+    left to the parser, which knows its source and can say what is wrong.
+    """
+    if len(body) > MAX_BYTES:
+        raise MalformedFeedback("envelope", f"{len(body)} bytes are more than the {MAX_BYTES} that a queue carries")
+    for _ in range(MAX_DEPTH):
+        inner = _open(body)
+        if inner is None:
+            return body
+        body = inner
+    return body
+
+
+def _open(body: bytes) -> bytes | None:
+    """What the outermost envelope holds, or None where there is none."""
+    try:
+        envelope = _envelope(body)
+        if envelope.type in _SNS_TYPES and envelope.message:
+            return _message(bytes(envelope.message))
+    except (msgspec.DecodeError, UnicodeDecodeError):  # not JSON, or not an object with these types
+        return None
+    if envelope.detail_type is not None and envelope.detail:
+        return bytes(envelope.detail)
+    return None
+
+
+def _message(raw: bytes) -> bytes:
+    """SNS always sends a string that holds the body; samples on the web also show the object itself."""
+    return _string(raw).encode() if raw[:1] == b'"' else raw

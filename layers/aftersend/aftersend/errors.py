@@ -1,0 +1,50 @@
+"""Errors by culprit: whose fault decides what happens to a message.
+
+AftersendError
+├── FeedbackError            theirs: never retried, kept in the dead-letter queue with the reason
+│   ├── MalformedFeedback    a body that the source's parser cannot read
+│   └── NotVerified          a signature, certificate or secret that does not hold
+├── ServiceError             ours: the message goes back to its queue and is tried again
+│   ├── StoreUnavailable     a table, bucket or queue did not answer
+│   └── ContentionExhausted  every conditional write lost against another writer
+└── ConfigurationError       the operator's: says which field, raised at start
+"""
+
+from __future__ import annotations
+
+
+class AftersendError(Exception):
+    """Root of all errors that Aftersend raises on purpose."""
+
+
+class FeedbackError(AftersendError):
+    """The sender of the feedback is at fault: trying again cannot help."""
+
+
+class MalformedFeedback(FeedbackError):
+    """A body that the parser of `source` cannot read; `why` is safe to log (it quotes no address)."""
+
+    def __init__(self, source: str, why: str) -> None:
+        super().__init__(f"{source}: {why}")
+        self.source = source
+        self.why = why
+
+
+class NotVerified(FeedbackError):
+    """A signature, certificate or shared secret that does not hold."""
+
+
+class ServiceError(AftersendError):
+    """Our own side is at fault: the message must come back."""
+
+
+class StoreUnavailable(ServiceError):
+    """A table, bucket or queue did not answer, or refused us."""
+
+
+class ContentionExhausted(ServiceError):
+    """Every conditional write of one item lost against another writer."""
+
+
+class ConfigurationError(AftersendError):
+    """The operator's configuration is wrong; the message names the field."""

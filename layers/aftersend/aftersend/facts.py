@@ -1,0 +1,143 @@
+"""The set of facts: a union that is commutative, associative and idempotent, and bounded without losing that.
+
+The same fact may arrive by several paths that tell it more or less fully: two copies are joined field by field. The
+set is bounded by rules that depend only on its content, never on the order of arrival: of each kind the earliest and
+the very last stay; between them a fact keeps only what decides. `(occurred_at, id)` never changes for a fact, so
+what one writer drops, every other writer drops too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aftersend.model import Context, Engagement, Evidence, Feedback, Kind
+from aftersend.text import cut_or_none
+
+# How many facts of each kind an outcome holds: 64 that decide, 32 opens and 32 clicks.
+BOUNDS: Final[dict[Kind, int]] = {
+    Kind.SENT: 2,
+    Kind.REJECTED: 4,
+    Kind.DEFERRED: 16,
+    Kind.DELIVERED: 8,
+    Kind.BOUNCED: 16,
+    Kind.AUTO_REPLIED: 4,
+    Kind.COMPLAINED: 4,
+    Kind.COMPLAINT_WITHDRAWN: 2,
+    Kind.UNSUBSCRIBED: 2,
+    Kind.SUBSCRIBED: 2,
+    Kind.EXPIRED: 2,
+    Kind.UNKNOWN: 2,
+    Kind.OPENED: 32,
+    Kind.CLICKED: 32,
+}
+
+# How many of the earliest keep their whole evidence; the last of a kind always does.
+WHOLE: Final = {Kind.BOUNCED: 4}
+# Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
+WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED, Kind.AUTO_REPLIED, Kind.UNKNOWN})
+LINE: Final = 256
+CORRELATIONS: Final = 16
+
+_S = TypeVar("_S", bound=Struct)
+
+
+def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedback, ...]:
+    """All facts of both, each once, bounded, in their order. Facts of `stored` are without context, and so are all
+    that come back: `contexts` gathers it."""
+    known = {fact.id: fact for fact in stored}
+    for fact in new:
+        bare = fact if fact.context is None else replace(fact, context=None)
+        known[fact.id] = join(known[fact.id], bare) if fact.id in known else bare
+    return _bounded(sorted(known.values(), key=_order))
+
+
+def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
+    """What the sender said of the message, from every fact that tells something of it."""
+    for fact in new:
+        if fact.context is not None:
+            stored = join(stored, fact.context)
+    if len(stored.correlation) > CORRELATIONS:
+        stored = replace(stored, correlation=dict(sorted(stored.correlation.items())[:CORRELATIONS]))
+    return stored
+
+
+def join(one: _S, other: _S) -> _S:
+    """The least that tells all that both tell, field by field: something before nothing, else the greater.
+
+    A flag is a doubt (`derived`, `machine`): it stands only while both have it.
+    """
+    if one == other:
+        return one
+    changes = {}
+    for name in one.__struct_fields__:
+        mine, theirs = getattr(one, name), getattr(other, name)
+        if mine != theirs:
+            changes[name] = _greater(mine, theirs)
+    return replace(one, **changes)
+
+
+def _greater(mine: object, theirs: object) -> object:
+    match mine, theirs:
+        case None, _:
+            return theirs
+        case _, None:
+            return mine
+        case bool(), bool():
+            return mine and theirs
+        case Struct(), Struct():
+            return join(mine, theirs)
+        case dict(), dict():
+            return {name: max(mine.get(name, ""), theirs.get(name, "")) for name in sorted({*mine, *theirs})}
+    return theirs if theirs > mine else mine  # type: ignore[operator]  # both are of one type that has an order
+
+
+def _order(fact: Feedback) -> tuple[object, str]:
+    return fact.occurred_at, fact.id
+
+
+def _bounded(facts: list[Feedback]) -> tuple[Feedback, ...]:
+    """The facts that stay, each as whole as its place allows."""
+    if len(facts) == 1:
+        return (_whole(facts[0]),)
+    by_kind: dict[Kind, list[Feedback]] = {}
+    for fact in facts:
+        by_kind.setdefault(fact.kind, []).append(fact)
+    if all(len(group) <= 2 for group in by_kind.values()):
+        return tuple(_whole(fact) for fact in facts)
+    kept = [fact for kind, group in by_kind.items() for fact in _bounded_kind(kind, group)]
+    return tuple(sorted(kept, key=_order))
+
+
+def _bounded_kind(kind: Kind, facts: list[Feedback]) -> list[Feedback]:
+    bound, whole = BOUNDS[kind], WHOLE.get(kind, 1)
+    *early, last = facts[: bound - 1] + facts[bound - 1 :][-1:]
+    return [_whole(fact) if place < whole else _slim(fact) for place, fact in enumerate(early)] + [_whole(last)]
+
+
+def _whole(fact: Feedback) -> Feedback:
+    evidence = fact.evidence
+    if evidence is None or evidence.text is None or fact.kind in WORDY or len(evidence.text) * 4 <= LINE:
+        return fact
+    return replace(fact, evidence=replace(evidence, text=cut_or_none(evidence.text, LINE)))
+
+
+def _slim(fact: Feedback) -> Feedback:
+    """Only what decides and counts; the archive has the whole."""
+    evidence, seen = fact.evidence, fact.engagement
+    if evidence is not None:
+        evidence = Evidence(
+            code=evidence.code,
+            status=evidence.status,
+            word=evidence.word,
+            action=evidence.action,
+            phase=evidence.phase,
+            attempt=evidence.attempt,
+            derived=evidence.derived,
+        )
+    if seen is not None:
+        seen = Engagement(machine=seen.machine)
+    return replace(fact, evidence=evidence, engagement=seen, received_as=None)

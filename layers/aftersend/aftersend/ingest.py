@@ -1,0 +1,248 @@
+"""The use case: gather, decide, apply. One batch of raw bodies in, tables brought up to date, and a report of it.
+
+The order makes it safe to stop anywhere and start again with the same batch: bodies are archived first, outcomes are
+written before suppressions, and whatever was already done changes nothing when it is done again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from aftersend.archive import Message
+from aftersend.errors import MalformedFeedback, ServiceError
+from aftersend.model import Feedback, Key, Kind, Outcome, Status, Suppression
+from aftersend.outcome import Classify
+from aftersend.parsers import read
+from aftersend.policy import Claim, Policy, claim, counts
+from aftersend.steps import Answer, Errand, Refused, Request, record, settle
+
+CHUNK = 100  # keys read at once
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class Store(Protocol):
+    """Where outcomes and suppressions are kept: `aftersend.store.Store` is one."""
+
+    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
+    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
+    def answer(self, request: Request) -> Answer: ...  # noqa: D102
+
+
+class Keeper(Protocol):
+    """Where raw bodies are kept: `aftersend.archive.Archive` is one."""
+
+    def put(self, source: str, messages: Sequence[Message]) -> None: ...  # noqa: D102
+
+
+class Morgue(Protocol):
+    """Where unreadable bodies are parked: `aftersend.deadletters.DeadLetters` is one."""
+
+    def put(self, source: str, message: Message, why: str) -> None: ...  # noqa: D102
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """Everything that a batch is worked with."""
+
+    source: str
+    store: Store
+    archive: Keeper
+    dead_letters: Morgue
+    policy: Policy
+    classify: Classify
+    pool: Executor
+    clock: Callable[[], datetime]
+
+
+class Report(Struct, kw_only=True):
+    """What became of a batch. `failed` must come back; everything else is done."""
+
+    failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
+    malformed: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, which) -> how often
+    ages: list[float] = field(default_factory=list)  # seconds between each event and its arrival here
+    suppressed: list[tuple[str, str]] = field(default_factory=list)  # (recipient, cause) new in this batch
+
+    def numbers(self) -> dict[str, int]:
+        """Every count by the name of its metric: FeedbackBounced, VerdictHard, SuppressedStreak, Malformed …"""
+        named = {what + which.title().replace("_", ""): count for (what, which), count in self.counts.items() if count}
+        kept = {"Malformed": len(self.malformed), "Failed": len(self.failed)}
+        return named | {name: count for name, count in kept.items() if count}
+
+
+def ingest(messages: Sequence[Message], ports: Ports) -> Report:
+    """Bring one batch into the tables. Raises nothing: what our side could not do is in `Report.failed`."""
+    report = Report()
+    try:
+        ports.archive.put(ports.source, messages)
+    except ServiceError as error:
+        report.failed = {message.id: str(error) for message in messages}
+        return report
+    told = _gather(messages, ports, report)
+    outcomes = _record(told, ports, report)
+    _settle(told, outcomes, ports, report)
+    return report
+
+
+class _Told(Struct):
+    """What the batch says of one outcome, and which messages said it."""
+
+    facts: list[Feedback] = field(default_factory=list)
+    said_by: set[str] = field(default_factory=set)
+
+    def fail(self, report: Report, error: ServiceError) -> None:
+        report.failed.update(dict.fromkeys(self.said_by, str(error)))
+
+
+def _gather(messages: Sequence[Message], ports: Ports, report: Report) -> dict[Key, _Told]:
+    """Every fact of the batch by the outcome it belongs to; unreadable bodies are parked."""
+    told: defaultdict[Key, _Told] = defaultdict(_Told)
+    now = ports.clock()
+    for message in messages:
+        try:
+            facts = read(ports.source, message.body)
+        except MalformedFeedback as error:
+            _park(message, error, ports, report)
+            continue
+        if not facts:
+            report.counts["NoFeedback", ""] += 1
+        for fact in facts:
+            told[fact.key].facts.append(fact)
+            told[fact.key].said_by.add(message.id)
+            report.ages.append((now - fact.occurred_at).total_seconds())
+    return told
+
+
+def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Report) -> None:
+    try:
+        ports.dead_letters.put(ports.source, message, error.why)
+    except ServiceError as trouble:
+        report.failed[message.id] = str(trouble)
+    else:
+        report.malformed[message.id] = error.why
+
+
+def _record(told: dict[Key, _Told], ports: Ports, report: Report) -> dict[Key, Outcome]:
+    """Union the facts into their outcomes. What could not be stored is missing from the answer."""
+
+    def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
+        return _drive(record(stored, told[key].facts, ports.classify), ports.store)
+
+    outcomes: dict[Key, Outcome] = {}
+    for key, before, result in _read_and_apply(list(told), ports.store.outcomes, apply, ports.pool):
+        if isinstance(result, ServiceError):
+            told[key].fail(report, result)
+            continue
+        outcomes[key], refusals = result
+        report.counts["Conflicts", ""] += refusals
+        _count_new(told[key].facts, before, outcomes[key], report)
+    return outcomes
+
+
+def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, report: Report) -> None:
+    """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
+    known = {fact.id for fact in before.feedback} if before else set()
+    for fact in {fact.id: fact for fact in facts if fact.id not in known}.values():
+        report.counts["Feedback", fact.kind] += 1
+        if fact.id == after.decided_by and after.verdict is not None:
+            report.counts["Verdict", after.verdict.klass] += 1
+            report.counts["Reason", after.verdict.reason] += 1
+
+
+def _settle(told: dict[Key, _Told], outcomes: dict[Key, Outcome], ports: Ports, report: Report) -> None:
+    """Bring what the stored facts mean into the suppressions."""
+    errands, owners = _errands(told, outcomes, ports)
+
+    def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
+        return _drive(settle(errands[key], stored, ports.policy), ports.store)
+
+    for key, before, result in _read_and_apply(list(errands), ports.store.suppressions, apply, ports.pool):
+        if isinstance(result, ServiceError):
+            for owner in owners[key]:
+                told[owner].fail(report, result)
+            continue
+        after, refusals = result
+        report.counts["Conflicts", ""] += refusals
+        for cause in after.causes if after else ():
+            if before is None or cause not in before.causes:
+                report.counts["Suppressed", cause] += 1
+                report.suppressed.append((key[0], cause))
+
+
+# Kinds that can say nothing about suppression and end no streak: not worth a read.
+_SILENT = frozenset({Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN})
+_REFUSED = frozenset({Status.BOUNCED, Status.REJECTED})
+
+
+def _errands(
+    told: dict[Key, _Told], outcomes: dict[Key, Outcome], ports: Ports
+) -> tuple[dict[Key, Errand], dict[Key, set[Key]]]:
+    """What has to be settled, by suppression, and which outcomes ask for it."""
+    claims: defaultdict[Key, list[Claim]] = defaultdict(list)
+    recounts: set[Key] = set()
+    owners: defaultdict[Key, set[Key]] = defaultdict(set)
+    for key, outcome in outcomes.items():
+        everywhere = (outcome.recipient, "*")
+        for fact in told[key].facts:
+            if fact.kind in _SILENT:
+                continue
+            owners[everywhere].add(key)
+            said = claim(fact, ports.classify(fact), ports.policy)
+            if said is not None:
+                claims[said.recipient, said.scope].append(said)
+                owners[said.recipient, said.scope].add(key)
+        if _changes_streaks(outcome, ports.policy):
+            recounts.add(everywhere)
+            owners[everywhere].add(key)
+    return {key: Errand(key, tuple(claims[key]), key in recounts) for key in owners}, owners
+
+
+def _changes_streaks(outcome: Outcome, policy: Policy) -> bool:
+    """Whether this outcome may make a streak: it is a counted soft bounce, or it is no longer a proof of life."""
+    return counts(outcome, policy) or (outcome.status in _REFUSED and outcome.delivered_at is not None)
+
+
+def _read_and_apply(
+    keys: Sequence[Key],
+    read_many: Callable[[Sequence[Key]], dict[Key, _T]],
+    apply: Callable[[Key, _T | None], _R],
+    pool: Executor,
+) -> Iterable[tuple[Key, _T | None, _R | ServiceError]]:
+    """Read all keys in chunks and apply to each, concurrently. A failure stays with the keys that it hit."""
+    chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
+    stored: dict[Key, _T] = {}
+    readable: list[Key] = []
+    for chunk, found in zip(chunks, pool.map(lambda chunk: _attempt(read_many, chunk), chunks), strict=True):
+        if isinstance(found, ServiceError):
+            yield from ((key, None, found) for key in chunk)
+        else:
+            stored |= found
+            readable += chunk
+    results = pool.map(lambda key: _attempt(apply, key, stored.get(key)), readable)
+    yield from ((key, stored.get(key), result) for key, result in zip(readable, results, strict=True))
+
+
+def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceError:
+    try:
+        return function(*arguments)
+    except ServiceError as error:
+        return error
+
+
+def _drive(steps: Generator[Request, Answer, _T], store: Store) -> tuple[_T, int]:
+    """Carry out every step; the result, and how many writes were refused on the way."""
+    answer: Answer = None
+    refusals = 0
+    try:
+        while True:
+            answer = store.answer(steps.send(answer))
+            refusals += isinstance(answer, Refused)
+    except StopIteration as end:
+        return end.value, refusals

@@ -1,0 +1,213 @@
+"""Outcomes and suppressions as DynamoDB items and back. Pure: the shapes of the tables, and nothing of the client.
+
+Derived fields are native attributes, readable in the console and filterable in streams. The set of facts is one JSON
+string attribute, without what the item's keys say already. Times are ISO-8601 strings with milliseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from aftersend.model import (
+    Cause,
+    CauseKind,
+    Class,
+    Context,
+    Engagement,
+    Evidence,
+    Feedback,
+    Key,
+    Kind,
+    Outcome,
+    Reason,
+    Status,
+    Suppression,
+    Verdict,
+)
+from aftersend.suppression import lapses_at
+from aftersend.times import UNKNOWN, instant, iso
+
+Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"BOOL": …}, {"M": …}
+
+# A suppression with nothing in it keeps its version this long, so that no slow writer takes it for a new one.
+TOMBSTONE: Final = timedelta(days=2)
+
+_TIMES: Final = (
+    "first_at",
+    "last_at",
+    "delivered_at",
+    "bounced_at",
+    "complained_at",
+    "opened_at",
+    "clicked_at",
+    "engaged_at",
+)
+_COUNTS: Final = ("opens", "clicks", "attempts")
+
+
+class _Fact(Struct, frozen=True, omit_defaults=True, rename={"occurred_at": "at"}):
+    """A fact as it is stored: without message and recipient, which are the item's key."""
+
+    source: str
+    kind: Kind
+    occurred_at: datetime
+    id: str
+    received_as: str | None = None
+    scope: str | None = None
+    evidence: Evidence | None = None
+    engagement: Engagement | None = None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_facts: Final = msgspec.json.Decoder(list[_Fact]).decode
+_decode_causes: Final = msgspec.json.Decoder(dict[CauseKind, Cause]).decode
+
+
+def outcome_key(key: Key) -> Item:
+    """The primary key of an outcome."""
+    return {"recipient": {"S": key[0]}, "message": {"S": key[1]}}
+
+
+def suppression_key(key: Key) -> Item:
+    """The primary key of a suppression."""
+    return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
+
+
+def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
+    """The item of an outcome; it expires `retention` after its last feedback."""
+    item = outcome_key(outcome.key)
+    item["status"] = {"S": outcome.status}
+    item["decided_by"] = {"S": outcome.decided_by}
+    item["feedback"] = {"S": _encode([_stored(fact) for fact in outcome.feedback]).decode()}
+    item["version"] = {"N": str(outcome.version)}
+    for name in _TIMES:
+        if (moment := getattr(outcome, name)) is not None:
+            item[name] = {"S": iso(moment)}
+    for name in _COUNTS:
+        if count := getattr(outcome, name):
+            item[name] = {"N": str(count)}
+    if outcome.verdict is not None:
+        item |= {"class": {"S": outcome.verdict.klass}, "reason": {"S": outcome.verdict.reason}}
+        item["rule"] = {"S": outcome.verdict.rule}
+    if outcome.auto_replied:
+        item["auto_replied"] = {"BOOL": True}
+    if outcome.review:
+        item["review"] = {"S": outcome.review}
+    if outcome.saturated:
+        item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
+    if outcome.last_at > UNKNOWN:
+        item["expires_at"] = _epoch(outcome.last_at + retention)
+    return item | _context_item(outcome.context)
+
+
+def outcome_of(item: Item) -> Outcome:
+    """The outcome that `outcome_item` wrote."""
+    message, recipient = item["message"]["S"], item["recipient"]["S"]
+    derived: dict[str, Any] = {name: instant(item[name]["S"]) for name in _TIMES if name in item}
+    derived |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
+    return Outcome(
+        message=message,
+        recipient=recipient,
+        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(item["feedback"]["S"])),
+        context=_context_of(item),
+        status=Status(item["status"]["S"]),
+        verdict=_verdict_of(item) if "rule" in item else None,
+        decided_by=item["decided_by"]["S"],
+        auto_replied="auto_replied" in item,
+        review=item["review"]["S"] if "review" in item else None,
+        saturated=tuple(kind["S"] for kind in item["saturated"]["L"]) if "saturated" in item else (),
+        version=int(item["version"]["N"]),
+        **derived,
+    )
+
+
+def suppression_item(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
+    """The item of a suppression; it expires `retention` after nothing in it can hold any more.
+
+    `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
+    """
+    item = suppression_key(suppression.key)
+    item["causes"] = {"S": _encode(suppression.causes).decode()}
+    item["version"] = {"N": str(suppression.version)}
+    latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
+    if latest:
+        item |= {"day": {"S": iso(max(latest))[:10]}, "at": {"S": iso(max(latest))}}
+    if suppression.released_at is not None:
+        item["released_at"] = {"S": iso(suppression.released_at)}
+    for name in ("released_by", "note"):
+        if text := getattr(suppression, name):
+            item[name] = {"S": text}
+    if not suppression.causes and suppression.released_at is None:
+        item["expires_at"] = _epoch(now + TOMBSTONE)
+    elif (lapse := lapses_at(suppression)) is not None:
+        item["expires_at"] = _epoch(lapse + retention)
+    return item
+
+
+def suppression_of(item: Item) -> Suppression:
+    """The suppression that `suppression_item` wrote."""
+    return Suppression(
+        recipient=item["recipient"]["S"],
+        scope=item["scope"]["S"],
+        causes=_decode_causes(item["causes"]["S"]),
+        released_at=instant(item["released_at"]["S"]) if "released_at" in item else None,
+        released_by=item["released_by"]["S"] if "released_by" in item else None,
+        note=item["note"]["S"] if "note" in item else None,
+        version=int(item["version"]["N"]),
+    )
+
+
+def _stored(fact: Feedback) -> _Fact:
+    return _Fact(
+        fact.source,
+        fact.kind,
+        fact.occurred_at,
+        fact.id,
+        fact.received_as,
+        fact.scope,
+        fact.evidence,
+        fact.engagement,
+    )
+
+
+def _restored(fact: _Fact, message: str, recipient: str) -> Feedback:
+    return Feedback(
+        source=fact.source,
+        kind=fact.kind,
+        message=message,
+        recipient=recipient,
+        occurred_at=fact.occurred_at,
+        received_as=fact.received_as,
+        scope=fact.scope,
+        evidence=fact.evidence,
+        engagement=fact.engagement,
+        id=fact.id,
+    )
+
+
+def _context_item(context: Context) -> Item:
+    item: Item = {name: {"S": text} for name in ("sender", "subject") if (text := getattr(context, name))}
+    if context.correlation:
+        item["correlation"] = {"M": {name: {"S": value} for name, value in context.correlation.items()}}
+    return item
+
+
+def _context_of(item: Item) -> Context:
+    correlation = item["correlation"]["M"] if "correlation" in item else {}
+    return Context(
+        sender=item["sender"]["S"] if "sender" in item else None,
+        subject=item["subject"]["S"] if "subject" in item else None,
+        correlation={name: value["S"] for name, value in correlation.items()},
+    )
+
+
+def _verdict_of(item: Item) -> Verdict:
+    return Verdict(klass=Class(item["class"]["S"]), reason=Reason(item["reason"]["S"]), rule=item["rule"]["S"])
+
+
+def _epoch(moment: datetime) -> dict[str, str]:
+    return {"N": str(int(moment.timestamp()))}

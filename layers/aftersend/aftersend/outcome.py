@@ -1,0 +1,154 @@
+"""The fold: an outcome *is* the set of its feedback; everything else about it follows from the set and the rules.
+
+The order of statuses, whatever the times say:
+
+    sent < deferred < expired < delivered < rejected < bounced (soft) < bounced (hard) < complained
+
+Within one rank the latest `(occurred_at, id)` speaks. So a bounce before its delivery and a delivery before its
+bounce end in the same state, and so does everything that comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from aftersend.facts import BOUNDS, contexts, union
+from aftersend.model import Class, Context, Feedback, Kind, Outcome, Reason, Status, Verdict
+
+Classify = Callable[[Feedback], Verdict | None]
+
+_HARD_BOUNCE: Final = 6
+_COMPLAINT: Final = 7
+_DELIVERY: Final = 3
+
+# What each kind says of the message: its rank and the status it stands for.
+RANKS: Final[dict[Kind, tuple[int, Status]]] = {
+    Kind.UNKNOWN: (-1, Status.SENT),  # says no more than that the message exists
+    Kind.SENT: (0, Status.SENT),
+    Kind.DEFERRED: (1, Status.DEFERRED),
+    Kind.EXPIRED: (2, Status.EXPIRED),
+    Kind.DELIVERED: (_DELIVERY, Status.DELIVERED),
+    Kind.AUTO_REPLIED: (_DELIVERY, Status.DELIVERED),  # only what has arrived is answered
+    Kind.OPENED: (_DELIVERY, Status.DELIVERED),
+    Kind.CLICKED: (_DELIVERY, Status.DELIVERED),
+    Kind.UNSUBSCRIBED: (_DELIVERY, Status.DELIVERED),
+    Kind.SUBSCRIBED: (_DELIVERY, Status.DELIVERED),
+    Kind.COMPLAINT_WITHDRAWN: (_DELIVERY, Status.DELIVERED),
+    Kind.REJECTED: (4, Status.REJECTED),
+    Kind.BOUNCED: (5, Status.BOUNCED),
+    Kind.COMPLAINED: (_COMPLAINT, Status.COMPLAINED),
+}
+ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED})
+# The provider's own documents ask for a person's look at these (Amazon SES, handling of transient bounces).
+_CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
+
+
+def absorb(stored: Outcome | None, new: Sequence[Feedback], classify: Classify) -> Outcome:
+    """The outcome that knows all that `stored` knows and all of `new`, which is not empty and of one key.
+
+    Returns `stored` itself where `new` adds nothing: there is nothing to write then.
+    """
+    before = stored.feedback if stored else ()
+    context = contexts(stored.context if stored else Context(), new)
+    facts = union(before, new)
+    if stored is not None and facts == before and context == stored.context:
+        return stored
+    return fold(facts, context, classify, version=stored.version if stored else 0)
+
+
+def fold(facts: tuple[Feedback, ...], context: Context, classify: Classify, *, version: int = 0) -> Outcome:
+    """What follows from a set of facts that is not empty, of one message and one recipient, in its order."""
+    by_kind: dict[Kind, list[Feedback]] = {}
+    for fact in facts:
+        by_kind.setdefault(fact.kind, []).append(fact)
+    complaint = _standing_complaint(by_kind)
+    speaker, verdict = _speaker(facts, complaint, classify)
+    arrived = by_kind.get(Kind.DELIVERED) or [fact for fact in facts if _proves_delivery(fact)]
+    opened, clicked = by_kind.get(Kind.OPENED, []), by_kind.get(Kind.CLICKED, [])
+    engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
+    status = Status.DELIVERED if _is_withdrawn(speaker, complaint) else RANKS[speaker.kind][1]
+    bounced = [speaker] if status is Status.BOUNCED else by_kind.get(Kind.BOUNCED, [])
+    return Outcome(
+        message=speaker.message,
+        recipient=speaker.recipient,
+        feedback=facts,
+        context=context,
+        status=status,
+        verdict=verdict,
+        decided_by=speaker.id,
+        first_at=facts[0].occurred_at,
+        last_at=facts[-1].occurred_at,
+        delivered_at=arrived[0].occurred_at if arrived else None,
+        bounced_at=bounced[-1].occurred_at if bounced else None,
+        complained_at=complaint.occurred_at if complaint else None,
+        opened_at=opened[0].occurred_at if opened else None,
+        clicked_at=clicked[0].occurred_at if clicked else None,
+        engaged_at=engaged[-1].occurred_at if engaged else None,
+        opens=len(opened),
+        clicks=len(clicked),
+        attempts=_attempts(facts, by_kind),
+        auto_replied=Kind.AUTO_REPLIED in by_kind,
+        review=_review(speaker, status, verdict, engaged),
+        saturated=tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind])),
+        version=version,
+    )
+
+
+def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
+    """The latest complaint, unless a later not-spam report has taken it back."""
+    complaints = by_kind.get(Kind.COMPLAINED)
+    if not complaints:
+        return None
+    withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN)
+    if withdrawals and withdrawals[-1].order > complaints[-1].order:
+        return None
+    return complaints[-1]
+
+
+def _is_withdrawn(fact: Feedback, complaint: Feedback | None) -> bool:
+    return fact.kind is Kind.COMPLAINED and complaint is None
+
+
+def _proves_delivery(fact: Feedback) -> bool:
+    return RANKS[fact.kind][0] == _DELIVERY or fact.kind is Kind.COMPLAINED
+
+
+def _speaker(
+    facts: tuple[Feedback, ...], complaint: Feedback | None, classify: Classify
+) -> tuple[Feedback, Verdict | None]:
+    """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins."""
+    best, best_rank, best_verdict = facts[0], -2, None
+    for fact in facts:
+        rank = _DELIVERY if _is_withdrawn(fact, complaint) else RANKS[fact.kind][0]
+        verdict = None
+        if fact.kind is Kind.BOUNCED:
+            verdict = classify(fact)
+            if verdict is not None and verdict.klass is Class.HARD:
+                rank = _HARD_BOUNCE
+        if rank >= best_rank:
+            best, best_rank, best_verdict = fact, rank, verdict
+    if best_verdict is None and not _is_withdrawn(best, complaint):
+        best_verdict = classify(best)
+    return best, best_verdict
+
+
+def _attempts(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> int:
+    """As numbered by the source, or one for each deferral and one for the end."""
+    counted = len(by_kind.get(Kind.DEFERRED, [])) + (Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind)
+    numbered = [fact.evidence.attempt for fact in facts if fact.evidence is not None and fact.evidence.attempt]
+    return max([counted, *numbered])
+
+
+def _review(speaker: Feedback, status: Status, verdict: Verdict | None, engaged: list[Feedback]) -> str | None:
+    """Why a person should look at this outcome, or None."""
+    if verdict is None or status not in (Status.BOUNCED, Status.REJECTED):
+        return None
+    if verdict.klass is Class.UNDETERMINED:
+        return "undetermined"
+    if verdict.reason in _CONTENT:
+        return "content"
+    people = (fact for fact in engaged if fact.engagement is None or not fact.engagement.machine)
+    if verdict.klass is Class.HARD and any(fact.order > speaker.order for fact in people):
+        return "contradicted"
+    return None

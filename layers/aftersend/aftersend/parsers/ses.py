@@ -1,0 +1,237 @@
+"""Amazon SES: identity notifications, event publishing and EventBridge tell the same body in three envelopes.
+
+Sources: SES developer guide, "notification contents" and "contents of event data"; EventBridge reference for SES.
+What is not obvious there:
+- a delivery and a bounce of one message come in any order, in separate notifications, and both are true;
+- a recipient's own status decides before the bounce type: one Permanent bounce can hold a delayed recipient;
+- out-of-office replies are reported as bounces, Transient/General, and tell themselves apart only by what they lack:
+  no `action: failed`, no status, no SMTP text;
+- opens, clicks and subscriptions name no recipient, so they belong to one only where the message had one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from aftersend.errors import MalformedFeedback
+from aftersend.model import Engagement, Evidence, Feedback, Kind
+from aftersend.parsers import ses_body as body
+from aftersend.parsers.ses_facts import Facts
+from aftersend.parsers.ses_subscription import subscription
+from aftersend.smtp import reply
+from aftersend.text import cut, cut_or_none
+
+SOURCE: Final = "ses"
+
+# What SES and SNS send to try a topic out, as plain text instead of JSON.
+_SET_UP: Final = (b"Successfully validated SNS topic", b"You have chosen to subscribe")
+
+
+def parse(raw: bytes) -> list[Feedback]:
+    """Every fact that one SES body tells, one per recipient.
+
+    Raises MalformedFeedback. Set-up messages, events about the account, inbound mail, and opens or clicks of a
+    message with several recipients give an empty list.
+    """
+    if raw.lstrip()[:40].startswith(_SET_UP):
+        return []
+    try:
+        event = body.decode(raw)
+        return _read(event)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedFeedback(SOURCE, f"not a body of Amazon SES: {error}") from error
+    except ValueError as error:  # from the times
+        raise MalformedFeedback(SOURCE, str(error)) from error
+
+
+def _read(event: body.Event) -> list[Feedback]:
+    kind = event.type
+    handler = HANDLERS.get(kind) or HANDLERS.get(_TYPES.get(_folded(kind), ""), _unknown)
+    if event.mail is None:
+        if kind in _WITHOUT_MAIL or (not kind and event.data):
+            return []
+        raise MalformedFeedback(SOURCE, "the event tells of no message: it has no mail object")
+    if kind == "Received":
+        return []
+    return list(handler(event, Facts(event.mail)))
+
+
+def _folded(kind: str) -> str:
+    """The type as any of SES's interfaces spells it: "Rendering Failure", RENDERING_FAILURE, RenderingFailure."""
+    return kind[:40].replace("_", "").replace(" ", "").lower()
+
+
+def _bounce(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    bounce = event.bounce or body.Bounce()
+    word = f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}"
+    at = facts.time(bounce.timestamp)
+    for recipient, derived in facts.named(bounce.bounced_recipients):
+        code, status, text = reply(recipient.diagnostic_code)
+        evidence = Evidence(
+            code=code,
+            status=cut_or_none(recipient.status, 11) or status,
+            text=text,
+            word=cut(word, 64),
+            action=_lower(recipient.action),
+            reporting_mta=_host(bounce.reporting_mta),
+            event_id=cut_or_none(bounce.feedback_id, 80),
+            derived=derived,
+        )
+        yield facts.about(recipient.email_address, _bounce_kind(word, evidence), at, evidence)
+
+
+def _bounce_kind(word: str, evidence: Evidence) -> Kind:
+    """What happened to one recipient of a bounce: its own action speaks first (RFC 3464 section 2.3.3)."""
+    kind = _ACTIONS.get(evidence.action or "", Kind.BOUNCED)
+    if kind is not Kind.BOUNCED or evidence.action or evidence.status or evidence.text:
+        return kind
+    unnamed = evidence.derived and word == "Undetermined/Undetermined"
+    return Kind.AUTO_REPLIED if unnamed or word == "Transient/General" else kind
+
+
+_ACTIONS: Final = {
+    "failed": Kind.BOUNCED,
+    "delayed": Kind.DEFERRED,
+    "delivered": Kind.DELIVERED,
+    "relayed": Kind.DELIVERED,
+    "expanded": Kind.DELIVERED,
+}
+
+
+def _complaint(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    complaint = event.complaint or body.Complaint()
+    kind = _COMPLAINTS.get((complaint.complaint_feedback_type or "").lower(), Kind.COMPLAINED)
+    word = complaint.complaint_feedback_type or "complaint"
+    if complaint.complaint_sub_type:  # on a suppression list: SES did not even try, so nobody complained now
+        kind, word = Kind.REJECTED, complaint.complaint_sub_type
+    at = facts.time(complaint.timestamp)
+    for recipient, derived in facts.named(complaint.complained_recipients):
+        evidence = Evidence(
+            word=cut(f"Complaint/{word}", 64), event_id=cut_or_none(complaint.feedback_id, 80), derived=derived
+        )
+        yield facts.about(recipient.email_address, kind, at, evidence)
+
+
+# The feedback types of ARF (RFC 5965, 6430, 6591) that are not complaints.
+_COMPLAINTS: Final = {
+    "not-spam": Kind.COMPLAINT_WITHDRAWN,
+    "auth-failure": Kind.UNKNOWN,  # a DMARC failure report: nobody complained
+    "opt-out": Kind.UNSUBSCRIBED,
+    "opt-out-list": Kind.UNSUBSCRIBED,
+}
+
+
+def _delivery(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    delivery = event.delivery or body.Delivery()
+    at = facts.time(delivery.timestamp)
+    code, status, text = reply(delivery.smtp_response)
+    for recipient, derived in facts.named(body.recipients(delivery.recipients)):
+        evidence = Evidence(
+            code=code,
+            status=status,
+            text=text,
+            remote_mta=_host(delivery.remote_mta_ip),
+            reporting_mta=_host(delivery.reporting_mta),
+            derived=derived,
+        )
+        yield facts.about(recipient.email_address, Kind.DELIVERED, at, evidence)
+
+
+def _delay(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    delay = event.delivery_delay or body.Delay()
+    at = facts.time(delay.timestamp)
+    for recipient, derived in facts.named(delay.delayed_recipients):
+        code, status, text = reply(recipient.diagnostic_code)
+        evidence = Evidence(
+            code=code,
+            status=cut_or_none(recipient.status, 11) or status,
+            text=text,
+            word=cut(f"Delay/{delay.delay_type or 'Undetermined'}", 64),
+            reporting_mta=_host(delay.reporting_mta),
+            derived=derived,
+        )
+        yield facts.about(recipient.email_address, Kind.DEFERRED, at, evidence)
+
+
+def _send(_event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    yield from facts.everyone(Kind.SENT, None)
+
+
+def _reject(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    reason = (event.reject.reason if event.reject else None) or "unknown"
+    yield from facts.everyone(Kind.REJECTED, Evidence(word=cut(f"Reject/{reason}", 64)))
+
+
+def _rendering_failure(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    failure = event.failure or body.Failure()
+    text = cut_or_none(failure.error_message, 1024)
+    yield from facts.everyone(Kind.REJECTED, Evidence(word="RenderingFailure", text=text))
+
+
+def _open(event: body.Event, facts: Facts) -> Iterable[Feedback]:
+    return _seen(Kind.OPENED, event.open, facts)
+
+
+def _click(event: body.Event, facts: Facts) -> Iterable[Feedback]:
+    return _seen(Kind.CLICKED, event.click, facts)
+
+
+def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> Iterator[Feedback]:
+    seen = seen or body.Seen()
+    if facts.only_destination is None:
+        return
+    agent = cut_or_none(seen.user_agent, 256)
+    engagement = Engagement(
+        ip=cut_or_none(seen.ip_address, 45),
+        user_agent=agent,
+        link=cut_or_none(seen.link, 512),
+        machine=agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES)),
+    )
+    yield facts.about(facts.only_destination, kind, facts.time(seen.timestamp), engagement=engagement)
+
+
+# Apple's mail privacy proxies send this and nothing more; the others name themselves.
+_MACHINES: Final = frozenset({"Mozilla/5.0"})
+_PROXIES: Final = (
+    "GoogleImageProxy",
+    "YahooMailProxy",
+    "Barracuda",
+    "Mimecast",
+    "Proofpoint",
+    "SafeLinks",
+    "BingPreview",
+)
+
+
+def _unknown(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+    yield from facts.everyone(Kind.UNKNOWN, Evidence(word=cut(event.type, 64)))
+
+
+def _host(reported: str | None) -> str | None:
+    """The host of "dns; mx.example.com", which SES writes in three ways."""
+    return cut_or_none((reported or "").rpartition(";")[2].strip(), 64)
+
+
+def _lower(word: str | None) -> str | None:
+    return cut_or_none((word or "").strip().lower(), 16)
+
+
+Handler = Callable[[body.Event, Facts], Iterable[Feedback]]
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "Bounce": _bounce,
+    "Complaint": _complaint,
+    "Delivery": _delivery,
+    "DeliveryDelay": _delay,
+    "Send": _send,
+    "Reject": _reject,
+    "Rendering Failure": _rendering_failure,
+    "Open": _open,
+    "Click": _click,
+    "Subscription": subscription,
+}
+_TYPES: Final = {_folded(name): name for name in HANDLERS}
+_WITHOUT_MAIL: Final = frozenset({"AmazonSnsSubscriptionSucceeded"})

@@ -1,0 +1,196 @@
+"""When an address is suppressed. Pure: feedback, verdicts, outcomes and a policy in; causes out.
+
+The defaults stand in `policy.toml`, each with its meaning. Five soft bounces in a row are a streak when each is at
+least a day after the one before and at most ten days, and nothing was delivered or engaged with after them. One that was
+once long enough stands until it lapses, also when a lone bounce follows later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from aftersend.errors import ConfigurationError
+from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Mark, Outcome, Reason, Status, Verdict
+from aftersend.times import UNKNOWN
+from aftersend.vocabulary import MEANINGS
+
+_Count = Annotated[int, Meta(ge=2, le=100)]
+_Hours = Annotated[int, Meta(ge=0, le=24 * 365)]
+_Days = Annotated[int, Meta(ge=1, le=3650)]
+
+
+class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a rule suppresses at all."""
+
+    suppress: bool
+
+
+class Streak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When soft bounces over several messages suppress."""
+
+    suppress: bool
+    bounces: _Count
+    apart_hours: _Hours
+    gap_days: _Days
+    lapse_days: _Days
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole document; see `policy.toml` for every field's meaning."""
+
+    hard: Switch
+    complaint: Switch
+    unsubscribed: Switch
+    streak: Streak
+    classes: dict[Reason, Class]
+
+    def class_of(self, verdict: Verdict) -> Class:
+        """The class that counts for suppression: the verdict's, unless the policy names another for its reason.
+
+        A temporary refusal of a hard reason is soft already, and an override never makes it harder.
+        """
+        named = self.classes.get(verdict.reason)
+        if named is None or (named is Class.HARD and verdict.klass is not Class.HARD):
+            return verdict.klass
+        return named
+
+
+class Claim(Struct, frozen=True):
+    """What one feedback says about the suppression of its recipient in one scope."""
+
+    recipient: str
+    scope: str
+    kind: CauseKind
+    cause: Cause
+
+
+def load(document: str = "") -> Policy:
+    """The shipped policy, overridden by `document` (TOML); raises ConfigurationError that names the wrong field."""
+    try:
+        given = msgspec.toml.decode(document) if document else {}
+        policy = msgspec.convert(_overridden(_shipped(), given), Policy)
+    except msgspec.DecodeError as error:  # ValidationError is one of these: it names the field
+        raise ConfigurationError(f"policy: {error}") from error
+    _check(policy)
+    return policy
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, Any]:
+    return dict(msgspec.toml.decode((files("aftersend") / "policy.toml").read_bytes()))
+
+
+def _overridden(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the fields of `given`, table by table; what is unknown stays in, for the check to name it."""
+    merged = dict(base)
+    for name, value in given.items():
+        both_tables = isinstance(value, dict) and isinstance(base.get(name), dict)
+        merged[name] = _overridden(base[name], value) if both_tables else value
+    return merged
+
+
+_OVERRIDES: Final = frozenset({Class.HARD, Class.SOFT, Class.IGNORE})
+_ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})
+
+
+def _check(policy: Policy) -> None:
+    """What types alone cannot say. Law 5: what is the sender's fault can never be turned against the recipient."""
+    for reason, named in policy.classes.items():
+        if named not in _OVERRIDES:
+            raise ConfigurationError(
+                f"policy: {named.value!r} is not one of hard, soft, ignore - at `$.classes.{reason}`"
+            )
+        if named in _ADDRESS and MEANINGS[reason].permanent not in _ADDRESS:
+            raise ConfigurationError(f"policy: {reason.value} is never the recipient's fault - at `$.classes.{reason}`")
+    if policy.streak.apart_hours > policy.streak.gap_days * 24:
+        raise ConfigurationError("policy: apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
+
+
+# What each kind of feedback does: which cause it supports, or takes back.
+_SUPPORTS: Final = {Kind.COMPLAINED: CauseKind.COMPLAINT, Kind.UNSUBSCRIBED: CauseKind.UNSUBSCRIBED}
+_WITHDRAWS: Final = {Kind.COMPLAINT_WITHDRAWN: CauseKind.COMPLAINT, Kind.SUBSCRIBED: CauseKind.UNSUBSCRIBED}
+_REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
+
+
+def claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | None:
+    """What `fact` alone says about suppression: at most one thing. Streaks are another matter: see `streak`."""
+    scope = fact.scope or "*"
+    if kind := _WITHDRAWS.get(fact.kind):
+        return Claim(fact.recipient, scope, kind, Cause(withdrawn=_mark(fact, verdict)))
+    if fact.kind in _REFUSALS and verdict is not None and policy.class_of(verdict) is Class.HARD:
+        kind = CauseKind.HARD
+    else:
+        kind = _SUPPORTS.get(fact.kind)
+    if kind is None or not getattr(policy, kind).suppress:
+        return None
+    mark = _mark(fact, verdict)
+    return Claim(fact.recipient, scope, kind, Cause(first=mark, latest=mark))
+
+
+def _mark(fact: Feedback, verdict: Verdict | None) -> Mark:
+    return Mark(
+        at=fact.occurred_at,
+        feedback=fact.id,
+        message=fact.message,
+        source=fact.source,
+        reason=verdict.reason if verdict else None,
+        rule=verdict.rule if verdict else None,
+        word=fact.evidence.word if fact.evidence else None,
+    )
+
+
+def counts(outcome: Outcome, policy: Policy) -> bool:
+    """Whether this outcome is a soft bounce that a streak counts."""
+    verdict = outcome.verdict
+    return outcome.status is Status.BOUNCED and verdict is not None and policy.class_of(verdict) is Class.SOFT
+
+
+def proof_of_life(outcome: Outcome) -> datetime | None:
+    """When the recipient's mailbox was last seen to work, as this outcome knows."""
+    delivered = outcome.delivered_at if outcome.status is Status.DELIVERED else None
+    return max(filter(None, (delivered, outcome.engaged_at)), default=None)
+
+
+def streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | None = None) -> Cause | None:
+    """The streak of soft bounces that stands in all outcomes of one recipient, or None.
+
+    Bounces up to `released_at`, and up to the last proof of life, no longer count.
+    """
+    rules, stored = policy.streak, list(outcomes)
+    if not rules.suppress:
+        return None
+    ends = [moment for moment in (released_at, *map(proof_of_life, stored)) if moment is not None]
+    since = max(ends, default=UNKNOWN)
+    marks = (_bounce(outcome) for outcome in stored if counts(outcome, policy))
+    runs = _runs(sorted((mark for mark in marks if mark.at > since), key=lambda mark: mark.order), rules)
+    long_enough = [run for run in runs if len(run) >= rules.bounces]
+    if not long_enough:
+        return None
+    run = long_enough[-1]
+    until = run[-1].at + timedelta(days=rules.lapse_days)
+    return Cause(first=run[0], latest=run[-1], count=len(run), until=until)
+
+
+def _runs(bounces: list[Mark], rules: Streak) -> list[list[Mark]]:
+    """Bounces in their order, cut into runs; what follows the last counted one too soon is left out."""
+    runs: list[list[Mark]] = []
+    for mark in bounces:
+        pause = mark.at - runs[-1][-1].at if runs else None
+        if pause is None or pause > timedelta(days=rules.gap_days):
+            runs.append([mark])
+        elif pause >= timedelta(hours=rules.apart_hours):
+            runs[-1].append(mark)
+    return runs
+
+
+def _bounce(outcome: Outcome) -> Mark:
+    """The bounce that decided an outcome, as evidence of a streak."""
+    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
+    return _mark(decider, outcome.verdict)

@@ -1,0 +1,123 @@
+"""The order of steps that makes concurrent writers agree, as pure generators: they say what to read and write next.
+
+`ingest` drives them against DynamoDB; a test drives two and three of them through every interleaving. Nothing here
+touches a network, a clock or a thread, so what the test proves is what runs.
+
+A generator yields one request and is sent its answer:
+
+    Put(item)              -> None where it was stored, or `Refused(current)` where the version had moved on
+    ReadSuppression(key)   -> Suppression | None, strongly consistent
+    ReadOutcomes(recipient)-> list[Outcome], strongly consistent, all of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aftersend.errors import ContentionExhausted
+from aftersend.model import CauseKind, Feedback, Key, Outcome, Suppression
+from aftersend.outcome import Classify, absorb
+from aftersend.policy import Claim, Policy, streak
+from aftersend.suppression import absorb as absorb_claims
+from aftersend.suppression import with_streak
+
+# Each refusal means that another writer got through, so this many in a row is a fault and not bad luck.
+MAX_TRIES = 50
+
+
+class Put(Struct, frozen=True):
+    """Store `item` if the stored version is still `item.version - 1` (0 says: if there is none)."""
+
+    item: Outcome | Suppression
+
+
+class Refused(Struct, frozen=True):
+    """A Put that lost: what another writer stored meanwhile, or None where it is gone again."""
+
+    current: Outcome | Suppression | None
+
+
+class ReadSuppression(Struct, frozen=True):
+    """Read one suppression by recipient and scope."""
+
+    key: Key
+
+
+class ReadOutcomes(Struct, frozen=True):
+    """Read every outcome of one recipient."""
+
+    recipient: str
+
+
+Request = Put | ReadSuppression | ReadOutcomes
+Answer = None | Refused | Suppression | list[Outcome]
+
+
+def record(stored: Outcome | None, new: Sequence[Feedback], classify: Classify) -> Generator[Request, Answer, Outcome]:
+    """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then."""
+    for _ in range(MAX_TRIES):
+        outcome = absorb(stored, new, classify)
+        if outcome is stored:
+            return outcome
+        outcome = replace(outcome, version=outcome.version + 1)
+        refused = yield Put(outcome)
+        if not isinstance(refused, Refused):
+            return outcome
+        stored = _outcome(refused.current)
+    raise ContentionExhausted(f"an outcome changed {MAX_TRIES} times while it was being written")
+
+
+class Errand(Struct, frozen=True):
+    """What has to be settled in one suppression after outcomes were written.
+
+    `recount` says that a soft bounce was stored, so the streak must be computed; without it a streak that stands
+    there is computed again, because a delivery or an engagement may have ended it.
+    """
+
+    key: Key
+    claims: tuple[Claim, ...] = ()
+    recount: bool = False
+
+
+def settle(
+    errand: Errand, stored: Suppression | None, policy: Policy
+) -> Generator[Request, Answer, Suppression | None]:
+    """Bring claims and the streak into one suppression, of which `stored` was read *after* the outcomes were written.
+
+    Two rules make it exact. Whoever computes a streak has read the suppression first and the outcomes then, and
+    writes only if the suppression is still the one it read: a later writer never has an older view than an earlier
+    one. And whoever has written a streak computes it once more: of a bounce and a delivery that are stored at the
+    same time, the one that comes second sees the other.
+    """
+    recipient, scope = errand.key
+    for _ in range(MAX_TRIES):
+        before = stored or Suppression(recipient=recipient, scope=scope)
+        after = absorb_claims(before, errand.claims)
+        if scope == "*" and (errand.recount or CauseKind.STREAK in after.causes):
+            outcomes = yield ReadOutcomes(recipient)
+            assert isinstance(outcomes, list)
+            after = with_streak(after, streak(outcomes, policy, after.released_at))
+        if after == before:
+            return stored
+        after = replace(after, version=before.version + 1)
+        refused = yield Put(after)
+        if isinstance(refused, Refused):
+            stored = _suppression(refused.current)
+        elif CauseKind.STREAK in after.causes:
+            stored = _suppression((yield ReadSuppression(errand.key)))
+        else:
+            return after
+    raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
+
+
+def _outcome(answer: object) -> Outcome | None:
+    assert answer is None or isinstance(answer, Outcome)
+    return answer
+
+
+def _suppression(answer: object) -> Suppression | None:
+    assert answer is None or isinstance(answer, Suppression)
+    return answer

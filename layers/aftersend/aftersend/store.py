@@ -1,0 +1,178 @@
+"""The only module that knows DynamoDB: two tables, strongly consistent reads, conditional writes.
+
+Requests come from the pure `build_*` functions; `Store` sends them and says whose fault a failure is. A write names
+the version it has read; where that has moved on, DynamoDB refuses and hands back what is stored
+(`ReturnValuesOnConditionCheckFailure`), and where an engine does not, it is read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
+
+from aftersend import items
+from aftersend.errors import StoreUnavailable
+from aftersend.model import Key, Outcome, Suppression
+from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+
+BATCH: Final = 100  # BatchGetItem takes no more keys
+_ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
+_PAUSE: Final = 0.05  # seconds before the second round, doubled for each further one
+
+
+class DynamoDB(Protocol):
+    """What is needed of a client; boto3's low-level one has this shape, and so may a leaner one."""
+
+    def put_item(self, **request: Any) -> Any: ...  # noqa: D102
+    def get_item(self, **request: Any) -> Any: ...  # noqa: D102
+    def query(self, **request: Any) -> Any: ...  # noqa: D102
+    def batch_get_item(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class Tables(Struct, frozen=True, kw_only=True):
+    """Where outcomes and suppressions are kept, and for how long after they have said their last."""
+
+    outcomes: str
+    suppressions: str
+    retention: timedelta = timedelta(days=180)
+
+
+def build_put(table: str, item: items.Item, version: int) -> dict[str, Any]:
+    """Store `item` as `version` if the stored one is the version before it; 1 is the first."""
+    request: dict[str, Any] = {
+        "TableName": table,
+        "Item": item,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    if version == 1:
+        return request | {"ConditionExpression": "attribute_not_exists(recipient)"}
+    return request | {
+        "ConditionExpression": "version = :read",
+        "ExpressionAttributeValues": {":read": {"N": str(version - 1)}},
+    }
+
+
+def build_get(table: str, key: items.Item) -> dict[str, Any]:
+    """Read one item as it is now."""
+    return {"TableName": table, "Key": key, "ConsistentRead": True}
+
+
+def build_batch_get(table: str, keys: Sequence[items.Item]) -> dict[str, Any]:
+    """Read up to 100 items as they are now."""
+    return {"RequestItems": {table: {"Keys": list(keys), "ConsistentRead": True}}}
+
+
+def build_query(table: str, recipient: str) -> dict[str, Any]:
+    """Read every outcome of one recipient as it is now."""
+    return {
+        "TableName": table,
+        "ConsistentRead": True,
+        "KeyConditionExpression": "recipient = :recipient",
+        "ExpressionAttributeValues": {":recipient": {"S": recipient}},
+    }
+
+
+class Store:
+    """Reads and writes the two tables. Safe to share between threads, as boto3's clients are.
+
+    Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
+    """
+
+    def __init__(self, client: DynamoDB, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
+        self._client = client
+        self._tables = tables
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
+        """The outcomes that exist of at most 100 keys (recipient, message)."""
+        found = self._batch(self._tables.outcomes, [items.outcome_key(key) for key in keys])
+        return {outcome.key: outcome for outcome in map(items.outcome_of, found)}
+
+    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+        """The suppressions that exist of at most 100 keys (recipient, scope)."""
+        found = self._batch(self._tables.suppressions, [items.suppression_key(key) for key in keys])
+        return {suppression.key: suppression for suppression in map(items.suppression_of, found)}
+
+    def outcomes_of(self, recipient: str) -> list[Outcome]:
+        """Every outcome of one recipient."""
+        request = build_query(self._tables.outcomes, recipient)
+        found: list[Outcome] = []
+        while True:
+            page = self._send(self._client.query, request)
+            found += map(items.outcome_of, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return found
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def put(self, item: Outcome | Suppression) -> Refused | None:
+        """Store `item` if the stored version is still the one before it; else say what is stored."""
+        if isinstance(item, Outcome):
+            table, row = self._tables.outcomes, items.outcome_item(item, self._tables.retention)
+        else:
+            table = self._tables.suppressions
+            row = items.suppression_item(item, self._tables.retention, self._clock())
+        try:
+            self._client.put_item(**build_put(table, row, item.version))
+        except ClientError as error:
+            if _code(error) != _REFUSED:
+                raise _unavailable("PutItem", error) from error
+            return Refused(self._current(table, item, error))
+        except BotoCoreError as error:
+            raise _unavailable("PutItem", error) from error
+        return None
+
+    def answer(self, request: Request) -> Answer:
+        """Carry out one step of `aftersend.steps`."""
+        match request:
+            case Put(item):
+                return self.put(item)
+            case ReadOutcomes(recipient):
+                return self.outcomes_of(recipient)
+            case ReadSuppression(key):
+                return self.suppressions([key]).get(key)
+
+    def _current(self, table: str, item: Outcome | Suppression, error: ClientError) -> Outcome | Suppression | None:
+        """What is stored in the place of `item`, as the refusal or a second look tells."""
+        stored: Any = error.response.get("Item")
+        if stored is None:  # an engine that does not hand it back
+            key = items.outcome_key(item.key) if isinstance(item, Outcome) else items.suppression_key(item.key)
+            stored = self._send(self._client.get_item, build_get(table, key)).get("Item")
+        if not stored:
+            return None
+        return items.outcome_of(stored) if isinstance(item, Outcome) else items.suppression_of(stored)
+
+    def _batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
+        found: list[items.Item] = []
+        request = build_batch_get(table, keys)
+        for attempt in range(_ROUNDS):
+            answer = self._send(self._client.batch_get_item, request)
+            found += answer["Responses"].get(table, [])
+            if not answer.get("UnprocessedKeys"):
+                return found
+            request = {"RequestItems": answer["UnprocessedKeys"]}
+            time.sleep(_PAUSE * 2**attempt)
+        raise StoreUnavailable(f"BatchGetItem left keys unread after {_ROUNDS} rounds")
+
+    def _send(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
+        try:
+            return call(**request)
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("a read", error) from error
+
+
+_REFUSED: Final = "ConditionalCheckFailedException"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _unavailable(what: str, error: BotoCoreError | ClientError) -> StoreUnavailable:
+    """Our error for theirs; without its text, which may quote an address."""
+    name = _code(error) if isinstance(error, ClientError) else type(error).__name__
+    return StoreUnavailable(f"DynamoDB: {what} failed: {name}")

@@ -1,0 +1,28 @@
+"""Bounds for what strangers write: remote servers choose our diagnostic texts, their length and their bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# C0 and C1 controls, and lone surrogates, which no store takes. Blanks and line ends are folded to one space.
+_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f-\x9f\ud800-\udfff]+")
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` on one line without control characters, at most `limit` bytes as a JSON string, never half a character.
+
+    Quotation marks and backslashes count twice, because the store keeps facts as JSON and its items are bounded.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = _CONTROLS.sub(" ", text[: 2 * limit])
+    if len(text) * 4 <= limit:
+        return text
+    text = text[:limit]
+    escapes = text.count('"') + text.count("\\")
+    return text.encode()[: max(limit // 2, limit - escapes)].decode(errors="ignore")
+
+
+def cut_or_none(text: str | None, limit: int) -> str | None:
+    """Like `cut`, and nothing for nothing: an empty text says no more than a missing one."""
+    return (cut(text, limit) or None) if text else None
