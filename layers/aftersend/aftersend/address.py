@@ -25,7 +25,7 @@ def email(raw: str) -> str:
     Takes display names, angle brackets and the address types of RFC 3464 ("rfc822; user@example.com"). What is no
     address at all is kept, lower-cased and bounded: a report about it must not be lost.
     """
-    if _PLAIN(raw) and len(raw) <= MAX_BYTES and "xn--" not in raw:
+    if _PLAIN(raw) and len(raw) <= MAX_BYTES:
         return "email:" + raw
     bare = _bare(raw)
     local, at, domain = bare.rpartition("@")

@@ -20,14 +20,16 @@ class _Envelope(Struct):
     """Every key that tells one envelope from another; all absent in a body that has none."""
 
     type: str | None = field(name="Type", default=None)
-    message: Raw = field(name="Message", default=Raw())
+    message: str | dict[str, Raw] | None = field(name="Message", default=None)
     detail_type: str | None = field(name="detail-type", default=None)
     detail: Raw = Raw()
 
 
 _envelope: Final = msgspec.json.Decoder(_Envelope).decode
-_string: Final = msgspec.json.Decoder(str).decode
 
+# A body without any of these has no envelope, and need not be read to know it.
+_SNS: Final = b'"TopicArn"'
+_EVENTBRIDGE: Final = b'"detail-type"'
 _SNS_TYPES: Final = frozenset({"Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"})
 
 
@@ -44,6 +46,8 @@ def peel(body: bytes) -> bytes:
         if inner is None:
             return body
         body = inner
+        if _SNS not in body and _EVENTBRIDGE not in body:
+            return body
     return body
 
 
@@ -52,7 +56,7 @@ def _open(body: bytes) -> bytes | None:
     try:
         envelope = _envelope(body)
         if envelope.type in _SNS_TYPES and envelope.message:
-            return _message(bytes(envelope.message))
+            return _message(envelope.message)
     except (msgspec.DecodeError, UnicodeDecodeError):  # not JSON, or not an object with these types
         return None
     if envelope.detail_type is not None and envelope.detail:
@@ -60,6 +64,6 @@ def _open(body: bytes) -> bytes | None:
     return None
 
 
-def _message(raw: bytes) -> bytes:
+def _message(message: str | dict[str, Raw]) -> bytes:
     """SNS always sends a string that holds the body; samples on the web also show the object itself."""
-    return _string(raw).encode() if raw[:1] == b'"' else raw
+    return message.encode() if isinstance(message, str) else msgspec.json.encode(message)

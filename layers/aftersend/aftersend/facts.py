@@ -2,7 +2,7 @@
 
 The same fact may arrive by several paths that tell it more or less fully: two copies are joined field by field. The
 set is bounded by rules that depend only on its content, never on the order of arrival: of each kind the earliest and
-the very last stay; between them a fact keeps only what decides. `(occurred_at, id)` never changes for a fact, so
+the very last stay; between them a fact keeps only that it happened. `(occurred_at, id)` never changes for a fact, so
 what one writer drops, every other writer drops too.
 """
 
@@ -36,11 +36,12 @@ BOUNDS: Final[dict[Kind, int]] = {
 }
 
 # How many of the earliest keep their whole evidence; the last of a kind always does.
-WHOLE: Final = {Kind.BOUNCED: 4}
+WHOLE: Final = {Kind.BOUNCED: 8}
 # Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED, Kind.AUTO_REPLIED, Kind.UNKNOWN})
 LINE: Final = 256
 CORRELATIONS: Final = 16
+_NOTHING: Final = Context()
 
 _S = TypeVar("_S", bound=Struct)
 
@@ -59,7 +60,7 @@ def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
     """What the sender said of the message, from every fact that tells something of it."""
     for fact in new:
         if fact.context is not None:
-            stored = join(stored, fact.context)
+            stored = fact.context if stored == _NOTHING else join(stored, fact.context)
     if len(stored.correlation) > CORRELATIONS:
         stored = replace(stored, correlation=dict(sorted(stored.correlation.items())[:CORRELATIONS]))
     return stored
@@ -120,24 +121,19 @@ def _bounded_kind(kind: Kind, facts: list[Feedback]) -> list[Feedback]:
 
 def _whole(fact: Feedback) -> Feedback:
     evidence = fact.evidence
-    if evidence is None or evidence.text is None or fact.kind in WORDY or len(evidence.text) * 4 <= LINE:
+    if evidence is None or evidence.text is None or fact.kind in WORDY or len(evidence.text) <= LINE // 4:
         return fact
     return replace(fact, evidence=replace(evidence, text=cut_or_none(evidence.text, LINE)))
 
 
 def _slim(fact: Feedback) -> Feedback:
-    """Only what decides and counts; the archive has the whole."""
+    """That it happened, and when; the archive has the whole.
+
+    Nothing is left that a rule could judge: a refusal without its text might be judged otherwise than with it.
+    """
     evidence, seen = fact.evidence, fact.engagement
     if evidence is not None:
-        evidence = Evidence(
-            code=evidence.code,
-            status=evidence.status,
-            word=evidence.word,
-            action=evidence.action,
-            phase=evidence.phase,
-            attempt=evidence.attempt,
-            derived=evidence.derived,
-        )
+        evidence = Evidence(attempt=evidence.attempt, derived=evidence.derived)
     if seen is not None:
         seen = Engagement(machine=seen.machine)
     return replace(fact, evidence=evidence, engagement=seen, received_as=None)

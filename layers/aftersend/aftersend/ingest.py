@@ -6,75 +6,28 @@ written before suppressions, and whatever was already done changes nothing when 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor
-from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct, field
 
 from aftersend.archive import Message
 from aftersend.errors import MalformedFeedback, ServiceError
 from aftersend.model import Feedback, Key, Kind, Outcome, Status, Suppression
-from aftersend.outcome import Classify
 from aftersend.parsers import read
 from aftersend.policy import Claim, Policy, claim, counts
+from aftersend.ports import Ports, Report, Store
 from aftersend.steps import Answer, Errand, Refused, Request, record, settle
+from aftersend.unqualified import deserves_a_rule
+
+__all__ = ["Ports", "Report", "ingest"]
 
 CHUNK = 100  # keys read at once
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-
-class Store(Protocol):
-    """Where outcomes and suppressions are kept: `aftersend.store.Store` is one."""
-
-    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
-    def answer(self, request: Request) -> Answer: ...  # noqa: D102
-
-
-class Keeper(Protocol):
-    """Where raw bodies are kept: `aftersend.archive.Archive` is one."""
-
-    def put(self, source: str, messages: Sequence[Message]) -> None: ...  # noqa: D102
-
-
-class Morgue(Protocol):
-    """Where unreadable bodies are parked: `aftersend.deadletters.DeadLetters` is one."""
-
-    def put(self, source: str, message: Message, why: str) -> None: ...  # noqa: D102
-
-
-class Ports(Struct, frozen=True, kw_only=True):
-    """Everything that a batch is worked with."""
-
-    source: str
-    store: Store
-    archive: Keeper
-    dead_letters: Morgue
-    policy: Policy
-    classify: Classify
-    pool: Executor
-    clock: Callable[[], datetime]
-
-
-class Report(Struct, kw_only=True):
-    """What became of a batch. `failed` must come back; everything else is done."""
-
-    failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
-    malformed: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, which) -> how often
-    ages: list[float] = field(default_factory=list)  # seconds between each event and its arrival here
-    suppressed: list[tuple[str, str]] = field(default_factory=list)  # (recipient, cause) new in this batch
-
-    def numbers(self) -> dict[str, int]:
-        """Every count by the name of its metric: FeedbackBounced, VerdictHard, SuppressedStreak, Malformed …"""
-        named = {what + which.title().replace("_", ""): count for (what, which), count in self.counts.items() if count}
-        kept = {"Malformed": len(self.malformed), "Failed": len(self.failed)}
-        return named | {name: count for name, count in kept.items() if count}
 
 
 def ingest(messages: Sequence[Message], ports: Ports) -> Report:
@@ -133,6 +86,7 @@ def _record(told: dict[Key, _Told], ports: Ports, report: Report) -> dict[Key, O
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
+        _count_unqualified(told[key].facts, ports)
         return _drive(record(stored, told[key].facts, ports.classify), ports.store)
 
     outcomes: dict[Key, Outcome] = {}
@@ -146,10 +100,18 @@ def _record(told: dict[Key, _Told], ports: Ports, report: Report) -> dict[Key, O
     return outcomes
 
 
+def _count_unqualified(facts: list[Feedback], ports: Ports) -> None:
+    if ports.unqualified is None:
+        return
+    for fact in facts:
+        if deserves_a_rule(fact, ports.classify(fact)):
+            ports.unqualified.count(fact, ports.clock())
+
+
 def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, report: Report) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
     known = {fact.id for fact in before.feedback} if before else set()
-    for fact in {fact.id: fact for fact in facts if fact.id not in known}.values():
+    for fact in _distinct(fact for fact in facts if fact.id not in known):
         report.counts["Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
             report.counts["Verdict", after.verdict.klass] += 1
@@ -190,7 +152,7 @@ def _errands(
     owners: defaultdict[Key, set[Key]] = defaultdict(set)
     for key, outcome in outcomes.items():
         everywhere = (outcome.recipient, "*")
-        for fact in told[key].facts:
+        for fact in _distinct(outcome.feedback, told[key].facts):
             if fact.kind in _SILENT:
                 continue
             owners[everywhere].add(key)
@@ -202,6 +164,11 @@ def _errands(
             recounts.add(everywhere)
             owners[everywhere].add(key)
     return {key: Errand(key, tuple(claims[key]), key in recounts) for key in owners}, owners
+
+
+def _distinct(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
+    """Each fact once, by its id; the fullest copy comes in the last group."""
+    return {fact.id: fact for group in groups for fact in group}.values()
 
 
 def _changes_streaks(outcome: Outcome, policy: Policy) -> bool:

@@ -7,99 +7,40 @@ Everything here is immutable data. Every time is an aware UTC `datetime` cut to 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from hashlib import blake2b
+from typing import Final
 
+import msgspec
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
+from aftersend.words import CauseKind, Class, Kind, Phase, Reason, Status
+
+__all__ = [
+    "Cause",
+    "CauseKind",
+    "Class",
+    "Context",
+    "Engagement",
+    "Evidence",
+    "Feedback",
+    "Key",
+    "Kind",
+    "Mark",
+    "Outcome",
+    "Phase",
+    "Reason",
+    "Status",
+    "Suppression",
+    "Verdict",
+]
+
 Key = tuple[str, str]
 
-
-class Kind(StrEnum):
-    """What a source said about one message and one recipient."""
-
-    SENT = "sent"  # the sending system took the message
-    REJECTED = "rejected"  # the sending system refused to send it
-    DEFERRED = "deferred"  # an attempt failed, another follows
-    DELIVERED = "delivered"  # the recipient's system took it
-    BOUNCED = "bounced"  # the recipient's system refused it for good, or the sender gave up
-    AUTO_REPLIED = "auto_replied"  # vacation notice or another automatic answer
-    COMPLAINED = "complained"  # the recipient called it spam
-    COMPLAINT_WITHDRAWN = "complaint_withdrawn"  # the recipient took that back (ARF not-spam)
-    OPENED = "opened"  # the tracking picture was fetched
-    CLICKED = "clicked"  # a tracked link was followed
-    UNSUBSCRIBED = "unsubscribed"  # the recipient left a stream
-    SUBSCRIBED = "subscribed"  # the recipient joined a stream
-    EXPIRED = "expired"  # no feedback came in time: inferred by us
-    UNKNOWN = "unknown"  # a type that the parser does not know; its raw word is kept
+_encode: Final = msgspec.json.Encoder().encode
 
 
-class Status(StrEnum):
-    """An outcome in one word."""
-
-    SENT = "sent"
-    DEFERRED = "deferred"
-    EXPIRED = "expired"
-    DELIVERED = "delivered"
-    REJECTED = "rejected"
-    BOUNCED = "bounced"
-    COMPLAINED = "complained"
-
-
-class Class(StrEnum):
-    """What a refusal means for the address."""
-
-    HARD = "hard"  # never write there again
-    SOFT = "soft"  # counts against the address when it goes on
-    BLOCK = "block"  # the sender's fault: says nothing of the address
-    IGNORE = "ignore"  # says nothing at all
-    COMPLAINT = "complaint"  # the recipient's own wish
-    UNDETERMINED = "undetermined"  # nothing decided: a person should look
-
-
-class Reason(StrEnum):
-    """Why a message was refused; one vocabulary for every source."""
-
-    USER_UNKNOWN = "user_unknown"
-    INVALID_ADDRESS = "invalid_address"
-    INVALID_DOMAIN = "invalid_domain"
-    MAILBOX_DISABLED = "mailbox_disabled"
-    MAILBOX_FULL = "mailbox_full"
-    RECIPIENT_REFUSED = "recipient_refused"
-    MESSAGE_TOO_LARGE = "message_too_large"
-    EXPIRED = "expired"
-    GREYLISTED = "greylisted"
-    RATE_LIMITED = "rate_limited"
-    DNS_FAILURE = "dns_failure"
-    NETWORK_ERROR = "network_error"
-    SYSTEM_ERROR = "system_error"
-    PROTOCOL_ERROR = "protocol_error"
-    BLOCKED = "blocked"
-    AUTH_FAILED = "auth_failed"
-    RELAY_DENIED = "relay_denied"
-    SENDER_REJECTED = "sender_rejected"
-    SPAM_CONTENT = "spam_content"
-    POLICY_REJECTED = "policy_rejected"
-    CONTENT_REJECTED = "content_rejected"
-    SUPPRESSED = "suppressed"
-    COMPLAINT = "complaint"
-    AUTO_REPLY = "auto_reply"
-    UNDETERMINED = "undetermined"
-
-
-class Phase(StrEnum):
-    """The step of the SMTP conversation that a reply belongs to."""
-
-    CONNECT = "connect"
-    EHLO = "ehlo"
-    AUTH = "auth"
-    MAIL_FROM = "mail_from"
-    RCPT_TO = "rcpt_to"
-    DATA = "data"
-
-
-class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the source gave as proof, in its own words. Bounded: the archive has the whole."""
 
     code: int | None = None  # SMTP reply code, 200..599
@@ -115,7 +56,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     derived: bool = False  # the recipient was inferred, not named, by the source
 
 
-class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who opened or clicked, as far as the source tells."""
 
     ip: str | None = None
@@ -124,7 +65,7 @@ class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     machine: bool = False  # a mail privacy proxy or a scanner fetched it, not a person
 
 
-class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Context(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the *sender* said of the message; the same for all its feedback."""
 
     sender: str | None = None
@@ -132,7 +73,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
     correlation: dict[str, str] = {}  # the sender's own identifiers: tags, custom headers
 
 
-class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that a source said about one message and one recipient: an immutable fact.
 
     It holds no verdict: a verdict is derived, so the same fact read under newer rules is still the same fact.
@@ -170,17 +111,17 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def _identity(fact: Feedback) -> str:
-    evidence, seen = fact.evidence, fact.engagement
-    parts = [fact.source, fact.message, fact.recipient, fact.kind, fact.occurred_at.isoformat(), fact.scope or ""]
-    if evidence is not None:
-        said = (evidence.event_id, evidence.status, evidence.text, evidence.word, evidence.action, evidence.phase)
-        parts += [str(evidence.code), *(text or "" for text in said)]
-    if seen is not None:
-        parts += (seen.link or "", seen.user_agent or "", seen.ip or "")
-    return blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
+    said: tuple[object, ...] = ()
+    if (evidence := fact.evidence) is not None:
+        said = (evidence.event_id, evidence.code, evidence.status, evidence.text, evidence.word, evidence.action)
+        said += (evidence.phase,)
+    if (seen := fact.engagement) is not None:
+        said += (seen.link, seen.user_agent, seen.ip)
+    whole = (fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, said)
+    return blake2b(_encode(whole), digest_size=10).hexdigest()
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """What a refusal means: class, reason, and the rule that decided. Derived, never part of a fact."""
 
     klass: Class = field(name="class")
@@ -188,7 +129,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     rule: str  # id of the deciding rule
 
 
-class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of one message and one recipient: the set of its feedback, and what follows from it.
 
     Everything below `context` is derived by `outcome.fold` and by nothing else.
@@ -223,7 +164,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.recipient, self.message
 
 
-class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A piece of evidence in a cause: which feedback, when, and in whose words."""
 
     at: datetime
@@ -240,16 +181,7 @@ class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.at, self.feedback
 
 
-class CauseKind(StrEnum):
-    """The policy's rules: a suppression has at most one cause of each."""
-
-    HARD = "hard"
-    COMPLAINT = "complaint"
-    UNSUBSCRIBED = "unsubscribed"
-    STREAK = "streak"  # soft bounces in a row
-
-
-class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why an address must not be written to. Evidence only widens, so a cause is a set too.
 
     `withdrawn` is the latest feedback that takes such a cause back (ARF not-spam for a complaint, a new subscription
@@ -263,7 +195,7 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True):
     until: datetime | None = None  # None has no end
 
 
-class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why one recipient must not be written to in one scope ("*" is every stream)."""
 
     recipient: str

@@ -1,8 +1,8 @@
 """When an address is suppressed. Pure: feedback, verdicts, outcomes and a policy in; causes out.
 
 The defaults stand in `policy.toml`, each with its meaning. Five soft bounces in a row are a streak when each is at
-least a day after the one before and at most ten days, and nothing was delivered or engaged with after them. One that was
-once long enough stands until it lapses, also when a lone bounce follows later.
+least a day after the one before and at most ten days, and nothing was delivered or engaged with after them. One that
+was once long enough stands until it lapses, also when a lone bounce follows later.
 """
 
 from __future__ import annotations

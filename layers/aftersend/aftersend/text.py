@@ -14,10 +14,11 @@ def cut(text: str, limit: int) -> str:
 
     Quotation marks and backslashes count twice, because the store keeps facts as JSON and its items are bounded.
     """
-    if not (text.isascii() and text.isprintable()):
+    if text.isascii() and text.isprintable():
+        if len(text) * 2 <= limit:  # however many of its characters count twice
+            return text
+    else:
         text = _CONTROLS.sub(" ", text[: 2 * limit])
-    if len(text) * 4 <= limit:
-        return text
     text = text[:limit]
     escapes = text.count('"') + text.count("\\")
     return text.encode()[: max(limit // 2, limit - escapes)].decode(errors="ignore")

@@ -12,6 +12,7 @@ What is not obvious there:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -210,6 +211,7 @@ def _unknown(event: body.Event, facts: Facts) -> Iterator[Feedback]:
     yield from facts.everyone(Kind.UNKNOWN, Evidence(word=cut(event.type, 64)))
 
 
+@lru_cache(maxsize=1024)
 def _host(reported: str | None) -> str | None:
     """The host of "dns; mx.example.com", which SES writes in three ways."""
     return cut_or_none((reported or "").rpartition(";")[2].strip(), 64)

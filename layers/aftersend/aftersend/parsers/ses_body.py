@@ -12,20 +12,20 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 
-class Header(Struct, rename="camel"):
+class Header(Struct, rename="camel", gc=False):
     """One header of the original message."""
 
     name: str = ""
     value: str | None = None
 
 
-class CommonHeaders(Struct, rename="camel"):
+class CommonHeaders(Struct, rename="camel", gc=False):
     """The headers that SES shows decoded."""
 
     subject: str | None = None
 
 
-class Mail(Struct, rename="camel"):
+class Mail(Struct, rename="camel", gc=False):
     """The message that the event is about."""
 
     message_id: str
@@ -37,7 +37,7 @@ class Mail(Struct, rename="camel"):
     tags: dict[str, list[str] | None] | None = None
 
 
-class Recipient(Struct, rename="camel"):
+class Recipient(Struct, rename="camel", gc=False):
     """One recipient of a bounce, a complaint or a delay, with what the remote server said."""
 
     email_address: str = ""
@@ -46,7 +46,7 @@ class Recipient(Struct, rename="camel"):
     diagnostic_code: str | None = None
 
 
-class Bounce(Struct, rename="camel"):
+class Bounce(Struct, rename="camel", gc=False):
     """`bounce`: a refusal for good, or the end of retrying."""
 
     bounce_type: str | None = None
@@ -57,7 +57,7 @@ class Bounce(Struct, rename="camel"):
     reporting_mta: str | None = field(name="reportingMTA", default=None)
 
 
-class Complaint(Struct, rename="camel"):
+class Complaint(Struct, rename="camel", gc=False):
     """`complaint`: a feedback-loop report (ARF, RFC 5965)."""
 
     complained_recipients: list[Recipient] | None = None
@@ -68,7 +68,7 @@ class Complaint(Struct, rename="camel"):
     user_agent: str | None = None
 
 
-class Delivery(Struct, rename="camel"):
+class Delivery(Struct, rename="camel", gc=False):
     """`delivery`: the recipient's server took the message."""
 
     timestamp: str | None = None
@@ -78,7 +78,7 @@ class Delivery(Struct, rename="camel"):
     remote_mta_ip: str | None = None
 
 
-class Delay(Struct, rename="camel"):
+class Delay(Struct, rename="camel", gc=False):
     """`deliveryDelay`: an attempt failed, SES goes on trying."""
 
     timestamp: str | None = None
@@ -87,20 +87,20 @@ class Delay(Struct, rename="camel"):
     reporting_mta: str | None = field(name="reportingMTA", default=None)
 
 
-class Reject(Struct, rename="camel"):
+class Reject(Struct, rename="camel", gc=False):
     """`reject`: SES refused to send (a virus)."""
 
     reason: str | None = None
 
 
-class Failure(Struct, rename="camel"):
+class Failure(Struct, rename="camel", gc=False):
     """`failure`: a template could not be rendered."""
 
     template_name: str | None = None
     error_message: str | None = None
 
 
-class Seen(Struct, rename="camel"):
+class Seen(Struct, rename="camel", gc=False):
     """`open` and `click`."""
 
     timestamp: str | None = None
@@ -109,21 +109,21 @@ class Seen(Struct, rename="camel"):
     link: str | None = None
 
 
-class TopicPreference(Struct, rename="camel"):
+class TopicPreference(Struct, rename="camel", gc=False):
     """One topic of a contact list."""
 
     topic_name: str = ""
     subscription_status: str | None = None
 
 
-class Preferences(Struct, rename="camel"):
+class Preferences(Struct, rename="camel", gc=False):
     """What a contact takes."""
 
     unsubscribe_all: bool | None = None
     topic_subscription_status: list[TopicPreference] | None = None
 
 
-class Subscription(Struct, rename="camel"):
+class Subscription(Struct, rename="camel", gc=False):
     """`subscription`: a contact changed what it takes."""
 
     contact_list: str | None = None
@@ -133,7 +133,7 @@ class Subscription(Struct, rename="camel"):
     old_topic_preferences: Preferences | None = None
 
 
-class Event(Struct, rename="camel"):
+class Event(Struct, rename="camel", gc=False):
     """Any body of SES: identity notifications name their type one way, event publishing the other."""
 
     event_type: str | None = None

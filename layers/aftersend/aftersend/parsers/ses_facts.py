@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from aftersend import address
@@ -15,6 +16,7 @@ from aftersend.times import UNKNOWN, instant
 
 # Headers that mailing software adds by itself: they identify nothing.
 _NOT_CUSTOM: Final = ("x-ses-", "x-mailer", "x-priority", "x-msmail", "x-mimeole", "x-originating", "x-received")
+_SES_MESSAGE_ID: Final = "amazonses.com>"  # says no more than the key does
 _MAX_CUSTOM: Final = 16
 
 
@@ -85,22 +87,36 @@ class Facts:
 def _context(mail: body.Mail) -> Context | None:
     """What the sender said of the message: tags and headers of their own."""
     found: dict[str, str] = {}
-    for name, values in (mail.tags or {}).items():
-        if values and not name.startswith("ses:"):
-            found[cut(name, 64)] = cut(values[0], 128)
-    for header in mail.headers or ():
-        if header.value and _is_custom(header):
-            found.setdefault(cut(header.name, 64), cut(header.value.strip(), 128))
+    if mail.tags:
+        for tag, values in mail.tags.items():
+            if values and (name := _tag_name(tag)):
+                found[name] = cut(values[0], 128)
+    if mail.headers:
+        for header in mail.headers:
+            if (name := _header_name(header.name)) and header.value and not header.value.endswith(_SES_MESSAGE_ID):
+                found.setdefault(name, cut(header.value.strip(), 128))
     if len(found) > _MAX_CUSTOM:
         found = dict(sorted(found.items())[:_MAX_CUSTOM])
     subject = mail.common_headers.subject if mail.common_headers else None
-    sender = address.email(mail.source).removeprefix("email:") if mail.source else None
+    sender = _sender(mail.source) if mail.source else None
     return Context(sender=sender, subject=cut_or_none(subject, 256), correlation=found)
 
 
-def _is_custom(header: body.Header) -> bool:
-    """X- headers of the sender's, and the Message-ID it gave where SES has not replaced it."""
-    name = header.name[:64].lower()
-    if name == "message-id":
-        return "amazonses.com" not in (header.value or "")
-    return name.startswith("x-") and not name.startswith(_NOT_CUSTOM)
+# The same few names and senders come with every message.
+@lru_cache(maxsize=256)
+def _sender(source: str) -> str:
+    return address.email(source).removeprefix("email:")
+
+
+@lru_cache(maxsize=256)
+def _tag_name(name: str) -> str:
+    """The name of a tag that the sender gave, or nothing for those that SES adds by itself."""
+    return "" if name.startswith("ses:") else cut(name, 64)
+
+
+@lru_cache(maxsize=1024)
+def _header_name(name: str) -> str:
+    """The name of a header of the sender's own, X- or the Message-ID it gave, or nothing."""
+    lowered = name.lower()
+    custom = lowered.startswith("x-") and not lowered.startswith(_NOT_CUSTOM)
+    return cut(name, 64) if custom or lowered == "message-id" else ""

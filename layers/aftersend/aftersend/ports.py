@@ -1,0 +1,73 @@
+"""What the use case is given to work with, and what it reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from aftersend.archive import Message
+from aftersend.model import Feedback, Key, Outcome, Suppression
+from aftersend.outcome import Classify
+from aftersend.policy import Policy
+from aftersend.steps import Answer, Request
+
+
+class Store(Protocol):
+    """Where outcomes and suppressions are kept: `aftersend.store.Store` is one."""
+
+    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
+    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
+    def answer(self, request: Request) -> Answer: ...  # noqa: D102
+
+
+class Keeper(Protocol):
+    """Where raw bodies are kept: `aftersend.archive.Archive` is one."""
+
+    def put(self, source: str, messages: Sequence[Message]) -> None: ...  # noqa: D102
+
+
+class Morgue(Protocol):
+    """Where unreadable bodies are parked: `aftersend.deadletters.DeadLetters` is one."""
+
+    def put(self, source: str, message: Message, why: str) -> None: ...  # noqa: D102
+
+
+class Desk(Protocol):
+    """Where texts are counted that no rule knows: `aftersend.unqualified.Unqualified` is one."""
+
+    def count(self, fact: Feedback, now: datetime) -> None: ...  # noqa: D102
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """Everything that a batch is worked with."""
+
+    source: str
+    store: Store
+    archive: Keeper
+    dead_letters: Morgue
+    policy: Policy
+    classify: Classify
+    pool: Executor
+    clock: Callable[[], datetime]
+    unqualified: Desk | None = None
+
+
+class Report(Struct, kw_only=True):
+    """What became of a batch. `failed` must come back; everything else is done."""
+
+    failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
+    malformed: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, which) -> how often
+    ages: list[float] = field(default_factory=list)  # seconds between each event and its arrival here
+    suppressed: list[tuple[str, str]] = field(default_factory=list)  # (recipient, cause) new in this batch
+
+    def numbers(self) -> dict[str, int]:
+        """Every count by the name of its metric: FeedbackBounced, VerdictHard, SuppressedStreak, Malformed …"""
+        named = {what + which.title().replace("_", ""): count for (what, which), count in self.counts.items() if count}
+        kept = {"Malformed": len(self.malformed), "Failed": len(self.failed)}
+        return named | {name: count for name, count in kept.items() if count}

@@ -1,0 +1,83 @@
+"""Texts that no rule knows, counted, so that an operator sees which of them deserve a rule.
+
+One item for each text, normalised: what names a person, a machine or a single message is masked. Its `seen` holds the
+ids of the feedback that said so, up to a bound: a set counts each of them once however often it arrives, which a number
+would not. Source of the idea: Adobe Campaign's delivery log qualification.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aftersend.classify import normalise
+from aftersend.errors import StoreUnavailable
+from aftersend.model import Class, Feedback, Verdict
+from aftersend.text import cut
+from aftersend.times import iso
+
+MAX_SEEN: Final = 100  # a text that came this often deserves a rule, whatever the exact number
+_FULL: Final = "ConditionalCheckFailedException"
+
+
+class DynamoDB(Protocol):
+    """What is needed of a client."""
+
+    def update_item(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+def deserves_a_rule(fact: Feedback, verdict: Verdict | None) -> bool:
+    """Whether nothing but a text was there to judge by, and no rule knew it."""
+    told = fact.evidence is not None and fact.evidence.text is not None
+    return told and verdict is not None and verdict.klass is Class.UNDETERMINED
+
+
+def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta) -> dict[str, Any]:
+    """Add one feedback with a text to the texts that no rule knows; refused where it is in already or enough are."""
+    assert fact.evidence is not None
+    text = cut(normalise(fact.evidence.text or ""), 512)
+    first = {
+        "source": {"S": fact.source},
+        "text": {"S": text or "-"},
+        "example": {"S": fact.evidence.text},
+        "first_at": {"S": iso(fact.occurred_at)},
+        "code": {"S": str(fact.evidence.code or "-")},
+        "status": {"S": fact.evidence.status or "-"},
+    }
+    kept = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in first)
+    return {
+        "TableName": table,
+        "Key": {"digest": {"S": blake2b(f"{fact.source}\0{text}".encode(), digest_size=12).hexdigest()}},
+        "UpdateExpression": f"ADD seen :ids SET {kept}, expires_at = :expires",
+        "ConditionExpression": "attribute_not_exists(seen) OR (size(seen) < :enough AND NOT contains(seen, :id))",
+        "ExpressionAttributeNames": {f"#{name}": name for name in first},
+        "ExpressionAttributeValues": {
+            **{f":{name}": value for name, value in first.items()},
+            ":ids": {"SS": [fact.id]},
+            ":id": {"S": fact.id},
+            ":enough": {"N": str(MAX_SEEN)},
+            ":expires": {"N": str(int((now + retention).timestamp()))},
+        },
+    }
+
+
+class Unqualified:
+    """Counts texts in one table."""
+
+    def __init__(self, client: DynamoDB, table: str, retention: timedelta) -> None:
+        self._client = client
+        self._table = table
+        self._retention = retention
+
+    def count(self, fact: Feedback, now: datetime) -> None:
+        """Count the text of `fact` once; raises StoreUnavailable where the table does not take it."""
+        try:
+            self._client.update_item(**build_count(self._table, fact, now, self._retention))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != _FULL:
+                raise StoreUnavailable("DynamoDB: UpdateItem failed") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"DynamoDB: UpdateItem failed: {type(error).__name__}") from error
