@@ -44,8 +44,8 @@ def parse(raw: bytes) -> list[Feedback]:
         return _read(event)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedFeedback(SOURCE, f"not a body of Amazon SES: {error}") from error
-    except ValueError as error:  # from the times
-        raise MalformedFeedback(SOURCE, str(error)) from error
+    except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
+        raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
 
 
 def _read(event: body.Event) -> list[Feedback]:

@@ -1,0 +1,61 @@
+# `make help` explains. Needs Python 3.11+ with venv, and nothing else: the rest goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+STAMP := $(VENV)/.requirements
+PYTEST_ARGS ?=
+LOCK := --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+CODE := layers functions local tests
+# The layer is used from its folder, as SAM builds it from there.
+export PYTHONPATH := $(CURDIR)/layers/aftersend
+export SAM_CLI_TELEMETRY := 0
+export CUSTOM_COMPILE_COMMAND := make lock
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt build bench bench-classify lock clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything that is needed (the others do so by themselves)
+
+$(STAMP): requirements-dev.txt layers/aftersend/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --requirement requirements-dev.txt
+	touch $@
+
+demo: $(STAMP) ## run the whole stack on this machine, without AWS, and show what comes out
+	$(BIN)/python -m local demo
+
+test: $(STAMP) ## run all tests that this machine allows; skipped ones say why (PYTEST_ARGS="-k name")
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+check: $(STAMP) ## look for mistakes without running anything: style, types, template
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	AWS_DEFAULT_REGION=eu-west-1 $(BIN)/sam validate --lint
+
+fmt: $(STAMP) ## lay the code out
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+build: $(STAMP) ## build what `sam deploy` deploys
+	PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/sam build
+
+bench: $(STAMP) ## measure: parsing, writing, cold start
+	$(BIN)/python -m tests.bench
+
+bench-classify: $(STAMP) ## measure how well refusals are classified
+	$(BIN)/python -m tests.bench.classify_corpus
+
+lock: $(STAMP) ## resolve requirements anew: layers/aftersend/requirements.in, requirements-dev.in
+	$(BIN)/pip-compile $(LOCK) -o layers/aftersend/requirements.txt layers/aftersend/requirements.in
+	$(BIN)/pip-compile $(LOCK) -o requirements-dev.txt requirements-dev.in
+
+clean: ## remove what was made, .venv and caches too
+	rm -rf $(VENV) .aws-sam .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

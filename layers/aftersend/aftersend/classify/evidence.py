@@ -1,0 +1,161 @@
+"""Reads SMTP facts out of loose fields: reply code, enhanced status and phase, from the text where fields are silent."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aftersend.model import Evidence, Phase
+
+MAX_TEXT: Final = 1_024  # bytes of UTF-8 that evidence keeps of a text
+TAIL: Final = 320  # of them, from the end of a text that is longer
+
+# Both expressions look at a bounded number of characters from each position: linear in the text.
+_CODE: Final = re.compile(r"(?:^|[:;>'\"(,]\s{0,3}|\s#?)([245][0-5]\d)(?=[ \-:;#,<]|$)")
+_STATUS: Final = re.compile(r"([45])(?<![\d.].)\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
+
+COMMANDS: Final = {
+    "conn": Phase.CONNECT,
+    "connect": Phase.CONNECT,
+    "handshake": Phase.CONNECT,
+    "intro": Phase.CONNECT,
+    "ehlo": Phase.EHLO,
+    "helo": Phase.EHLO,
+    "lhlo": Phase.EHLO,
+    "starttls": Phase.EHLO,
+    "auth": Phase.AUTH,
+    "mail": Phase.MAIL_FROM,
+    "mail from": Phase.MAIL_FROM,
+    "mailfrom": Phase.MAIL_FROM,
+    "rcpt": Phase.RCPT_TO,
+    "rcpt to": Phase.RCPT_TO,
+    "rcptto": Phase.RCPT_TO,
+    "data": Phase.DATA,
+    "bdat": Phase.DATA,
+    "message": Phase.DATA,
+    "end of data": Phase.DATA,
+    "end-of-data": Phase.DATA,
+}
+
+# What mail systems write around a reply to say which command it answers. The first that is found decides.
+_TOLD: Final = (
+    ("in reply to mail from", Phase.MAIL_FROM),
+    ("in reply to rcpt to", Phase.RCPT_TO),
+    ("in reply to end of data", Phase.DATA),
+    ("in reply to data", Phase.DATA),
+    ("in reply to helo", Phase.EHLO),
+    ("in reply to ehlo", Phase.EHLO),
+    ("in reply to auth", Phase.AUTH),
+    ("in reply to starttls", Phase.EHLO),
+    ("after mail from", Phase.MAIL_FROM),
+    ("after pipelined mail from", Phase.MAIL_FROM),
+    ("after rcpt to", Phase.RCPT_TO),
+    ("after pipelined rcpt to", Phase.RCPT_TO),
+    ("after end of data", Phase.DATA),
+    ("after data", Phase.DATA),
+    ("after pipelined data", Phase.DATA),
+    ("after pipelined end of data", Phase.DATA),
+    ("after initial connection", Phase.CONNECT),
+    ("after ehlo", Phase.EHLO),
+    ("after helo", Phase.EHLO),
+    ("did not like our mail from", Phase.MAIL_FROM),
+    ("did not like our rcpt to", Phase.RCPT_TO),
+    ("did not like our data", Phase.DATA),
+    ("did not like our final data", Phase.DATA),
+    ("refused to talk to me", Phase.CONNECT),
+    ("[mail_from]", Phase.MAIL_FROM),
+    ("[rcpt_to]", Phase.RCPT_TO),
+    ("does not like recipient", Phase.RCPT_TO),
+    ("but sender was rejected", Phase.MAIL_FROM),
+    ("but greeting failed", Phase.CONNECT),
+    ("failed on data command", Phase.DATA),
+    ("failed after i sent the message", Phase.DATA),
+    ("smtp:rcpt host", Phase.RCPT_TO),
+    ("smtp:mail host", Phase.MAIL_FROM),
+)
+_CUES: Final = ("in reply to", " after ", "our ", "refused to", "_", "does not like", " but ", "failed ", "smtp:")
+_TRANSCRIPT: Final = ((">>> mail from", Phase.MAIL_FROM), (">>> rcpt to", Phase.RCPT_TO), (">>> data", Phase.DATA))
+
+
+def evidence_from(
+    *,
+    code: str | int | None = None,
+    status: str | None = None,
+    text: str | None = None,
+    command: str | None = None,
+    action: str | None = None,
+    remote_mta: str | None = None,
+    word: str | None = None,
+) -> Evidence:
+    """Evidence from the fields of a report, whatever their spelling; what they do not say is read from the text."""
+    kept = bounded(text)
+    return Evidence(
+        code=_code(code) or code_in(kept),
+        status=_status(status) or status_in(kept),
+        text=kept or None,
+        word=word or None,
+        action=(action or "").strip().casefold() or None,
+        phase=phase_of(command) or phase_in(kept),
+        remote_mta=(remote_mta or "").strip() or None,
+    )
+
+
+def bounded(text: str | None) -> str:
+    """The text without its "smtp;" type, cut to what evidence keeps, never inside a character.
+
+    A text that is too long keeps its end too: in a notice for people, the reply often comes last.
+    """
+    kept = (text or "").strip()
+    if kept[:5].casefold() == "smtp;":
+        kept = kept[5:].lstrip()
+    raw = kept.encode("utf-8", "replace") if len(kept) * 4 > MAX_TEXT else b""
+    if len(raw) <= MAX_TEXT:
+        return kept
+    head = raw[: MAX_TEXT - TAIL - 1].decode("utf-8", "ignore")
+    return f"{head} {raw[-TAIL:].decode('utf-8', 'ignore')}"
+
+
+def code_in(text: str) -> int | None:
+    """The first SMTP reply code in `text`."""
+    found = _CODE.search(text)
+    return int(found[1]) if found else None
+
+
+def status_in(text: str) -> str | None:
+    """The first enhanced status of a refusal in `text`."""
+    found = _STATUS.search(text)
+    return found[0] if found else None
+
+
+def phase_of(command: str | None) -> Phase | None:
+    """The phase of an SMTP command: "RCPT TO:<a@b.example>", "mailfrom", "CONN"."""
+    words = (command or "").partition(":")[0].strip().casefold().replace("_", " ")
+    return COMMANDS.get(words) or COMMANDS.get(words.partition(" ")[0])
+
+
+def phase_in(text: str) -> Phase | None:
+    """The phase that a mail system tells in the text around a reply."""
+    lowered = text.casefold()
+    if ">>> " in lowered:
+        told = [(lowered.rfind(command), phase) for command, phase in _TRANSCRIPT]
+        at, phase = max(told)
+        if at >= 0:
+            return phase
+    if any(cue in lowered for cue in _CUES):
+        for words, phase in _TOLD:
+            if words in lowered:
+                return phase
+    return None
+
+
+def _code(value: str | int | None) -> int | None:
+    try:
+        number = int(str(value or "").strip()[:3])
+    except ValueError:
+        return None
+    return number if 200 <= number <= 599 else None
+
+
+def _status(value: str | None) -> str | None:
+    found = _STATUS.search((value or "")[:64])
+    return found[0] if found else None

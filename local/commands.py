@@ -1,0 +1,145 @@
+"""`parse`, `classify` and `expect`: bodies and refusals in, JSON Lines out. What cannot be read is told on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from aftersend import classify
+from aftersend.classify import Classifier, evidence_from
+from aftersend.errors import MalformedFeedback
+from aftersend.model import Verdict
+from aftersend.parsers import PARSERS, read
+from local.samples import EVENTS, Sample, expect, explained, plain
+
+_encode: Final = msgspec.json.Encoder().encode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+def parse(source: str, files: Iterable[str]) -> int:
+    """Print every feedback in `files` with its verdict; 1 where something was malformed."""
+    classifier = classify.load()
+    worst = 0
+    for name in files:
+        for place, body in _bodies(name):
+            try:
+                facts = read(source, body)
+            except MalformedFeedback as error:
+                worst = _complain(f"{place}: {error.why}")
+                continue
+            for fact in facts:
+                verdict = classifier(fact)
+                _print(plain(fact) | {"verdict": explained(verdict) if verdict else None})
+    return worst
+
+
+def _bodies(name: str) -> Iterator[tuple[str, bytes]]:
+    """Every body in a file, and where it stands: one body, or JSON Lines of bodies."""
+    whole = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    if _is_lines(whole):
+        for number, line in enumerate(whole.splitlines(), 1):
+            if line.strip():
+                yield f"{name}:{number}", line
+    else:
+        yield name, whole
+
+
+def _is_lines(whole: bytes) -> bool:
+    """Whether a text is JSON Lines: it is no JSON as a whole, but one of its lines is an object by itself."""
+    return not _is_json(whole) and any(line.lstrip()[:1] == b"{" and _is_json(line) for line in whole.splitlines())
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=Raw)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+class _Refusal(Struct):
+    """One line of `classify`; whatever type a field has, nothing but its text is used."""
+
+    id: Raw = Raw(b"null")
+    source: Any = None
+    replycode: Any = None
+    status: Any = None
+    text: Any = None
+    command: Any = None
+    action: Any = None
+
+
+_refusal: Final = msgspec.json.Decoder(_Refusal).decode
+DEFAULT_SOURCE: Final = "report"  # a refusal that names no source is taken for that of a mail report
+
+
+def judge(name: str) -> int:
+    """Write a verdict for every line of `name`; 1 where a line could not be read."""
+    if name == "-":
+        return _judge_lines(sys.stdin.buffer)
+    with Path(name).open("rb") as lines:
+        return _judge_lines(lines)
+
+
+def _judge_lines(lines: BinaryIO) -> int:
+    classifier = classify.load()
+    worst = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            refusal = _refusal(line)
+        except _UNREADABLE as error:
+            worst = _complain(f"line {number}: not a JSON object: {error}")
+            continue
+        _print({"id": refusal.id, **explained(_verdict(refusal, classifier))})
+    return worst
+
+
+def _verdict(refusal: _Refusal, classifier: Classifier) -> Verdict:
+    evidence = evidence_from(
+        code=_text(refusal.replycode),
+        status=_text(refusal.status),
+        text=_text(refusal.text),
+        command=_text(refusal.command),
+        action=_text(refusal.action),
+    )
+    return classifier.judge(source=_text(refusal.source) or DEFAULT_SOURCE, evidence=evidence)
+
+
+def _text(value: object) -> str | None:
+    """A string or a number as text; anything else says nothing."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
+
+
+def expectations(files: Iterable[str]) -> int:
+    """Write the expectation of each sample in `files`; 1 where a file is no sample."""
+    classifier = classify.load()
+    worst = 0
+    for name in files:
+        path = Path(name).resolve()
+        sample = Sample(path.parent.name, path)
+        if path.parent.parent != EVENTS or sample.source not in PARSERS or not path.is_file():
+            worst = _complain(f"{name}: not a sample: {EVENTS.name}/<source>/<case>.json")
+            continue
+        expect(sample, classifier)
+        sys.stdout.write(f"{sample.expectation.name}: read it before you keep it\n")
+    return worst
+
+
+def _print(value: Any) -> None:
+    """One line, at once: whoever reads it may be waiting for it."""
+    sys.stdout.buffer.write(_encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _complain(what: str) -> int:
+    sys.stderr.write(what + "\n")
+    return 1

@@ -1,0 +1,185 @@
+"""`python -m local demo`: the whole bundle in this process, fed with every sample, and what it found out.
+
+It ends by proving a law: the same feedback again, in another order, writes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from aftersend import classify
+from aftersend.errors import MalformedFeedback
+from aftersend.model import Feedback, Outcome
+from aftersend.parsers import read
+from local import show
+from local.lambdas import Lambdas
+from local.publish import Publisher, shuffled
+from local.samples import Sample, samples
+from local.stack import Stack, running
+from local.tables import Contents, DeadLetter, Tables
+
+_AT_ONCE: Final = 20  # bodies that are published before the functions get their turn
+_NEXT: Final = """\
+[bold]Next:[/] bring it into your own account,
+  sam build && sam deploy --guided
+and select the topics that it prints in Amazon SES. README.md tells how; docs/ses.md tells the rest."""
+
+
+class Pass(Struct):
+    """One time through: what was sent, what the functions did with it, what is stored then."""
+
+    sent: list[Sample]
+    counts: Counter[str]
+    writes: int
+    contents: Contents
+    letters: list[DeadLetter]
+
+
+class Rig:
+    """A stack with its functions, and something to send samples into it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.lambdas = Lambdas(stack)
+        self.tables = Tables(stack, next(iter(self.lambdas.functions.values())))
+        self._publisher = Publisher(stack, self.lambdas)
+
+    def run(self, arrivals: list[Sample], progress: Callable[[int], None] = lambda _: None) -> Pass:
+        """Publish `arrivals` in their order, and let the functions work on them, some at a time."""
+        before = self.stack.writes.total()
+        counts: Counter[str] = Counter()
+        for start in range(0, len(arrivals), _AT_ONCE):
+            chunk = arrivals[start : start + _AT_ONCE]
+            self._publisher.send(chunk)
+            counts += self.lambdas.drain()
+            progress(len(chunk))
+        writes = self.stack.writes.total() - before
+        return Pass(arrivals, counts, writes, self.tables.contents(), self.tables.dead_letters())
+
+
+def demo(*, seed: int, everything: bool) -> int:
+    """Run it and show it; 1 where something is not as it must be."""
+    out = show.console()
+    started = time.monotonic()
+    out.print("[bold]Aftersend on this machine.[/] Nothing leaves it: AWS is played by moto.\n")
+    with running() as stack:
+        rig = Rig(stack)
+        out.print(f"{'template.yaml':14}{_census(stack)}")
+        first = _run(rig, shuffled(samples(), seed), "first time", out)
+        archived = rig.tables.archived()
+        _show(first, out, everything=everything)
+        second = _run(rig, shuffled(samples(), seed + 1), "second time", out)
+    faults = list(_faults(first, second, archived))
+    _close(first, second, archived, time.monotonic() - started, out)
+    for fault in faults:
+        out.print(f"[bold red]Wrong:[/] {fault}")
+    if not faults:
+        out.print(_NEXT)
+    return 1 if faults else 0
+
+
+def _run(rig: Rig, arrivals: list[Sample], name: str, out: Console) -> Pass:
+    with _bar(f"{name:14}", len(arrivals), out) as progress:
+        return rig.run(arrivals, progress)
+
+
+@contextmanager
+def _bar(name: str, total: int, out: Console) -> Iterator[Callable[[int], None]]:
+    """A progress bar where there is a terminal that can draw one; a line anywhere else."""
+    if not out.is_terminal or out.is_dumb_terminal:
+        out.print(f"{name}{total} bodies published and processed")
+        yield lambda _: None
+        return
+    with Progress(TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("bodies"), console=out) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _census(stack: Stack) -> str:
+    """What the template made, in words."""
+    kinds = {
+        "functions": "AWS::Lambda::Function",
+        "topics": "AWS::SNS::Topic",
+        "queues": "AWS::SQS::Queue",
+        "rules": "AWS::Events::Rule",
+        "tables": "AWS::DynamoDB::Table",
+        "buckets": "AWS::S3::Bucket",
+    }
+    numbers = {name: len(stack.resources(kind)) for name, kind in kinds.items()}
+    return ", ".join(f"{number} {name if number != 1 else name[:-1]}" for name, number in numbers.items())
+
+
+def _show(seen: Pass, out: Console, *, everything: bool) -> None:
+    contents = seen.contents
+    as_of = max(outcome.last_at for outcome in contents.outcomes)
+    longest = max(contents.outcomes, key=lambda outcome: len(outcome.feedback))
+    arrived = _arrivals(longest, seen.sent)
+    order = ", ".join(str(arrived[fact.id]) for fact in longest.feedback)
+    out.print()
+    out.print(show.outcomes(contents.outcomes, everything=everything), "")
+    out.print(show.suppressions(contents.suppressions, as_of, everything=everything), "")
+    out.print(show.history(longest, arrived, classify.load()))
+    out.print(f"They happened in this order and arrived in another, {order}: any order gives the same.\n")
+    out.print(show.dead_letters(seen.letters), "")
+
+
+def _arrivals(outcome: Outcome, sent: Sequence[Sample]) -> dict[str, int]:
+    """As which of the facts of `outcome` each fact arrived first."""
+    known = {fact.id for fact in outcome.feedback}
+    arrived = [fact.id for sample in sent for fact in facts(sample) if fact.id in known]
+    return {id_: place for place, id_ in enumerate(dict.fromkeys(arrived), 1)}
+
+
+def facts(sample: Sample) -> list[Feedback]:
+    """What a sample says; a body that cannot be read says nothing."""
+    try:
+        return read(sample.source, sample.body())
+    except MalformedFeedback:
+        return []
+
+
+def _faults(first: Pass, second: Pass, archived: int) -> Iterator[str]:
+    """Everything that is not as it must be."""
+    for name, each in (("first", first), ("second", second)):
+        if each.counts["again"]:
+            yield f"the {name} time, {each.counts['again']} messages could not be stored"
+    told = {fact.id for sample in first.sent for fact in facts(sample)}
+    stored = {fact.id for outcome in first.contents.outcomes for fact in outcome.feedback}
+    if told != stored:
+        yield f"{len(told - stored)} facts were lost, {len(stored - told)} came from nowhere"
+    if not first.writes:
+        yield "the first time wrote nothing: writes are not counted"
+    if second.writes:
+        yield f"the second time wrote {second.writes} items"
+    if first.contents != second.contents:
+        yield "the second time changed the tables"
+    unexplained = sum(letter.reason is None for letter in second.letters)
+    if unexplained:
+        yield f"{unexplained} messages lie in dead-letter queues without a reason"
+    if not archived:
+        yield "the archive is empty"
+
+
+def _close(first: Pass, second: Pass, archived: int, seconds: float, out: Console) -> None:
+    distinct = len(set(first.sent))
+    told = sum(len(outcome.feedback) for outcome in first.contents.outcomes)
+    as_of = max(outcome.last_at for outcome in first.contents.outcomes)
+    suppressed = len(show.in_force(first.contents.suppressions, as_of))
+    equal = "equal" if first.contents == second.contents else "different"
+    out.print(
+        f"\n{len(first.sent)} bodies published, {len(first.sent) - distinct} of them repeats: {told} distinct facts, "
+        f"{len(first.contents.outcomes)} outcomes, {suppressed} suppressions in {first.writes} writes; "
+        f"{len({letter.body for letter in first.letters})} bodies unreadable; {archived} objects in the archive."
+    )
+    out.print(
+        f"All of it again, in another order: [bold]{second.writes} writes[/], and the tables are {equal}. "
+        f"Took {seconds:.1f} seconds.\n"
+    )

@@ -1,0 +1,43 @@
+"""The environment of the embedded stack: it points to this machine, and to nothing of the user's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+REGION: Final = "eu-west-1"
+_PROFILES: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+
+
+def false_account(endpoint: str) -> dict[str, str]:
+    """Credentials that no AWS takes; neither files nor proxies of the user's are looked at."""
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """These variables, as long as the context lasts; a profile of the user's is out of sight meanwhile."""
+    before = dict(os.environ)
+    for name in _PROFILES:
+        os.environ.pop(name, None)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,155 @@
+"""What Lambda does, for this machine: loads the handlers that the template names, and feeds them from its queues.
+
+A handler runs with the variables that the template gives it, gets the event that an SQS event source mapping makes,
+and hands back what must come again: that stays in its queue, everything else is deleted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, Final
+
+from local.environment import REGION, environment
+from local.samples import ROOT
+from local.stack import Stack
+from local.template import Json
+
+_MOST: Final = 10  # SQS hands out no more messages at once
+
+# Moto loses updates when threads write at the same time, so a function writes one after the other here.
+_HERE: Final = {"WORKERS": "1"}
+
+
+class Function:
+    """One function of the template: its real module, in this process. `logs` holds what it printed."""
+
+    def __init__(self, name: str, properties: Json) -> None:
+        self.name = name
+        variables = {key: str(value) for key, value in properties["Environment"]["Variables"].items()}
+        self.variables = variables | _HERE | {"AWS_LAMBDA_FUNCTION_NAME": name}
+        self.logs = io.StringIO()
+        with self._surroundings():
+            self._handler = _load(name, properties)
+
+    def __call__(self, event: Json) -> Json:
+        """What the handler answers to `event`. An error that it raises is a fault of ours, and is raised here too."""
+        with self._surroundings():
+            answer: Json = self._handler(event, None) or {}
+        return answer
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        with environment(self.variables), redirect_stdout(self.logs):
+            yield
+
+
+def _load(name: str, properties: Json) -> Callable[[Json, object], Any]:
+    """The handler "module.function" from the folder of its code, under a module name of its own."""
+    folder = ROOT / properties["Code"]["S3Key"]
+    module_name, _, function_name = properties["Handler"].rpartition(".")
+    spec = importlib.util.spec_from_file_location(f"local_function_{name}", folder / f"{module_name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(folder))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    handler: Callable[[Json, object], Any] = getattr(module, function_name)
+    return handler
+
+
+class Mapping:
+    """One event source mapping of the template: a queue, and the function that it feeds."""
+
+    def __init__(self, queues: Any, properties: Json, function: Function) -> None:
+        self._queues = queues
+        self._arn = properties["EventSourceArn"]
+        self._size = int(properties.get("BatchSize", _MOST))
+        self._function = function
+        self.url = str(queues.get_queue_url(QueueName=self._arn.rpartition(":")[2])["QueueUrl"])
+
+    def drain(self) -> Iterator[tuple[int, int]]:
+        """Work batch after batch until the queue shows no message; how many were done and how many must come again."""
+        while batch := self._receive():
+            answer = self._function({"Records": [_record(message, self._arn) for message in batch]})
+            again = {each["itemIdentifier"] for each in answer.get("batchItemFailures", ())}
+            done = [message for message in batch if message["MessageId"] not in again]
+            self._delete(done)
+            yield len(done), len(batch) - len(done)
+
+    def _receive(self) -> list[Json]:
+        """As many messages as a batch may hold."""
+        batch: list[Json] = []
+        while len(batch) < self._size:
+            answer = self._queues.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=min(_MOST, self._size - len(batch)),
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+            if not answer.get("Messages"):
+                break
+            batch += answer["Messages"]
+        return batch
+
+    def _delete(self, messages: list[Json]) -> None:
+        for start in range(0, len(messages), _MOST):
+            chunk = messages[start : start + _MOST]
+            entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(chunk)]
+            self._queues.delete_message_batch(QueueUrl=self.url, Entries=entries)
+
+
+def _record(message: Json, arn: str) -> Json:
+    """A message as Lambda shows it to a function (Lambda developer guide, "Using Lambda with Amazon SQS")."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {
+            name: {
+                **({"stringValue": each["StringValue"]} if "StringValue" in each else {}),
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": each["DataType"],
+            }
+            for name, each in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }
+
+
+class Lambdas:
+    """Every function of the stack, and every queue that feeds one."""
+
+    def __init__(self, stack: Stack) -> None:
+        functions = stack.resources("AWS::Lambda::Function")
+        self.functions = {name: Function(name, properties) for name, properties in functions.items()}
+        queues = stack.client("sqs")
+        self.mappings = [
+            Mapping(queues, properties, self.functions[_function_of(properties)])
+            for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
+            if ":sqs:" in str(properties["EventSourceArn"])
+        ]
+
+    def drain(self) -> Counter[str]:
+        """Work every queue until it is empty; how many batches, and how many messages were done or must come again."""
+        counts: Counter[str] = Counter()
+        for mapping in self.mappings:
+            for done, again in mapping.drain():
+                counts.update(batches=1, done=done, again=again)
+        return counts
+
+
+def _function_of(properties: Json) -> str:
+    """The logical id of the function that a mapping feeds."""
+    return str(properties["FunctionName"]["Ref"])

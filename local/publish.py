@@ -1,0 +1,86 @@
+"""Sends the samples where a source sends them.
+
+A body goes to the topic for its type, an event of EventBridge to the bus, and what SNS has wrapped lies in a queue.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Sequence
+from typing import Any, Final
+
+from local.lambdas import Lambdas
+from local.samples import Sample
+from local.stack import Stack
+from local.template import Json
+
+REPEATS: Final = 0.3  # of the samples come a second time, as SNS and SQS allow themselves
+
+# Which topic takes which type: the one whose name in the template holds this word, and another for all others.
+_TOPICS: Final = {"Bounce": "bounce", "Complaint": "complaint"}
+
+
+def shuffled(chosen: Sequence[Sample], seed: int) -> list[Sample]:
+    """The samples in an order that only `seed` decides, with about 30 % of them twice."""
+    dice = random.Random(seed)  # noqa: S311  # an order to show, not a secret
+    arrivals = [*chosen, *dice.sample(chosen, math.ceil(len(chosen) * REPEATS))]
+    dice.shuffle(arrivals)
+    return arrivals
+
+
+class Publisher:
+    """Sends bodies into a stack, each by the way on which its source would send it."""
+
+    def __init__(self, stack: Stack, lambdas: Lambdas) -> None:
+        self._topics = {name.lower(): arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items()}
+        self._subscribed = {each["TopicArn"]: each for each in stack.resources("AWS::SNS::Subscription").values()}
+        self._queue = lambdas.mappings[0].url
+        self._sns, self._sqs, self._events = (stack.client(name) for name in ("sns", "sqs", "events"))
+
+    def send(self, samples: Sequence[Sample]) -> None:
+        """Send every sample, in this order."""
+        for sample in samples:
+            self._send(sample.source, sample.body().decode())
+
+    def _send(self, source: str, body: str) -> None:
+        told = _object(body)
+        if "TopicArn" in told:  # as it lies in a queue that is not subscribed raw
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
+        elif "detail-type" in told:
+            self._events.put_events(Entries=[_entry(told)])
+        else:
+            type_ = str(told.get("eventType") or told.get("notificationType"))
+            self._sns.publish(TopicArn=self._topic(source, type_), Message=body)
+
+    def _topic(self, source: str, type_: str) -> str:
+        """The topic of this source for this type, by the words of its name in the template."""
+        theirs = {
+            name: arn for name, arn in self._topics.items() if name.startswith(source) and arn in self._subscribed
+        }
+        wanted = _TOPICS.get(type_)
+        for name, arn in theirs.items():
+            if (wanted in name) if wanted else not any(word in name for word in _TOPICS.values()):
+                return arn
+        raise LookupError(f"the template has no topic of {source!r} for {wanted or 'other events'}")
+
+
+def _object(body: str) -> Json:
+    """The JSON object in a body, or an empty one: malformed bodies are sent too."""
+    try:
+        found: Any = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _entry(event: Json) -> Json:
+    """An EventBridge event as its source puts it on the bus."""
+    return {
+        "Source": event["source"],
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event["detail"], ensure_ascii=False),
+        "Resources": event["resources"],
+        "Time": event["time"],
+    }

@@ -1,0 +1,90 @@
+"""The samples in `events/`: bodies as a source sends them, each beside what is expected of it.
+
+    events/<source>/<case>.json or .txt        the body
+    events/<source>/<case>.expected.json       {"feedback": […]}, each with its verdict, or {"malformed": "why"}
+
+`python -m local expect` writes an expectation; a person reads it before it is kept: it is the specification.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from aftersend.classify import Classifier
+from aftersend.errors import MalformedFeedback
+from aftersend.model import Feedback, Verdict
+from aftersend.parsers import PARSERS, read
+from aftersend.vocabulary import advice
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+EVENTS: Final = ROOT / "events"
+_EXPECTED: Final = ".expected.json"
+
+
+class Sample(NamedTuple):
+    """One body as `source` sends it."""
+
+    source: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Source and case: "ses/send"."""
+        return f"{self.source}/{self.path.stem}"
+
+    @property
+    def expectation(self) -> Path:
+        """Where its expectation is kept."""
+        return self.path.with_name(self.path.stem + _EXPECTED)
+
+    def body(self) -> bytes:
+        """The body, unchanged."""
+        return self.path.read_bytes()
+
+
+def samples() -> list[Sample]:
+    """Every sample of every source that has a parser, in the order of their names."""
+    return [Sample(source, path) for source in sorted(PARSERS) for path in _bodies(EVENTS / source)]
+
+
+def _bodies(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.endswith(_EXPECTED))
+
+
+def reading(source: str, body: bytes, classifier: Classifier) -> dict[str, Any]:
+    """What `body` says, in the form of an expectation."""
+    try:
+        facts = read(source, body)
+    except MalformedFeedback as error:
+        return {"malformed": error.why}
+    return {"feedback": [plain(fact) | {"verdict": _class_and_reason(classifier(fact))} for fact in facts]}
+
+
+def expect(sample: Sample, classifier: Classifier) -> None:
+    """Write what `sample` says now as its expectation."""
+    found = msgspec.json.encode(reading(sample.source, sample.body(), classifier))
+    sample.expectation.write_bytes(msgspec.json.format(found, indent=2) + b"\n")
+
+
+def plain(fact: Feedback) -> dict[str, Any]:
+    """A fact in the types of JSON."""
+    built: dict[str, Any] = msgspec.to_builtins(fact)
+    return built
+
+
+def explained(verdict: Verdict) -> dict[str, str]:
+    """A verdict with its advice, in the types of JSON."""
+    return {
+        "class": verdict.klass,
+        "reason": verdict.reason,
+        "rule": verdict.rule,
+        "advice": advice(verdict.reason),
+    }
+
+
+def _class_and_reason(verdict: Verdict | None) -> dict[str, str] | None:
+    """Which rule decided is not expected: rules may be cut in another way and still be right."""
+    return {"class": verdict.klass.value, "reason": verdict.reason.value} if verdict else None

@@ -1,0 +1,235 @@
+"""What the demo shows, as tables that a person likes to read: in colour on a terminal, plain anywhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aftersend.classify import Classifier
+from aftersend.model import CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Suppression
+from aftersend.suppression import active
+from aftersend.times import iso
+from aftersend.vocabulary import advice
+from local.tables import DeadLetter
+
+PLAIN_WIDTH: Final = 100  # where there is no terminal to ask
+
+_STATUS: Final = {
+    Status.SENT: "cyan",
+    Status.DEFERRED: "yellow",
+    Status.EXPIRED: "yellow",
+    Status.DELIVERED: "green",
+    Status.REJECTED: "blue",
+    Status.BOUNCED: "red",
+    Status.COMPLAINED: "magenta",
+}
+_CLASS: Final = {
+    Class.HARD: "red",
+    Class.SOFT: "yellow",
+    Class.BLOCK: "blue",
+    Class.IGNORE: "bright_black",
+    Class.COMPLAINT: "magenta",
+    Class.UNDETERMINED: "cyan",
+}
+# What a feedback means where no rule has to decide it.
+_MEANS: Final = {
+    Kind.SENT: "The sending system took the message.",
+    Kind.DELIVERED: "The recipient's system took the message.",
+    Kind.OPENED: "Somebody opened it: it has arrived.",
+    Kind.CLICKED: "Somebody followed a link: it has arrived.",
+    Kind.UNSUBSCRIBED: "The recipient left a stream.",
+    Kind.SUBSCRIBED: "The recipient joined a stream.",
+    Kind.COMPLAINT_WITHDRAWN: "The recipient took a complaint back.",
+    Kind.EXPIRED: "No feedback came in time.",
+    Kind.UNKNOWN: "A new type: kept, and decides nothing.",
+}
+
+_T = TypeVar("_T")
+
+
+def console() -> Console:
+    """Where to write: as wide as the terminal, or 100 columns where there is none."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # an ASCII terminal shows "?", and the demo goes on
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    return Console(highlight=False, width=int(columns) if columns.isdecimal() else PLAIN_WIDTH)
+
+
+def outcomes(rows: Sequence[Outcome], *, everything: bool) -> Table:
+    """What became of the messages: every one, or one of each kind."""
+    shown = rows if everything else _one_of_each(rows, _kind_of_outcome)
+    table = _table("What became of the messages", len(shown), len(rows))
+    table.add_column("recipient\nmessage", ratio=1, no_wrap=True)
+    table.add_column("status\nlast heard of", width=16)
+    table.add_column("class, reason\nadvice", width=44)
+    for outcome in sorted(shown, key=_kind_of_outcome):
+        table.add_row(_who(outcome), _status(outcome), _verdict(outcome))
+    return table
+
+
+def suppressions(rows: Sequence[Suppression], as_of: datetime, *, everything: bool) -> Table:
+    """Whom not to write to: every cause that holds at `as_of`, or one of each kind."""
+    holding = in_force(rows, as_of)
+    shown = holding if everything else _one_of_each(holding, _kind_of_cause)
+    table = _table(f"Whom not to write to, as of {_day(as_of)}", len(shown), len(holding))
+    table.add_column("recipient\nscope", ratio=1, no_wrap=True)
+    table.add_column("cause\nreason", width=17)
+    table.add_column("since\nuntil", width=10)
+    table.add_column("decided by", width=34)
+    for row, kind in sorted(shown, key=_kind_of_cause):
+        cause = row.causes[kind]
+        assert cause.first is not None
+        assert cause.latest is not None
+        times = f", {cause.count} in a row" if cause.count else ""
+        table.add_row(
+            _two(_bare(row.recipient), "everything" if row.scope == "*" else row.scope),
+            _two(Text(kind, "bold"), f"{cause.latest.reason or '-'}"),
+            _two(_day(cause.first.at), _day(cause.until) if cause.until else "no end"),
+            _two(f"{cause.latest.word or '-'}{times}", f"{cause.latest.rule or '-'} {_short(cause.latest.message)}"),
+        )
+    return table
+
+
+def in_force(rows: Iterable[Suppression], as_of: datetime) -> list[tuple[Suppression, CauseKind]]:
+    """Every cause that holds at `as_of`, with its row."""
+    return [(row, kind) for row in rows for kind in active(row, as_of)]
+
+
+def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) -> Table:
+    """Each feedback of one message in the order of time: what it said, which rule read it, and what it meant."""
+    table = _table(f"One message: {_short(outcome.message)} to {_bare(outcome.recipient)}", 1, 1)
+    table.add_column("arrived", justify="right")
+    table.add_column("happened", width=12)
+    table.add_column("what it said", width=35)
+    table.add_column("rule\nwhat it meant", ratio=1)
+    for fact in outcome.feedback:
+        decides = fact.id == outcome.decided_by
+        table.add_row(
+            f"{arrivals[fact.id]}.",
+            _two(_day(fact.occurred_at), iso(fact.occurred_at)[11:-1]),
+            _two(Text(fact.kind, "bold reverse" if decides else "bold"), _said(fact)),
+            _meaning(fact, classifier, decides=decides),
+        )
+    return table
+
+
+def dead_letters(letters: Iterable[DeadLetter]) -> Table:
+    """Bodies that nobody can read, with the reason, each once."""
+    once = {letter.body: letter for letter in letters}
+    table = _table("Bodies that nobody can read: in the dead-letter queue, with the reason", 1, 1)
+    table.add_column("reason", ratio=1)
+    table.add_column("body", width=32, no_wrap=True)
+    for letter in sorted(once.values(), key=lambda each: (str(each.reason), each.body)):
+        table.add_row(letter.reason or "none", Text(" ".join(letter.body.split()), "bright_black"))
+    return table
+
+
+def _table(title: str, shown: int, of: int) -> Table:
+    more = f"one of each kind: {shown} of {of}; --all shows all" if shown < of else None
+    return Table(
+        title=title,
+        title_style="bold",
+        title_justify="left",
+        caption=more,
+        caption_justify="left",
+        box=box.HORIZONTALS,
+        expand=True,
+        pad_edge=False,
+        header_style="bright_black",
+    )
+
+
+def _two(first: str | Text, second: str | Text) -> Text:
+    """Two lines in one cell; the second is less loud."""
+    lower = Text(second, "bright_black") if isinstance(second, str) else second
+    return Text("\n").join([Text(first) if isinstance(first, str) else first, lower])
+
+
+def _who(outcome: Outcome) -> Text:
+    return _two(_bare(outcome.recipient), f"{_short(outcome.message)} {outcome.context.subject or ''}")
+
+
+def _status(outcome: Outcome) -> Text:
+    return _two(Text(outcome.status, f"bold {_STATUS[outcome.status]}"), _minute(outcome.last_at))
+
+
+def _verdict(outcome: Outcome) -> Text:
+    notes = [name for name, count in (("opened", outcome.opens), ("clicked", outcome.clicks)) if count]
+    notes += ["auto-replied"] if outcome.auto_replied else []
+    notes += ["to be reviewed"] if outcome.review else []
+    told = f" ({', '.join(notes)})" if notes else ""
+    verdict = outcome.verdict
+    if verdict is None:
+        decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
+        return _two(f"-{told}", _MEANS[decider.kind])
+    return _two(Text(f"{verdict.klass}, {verdict.reason}{told}", _CLASS[verdict.klass]), _short_advice(verdict.reason))
+
+
+def _short_advice(reason: Reason) -> str:
+    """What to do, without why."""
+    return advice(reason).partition(":")[0].removesuffix(".") + "."
+
+
+def _said(fact: Feedback) -> str:
+    evidence, seen = fact.evidence, fact.engagement
+    if seen is not None:
+        return seen.link or ("fetched by a machine" if seen.machine else "fetched by a person")
+    if evidence is None:
+        return ""
+    return " ".join(part for part in (evidence.word, evidence.text) if part)
+
+
+def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool) -> Text:
+    verdict = classifier(fact)
+    mark = " (this decides)" if decides else ""
+    if verdict is None:
+        return _two(f"-{mark}", _MEANS[fact.kind])
+    meant = f"{verdict.klass}, {verdict.reason}: {advice(verdict.reason)}"
+    return _two(Text(f"{verdict.rule}{mark}", _CLASS[verdict.klass]), meant)
+
+
+def _one_of_each(rows: Iterable[_T], kind_of: Callable[[_T], object]) -> list[_T]:
+    first: dict[object, _T] = {}
+    for row in rows:
+        first.setdefault(kind_of(row), row)
+    return list(first.values())
+
+
+def _kind_of_outcome(outcome: Outcome) -> tuple[int, str, str, bool, bool]:
+    verdict = outcome.verdict
+    said = (verdict.klass, verdict.reason) if verdict else ("", "")
+    return list(Status).index(outcome.status), *said, outcome.opens > 0, outcome.clicks > 0
+
+
+def _kind_of_cause(cause: tuple[Suppression, CauseKind]) -> tuple[str, str, bool]:
+    row, kind = cause
+    latest = row.causes[kind].latest
+    return kind, (latest and latest.reason) or "", row.scope == "*"
+
+
+def _bare(recipient: str) -> str:
+    return recipient.partition(":")[2]
+
+
+def _short(message: str) -> str:
+    """Source and the part of an SES message id that differs most: "ses:..8a4e77"."""
+    source, _, id_ = message.partition(":")
+    return f"{source}:..{id_.removesuffix('-000000')[-6:]}"
+
+
+def _day(moment: datetime) -> str:
+    return iso(moment)[:10]
+
+
+def _minute(moment: datetime) -> str:
+    return iso(moment)[:16].replace("T", " ")

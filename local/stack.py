@@ -1,0 +1,243 @@
+"""The stack of `template.yaml` in this process: moto as a server on a free port, everything made from the template.
+
+What moto's CloudFormation knows (tables, queues, topics, buckets, rules) it makes. What it does not know is made here
+from the same template: secrets, subscriptions. Queue policies, roles and alarms are left out: moto enforces none.
+
+Every value that the template computes, a function's variable or a subscription's queue, is added to the template as an
+output, so that moto resolves it as it resolves everything else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from local.environment import environment, false_account
+from local.template import TEMPLATE, Json, translated
+
+NAME: Final = "aftersend-local"
+
+_MADE_BY_MOTO: Final = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::Events::EventBus",
+        "AWS::Events::Rule",
+        "AWS::KMS::Alias",
+        "AWS::KMS::Key",
+        "AWS::S3::Bucket",
+        "AWS::SNS::Topic",
+        "AWS::SQS::Queue",
+    }
+)
+_WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
+_SECRET: Final = re.compile(r"\{\{resolve:secretsmanager:(.+?)(?::SecretString(?::([^:}]*))?[^}]*)?\}\}")
+_NOTHING: Final = "(no value)"
+
+
+class Stack:
+    """What the template became. `writes` counts what functions write to DynamoDB, by operation."""
+
+    def __init__(self, template: Json, session: boto3.Session) -> None:
+        self.template = template
+        self.session = session
+        self.writes: Counter[str] = Counter()
+        self._outputs: Json = {}
+        self._values: dict[str, str] = {}
+        for operation in _WRITES:
+            session.events.register(f"before-call.dynamodb.{operation}", self._count)
+
+    def client(self, service: str) -> Any:
+        """A client of the embedded services."""
+        return self.session.client(service)  # type: ignore[call-overload]
+
+    def resources(self, *types: str) -> dict[str, Json]:
+        """Properties of the resources of these types by logical id, their values as the stack resolves them."""
+        return {name: self._resolved(each["Properties"]) for name, each in self._existing(types).items()}
+
+    def physical_ids(self, *types: str) -> dict[str, str]:
+        """What a Ref to each resource of these types gives, by logical id; in the order of the template."""
+        return {name: self._values[f"Ref{name}"] for name in self._existing(types)}
+
+    def create(self) -> None:
+        """Make everything that the template describes."""
+        template = dict(self.template)
+        self._make_secrets(template)
+        made = {name: each for name, each in template["Resources"].items() if each["Type"] in _MADE_BY_MOTO}
+        for each in made.values():
+            each.pop("DependsOn", None)
+        self._ask(made)
+        template |= {"Resources": made, "Outputs": self._outputs}
+        formation = self.client("cloudformation")
+        formation.create_stack(
+            StackName=NAME, TemplateBody=json.dumps(template), Parameters=_parameters(template["Parameters"])
+        )
+        (created,) = formation.describe_stacks(StackName=NAME)["Stacks"]
+        assert created["StackStatus"] == "CREATE_COMPLETE", created["StackStatus"]
+        self._values = {output["OutputKey"]: output.get("OutputValue", "") for output in created["Outputs"]}
+        self._subscribe()
+
+    def _existing(self, types: tuple[str, ...]) -> dict[str, Json]:
+        """The resources of these types whose condition holds."""
+        chosen = {name: each for name, each in self.template["Resources"].items() if each["Type"] in types}
+        return {
+            name: each
+            for name, each in chosen.items()
+            if "Condition" not in each or self._values[f"If{each['Condition']}"] == "true"
+        }
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.writes[model.name] += 1
+
+    # -- values that the template computes --
+
+    def _ask(self, made: Mapping[str, Json]) -> None:
+        """Add an output for each value that will be wanted."""
+        for condition in self.template.get("Conditions", {}):
+            self._outputs[f"If{condition}"] = {"Value": {"Fn::If": [condition, "true", "false"]}}
+        for name, each in made.items():
+            reference = {"Ref": name}
+            known = {"Fn::If": [each["Condition"], reference, _NOTHING]} if "Condition" in each else reference
+            self._outputs[f"Ref{name}"] = {"Value": known}
+        for each in self.template["Resources"].values():
+            if each["Type"] in _WANTED:
+                self._ask_for(_wanted(each))
+
+    def _ask_for(self, value: Any) -> None:
+        if _is_computed(value):
+            self._outputs[_key(value)] = {"Value": _with_nothing(value)}
+        elif isinstance(value, dict | list):
+            for each in value.values() if isinstance(value, dict) else value:
+                self._ask_for(each)
+
+    def _resolved(self, value: Any) -> Any:
+        """`value` with everything computed that was asked for; what has no value is gone."""
+        if _is_computed(value):
+            return self._secret(self._values[_key(value)]) if _key(value) in self._values else value
+        if isinstance(value, dict):
+            resolved = {name: self._resolved(each) for name, each in value.items()}
+            return {name: each for name, each in resolved.items() if each != _NOTHING}
+        if isinstance(value, list):
+            return [self._resolved(each) for each in value]
+        return value
+
+    # -- what moto's CloudFormation does not know --
+
+    def _make_secrets(self, template: Json) -> None:
+        """Make every secret, and have a parameter of its name stand for it: a Ref to either is its ARN."""
+        manager = self.client("secretsmanager")
+        parameters = dict(template.get("Parameters", {}))
+        for name, each in template["Resources"].items():
+            if each["Type"] == "AWS::SecretsManager::Secret":
+                made = manager.create_secret(Name=f"{NAME}-{name}", SecretString=_secret_text(each["Properties"]))
+                parameters[name] = {"Type": "String", "Default": made["ARN"]}
+        template["Parameters"] = parameters
+
+    def _secret(self, text: str) -> str:
+        """`text` with its dynamic references to secrets replaced by what they refer to."""
+
+        def fetch(match: re.Match[str]) -> str:
+            whole = str(self.client("secretsmanager").get_secret_value(SecretId=match[1])["SecretString"])
+            return str(json.loads(whole)[match[2]]) if match[2] else whole
+
+        return _SECRET.sub(fetch, text)
+
+    def _subscribe(self) -> None:
+        topics = self.client("sns")
+        for each in self.resources("AWS::SNS::Subscription").values():
+            attributes = {name: _text(value) for name, value in each.items() if name not in _NO_ATTRIBUTES}
+            topics.subscribe(
+                TopicArn=each["TopicArn"], Protocol=each["Protocol"], Endpoint=each["Endpoint"], Attributes=attributes
+            )
+
+
+_NO_ATTRIBUTES: Final = frozenset({"TopicArn", "Protocol", "Endpoint", "Region"})
+# Properties that are read after the stack was made, by type.
+_WANTED: Final[dict[str, tuple[str, ...]]] = {
+    "AWS::Lambda::EventSourceMapping": ("EventSourceArn", "BatchSize"),
+    "AWS::Lambda::Function": ("Environment",),
+    "AWS::SQS::Queue": ("RedrivePolicy",),
+    "AWS::SNS::Subscription": ("TopicArn", "Endpoint", "RawMessageDelivery", "RedrivePolicy", "FilterPolicy"),
+}
+
+
+def _wanted(resource: Json) -> list[Any]:
+    return [resource["Properties"].get(name) for name in _WANTED[resource["Type"]]]
+
+
+def _is_computed(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::"))
+
+
+def _key(value: Json) -> str:
+    """The name of the output that computes `value`."""
+    return "V" + json.dumps(value, sort_keys=True).encode().hex()
+
+
+def _with_nothing(value: Any) -> Any:
+    """`value` with a word in the place of AWS::NoValue: an output cannot be nothing."""
+    if value == {"Ref": "AWS::NoValue"}:
+        return _NOTHING
+    if isinstance(value, dict):
+        return {name: _with_nothing(each) for name, each in value.items()}
+    return [_with_nothing(each) for each in value] if isinstance(value, list) else value
+
+
+def _parameters(declared: Json) -> list[dict[str, str]]:
+    """A word for every parameter that has no default."""
+    missing = [name for name, each in declared.items() if "Default" not in each]
+    return [{"ParameterKey": name, "ParameterValue": "local"} for name in missing]
+
+
+def _secret_text(properties: Json) -> str:
+    """What the template says, or a random text as it asks for."""
+    generate = properties.get("GenerateSecretString")
+    if generate is None:
+        return str(properties.get("SecretString", ""))
+    word = secrets.token_hex(16)
+    if "GenerateStringKey" not in generate:
+        return word
+    return json.dumps(json.loads(generate["SecretStringTemplate"]) | {generate["GenerateStringKey"]: word})
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@contextmanager
+def running(template: Path = TEMPLATE) -> Iterator[Stack]:
+    """The stack, as long as the context lasts; the environment points to it meanwhile."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of every request
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    # Functions make their clients from the default session: it is this one, whose events are counted.
+    before = boto3.DEFAULT_SESSION
+    try:
+        with environment(false_account(f"http://{host}:{port}")):
+            boto3.DEFAULT_SESSION = boto3.Session()
+            stack = Stack(translated(template), boto3.DEFAULT_SESSION)
+            stack.create()
+            yield stack
+    finally:
+        boto3.DEFAULT_SESSION = before
+        _forget(host, port)
+        server.stop()
+
+
+def _forget(host: str, port: int) -> None:
+    """What moto holds belongs to the process, not to the server: the next stack must not find it."""
+    connection = http.client.HTTPConnection(host, port)
+    connection.request("POST", "/moto-api/reset")
+    connection.getresponse().read()
+    connection.close()
