@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
-from aftersend.errors import MalformedFeedback
+from aftersend.errors import UNREADABLE, MalformedFeedback
 
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
 MAX_DEPTH: Final = 3  # EventBridge to SNS to SQS is the deepest that a user can build by subscribing
@@ -57,7 +57,7 @@ def _open(body: bytes) -> bytes | None:
         envelope = _envelope(body)
         if envelope.type in _SNS_TYPES and envelope.message:
             return _message(envelope.message)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # not JSON, or not an object with these types
+    except UNREADABLE:  # not JSON, or not an object with these types
         return None
     if envelope.detail_type is not None and envelope.detail:
         return bytes(envelope.detail)

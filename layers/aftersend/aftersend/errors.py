@@ -12,6 +12,13 @@ AftersendError
 
 from __future__ import annotations
 
+from typing import Final
+
+from msgspec import DecodeError
+
+# All that decoding JSON raises for what a stranger may send: no JSON, the wrong types, no UTF-8, too deeply nested.
+UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class AftersendError(Exception):
     """Root of all errors that Aftersend raises on purpose."""

@@ -69,7 +69,7 @@ def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
 def join(one: _S, other: _S) -> _S:
     """The least that tells all that both tell, field by field: something before nothing, else the greater.
 
-    A flag is a doubt (`derived`, `machine`): it stands only while both have it.
+    A flag is a doubt (`derived`, `forgeable`, `machine`): it stands only while both have it.
     """
     if one == other:
         return one
@@ -133,7 +133,7 @@ def _slim(fact: Feedback) -> Feedback:
     """
     evidence, seen = fact.evidence, fact.engagement
     if evidence is not None:
-        evidence = Evidence(attempt=evidence.attempt, derived=evidence.derived)
+        evidence = Evidence(attempt=evidence.attempt, derived=evidence.derived, forgeable=evidence.forgeable)
     if seen is not None:
         seen = Engagement(machine=seen.machine)
     return replace(fact, evidence=evidence, engagement=seen, received_as=None)

@@ -12,12 +12,13 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aftersend.archive import Message
 from aftersend.errors import MalformedFeedback, ServiceError
 from aftersend.model import Feedback, Key, Kind, Outcome, Status, Suppression
 from aftersend.parsers import read
-from aftersend.policy import Claim, Policy, claim, counts
+from aftersend.policy import Claim, Policy, claim, counts, vouched
 from aftersend.ports import Ports, Report, Store
 from aftersend.steps import Answer, Errand, Refused, Request, record, settle
 from aftersend.unqualified import deserves_a_rule
@@ -60,9 +61,12 @@ def _gather(messages: Sequence[Message], ports: Ports, report: Report) -> dict[K
     now = ports.clock()
     for message in messages:
         try:
-            facts = read(ports.source, message.body)
+            facts = _read(message, ports)
         except MalformedFeedback as error:
             _park(message, error, ports, report)
+            continue
+        except ServiceError as error:
+            report.failed[message.id] = str(error)
             continue
         if not facts:
             report.counts["NoFeedback", ""] += 1
@@ -71,6 +75,18 @@ def _gather(messages: Sequence[Message], ports: Ports, report: Report) -> dict[K
             told[fact.key].said_by.add(message.id)
             report.ages.append((now - fact.occurred_at).total_seconds())
     return told
+
+
+def _read(message: Message, ports: Ports) -> list[Feedback]:
+    body = ports.unpack(message.body) if ports.unpack else message.body
+    facts = read(ports.source, body)
+    return [_vouched(fact, ports.vouch) for fact in facts] if ports.vouch else facts
+
+
+def _vouched(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
+    if fact.evidence is None or not fact.evidence.forgeable or not vouch(fact):
+        return fact
+    return replace(fact, evidence=replace(fact.evidence, forgeable=False))
 
 
 def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Report) -> None:
@@ -86,7 +102,7 @@ def _record(told: dict[Key, _Told], ports: Ports, report: Report) -> dict[Key, O
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
-        _count_unqualified(told[key].facts, ports)
+        _count_unqualified(told[key].facts, stored, ports)
         return _drive(record(stored, told[key].facts, ports.classify), ports.store)
 
     outcomes: dict[Key, Outcome] = {}
@@ -100,11 +116,13 @@ def _record(told: dict[Key, _Told], ports: Ports, report: Report) -> dict[Key, O
     return outcomes
 
 
-def _count_unqualified(facts: list[Feedback], ports: Ports) -> None:
+def _count_unqualified(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> None:
+    """Before the outcome is stored: a crash in between heals, because the same fact counts once."""
     if ports.unqualified is None:
         return
+    known = {fact.id for fact in stored.feedback} if stored else set()
     for fact in facts:
-        if deserves_a_rule(fact, ports.classify(fact)):
+        if fact.id not in known and deserves_a_rule(fact, ports.classify(fact)):
             ports.unqualified.count(fact, ports.clock())
 
 
@@ -157,7 +175,7 @@ def _errands(
                 continue
             owners[everywhere].add(key)
             said = claim(fact, ports.classify(fact), ports.policy)
-            if said is not None:
+            if said is not None and vouched(outcome, ports.policy):
                 claims[said.recipient, said.scope].append(said)
                 owners[said.recipient, said.scope].add(key)
         if _changes_streaks(outcome, ports.policy):

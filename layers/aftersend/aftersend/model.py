@@ -54,6 +54,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     attempt: int | None = None  # 1 is the first
     event_id: str | None = None  # the source's own id of the event
     derived: bool = False  # the recipient was inferred, not named, by the source
+    forgeable: bool = False  # anybody could have sent this, and nothing in it proves otherwise
 
 
 class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -97,7 +98,7 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     def __post_init__(self) -> None:
         if not self.id:
-            force_setattr(self, "id", _identity(self))
+            force_setattr(self, "id", blake2b(_encode(_decisive(self)), digest_size=10).hexdigest())
 
     @property
     def key(self) -> Key:
@@ -110,15 +111,15 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return self.occurred_at, self.id
 
 
-def _identity(fact: Feedback) -> str:
+def _decisive(fact: Feedback) -> tuple[object, ...]:
+    """All of a fact that decides something."""
     said: tuple[object, ...] = ()
     if (evidence := fact.evidence) is not None:
         said = (evidence.event_id, evidence.code, evidence.status, evidence.text, evidence.word, evidence.action)
         said += (evidence.phase,)
     if (seen := fact.engagement) is not None:
         said += (seen.link, seen.user_agent, seen.ip)
-    whole = (fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, said)
-    return blake2b(_encode(whole), digest_size=10).hexdigest()
+    return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, said
 
 
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):

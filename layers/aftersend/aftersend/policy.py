@@ -18,12 +18,17 @@ from msgspec import Meta, Struct
 
 from aftersend.errors import ConfigurationError
 from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Mark, Outcome, Reason, Status, Verdict
+from aftersend.outcome import ENGAGEMENT
 from aftersend.times import UNKNOWN
 from aftersend.vocabulary import MEANINGS
 
 _Count = Annotated[int, Meta(ge=2, le=100)]
 _Hours = Annotated[int, Meta(ge=0, le=24 * 365)]
 _Days = Annotated[int, Meta(ge=1, le=3650)]
+
+
+_ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
+_SEVERITY: Final = {Class.IGNORE: 0, Class.SOFT: 1, Class.HARD: 2}
 
 
 class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +47,12 @@ class Streak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lapse_days: _Days
 
 
+class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What reports by mail may do."""
+
+    require_proof: bool
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole document; see `policy.toml` for every field's meaning."""
 
@@ -49,15 +60,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     complaint: Switch
     unsubscribed: Switch
     streak: Streak
+    report: Reports
     classes: dict[Reason, Class]
 
     def class_of(self, verdict: Verdict) -> Class:
-        """The class that counts for suppression: the verdict's, unless the policy names another for its reason.
-
-        A temporary refusal of a hard reason is soft already, and an override never makes it harder.
-        """
-        named = self.classes.get(verdict.reason)
-        if named is None or (named is Class.HARD and verdict.klass is not Class.HARD):
+        """The class that counts for suppression: the verdict's, or a milder one that the policy names for it."""
+        named = self.classes.get(verdict.reason, verdict.klass)
+        if verdict.klass not in _ADDRESS or _SEVERITY[named] > _SEVERITY[verdict.klass]:
             return verdict.klass
         return named
 
@@ -96,14 +105,12 @@ def _overridden(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-_OVERRIDES: Final = frozenset({Class.HARD, Class.SOFT, Class.IGNORE})
-_ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})
 
 
 def _check(policy: Policy) -> None:
     """What types alone cannot say. Law 5: what is the sender's fault can never be turned against the recipient."""
     for reason, named in policy.classes.items():
-        if named not in _OVERRIDES:
+        if named not in _SEVERITY:
             raise ConfigurationError(
                 f"policy: {named.value!r} is not one of hard, soft, ignore - at `$.classes.{reason}`"
             )
@@ -146,16 +153,29 @@ def _mark(fact: Feedback, verdict: Verdict | None) -> Mark:
     )
 
 
+def vouched(outcome: Outcome, policy: Policy) -> bool:
+    """Whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
+    if not policy.report.require_proof:
+        return True
+    return any(fact.evidence is None or not fact.evidence.forgeable for fact in outcome.feedback)
+
+
 def counts(outcome: Outcome, policy: Policy) -> bool:
     """Whether this outcome is a soft bounce that a streak counts."""
     verdict = outcome.verdict
     return outcome.status is Status.BOUNCED and verdict is not None and policy.class_of(verdict) is Class.SOFT
 
 
+_ARRIVED: Final = frozenset({Status.DELIVERED, Status.COMPLAINED})
+# What a person or their mailbox does, whatever became of the message besides; and what only says that it arrived.
+_ALIVE: Final = ENGAGEMENT | {Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN}
+_RECEIVED: Final = _ALIVE | {Kind.DELIVERED, Kind.AUTO_REPLIED}
+
+
 def proof_of_life(outcome: Outcome) -> datetime | None:
-    """When the recipient's mailbox was last seen to work, as this outcome knows."""
-    delivered = outcome.delivered_at if outcome.status is Status.DELIVERED else None
-    return max(filter(None, (delivered, outcome.engaged_at)), default=None)
+    """When the recipient's mailbox was last seen to work, as this outcome knows. More facts never move it back."""
+    kinds = _RECEIVED if outcome.status in _ARRIVED else _ALIVE
+    return max((fact.occurred_at for fact in outcome.feedback if fact.kind in kinds), default=None)
 
 
 def streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | None = None) -> Cause | None:
@@ -163,31 +183,41 @@ def streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | 
 
     Bounces up to `released_at`, and up to the last proof of life, no longer count.
     """
-    rules, stored = policy.streak, list(outcomes)
+    rules = policy.streak
     if not rules.suppress:
         return None
+    stored = [outcome for outcome in outcomes if vouched(outcome, policy)]
     ends = [moment for moment in (released_at, *map(proof_of_life, stored)) if moment is not None]
     since = max(ends, default=UNKNOWN)
     marks = (_bounce(outcome) for outcome in stored if counts(outcome, policy))
-    runs = _runs(sorted((mark for mark in marks if mark.at > since), key=lambda mark: mark.order), rules)
-    long_enough = [run for run in runs if len(run) >= rules.bounces]
+    bounces = sorted((mark for mark in marks if mark.at > since), key=lambda mark: mark.order)
+    rows = _rows(bounces, rules)
+    long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
     if not long_enough:
         return None
-    run = long_enough[-1]
-    until = run[-1].at + timedelta(days=rules.lapse_days)
-    return Cause(first=run[0], latest=run[-1], count=len(run), until=until)
+    latest = bounces[long_enough[-1]]
+    length, first = rows[long_enough[-1]]
+    return Cause(first=first, latest=latest, count=length, until=latest.at + timedelta(days=rules.lapse_days))
 
 
-def _runs(bounces: list[Mark], rules: Streak) -> list[list[Mark]]:
-    """Bounces in their order, cut into runs; what follows the last counted one too soon is left out."""
-    runs: list[list[Mark]] = []
-    for mark in bounces:
-        pause = mark.at - runs[-1][-1].at if runs else None
-        if pause is None or pause > timedelta(days=rules.gap_days):
-            runs.append([mark])
-        elif pause >= timedelta(hours=rules.apart_hours):
-            runs[-1].append(mark)
-    return runs
+def _rows(bounces: list[Mark], rules: Streak) -> list[tuple[int, Mark]]:
+    """For each bounce, in their order: the longest row of counted bounces that ends there, and its first one.
+
+    Any bounce may be left out of a row, so bounces can only make a row longer and a sign of life only shorter: nobody
+    who brings a delivery needs to look for a streak where none stands.
+    """
+    apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
+    rows: list[tuple[int, Mark]] = []
+    for place, mark in enumerate(bounces):
+        length, first = 1, mark
+        for before in range(place - 1, -1, -1):
+            pause = mark.at - bounces[before].at
+            if pause > gap:
+                break
+            if pause >= apart and rows[before][0] >= length:
+                length, first = rows[before][0] + 1, rows[before][1]
+        rows.append((length, first))
+    return rows
 
 
 def _bounce(outcome: Outcome) -> Mark:

@@ -55,6 +55,8 @@ class Ports(Struct, frozen=True, kw_only=True):
     pool: Executor
     clock: Callable[[], datetime]
     unqualified: Desk | None = None
+    unpack: Callable[[bytes], bytes] | None = None  # a body that only tells where the feedback lies, to the feedback
+    vouch: Callable[[Feedback], bool] | None = None  # whether a fact that could be forged carries our own token
 
 
 class Report(Struct, kw_only=True):

@@ -19,12 +19,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     source: str
     outcomes_table: str
     suppressions_table: str
+    unqualified_table: str
     archive_bucket: str
     dead_letter_queue: str
     digest_key: bytes
     policy: Policy
     retention: timedelta
     workers: int
+    inbound_bucket: str = ""  # where Amazon SES puts received mail; only for reports
+    rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -33,12 +36,15 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         source=_text(environ, "SOURCE"),
         outcomes_table=_text(environ, "OUTCOMES_TABLE"),
         suppressions_table=_text(environ, "SUPPRESSIONS_TABLE"),
+        unqualified_table=_text(environ, "UNQUALIFIED_TABLE"),
         archive_bucket=_text(environ, "ARCHIVE_BUCKET"),
         dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"),
         digest_key=_text(environ, "DIGEST_KEY").encode(),
         policy=policy.load(environ.get("POLICY", "").strip()),
         retention=timedelta(days=_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
         workers=_number(environ, "WORKERS", 8, range(1, 65)),
+        inbound_bucket=environ.get("INBOUND_BUCKET", "").strip(),
+        rules_parameter=environ.get("RULES_PARAMETER", "").strip(),
     )
 
 

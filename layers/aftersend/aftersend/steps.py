@@ -89,14 +89,17 @@ def settle(
 
     Two rules make it exact. Whoever computes a streak has read the suppression first and the outcomes then, and
     writes only if the suppression is still the one it read: a later writer never has an older view than an earlier
-    one. And whoever has written a streak computes it once more: of a bounce and a delivery that are stored at the
-    same time, the one that comes second sees the other.
+    one. And whoever has written, having computed a streak, computes it once more: of a bounce and a delivery that are
+    stored at the same time the one that comes second sees the other, and who found nothing to write is not overruled
+    by somebody who looked before.
     """
     recipient, scope = errand.key
+    recount = errand.recount
     for _ in range(MAX_TRIES):
         before = stored or Suppression(recipient=recipient, scope=scope)
         after = absorb_claims(before, errand.claims)
-        if scope == "*" and (errand.recount or CauseKind.STREAK in after.causes):
+        if scope == "*" and (recount or CauseKind.STREAK in after.causes):
+            recount = True
             outcomes = yield ReadOutcomes(recipient)
             assert isinstance(outcomes, list)
             after = with_streak(after, streak(outcomes, policy, after.released_at))
@@ -106,7 +109,7 @@ def settle(
         refused = yield Put(after)
         if isinstance(refused, Refused):
             stored = _suppression(refused.current)
-        elif CauseKind.STREAK in after.causes:
+        elif recount:
             stored = _suppression((yield ReadSuppression(errand.key)))
         else:
             return after

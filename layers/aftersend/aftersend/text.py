@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# C0 and C1 controls, and lone surrogates, which no store takes. Blanks and line ends are folded to one space.
-_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f-\x9f\ud800-\udfff]+")
+# C0 and C1 controls, and lone surrogates, which no store takes. Runs of them are folded to one space.
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def cut(text: str, limit: int) -> str:
@@ -14,11 +14,9 @@ def cut(text: str, limit: int) -> str:
 
     Quotation marks and backslashes count twice, because the store keeps facts as JSON and its items are bounded.
     """
-    if text.isascii() and text.isprintable():
-        if len(text) * 2 <= limit:  # however many of its characters count twice
-            return text
-    else:
-        text = _CONTROLS.sub(" ", text[: 2 * limit])
+    if len(text) * 2 <= limit and text.isascii() and text.isprintable():
+        return text  # the common case, and short enough however many of its characters count twice
+    text = _CONTROLS.sub(" ", text[: 2 * limit])
     text = text[:limit]
     escapes = text.count('"') + text.count("\\")
     return text.encode()[: max(limit // 2, limit - escapes)].decode(errors="ignore")

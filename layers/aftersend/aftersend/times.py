@@ -10,6 +10,10 @@ from typing import Final
 # A source that gives no time at all: sorts before every known time, so that it never outranks one.
 UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+# No mail is of another time; dates at the edge of the calendar break whatever adds to them.
+_EARLIEST: Final = 1970
+_LATEST: Final = 2199
+
 _LOOSE: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -17,17 +21,19 @@ def instant(text: str) -> datetime:
     """The UTC instant, in milliseconds, that `text` names.
 
     Takes ISO-8601 with or without fraction, with Z, an offset (also after a blank, as some SES samples write it) or
-    none (UTC), and the date format of mail headers (RFC 5322 section 3.3). Raises ValueError for anything else.
+    none (UTC), and the date format of mail headers (RFC 5322 section 3.3). Raises ValueError for anything else, and for
+    years in which nobody wrote mail.
     """
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = _loose(text)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    elif found.tzinfo is not UTC:
-        found = _utc(found)
-    return found.replace(microsecond=found.microsecond // 1000 * 1000)
+    if found.tzinfo is not UTC:
+        found = _utc(found) if found.tzinfo else found.replace(tzinfo=UTC)
+    if not _EARLIEST <= found.year <= _LATEST:
+        raise ValueError(f"not a time of any mail: the year {found.year}")
+    finer = found.microsecond % 1000
+    return found.replace(microsecond=found.microsecond - finer) if finer else found
 
 
 def _utc(moment: datetime) -> datetime:
@@ -42,7 +48,7 @@ def _loose(text: str) -> datetime:
     if match is None:
         try:
             return parsedate_to_datetime(text)
-        except (IndexError, TypeError) as error:  # what the standard library raises for some broken dates
+        except (IndexError, TypeError, OverflowError) as error:  # the standard library, for some broken dates
             raise ValueError(f"not a time: {text[:40]!r}") from error
     day, clock, fraction, offset = match.groups()
     return datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7]}{offset or ''}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aftersend.classify.engine import Classifier
 from aftersend.classify.evidence import evidence_from
-from aftersend.classify.load import load
+from aftersend.classify.shipped import load
 from aftersend.classify.text import normalise
 
 __all__ = ["Classifier", "evidence_from", "load", "normalise"]

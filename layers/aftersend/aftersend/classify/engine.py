@@ -1,9 +1,9 @@
 """Gives every refusal one verdict: collects the rules that could match, and lets the first in order decide.
 
-The order of decision is the order of the rules (`load.ORDER`): the user's own, verdicts that are no delivery attempt,
-what the text says of the sender, then of the address, then of the way; the specific enhanced status; the source's own
-words; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what answered a
-command before RCPT TO is never held against the address, and what did not fail (Action: delayed …) is ignored.
+The order of decision is the order of the rules (`shipped.ORDER`): the user's own; verdicts that are no delivery
+attempt; what the text says of the sender, then of the address, then of the way; the specific enhanced status; the
+source's own words; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what
+answered a command before RCPT TO is never held against the address, and what did not fail (Action: delayed …) is ignored.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from msgspec import Struct
-
-from aftersend.classify.evidence import code_in, phase_in, phase_of, status_in
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
+from aftersend.classify.seen import Asked, Seen, answer, ask, domain_keys, see
 from aftersend.classify.text import normalise
 from aftersend.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
 from aftersend.vocabulary import class_of
 
-MEMO: Final = 8_192  # verdicts kept
+MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 USER: Final = "user:"  # begins the id of a user's rule
 
 NO_VERDICT: Final = frozenset(
@@ -36,35 +34,19 @@ NO_VERDICT: Final = frozenset(
         Kind.COMPLAINT_WITHDRAWN,
     )
 )
+KINDS: Final = {
+    Kind.COMPLAINED: Verdict(klass=Class.COMPLAINT, reason=Reason.COMPLAINT, rule="kind.complained"),
+    Kind.AUTO_REPLIED: Verdict(klass=Class.IGNORE, reason=Reason.AUTO_REPLY, rule="kind.auto-replied"),
+}
+NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
 NOT_FAILED: Final = frozenset(("delayed", "relayed", "expanded", "delivered"))
-# What an address-like refusal means when it answered a command that named no recipient yet.
+# What a refusal of "the address" means when it answered a command that had not named the recipient yet.
 EARLY: Final = {
     Phase.CONNECT: Reason.BLOCKED,
     Phase.EHLO: Reason.BLOCKED,
     Phase.AUTH: Reason.PROTOCOL_ERROR,
     Phase.MAIL_FROM: Reason.SENDER_REJECTED,
 }
-_KINDS: Final = {
-    Kind.COMPLAINED: Verdict(klass=Class.COMPLAINT, reason=Reason.COMPLAINT, rule="kind.complained"),
-    Kind.AUTO_REPLIED: Verdict(klass=Class.IGNORE, reason=Reason.AUTO_REPLY, rule="kind.auto-replied"),
-}
-_NOTHING: Final = "nothing"  # the rule id where no rule decided
-_VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
-
-
-class Seen(Struct, frozen=True, kw_only=True):
-    """What the rules look at, prepared once: every condition is one lookup."""
-
-    source: str
-    kind: Kind
-    phase: Phase | None
-    found: set[int]  # numbers of the patterns that are in the text
-    codes: frozenset[str]
-    statuses: frozenset[str]
-    words: frozenset[str]
-    remote: str
-    absent: frozenset[str]
-    temporary: bool
 
 
 class Classifier:
@@ -72,56 +54,39 @@ class Classifier:
 
     def __init__(self, rules: Sequence[Rule], matcher: Matcher) -> None:
         self.rules = tuple(rules)
-        self._matcher = matcher
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
         self._by_status: dict[str, list[int]] = {}
         self._by_word: dict[str, list[int]] = {}
         self._always: list[int] = []
         self._index()
-        self.decide = lru_cache(MEMO)(self._decide)
+        self._found = lru_cache(MEMORY)(lambda line: matcher.found_in(line.split()))
+        self._remembered = lru_cache(MEMORY)(self._decide)
 
     def __call__(self, feedback: Feedback) -> Verdict | None:
         """The verdict on `feedback`; None where its kind carries none."""
         kind = feedback.kind
         if kind in NO_VERDICT:
             return None
-        if kind in _KINDS:
-            return _KINDS[kind]
+        if kind in KINDS:
+            return KINDS[kind]
         verdict = self.judge(source=feedback.source, evidence=feedback.evidence or Evidence(), kind=kind)
-        return None if kind is Kind.UNKNOWN and verdict.rule == _NOTHING else verdict
+        return None if kind is Kind.UNKNOWN and verdict.rule == NOTHING.rule else verdict
 
     def judge(self, *, source: str, evidence: Evidence, kind: Kind = Kind.BOUNCED) -> Verdict:
-        """The verdict on `evidence` as `source` reported it; equal evidence is judged once."""
-        return self.decide(
-            source,
-            kind,
-            evidence.code,
-            evidence.status,
-            evidence.text or "",
-            evidence.word or "",
-            (evidence.action or "").casefold(),
-            evidence.phase,
-            evidence.remote_mta or "",
-        )
+        """The verdict on `evidence` as `source` reported it; what it depends on is judged once."""
+        return self._remembered(ask(source, evidence, kind))
 
-    def _decide(  # noqa: PLR0913
-        self,
-        source: str,
-        kind: Kind,
-        code: int | None,
-        status: str | None,
-        text: str,
-        word: str,
-        action: str,
-        phase: Phase | None,
-        remote: str,
-    ) -> Verdict:
-        found = self._matcher.found_in(normalise(_answer(text, code)).split()) if text else set()
-        seen = _see(source, kind, code, status, text, word, action, phase, remote, found)
+    def forget(self) -> None:
+        """Empties the memories: what follows is judged afresh."""
+        self._remembered.cache_clear()
+        self._found.cache_clear()
+
+    def _decide(self, asked: Asked) -> Verdict:
+        seen = see(asked, self._found(normalise(answer(asked))) if asked.text else frozenset())
         rule = self._first(seen)
-        verdict = _verdict(rule, seen) if rule else Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule=_NOTHING)
-        if action in NOT_FAILED:
+        verdict = _verdict(rule, seen) if rule else NOTHING
+        if asked.action in NOT_FAILED:
             return Verdict(klass=Class.IGNORE, reason=verdict.reason, rule=verdict.rule)
         return verdict
 
@@ -154,94 +119,32 @@ class Classifier:
         self._always.append(at)
 
 
-def _see(  # noqa: PLR0913
-    source: str,
-    kind: Kind,
-    code: int | None,
-    status: str | None,
-    text: str,
-    word: str,
-    action: str,
-    phase: Phase | None,
-    remote: str,
-    found: set[int],
-) -> Seen:
-    given = {"text": text.strip(), "status": status, "code": code, "action": action}
-    quoted = status_in(text) if status is None or status.endswith(_VAGUE) else None
-    status = quoted or status
-    code = code or code_in(text)
-    return Seen(
-        source=source,
-        kind=kind,
-        phase=phase or phase_in(text) or (phase_of(word.partition("/")[0]) if source == "mailerq" else None),
-        found=found,
-        codes=frozenset((str(code), str(code)[0])) if code else frozenset(),
-        statuses=_status_keys(status),
-        words=_word_keys(word),
-        remote=remote or text.partition("host ")[2],
-        absent=frozenset(name for name, value in given.items() if not value),
-        temporary=kind is Kind.DEFERRED or (code // 100 == 4 if code else (status or "")[:2] == "4."),
-    )
-
-
-def _answer(text: str, code: int | None) -> str:
-    """The part of a transcript that counts: a permanent answer supersedes the temporary one before it."""
-    if code is None or code < 500 or text[:1] != "4":
-        return text
-    at = text.find(f" {code}")
-    return text if at < 0 else text[at:]
-
-
-@lru_cache(1_024)
-def _status_keys(status: str | None) -> frozenset[str]:
-    parts = (status or "").split(".")
-    if len(parts) != 3:
-        return frozenset()
-    klass, subject, detail = parts
-    return frozenset(f"{a}.{subject}.{b}" for a in (klass, "x") for b in (detail, "*"))
-
-
-@lru_cache(1_024)
-def _word_keys(word: str) -> frozenset[str]:
-    if not word:
-        return frozenset()
-    first, _, second = word.casefold().partition("/")
-    return frozenset((f"{first}/{second}", f"{first}/*", f"*/{second}") if second else (first,))
-
-
-def _domain_keys(remote: str) -> frozenset[str]:
-    """The answering machine's name and all domains above it; `remote` begins with the name."""
-    name = remote[:255].split("[", 1)[0].split("(", 1)[0].strip(" .").partition(" ")[0].casefold().rstrip(".:")
-    labels = name.split(".")
-    return frozenset(".".join(labels[at:]) for at in range(len(labels) - 1))
-
-
 def _holds(rule: Rule, seen: Seen) -> bool:
-    """Whether every condition of `rule` is met."""
+    """Whether every condition of `rule` is met: first the patterns, which fail most often."""
     found = seen.found
     if (rule.any and rule.any.isdisjoint(found)) or not rule.all <= found or not rule.none.isdisjoint(found):
         return False
-    if rule.kinds is not None and seen.kind not in rule.kinds:
-        return False
-    if rule.phases is not None and seen.phase not in rule.phases:
-        return False
-    if rule.sources is not None and seen.source not in rule.sources:
-        return False
+    if rule.kinds is None and rule.words is None and seen.kind is Kind.UNKNOWN:
+        return False  # an unknown type is judged only by a rule that knows its word, or asks for that kind
+    for choices, one in ((rule.kinds, seen.kind), (rule.phases, seen.phase), (rule.sources, seen.source)):
+        if choices is not None and one not in choices:
+            return False
     for wanted, given in ((rule.codes, seen.codes), (rule.statuses, seen.statuses), (rule.words, seen.words)):
         if wanted is not None and wanted.isdisjoint(given):
             return False
-    if rule.domains is not None and rule.domains.isdisjoint(_domain_keys(seen.remote)):
+    if rule.domains is not None and rule.domains.isdisjoint(domain_keys(seen.remote)):
         return False
     return rule.absent <= seen.absent
 
 
 def _verdict(rule: Rule, seen: Seen) -> Verdict:
+    """What `rule` says: never hard on what came too early or is temporary, unless a user says so in so many words."""
     reason, then = rule.then.reason, rule.then
     temporary = seen.temporary
     if then.final is not None and seen.kind is not Kind.DEFERRED:
         temporary = not then.final
     klass = then.klass or class_of(reason, temporary=temporary)
-    if klass is Class.HARD and not rule.id.startswith(USER):
+    if klass is Class.HARD and (then.klass is None or not rule.id.startswith(USER)):
         if seen.phase in EARLY:
             reason = EARLY[seen.phase]
             klass = class_of(reason, temporary=temporary)

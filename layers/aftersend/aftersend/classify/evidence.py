@@ -1,4 +1,4 @@
-"""Reads SMTP facts out of loose fields: reply code, enhanced status and phase, from the text where fields are silent."""
+"""Reads SMTP facts out of loose fields, and out of the text where the fields are silent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ MAX_TEXT: Final = 1_024  # bytes of UTF-8 that evidence keeps of a text
 TAIL: Final = 320  # of them, from the end of a text that is longer
 
 # Both expressions look at a bounded number of characters from each position: linear in the text.
-_CODE: Final = re.compile(r"(?:^|[:;>'\"(,]\s{0,3}|\s#?)([245][0-5]\d)(?=[ \-:;#,<]|$)")
+_CODE: Final = re.compile(
+    r"(?:^|[;>'\"(,]\s{0,3}|:\s{1,3}|\s#?)([45][0-5]\d)(?=[ \-:;#,<]|$)"
+    r"|(?<=[g-z>)\]]):([45][0-5]\d)(?=[ \-#])",  # "RCPT TO:550 …", but not a piece of an IPv6 address
+    re.IGNORECASE,
+)
 _STATUS: Final = re.compile(r"([45])(?<![\d.].)\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 
 COMMANDS: Final = {
@@ -37,43 +41,46 @@ COMMANDS: Final = {
     "end-of-data": Phase.DATA,
 }
 
-# What mail systems write around a reply to say which command it answers. The first that is found decides.
-_TOLD: Final = (
-    ("in reply to mail from", Phase.MAIL_FROM),
-    ("in reply to rcpt to", Phase.RCPT_TO),
-    ("in reply to end of data", Phase.DATA),
-    ("in reply to data", Phase.DATA),
-    ("in reply to helo", Phase.EHLO),
-    ("in reply to ehlo", Phase.EHLO),
-    ("in reply to auth", Phase.AUTH),
-    ("in reply to starttls", Phase.EHLO),
-    ("after mail from", Phase.MAIL_FROM),
-    ("after pipelined mail from", Phase.MAIL_FROM),
-    ("after rcpt to", Phase.RCPT_TO),
-    ("after pipelined rcpt to", Phase.RCPT_TO),
-    ("after end of data", Phase.DATA),
-    ("after data", Phase.DATA),
-    ("after pipelined data", Phase.DATA),
-    ("after pipelined end of data", Phase.DATA),
-    ("after initial connection", Phase.CONNECT),
-    ("after ehlo", Phase.EHLO),
-    ("after helo", Phase.EHLO),
-    ("did not like our mail from", Phase.MAIL_FROM),
-    ("did not like our rcpt to", Phase.RCPT_TO),
-    ("did not like our data", Phase.DATA),
-    ("did not like our final data", Phase.DATA),
-    ("refused to talk to me", Phase.CONNECT),
-    ("[mail_from]", Phase.MAIL_FROM),
-    ("[rcpt_to]", Phase.RCPT_TO),
-    ("does not like recipient", Phase.RCPT_TO),
-    ("but sender was rejected", Phase.MAIL_FROM),
-    ("but greeting failed", Phase.CONNECT),
-    ("failed on data command", Phase.DATA),
-    ("failed after i sent the message", Phase.DATA),
-    ("smtp:rcpt host", Phase.RCPT_TO),
-    ("smtp:mail host", Phase.MAIL_FROM),
-)
-_CUES: Final = ("in reply to", " after ", "our ", "refused to", "_", "does not like", " but ", "failed ", "smtp:")
+# What mail systems write around a reply to say which command it answers: a cue, and what may follow it.
+_TOLD: Final[dict[str, dict[str, Phase]]] = {
+    "in reply to ": {
+        "mail from": Phase.MAIL_FROM,
+        "rcpt to": Phase.RCPT_TO,
+        "end of data": Phase.DATA,
+        "data": Phase.DATA,
+        "helo": Phase.EHLO,
+        "ehlo": Phase.EHLO,
+        "auth": Phase.AUTH,
+        "starttls": Phase.EHLO,
+    },
+    " after ": {
+        "mail from": Phase.MAIL_FROM,
+        "pipelined mail from": Phase.MAIL_FROM,
+        "rcpt to": Phase.RCPT_TO,
+        "pipelined rcpt to": Phase.RCPT_TO,
+        "end of data": Phase.DATA,
+        "pipelined end of data": Phase.DATA,
+        "data": Phase.DATA,
+        "pipelined data": Phase.DATA,
+        "initial connection": Phase.CONNECT,
+        "ehlo": Phase.EHLO,
+        "helo": Phase.EHLO,
+        "i sent the message": Phase.DATA,
+    },
+    "did not like our ": {
+        "mail from": Phase.MAIL_FROM,
+        "rcpt to": Phase.RCPT_TO,
+        "data": Phase.DATA,
+        "final data": Phase.DATA,
+    },
+    " refused to talk to me": {"": Phase.CONNECT},
+    " does not like recipient": {"": Phase.RCPT_TO},
+    " but ": {"sender was rejected": Phase.MAIL_FROM, "greeting failed": Phase.CONNECT},
+    " failed on ": {"data command": Phase.DATA},
+    "[mail_from]": {"": Phase.MAIL_FROM},
+    "[rcpt_to]": {"": Phase.RCPT_TO},
+    "smtp:": {"rcpt host": Phase.RCPT_TO, "mail host": Phase.MAIL_FROM},
+}
 _TRANSCRIPT: Final = ((">>> mail from", Phase.MAIL_FROM), (">>> rcpt to", Phase.RCPT_TO), (">>> data", Phase.DATA))
 
 
@@ -118,7 +125,7 @@ def bounded(text: str | None) -> str:
 def code_in(text: str) -> int | None:
     """The first SMTP reply code in `text`."""
     found = _CODE.search(text)
-    return int(found[1]) if found else None
+    return int(found[1] or found[2]) if found else None
 
 
 def status_in(text: str) -> str | None:
@@ -137,14 +144,16 @@ def phase_in(text: str) -> Phase | None:
     """The phase that a mail system tells in the text around a reply."""
     lowered = text.casefold()
     if ">>> " in lowered:
-        told = [(lowered.rfind(command), phase) for command, phase in _TRANSCRIPT]
-        at, phase = max(told)
+        at, phase = max((lowered.rfind(command), phase) for command, phase in _TRANSCRIPT)
         if at >= 0:
             return phase
-    if any(cue in lowered for cue in _CUES):
-        for words, phase in _TOLD:
-            if words in lowered:
-                return phase
+    for cue, told_by in _TOLD.items():
+        at = lowered.find(cue)
+        if at >= 0:
+            said = lowered[at + len(cue) : at + len(cue) + 24]
+            for words, phase in told_by.items():
+                if said.startswith(words):
+                    return phase
     return None
 
 

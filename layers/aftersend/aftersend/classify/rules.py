@@ -27,6 +27,7 @@ a text stands for a list of one entry a line.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from typing import Final, Literal, TypeVar
 
 from msgspec import Struct, ValidationError, convert, field
@@ -40,7 +41,7 @@ MAX_RULES: Final = 500
 MAX_ENTRIES: Final = 500  # of one list
 MAX_LENGTH: Final = 300  # characters of one entry
 
-Lines = str | list[str]
+Lines = str | Sequence[str]
 Field = Literal["text", "status", "code", "action"]
 Word = TypeVar("Word", bound=str)
 
@@ -58,7 +59,7 @@ class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     status: Lines | None = None
     word: Lines | None = None
     domain: Lines | None = None
-    absent: list[Field] | None = None
+    absent: tuple[Field, ...] | None = None
 
 
 class Then(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,7 +152,7 @@ class Compiler:
             statuses=_entries(name, "status", when.status),
             words=_entries(name, "word", when.word),
             domains=_entries(name, "domain", when.domain),
-            absent=_choices(name, "absent", when.absent) or frozenset(),
+            absent=_entries(name, "absent", when.absent) or frozenset(),
         )
 
     def _patterns(self, rule: str, name: str, value: Lines | None) -> frozenset[int]:

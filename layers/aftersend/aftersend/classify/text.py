@@ -11,106 +11,13 @@ import codecs
 from functools import lru_cache
 from typing import Final
 
+from aftersend.classify.noise import BOILERPLATE, KNOWN_HOSTS, SENTENCE, TAGS
+
 LIMIT: Final = 2_000  # characters of a text that are read at all
 MEMORY: Final = 2_048  # odd tokens whose reading is remembered: codes, hosts, words with a full stop
 
 ADDR, HOST, IP, URL, NUM = "ADDR", "HOST", "IP", "URL", "NUM"
 MASKS: Final = frozenset((ADDR, HOST, IP, URL, NUM))
-
-# Machines whose name is evidence: block lists and the help pages of providers. Their name becomes one word; the words
-# of the path are kept, because "?p=DisabledUser" says more than the sentence before it.
-KNOWN_HOSTS: Final = {
-    "spamhaus.org": "spamhaus",
-    "spamhaus.net": "spamhaus",
-    "abuseat.org": "spamhaus",
-    "spamcop.net": "spamcop",
-    "barracudacentral.org": "barracudacentral",
-    "barracudanetworks.com": "barracudacentral",
-    "sorbs.net": "sorbs",
-    "uceprotect.net": "uceprotect",
-    "spamrats.com": "spamrats",
-    "uribl.com": "uribl",
-    "surbl.org": "surbl",
-    "dnswl.org": "dnswl",
-    "senderbase.org": "senderbase",
-    "senderscore.org": "senderscore",
-    "senderscore.net": "senderscore",
-    "mailspike.net": "mailspike",
-    "mailspike.org": "mailspike",
-    "njabl.org": "njabl",
-    "ordb.org": "ordb",
-    "dsbl.org": "dsbl",
-    "cloudmark.com": "cloudmark",
-    "cloudfilter.net": "cloudfilter",
-    "openspf.org": "openspf",
-    "openspf.net": "openspf",
-    "spf.pobox.com": "openspf",
-    "ipcheck.proofpoint.com": "proofpointipcheck",
-    "groups.google.com": "googlegroups",
-    "support.google.com": "googlesupport",
-    "mail.google.com": "googlesupport",
-    "go.microsoft.com": "microsoftsupport",
-    "sender.office.com": "microsoftdelist",
-    "mail.live.com": "microsoftsupport",
-    "postmaster.live.com": "microsoftsupport",
-    "postmaster.gmx.com": "gmxpostmaster",
-    "postmaster.gmx.net": "gmxpostmaster",
-    "postmaster.web.de": "gmxpostmaster",
-    "postmaster.1und1.de": "gmxpostmaster",
-    "postmaster.aol.com": "aolpostmaster",
-    "help.yahoo.com": "yahoohelp",
-    "postmaster.yahoo.com": "yahoohelp",
-    "postmaster.comcast.net": "comcastpostmaster",
-    "service.mail.qq.com": "qqhelp",
-    "help.mail.163.com": "neteasehelp",
-    "mail.163.com": "neteasehelp",
-    "mail.ru": "mailruhelp",
-}
-# The first words of sentences that some systems glue to the full stop before: "user unknown.Please check".
-SENTENCE: Final = frozenset(
-    ["a", "address", "an", "and", "authentication", "because", "by", "check", "client", "contact", "delivery", "domain", "email", "error", "fix", "for", "from", "giving", "help", "host", "http", "https", "if", "in", "invalid", "ip", "it", "its", "learn", "mail", "mailbox", "message", "no", "not", "please", "recipient", "refer", "reason", "rejected", "see", "send", "sender", "server", "sorry", "spam", "the", "this", "to", "try", "user", "users", "visit", "we", "you", "your"]
-)
-# Dotted words of Exchange that are tags, not machines.
-TAGS: Final = ("resolver.", "storedrv.", "smtpsend.", "queue.expired", "routing.", "dsn.", "transport.", "agent.")
-
-# What mail systems and their notices wrap around a reply, as folded: it says nothing, and some of it misleads.
-BOILERPLATE: Final = (
-    " in reply to rcpt to command ",
-    " in reply to mail from command ",
-    " in reply to end of data command ",
-    " in reply to data command ",
-    " host HOST IP said ",
-    " HOST IP said ",
-    " remote host said ",
-    " remote server returned ",
-    " recipient address rejected ",
-    " was rejected by the recipient domain ",
-    " was rejected by the server for the recipient domain ",
-    " has rejected address ",
-    " each of the following recipients was rejected by a remote mail server ",
-    " does not like recipient ",
-    " address not found your message wasnt delivered to ADDR because ",
-    " the address couldnt be found or is unable to receive mail ",
-    " the address couldnt be found check for typos or unnecessary spaces and try again ",
-    " check for typos or unnecessary spaces and try again ",
-    " message blocked your message to ADDR has been blocked see technical details below ",
-    " delivery temporarily suspended ",
-    " portions of this message may be unreadable without a mime capable mail program ",
-    " understand mime message format ",
-    " message not delivered there was a problem delivering your message to ADDR ",
-    " recipient inbox full your message couldnt be delivered to ADDR ",
-    " delivery to the following recipient failed permanently ",
-    " technical details of permanent failure ",
-    " smtp error from remote mail server after rcpt to ADDR ",
-    " smtp error from remote mail server after end of data ",
-    " diagnostic information for administrators ",
-    " see URL ",
-    " need rcpt recipient ",
-    " need rcpt command ",
-    " error no valid recipients ",
-    " valid rcpt command must precede data ",
-    " all rcpt commands were rejected with this error ",
-)
 
 _DROPPED: Final = "'\u2019`\u00b4\u200b\u200e\u200f\u00ad"
 _SPACED: Final = '<>()[]{}",;\\\u201c\u201d\u201e\u00ab\u00bb\u2018\u3000\u3001\u3002\uff0c\uff01\uff1a\u2026'
@@ -161,18 +68,14 @@ def _odd(token: str) -> tuple[str, ...]:
     token = token.strip(_EDGES)
     if token.isalpha():
         return (token,)
-    if not token:
-        return ()
+    if "@" in token:
+        said = "" if "://" in token else token.rpartition("@")[2].partition(":")[2]  # "user@corp.example:blocked"
+        return (ADDR, *_odd(said)) if said else (ADDR,)
     if "://" in token:
         return _url(token.split("://", 1)[1])
-    if "@" in token:
-        said = token.rpartition("@")[2].partition(":")[2]  # "user@corp.example:blocked"
-        return (ADDR, *_odd(said)) if said else (ADDR,)
-    if token.isdigit():
-        return () if _is_code(token) else (NUM,)
     if "." in token and not token.startswith(TAGS):
         return _dotted(token)
-    if token.count(":") > 1 and _IPV6.issuperset(token):
+    if token.count(":") > 1 and _IPV6.issuperset(token.removeprefix("ipv6:")):
         return (IP,)
     return _split(token)
 
@@ -213,6 +116,9 @@ def _dotted(token: str) -> tuple[str, ...]:
 
 
 def _split(token: str) -> tuple[str, ...]:
+    letters, _, digits = token.partition("_")
+    if digits and _is_tag(letters + digits) and letters.isalpha():  # "ofr_506"
+        return (letters + digits,)
     words = []
     for part in token.translate(_INNER).split():
         if part.isalpha() or _is_tag(part) or not (part.isascii() or any(map(str.isdigit, part))):
@@ -236,7 +142,8 @@ def _is_tag(part: str) -> bool:
 def normalise(text: str) -> str:
     """The stable key of a text: equal for replies that say the same of different messages and machines."""
     line = fold(text)
-    for phrase in BOILERPLATE:
-        if phrase in line:
-            line = line.replace(phrase, " ")
+    for piece, phrases in BOILERPLATE.items():
+        if piece in line:
+            for phrase in phrases:
+                line = line.replace(phrase, " ")
     return line

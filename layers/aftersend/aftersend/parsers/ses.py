@@ -15,9 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
-from aftersend.errors import MalformedFeedback
+from aftersend.errors import UNREADABLE, MalformedFeedback
 from aftersend.model import Engagement, Evidence, Feedback, Kind
 from aftersend.parsers import ses_body as body
 from aftersend.parsers.ses_facts import Facts
@@ -42,7 +40,7 @@ def parse(raw: bytes) -> list[Feedback]:
     try:
         event = body.decode(raw)
         return _read(event)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedFeedback(SOURCE, f"not a body of Amazon SES: {error}") from error
     except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
         raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
@@ -105,13 +103,16 @@ _ACTIONS: Final = {
 def _complaint(event: body.Event, facts: Facts) -> Iterator[Feedback]:
     complaint = event.complaint or body.Complaint()
     kind = _COMPLAINTS.get((complaint.complaint_feedback_type or "").lower(), Kind.COMPLAINED)
-    word = complaint.complaint_feedback_type or "complaint"
+    detail = complaint.complaint_feedback_type
     if complaint.complaint_sub_type:  # on a suppression list: SES did not even try, so nobody complained now
-        kind, word = Kind.REJECTED, complaint.complaint_sub_type
+        kind, detail = Kind.REJECTED, complaint.complaint_sub_type
     at = facts.time(complaint.timestamp)
-    for recipient, derived in facts.named(complaint.complained_recipients):
+    named = facts.named(complaint.complained_recipients)
+    for recipient, derived in named:
         evidence = Evidence(
-            word=cut(f"Complaint/{word}", 64), event_id=cut_or_none(complaint.feedback_id, 80), derived=derived
+            word=cut(f"Complaint/{detail}" if detail else "Complaint", 64),
+            event_id=cut_or_none(complaint.feedback_id, 80),
+            derived=derived or len(named) > 1,  # several are candidates: everyone of that provider in the message
         )
         yield facts.about(recipient.email_address, kind, at, evidence)
 

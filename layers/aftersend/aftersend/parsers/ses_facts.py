@@ -61,13 +61,10 @@ class Facts:
         for recipient in self._destinations():
             yield self.about(recipient, kind, at, evidence)
 
-    def named(self, recipients: list[body.Recipient] | None) -> Iterator[tuple[body.Recipient, bool]]:
+    def named(self, recipients: list[body.Recipient] | None) -> list[tuple[body.Recipient, bool]]:
         """The recipients an event names, or all destinations, marked as derived, where it names none."""
-        named = [recipient for recipient in recipients or () if recipient.email_address]
-        if named:
-            yield from ((recipient, False) for recipient in named)
-        else:
-            yield from ((body.Recipient(email_address=each), True) for each in self._destinations())
+        named = [(recipient, False) for recipient in recipients or () if recipient.email_address]
+        return named or [(body.Recipient(email_address=each), True) for each in self._destinations()]
 
     def time(self, own: str | None) -> datetime:
         """The event's own time, else the message's; raises ValueError where it is no time."""
@@ -81,20 +78,21 @@ class Facts:
         return destinations[0] if len(destinations) == 1 else None
 
     def _destinations(self) -> list[str]:
-        return list(dict.fromkeys(each for each in self._mail.destination or () if each))
+        """Each recipient once, in its first spelling."""
+        spellings: dict[str, str] = {}
+        for each in self._mail.destination or ():
+            if each:
+                spellings.setdefault(address.email(each), each)
+        return list(spellings.values())
 
 
 def _context(mail: body.Mail) -> Context | None:
     """What the sender said of the message: tags and headers of their own."""
-    found: dict[str, str] = {}
-    if mail.tags:
-        for tag, values in mail.tags.items():
-            if values and (name := _tag_name(tag)):
-                found[name] = cut(values[0], 128)
-    if mail.headers:
-        for header in mail.headers:
-            if (name := _header_name(header.name)) and header.value and not header.value.endswith(_SES_MESSAGE_ID):
-                found.setdefault(name, cut(header.value.strip(), 128))
+    tags, headers = mail.tags or {}, mail.headers or ()
+    found = {name: cut(values[0], 128) for tag, values in tags.items() if (name := _tag_name(tag)) and values}
+    for header in headers:
+        if (name := _header_name(header.name)) and header.value and not header.value.endswith(_SES_MESSAGE_ID):
+            found.setdefault(name, cut(header.value.strip(), 128))
     if len(found) > _MAX_CUSTOM:
         found = dict(sorted(found.items())[:_MAX_CUSTOM])
     subject = mail.common_headers.subject if mail.common_headers else None

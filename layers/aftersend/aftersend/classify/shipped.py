@@ -1,6 +1,6 @@
 """Loads the shipped rules, and a user's rules before them.
 
-Reading the rules from TOML takes longer than a cold start should. `python -m aftersend.classify.load` leaves them
+Reading the rules from TOML takes longer than a cold start should. `python -m aftersend.classify` leaves them
 compiled beside the sources, and whatever loads them afterwards takes that, as long as the sources are the same.
 """
 
@@ -84,12 +84,9 @@ def _plain() -> Classifier:
     return Classifier(compiled.rules, compiled.matcher)
 
 
-def main() -> None:
-    """Stores the shipped rules compiled, beside their sources."""
+def compile_shipped() -> Path:
+    """Stores the shipped rules compiled, beside their sources; returns where."""
     target = Path(str(files("aftersend.classify").joinpath("rules", COMPILED)))
     target.unlink(missing_ok=True)
     target.write_bytes(json.encode(shipped()))
-
-
-if __name__ == "__main__":
-    main()
+    return target

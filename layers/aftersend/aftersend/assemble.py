@@ -1,0 +1,54 @@
+"""Puts the pieces together that a function works a batch with: clients in, `Ports` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aftersend import classify
+from aftersend.archive import Archive
+from aftersend.deadletters import DeadLetters
+from aftersend.errors import ConfigurationError
+from aftersend.inbox import Inbox
+from aftersend.ports import Ports
+from aftersend.settings import Settings
+from aftersend.store import Store, Tables
+from aftersend.unqualified import Unqualified
+
+Connect = Callable[[str], Any]  # the name of a service to a low-level client of it
+
+
+def ports(config: Settings, connect: Connect) -> Ports:
+    """Everything that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
+    dynamodb, s3 = connect("dynamodb"), connect("s3")
+    tables = Tables(
+        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+    )
+    return Ports(
+        source=config.source,
+        store=Store(dynamodb, tables),
+        archive=Archive(s3, config.archive_bucket),
+        dead_letters=DeadLetters(partial(connect, "sqs"), config.dead_letter_queue),
+        policy=config.policy,
+        classify=classify.load(_rules(config, connect)),
+        pool=ThreadPoolExecutor(config.workers),
+        clock=lambda: datetime.now(UTC),
+        unqualified=Unqualified(dynamodb, config.unqualified_table, config.retention),
+        unpack=Inbox(s3, config.inbound_bucket).open if config.inbound_bucket else None,
+    )
+
+
+def _rules(config: Settings, connect: Connect) -> str | None:
+    """The user's own rules, out of the parameter that the template names."""
+    if not config.rules_parameter:
+        return None
+    try:
+        found = connect("ssm").get_parameter(Name=config.rules_parameter)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigurationError(f"the rules in parameter {config.rules_parameter} cannot be read") from error
+    return str(found["Parameter"]["Value"])

@@ -1,0 +1,122 @@
+"""What surrounds a reply and must not be read as part of it, and the few names in it that are evidence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Machines whose name is evidence: block lists and the help pages of providers. Their name becomes one word; the words
+# of the path are kept, because "?p=DisabledUser" says more than the sentence before it.
+KNOWN_HOSTS: Final = {
+    "spamhaus.org": "spamhaus",
+    "spamhaus.net": "spamhaus",
+    "abuseat.org": "spamhaus",
+    "spamcop.net": "spamcop",
+    "barracudacentral.org": "barracudacentral",
+    "barracudanetworks.com": "barracudacentral",
+    "sorbs.net": "sorbs",
+    "uceprotect.net": "uceprotect",
+    "spamrats.com": "spamrats",
+    "uribl.com": "uribl",
+    "surbl.org": "surbl",
+    "dnswl.org": "dnswl",
+    "senderbase.org": "senderbase",
+    "senderscore.org": "senderscore",
+    "senderscore.net": "senderscore",
+    "mailspike.net": "mailspike",
+    "mailspike.org": "mailspike",
+    "njabl.org": "njabl",
+    "ordb.org": "ordb",
+    "dsbl.org": "dsbl",
+    "cloudmark.com": "cloudmark",
+    "cloudfilter.net": "cloudfilter",
+    "openspf.org": "openspf",
+    "openspf.net": "openspf",
+    "spf.pobox.com": "openspf",
+    "ipcheck.proofpoint.com": "proofpointipcheck",
+    "groups.google.com": "googlegroups",
+    "support.google.com": "googlesupport",
+    "mail.google.com": "googlesupport",
+    "go.microsoft.com": "microsoftsupport",
+    "sender.office.com": "microsoftdelist",
+    "mail.live.com": "microsoftsupport",
+    "postmaster.live.com": "microsoftsupport",
+    "postmaster.gmx.com": "gmxpostmaster",
+    "postmaster.gmx.net": "gmxpostmaster",
+    "postmaster.web.de": "gmxpostmaster",
+    "postmaster.1und1.de": "gmxpostmaster",
+    "postmaster.aol.com": "aolpostmaster",
+    "help.yahoo.com": "yahoohelp",
+    "postmaster.yahoo.com": "yahoohelp",
+    "postmaster.comcast.net": "comcastpostmaster",
+    "service.mail.qq.com": "qqhelp",
+    "help.mail.163.com": "neteasehelp",
+    "mail.163.com": "neteasehelp",
+    "mail.ru": "mailruhelp",
+}
+# The first words of sentences that some systems glue to the full stop before: "user unknown.Please check".
+_SENTENCE: Final = """
+    a address an and authentication because by check client contact delivery domain email error fix for from
+    giving help host http https if in invalid ip it its learn mail mailbox message no not please reason recipient
+    refer rejected see send sender server sorry spam the this to try user users visit we you your
+"""
+SENTENCE: Final = frozenset(_SENTENCE.split())
+# Dotted words of Exchange that are tags, not machines.
+TAGS: Final = ("resolver.", "storedrv.", "smtpsend.", "queue.expired", "routing.", "dsn.", "transport.", "agent.")
+
+# What mail systems and their notices wrap around a reply, as folded: it says nothing, and some of it misleads. The
+# phrases stand under a piece that they share, so that most texts are done with a few looks.
+BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
+    " command ": (
+        " in reply to rcpt to command ",
+        " in reply to mail from command ",
+        " in reply to end of data command ",
+        " in reply to data command ",
+        " need rcpt command ",
+        " valid rcpt command must precede data ",
+    ),
+    " said ": (
+        " host HOST IP said ",
+        " HOST IP said ",
+        " remote host said ",
+    ),
+    " remote ": (" remote server returned ",),
+    " rejected ": (
+        " recipient address rejected ",
+        " was rejected by the recipient domain ",
+        " was rejected by the server for the recipient domain ",
+        " has rejected address ",
+        " each of the following recipients was rejected by a remote mail server ",
+        " all rcpt commands were rejected with this error ",
+    ),
+    " does ": (" does not like recipient ",),
+    " deliver": (
+        " address not found your message wasnt delivered to ADDR because ",
+        " delivery temporarily suspended ",
+        " message not delivered there was a problem delivering your message to ADDR ",
+        " delivery to the following recipient failed permanently ",
+    ),
+    " couldnt be ": (
+        " the address couldnt be found or is unable to receive mail ",
+        " the address couldnt be found check for typos or unnecessary spaces and try again ",
+        " recipient inbox full your message couldnt be delivered to ADDR ",
+    ),
+    " check ": (" check for typos or unnecessary spaces and try again ",),
+    " technical details ": (
+        " message blocked your message to ADDR has been blocked see technical details below ",
+        " technical details of permanent failure ",
+    ),
+    " message ": (
+        " portions of this message may be unreadable without a mime capable mail program ",
+        " understand mime message format ",
+    ),
+    " error ": (
+        " smtp error from remote mail server after rcpt to ADDR ",
+        " smtp error from remote mail server after end of data ",
+        " smtp error from remote mail server after mail from ADDR size NUM ",
+        " smtp error from remote mail server after mail from ADDR ",
+        " error no valid recipients ",
+    ),
+    " diagnostic ": (" diagnostic information for administrators ",),
+    " URL ": (" see URL ",),
+    " rcpt ": (" need rcpt recipient ",),
+}

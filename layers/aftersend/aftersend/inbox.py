@@ -1,0 +1,82 @@
+"""Mail that Amazon SES received and put into our bucket: the notice names the object, here it becomes the mail itself.
+
+Source: SES developer guide, receipt rule action S3 (objects up to 40 MB) and its notification.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
+
+from aftersend.envelope import peel
+from aftersend.errors import UNREADABLE, MalformedFeedback, StoreUnavailable
+
+# What a report says stands at its beginning; behind it comes the returned message with its attachments.
+READ_BYTES: Final = 2 * 1024 * 1024
+
+_GONE: Final = frozenset({"NoSuchKey", "404"})
+
+
+class S3(Protocol):
+    """What is needed of a client."""
+
+    def get_object(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class _Action(Struct, rename="camel"):
+    type: str = ""
+    bucket_name: str = ""
+    object_key: str = ""
+
+
+class _Receipt(Struct):
+    action: _Action | None = None
+
+
+class _Notice(Struct):
+    receipt: _Receipt | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Notice).decode
+
+
+class Inbox:
+    """Reads mails out of one bucket, and out of no other: a notice is a stranger's word until it names ours."""
+
+    def __init__(self, client: S3, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def open(self, body: bytes) -> bytes:
+        """The first 2 MiB of the mail that `body` tells of; `body` itself where it holds its mail.
+
+        Raises MalformedFeedback where it names another bucket or an object that is gone, StoreUnavailable where S3
+        does not answer.
+        """
+        action = _action(body)
+        if action is None or action.type != "S3":
+            return body
+        if action.bucket_name != self._bucket:
+            raise MalformedFeedback("report", "the notice names a bucket that is not ours")
+        try:
+            found = self._client.get_object(
+                Bucket=self._bucket, Key=action.object_key, Range=f"bytes=0-{READ_BYTES - 1}"
+            )
+            return bytes(found["Body"].read(READ_BYTES))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _GONE:
+                raise MalformedFeedback("report", "the mail that the notice names is gone") from error
+            raise StoreUnavailable("S3: GetObject failed") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"S3: GetObject failed: {type(error).__name__}") from error
+
+
+def _action(body: bytes) -> _Action | None:
+    try:
+        notice = _decode(peel(body))
+    except UNREADABLE:  # a mail as it is, not a notice
+        return None
+    return notice.receipt.action if notice.receipt else None
