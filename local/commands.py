@@ -127,7 +127,7 @@ def expectations(files: Iterable[str]) -> int:
         path = Path(name).resolve()
         sample = Sample(path.parent.name, path)
         if path.parent.parent != EVENTS or sample.source not in PARSERS or not path.is_file():
-            worst = _complain(f"{name}: not a sample: {EVENTS.name}/<source>/<case>.json")
+            worst = _complain(f"{name}: not a sample: events/<source>/<case>.json")
             continue
         expect(sample, classifier)
         sys.stdout.write(f"{sample.expectation.name}: read it before you keep it\n")

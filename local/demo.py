@@ -50,7 +50,9 @@ class Rig:
         self.stack = stack
         self.lambdas = Lambdas(stack)
         self.tables = Tables(stack, next(iter(self.lambdas.functions.values())))
+        self.passes: list[Pass] = []
         self._publisher = Publisher(stack, self.lambdas)
+        self.samples = [sample for sample in samples() if self._publisher.reaches(sample.source)]
 
     def run(self, arrivals: list[Sample], progress: Callable[[int], None] = lambda _: None) -> Pass:
         """Publish `arrivals` in their order, and let the functions work on them, some at a time."""
@@ -62,7 +64,8 @@ class Rig:
             counts += self.lambdas.drain()
             progress(len(chunk))
         writes = self.stack.writes.total() - before
-        return Pass(arrivals, counts, writes, self.tables.contents(), self.tables.dead_letters())
+        self.passes.append(Pass(arrivals, counts, writes, self.tables.contents(), self.tables.dead_letters()))
+        return self.passes[-1]
 
 
 def demo(*, seed: int, everything: bool) -> int:
@@ -71,19 +74,24 @@ def demo(*, seed: int, everything: bool) -> int:
     started = time.monotonic()
     out.print("[bold]Aftersend on this machine.[/] Nothing leaves it: AWS is played by moto.\n")
     with running() as stack:
-        rig = Rig(stack)
-        out.print(f"{'template.yaml':14}{_census(stack)}")
-        first = _run(rig, shuffled(samples(), seed), "first time", out)
-        archived = rig.tables.archived()
-        _show(first, out, everything=everything)
-        second = _run(rig, shuffled(samples(), seed + 1), "second time", out)
-    faults = list(_faults(first, second, archived))
-    _close(first, second, archived, time.monotonic() - started, out)
+        faults = present(Rig(stack), seed, out, everything=everything)
+    out.print(f"\nTook {time.monotonic() - started:.1f} seconds.\n")
     for fault in faults:
         out.print(f"[bold red]Wrong:[/] {fault}")
     if not faults:
         out.print(_NEXT)
     return 1 if faults else 0
+
+
+def present(rig: Rig, seed: int, out: Console, *, everything: bool) -> list[str]:
+    """Send all samples twice through `rig`, in different orders, and show what came of it; what is wrong about it."""
+    out.print(f"{'template.yaml':14}{_census(rig.stack)}")
+    first = _run(rig, shuffled(rig.samples, seed), "first time", out)
+    archived = rig.tables.archived()
+    _show(first, out, everything=everything)
+    second = _run(rig, shuffled(rig.samples, seed + 1), "second time", out)
+    _sum_up(first, second, archived, out)
+    return [*faults(first, second), *([] if archived else ["the archive is empty"])]
 
 
 def _run(rig: Rig, arrivals: list[Sample], name: str, out: Console) -> Pass:
@@ -146,7 +154,7 @@ def facts(sample: Sample) -> list[Feedback]:
         return []
 
 
-def _faults(first: Pass, second: Pass, archived: int) -> Iterator[str]:
+def faults(first: Pass, second: Pass) -> Iterator[str]:
     """Everything that is not as it must be."""
     for name, each in (("first", first), ("second", second)):
         if each.counts["again"]:
@@ -164,11 +172,9 @@ def _faults(first: Pass, second: Pass, archived: int) -> Iterator[str]:
     unexplained = sum(letter.reason is None for letter in second.letters)
     if unexplained:
         yield f"{unexplained} messages lie in dead-letter queues without a reason"
-    if not archived:
-        yield "the archive is empty"
 
 
-def _close(first: Pass, second: Pass, archived: int, seconds: float, out: Console) -> None:
+def _sum_up(first: Pass, second: Pass, archived: int, out: Console) -> None:
     distinct = len(set(first.sent))
     told = sum(len(outcome.feedback) for outcome in first.contents.outcomes)
     as_of = max(outcome.last_at for outcome in first.contents.outcomes)
@@ -179,7 +185,4 @@ def _close(first: Pass, second: Pass, archived: int, seconds: float, out: Consol
         f"{len(first.contents.outcomes)} outcomes, {suppressed} suppressions in {first.writes} writes; "
         f"{len({letter.body for letter in first.letters})} bodies unreadable; {archived} objects in the archive."
     )
-    out.print(
-        f"All of it again, in another order: [bold]{second.writes} writes[/], and the tables are {equal}. "
-        f"Took {seconds:.1f} seconds.\n"
-    )
+    out.print(f"All of it again, in another order: [bold]{second.writes} writes[/], and the tables are {equal}.")

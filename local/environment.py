@@ -32,12 +32,13 @@ def false_account(endpoint: str) -> dict[str, str]:
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """These variables, as long as the context lasts; a profile of the user's is out of sight meanwhile."""
-    before = dict(os.environ)
-    for name in _PROFILES:
-        os.environ.pop(name, None)
+    before = {name: os.environ.pop(name, None) for name in {*values, *_PROFILES}}
     os.environ.update(values)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -67,7 +67,7 @@ def _load(name: str, properties: Json) -> Callable[[Json, object], Any]:
 class Mapping:
     """One event source mapping of the template: a queue, and the function that it feeds."""
 
-    def __init__(self, queues: Any, properties: Json, function: Function) -> None:
+    def __init__(self, queues: Any, properties: Json, function: Callable[[Json], Json]) -> None:
         self._queues = queues
         self._arn = properties["EventSourceArn"]
         self._size = int(properties.get("BatchSize", _MOST))

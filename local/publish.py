@@ -35,9 +35,13 @@ class Publisher:
 
     def __init__(self, stack: Stack, lambdas: Lambdas) -> None:
         self._topics = {name.lower(): arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items()}
-        self._subscribed = {each["TopicArn"]: each for each in stack.resources("AWS::SNS::Subscription").values()}
+        self._subscribed = {each["TopicArn"] for each in stack.resources("AWS::SNS::Subscription").values()}
         self._queue = lambdas.mappings[0].url
         self._sns, self._sqs, self._events = (stack.client(name) for name in ("sns", "sqs", "events"))
+
+    def reaches(self, source: str) -> bool:
+        """Whether the template has topics for this source; others send by ways that are not played here."""
+        return bool(self._topics_of(source))
 
     def send(self, samples: Sequence[Sample]) -> None:
         """Send every sample, in this order."""
@@ -56,14 +60,15 @@ class Publisher:
 
     def _topic(self, source: str, type_: str) -> str:
         """The topic of this source for this type, by the words of its name in the template."""
-        theirs = {
-            name: arn for name, arn in self._topics.items() if name.startswith(source) and arn in self._subscribed
-        }
         wanted = _TOPICS.get(type_)
-        for name, arn in theirs.items():
+        for name, arn in self._topics_of(source).items():
             if (wanted in name) if wanted else not any(word in name for word in _TOPICS.values()):
                 return arn
         raise LookupError(f"the template has no topic of {source!r} for {wanted or 'other events'}")
+
+    def _topics_of(self, source: str) -> dict[str, str]:
+        """The topics whose name in the template begins with the name of the source, and that somebody listens to."""
+        return {name: arn for name, arn in self._topics.items() if name.startswith(source) and arn in self._subscribed}
 
 
 def _object(body: str) -> Json:

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 def translated(path: Path = TEMPLATE) -> Json:
     """The CloudFormation template that SAM makes of the one at `path`; a region must be set in the environment."""
-    template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  # a SafeLoader, with CloudFormation's tags
+    template = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506  # a SafeLoader, with CloudFormation's tags
     _keep_code_in_place(template)
     # With a map of managed policies the translator has no need to ask AWS for it.
     translator = Translator(managed_policy_map={}, sam_parser=Parser(), boto_session=boto3.Session())
@@ -65,5 +65,9 @@ def _short(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Json:
     return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
 
 
+def _as_written(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
 _Loader.add_multi_constructor("!", _short)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)

@@ -35,8 +35,10 @@ BOUNDS: Final[dict[Kind, int]] = {
     Kind.CLICKED: 32,
 }
 
-# How many of the earliest keep their whole evidence; the last of a kind always does.
-WHOLE: Final = {Kind.BOUNCED: 8}
+FORGEABLE: Final = 8  # of all kinds together
+
+# How many of the earliest keep their whole evidence; the last one always does.
+WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 4, None: 3}
 # Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED, Kind.AUTO_REPLIED, Kind.UNKNOWN})
 LINE: Final = 256
@@ -104,17 +106,23 @@ def _bounded(facts: list[Feedback]) -> tuple[Feedback, ...]:
     """The facts that stay, each as whole as its place allows."""
     if len(facts) == 1:
         return (_whole(facts[0]),)
-    by_kind: dict[Kind, list[Feedback]] = {}
+    groups: dict[Kind | None, list[Feedback]] = {}
     for fact in facts:
-        by_kind.setdefault(fact.kind, []).append(fact)
-    if all(len(group) <= 2 for group in by_kind.values()):
+        groups.setdefault(_group(fact), []).append(fact)
+    if all(len(group) <= 2 for group in groups.values()):
         return tuple(_whole(fact) for fact in facts)
-    kept = [fact for kind, group in by_kind.items() for fact in _bounded_kind(kind, group)]
+    kept = [fact for name, group in groups.items() for fact in _bounded_group(name, group)]
     return tuple(sorted(kept, key=_order))
 
 
-def _bounded_kind(kind: Kind, facts: list[Feedback]) -> list[Feedback]:
-    bound, whole = BOUNDS[kind], WHOLE.get(kind, 1)
+def _group(fact: Feedback) -> Kind | None:
+    """What a fact is bounded with: its kind, or all that could be forged, so that no forgery pushes out a fact."""
+    return None if fact.evidence is not None and fact.evidence.forgeable else fact.kind
+
+
+def _bounded_group(name: Kind | None, facts: list[Feedback]) -> list[Feedback]:
+    bound = BOUNDS[name] if name else FORGEABLE
+    whole = WHOLE.get(name, 1)
     *early, last = facts[: bound - 1] + facts[bound - 1 :][-1:]
     return [_whole(fact) if place < whole else _slim(fact) for place, fact in enumerate(early)] + [_whole(last)]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import blake2b
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +32,7 @@ ORDER: Final = (
     "generic",
 )
 COMPILED: Final = "compiled.json"
+FOLDER: Final = Path(__file__).with_name("rules")  # importlib.resources takes longer to import than the rules to load
 
 
 class Compiled(Struct, frozen=True):
@@ -45,10 +45,9 @@ class Compiled(Struct, frozen=True):
 
 def shipped() -> Compiled:
     """The rules of the package, in order: a fresh copy, which a user's rules may extend."""
-    folder = files("aftersend.classify").joinpath("rules")
-    sources = [folder.joinpath(f"{name}.toml").read_bytes() for name in ORDER]
+    sources = [FOLDER.joinpath(f"{name}.toml").read_bytes() for name in ORDER]
     digest = blake2b(b"\0".join(sources), digest_size=16).hexdigest()
-    stored = folder.joinpath(COMPILED)
+    stored = FOLDER / COMPILED
     if stored.is_file():
         try:
             compiled = json.decode(stored.read_bytes(), type=Compiled)
@@ -86,7 +85,7 @@ def _plain() -> Classifier:
 
 def compile_shipped() -> Path:
     """Stores the shipped rules compiled, beside their sources; returns where."""
-    target = Path(str(files("aftersend.classify").joinpath("rules", COMPILED)))
+    target = FOLDER / COMPILED
     target.unlink(missing_ok=True)
     target.write_bytes(json.encode(shipped()))
     return target

@@ -15,11 +15,11 @@ from typing import Final
 from aftersend.envelope import peel
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback
-from aftersend.parsers import ses
+from aftersend.parsers import report, ses
 
 Parse = Callable[[bytes], list[Feedback]]
 
-PARSERS: Final[dict[str, Parse]] = {"ses": ses.parse}
+PARSERS: Final[dict[str, Parse]] = {"report": report.parse, "ses": ses.parse}
 
 
 def read(source: str, raw: bytes) -> list[Feedback]:

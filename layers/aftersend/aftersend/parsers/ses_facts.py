@@ -93,10 +93,11 @@ def _context(mail: body.Mail) -> Context | None:
     for header in headers:
         if (name := _header_name(header.name)) and header.value and not header.value.endswith(_SES_MESSAGE_ID):
             found.setdefault(name, cut(header.value.strip(), 128))
+    found = {name: value for name, value in found.items() if value}
     if len(found) > _MAX_CUSTOM:
         found = dict(sorted(found.items())[:_MAX_CUSTOM])
     subject = mail.common_headers.subject if mail.common_headers else None
-    sender = _sender(mail.source) if mail.source else None
+    sender = (_sender(mail.source) or None) if mail.source else None
     return Context(sender=sender, subject=cut_or_none(subject, 256), correlation=found)
 
 

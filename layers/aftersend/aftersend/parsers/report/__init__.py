@@ -80,7 +80,7 @@ def _read(root: mime.Part, depth: int) -> Report:
     report = arf.read(root.headers, root.parameters.get("report-type", ""), roles, returned)
     if report is None:
         report = _bounce_or_answer(root, roles, returned)
-    if report is not None and (depth >= MAX_FORWARDED or any(not said.derived for said in report.said)):
+    if report is not None and (report.form is not Form.BOUNCE or any(not said.derived for said in report.said)):
         return report
     if returned and depth < MAX_FORWARDED:  # somebody forwards a report
         inner = _read(mime.read(roles.returned), depth + 1)

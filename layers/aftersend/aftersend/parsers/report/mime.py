@@ -1,8 +1,8 @@
 """Cuts a mail into headers and parts without trusting a word of it: bounded in size, parts, depth and header length.
 
-The standard library's parser would do, but it builds the whole tree of every mail, at a third of the speed asked for,
-and follows nesting as deep as a stranger makes it. Reports need less: the top headers, the few parts in front, and
-the first headers of the message that came back. Cutting by boundaries is the whole of MIME that this takes.
+The standard library's parser builds the whole tree of every mail, and three thousand nested parts end it in a
+RecursionError. Reports need less: the top headers, the few parts in front, and the first headers of the message that
+came back. Cutting by boundaries is all of MIME that this takes.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ SUBJECTS: Final = (
     "delivery of mail", "returned mail", "returning message", "mail could not", "message status - ",
     "bounce notification", "email bounce", "[bounce]", "warning: could not send", "postmaster notify",
     "see transcript", "unzustellbar", "nicht zustellbar", "niet-bestelbaar", "onbestelbaar", "kan inte levereras",
-    "olevererbart", "配信でき", "配信不能", "送信でき", "系统退信", "无法投递", "无法送达", "投递失败", "無法傳遞", "無法送達",
+    "olevererbart", "配信でき", "配信不能", "送信でき",
+    "系统退信", "无法投递", "无法送达", "投递失败", "無法傳遞", "無法送達",
 )
 PARCELS_TOO: Final = (
     "delivery status", "not deliver", "could not be delivered", "couldn't be delivered", "unable to deliver",
@@ -62,11 +63,13 @@ NOTICES: Final = (
     "failure reasons", "failed recipient", "failed address", "has been blocked", "has been rejected",
     "konnte nicht zugestellt werden", "nicht zugestellt", "n'a pas pu être remis", "n'a pas été remis",
     "impossibile recapitare", "no se pudo entregar", "não pôde ser entregue", "не может быть доставлено",
-    "не удалось доставить", "送信できません", "配信できません", "送信に失敗", "届けできません", "退回", "无法投递", "无法送达", "無法送達",
+    "не удалось доставить", "送信できません", "配信できません", "送信に失敗",
+    "届けできません", "退回", "无法投递", "无法送达", "無法送達",
 )
 
 # Wordings that no person uses: proof enough without a known sender.
 CERTAIN: Final = (
+    "could not be delivered to: <",
     "be delivered to the following", "not delivered to the following", "delivery to the following recipient",
     "delevery to the following recipient", "did not reach the following recipient",
     "recipient(s) could not be reached", "--- non-delivery report ---", "was automatically rejected",
@@ -79,15 +82,6 @@ CERTAIN: Final = (
     "each of the following recipients was rejected by a remote mail server",
     "diagnostic information for administrators:", "automatic bounce notification",
     "this report relates to a message you sent with the following header fields",
-)
-
-# Of mail and nothing else, under a subject that a parcel service might write.
-OF_MAIL: Final = (
-    "message could not be delivered", "message cannot be delivered", "message can not be delivered",
-    "message was not delivered", "message wasn't delivered", "message has not been delivered",
-    "mail could not be delivered", "mail cannot be delivered", "email could not be delivered",
-    "e-mail could not be delivered", "unable to deliver your message", "unable to deliver your mail",
-    "unable to deliver your email", "unable to deliver mail", "unable to deliver message", "deliver your message to",
 )
 
 DELAYED: Final = (

@@ -1,0 +1,209 @@
+"""Feedback per second, CPU and write units from SQS records to DynamoDB, beside one transaction for each event.
+
+Both sides work the same batches with the same client, threads and engine, in turns. Neither keeps an archive. CPU is the
+client's process alone; write units are what the engine says that they consumed. The second table shows that the cost of
+one feedback does not grow with the feedback of its message, nor with the table.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import count
+from statistics import median
+from typing import Any, Final
+
+from msgspec import Struct
+
+from aftersend import classify, policy
+from aftersend.archive import Message
+from aftersend.ingest import Ports, ingest
+from aftersend.store import Store
+from tests import engines
+from tests.bench import baseline, table
+from tests.bench.load import Load, load
+from tests.engines import Engine
+
+ROUNDS: Final = 3
+MESSAGES: Final = 400
+EACH: Final = 4  # feedback about each message
+WORKERS: Final = 8  # the template's Workers
+CLIENT: Final = {"max_pool_connections": 64, "parameter_validation": False}  # as functions have it
+
+Batch = Callable[[list[Message]], None]
+
+
+class Metered:
+    """A client that keeps account of the write units it is charged."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.exceptions = client.exceptions
+        self.written: list[float] = []  # appending is safe between threads
+
+    @property
+    def units(self) -> float:
+        """Write units so far."""
+        return sum(self.written)
+
+    def put_item(self, **request: Any) -> Any:
+        answer = self._client.put_item(ReturnConsumedCapacity="TOTAL", **request)
+        self.written.append(answer["ConsumedCapacity"]["CapacityUnits"])
+        return answer
+
+    def transact_write_items(self, **request: Any) -> Any:
+        answer = self._client.transact_write_items(ReturnConsumedCapacity="TOTAL", **request)
+        self.written += [each["CapacityUnits"] for each in answer["ConsumedCapacity"]]
+        return answer
+
+    def __getattr__(self, name: str) -> Any:  # reads are not counted
+        return getattr(self._client, name)
+
+
+class Run(Struct):
+    """What one load cost."""
+
+    records: int
+    distinct: int
+    seconds: float
+    cpu: float
+    units: float
+
+    @property
+    def rate(self) -> float:
+        """Records per second."""
+        return self.records / self.seconds
+
+    @property
+    def microseconds(self) -> float:
+        """Of the client's CPU, for each record."""
+        return self.cpu / self.records * 1e6
+
+    @property
+    def price(self) -> float:
+        """Write units for each distinct feedback."""
+        return self.units / self.distinct
+
+
+class Bench:
+    """One engine, one pool of threads, and both contenders on them."""
+
+    def __init__(self, engine: Engine, pool: ThreadPoolExecutor) -> None:
+        self._engine, self._pool = engine, pool
+        self._client = engine.client(**CLIENT)
+        self._judge, self._policy = classify.load(), policy.load()
+        self._serial = count()
+
+    def ours(self) -> tuple[Metered, Batch]:
+        """`ingest` on fresh tables."""
+        client = Metered(self._client)
+        ports = Ports(
+            source="ses",
+            store=Store(client, self._engine.tables()),
+            archive=_Nowhere(),
+            dead_letters=_Nowhere(),
+            policy=self._policy,
+            classify=self._judge,
+            pool=self._pool,
+            clock=lambda: datetime.now(UTC),
+        )
+
+        def work(batch: list[Message]) -> None:
+            report = ingest(batch, ports)
+            if report.failed or report.malformed:
+                raise RuntimeError(f"not stored: {report}")
+
+        return client, work
+
+    def transactions(self) -> tuple[Metered, Batch]:
+        """The baseline on fresh tables."""
+        client = Metered(self._client)
+        events, statuses = baseline.create_tables(client, f"{id(self)}-{next(self._serial)}")
+        work = baseline.Transactions(client, events, statuses, self._pool).batch
+        return client, lambda batch: work([message.body for message in batch])
+
+
+class _Nowhere:
+    """Takes bodies and keeps none."""
+
+    def put(self, *_: object) -> None:
+        """Take it."""
+
+
+def run(client: Metered, work: Batch, load: Load) -> Run:
+    """Work all batches of `load`, one after another."""
+    gc.collect()
+    before, cpu, clock = client.units, time.process_time(), time.perf_counter()
+    for batch in load.batches:
+        work(batch)
+    seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
+    return Run(load.records, load.distinct, seconds, cpu, client.units - before)
+
+
+def compare(bench: Bench, order: str) -> tuple[list[Run], list[Run]]:
+    """Both contenders on the same loads, in turns, each on empty tables."""
+    ours, theirs = [], []
+    for number in range(ROUNDS + 1):
+        brought = load(MESSAGES, EACH, order, seed=number)
+        sides = [(ours, bench.ours), (theirs, bench.transactions)]
+        for runs, make in sides if number % 2 else sides[::-1]:
+            runs.append(run(*make(), brought))
+    return ours[1:], theirs[1:]  # the first round warms up
+
+
+def repeats(bench: Bench) -> float:
+    """Write units when everything comes again."""
+    client, work = bench.ours()
+    brought = load(50, EACH, "shuffled")
+    run(client, work, brought)
+    return run(client, work, brought).units
+
+
+def by_feedback(bench: Bench) -> list[tuple[str, Run]]:
+    """1, 2, 4 … 64 feedback for each message, as many feedback in all."""
+    return [
+        (f"{each} for each message", run(*bench.ours(), load(1024 // each, each, "as sent", fate=1.0)))
+        for each in (1, 2, 4, 8, 16, 32, 64)
+    ]
+
+
+def by_size(bench: Bench) -> list[tuple[str, Run]]:
+    """The same load again and again, on a table that has doubled between."""
+    client, work = bench.ours()
+    found, stored = [], 0
+    for seed, messages in enumerate((100, 100, 200, 400, 800)):
+        cost = run(client, work, load(messages, EACH, "as sent", seed=seed))
+        found.append((f"{stored} messages stored", cost))
+        stored += messages
+    return found
+
+
+def _summary(name: str, runs: Sequence[Run]) -> list[str]:
+    figures = [median(each.rate for each in runs), median(each.microseconds for each in runs)]
+    return [name, *(f"{figure:.0f}" for figure in figures), f"{median(each.price for each in runs):.2f}"]
+
+
+def main() -> None:
+    """Prints two tables."""
+    with engines.running("dynoxide") as engine, ThreadPoolExecutor(WORKERS) as pool:
+        bench = Bench(engine, pool)
+        header = ["", "records/s", "CPU µs/record", "WCU/distinct"]
+        rows, goals = [], []
+        for order in ("shuffled", "as sent"):
+            ours, theirs = compare(bench, order)
+            rows += [_summary(f"aftersend, {order}", ours), _summary(f"transactions, {order}", theirs)]
+            faster = median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
+            goals.append(table.goal(f"records/s against transactions, {order}", faster, 3, least=True))
+            goals.append(table.goal(f"WCU per distinct feedback, {order}", median(one.price for one in ours), 1.0))
+        goals.append(table.goal("WCU when everything comes again", repeats(bench), 0))
+        title = f"End to end on dynoxide: {MESSAGES} messages, {EACH} feedback each, 30 % of it twice"
+        table.show(title, header, rows, goals)
+        grown = [*by_feedback(bench), *by_size(bench)]
+        table.show("Growth of the cost", header, [_summary(name, [cost]) for name, cost in grown])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What all tests share: Hypothesis's profiles, the DynamoDB engines, and what the header of a run says of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import engines
+
+settings.register_profile(
+    "usual", deadline=None, max_examples=100, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", parent=settings.get_profile("usual"), max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+def pytest_report_header() -> str:
+    return engines.summary()
+
+
+def pytest_sessionfinish() -> None:
+    engines.stop()
+
+
+@pytest.fixture(params=[pytest.param(name, marks=() if name == "moto" else pytest.mark.engine) for name in engines.NAMES])
+def engine(request: pytest.FixtureRequest) -> Iterator[engines.Engine]:
+    """Every DynamoDB engine that this machine can run."""
+    yield from _open(request.param)
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.engine) for name in engines.CONCURRENT])
+def concurrent_engine(request: pytest.FixtureRequest) -> Iterator[engines.Engine]:
+    """Every engine that keeps its promises when several threads write."""
+    yield from _open(request.param)
+
+
+def _open(name: str) -> Iterator[engines.Engine]:
+    try:
+        with engines.running(name) as engine:
+            yield engine
+    except engines.Unavailable as lack:
+        pytest.skip(str(lack))

@@ -1,0 +1,67 @@
+"""What SAM builds, and how it starts: only what is needed, compiled, without a word of complaint."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from local import envelopes
+from tests.support.cloud import Cloud
+from tests.support.emulator import VERSION, Build, Crashed, Emulator
+from tests.support.template import ROOT
+
+pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+
+PACKAGE: Final = ROOT / "layers" / "aftersend" / "aftersend"
+SET_UP: Final = "Successfully validated SNS topic for Amazon SES event publishing."
+
+
+def test_the_function_is_one_file(build: Build) -> None:
+    assert [path.name for path in build.function.iterdir()] == ["app.py"]
+
+
+def test_the_layer_has_the_package_and_the_pinned_requirements(build: Build) -> None:
+    pins = re.findall(r"^([a-z-]+)==(.+)$", (ROOT / "layers/aftersend/requirements.txt").read_text(), re.MULTILINE)
+    infos = {path.name for path in (build.layer / "python").glob("*.dist-info")}
+    assert infos == {f"{name.replace('-', '_')}-{pin}.dist-info" for name, pin in pins}
+    assert dict(pins).items() <= {name: version(name) for name, _ in pins}.items()
+    assert [path.name for path in build.layer.iterdir()] == ["python"]
+
+
+def test_the_layer_has_the_whole_package_and_nothing_else_of_it(build: Build) -> None:
+    def files(folder: Path) -> set[str]:
+        return {
+            str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "pyc" not in path.name
+        }
+
+    assert files(build.layer / "python" / "aftersend") == files(PACKAGE) | {"classify/rules/compiled.json"}
+
+
+def test_every_module_is_compiled_for_lambdas_python_and_is_not_checked_again(build: Build) -> None:
+    tag = f"cpython-{VERSION.replace('.', '')}"
+    for source in (build.layer / "python").rglob("*.py"):
+        compiled = source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc"
+        flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
+        assert flags == 0b01, source  # by hash, and unchecked
+
+
+def test_it_starts_without_warnings_and_says_one_line_of_each_kind(cold: Emulator, cloud: Cloud) -> None:
+    with cold:
+        assert cold.invoke(envelopes.sqs([SET_UP])) == {"batchItemFailures": []}
+        lines = [line for line in cold.log.read_text().splitlines() if line]
+    assert not [line for line in lines if "warning" in line.lower() or "error" in line.lower()]
+    written = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [sorted({"_aws", "message"} & line.keys()) for line in written] == [["_aws"], ["message"]]
+
+
+def test_a_setting_that_is_missing_is_named(build: Build, cloud: Cloud, tmp_path: Path) -> None:
+    environment = cloud.environment("ProcessSes")
+    del environment["OUTCOMES_TABLE"]
+    emulator = Emulator(build.path, environment, tmp_path / "log", "app.handler")
+    with emulator, pytest.raises(Crashed, match="the environment variable OUTCOMES_TABLE is missing"):
+        emulator.invoke(envelopes.sqs([SET_UP]))

@@ -1,0 +1,156 @@
+"""Law 4: "A crash between any two writes, followed by redelivery, gives the same tables. No body disappears."
+
+Every call that a batch makes to the outside fails once, in two ways: the service does not answer, and the function is
+stopped dead. Then the queue brings back what was not acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from aftersend.archive import Message
+from aftersend.errors import StoreUnavailable
+from aftersend.ingest import ingest
+from aftersend.model import Feedback, Kind
+from aftersend.parsers import read
+from aftersend.store import Store
+from tests.engines import Engine
+from tests.support.oracle import Tables, expected, scanned, stored
+from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
+from tests.support.words import BOB, bounce, classify, fact, message, told
+
+
+class Killed(BaseException):
+    """The function was stopped: nothing of it runs any more, not even its handling of errors."""
+
+
+class Fuse:
+    """Counts the calls to every port and fails the one that is due."""
+
+    def __init__(self, due: int, error: type[BaseException]) -> None:
+        self.calls = 0
+        self._due = due
+        self._error = error
+
+    def guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*arguments: Any) -> Any:
+            self.calls += 1
+            if self.calls == self._due:
+                raise self._error("at this very moment")
+            return call(*arguments)
+
+        return guarded
+
+
+class Guarded:
+    """A port whose every method is behind a fuse."""
+
+    def __init__(self, port: Any, fuse: Fuse) -> None:
+        self._port, self._fuse = port, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        return self._fuse.guard(getattr(self._port, name))
+
+
+BEFORE = [bounce(2 * number, message=f"told:{number}") for number in range(4)]
+FIRST = [
+    message([bounce(8, message="told:4"), fact(Kind.OPENED, -1, message="told:0")], "soft"),
+    message([bounce(1, "hard", recipient=BOB), fact(Kind.UNSUBSCRIBED, 1, scope="news", recipient=BOB)], "bob"),
+    Message("bad", b"?", NOW),
+    message([bounce(8, message="told:4"), fact(Kind.COMPLAINED, 2, recipient=BOB)], "again"),
+]
+SECOND = [
+    message([fact(Kind.DELIVERED, 9, message="told:7"), bounce(10, message="told:5")], "later"),
+    message([fact(Kind.COMPLAINT_WITHDRAWN, 3, recipient=BOB)], "sorry"),
+]
+
+
+def _facts(*batches: Sequence[Message]) -> list[Feedback]:
+    return [each for batch in batches for body in batch if body.id != "bad" for each in read("told", body.body)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _source() -> Iterator[None]:
+    with told():
+        yield
+
+
+class Shop:
+    """A store, an archive and a dead-letter queue that outlive every function."""
+
+    def __init__(self, store: Any) -> None:
+        self.store, self.archive, self.letters = store, MemoryArchive(), MemoryDeadLetters()
+        self.work([message([each]) for each in BEFORE])
+
+    def work(self, batch: Sequence[Message], due: int = 0, error: type[BaseException] = Killed) -> tuple[int, list[Message]]:
+        """One invocation: how many calls it made, and which messages the queue will bring again."""
+        fuse = Fuse(due, error)
+        store, archive, letters = (Guarded(port, fuse) for port in (self.store, self.archive, self.letters))
+        try:
+            report = ingest(batch, ports(store, archive=archive, dead_letters=letters))
+        except Killed:
+            return fuse.calls, list(batch)
+        return fuse.calls, [each for each in batch if each.id in report.failed]
+
+
+def _memory() -> Shop:
+    return Shop(MemoryStore())
+
+
+def _right(*batches: Sequence[Message]) -> Tables:
+    return expected([*BEFORE, *_facts(*batches)], classify, ports().policy)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, Killed])
+def test_any_call_may_fail(error: type[BaseException]) -> None:
+    calls, left = _memory().work(FIRST)
+    assert calls > 12
+    assert not left
+    for due in range(1, calls + 1):
+        shop = _memory()
+        _, left = shop.work(FIRST, due, error)
+        assert left, f"call {due} failed, and nothing comes again"
+        _, left = shop.work(left)
+        assert not left
+        assert stored(shop.store) == _right(FIRST), f"after call {due} had failed"
+        assert {body.id for _, body in shop.archive.bodies} >= {each.id for each in FIRST}
+        assert {parked.id for _, parked, _ in shop.letters.parked} == {"bad"}
+
+
+def test_two_batches_may_both_be_stopped_anywhere() -> None:
+    """One is stopped at any call, then the other at any of its own, and both come again."""
+    calls, _ = _memory().work(FIRST)
+    others, _ = _memory().work(SECOND)
+    right = _right(FIRST, SECOND)
+    for due in range(1, calls + 1):
+        for other in range(1, others + 1):
+            shop = _memory()
+            shop.work(FIRST, due)
+            shop.work(SECOND, other)
+            shop.work(FIRST)
+            shop.work(SECOND)
+            assert stored(shop.store) == right, f"stopped at call {due} and at call {other}"
+
+
+def test_what_comes_again_may_be_stopped_again() -> None:
+    shop, calls = _memory(), 0
+    while (worked := shop.work(FIRST, calls + 1))[1]:
+        calls = worked[0]
+    assert calls > 5
+    assert stored(shop.store) == _right(FIRST)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, Killed])
+def test_any_call_may_fail_on_a_real_engine(engine: Engine, error: type[BaseException]) -> None:
+    client, right = engine.client(), _right(FIRST, SECOND)
+    calls, _ = Shop(Store(client, engine.tables(), clock=lambda: NOW)).work(FIRST)
+    for due in range(1, calls + 1, 3):
+        names = engine.tables()
+        shop = Shop(Store(client, names, clock=lambda: NOW))
+        _, left = shop.work(FIRST, due, error)
+        shop.work(SECOND)
+        shop.work(left)
+        assert scanned(client, names) == right, f"after call {due} had failed"

@@ -1,0 +1,242 @@
+"""What must not change a verdict: whom, from where and in which form the same refusal came.
+
+The examples of the shipped rules are the texts; hypothesis changes them. The law that is kept here: "Never the
+recipient's fault when it is the sender's."
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend.classify import Classifier, evidence_from, load, normalise
+from aftersend.classify.engine import EARLY
+from aftersend.classify.rules import Source, lines, parse
+from aftersend.classify.shipped import FOLDER, ORDER
+from aftersend.model import Class, Evidence, Kind, Phase, Reason, Verdict
+from aftersend.vocabulary import MEANINGS
+
+RULES = {name: parse((FOLDER / f"{name}.toml").read_text("utf-8")) for name in ORDER}
+EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in lines(rule.example)]
+BY_TEXT_ALONE = [  # steps that come before any status or code
+    (rule, text)
+    for name in ("verdicts", "providers", "sender", "address", "transport")
+    for rule in RULES[name]
+    for text in lines(rule.example)
+    if not (rule.when.code or rule.when.status or rule.when.phase or rule.when.domain)
+]
+BLAMELESS = {reason for reason, meaning in MEANINGS.items() if meaning.permanent in {Class.BLOCK, Class.IGNORE}}
+
+example = st.sampled_from(EXAMPLES)
+# Names that would decide, if they were read.
+HOSTILE = ["spam", "user.unknown", "mailbox-full", "blocked", "virus", "relay.denied", "no.such.user", "quota", "dmarc"]
+names = st.sampled_from(HOSTILE)
+domains = st.builds("{}.{}".format, names, st.sampled_from(["example", "com", "example.org", "co.jp", "ninja"]))
+addresses = st.one_of(
+    st.builds("{}@{}".format, names, domains),
+    st.builds("{}+{}@{}".format, names, names, domains),
+    st.builds('"{} {}"@{}'.format, names, names, domains),
+)
+ips = st.one_of(st.ip_addresses(v=4).map(str), st.ip_addresses(v=6, network="2001:db8::/32").map(str))
+
+ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
+IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+HOST = re.compile(r"(?<![@\w.-])(?:[a-z0-9-]+\.)+example(?![\w.-])")
+
+
+def judge(rule: Source, text: str, **fields: Any) -> Verdict:
+    """The verdict on a text from the machine that the rule is about."""
+    domain = lines(rule.when.domain)
+    fields.setdefault("remote_mta", f"mx.{domain[0]}" if domain else "mx.elsewhere.example")
+    return load().judge(source="report", evidence=evidence_from(text=text, **fields))
+
+
+def same(rule: Source, text: str, changed: str) -> None:
+    """The changed text has the same reason and class."""
+    before, after = judge(rule, text), judge(rule, changed)
+    assert (after.reason, after.klass) == (before.reason, before.klass), (before.rule, after.rule, changed)
+
+
+@given(example, addresses)
+def test_another_recipient(chosen: tuple[Source, str], address: str) -> None:
+    rule, text = chosen
+    same(rule, text, ADDRESS.sub(lambda _: address, text))
+
+
+@given(example, ips)
+def test_another_ip_address(chosen: tuple[Source, str], ip: str) -> None:
+    rule, text = chosen
+    same(rule, text, IP.sub(ip, text))
+
+
+@given(example, domains)
+def test_another_host_name(chosen: tuple[Source, str], domain: str) -> None:
+    rule, text = chosen
+    same(rule, text, HOST.sub(domain, text))
+
+
+@given(example, st.sampled_from([str.upper, str.lower, str.title, str.swapcase]))
+def test_another_case(chosen: tuple[Source, str], change: Callable[[str], str]) -> None:
+    rule, text = chosen
+    if change is str.title and "'" in text:
+        change = str.upper  # "Isn'T" is not a case of "isn't"
+    same(rule, text, change(text))
+
+
+@given(example, st.data())
+def test_a_reply_of_several_lines(chosen: tuple[Source, str], data: st.DataObject) -> None:
+    rule, text = chosen
+    code, _, rest = text.partition(" ")
+    words = rest.split(" ")
+    if not re.fullmatch(r"[45]\d\d", code) or len(words) < 4 or "http" in rest:
+        return
+    at = data.draw(st.integers(2, len(words) - 1))
+    status = data.draw(st.sampled_from(["", *re.findall(r"^[45]\.\d+\.\d+ ", rest)]))
+    lines_of_reply = f"{code}-{' '.join(words[:at])}\r\n{code} {status}{' '.join(words[at:])}"
+    same(rule, text, lines_of_reply)
+
+
+@given(example, domains, ips)
+def test_wrappers_around_the_reply(chosen: tuple[Source, str], domain: str, ip: str) -> None:
+    rule, text = chosen
+    same(rule, text, f"host {domain}[{ip}] said: {text}")
+    same(rule, text, f"smtp; {text}")
+    same(rule, text, f"Remote host said: {text}")
+
+
+@given(example)
+def test_cut_at_255_characters(chosen: tuple[Source, str]) -> None:
+    rule, text = chosen
+    if len(text) <= 255:
+        same(rule, text, f"{text} {'Lorem ipsum dolor sit amet. ' * 10}"[:255])
+
+
+@given(example, st.sampled_from(["MAIL FROM", "EHLO", "CONN", "AUTH"]))
+def test_before_rcpt_to_nothing_is_hard(chosen: tuple[Source, str], command: str) -> None:
+    rule, text = chosen
+    assert judge(rule, text, command=command).klass is not Class.HARD
+
+
+codes = st.none() | st.integers(400, 599)
+statuses = st.none() | st.builds("{}.{}.{}".format, st.sampled_from([4, 5]), st.integers(0, 7), st.integers(0, 30))
+phases = st.none() | st.sampled_from(Phase)
+kinds = st.sampled_from([Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED])
+
+
+@given(st.sampled_from(BY_TEXT_ALONE), codes, statuses, phases, kinds)
+def test_no_code_turns_the_sender_s_fault_against_the_address(
+    chosen: tuple[Source, str], code: int | None, status: str | None, phase: Phase | None, kind: Kind
+) -> None:
+    rule, text = chosen
+    if rule.then.reason not in BLAMELESS:
+        return
+    evidence = Evidence(code=code, status=status, phase=phase, text=text)
+    assert load().judge(source="report", evidence=evidence, kind=kind).klass in {Class.BLOCK, Class.IGNORE}
+
+
+WORDS = [entry for rules in RULES.values() for rule in rules for entry in lines(rule.when.word)]
+PIECES = [entry.replace("*", " ") for rules in RULES.values() for rule in rules for entry in lines(rule.when.text)]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=4),
+    st.none() | st.sampled_from(WORDS),
+    codes,
+    statuses,
+    phases,
+    kinds,
+    st.sampled_from(["report", "ses", "mailerq"]),
+)
+def test_class_and_reason_agree_whatever_the_evidence(
+    pieces: list[str],
+    word: str | None,
+    code: int | None,
+    status: str | None,
+    phase: Phase | None,
+    kind: Kind,
+    source: str,
+) -> None:
+    evidence = Evidence(code=code, status=status, phase=phase, text=" ".join(pieces) or None, word=word)
+    verdict = load().judge(source=source, evidence=evidence, kind=kind)
+    if verdict.reason in BLAMELESS:
+        assert verdict.klass is MEANINGS[verdict.reason].permanent
+    if phase in EARLY or kind is Kind.DEFERRED:
+        assert verdict.klass is not Class.HARD
+    if verdict.klass is Class.HARD:
+        assert MEANINGS[verdict.reason].permanent is Class.HARD or verdict.reason is Reason.UNDETERMINED
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_and_folding_twice_changes_nothing(text: str) -> None:
+    load().judge(source="report", evidence=evidence_from(text=text))
+    folded = normalise(text)
+    assert folded.split() == folded.strip().split(" ") or not folded.strip()
+    assert not any(character in folded for character in "@<>\r\n\t")
+
+
+# -- Hostile texts take linear time ------------------------------------------------------------------------------------
+
+HOSTILE_TEXTS = [
+    "user ",
+    "a.",
+    "5.",
+    "5.1.",
+    "@",
+    '"@',
+    '"',
+    "http://",
+    "550-",
+    "no such user ",
+    "exceeded mailbox quota ",
+    "host ",
+    "x",
+    ">>> mail from ",
+    "is ",
+    "not ",
+    "\u7528\u6237",
+    "$B(B",
+    " \x1b$B",
+]
+
+
+def steps(text: str, classifier: Classifier | None = None) -> int:
+    """How many lines of the classifier run for a text: a measure of time that no machine can blur."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace if "aftersend" in frame.f_code.co_filename else None
+
+    classifier = classifier or load()
+    classifier.forget()
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        classifier.judge(source="report", evidence=Evidence(text=text))
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", HOSTILE_TEXTS)
+def test_hostile_texts_take_linear_time(piece: str) -> None:
+    half, whole = (piece * 2000)[:1000], (piece * 2000)[:2000]
+    steps(whole)  # what is remembered of single words is remembered
+    assert steps(whole) <= 2.2 * steps(half) + 50
+    assert steps(whole) < 60_000
+
+
+def test_stars_do_not_multiply() -> None:
+    counted = []
+    for stars in (1, 5, 20):
+        document = f'[[rule]]\nid = "stars"\nwhen.text = ["{"moon * " * stars} sun"]\nthen.reason = "expired"\n'
+        counted.append(steps("moon " * 400, load(document)))
+    assert counted[2] < 20 * counted[0]

@@ -1,0 +1,171 @@
+"""Laws 1 to 3 and 6: order, repetition, batches and paths of feedback make no difference, and everything is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aftersend.archive import Message
+from aftersend.facts import contexts, union
+from aftersend.ingest import ingest
+from aftersend.model import Context, Feedback, Kind
+from aftersend.outcome import absorb
+from aftersend.policy import load
+from tests.support.oracle import differences, expected, stored
+from tests.support.ports import NOW, MemoryStore, ports
+from tests.support.strategies import SHORT, deliveries, facts, feedback, streaks, told_by, ways
+from tests.support.words import classify, message, told
+
+def _same_key(told: list[Feedback]) -> list[Feedback]:
+    """The facts of the outcome that the first one belongs to."""
+    return [each for each in told if each.key == told[0].key]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _source() -> Iterator[None]:
+    with told():
+        yield
+
+
+@given(st.data())
+def test_any_order_repetition_and_batching_gives_the_same_tables(data: st.DataObject) -> None:
+    """Law 1: "Any order of the same feedback gives the same tables." Law 2: "Feedback seen once or a hundred times, by
+    whichever path, gives the same tables, counters included." Law 3: "Any split of the feedback into batches …"
+    """
+    given_facts = data.draw(feedback())
+    store = MemoryStore()
+    for batch in data.draw(deliveries(given_facts)):
+        bodies = [message([each], str(number)) for number, each in enumerate(batch)]
+        report = ingest(bodies, ports(store, policy=SHORT))
+        assert not report.failed and not report.malformed
+    assert not differences(stored(store), expected(given_facts, classify, SHORT))
+
+
+@given(streaks(), st.data())
+def test_streaks_are_free_of_order_and_batches(given_facts: list[Feedback], data: st.DataObject) -> None:
+    """Law 1 where it is hardest: a streak is made and ended by feedback about other messages."""
+    store = MemoryStore()
+    for each in data.draw(st.permutations(given_facts)):
+        ingest([message([each])], ports(store, policy=SHORT))
+    assert not differences(stored(store), expected(given_facts, classify, SHORT))
+
+
+@given(st.data())
+def test_what_was_told_already_writes_nothing(data: st.DataObject) -> None:
+    """Design §3: "A union that changes nothing writes nothing." """
+    given_facts = data.draw(feedback())
+    store = MemoryStore()
+    ingest([message(given_facts)], ports(store, policy=SHORT))
+    puts = store.puts
+    for batch in data.draw(deliveries(given_facts)):
+        report = ingest([message(batch)], ports(store, policy=SHORT))
+        assert not any(count for (what, _), count in report.counts.items() if what in ("Feedback", "Suppressed"))
+    assert store.puts == puts
+
+
+@given(st.data())
+def test_the_fold_of_one_outcome_is_free_of_order_and_batches(data: st.DataObject) -> None:
+    """Law 1, law 2, law 3 for `outcome.absorb` alone: union is commutative, associative and idempotent."""
+    given_facts = _same_key(data.draw(feedback(max_size=30)))
+    at_once = absorb(None, given_facts, classify)
+    outcome = None
+    for batch in data.draw(deliveries(given_facts)):
+        outcome = absorb(outcome, batch, classify)
+    assert outcome == at_once
+    assert absorb(at_once, given_facts, classify) is at_once
+
+
+@given(st.data())
+def test_union_takes_sets_in_any_grouping(data: st.DataObject) -> None:
+    """Law 3 for `facts.union`: sets that different functions hold can be united in any order and grouping."""
+    one, two, three = (union((), data.draw(feedback(max_size=8))) for _ in range(3))
+    assert union(union(one, two), three) == union(one, union(two, three))
+    assert union(one, two) == union(two, one)
+    assert union(one, one) == one
+
+
+@given(st.data())
+def test_contexts_take_in_any_order(data: st.DataObject) -> None:
+    """Law 1 for what the sender said of a message: copies of a fact that tell more or less of it are joined."""
+    given_facts = data.draw(feedback())
+    at_once = contexts(Context(), given_facts)
+    one_by_one = Context()
+    for each in data.draw(st.permutations(given_facts)):
+        one_by_one = contexts(one_by_one, [each])
+    assert one_by_one == at_once
+
+
+@given(facts(), ways)
+def test_a_fact_has_one_identity_however_fully_it_is_told(one: Feedback, way: Any) -> None:
+    """Model: "The same fact by whichever path": where it was seen on its way is no part of its identity."""
+    other = told_by(way, one)
+    assert other.id == one.id
+    assert union((), [one, other]) == union((), [other, one])
+    assert len(union((), [one, other])) == 1
+
+
+@given(facts(), facts())
+def test_facts_that_decide_differently_are_different_facts(one: Feedback, other: Feedback) -> None:
+    """Model: "all that decides something" is part of a fact's identity."""
+
+    def deciding(fact: Feedback) -> tuple[object, ...]:
+        evidence = fact.evidence
+        said = (evidence.word, evidence.code) if evidence else None
+        link = fact.engagement.link if fact.engagement else None
+        return fact.kind, fact.key, fact.occurred_at, fact.scope, said, link
+
+    assert (one.id == other.id) == (deciding(one) == deciding(other))
+
+
+@given(feedback())
+def test_everything_names_its_feedback_and_its_rule(given_facts: list[Feedback]) -> None:
+    """Law 6: "Every status and every suppression names the feedback and the rule that caused it." """
+    store = MemoryStore()
+    ingest([message(given_facts)], ports(store, policy=SHORT))
+    tables = stored(store)
+    by_id = {each.id: each for each in given_facts}
+    for outcome in tables.outcomes.values():
+        assert by_id[outcome.decided_by].key == outcome.key
+        assert (outcome.verdict is None) or outcome.verdict.rule
+    for suppression in tables.suppressions.values():
+        for cause in suppression.causes.values():
+            for mark in filter(None, (cause.first, cause.latest, cause.withdrawn)):
+                cited = by_id[mark.feedback]
+                assert (mark.at, mark.message, suppression.recipient) == (
+                    cited.occurred_at,
+                    cited.message,
+                    cited.recipient,
+                )
+                assert mark.rule == getattr(classify(cited), "rule", None)
+
+
+@given(st.data())
+def test_metrics_count_each_feedback_once(data: st.DataObject) -> None:
+    """Law 2: "counters included": what is counted as new feedback does not depend on repeats and batches."""
+    given_facts = data.draw(feedback())
+    store, counted = MemoryStore(), 0
+    for batch in data.draw(deliveries(given_facts)):
+        report = ingest([message(batch)], ports(store, policy=SHORT))
+        counted += sum(count for (what, _), count in report.counts.items() if what == "Feedback")
+    assert counted == len({each.id for each in given_facts})
+
+
+def test_the_defaults_are_what_the_short_streak_is_not() -> None:
+    """The laws run with a shorter streak than the default: both are real policies."""
+    assert (load().streak.bounces, SHORT.streak.bounces) == (5, 2)
+
+
+@given(feedback())
+def test_no_body_disappears(given_facts: list[Feedback]) -> None:
+    """Law 4: "No body disappears." Every body is in the archive, readable or not."""
+    bodies = [*(message([each], f"m{number}") for number, each in enumerate(given_facts)), Message("x", b"?", NOW)]
+    used = ports(policy=SHORT)
+    report = ingest(bodies, used)
+    assert used.archive.bodies == [("told", body) for body in bodies]
+    assert list(report.malformed) == ["x"]
+    assert [parked.body for _, parked, _ in used.dead_letters.parked] == [b"?"]
+    assert report.counts["Feedback", Kind.DELIVERED] <= len(given_facts)

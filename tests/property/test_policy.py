@@ -1,0 +1,136 @@
+"""Law 5, whatever the policy says; and the streak against its definition, tried out on every row of bounces."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import combinations
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend.errors import ConfigurationError
+from aftersend.model import Cause, Class, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.outcome import absorb
+from aftersend.policy import Policy, claim, counts, load, streak
+from tests.support.words import START, bounce, classify, fact
+
+_hours = st.integers(0, 40).map(lambda half: START + timedelta(hours=12 * half))
+
+
+@st.composite
+def documents(draw: st.DrawFn, reason: Reason) -> str:
+    """Documents that an operator could write, right or wrong, which say something of `reason`."""
+    lines = [
+        f"[streak]\nbounces = {draw(st.integers(2, 5))}\napart_hours = {draw(st.sampled_from([0, 12, 24]))}",
+        f"gap_days = {draw(st.integers(1, 4))}\nlapse_days = {draw(st.integers(1, 40))}",
+        *(f"[{name}]\nsuppress = {draw(st.sampled_from(['true', 'false']))}" for name in ("hard", "complaint")),
+        "[classes]",
+        f"{reason} = '{draw(st.sampled_from(list(Class)))}'",
+    ]
+    return "\n".join(lines)
+
+
+def _policy(data: st.DataObject, reason: Reason) -> Policy:
+    """A policy that says something of `reason`, if the document may say that."""
+    try:
+        return load(data.draw(documents(reason)))
+    except ConfigurationError:
+        return load()
+
+
+@given(st.data(), st.sampled_from(Reason), st.sampled_from([Class.BLOCK, Class.IGNORE, Class.UNDETERMINED]))
+def test_the_senders_own_fault_never_suppresses(data: st.DataObject, reason: Reason, klass: Class) -> None:
+    """Law 5: "Spam, policy, authentication, reputation and rate refusals, and the sender's own credentials, never
+    suppress an address", and no document can make them.
+    """
+    policy, verdict = _policy(data, reason), Verdict(klass=klass, reason=reason, rule="test")
+    for kind in (Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED):
+        refused = fact(kind, 1, "any")
+        assert claim(refused, verdict, policy) is None
+        assert not counts(absorb(None, [refused], lambda _: verdict), policy)
+
+
+@given(st.data(), st.sampled_from(Reason), st.sampled_from(Class))
+def test_no_document_makes_a_verdict_harder(data: st.DataObject, reason: Reason, klass: Class) -> None:
+    """Law 5: an operator may be milder than the rules, never harder."""
+    named = _policy(data, reason).class_of(Verdict(klass=klass, reason=reason, rule="test"))
+    severity = [Class.IGNORE, Class.SOFT, Class.HARD]
+    assert named is klass or severity.index(named) < severity.index(klass)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Outcome]:
+    """The outcomes of one recipient: soft bounces, and now and then a proof of life."""
+    facts: list[Feedback] = []
+    for number in range(draw(st.integers(1, 9))):
+        alive = draw(st.integers(0, 5)) == 0
+        at = draw(_hours)
+        kind = draw(st.sampled_from([Kind.DELIVERED, Kind.OPENED])) if alive else Kind.BOUNCED
+        facts.append(fact(kind, 0, None if alive else "soft", message=f"told:{number}", occurred_at=at))
+    return [absorb(None, [each], classify) for each in facts]
+
+
+def _rows(outcomes: list[Outcome], policy: Policy, released: datetime | None) -> list[tuple[Outcome, ...]]:
+    """Every row of soft bounces that is long enough by the words of the policy, tried out one by one."""
+    rules = policy.streak
+    alive = [each.delivered_at for each in outcomes if each.delivered_at is not None]
+    since = max([*alive, *([released] if released else [])], default=START - timedelta(days=1))
+    bounces = [each for each in outcomes if each.bounced_at is not None and each.bounced_at > since]
+    bounces.sort(key=_when)
+    rows = (row for size in range(rules.bounces, len(bounces) + 1) for row in combinations(bounces, size))
+    return [row for row in rows if all(_follows(one, other, policy) for one, other in zip(row, row[1:], strict=False))]
+
+
+def _when(outcome: Outcome) -> tuple[datetime, str]:
+    assert outcome.bounced_at is not None
+    return outcome.bounced_at, outcome.decided_by
+
+
+def _follows(one: Outcome, other: Outcome, policy: Policy) -> bool:
+    pause = _when(other)[0] - _when(one)[0]
+    return timedelta(hours=policy.streak.apart_hours) <= pause <= timedelta(days=policy.streak.gap_days)
+
+
+_POLICIES = [
+    load(f"[streak]\nbounces = {bounces}\napart_hours = {apart}\ngap_days = {gap}")
+    for bounces, apart, gap in [(2, 24, 3), (3, 24, 3), (3, 12, 2), (2, 0, 1), (5, 24, 10)]
+]
+
+
+@given(histories(), st.sampled_from(_POLICIES), st.none() | _hours)
+def test_a_streak_stands_where_a_row_of_bounces_is_long_enough(
+    outcomes: list[Outcome], policy: Policy, released: datetime | None
+) -> None:
+    """Design §6: so many "in a row without a delivery or engagement after, at least 1 day apart, none older than 10
+    days before the next". The latest bounce is the last that any such row ends in, and the count that of the longest.
+    """
+    cause, rows = streak(outcomes, policy, released), _rows(outcomes, policy, released)
+    if not rows:
+        assert cause is None
+        return
+    assert cause is not None
+    ends = max(_when(row[-1]) for row in rows)
+    longest = max(len(row) for row in rows if _when(row[-1]) == ends)
+    assert (cause.latest and cause.latest.order, cause.count) == (ends, longest)
+    assert cause.first is not None
+    assert cause.first.order in {_when(row[0]) for row in rows if _when(row[-1]) == ends and len(row) == longest}
+    assert cause.until == ends[0] + timedelta(days=policy.streak.lapse_days)
+
+
+@given(histories(), st.sampled_from(_POLICIES), _hours, st.randoms(use_true_random=False))
+def test_more_bounces_never_end_a_streak_and_more_life_never_makes_one(
+    outcomes: list[Outcome], policy: Policy, at: datetime, random: Random
+) -> None:
+    """Law 1 rests on it: whoever brings a proof of life need not look for a streak where none stands."""
+    shuffled = random.sample(outcomes, len(outcomes))
+    before: Cause | None = streak(outcomes, policy)
+    assert streak(shuffled, policy) == before
+    more = absorb(None, [bounce(0, message="told:more", occurred_at=at)], classify)
+    alive = absorb(None, [fact(Kind.DELIVERED, message="told:alive", occurred_at=at)], classify)
+    if before is not None:
+        assert streak([*outcomes, more], policy) is not None
+    else:
+        assert streak([*outcomes, alive], policy) is None
+        for gone in (each for each in outcomes if each.status is Status.BOUNCED):
+            assert streak([each for each in outcomes if each is not gone], policy) is None

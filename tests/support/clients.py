@@ -1,0 +1,61 @@
+"""DynamoDB clients that misbehave: they count, refuse, and leave keys unread, before a real one answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Fault = Callable[[str, dict[str, Any]], Exception | None]
+
+
+def service_error(code: str, operation: str = "PutItem") -> ClientError:
+    """What boto3 raises for an error of the service."""
+    return ClientError({"Error": {"Code": code, "Message": "for ann@example.com"}}, operation)
+
+
+class Watched:
+    """A client that counts its calls and, before each, asks `fault` whether it should fail."""
+
+    def __init__(self, client: Any, fault: Fault | None = None) -> None:
+        self._client = client
+        self._fault = fault
+        self.calls: Counter[str] = Counter()
+
+    def _call(self, name: str, request: dict[str, Any]) -> Any:
+        self.calls[name] += 1
+        error = self._fault(name, request) if self._fault else None
+        if error is not None:
+            raise error
+        return getattr(self._client, name)(**request)
+
+    def put_item(self, **request: Any) -> Any:
+        return self._call("put_item", request)
+
+    def get_item(self, **request: Any) -> Any:
+        return self._call("get_item", request)
+
+    def query(self, **request: Any) -> Any:
+        return self._call("query", request)
+
+    def batch_get_item(self, **request: Any) -> Any:
+        return self._call("batch_get_item", request)
+
+
+class Sparing(Watched):
+    """A client whose BatchGetItem reads a few keys and leaves the others unprocessed, `rounds` times."""
+
+    def __init__(self, client: Any, rounds: int) -> None:
+        super().__init__(client)
+        self._rounds = rounds
+
+    def batch_get_item(self, **request: Any) -> Any:
+        [(table, wanted)] = request["RequestItems"].items()
+        if self._rounds == 0:
+            return super().batch_get_item(**request)
+        self._rounds -= 1
+        taken, left = wanted["Keys"][:2], wanted["Keys"][2:]
+        answer = super().batch_get_item(RequestItems={table: wanted | {"Keys": taken}})
+        return answer | {"UnprocessedKeys": {table: wanted | {"Keys": left}} if left else {}}

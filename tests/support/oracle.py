@@ -1,0 +1,87 @@
+"""What the tables must hold after any feedback, computed from all of it at once; and when two tables are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aftersend import items, suppression
+from aftersend import store as stores
+from aftersend.model import Feedback, Key, Outcome, Suppression
+from aftersend.outcome import Classify, absorb
+from aftersend.policy import Policy, claim, streak, vouched
+
+
+class Tables(Struct, frozen=True):
+    """The contents of both tables, but for versions and for what says nothing."""
+
+    outcomes: dict[Key, Outcome]
+    suppressions: dict[Key, Suppression]
+
+
+def tables(outcomes: Iterable[Outcome], suppressions: Iterable[Suppression]) -> Tables:
+    """Tables that compare equal when they are equal but for `version`.
+
+    A suppression without cause and without release says no more than a missing one: it only keeps its version.
+    """
+    kept = (each for each in suppressions if each.causes or each.released_at)
+    return Tables(
+        {outcome.key: replace(outcome, version=0) for outcome in outcomes},
+        {each.key: replace(each, version=0) for each in kept},
+    )
+
+
+def stored(store: Any) -> Tables:
+    """What a `MemoryStore` holds."""
+    return tables(
+        store.outcomes(list(store.outcomes_table)).values(), store.suppressions(list(store.suppressions_table)).values()
+    )
+
+
+def scanned(client: Any, names: stores.Tables) -> Tables:
+    """What the tables of an engine hold."""
+    return tables(
+        map(items.outcome_of, _scan(client, names.outcomes)), map(items.suppression_of, _scan(client, names.suppressions))
+    )
+
+
+def _scan(client: Any, table: str) -> Iterator[items.Item]:
+    for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        yield from page["Items"]
+
+
+def expected(
+    facts: Iterable[Feedback], classify: Classify, policy: Policy, released: dict[Key, datetime] | None = None
+) -> Tables:
+    """Both tables by the definition: outcomes fold all facts of their key; suppressions follow from all of it."""
+    by_key: dict[Key, list[Feedback]] = {}
+    for fact in facts:
+        by_key.setdefault(fact.key, []).append(fact)
+    outcomes = [absorb(None, each, classify) for each in by_key.values()]
+    rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
+    known = {outcome.key for outcome in outcomes if vouched(outcome, policy)}
+    for fact in (fact for key, each in by_key.items() if key in known for fact in each):
+        said = claim(fact, classify(fact), policy)
+        if said is not None:
+            row = rows.get((said.recipient, said.scope)) or Suppression(recipient=said.recipient, scope=said.scope)
+            rows[row.key] = suppression.absorb(row, [said])
+    for recipient in {outcome.recipient for outcome in outcomes}:
+        row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
+        theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]
+        rows[row.key] = suppression.with_streak(row, streak(theirs, policy, row.released_at))
+    return tables(outcomes, rows.values())
+
+
+def differences(one: Tables, other: Tables) -> list[str]:
+    """What differs, for a person to read."""
+    found = []
+    for name in ("outcomes", "suppressions"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        for key in sorted({*mine, *theirs}):
+            if mine.get(key) != theirs.get(key):
+                found.append(f"{name} {key}:\n    {mine.get(key)}\n    {theirs.get(key)}")
+    return found

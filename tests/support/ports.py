@@ -1,0 +1,105 @@
+"""The ports of `ingest` in memory: what a test puts in the place of DynamoDB, S3, SQS, threads and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aftersend import items, policy
+from aftersend.archive import Message
+from aftersend.ingest import Ports
+from aftersend.model import Key, Outcome, Suppression
+from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+from tests.support.words import classify
+
+NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
+RETENTION: Final = timedelta(days=180)
+
+Table = dict[Key, items.Item]
+
+
+class MemoryStore:
+    """Two tables with conditional puts. Items pass through the real codec, so what is read has been written."""
+
+    def __init__(self) -> None:
+        self.outcomes_table: Table = {}
+        self.suppressions_table: Table = {}
+        self.puts = 0
+
+    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
+        found = (items.outcome_of(self.outcomes_table[key]) for key in keys if key in self.outcomes_table)
+        return {outcome.key: outcome for outcome in found}
+
+    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+        found = (items.suppression_of(self.suppressions_table[key]) for key in keys if key in self.suppressions_table)
+        return {suppression.key: suppression for suppression in found}
+
+    def answer(self, request: Request) -> Answer:
+        match request:
+            case Put(item):
+                return self._put(item)
+            case ReadOutcomes(recipient):
+                keys = [key for key in self.outcomes_table if key[0] == recipient]
+                return list(self.outcomes(keys).values())
+            case ReadSuppression(key):
+                return self.suppressions([key]).get(key)
+
+    def _put(self, item: Outcome | Suppression) -> Refused | None:
+        self.puts += 1
+        if isinstance(item, Outcome):
+            current: Outcome | Suppression | None = self.outcomes([item.key]).get(item.key)
+        else:
+            current = self.suppressions([item.key]).get(item.key)
+        if (current.version if current else 0) != item.version - 1:
+            return Refused(current)
+        if isinstance(item, Outcome):
+            self.outcomes_table[item.key] = items.outcome_item(item, RETENTION)
+        else:
+            self.suppressions_table[item.key] = items.suppression_item(item, RETENTION, NOW)
+        return None
+
+
+class MemoryArchive:
+    """Keeps every body by source."""
+
+    def __init__(self) -> None:
+        self.bodies: list[tuple[str, Message]] = []
+
+    def put(self, source: str, messages: Sequence[Message]) -> None:
+        self.bodies += [(source, message) for message in messages]
+
+
+class MemoryDeadLetters:
+    """Keeps what could not be read, with the reason."""
+
+    def __init__(self) -> None:
+        self.parked: list[tuple[str, Message, str]] = []
+
+    def put(self, source: str, message: Message, why: str) -> None:
+        self.parked.append((source, message, why))
+
+
+class Inline(Executor):
+    """An executor that works at once, in order, in the calling thread."""
+
+    def map(  # type: ignore[override]  # without its timeout and chunks
+        self, function: Callable[..., Any], *iterables: Iterable[Any]
+    ) -> Iterator[Any]:
+        return iter([function(*arguments) for arguments in zip(*iterables, strict=True)])
+
+
+def ports(store: Any = None, **others: Any) -> Ports:
+    """Ports for `ingest`, all in memory but for those that are given."""
+    given = {
+        "source": "told",
+        "store": store or MemoryStore(),
+        "archive": MemoryArchive(),
+        "dead_letters": MemoryDeadLetters(),
+        "policy": policy.load(),
+        "classify": classify,
+        "pool": Inline(),
+        "clock": lambda: NOW,
+    }
+    return Ports(**(given | others))

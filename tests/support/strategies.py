@@ -1,0 +1,172 @@
+"""Feedback for Hypothesis: few messages, recipients and times, so that it collides as often as it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from random import Random
+from typing import Any, Final, NamedTuple, TypeVar
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from aftersend import policy
+from aftersend.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from tests.support.words import ANN, BOB, REFUSALS, START, VERDICTS, fact
+
+_T = TypeVar("_T")
+
+# A streak that few bounces make, so that Hypothesis makes many.
+SHORT: Final = policy.load("[streak]\nbounces = 2\napart_hours = 24\ngap_days = 3\nlapse_days = 30")
+
+DAYS: Final = [START + timedelta(hours=12 * step) for step in range(14)]
+
+_recipients: Final = st.sampled_from([ANN, ANN, ANN, BOB])
+_messages: Final = st.sampled_from([f"told:{number}" for number in range(5)])
+_said: Final = st.sampled_from([(word, code) for word in sorted(VERDICTS) for code in (None, 450, 550)])
+# Kinds that decide something come more often.
+_kinds: Final = st.sampled_from([*Kind, *[Kind.BOUNCED] * 8, *[Kind.DELIVERED] * 3, Kind.COMPLAINED, Kind.OPENED])
+_attempts: Final = st.none() | st.integers(1, 20)
+
+
+@st.composite
+def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
+    """One fact, as some path tells it."""
+    kind = draw(kinds)
+    evidence = None
+    if kind in REFUSALS:
+        word, code = draw(_said)
+        evidence = Evidence(word=word, code=code)
+    elif kind in (Kind.COMPLAINED, Kind.UNSUBSCRIBED, Kind.DELIVERED):
+        evidence = Evidence()
+    seen = None
+    if kind in (Kind.OPENED, Kind.CLICKED):
+        seen = Engagement(link=draw(st.sampled_from([None, "https://example.com/a", "https://example.com/b"])))
+    scope = draw(st.sampled_from([None, "news"])) if kind in (Kind.UNSUBSCRIBED, Kind.SUBSCRIBED) else None
+    told = Feedback(
+        source="told",
+        kind=kind,
+        message=draw(_messages),
+        recipient=draw(_recipients),
+        occurred_at=draw(st.sampled_from(DAYS)),
+        scope=scope,
+        evidence=evidence,
+        engagement=seen,
+    )
+    return told_by(draw(ways), told)
+
+
+class _Way(NamedTuple):
+    """How one path tells a fact: what it adds and what it leaves out decides nothing."""
+
+    received_as: str | None
+    remote_mta: str | None
+    reporting_mta: str | None
+    attempt: int | None
+    derived: bool
+    forgeable: bool
+    machine: bool
+    context: Context | None
+
+
+def _ways(random: Random, count: int) -> Iterator[_Way]:
+    """`count` ways, drawn once: a fact is then told by a single draw, which keeps the laws fast."""
+    hosts = [None, "mx.example.com", "out.example.net"]
+    for _ in range(count):
+        names = random.sample(["campaign", "tenant", "x-order"], random.randrange(4))
+        context = Context(
+            sender=random.choice([None, "news@example.com", "shop@example.com"]),
+            subject=random.choice([None, "Hello", "Héllo 🎉"]),
+            correlation={name: random.choice("12") for name in names},
+        )
+        yield _Way(
+            received_as=random.choice([None, "Ann@Example.com", "ANN@example.com"]),
+            remote_mta=random.choice(hosts),
+            reporting_mta=random.choice(hosts),
+            attempt=random.choice([None, 1, 2, 9]),
+            derived=random.choice([True, False]),
+            forgeable=random.choice([True, False]),
+            machine=random.choice([True, False]),
+            context=random.choice([None, context]),
+        )
+
+
+_WAYS: Final = [_Way(None, None, None, None, False, False, False, None), *_ways(Random(1), 60)]
+ways: Final = st.sampled_from(_WAYS)
+
+
+def told_by(way: _Way, told: Feedback) -> Feedback:
+    """The same fact by another path, which tells more or less of where it was seen on its way."""
+    evidence, seen = told.evidence, told.engagement
+    if evidence is not None:
+        evidence = replace(
+            evidence,
+            remote_mta=way.remote_mta,
+            reporting_mta=way.reporting_mta,
+            attempt=way.attempt,
+            derived=way.derived,
+            forgeable=way.forgeable,
+        )
+    if seen is not None:
+        seen = replace(seen, machine=way.machine)
+    copy = replace(
+        told, evidence=evidence, engagement=seen, received_as=way.received_as, context=way.context, id=""
+    )
+    assert copy.id == told.id, "what differs is no part of a fact's identity"
+    return copy
+
+
+@st.composite
+def feedback(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
+    """Facts about few messages, some of them told several times and not alike."""
+    told = draw(st.lists(facts(), min_size=1, max_size=max_size))
+    again = draw(st.lists(st.sampled_from(told), max_size=4))
+    return told + [told_by(draw(ways), each) for each in again]
+
+
+@st.composite
+def streaks(draw: st.DrawFn) -> list[Feedback]:
+    """What makes and ends streaks: few messages to one recipient, each told of in several ways, hours apart."""
+    kinds = [Kind.BOUNCED] * 6 + [Kind.DELIVERED, Kind.COMPLAINED, Kind.AUTO_REPLIED, Kind.OPENED, Kind.REJECTED]
+    told = []
+    for number in draw(st.lists(st.integers(0, 4), min_size=2, max_size=9)):
+        kind = draw(st.sampled_from(kinds))
+        word = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
+        told.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"told:{number}"))
+    return told
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, told: Sequence[_T]) -> list[list[_T]]:
+    """`told` in any order, some of it repeated, split into batches anywhere."""
+    repeats = draw(st.lists(st.sampled_from(told), max_size=4))
+    shuffled = draw(st.permutations([*told, *repeats]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=4)))
+    edges = [0, *cuts, len(shuffled)]
+    return [shuffled[start:end] for start, end in zip(edges, edges[1:], strict=False) if end > start]
+
+
+# What strangers write: every character that JSON, DynamoDB or a log might stumble over.
+hostile: Final = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\<>@,;:()[]\x00\x1f\n\u2028\ufeff'), max_size=60
+)
+
+
+@st.composite
+def full_evidence(draw: st.DrawFn, text: Any = hostile) -> Evidence:
+    """Evidence with any field given or not."""
+    maybe = st.none() | text
+    return Evidence(
+        code=draw(st.none() | st.integers(200, 599)),
+        status=draw(st.sampled_from([None, "5.1.1", "4.2.2"])),
+        text=draw(maybe),
+        word=draw(maybe),
+        action=draw(st.sampled_from([None, "failed", "delayed"])),
+        phase=draw(st.none() | st.sampled_from(Phase)),
+        remote_mta=draw(maybe),
+        reporting_mta=draw(maybe),
+        attempt=draw(_attempts),
+        event_id=draw(maybe),
+        derived=draw(st.booleans()),
+        forgeable=draw(st.booleans()),
+    )

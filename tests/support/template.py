@@ -1,0 +1,90 @@
+"""The template as plain data, and what it is made of; short forms (!Ref, !Sub …) are written out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TEMPLATE: Final[dict[str, Any]] = yaml_parse((ROOT / "template.yaml").read_text())
+SHARED: Final[dict[str, Any]] = TEMPLATE["Globals"]["Function"]
+RESOURCES: Final[dict[str, Any]] = TEMPLATE["Resources"]
+FORTNIGHT: Final = 14 * 24 * 3600  # seconds; SQS keeps nothing longer
+
+
+def properties(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: each.get("Properties", {}) for name, each in RESOURCES.items() if each["Type"] == kind}
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    """Every mapping, list and scalar in `tree`, itself included."""
+    yield tree
+    if isinstance(tree, dict | list):
+        for child in tree.values() if isinstance(tree, dict) else tree:
+            yield from nodes(child)
+
+
+def mentioned(tree: Any) -> set[str]:
+    """Every name that `tree` refers to, by Ref, GetAtt or Sub."""
+    found: set[str] = set()
+    for node in nodes(tree):
+        match node:
+            case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+                found.add(name)
+            case {"Fn::Sub": str(text)}:
+                found |= {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)\}", text)}
+    return found
+
+
+def one(tree: Any) -> str:
+    """The one resource that `tree` refers to."""
+    (name,) = mentioned(tree)
+    return name
+
+
+def many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+QUEUES: Final = properties("AWS::SQS::Queue")
+FUNCTIONS: Final = properties("AWS::Serverless::Function")
+LAYERS: Final = properties("AWS::Serverless::LayerVersion")
+ALARMS: Final = properties("AWS::CloudWatch::Alarm")
+TABLES: Final = properties("AWS::DynamoDB::Table")
+RULES: Final = properties("AWS::Events::Rule")
+SUBSCRIPTIONS: Final = {
+    name: each for name, each in properties("AWS::SNS::Subscription").items() if each["Protocol"] == "sqs"
+}
+DEAD_LETTERS: Final = {
+    one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each
+}
+MAPPINGS: Final = {
+    f"{function}.{name}": (function, event["Properties"])
+    for function, each in FUNCTIONS.items()
+    for name, event in each["Events"].items()
+    if event["Type"] == "SQS"
+}
+
+
+def variables(function: str, values: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment that the template gives to `function`: parameters by their defaults, resources by `values`.
+
+    A resource that is not in there is called by its logical id, as `sam local` does it.
+    """
+    given = SHARED["Environment"]["Variables"] | FUNCTIONS[function]["Environment"]["Variables"]
+    return {name: _value(value, values or {}) for name, value in given.items() if "Fn::If" not in value}
+
+
+def _value(value: Any, values: dict[str, str]) -> str:
+    match value:
+        case str(text):
+            return text
+        case {"Ref": str(name)} if name in TEMPLATE["Parameters"]:
+            return str(TEMPLATE["Parameters"][name]["Default"])
+        case {"Ref": "AWS::StackName"}:
+            return "aftersend"
+    return values.get(one(value), one(value))

@@ -1,0 +1,85 @@
+"""Facts and verdicts for tests of what comes after parsing: short to write, and independent of the real rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from unittest.mock import patch
+
+import msgspec
+
+from aftersend.archive import Message
+from aftersend.errors import MalformedFeedback
+from aftersend.model import Class, Evidence, Feedback, Kind, Reason, Verdict
+from aftersend.parsers import PARSERS
+
+START: Final = datetime(2026, 3, 1, tzinfo=UTC)
+ANN: Final = "email:ann@example.com"
+BOB: Final = "email:bob@example.org"
+
+# What a refusal means is in its word here.
+VERDICTS: Final = {
+    "hard": Verdict(klass=Class.HARD, reason=Reason.USER_UNKNOWN, rule="test.hard"),
+    "soft": Verdict(klass=Class.SOFT, reason=Reason.SYSTEM_ERROR, rule="test.soft"),
+    "full": Verdict(klass=Class.SOFT, reason=Reason.MAILBOX_FULL, rule="test.full"),
+    "block": Verdict(klass=Class.BLOCK, reason=Reason.BLOCKED, rule="test.block"),
+    "ignore": Verdict(klass=Class.IGNORE, reason=Reason.GREYLISTED, rule="test.ignore"),
+    "large": Verdict(klass=Class.IGNORE, reason=Reason.MESSAGE_TOO_LARGE, rule="test.large"),
+    "unclear": Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="test.unclear"),
+}
+_COMPLAINT: Final = Verdict(klass=Class.COMPLAINT, reason=Reason.COMPLAINT, rule="test.complaint")
+_AUTO_REPLY: Final = Verdict(klass=Class.IGNORE, reason=Reason.AUTO_REPLY, rule="test.auto-reply")
+REFUSALS: Final = (Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED)
+
+
+def classify(fact: Feedback) -> Verdict | None:
+    """The verdict that the fact's word names."""
+    if fact.kind is Kind.COMPLAINED:
+        return _COMPLAINT
+    if fact.kind is Kind.AUTO_REPLIED:
+        return _AUTO_REPLY
+    if fact.kind in REFUSALS and fact.evidence is not None:
+        return VERDICTS.get(fact.evidence.word or "")
+    return None
+
+
+def fact(kind: Kind, day: float = 0, word: str | None = None, **others: Any) -> Feedback:
+    """A fact about Ann and one message, `day` days after the start."""
+    given = {
+        "source": "told",
+        "kind": kind,
+        "message": "told:1",
+        "recipient": ANN,
+        "occurred_at": START + timedelta(days=day),
+        "evidence": Evidence(word=word) if word else None,
+    }
+    return Feedback(**(given | others))
+
+
+def bounce(day: float, word: str = "soft", message: str = "told:1", **others: Any) -> Feedback:
+    """A bounce whose verdict is `word`."""
+    return fact(Kind.BOUNCED, day, word, message=message, **others)
+
+
+def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START) -> Message:
+    """A body that tells `facts`."""
+    return Message(name, msgspec.json.encode(facts), at)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """A source `told`, whose bodies are JSON lists of facts."""
+    with patch.dict(PARSERS, {"told": _read}):
+        yield
+
+
+_decode: Final = msgspec.json.Decoder(list[Feedback]).decode
+
+
+def _read(body: bytes) -> list[Feedback]:
+    try:
+        return _decode(body)
+    except msgspec.DecodeError as error:
+        raise MalformedFeedback("told", "no list of facts") from error

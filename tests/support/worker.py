@@ -1,0 +1,46 @@
+"""One concurrent function as a process of its own: works batches from a file and says which are done.
+
+    python -m tests.support.worker ENDPOINT OUTCOMES SUPPRESSIONS BATCHES
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aftersend.ingest import ingest
+from aftersend.model import Feedback
+from aftersend.store import Store, Tables
+from tests.engines import Engine
+from tests.support.ports import NOW, ports
+from tests.support.words import message, told
+
+Batches = Sequence[Sequence[Feedback]]
+
+
+def work(client: Any, names: Tables, batches: Batches) -> None:
+    """Works every batch, as a function would, until nothing of it comes again."""
+    used = ports(Store(client, names, clock=lambda: NOW))
+    for batch in batches:
+        messages = [message([each], str(number)) for number, each in enumerate(batch)]
+        while messages:
+            report = ingest(messages, used)
+            assert not report.malformed
+            messages = [each for each in messages if each.id in report.failed]
+
+
+def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:
+    client = Engine("of the parent", endpoint).client(parameter_validation=False)
+    told_of = msgspec.json.decode(Path(batches).read_bytes(), type=list[list[Feedback]])
+    with told():
+        for number, batch in enumerate(told_of):
+            work(client, Tables(outcomes=outcomes, suppressions=suppressions), [batch])
+            print(number, flush=True)  # noqa: T201  # what the parent waits for
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,145 @@
+"""The set of facts: bounds that no order can change, and copies that are joined field by field."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from aftersend import classify
+from aftersend.facts import BOUNDS, CORRELATIONS, LINE, WHOLE, contexts, join, union
+from aftersend.model import Class, Context, Engagement, Evidence, Feedback, Kind
+from tests.support.strategies import full_evidence
+from tests.support.words import START, bounce, fact
+
+
+def _many(kind: Kind, count: int) -> list[Feedback]:
+    """`count` facts of one kind, an hour apart, each with a text of its own."""
+    return [fact(kind, number / 24, evidence=Evidence(text=f"text {number}", code=550)) for number in range(count)]
+
+
+def test_an_outcome_holds_64_facts_that_decide_and_32_each_of_opens_and_clicks() -> None:
+    assert set(BOUNDS) == set(Kind)
+    assert sum(bound for kind, bound in BOUNDS.items() if kind not in (Kind.OPENED, Kind.CLICKED)) == 64
+    assert BOUNDS[Kind.OPENED] == BOUNDS[Kind.CLICKED] == 32
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_of_each_kind_the_earliest_and_the_very_last_stay(kind: Kind) -> None:
+    """Design §4: "kept by a rule that is itself order-free (smallest ids by (occurred_at, id), plus the exact first and
+    last)".
+    """
+    facts, bound = _many(kind, BOUNDS[kind] + 5), BOUNDS[kind]
+    kept = [each.id for each in union((), facts)]
+    assert kept == [each.id for each in [*facts[: bound - 1], facts[-1]]]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@given(data=st.data())
+def test_the_bound_takes_facts_in_any_order_and_grouping(kind: Kind, data: st.DataObject) -> None:
+    """Law 1 and law 3, beyond the bound: what one writer drops, every other writer drops too."""
+    facts = _many(kind, BOUNDS[kind] + 4)
+    at_once, grown = union((), facts), ()
+    shuffled = data.draw(st.permutations(facts))
+    step = data.draw(st.integers(1, len(facts)))
+    for start in range(0, len(shuffled), step):
+        grown = union(grown, shuffled[start : start + step])
+    assert grown == at_once
+    assert union(at_once, facts) == at_once
+
+
+def test_kinds_do_not_take_each_others_place() -> None:
+    facts = [each for kind in Kind for each in _many(kind, BOUNDS[kind])]
+    assert {each.id for each in union((), facts)} == {each.id for each in facts}
+
+
+def test_the_earliest_bounces_and_the_last_keep_what_was_said_and_the_others_nothing_to_judge() -> None:
+    kept = union((), _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED]))
+    told = [each.evidence is not None and each.evidence.text is not None for each in kept]
+    assert told == [True] * WHOLE[Kind.BOUNCED] + [False] * (len(kept) - WHOLE[Kind.BOUNCED] - 1) + [True]
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED, Kind.UNKNOWN])
+def test_what_was_cut_out_of_a_fact_is_not_judged_by_what_is_left(kind: Kind) -> None:
+    """Law 5: a fact that keeps no text must not be taken for worse than it is."""
+    whole = Evidence(code=550, status="5.1.1", text="user unknown", word="Permanent/General", action="failed", attempt=3)
+    facts = [fact(kind, number / 24, evidence=replace(whole, text=f"user unknown {number}")) for number in range(20)]
+    rules = classify.load()
+    slim = [each for each in union((), facts) if each.evidence and each.evidence.text is None]
+    assert slim or BOUNDS[kind] == 2
+    assert {getattr(rules(each), "klass", Class.UNDETERMINED) for each in slim} <= {Class.UNDETERMINED}
+    assert all(each.evidence is not None and each.evidence.attempt == 3 for each in slim)
+
+
+def test_what_was_opened_in_between_keeps_only_whether_a_machine_did() -> None:
+    seen = Engagement(ip="192.0.2.1", user_agent="agent", link="https://example.com", machine=True)
+    opens = [fact(Kind.OPENED, number / 24, engagement=seen) for number in range(4)]
+    assert [each.engagement for each in union((), opens)] == [
+        seen,
+        Engagement(machine=True),
+        Engagement(machine=True),
+        seen,
+    ]
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(Kind.DELIVERED, LINE), (Kind.COMPLAINED, LINE), (Kind.BOUNCED, 1024)])
+def test_a_text_that_decides_nothing_keeps_a_line(kind: Kind, limit: int) -> None:
+    [kept] = union((), [fact(kind, evidence=Evidence(text="x" * 1024))])
+    assert kept.evidence == Evidence(text="x" * limit)
+    assert kept.id == fact(kind, evidence=Evidence(text="x" * 1024)).id
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (Evidence(remote_mta="a"), Evidence(reporting_mta="b"), Evidence(remote_mta="a", reporting_mta="b")),
+        (Evidence(attempt=1), Evidence(attempt=3), Evidence(attempt=3)),
+        (Evidence(derived=True), Evidence(), Evidence()),
+        (Evidence(derived=True), Evidence(derived=True), Evidence(derived=True)),
+        (Evidence(remote_mta="a"), Evidence(remote_mta="b"), Evidence(remote_mta="b")),
+        (Engagement(machine=True), Engagement(), Engagement()),
+        (Context(correlation={"a": "1"}), Context(correlation={"b": "2"}), Context(correlation={"a": "1", "b": "2"})),
+        (Context(correlation={"a": "1"}), Context(correlation={"a": "2"}), Context(correlation={"a": "2"})),
+        (Context(subject="Hello"), Context(sender="a@example.com"), Context(subject="Hello", sender="a@example.com")),
+    ],
+)
+def test_two_copies_of_a_fact_tell_what_both_tell(one: Any, other: Any, both: Any) -> None:
+    assert join(one, other) == both
+    assert join(other, one) == both
+
+
+@given(full_evidence(), full_evidence(), full_evidence())
+def test_joining_is_free_of_order(one: Evidence, two: Evidence, three: Evidence) -> None:
+    """Law 1 and law 2 for copies: commutative, associative, idempotent."""
+    assert join(one, two) == join(two, one)
+    assert join(join(one, two), three) == join(one, join(two, three))
+    assert join(one, one) is one
+    assert join(join(one, two), two) == join(one, two)
+
+
+def test_facts_are_kept_without_context_and_contexts_are_gathered() -> None:
+    told = Context(sender="news@example.com", correlation={"campaign": "spring"})
+    [kept] = union((), [fact(Kind.SENT, context=told)])
+    assert kept.context is None
+    assert contexts(Context(), [fact(Kind.SENT), fact(Kind.SENT, context=told)]) == told
+
+
+def test_correlations_are_bounded_by_their_names_whatever_the_order() -> None:
+    facts = [fact(Kind.SENT, context=Context(correlation={f"name{number:02d}": "x"})) for number in range(20)]
+    names = [f"name{number:02d}" for number in range(CORRELATIONS)]
+    for order in (facts, facts[::-1], facts[10:] + facts[:10]):
+        grown = Context()
+        for each in order:
+            grown = contexts(grown, [each])
+        assert sorted(grown.correlation) == names
+
+
+def test_facts_come_in_the_order_of_time_and_id() -> None:
+    facts = [bounce(2, message="told:1"), bounce(1, message="told:1"), bounce(1, "hard", "told:1")]
+    right = sorted(facts, key=lambda each: (each.occurred_at, each.id))
+    assert all(list(union((), order)) == right for order in permutations(facts))
+    assert right[0].occurred_at > START

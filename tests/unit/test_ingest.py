@@ -1,0 +1,262 @@
+"""The use case: what becomes of each message of a batch, and what the report says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aftersend.archive import Message
+from aftersend.errors import StoreUnavailable
+from aftersend.ingest import CHUNK, ingest
+from aftersend.model import Evidence, Feedback, Kind
+from aftersend.parsers import PARSERS
+from aftersend.steps import Put, ReadOutcomes
+from tests.support import ses
+from tests.support.oracle import expected, stored
+from tests.support.ports import NOW, MemoryDeadLetters, MemoryStore, ports
+from tests.support.words import ANN, BOB, bounce, classify, fact, message, told
+
+GARBAGE = Message("bad", b"?", NOW)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _source() -> Iterator[None]:
+    with told():
+        yield
+
+
+class Unwell(MemoryStore):
+    """A store that fails where `fails` says so."""
+
+    def __init__(self, fails: Any) -> None:
+        super().__init__()
+        self._fails = fails
+
+    def _check(self, *asked: Any) -> None:
+        if self._fails(*asked):
+            raise StoreUnavailable("the store is unwell")
+
+    def outcomes(self, keys: Sequence[Any]) -> Any:
+        self._check("outcomes", keys)
+        return super().outcomes(keys)
+
+    def suppressions(self, keys: Sequence[Any]) -> Any:
+        self._check("suppressions", keys)
+        return super().suppressions(keys)
+
+    def answer(self, request: Any) -> Any:
+        self._check("answer", request)
+        return super().answer(request)
+
+
+class Closed:
+    """An archive or a dead-letter queue that takes nothing."""
+
+    def put(self, *_arguments: Any) -> None:
+        raise StoreUnavailable("closed")
+
+
+def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_suppression() -> None:
+    store = MemoryStore()
+    facts = [fact(Kind.SENT, 0), fact(Kind.DEFERRED, 1, "full"), bounce(2, "hard"), bounce(2, "hard", recipient=BOB)]
+    report = ingest([message([each], str(number)) for number, each in enumerate(facts)], ports(store))
+    assert store.puts == 4
+    assert stored(store) == expected(facts, classify, ports().policy)
+    assert (report.failed, report.malformed) == ({}, {})
+
+
+def test_what_a_batch_counts() -> None:
+    """Issue: Metrics: feedback by source and kind, verdicts, suppressions, malformed, conflicts, age of feedback."""
+    facts = [fact(Kind.SENT, 0), bounce(2, "hard"), bounce(2, "hard"), fact(Kind.COMPLAINED, 3, recipient=BOB)]
+    report = ingest([message(facts), GARBAGE, message([], "none")], ports())
+    assert report.numbers() == {
+        "FeedbackSent": 1,
+        "FeedbackBounced": 1,
+        "FeedbackComplained": 1,
+        "VerdictHard": 1,
+        "VerdictComplaint": 1,
+        "ReasonUserUnknown": 1,
+        "ReasonComplaint": 1,
+        "SuppressedHard": 1,
+        "SuppressedComplaint": 1,
+        "NoFeedback": 1,
+        "Malformed": 1,
+    }
+    assert sorted(report.suppressed) == [(ANN, "hard"), (BOB, "complaint")]
+    assert max(report.ages) == (NOW - fact(Kind.SENT, 0).occurred_at) / timedelta(seconds=1)
+
+
+def test_an_empty_batch_is_no_work() -> None:
+    """A poll may bring nothing: `ingest` "raises nothing". """
+    used = ports()
+    assert ingest([], used).numbers() == {}
+
+
+def test_a_body_that_cannot_be_read_is_parked_at_once_and_the_others_go_on() -> None:
+    """Design §2: "A body that cannot be read is *theirs*: it goes at once to the source's dead-letter queue with the
+    reason …, and is never retried".
+    """
+    store, letters = MemoryStore(), MemoryDeadLetters()
+    report = ingest([GARBAGE, message([bounce(1)])], ports(store, dead_letters=letters))
+    assert letters.parked == [("told", GARBAGE, "no list of facts")]
+    assert (report.malformed, report.failed) == ({"bad": "no list of facts"}, {})
+    assert list(store.outcomes_table) == [(ANN, "told:1")]
+
+
+def test_a_source_without_a_parser_parks_everything() -> None:
+    letters = MemoryDeadLetters()
+    report = ingest([message([bounce(1)])], ports(source="nobody", dead_letters=letters))
+    assert list(report.malformed) == ["m"]
+    assert letters.parked[0][2] == "no parser of this name"
+
+
+def test_a_body_that_cannot_be_parked_comes_again() -> None:
+    report = ingest([GARBAGE, message([bounce(1)])], ports(dead_letters=Closed()))
+    assert (report.failed, report.malformed) == ({"bad": "closed"}, {})
+
+
+def test_nothing_is_stored_before_everything_is_archived() -> None:
+    """Issue: the archive is "written before the batch is acknowledged"; without it the whole batch comes again."""
+    store = MemoryStore()
+    report = ingest([GARBAGE, message([bounce(1)])], ports(store, archive=Closed()))
+    assert report.failed == {"bad": "closed", "m": "closed"}
+    assert not store.outcomes_table
+
+
+def _both(name: str, asked: Any) -> bool:
+    return True
+
+
+FAULTS = {
+    "its outcome is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "told:1"),
+    "its suppression is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "*"),
+    "its outcomes are not read": lambda _, asked: asked == ReadOutcomes(BOB),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> None:
+    """Design §5: "one failed key fails only the records that touch it". """
+    word = "soft" if fault == "its outcomes are not read" else "hard"
+    both = [bounce(1, word, recipient=who) for who in (ANN, BOB)]
+    bodies = [message(both[:1], "ann"), message(both[1:], "bob"), message(both, "both")]
+    store = Unwell(FAULTS[fault])
+    report = ingest(bodies, ports(store))
+    assert sorted(report.failed) == ["bob", "both"]
+    assert (ANN, "told:1") in store.outcomes_table
+    store._fails = lambda *_: False
+    assert not ingest(bodies, ports(store)).failed
+    assert stored(store) == expected(both, classify, ports().policy)
+
+
+@pytest.mark.parametrize("name", ["outcomes", "suppressions"])
+def test_a_read_that_fails_takes_only_its_own_keys_along(name: str) -> None:
+    facts = [bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)]
+    store = Unwell(lambda called, keys: called == name and (facts[0].recipient in {key[0] for key in keys}))
+    report = ingest([message([each], each.message) for each in facts], ports(store))
+    assert sorted(report.failed) == sorted(each.message for each in facts[:CHUNK])
+    assert len(store.suppressions_table) == 5
+
+
+def test_a_fault_in_our_own_code_is_not_taken_for_the_stores() -> None:
+    def broken(_: Feedback) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ingest([message([bounce(1)])], ports(classify=broken))
+
+
+def test_threads_may_share_the_work() -> None:
+    facts = [bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(250)]
+    store = MemoryStore()
+    with ThreadPoolExecutor(4) as pool:
+        ingest([message(facts)], ports(store, pool=pool))
+    assert stored(store) == expected(facts, classify, ports().policy)
+
+
+def test_texts_that_no_rule_knows_are_handed_on() -> None:
+    class Desk:
+        counted: list[str] = []
+
+        def count(self, unknown: Feedback, now: Any) -> None:
+            self.counted.append(unknown.id)
+
+    odd = bounce(1, evidence=Evidence(word="unclear", text="the hamster is asleep"))
+    ingest([message([odd, bounce(2, "hard")])], ports(unqualified=Desk()))
+    assert Desk.counted == [odd.id]
+
+
+# Bodies that try to stop a parser: depth, size, times, numbers, broken text.
+_NASTY = [
+    b"",
+    b"null",
+    b"{}",
+    b"\xff\xfe",
+    b'{"mail":' * 5000,
+    b'{"x":' + b"[" * 100_000,
+    b'{"eventType":"Bounce","mail":{"messageId":"m","destination":["a@example.com"],"x":' + b"[" * 50_000,
+    b'{"Type":"Notification","TopicArn":"t","Message":{"a":' + b"[" * 50_000,
+    b'{"eventType":"Delivery","mail":{"messageId":"\\ud800"}}',
+    ses.raw(ses.delivery("9999-12-31T23:59:59Z")),
+    ses.raw(ses.delivery("1 Jan 99999999999999999999 00:00:00 +0000")),
+    ses.raw(ses.delivery("1 Jan 2026 00:00:00 +99999999999999")),
+    ses.raw(ses.delivery("2026-03-01T00:00:00Z", recipient="\ud800@example.com")),
+    ses.raw(ses.delivery("2026-03-01T00:00:00Z", recipient="a@" + "xn--" * 20 + "é")),
+    ses.raw(ses.delivery("2026-03-01T00:00:00Z", recipient="@")),
+    ses.raw(ses.delivery("2026-03-01T00:00:00Z", recipient="<" * 9000 + "a@b")),
+    ses.raw(ses.delivery("2026-03-01T00:00:00Z", recipient='"(((((' * 50 + "a@b")),
+]
+
+
+@pytest.mark.parametrize("body", _NASTY, ids=lambda body: body[:60].decode(errors="replace"))
+def test_no_body_of_a_stranger_stops_the_batch(body: bytes) -> None:
+    """Contract of a parser: it raises `MalformedFeedback` "and nothing else is ever raised". """
+    store = MemoryStore()
+    good = ses.message(ses.raw(ses.delivery("2026-03-01T00:00:00Z")), "good")
+    report = ingest([ses.message(body, "nasty"), good], ports(store, source="ses"))
+    assert not report.failed
+    assert any(key[0] == ANN for key in store.outcomes_table)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+@example(data=None)
+def test_a_body_with_anything_in_any_place_is_read_or_parked(data: st.DataObject | None) -> None:
+    """The same, on bodies of SES in which one value has been put in the place of another."""
+    made = [
+        ses.bounce("2026-03-01T00:00:00Z", said=ses.FULL, tags={"a": ["b"]}, headers=[{"name": "X-A", "value": "1"}]),
+        ses.complaint("2026-03-01T00:00:00Z"),
+        ses.delay("2026-03-01T00:00:00Z"),
+        ses.seen("Click", "2026-03-01T00:00:00Z"),
+        ses.event("Subscription", {"contactList": "news", "newTopicPreferences": {"unsubscribeAll": True}}),
+    ]
+    if data is None:
+        assert all(PARSERS["ses"](ses.raw(body)) for body in made)
+        return
+    body = data.draw(st.sampled_from(made))
+    place, name = _place(body, data)
+    place[name] = data.draw(_JSON | st.text(max_size=300))
+    raw = data.draw(st.sampled_from(ses.ENVELOPES))(body)
+    report = ingest([ses.message(raw)], ports(source="ses"))
+    assert not report.failed
+
+
+def _place(body: Any, data: st.DataObject) -> tuple[Any, Any]:
+    """A place anywhere inside of `body`."""
+    while True:
+        name = data.draw(st.sampled_from(sorted(body)) if isinstance(body, dict) else st.integers(0, len(body) - 1))
+        if not (isinstance(body[name], dict | list) and body[name]) or data.draw(st.integers(0, 3)) == 0:
+            return body, name
+        body = body[name]

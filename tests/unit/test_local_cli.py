@@ -1,0 +1,255 @@
+"""The command line: what it prints, what it tells on stderr, and its exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import commands, samples
+from local.__main__ import main
+from local.samples import EVENTS, ROOT
+
+BOUNCE = EVENTS / "ses" / "bounce-permanent-general.json"
+SET_UP = EVENTS / "ses" / "set-up-event-destination.txt"
+TRUNCATED = EVENTS / "ses" / "malformed-truncated.txt"
+
+
+def one_line(path: Path) -> str:
+    return json.dumps(json.loads(path.read_text()))
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call it with what stdin shall hold."""
+
+    def hold(text: str | bytes) -> None:
+        data = text.encode() if isinstance(text, str) else text
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return hold
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> tuple[list[Any], str]:
+    """The JSON lines on stdout, and stderr."""
+    captured = capsys.readouterr()
+    return [json.loads(line) for line in captured.out.splitlines()], captured.err
+
+
+class TestParse:
+    def test_prints_a_feedback_with_its_verdict(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(BOUNCE)]) == 0
+        (line,), err = printed(capsys)
+        assert err == ""
+        assert line["kind"] == "bounced"
+        assert line["recipient"] == "email:peter.gone@example.net"
+        assert line["evidence"]["code"] == 550
+        assert set(line["verdict"]) == {"class", "reason", "rule", "advice"}
+        assert (line["verdict"]["class"], line["verdict"]["reason"]) == ("hard", "user_unknown")
+        assert line["verdict"]["advice"].startswith("Remove this address")
+
+    def test_a_feedback_without_a_verdict_says_so(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(EVENTS / "ses" / "send.json")]) == 0
+        (line,), _ = printed(capsys)
+        assert line["verdict"] is None
+
+    def test_prints_one_line_for_each_recipient_of_each_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        mixed = EVENTS / "ses" / "bounce-mixed-recipients.json"
+        assert main(["parse", "ses", str(mixed), str(BOUNCE)]) == 0
+        lines, _ = printed(capsys)
+        assert [line["kind"] for line in lines] == ["bounced", "deferred", "delivered", "delivered", "bounced"]
+
+    def test_a_set_up_message_prints_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(SET_UP)]) == 0
+        assert printed(capsys) == ([], "")
+
+    def test_reads_json_lines_and_names_the_line_that_is_broken(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        many = tmp_path / "many.jsonl"
+        many.write_text(f"{one_line(BOUNCE)}\n\n{{broken\n{one_line(BOUNCE)}\n")
+        assert main(["parse", "ses", str(many)]) == 1
+        lines, err = printed(capsys)
+        assert len(lines) == 2
+        assert err.startswith(f"{many}:3: not a body of Amazon SES")
+        assert err.count("\n") == 1
+
+    def test_a_truncated_body_is_one_body_and_not_many_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(TRUNCATED), str(BOUNCE)]) == 1
+        lines, err = printed(capsys)
+        assert len(lines) == 1  # the good one
+        assert err == f"{TRUNCATED}: not a body of Amazon SES: Input data was truncated\n"
+
+    def test_reads_stdin(self, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        stdin(BOUNCE.read_bytes())
+        assert main(["parse", "ses", "-"]) == 0
+        assert len(printed(capsys)[0]) == 1
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        missing = str(tmp_path / "missing.json")
+        assert main(["parse", "ses", missing]) == 1
+        assert printed(capsys) == ([], f"{missing}: No such file or directory\n")
+
+    def test_a_source_that_nobody_parses(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(["parse", "nobody", str(BOUNCE)])
+        assert stop.value.code == 2
+        assert "invalid choice: 'nobody'" in capsys.readouterr().err
+
+
+class TestClassify:
+    def test_writes_a_verdict_for_each_line(self, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [
+            {"id": "a", "source": "ses", "replycode": "550", "status": "5.1.1", "text": "550 5.1.1 user unknown"},
+            {"id": "b", "replycode": 554, "status": "5.7.1", "text": "554 5.7.1 your IP address is on a block list"},
+            {"id": "c", "replycode": "452", "status": "4.2.2", "text": "452 4.2.2 mailbox full"},
+        ]
+        stdin("\n".join(json.dumps(row) for row in rows))
+        assert main(["classify"]) == 0
+        lines, err = printed(capsys)
+        assert err == ""
+        assert [(line["id"], line["class"], line["reason"]) for line in lines] == [
+            ("a", "hard", "user_unknown"),
+            ("b", "block", "blocked"),
+            ("c", "soft", "mailbox_full"),
+        ]
+        assert all(set(line) == {"id", "class", "reason", "rule", "advice"} for line in lines)
+
+    def test_what_answered_mail_from_is_never_hard(self, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        row = {"id": 1, "replycode": "550", "status": "5.1.1", "text": "550 5.1.1 user unknown"}
+        stdin(json.dumps(row) + "\n" + json.dumps(row | {"command": "MAIL FROM"}))
+        assert main(["classify"]) == 0
+        (at_rcpt, at_mail_from), _ = printed(capsys)
+        assert at_rcpt["class"] == "hard"
+        assert at_mail_from["class"] == "block"
+
+    def test_what_was_only_delayed_is_ignored(self, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        stdin(json.dumps({"id": 1, "status": "5.1.1", "text": "550 5.1.1 user unknown", "action": "delayed"}))
+        assert main(["classify"]) == 0
+        assert printed(capsys)[0][0]["class"] == "ignore"
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {},
+            {"id": None, "source": None, "replycode": None, "status": None, "text": None, "command": None},
+            {"id": "x", "source": "", "replycode": "", "status": "", "text": "", "command": "", "action": ""},
+            {"id": "x", "replycode": True, "status": [], "text": {"a": 1}, "command": 7, "action": False},
+            {"id": "x", "replycode": "abc", "status": "5", "unheard_of": 1},
+        ],
+    )
+    def test_fields_that_say_nothing_leave_it_undetermined(
+        self, row: dict[str, Any], stdin: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        stdin(json.dumps(row))
+        assert main(["classify"]) == 0
+        (line,), err = printed(capsys)
+        assert err == ""
+        assert (line["id"], line["reason"]) == (row.get("id"), "undetermined")
+
+    @pytest.mark.parametrize("code", [550, 550.0, "550", " 550 "])
+    def test_a_reply_code_in_any_spelling(self, code: object, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        stdin(json.dumps({"replycode": code, "text": "no such user"}))
+        assert main(["classify"]) == 0
+        assert printed(capsys)[0][0]["class"] == "hard"
+
+    @pytest.mark.parametrize("id_", ["a\u00e9", 7, 1.5, None, ["a", {"b": 2}]])
+    def test_an_id_comes_back_as_it_was(self, id_: object, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        stdin(json.dumps({"id": id_}))
+        assert main(["classify"]) == 0
+        assert printed(capsys)[0][0]["id"] == id_
+
+    @pytest.mark.parametrize("broken", [b"{not json", b"[1, 2]", b'"text"', b"\xff\xfe", b'{"id": 1'])
+    def test_a_broken_line_is_told_with_its_number_and_the_rest_goes_on(
+        self, broken: bytes, stdin: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        stdin(b'{"id": 1}\n\n' + broken + b'\n{"id": 2}\n')
+        assert main(["classify"]) == 1
+        lines, err = printed(capsys)
+        assert [line["id"] for line in lines] == [1, 2]
+        assert err.startswith("line 3: not a JSON object: ")
+        assert err.count("\n") == 1
+
+    def test_reads_a_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text('{"id": 1}\n{"id": 2}\n')
+        assert main(["classify", str(rows)]) == 0
+        assert [line["id"] for line in printed(capsys)[0]] == [1, 2]
+
+    def test_answers_each_line_before_the_next_one_comes(self) -> None:
+        with subprocess.Popen(
+            [sys.executable, "-m", "local", "classify"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for id_ in (1, 2):
+                process.stdin.write(f'{{"id": {id_}}}\n')
+                process.stdin.flush()
+                assert json.loads(process.stdout.readline())["id"] == id_
+            process.stdin.close()
+            assert process.wait(10) == 0
+
+    def test_a_reader_that_has_seen_enough_is_no_fault(self, tmp_path: Path) -> None:
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text('{"id": 1}\n' * 20_000)
+        with subprocess.Popen(
+            [sys.executable, "-m", "local", "classify", str(rows)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert json.loads(process.stdout.readline())["id"] == 1
+            process.stdout.close()
+            assert process.stderr.read() == ""
+            assert process.wait(30) == 1
+
+
+class TestExpect:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        for module in (commands, samples):
+            monkeypatch.setattr(module, "EVENTS", tmp_path)
+        (tmp_path / "ses").mkdir()
+        return tmp_path / "ses"
+
+    def test_writes_what_a_sample_says(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        copy = folder / BOUNCE.name
+        copy.write_bytes(BOUNCE.read_bytes())
+        assert main(["expect", str(copy)]) == 0
+        written = folder / "bounce-permanent-general.expected.json"
+        kept = EVENTS / "ses" / written.name
+        assert written.read_bytes() == kept.read_bytes()
+        assert "read it before you keep it" in capsys.readouterr().out
+
+    def test_writes_why_a_sample_cannot_be_read(self, folder: Path) -> None:
+        copy = folder / TRUNCATED.name
+        copy.write_bytes(TRUNCATED.read_bytes())
+        assert main(["expect", str(copy)]) == 0
+        written = json.loads((folder / "malformed-truncated.expected.json").read_text())
+        assert written == {"malformed": "not a body of Amazon SES: Input data was truncated"}
+
+    @pytest.mark.parametrize("name", ["missing.json", "../elsewhere.json"])
+    def test_refuses_what_is_no_sample(self, folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        (folder.parent / "elsewhere.json").write_text("{}")
+        assert main(["expect", str(folder / name)]) == 1
+        assert "not a sample: events/<source>/<case>.json" in capsys.readouterr().err
+        assert not list(folder.iterdir())
+
+
+def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    assert "required: COMMAND" in capsys.readouterr().err

@@ -1,0 +1,234 @@
+"""When an address is suppressed: each row of the policy, the streak at its exact edges, and the document's errors."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from aftersend.errors import ConfigurationError
+from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Verdict
+from aftersend.outcome import absorb
+from aftersend.policy import claim, counts, load, proof_of_life, streak
+from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact
+
+POLICY = load()
+DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(milliseconds=1)
+
+
+def _outcome(*facts: Feedback) -> Outcome:
+    return absorb(None, facts, classify)
+
+
+def _row(*after: timedelta) -> list[Outcome]:
+    """One soft bounce at the start, and one of another message each of these times after the one before it."""
+    at, outcomes = START, [_outcome(bounce(0, message="told:first"))]
+    for number, pause in enumerate(after):
+        at += pause
+        outcomes.append(_outcome(bounce(0, message=f"told:{number}", occurred_at=at)))
+    return outcomes
+
+
+# What one fact alone does: (kind, word, scope) -> (cause, scope) or nothing.
+CLAIMS = [
+    (Kind.BOUNCED, "hard", None, CauseKind.HARD, "*"),
+    (Kind.REJECTED, "hard", None, CauseKind.HARD, "*"),
+    (Kind.DEFERRED, "hard", None, None, None),
+    (Kind.BOUNCED, "soft", None, None, None),
+    (Kind.BOUNCED, "full", None, None, None),
+    (Kind.BOUNCED, "block", None, None, None),
+    (Kind.BOUNCED, "ignore", None, None, None),
+    (Kind.BOUNCED, "unclear", None, None, None),
+    (Kind.COMPLAINED, None, None, CauseKind.COMPLAINT, "*"),
+    (Kind.UNSUBSCRIBED, None, "news", CauseKind.UNSUBSCRIBED, "news"),
+    (Kind.UNSUBSCRIBED, None, None, CauseKind.UNSUBSCRIBED, "*"),
+    (Kind.SENT, None, None, None, None),
+    (Kind.DELIVERED, None, None, None, None),
+    (Kind.AUTO_REPLIED, None, None, None, None),
+    (Kind.OPENED, None, None, None, None),
+    (Kind.CLICKED, None, None, None, None),
+    (Kind.EXPIRED, None, None, None, None),
+    (Kind.UNKNOWN, "hard", None, None, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "word", "stream", "cause", "scope"), CLAIMS)
+def test_what_one_fact_does(
+    kind: Kind, word: str | None, stream: str | None, cause: CauseKind | None, scope: str | None
+) -> None:
+    """Design §6: hard and complaint at once and without end, unsubscribed for the scope that was left, others never."""
+    one = fact(kind, 1, word, scope=stream)
+    said = claim(one, classify(one), POLICY)
+    if cause is None:
+        assert said is None
+        return
+    assert said is not None
+    assert (said.recipient, said.scope, said.kind) == (ANN, scope, cause)
+    mark = said.cause.first
+    assert mark is not None
+    assert said.cause == Cause(first=mark, latest=mark)
+    assert (mark.feedback, mark.at, mark.message, mark.source) == (one.id, one.occurred_at, one.message, one.source)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [(Kind.COMPLAINT_WITHDRAWN, CauseKind.COMPLAINT), (Kind.SUBSCRIBED, CauseKind.UNSUBSCRIBED)],
+)
+def test_what_takes_a_cause_back(kind: Kind, cause: CauseKind) -> None:
+    said = claim(fact(kind, 1, scope="news"), None, POLICY)
+    assert said is not None
+    assert (said.scope, said.kind, said.cause.first, said.cause.latest) == ("news", cause, None, None)
+    assert said.cause.withdrawn is not None
+
+
+@pytest.mark.parametrize("name", ["hard", "complaint", "unsubscribed"])
+def test_each_rule_can_be_switched_off(name: str) -> None:
+    kinds = {
+        "hard": bounce(1, "hard"),
+        "complaint": fact(Kind.COMPLAINED, 1),
+        "unsubscribed": fact(Kind.UNSUBSCRIBED, 1),
+    }
+    off = load(f"[{name}]\nsuppress = false")
+    said = {each: claim(one, classify(one), off) for each, one in kinds.items()}
+    assert [each for each in said if said[each] is None] == [name]
+    assert load("[streak]\nsuppress = false").streak.suppress is False
+    assert streak(_row(DAY, DAY, DAY, DAY), load("[streak]\nsuppress = false")) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "count"),
+    [
+        ([DAY] * 4, 5),
+        ([DAY] * 3, None),
+        ([DAY, DAY, DAY, DAY - MOMENT], None),
+        ([DAY - MOMENT, DAY, DAY, DAY, DAY], 5),
+        ([10 * DAY] * 4, 5),
+        ([10 * DAY, 10 * DAY, 10 * DAY, 10 * DAY + MOMENT], None),
+        ([10 * DAY + MOMENT, DAY, DAY, DAY, DAY], 5),
+        ([12 * HOUR] * 8, 5),
+        ([12 * HOUR] * 7, None),
+        ([DAY] * 6, 7),
+        ([DAY] * 4 + [10 * DAY + MOMENT], 5),
+        ([DAY] * 4 + [10 * DAY + MOMENT] + [DAY] * 5, 6),
+        ([timedelta(0)] * 9, None),
+    ],
+)
+def test_the_streak_at_its_edges(after: list[timedelta], count: int | None) -> None:
+    """Design §6: "5 in a row …, at least 1 day apart, none older than 10 days before the next → 30 days". """
+    cause = streak(_row(*after), POLICY)
+    assert (cause.count if cause else None) == count
+
+
+def test_a_streak_names_its_first_and_latest_bounce_and_lapses_30_days_after_the_latest() -> None:
+    outcomes = _row(DAY, 2 * DAY, 3 * DAY, 4 * DAY)
+    cause = streak(reversed(outcomes), POLICY)
+    assert cause is not None
+    assert cause.first is not None
+    assert cause.latest is not None
+    assert (cause.first.feedback, cause.latest.feedback) == (outcomes[0].decided_by, outcomes[-1].decided_by)
+    assert (cause.latest.at, cause.until) == (START + 10 * DAY, START + 40 * DAY)
+    assert (cause.latest.reason, cause.latest.rule, cause.latest.word) == ("system_error", "test.soft", "soft")
+
+
+@pytest.mark.parametrize(
+    ("released", "stands"), [(START - MOMENT, True), (START, False), (START + DAY, False), (START + 9 * DAY, False)]
+)
+def test_bounces_up_to_a_release_no_longer_count(released: datetime, stands: bool) -> None:
+    assert (streak(_row(DAY, DAY, DAY, DAY), POLICY, released) is not None) == stands
+
+
+def test_a_new_row_after_the_release_counts_again() -> None:
+    cause = streak(_row(*[DAY] * 9), POLICY, START + 4 * DAY)
+    assert cause is not None
+    assert (cause.count, cause.first and cause.first.at) == (5, START + 5 * DAY)
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.DELIVERED, Kind.AUTO_REPLIED, Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED]
+)
+@pytest.mark.parametrize(("day", "stands"), [(-1, True), (0, False), (2, False), (4, False), (9, False)])
+def test_a_proof_of_life_ends_what_came_before_it(kind: Kind, day: int, stands: bool) -> None:
+    alive = _outcome(fact(kind, day, message="told:alive"))
+    assert (streak([*_row(DAY, DAY, DAY, DAY), alive], POLICY) is not None) == stands
+
+
+def test_what_was_refused_in_the_end_proves_no_life_but_what_was_opened_does() -> None:
+    delivered, opened = fact(Kind.DELIVERED, 1), fact(Kind.OPENED, 2)
+    assert proof_of_life(_outcome(delivered)) == delivered.occurred_at
+    assert proof_of_life(_outcome(delivered, bounce(2, "block"))) is None
+    assert proof_of_life(_outcome(delivered, opened, bounce(2, "block"))) == opened.occurred_at
+    assert proof_of_life(_outcome(fact(Kind.SENT, 1))) is None
+    assert proof_of_life(_outcome(fact(Kind.DEFERRED, 1, "full"))) is None
+
+
+def test_the_last_proof_of_life_counts_and_no_fact_moves_it_back() -> None:
+    """Law 1: an earlier delivery that comes late must not bring back bounces that a later sign of life has ended."""
+    late = fact(Kind.AUTO_REPLIED, 5)
+    assert proof_of_life(_outcome(late, fact(Kind.DELIVERED, 1))) == late.occurred_at
+    assert proof_of_life(_outcome(fact(Kind.DELIVERED, 5), fact(Kind.DELIVERED, 1))) == late.occurred_at
+
+
+def test_who_complains_has_a_mailbox_that_works() -> None:
+    delivered, complained = fact(Kind.DELIVERED, 1), fact(Kind.COMPLAINED, 2)
+    assert proof_of_life(_outcome(delivered, complained)) == complained.occurred_at
+
+
+def test_only_what_decides_an_outcome_counts_once() -> None:
+    """One message that bounces five times is one bounce of the streak."""
+    assert streak([_outcome(*[bounce(day) for day in range(5)])], POLICY) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "counted"), [("soft", True), ("full", True), ("hard", False), ("block", False), ("unclear", False)]
+)
+def test_what_a_streak_counts(word: str, counted: bool) -> None:
+    assert counts(_outcome(bounce(1, word)), POLICY) is counted
+
+
+# Every mistake in a document, and what the error must name.
+MISTAKES = [
+    ("[streak]\nbounces = 'many'", "$.streak.bounces"),
+    ("[streak]\nbounces = 1", "$.streak.bounces"),
+    ("[streak]\nbounces = 101", "$.streak.bounces"),
+    ("[streak]\napart_hours = -1", "$.streak.apart_hours"),
+    ("[streak]\ngap_days = 0", "$.streak.gap_days"),
+    ("[streak]\nlapse_days = 4000", "$.streak.lapse_days"),
+    ("[streak]\napart_hours = 241", "$.streak.apart_hours"),
+    ("[streak]\nsuppress = 1", "$.streak.suppress"),
+    ("[streak]\nbounce = 5", "`bounce` - at `$.streak`"),
+    ("[hard]\nsuppress = 'yes'", "$.hard.suppress"),
+    ("[hrad]\nsuppress = true", "`hrad`"),
+    ("hard = true", "$.hard"),
+    ("[classes]\nmailbox_disabled = 'gone'", "$.classes"),
+    ("[classes]\nmailbox_dead = 'soft'", "mailbox_dead"),
+    ("[classes]\nmailbox_disabled = 'complaint'", "$.classes.mailbox_disabled"),
+    ("[classes]\nspam_content = 'hard'", "$.classes.spam_content"),
+    ("[classes]\nblocked = 'soft'", "$.classes.blocked"),
+    ("[classes]\nundetermined = 'soft'", "$.classes.undetermined"),
+    ("[streak", "policy:"),
+]
+
+
+@pytest.mark.parametrize(("document", "named"), MISTAKES)
+def test_a_mistake_in_the_document_is_named(document: str, named: str) -> None:
+    """Issue: "Configuration document validated at load with errors that name the field". """
+    with pytest.raises(ConfigurationError) as error:
+        load(document)
+    assert named in str(error.value)
+    assert str(error.value).startswith("policy:")
+
+
+def test_a_document_overrides_single_fields_and_leaves_the_rest() -> None:
+    changed = load("[streak]\nbounces = 3\n[classes]\nmailbox_disabled = 'soft'")
+    assert changed.streak.bounces == 3
+    assert changed.streak.gap_days == POLICY.streak.gap_days
+    assert (changed.hard, changed.complaint) == (POLICY.hard, POLICY.complaint)
+    assert load("") == load("# nothing\n") == POLICY
+
+
+def test_another_class_for_a_reason() -> None:
+    hard = VERDICTS["hard"]
+    assert load("[classes]\nuser_unknown = 'soft'").class_of(hard) is Class.SOFT
+    assert load("[classes]\nuser_unknown = 'ignore'").class_of(hard) is Class.IGNORE
+    temporary = Verdict(klass=Class.SOFT, reason=Reason.USER_UNKNOWN, rule="test")
+    assert load("[classes]\nuser_unknown = 'hard'").class_of(temporary) is Class.SOFT

@@ -1,0 +1,133 @@
+"""The samples of events/ specify the parsers and the rules: every one says what its expectation says."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+
+from aftersend import classify
+from aftersend.model import Class, Feedback, Kind, Outcome, Reason, Status
+from aftersend.outcome import absorb
+from aftersend.parsers import PARSERS, read
+from local.samples import EVENTS, Sample, reading, samples
+
+CLASSIFIER = classify.load()
+SAMPLES = samples()
+WORDS_OF_SES = {
+    "Bounce",
+    "Complaint",
+    "Delivery",
+    "DeliveryDelay",
+    "Send",
+    "Reject",
+    "Open",
+    "Click",
+    "Rendering Failure",
+    "Subscription",
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_sample_says_what_is_expected_of_it(sample: Sample) -> None:
+    expected = msgspec.json.decode(sample.expectation.read_bytes())
+    assert reading(sample.source, sample.body(), CLASSIFIER) == expected
+
+
+def test_every_file_is_a_sample_or_the_expectation_of_one() -> None:
+    files = {path for source in PARSERS for path in (EVENTS / source).iterdir()}
+    assert files == {path for sample in SAMPLES for path in (sample.path, sample.expectation)}
+
+
+def test_every_folder_is_read_by_a_parser() -> None:
+    folders = {path.name for path in EVENTS.iterdir() if path.is_dir()}
+    assert folders - {"invoke"} == set(PARSERS)
+
+
+def test_every_kind_is_shown_by_some_sample() -> None:
+    shown = {fact.kind for sample in SAMPLES for fact in facts(sample)}
+    assert shown == set(Kind) - {Kind.EXPIRED}  # that one is inferred, and no source says it
+
+
+def test_every_event_type_of_ses_is_shown() -> None:
+    shown = {_decoded(sample).get("eventType") for sample in SAMPLES if sample.source == "ses"}
+    assert shown >= WORDS_OF_SES
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_one_feedback_for_each_recipient(sample: Sample) -> None:
+    told = [(fact.key, fact.scope) for fact in facts(sample)]
+    assert len(told) == len(set(told))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_why_a_body_cannot_be_read_quotes_no_address(sample: Sample) -> None:
+    why = reading(sample.source, sample.body(), CLASSIFIER).get("malformed", "")
+    assert "@" not in why
+    assert "example" not in why
+
+
+def test_the_same_bounce_by_three_carriers_is_one_fact() -> None:
+    carriers = [fact for sample in SAMPLES if sample.path.name.startswith("same-bounce.") for fact in facts(sample)]
+    assert len(carriers) == 3
+    assert len({fact.id for fact in carriers}) == 1
+
+
+# Several bodies about one message: what they come to, in whatever order they arrive.
+STORIES: dict[str, tuple[Status, Class | None, Reason | None]] = {
+    "story-ooto": (Status.DELIVERED, None, None),
+    "story-late-bounce": (Status.BOUNCED, Class.HARD, Reason.USER_UNKNOWN),
+    "story-complaint": (Status.COMPLAINED, Class.COMPLAINT, Reason.COMPLAINT),
+    "story-withdrawn": (Status.DELIVERED, None, None),
+    "story-soft-then-hard": (Status.BOUNCED, Class.HARD, Reason.USER_UNKNOWN),
+    "story-delay": (Status.DELIVERED, None, None),
+    "story-life": (Status.COMPLAINED, Class.COMPLAINT, Reason.COMPLAINT),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_ends_the_same_in_any_order(name: str) -> None:
+    told = [fact for sample in SAMPLES if sample.path.name.startswith(name + ".") for fact in facts(sample)]
+    orders = list(permutations(told))
+    ends = [_fold(order) for order in (orders if len(orders) <= 24 else orders[::41])]
+    assert len(ends) > 1
+    assert all(end == ends[0] for end in ends)
+    verdict = ends[0].verdict
+    said = (verdict.klass, verdict.reason) if verdict else (None, None)
+    assert (ends[0].status, *said) == STORIES[name]
+
+
+def test_an_automatic_reply_after_a_delivery_is_no_bounce() -> None:
+    told = [fact for sample in SAMPLES if sample.path.name.startswith("story-ooto.") for fact in facts(sample)]
+    reply, delivery = sorted(told, key=lambda fact: fact.occurred_at)
+    assert (reply.kind, delivery.kind) == (Kind.AUTO_REPLIED, Kind.DELIVERED)  # its time is before the delivery's
+    end = _fold((delivery, reply))
+    assert end.auto_replied
+    assert end.bounced_at is None
+    assert end.delivered_at == delivery.occurred_at
+
+
+def facts(sample: Sample) -> list[Feedback]:
+    """What a sample says; nothing, where it is expected that it cannot be read."""
+    if "malformed" in msgspec.json.decode(sample.expectation.read_bytes()):
+        return []
+    return read(sample.source, sample.body())
+
+
+def _fold(told: tuple[Feedback, ...]) -> Outcome:
+    """Each fact by itself, as if each came in a batch of its own; equal but for the version."""
+    outcome: Outcome | None = None
+    for fact in told:
+        outcome = absorb(outcome, [fact], CLASSIFIER)
+    assert outcome is not None
+    return outcome
+
+
+def _decoded(sample: Sample) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(sample.body())
+    except msgspec.DecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}

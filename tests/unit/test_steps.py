@@ -1,0 +1,161 @@
+"""The order of reads and writes: what each generator asks for, and what it makes of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from aftersend.errors import ContentionExhausted
+from aftersend.model import Cause, CauseKind, Feedback, Kind, Outcome, Suppression
+from aftersend.outcome import absorb
+from aftersend.policy import Claim, claim, load, streak
+from aftersend.steps import MAX_TRIES, Errand, Put, ReadOutcomes, ReadSuppression, Refused, record, settle
+from tests.support.words import ANN, bounce, classify, fact
+
+POLICY = load()
+EVERYWHERE = ANN, "*"
+
+
+def _run(steps: Generator[Any, Any, Any], answers: Sequence[Any]) -> tuple[list[Any], Any]:
+    """Every request, and the result, when these answers are given."""
+    requests, given = [], iter(answers)
+    try:
+        request = next(steps)
+        while True:
+            requests.append(request)
+            request = steps.send(next(given))
+    except StopIteration as end:
+        assert not list(given), "every answer was asked for"
+        return requests, end.value
+
+
+def _stored(*facts: Feedback, version: int = 1) -> Outcome:
+    return replace(absorb(None, facts, classify), version=version)
+
+
+def _claims(*facts: Feedback) -> tuple[Claim, ...]:
+    found = (claim(each, classify(each), POLICY) for each in facts)
+    return tuple(each for each in found if each is not None)
+
+
+FIVE = [_stored(bounce(2 * day, message=f"told:{day}")) for day in range(5)]
+STREAK = streak(FIVE, POLICY)
+assert STREAK is not None
+
+
+def _with(version: int, streak: Cause | None = None, *facts: Feedback) -> Suppression:
+    causes = {each.kind: each.cause for each in _claims(*facts)} | ({CauseKind.STREAK: streak} if streak else {})
+    return Suppression(recipient=ANN, causes=causes, version=version)
+
+
+def test_a_first_outcome_is_put_as_version_one() -> None:
+    [put], outcome = _run(record(None, [bounce(1)], classify), [None])
+    assert put == Put(outcome)
+    assert outcome == _stored(bounce(1), version=1)
+
+
+def test_what_is_known_is_not_put() -> None:
+    stored = _stored(bounce(1), version=7)
+    assert _run(record(stored, [bounce(1)], classify), []) == ([], stored)
+
+
+def test_a_refused_put_is_made_again_from_what_is_stored_now() -> None:
+    theirs = _stored(fact(Kind.DELIVERED, 1), version=4)
+    requests, outcome = _run(record(None, [bounce(2)], classify), [Refused(theirs), None])
+    assert [request.item.version for request in requests] == [1, 5]
+    assert outcome == _stored(fact(Kind.DELIVERED, 1), bounce(2), version=5)
+
+
+def test_a_put_that_another_writer_has_made_already_is_not_made_again() -> None:
+    theirs = _stored(bounce(2), fact(Kind.DELIVERED, 1), version=4)
+    requests, outcome = _run(record(None, [bounce(2)], classify), [Refused(theirs)])
+    assert (len(requests), outcome) == (1, theirs)
+
+
+def test_an_outcome_that_has_expired_meanwhile_is_put_anew() -> None:
+    requests, outcome = _run(record(_stored(bounce(1), version=3), [bounce(2)], classify), [Refused(None), None])
+    assert [request.item.version for request in requests] == [4, 1]
+    assert outcome == _stored(bounce(2), version=1)
+
+
+def test_whoever_loses_every_time_gives_up() -> None:
+    others = [_stored(fact(Kind.OPENED, number / 24), version=number + 1) for number in range(MAX_TRIES)]
+    with pytest.raises(ContentionExhausted):
+        _run(record(None, [bounce(1)], classify), [Refused(each) for each in others])
+    others_too = [Refused(_with(number + 1)) for number in range(MAX_TRIES)]
+    with pytest.raises(ContentionExhausted):
+        _run(settle(Errand(EVERYWHERE, _claims(bounce(1, "hard"))), None, POLICY), others_too)
+
+
+def test_a_claim_costs_one_write_and_no_read() -> None:
+    hard = _claims(bounce(1, "hard"))
+    [put], after = _run(settle(Errand(EVERYWHERE, hard), None, POLICY), [None])
+    assert put == Put(_with(1, None, bounce(1, "hard")))
+    assert after == put.item
+    assert _run(settle(Errand(EVERYWHERE, hard), after, POLICY), []) == ([], after)
+
+
+def test_nothing_to_say_costs_nothing() -> None:
+    assert _run(settle(Errand(EVERYWHERE), None, POLICY), []) == ([], None)
+
+
+def test_a_soft_bounce_without_a_streak_costs_one_read() -> None:
+    assert _run(settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE[:4]]) == ([ReadOutcomes(ANN)], None)
+
+
+def test_a_streak_is_looked_at_once_more_after_it_was_written() -> None:
+    written = _with(1, STREAK)
+    requests, after = _run(settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, FIVE])
+    assert requests == [ReadOutcomes(ANN), Put(written), ReadSuppression(EVERYWHERE), ReadOutcomes(ANN)]
+    assert after == written
+
+
+def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile() -> None:
+    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
+    written, gone = _with(1, STREAK), _with(2)
+    requests, _ = _run(
+        settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, alive, None, gone, alive]
+    )
+    assert [request.item for request in requests if isinstance(request, Put)] == [written, gone]
+
+
+def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
+    """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
+    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
+    standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
+    requests, after = _run(
+        settle(Errand(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE]
+    )
+    assert [request.item for request in requests if isinstance(request, Put)] == [gone, back]
+    assert after == back
+
+
+def test_a_streak_that_stands_is_counted_again_whatever_came() -> None:
+    standing = _with(3, STREAK)
+    assert _run(settle(Errand(EVERYWHERE), standing, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], standing)
+
+
+def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after_it() -> None:
+    theirs = _with(5, None, bounce(1, "hard"))
+    both = replace(theirs, causes=theirs.causes | {CauseKind.STREAK: STREAK}, version=6)
+    requests, after = _run(
+        settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE, Refused(theirs), FIVE, None, both, FIVE]
+    )
+    assert requests[:4] == [ReadOutcomes(ANN), Put(_with(1, STREAK)), ReadOutcomes(ANN), Put(both)]
+    assert after == both
+
+
+def test_a_stream_has_no_streak() -> None:
+    left = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"))
+    [put], after = _run(settle(Errand((ANN, "news"), left), None, POLICY), [None])
+    assert put.item == after
+    requests, _ = _run(settle(Errand((ANN, "news"), recount=True), after, POLICY), [])
+    assert requests == []
+
+
+def test_bounces_before_a_release_make_no_streak() -> None:
+    released = Suppression(recipient=ANN, released_at=bounce(8).occurred_at, version=2)
+    assert _run(settle(Errand(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], released)

@@ -1,0 +1,139 @@
+"""The requests to DynamoDB, and what the store makes of every way in which an answer can fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
+
+from aftersend import items
+from aftersend.errors import ServiceError, StoreUnavailable
+from aftersend.model import Suppression
+from aftersend.outcome import absorb
+from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
+from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query
+from tests.support.clients import Watched, service_error
+from tests.support.ports import RETENTION
+from tests.support.words import ANN, bounce, classify
+
+TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
+OUTCOME = absorb(None, [bounce(1)], classify)
+ITEM = items.outcome_item(OUTCOME, RETENTION)
+
+
+class _Broken:
+    """A client of which every call fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def _fail(self, **_request: Any) -> Any:
+        raise self._error
+
+    put_item = get_item = query = batch_get_item = _fail
+
+
+def test_the_first_version_is_put_where_there_is_nothing() -> None:
+    request = build_put("T", ITEM, 1)
+    assert request["ConditionExpression"] == "attribute_not_exists(recipient)"
+    assert "ExpressionAttributeValues" not in request
+    assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+
+
+def test_a_next_version_is_put_over_the_one_before_it() -> None:
+    request = build_put("T", ITEM, 8)
+    assert request["ConditionExpression"] == "version = :read"
+    assert request["ExpressionAttributeValues"] == {":read": {"N": "7"}}
+
+
+def test_every_read_is_strongly_consistent() -> None:
+    """Design §5: "All reads here are strongly consistent." """
+    key = items.outcome_key((ANN, "told:1"))
+    assert build_get("T", key)["ConsistentRead"] is True
+    assert build_batch_get("T", [key])["RequestItems"]["T"] == {"Keys": [key], "ConsistentRead": True}
+    assert build_query("T", ANN)["ConsistentRead"] is True
+    assert BATCH == 100
+
+
+ERRORS = [
+    service_error("ProvisionedThroughputExceededException"),
+    service_error("ThrottlingException"),
+    service_error("InternalServerError"),
+    service_error("AccessDeniedException"),
+    service_error("ResourceNotFoundException"),
+    EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+    ConnectTimeoutError(endpoint_url="http://127.0.0.1:1"),
+]
+REQUESTS = [Put(OUTCOME), Put(Suppression(recipient=ANN, version=1)), ReadOutcomes(ANN), ReadSuppression((ANN, "*"))]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=str)
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: type(request).__name__)
+def test_a_database_that_does_not_answer_is_ours_and_says_no_address(error: Exception, request_: Any) -> None:
+    """Errors by culprit: `StoreUnavailable` is retried; no personal data in what is logged."""
+    store = Store(_Broken(error), TABLES)
+    with pytest.raises(StoreUnavailable) as raised:
+        store.answer(request_)
+    assert isinstance(raised.value, ServiceError)
+    assert "ann" not in str(raised.value)
+    assert raised.value.__cause__ is error
+
+
+def test_reads_in_bulk_fail_as_a_whole() -> None:
+    store = Store(_Broken(ERRORS[0]), TABLES)
+    with pytest.raises(StoreUnavailable):
+        store.outcomes([(ANN, "told:1")])
+    with pytest.raises(StoreUnavailable):
+        store.suppressions([(ANN, "*")])
+
+
+class _Refusing(Watched):
+    """A client whose puts are refused; the refusal hands `item` back, or a second look does."""
+
+    def __init__(self, item: items.Item | None, *, hands_back: bool) -> None:
+        super().__init__(None)
+        self._item, self._hands_back = item, hands_back
+
+    def put_item(self, **_request: Any) -> Any:
+        self.calls["put_item"] += 1
+        error = service_error("ConditionalCheckFailedException")
+        if self._hands_back and self._item is not None:
+            error.response["Item"] = self._item  # type: ignore[typeddict-unknown-key]
+        raise error
+
+    def get_item(self, **_request: Any) -> Any:
+        self.calls["get_item"] += 1
+        return {} if self._item is None else {"Item": self._item}
+
+
+@pytest.mark.parametrize(("hands_back", "reads"), [(True, 0), (False, 1)])
+def test_a_refusal_tells_what_is_stored(hands_back: bool, reads: int) -> None:
+    """Design §3: "On refusal, DynamoDB returns the stored item (…; where an engine does not, read it again)". """
+    client = _Refusing(ITEM, hands_back=hands_back)
+    assert Store(client, TABLES).put(OUTCOME) == Refused(OUTCOME)
+    assert client.calls["get_item"] == reads
+
+
+def test_a_refusal_by_what_is_gone_meanwhile_tells_of_nothing() -> None:
+    assert Store(_Refusing(None, hands_back=True), TABLES).put(OUTCOME) == Refused(None)
+    assert Store(_Refusing(None, hands_back=False), TABLES).put(Suppression(recipient=ANN, version=2)) == Refused(None)
+
+
+def test_keys_that_stay_unread_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("aftersend.store.time.sleep", pauses.append)
+
+    class Deaf(Watched):
+        def batch_get_item(self, **request: Any) -> Any:
+            return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
+
+    with pytest.raises(StoreUnavailable):
+        Store(Deaf(None), TABLES).outcomes([(ANN, "told:1")])
+    assert pauses == sorted(pauses)
+    assert sum(pauses) < 30
+
+
+def test_an_unknown_error_of_our_own_is_not_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Store(_Broken(ZeroDivisionError()), TABLES).put(OUTCOME)

@@ -1,0 +1,114 @@
+"""The way of a message through the template's topics and queues: nothing gets lost, nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.template import (
+    DEAD_LETTERS,
+    FORTNIGHT,
+    FUNCTIONS,
+    MAPPINGS,
+    QUEUES,
+    RULES,
+    SHARED,
+    SUBSCRIPTIONS,
+    TEMPLATE,
+    many,
+    mentioned,
+    one,
+    properties,
+)
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_redriven_or_is_where_things_are_redriven_to(name: str) -> None:
+    assert ("RedrivePolicy" in QUEUES[name]) != (name in DEAD_LETTERS)
+    assert QUEUES[name]["MessageRetentionPeriod"] == FORTNIGHT
+    assert QUEUES[name]["SqsManagedSseEnabled"] is True
+
+
+def test_a_message_is_tried_at_least_five_times() -> None:
+    for name, each in QUEUES.items():
+        if name not in DEAD_LETTERS:
+            assert one(each["RedrivePolicy"]["maxReceiveCount"]) == "MaximumReceives"
+    assert TEMPLATE["Parameters"]["MaximumReceives"]["MinValue"] >= 5
+
+
+def test_no_two_queues_share_a_dead_letter_queue() -> None:
+    assert len(DEAD_LETTERS) == len(QUEUES) / 2
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_a_message_stays_hidden_while_it_is_worked(name: str) -> None:
+    """AWS asks for six times the function's time-out, and the batch window."""
+    function, mapping = MAPPINGS[name]
+    longest = TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MaxValue"]
+    timeout = FUNCTIONS[function].get("Timeout", SHARED["Timeout"])
+    assert QUEUES[one(mapping["Queue"])]["VisibilityTimeout"] >= 6 * timeout + longest
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_a_mapping_takes_single_messages_back_and_is_bounded(name: str) -> None:
+    _, mapping = MAPPINGS[name]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert TEMPLATE["Parameters"][one(mapping["ScalingConfig"]["MaximumConcurrency"])]["MinValue"] >= 2
+    assert TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MinValue"] >= 1  # or 10 at most
+
+
+def test_every_queue_that_is_no_dead_letter_queue_is_consumed_once() -> None:
+    assert sorted(one(mapping["Queue"]) for _, mapping in MAPPINGS.values()) == sorted(QUEUES.keys() - DEAD_LETTERS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_unreadable_bodies_can_be_moved_back(name: str) -> None:
+    """SQS moves messages only out of a queue that is some queue's dead-letter queue; that one feeds the function."""
+    parked = one(FUNCTIONS[name]["Environment"]["Variables"]["DEAD_LETTER_QUEUE"])
+    (back,) = [queue for queue, each in QUEUES.items() if parked in mentioned(each.get("RedrivePolicy"))]
+    assert back in {one(mapping["Queue"]) for function, mapping in MAPPINGS.values() if function == name}
+    assert {parked, back} <= mentioned(TEMPLATE["Outputs"])
+
+
+def allowed_senders() -> dict[str, set[tuple[str, str]]]:
+    """Queue -> who may send to it: service, and the one resource it must come from."""
+    senders: dict[str, set[tuple[str, str]]] = {name: set() for name in QUEUES}
+    for policy in properties("AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Action"] == "sqs:SendMessage"
+            origin = one(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+            queues = {one(resource) for resource in many(statement["Resource"])}
+            assert queues == {one(queue) for queue in policy["Queues"]}
+            for queue in queues:
+                senders[queue].add((statement["Principal"]["Service"], origin))
+    return senders
+
+
+def test_only_the_one_topic_or_rule_may_send_to_a_queue_and_to_its_dead_letter_queue() -> None:
+    wanted: dict[str, set[tuple[str, str]]] = {name: set() for name in QUEUES}
+    for each in SUBSCRIPTIONS.values():
+        assert each["RawMessageDelivery"] is True
+        for queue in (one(each["Endpoint"]), one(each["RedrivePolicy"])):
+            wanted[queue].add(("sns.amazonaws.com", one(each["TopicArn"])))
+    for rule, each in RULES.items():
+        for target in each["Targets"]:
+            for queue in (one(target["Arn"]), one(target["DeadLetterConfig"])):
+                wanted[queue].add(("events.amazonaws.com", rule))
+    assert allowed_senders() == wanted
+
+
+def test_what_never_reached_a_queue_lies_in_that_queues_dead_letter_queue() -> None:
+    pairs = [(one(each["Endpoint"]), one(each["RedrivePolicy"])) for each in SUBSCRIPTIONS.values()]
+    targets = [target for rule in RULES.values() for target in rule["Targets"]]
+    pairs += [(one(target["Arn"]), one(target["DeadLetterConfig"])) for target in targets]
+    assert pairs == [(queue, one(QUEUES[queue]["RedrivePolicy"]["deadLetterTargetArn"])) for queue, _ in pairs]
+
+
+def test_only_this_accounts_ses_may_publish() -> None:
+    policies = properties("AWS::SNS::TopicPolicy").values()
+    assert {one(each["Topics"]) for each in policies} == {one(each["TopicArn"]) for each in SUBSCRIPTIONS.values()}
+    for each in policies:
+        (statement,) = each["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "ses.amazonaws.com"}
+        assert statement["Action"] == "sns:Publish"
+        assert statement["Resource"] == each["Topics"][0]
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
