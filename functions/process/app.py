@@ -5,8 +5,6 @@ Deployed once for each source, which the SOURCE variable names.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
 
@@ -15,14 +13,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from aftersend import classify, settings
-from aftersend.archive import Archive
-from aftersend.deadletters import DeadLetters
+from aftersend import assemble, settings
 from aftersend.digest import digest
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import Ports, Report, ingest
 from aftersend.lambda_event import answers_by_item, messages
-from aftersend.store import Store, Tables
 
 logger = Logger()
 metrics = Metrics()
@@ -34,19 +29,7 @@ CLIENT = Config(max_pool_connections=64, parameter_validation=False, retries={"m
 def _ports() -> tuple[Ports, bytes]:
     """Clients and settings, made once for each execution environment."""
     config = settings.load()
-    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
-    connect = partial(boto3.client, config=CLIENT)
-    ports = Ports(
-        source=config.source,
-        store=Store(connect("dynamodb"), tables),
-        archive=Archive(connect("s3"), config.archive_bucket),
-        dead_letters=DeadLetters(partial(connect, "sqs"), config.dead_letter_queue),
-        policy=config.policy,
-        classify=classify.load(),
-        pool=ThreadPoolExecutor(config.workers),
-        clock=lambda: datetime.now(UTC),
-    )
-    return ports, config.digest_key
+    return assemble.ports(config, partial(boto3.client, config=CLIENT)), config.digest_key
 
 
 _ports()  # at start, where it costs no message any time

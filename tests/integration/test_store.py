@@ -109,11 +109,11 @@ def test_keys_that_were_left_unprocessed_are_asked_for_again(engine: Engine, nam
 def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watched) -> None:
     """A query answers with 1 MB at most: what lies beyond is on further pages."""
     large = [bounce(hour / 24, evidence=Evidence(text="x" * 1000 + str(hour))) for hour in range(BOUNDS[Kind.BOUNCED])]
-    for number in range(110):
+    for number in range(200):
         facts = [replace(each, message=f"told:{number}", id="") for each in large]
         assert store.put(replace(absorb(None, facts, classify), version=1)) is None
     found = store.outcomes_of(ANN)
-    assert len({outcome.key for outcome in found}) == len(found) == 110
+    assert len({outcome.key for outcome in found}) == len(found) == 200
     assert client.calls["query"] > 1
 
 

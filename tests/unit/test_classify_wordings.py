@@ -333,7 +333,6 @@ mailbox_disabled hard 550 account inactive: due to extended inactivity new mail 
 mailbox_disabled hard 550 5.7.1 user locked
 mailbox_disabled hard 554 The email account has been deactivated by the administrator
 mailbox_disabled hard 550 mailbox frozen
-mailbox_disabled hard 550 RESTRICTED user
 mailbox_disabled hard 550 5.2.1 This mailbox has been blocked due to inactivity
 mailbox_disabled hard 550 Account Closed
 mailbox_disabled hard 550 Access to this account is disabled
@@ -723,6 +722,123 @@ invalid_domain hard domain has no mail exchangers
 invalid_domain hard The destination domain does not exist
 invalid_domain hard 550 5.1.2 Invalid domain name in recipient address
 invalid_domain hard unroutable mail domain "corp.example"
+# Blocks, quotas and filters in other words
+user_unknown hard 550 5.1.1 <a@corp.example>: Recipient address rejected: No such mailbox available
+user_unknown hard 554 5.1.1 mailbox name invalid
+user_unknown hard 550 5.1.1 e-mail address not recognized here
+user_unknown hard 550 <a@corp.example> sorry, no such address here
+user_unknown hard 550 5.7.1 <a@corp.example>... Access denied: unknown user
+user_unknown hard 550 The user you are trying to reach does not have an account with us
+user_unknown hard 553 5.1.1 We have no mailbox by that name
+user_unknown hard 550 Unable to find recipient in directory
+user_unknown hard 550 5.2.1 Mailbox does not exist
+user_unknown hard 550 5.1.1 destination mailbox unknown
+user_unknown hard 550-a@corp.example is an invalid recipient
+user_unknown hard 550 a@corp.example: user account deleted
+user_unknown hard 501 5.1.1 no such local recipient
+user_unknown hard 550 5.1.1 user a@corp.example cannot be found in LDAP
+user_unknown hard 5.1.6 The mailbox has moved to another system
+user_unknown hard 550 5.1.1 Not a valid alias
+user_unknown hard 550 rcpt: no such user
+user_unknown hard 550 Nonexistent account
+user_unknown hard 550 5.1.1 mailbox not here anymore
+mailbox_disabled hard 554 Email address has been disabled for sending and receiving
+mailbox_disabled hard 550 5.1.1 <a@corp.example> the mailbox is suspended due to non-payment
+mailbox_disabled hard 550 5.2.1 This mail account is not activated
+mailbox_disabled hard 550 5.7.1 Recipient mailbox is not active
+mailbox_disabled hard 550 5.1.1 Account on hold
+mailbox_full soft 552 5.2.2 Recipient over quota
+mailbox_full soft 550 5.2.2 Storage quota exceeded for this user
+mailbox_full soft 452 4.2.2 a@corp.example has reached its mailbox limit
+mailbox_full soft 550 User mailbox too full to accept message
+mailbox_full soft 431 4.2.2 Not enough space in the mailbox
+mailbox_full soft 552 5.7.0 Inbox is full. Try later
+mailbox_full soft 450 4.2.1 mailbox temporarily full
+blocked block 554 5.7.1 Rejected 192.0.2.1 found in dnsbl.example
+blocked block 550 Your server IP has a low sender score, see senderscore.org
+blocked block 554 5.7.1 Your message was rejected because the IP you send from is on the RBL
+blocked block 550 Host blacklisted - see http://lookup.abuse.example
+blocked block 421 4.7.1 Intrusion prevention active for [192.0.2.1]
+blocked block 421 Try again later: your reputation is too low
+blocked block 554 5.7.1 Mail from a hijacked network block
+blocked block 550 5.7.1 Traffic from your network is not accepted
+blocked block 553 5.7.1 mail from shop.example rejected: domain listed in DBL
+blocked block 550 rejected: too many complaints about your IP
+spam_content block 550 5.7.1 Message classified as bulk
+spam_content block 554 5.7.1 Your e-mail was classified as SPAM. Please add a link to unsubscribe
+spam_content block 550 Gateway rejected: high spam probability
+spam_content block 554 Sorry, message looks like SPAM to me
+spam_content block 552 5.7.0 Phishing mail rejected as spam
+spam_content block 550 this email has been automatically tagged as spam
+spam_content block 554 5.7.1 Content block: suspicious links
+spam_content block 550 5.7.1 contains a URL on a blacklist
+auth_failed block 550 5.7.1 The messages violates the DMARC policy of shop.example
+auth_failed block 550 5.7.0 Email from shop.example must be signed with DKIM
+auth_failed block 550 Message failed SPF check and was rejected
+auth_failed block 554 Sender IP does not match SPF record
+auth_failed block 550 5.7.1 Reverse DNS does not match HELO
+auth_failed block 450 4.7.1 your host has no hostname in DNS
+auth_failed block 550 5.7.1 IP without reverse DNS entry
+sender_rejected block 550 5.7.1 Unknown sender domain
+sender_rejected block 553 Your sender address must exist
+sender_rejected block 550 5.1.0 Sender address domain has no MX record
+sender_rejected block 550 Blank From: address
+sender_rejected block 550 5.7.1 This sender is blocked
+sender_rejected block 550 5.7.1 Only registered members can post to this list
+sender_rejected block 550 no-reply senders are not accepted: sender verify failed
+rate_limited ignore 450 4.3.2 Connection rate limit exceeded
+rate_limited ignore 421 Too many connections from your host
+rate_limited ignore 452 4.3.1 Too many recipients this minute
+rate_limited ignore 451 4.7.0 message rate exceeded, try again in one hour
+rate_limited ignore 450 4.7.1 sender throttled
+rate_limited ignore 421 4.7.0 [IPTS04] too many messages, slow down
+rate_limited ignore 550 5.7.1 Daily message limit reached for sender
+greylisted ignore 450 4.7.1 Greylisted: wait 300 seconds and try again
+greylisted ignore 451 4.7.1 This mail has been temporarily greylisted, come back
+relay_denied block 550 5.7.1 Command rejected: relaying for that address is not allowed
+relay_denied block 553 5.7.1 domain not in rcpthosts
+relay_denied block 551 User not local; relaying denied
+relay_denied block 550 This server does not accept mail for corp.example
+policy_rejected block 550 5.7.1 Your message was blocked due to organisational policy
+policy_rejected block 550 5.7.1 Policy of corp.example forbids this message
+policy_rejected block 550 #5.7.1 Message rejected by policy
+policy_rejected block 554 transaction failed: policy
+content_rejected block 554 5.6.0 Invalid MIME structure
+content_rejected block 552 5.7.0 Your mail contains an attachment that is not allowed
+content_rejected block 550 5.7.1 Malware detected: HTML/Phish
+content_rejected block 554 Zip attachment with password rejected
+content_rejected block 550 5.6.0 Message is malformed: no Date header
+message_too_large ignore 552 5.3.4 message exceeds max size (25 MB)
+message_too_large ignore 554 Message too large - psmtp
+message_too_large ignore 552 Maximum email size exceeded
+message_too_large ignore 500 Line length exceeded
+expired soft 4.4.7 Unable to deliver after 72 hours
+expired soft Message queued for too long, returning
+network_error soft 4.4.2 mx.corp.example: connection dropped by remote host
+network_error soft 421 4.4.2 mx.corp.example Error: timeout exceeded
+network_error soft 554 5.4.6 message loops: too many Received headers
+network_error soft No MX server for corp.example could be reached
+network_error soft SMTP server of corp.example is unreachable
+dns_failure soft 451 4.4.3 could not resolve MX of corp.example, will retry
+dns_failure soft DNS timeout for corp.example
+system_error soft 451 4.3.5 Server misconfigured
+system_error soft 421 4.3.0 Service temporarily offline
+system_error soft 550 5.3.0 Cannot open mailbox: I/O error
+system_error soft 451 Local error in processing
+system_error soft 554 5.3.5 mailer misconfigured
+system_error soft 451 4.2.0 Mailbox is busy
+protocol_error ignore 502 5.5.2 Error: command not recognized
+protocol_error ignore 530 5.7.0 STARTTLS required
+protocol_error ignore 554 5.5.1 Error: bad pipelining
+protocol_error ignore 403 4.7.0 TLS handshake failed
+recipient_refused soft 550 The recipient's mail rules rejected your message
+recipient_refused soft 554 recipient does not want mail from you
+invalid_domain hard 550 5.1.2 Host or domain does not exist
+invalid_domain hard 5.4.4 No route: domain corp.example has no MX
+invalid_domain hard DNS: no such domain corp.example (NXDOMAIN)
+invalid_domain hard 550 5.1.2 We weren't able to find the recipient domain.
+invalid_address hard 553 5.1.3 Address has bad syntax
+invalid_address hard 501 Syntax error in recipient address
 """.strip().splitlines()
 
 

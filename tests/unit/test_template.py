@@ -168,8 +168,8 @@ def test_nothing_is_allowed_by_star() -> None:
         assert statement.get("Principal") not in ("*", {"AWS": "*"})
         assert not [action for action in many(statement["Action"]) if "*" in action]
         for resource in many(statement.get("Resource", [])):
-            text = resource.get("Fn::Sub", "")
             assert mentioned(resource), f"{resource} names nothing of this stack"
+            text = resource.get("Fn::Sub", "")
             assert text.count("*") == text.endswith("/*"), f"{text} is wider than one folder"
 
 
@@ -189,6 +189,15 @@ def test_a_function_may_use_what_it_is_told_of(name: str) -> None:
     told = {one(given[key]) for key in given if key.endswith(("_TABLE", "_BUCKET", "_QUEUE"))}
     told |= {one(mapping["Queue"]) for function, mapping in MAPPINGS.values() if function == name}
     assert told <= mentioned(RESOURCES[one(FUNCTIONS[name]["Role"])])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_variable_names_what_it_says(name: str) -> None:
+    given = SHARED["Environment"]["Variables"] | FUNCTIONS[name]["Environment"]["Variables"]
+    tables = {key: one(value) for key, value in given.items() if key.endswith("_TABLE")}
+    assert tables == {f"{table.upper()}_TABLE": table for table in TABLES}
+    assert RESOURCES[one(given["ARCHIVE_BUCKET"])]["Type"] == "AWS::S3::Bucket"
+    assert one(given["DEAD_LETTER_QUEUE"]) in QUEUES
 
 
 def test_archive_prefixes_are_those_of_the_sources() -> None:

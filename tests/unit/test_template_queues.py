@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from local.envelopes import DETAIL_TYPES
 from tests.support.template import (
     DEAD_LETTERS,
     FORTNIGHT,
@@ -101,6 +102,11 @@ def test_what_never_reached_a_queue_lies_in_that_queues_dead_letter_queue() -> N
     targets = [target for rule in RULES.values() for target in rule["Targets"]]
     pairs += [(one(target["Arn"]), one(target["DeadLetterConfig"])) for target in targets]
     assert pairs == [(queue, one(QUEUES[queue]["RedrivePolicy"]["deadLetterTargetArn"])) for queue, _ in pairs]
+
+
+def test_the_rule_takes_every_event_of_a_message_and_none_of_the_account() -> None:
+    (rule,) = RULES.values()
+    assert rule["EventPattern"] == {"source": ["aws.ses"], "detail-type": list(DETAIL_TYPES.values())}
 
 
 def test_only_this_accounts_ses_may_publish() -> None:

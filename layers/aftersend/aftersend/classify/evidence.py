@@ -101,7 +101,7 @@ def evidence_from(
         status=_status(status) or status_in(kept),
         text=kept or None,
         word=word or None,
-        action=(action or "").strip().casefold() or None,
+        action=(action or "").strip().partition(" ")[0].casefold() or None,
         phase=phase_of(command) or phase_in(kept),
         remote_mta=(remote_mta or "").strip() or None,
     )

@@ -95,21 +95,24 @@ def _in_line(line: str, number: int, first: bool) -> list[Found]:
     if typed:
         return [Found(typed[1], Tier.PLACED, number, typed[2].strip(" ;:"))]
     leading = _LEADING.match(bare)
-    if leading:
-        prose = leading["rest"][1:2].islower() and not leading["rest"].startswith(" on ")
-        tier = Tier.NEAR if prose and not first else Tier.PLACED
-        return [Found(leading[1], tier, number, leading["rest"].strip(" :,.-"))]
+    prose = leading and not first and leading["rest"][1:2].islower() and not leading["rest"].startswith(" on ")
+    if leading and not prose:
+        return [Found(leading[1], Tier.PLACED, number, leading["rest"].strip(" :,.-"))]
     labelled = _LABELLED.match(bare.lstrip("[( "))
     if labelled:
         return _behind_label(labelled, number)
-    displayed = _DISPLAYED.match(bare)
-    beside = _REPLY.search(line)
+    fallback = Tier.WORDED if _REPLY.search(line) else Tier.NEAR if prose or _DISPLAYED.match(bare) else None
+    return _within(bare, number, fallback)
+
+
+def _within(line: str, number: int, fallback: Tier | None) -> list[Found]:
+    """The addresses inside a sentence: the words before one say what it is, else the line does."""
     found = []
-    for match in _AFTER.finditer(bare):
-        before = " " + bare[max(0, match.start() - 80) : match.start()].lower().rstrip(" <\"'(:=[")
-        worded = _worded(before) or (Tier.WORDED if beside else Tier.NEAR if displayed else None)
-        if worded is not None:
-            found.append(Found(match[1], worded, number, bare[match.end() :].strip(" >:,.\"')")))
+    for match in _AFTER.finditer(line):
+        before = " " + line[max(0, match.start() - 80) : match.start()].lower().rstrip(" <\"'(:=[")
+        tier = _worded(before) or fallback
+        if tier is not None:
+            found.append(Found(match[1], tier, number, line[match.end() :].strip(" >:,.\"')")))
     return found
 
 

@@ -1,0 +1,73 @@
+"""Dead letters: the whole body, with the reason as an attribute, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
+
+from aftersend.archive import Message
+from aftersend.deadletters import DeadLetters, build_send
+from aftersend.errors import StoreUnavailable
+from tests.support.clients import service_error
+
+BAD = Message("id-1", b"{no json", datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def sqs() -> Iterator[Any]:
+    with mock_aws():
+        yield boto3.client("sqs", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+
+
+def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
+    """Design §2: "it goes at once to the source's dead-letter queue with the reason as an attribute". """
+    queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
+    DeadLetters(lambda: sqs, queue).put("ses", BAD, "no JSON")
+    [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
+    attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
+    assert (found["Body"], attributes) == ("{no json", {"source": "ses", "reason": "no JSON", "message_id": "id-1"})
+
+
+def test_what_sqs_would_refuse_is_not_sent() -> None:
+    """An attribute must not be empty or hold control characters; the reason may quote what a stranger wrote."""
+    sent = build_send("q", "ses", Message("", b"\xff", BAD.received_at), "bad\x00\n" + "é" * 1000)["MessageAttributes"]
+    assert sent["message_id"]["StringValue"] == "-"
+    assert sent["reason"]["StringValue"].startswith("bad é")
+    assert len(sent["reason"]["StringValue"].encode()) <= 256
+
+
+def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
+    made: list[Any] = []
+
+    class Queue:
+        def send_message(self, **request: Any) -> Any:
+            made.append(request)
+
+    def connect() -> Queue:
+        made.append("connected")
+        return Queue()
+
+    letters = DeadLetters(connect, "q")
+    assert made == []
+    letters.put("ses", BAD, "why")
+    letters.put("ses", BAD, "why")
+    assert [each for each in made if each == "connected"] == ["connected"]
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [service_error("AccessDenied", "SendMessage"), EndpointConnectionError(endpoint_url="http://x")]
+)
+def test_a_queue_that_does_not_answer_is_ours(error: Exception) -> None:
+    class Broken:
+        def send_message(self, **_request: Any) -> Any:
+            raise error
+
+    with pytest.raises(StoreUnavailable):
+        DeadLetters(Broken, "q").put("ses", BAD, "why")

@@ -1,0 +1,78 @@
+"""Envelopes: the body comes out as the source wrote it, out of whatever carried it, and out of nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend.envelope import MAX_BYTES, peel
+from aftersend.errors import MalformedFeedback
+from tests.support import ses
+
+BODY = ses.delivery("2026-03-01T00:00:00Z", recipient="é@example.com")
+
+
+def _sns(message: object, kind: str = "Notification") -> bytes:
+    return json.dumps({"Type": kind, "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": message}).encode()
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        ses.raw(BODY),
+        ses.by_sns(BODY),
+        ses.by_eventbridge(BODY),
+        _sns(BODY),
+        _sns(ses.by_eventbridge(BODY).decode()),
+        _sns(_sns(json.dumps(BODY)).decode()),
+    ],
+    ids=["raw", "SNS", "EventBridge", "SNS with an object", "EventBridge in SNS", "SNS in SNS"],
+)
+def test_the_body_comes_out(carried: bytes) -> None:
+    """Contract: "Envelopes (SNS in SQS, raw delivery, EventBridge, …) are peeled in one place, before the parser". """
+    assert json.loads(peel(carried)) == BODY
+
+
+@pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
+def test_the_message_of_a_set_up_notice_comes_out(kind: str) -> None:
+    assert peel(_sns("You have chosen to subscribe to the topic", kind)) == b"You have chosen to subscribe to the topic"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"Successfully validated SNS topic for Amazon SES event publishing.",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"Type":"Other","Message":"x"}',
+        b'{"Type":"Notification"}',
+        b'{"detail-type":"x"}',
+        b'{"Type":1,"Message":"x"}',
+        b'{"x":' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_envelope_is_left_alone(body: bytes) -> None:
+    assert peel(body) == body
+
+
+def test_nesting_has_an_end() -> None:
+    body = "the body"
+    for _ in range(5):
+        body = _sns(body).decode()
+    assert json.loads(peel(body.encode()))["Type"] == "Notification"
+
+
+def test_what_no_queue_carries_is_refused() -> None:
+    assert peel(b"x" * MAX_BYTES)
+    with pytest.raises(MalformedFeedback, match="1048577 bytes"):
+        peel(b"x" * (MAX_BYTES + 1))
+
+
+@given(st.binary(max_size=60) | st.recursive(st.text(max_size=5), st.lists, max_leaves=4).map(lambda x: _sns(x)))
+def test_any_bytes_give_bytes(body: bytes) -> None:
+    assert isinstance(peel(body), bytes)

@@ -1,0 +1,55 @@
+"""The bodies in a Lambda event."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from aftersend.archive import Message
+from aftersend.lambda_event import answers_by_item, messages
+
+AT = datetime(2026, 3, 2, 10, 11, 12, 345_000, tzinfo=UTC)
+SENT = str(int(AT.timestamp() * 1000))
+
+
+def _sqs(body: str, name: str = "m1") -> dict[str, Any]:
+    return {"eventSource": "aws:sqs", "messageId": name, "body": body, "attributes": {"SentTimestamp": SENT}}
+
+
+SNS = {
+    "EventSource": "aws:sns",
+    "Sns": {"MessageId": "n1", "Message": '{"eventType":"Send"}', "Timestamp": "2026-03-02T10:11:12.345Z"},
+}
+EVENTBRIDGE = {"id": "e1", "detail-type": "Email Sent", "time": "2026-03-02T10:11:12Z", "detail": {"eventType": "Send"}}
+
+
+def test_a_batch_of_sqs_is_its_bodies_with_the_time_of_their_sending() -> None:
+    event = {"Records": [_sqs("é", "m1"), _sqs("two", "m2")]}
+    assert messages(event) == [Message("m1", "é".encode(), AT), Message("m2", b"two", AT)]
+    assert answers_by_item(event)
+
+
+def test_a_notice_of_sns_is_what_it_holds() -> None:
+    event = {"Records": [SNS]}
+    assert messages(event) == [Message("n1", b'{"eventType":"Send"}', AT)]
+    assert not answers_by_item(event)
+
+
+def test_an_event_of_eventbridge_is_itself() -> None:
+    [found] = messages(EVENTBRIDGE)
+    assert (found.id, found.received_at) == ("e1", AT.replace(microsecond=0))
+    assert json.loads(found.body) == EVENTBRIDGE
+    assert not answers_by_item(EVENTBRIDGE)
+
+
+def test_an_empty_batch_is_empty() -> None:
+    assert messages({"Records": []}) == []
+
+
+@pytest.mark.parametrize("record", [{"eventSource": "aws:kinesis"}, {}])
+def test_any_other_service_is_refused(record: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="expected SQS or SNS"):
+        messages({"Records": [record]})

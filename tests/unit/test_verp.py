@@ -1,0 +1,125 @@
+"""Bounce addresses that cannot be forged: what we made is known again, whatever a mail system did to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from aftersend.errors import ConfigurationError
+from aftersend.model import Context, Feedback, Kind
+from aftersend.times import UNKNOWN
+from aftersend.verp import MAX_LOCAL, Token, Verp
+
+KEY, OLD = b"k" * 32, b"o" * 32
+OPAQUE = Verp(keys=(KEY,), template="b-{token}@bounce.example.com")
+READABLE = Verp(keys=(KEY,), template="b+{token}={local}={domain}@bounce.example.com")
+WHO = "anna@example.org"
+
+
+@pytest.mark.parametrize("verp", [OPAQUE, READABLE])
+@pytest.mark.parametrize("reference", ["4711", "A-b.c", "", "ü7"])
+def test_what_was_made_is_known_again(verp: Verp, reference: str) -> None:
+    made = verp.make(reference, WHO)
+    assert made == made.lower()
+    assert verp.check(made, WHO) == Token(reference.lower())
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str.upper,
+        str.title,
+        lambda made: f"<{made}>",
+        lambda made: f" {made} ",
+        lambda made: f"prvs=2345abcdef={made}",
+        lambda made: f"PRVS=2345ABCDEF={made.upper()}",
+    ],
+)
+def test_mail_systems_may_change_the_case_and_sign_around_it(spell: object) -> None:
+    assert callable(spell)
+    assert OPAQUE.check(spell(OPAQUE.make("4711", WHO)), WHO.upper()) == Token("4711")
+
+
+def test_a_token_vouches_for_nobody_else() -> None:
+    assert OPAQUE.check(OPAQUE.make("4711", WHO), "bert@example.org") is None
+
+
+def test_a_changed_character_anywhere_is_noticed() -> None:
+    made = OPAQUE.make("4711", WHO)
+    for at, old in enumerate(made):
+        for new in "aq27":
+            if new != old:
+                assert OPAQUE.check(made[:at] + new + made[at + 1 :], WHO) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "@",
+        "b-@bounce.example.com",
+        "b-aaaaaaaaaaaaaaaa@bounce.example.com",
+        "b-1111111111111111@bounce.example.com",
+        f"b-{'a' * 17}@bounce.example.com",
+        "x" * 100_000,
+        "prvs=" * 20_000,
+        "b-äöü@bounce.example.com",
+    ],
+)
+def test_what_is_no_token_vouches_for_nothing(address: str) -> None:
+    assert OPAQUE.check(address, WHO) is None
+
+
+def test_another_key_and_another_domain_make_other_tokens() -> None:
+    made = Verp(keys=(OLD,), template="b-{token}@bounce.example.com").make("4711", WHO)
+    assert OPAQUE.check(made, WHO) is None
+    assert OPAQUE.check(OPAQUE.make("4711", WHO).replace("example.com", "example.net"), WHO) is None
+
+
+def test_a_key_can_be_changed_without_losing_what_is_on_its_way() -> None:
+    before, after = Verp((OLD,), "b-{token}@b.example"), Verp((KEY, OLD), "b-{token}@b.example")
+    assert after.check(before.make("4711", WHO), WHO) == Token("4711")
+    assert before.check(after.make("4711", WHO), WHO) is None
+
+
+def test_a_local_part_never_passes_its_64_octets() -> None:
+    longest = OPAQUE.make("r" * 18, WHO)
+    assert len(longest.partition("@")[0]) <= MAX_LOCAL
+    for verp, reference, who in [(OPAQUE, "r" * 30, WHO), (READABLE, "4711", "a" * 40 + "@example.org")]:
+        with pytest.raises(ValueError, match="bounce address"):
+            verp.make(reference, who)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "bounce@example.com",
+        "{token}",
+        "{token}{token}@example.com",
+        "b-{token}@{domain}",
+        "b-{token}-{name}@example.com",
+        "b-{token}@",
+    ],
+)
+def test_a_template_that_could_not_be_read_back_is_refused(template: str) -> None:
+    with pytest.raises(ConfigurationError, match="template"):
+        Verp((KEY,), template)
+
+
+@pytest.mark.parametrize("keys", [(), (b"short",), (KEY, b"short")])
+def test_keys_that_could_be_guessed_are_refused(keys: tuple[bytes, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="key"):
+        Verp(keys, "b-{token}@b.example")
+
+
+def test_a_report_is_vouched_for_by_the_address_that_it_came_to() -> None:
+    made = OPAQUE.make("4711", WHO)
+    assert OPAQUE.vouches(report(WHO, made))
+    assert not OPAQUE.vouches(report("bert@example.org", made))
+    assert not OPAQUE.vouches(report(WHO, None))
+
+
+def report(who: str, came_to: str | None) -> Feedback:
+    context = Context(correlation={"verp": came_to}) if came_to else None
+    return Feedback(
+        source="report", kind=Kind.BOUNCED, message="m", recipient=f"email:{who}", occurred_at=UNKNOWN, context=context
+    )
