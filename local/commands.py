@@ -15,6 +15,7 @@ from aftersend.classify import Classifier, evidence_from
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Verdict
 from aftersend.parsers import PARSERS, read
+from local.reports import summary
 from local.samples import EVENTS, Sample, expect, explained, plain
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -22,8 +23,12 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def parse(source: str, files: Iterable[str]) -> int:
-    """Print every feedback in `files` with its verdict; 1 where something was malformed."""
+    """Print every feedback in `files` with its verdict, of mails one line each; 1 where something was malformed."""
     classifier = classify.load()
+    if source == "report":
+        for name in files:
+            _print(summary(name, sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), classifier))
+        return 0
     worst = 0
     for name in files:
         for place, body in _bodies(name):

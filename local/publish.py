@@ -1,6 +1,7 @@
 """Sends the samples where a source sends them.
 
-A body goes to the topic for its type, an event of EventBridge to the bus, and what SNS has wrapped lies in a queue.
+A body goes to the topic for its type, an event of EventBridge to the bus, and what SNS has wrapped lies in a queue. A
+mail goes into the bucket that Amazon SES puts mails into, and a notification of it to the topic.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Publisher:
         self._topics = {name.lower(): arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items()}
         self._subscribed = {each["TopicArn"] for each in stack.resources("AWS::SNS::Subscription").values()}
         self._queue = lambdas.mappings[0].url
+        self._mails = stack.physical_ids("AWS::S3::Bucket")["Mails"]
         self._sns, self._sqs, self._events = (stack.client(name) for name in ("sns", "sqs", "events"))
+        self._s3 = stack.client("s3")
 
     def reaches(self, source: str) -> bool:
         """Whether the template has topics for this source; others send by ways that are not played here."""
@@ -46,7 +49,18 @@ class Publisher:
     def send(self, samples: Sequence[Sample]) -> None:
         """Send every sample, in this order."""
         for sample in samples:
-            self._send(sample.source, sample.body().decode())
+            body = sample.body()
+            if sample.source == "report" and not body.lstrip().startswith(b"{"):
+                body = self._delivered(sample, body)
+            self._send(sample.source, body.decode())
+
+    def _delivered(self, sample: Sample, mail: bytes) -> bytes:
+        """Put a mail where the receipt rule of the template puts it; the notification of it."""
+        key = f"mail/{sample.path.stem}"
+        self._s3.put_object(Bucket=self._mails, Key=key, Body=mail)
+        action = {"type": "S3", "bucketName": self._mails, "objectKey": key}
+        notification = {"notificationType": "Received", "mail": {"messageId": sample.path.stem}}
+        return json.dumps(notification | {"receipt": {"action": action}}).encode()
 
     def _send(self, source: str, body: str) -> None:
         told = _object(body)

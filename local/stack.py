@@ -193,10 +193,14 @@ def _with_nothing(value: Any) -> Any:
     return [_with_nothing(each) for each in value] if isinstance(value, list) else value
 
 
+# What switches on the parts of the template that a user may leave out.
+_SWITCHED_ON: Final = {"MailDomain": "bounce.example.com"}
+
+
 def _parameters(declared: Json) -> list[dict[str, str]]:
-    """A word for every parameter that has no default."""
-    missing = [name for name, each in declared.items() if "Default" not in each]
-    return [{"ParameterKey": name, "ParameterValue": "local"} for name in missing]
+    """A word for every parameter that has no default, and for those that switch something on."""
+    given = {name: "local" for name, each in declared.items() if "Default" not in each} | _SWITCHED_ON
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
 
 
 def _secret_text(properties: Json) -> str:

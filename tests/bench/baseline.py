@@ -109,11 +109,11 @@ def bare_typed(raw: bytes) -> _Event:
 
 def anymail() -> Call:
     """(c) django-anymail's webhook view for Amazon SES, from the moment on when it has the body of a request."""
-    from django.conf import settings
+    from django.conf import settings  # type: ignore[import-untyped]
 
     if not settings.configured:
         settings.configure(USE_TZ=True, ANYMAIL={"WEBHOOK_SECRET": "bench:bench"})
-    from anymail.webhooks.amazon_ses import AmazonSESTrackingWebhookView
+    from anymail.webhooks.amazon_ses import AmazonSESTrackingWebhookView  # type: ignore[import-untyped]
 
     view = AmazonSESTrackingWebhookView()
     return lambda raw: view.parse_events(_Request(raw))

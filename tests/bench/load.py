@@ -28,7 +28,7 @@ class Load(NamedTuple):
         return sum(map(len, self.batches))
 
 
-def load(messages: int, each: int, order: str, *, seed: int = 0, fate: float | None = None) -> Load:
+def load(messages: int, each: int, order: str, *, seed: int = 0, batch: int = BATCH, fate: float | None = None) -> Load:
     """`each` feedback about every message, and repeats of it.
 
     `order`: "shuffled" is by chance over everything; "as sent" is by time, and by chance only within a window.
@@ -46,4 +46,4 @@ def load(messages: int, each: int, order: str, *, seed: int = 0, fate: float | N
     for start in range(0, len(arrived), window):
         mixed += rng.sample(part := arrived[start : start + window], len(part))
     records = [Record(f"{seed}-{number}", body, _NOW) for number, body in enumerate(mixed)]
-    return Load([records[start : start + BATCH] for start in range(0, len(records), BATCH)], len(said))
+    return Load([records[start : start + batch] for start in range(0, len(records), batch)], len(said))

@@ -37,7 +37,7 @@ def contenders() -> dict[str, Call]:
         return absorb(None, read("ses", raw), judge)
 
     return {
-        "json ×2": baseline.json_twice,
+        "json twice": baseline.json_twice,
         "typed": baseline.bare_typed,
         "anymail": baseline.anymail(),
         "read": parse,
@@ -84,7 +84,7 @@ def main() -> None:
         ["notification", *calls, "read/typed", "whole/anymail"],
         rows,
         [
-            "json ×2: bare json.loads of envelope and body. typed: bare msgspec decode of both into typed structures.",
+            "json twice: bare json.loads of envelope and body. typed: bare msgspec decode of both into typed structures.",
             f"anymail: django-anymail {version('django-anymail')}, parsing alone. whole: read → classify → fold.",
             table.goal("read / bare typed decode, mix", ratio(everything, "read", "typed"), 2),
             table.goal("read → classify → fold / anymail's parsing, mix", ratio(everything, "whole", "anymail"), 1),

@@ -89,8 +89,8 @@ HOSTILE = {
     "encoded words": b"Subject: " + b"=?utf-8?B?QQ==?= " * 60_000 + b"\n" + TEXT,
     "references": NOTICE + b"Auto-Submitted: auto-replied\nReferences: " + b"<a@b.example> " * 70_000 + b"\n\n",
     "an unsubscribe link": NOTICE
-    + b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\n"
-    + b"\n--b\nContent-Type: message/rfc822\n\nList-Unsubscribe: "
+    + b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n"
+    + b"Feedback-Type: abuse\n\n--b\nContent-Type: message/rfc822\n\nList-Unsubscribe: "
     + b"?a=%40" * 100_000,
     "nested JSON": b'{"notificationType":"Received","content":' + b"[" * 500_000,
     "JSON in a text": NOTICE + b'\n"notificationType"{"Type":"Notification","Message":' + b"[" * 100_000 + b"}",
@@ -135,9 +135,12 @@ def test_any_bytes_return(raw: bytes) -> None:
 
 
 _PIECES = st.sampled_from(
-    [b"\n", b"\n\n", b"\r", b"--b", b"--b--", b": ", b"@", b"<a@b.example>", b"550 5.1.1 ", b"\x00", b"\xff", b"\x1b$B"]
-    + [b"Final-Recipient: ", b"Action: ", b"Content-Type: multipart/mixed; boundary=b\n", b"From ", b"=?utf-8?b?", b'"']
-    + [b"Content-Type: message/rfc822\n", b"Content-Type: message/delivery-status\n", b"(", b"{", b"=", b";", b"+tag"]
+    [
+        *(b"\n", b"\n\n", b"\r", b"--b", b"--b--", b": ", b"@", b"<a@b.example>", b"550 5.1.1 ", b"\x00", b"\xff"),
+        *(b"Final-Recipient: ", b"Action: ", b"Content-Type: multipart/mixed; boundary=b\n", b"From ", b"=?utf-8?b?"),
+        *(b"Content-Type: message/rfc822\n", b"Content-Type: message/delivery-status\n", b"(", b"{", b"=", b";", b'"'),
+        *(b"\x1b$B", b"+tag"),
+    ]
 )
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
-from aftersend import settings
-from aftersend.errors import ConfigurationError
-from aftersend.ingest import Report
-from aftersend.model import CauseKind, Class, Kind, Reason
 from tests.support.template import (
     ALARMS,
     FUNCTIONS,
@@ -30,14 +26,13 @@ from tests.support.template import (
     mentioned,
     nodes,
     one,
-    variables,
 )
 
 
 def test_there_is_something_to_look_at() -> None:
     """The tests below run over what is found; nothing found would pass them all."""
-    assert (len(QUEUES), len(MAPPINGS), len(SUBSCRIPTIONS), len(RULES)) == (10, 5, 3, 1)
-    assert (len(FUNCTIONS), len(LAYERS), len(TABLES), len(ALARMS)) == (1, 1, 3, 5)
+    assert (len(QUEUES), len(MAPPINGS), len(SUBSCRIPTIONS), len(RULES)) == (14, 7, 4, 1)
+    assert (len(FUNCTIONS), len(LAYERS), len(TABLES), len(ALARMS)) == (2, 1, 3, 7)
 
 
 # ---- The template and the folders ------------------------------------------------------------------------------------
@@ -87,69 +82,6 @@ def test_the_layer_ships_what_the_package_asks_for() -> None:
     project = tomllib.loads((ROOT / "layers" / "aftersend" / "pyproject.toml").read_text())["project"]
     asked = {re.split(r"[><=~!\[ ]", each)[0] for each in project["dependencies"]}
     assert asked - pinned(ROOT / "layers" / "aftersend" / "requirements.txt").keys() == {"boto3"}
-
-
-# ---- Settings and metrics --------------------------------------------------------------------------------------------
-
-
-class Recorder(dict[str, str]):
-    """An environment that remembers what was looked for in it."""
-
-    def __init__(self, values: dict[str, str]) -> None:
-        super().__init__(values)
-        self.asked: set[str] = set()
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self.asked.add(name)
-        return super().get(name, default)
-
-
-LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL"}
-ONLY_FOR: Final = {"INBOUND_BUCKET": "report"}  # variables that only one source needs
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
-    environment = Recorder(variables(name))
-    source = settings.load(environment).source
-    others = {variable for variable, only in ONLY_FOR.items() if only != source}
-    assert environment.asked - others == environment.keys() - LIBRARIES
-
-
-@pytest.mark.parametrize(("variable", "parameter"), [("RETENTION_DAYS", "RetentionDays"), ("WORKERS", "Workers")])
-def test_the_template_allows_no_number_that_the_settings_refuse(variable: str, parameter: str) -> None:
-    allowed = TEMPLATE["Parameters"][parameter]
-    for number in (allowed["MinValue"], allowed["MaxValue"]):
-        settings.load(variables("ProcessSes") | {variable: str(number)})
-    for number in (allowed["MinValue"] - 1, allowed["MaxValue"] + 1):
-        with pytest.raises(ConfigurationError, match=variable):
-            settings.load(variables("ProcessSes") | {variable: str(number)})
-
-
-def emitted() -> set[str]:
-    """The name of every metric that the code can write."""
-    words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
-    report = Report(failed={"1": ""}, malformed={"2": ""})
-    report.counts.update((what, word) for what, kind in words for word in kind)
-    return set(report.numbers())
-
-
-def own_metrics() -> list[dict[str, Any]]:
-    metrics = [query["MetricStat"]["Metric"] for each in ALARMS.values() for query in each["Metrics"][1:]]
-    return [metric for metric in metrics if not metric["Namespace"].startswith("AWS/")]
-
-
-def test_alarms_watch_metrics_that_are_written() -> None:
-    given = SHARED["Environment"]["Variables"]
-    sources = {each["Environment"]["Variables"]["SOURCE"] for each in FUNCTIONS.values()}
-    assert own_metrics()
-    for metric in own_metrics():
-        assert metric["MetricName"] in emitted()
-        assert metric["Namespace"] == given["POWERTOOLS_METRICS_NAMESPACE"]
-        dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-        assert dimensions.keys() == {"service", "source"}
-        assert dimensions["service"] == given["POWERTOOLS_SERVICE_NAME"]
-        assert dimensions["source"] in sources
 
 
 # ---- Permissions, data, alarms, parameters ---------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from aftersend.ports import Ports
 from aftersend.settings import Settings
 from aftersend.store import Store, Tables
 from aftersend.unqualified import Unqualified
+from aftersend.verp import Verp
 
 Connect = Callable[[str], Any]  # the name of a service to a low-level client of it
 
@@ -40,6 +41,7 @@ def ports(config: Settings, connect: Connect) -> Ports:
         clock=lambda: datetime.now(UTC),
         unqualified=Unqualified(dynamodb, config.unqualified_table, config.retention),
         unpack=Inbox(s3, config.inbound_bucket).open if config.inbound_bucket else None,
+        vouch=Verp(config.verp_keys, config.verp_template).vouches if config.verp_template else None,
     )
 
 

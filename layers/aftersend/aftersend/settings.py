@@ -28,6 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     workers: int
     inbound_bucket: str = ""  # where Amazon SES puts received mail; only for reports
     rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
+    verp_template: str = ""  # form of the bounce addresses that carry a token; empty for none
+    verp_keys: tuple[bytes, ...] = ()  # the first makes tokens, all verify
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -45,6 +47,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         workers=_number(environ, "WORKERS", 8, range(1, 65)),
         inbound_bucket=environ.get("INBOUND_BUCKET", "").strip(),
         rules_parameter=environ.get("RULES_PARAMETER", "").strip(),
+        verp_template=environ.get("VERP_TEMPLATE", "").strip(),
+        verp_keys=tuple(key.encode() for key in environ.get("VERP_KEY", "").split()),
     )
 
 

@@ -13,9 +13,9 @@ from aftersend.parsers.report.notice import Notice, lines
 from aftersend.parsers.report.said import Form, Report, Said
 
 _STATUS_FIELDS: Final = re.compile(r"(?:^|\n)[> \t]{0,8}(?:Final|Original)-Recipient[ \t]{0,8}:", re.IGNORECASE)
-# "… could not be delivered to", and the address on a line of its own: people write it into their sentence.
+# "… could not be delivered to:", and the address on a line of its own: people write it into their sentence.
 _LISTED: Final = re.compile(
-    rf"deliver[a-z]{{1,5}} (?:to|for)[^\n@]{{0,60}}\n\s{{0,40}}[<\"']{{0,2}}{addresses.ADDRESS}", re.IGNORECASE
+    rf"deliver[a-z]{{1,5}}\b[^\n@]{{0,70}}\n\s{{0,40}}[<\"']{{0,2}}{addresses.ADDRESS}", re.IGNORECASE
 )
 _MAX_AROUND: Final = 8_000  # characters
 _REPLY: Final = re.compile(r"(?:^|[\s>:])[45][0-5]\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}\b|[^\n]{0,200}@)")

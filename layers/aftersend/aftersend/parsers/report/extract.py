@@ -205,7 +205,9 @@ def _called(lines: list[str]) -> str:
     for words in phrases.REASONS:
         for number, line in enumerate(lowered):
             if any(word in line for word in words):
-                told = _paragraph(lines, number + 1, frozenset(), lines[number])
+                begun = "" if line.endswith(":") else lines[number]  # what a colon announces may stand below a blank
+                told = _paragraph(lines, number + 1, frozenset(), begun)
+                told = told if begun else f"{lines[number]} {told}"
                 if len(told) > 2 * MAX_WORD:
                     return told
     return ""

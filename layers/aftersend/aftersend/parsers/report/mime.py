@@ -22,6 +22,7 @@ MAX_TEXT: Final = 65_536  # bytes of one part that are decoded
 MAX_JUNK: Final = 4  # broken lines passed over in one header section
 
 _FIELD: Final = re.compile(r"([!-9;-~]{1,76})[ \t]{0,8}:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|$)")
+_LINE: Final = re.compile(r"([!-9;-~]{1,76})[ \t]{0,8}:([^\n]*(?:\n[ \t][^\n]*)*)\n|([^\n]+)\n?")
 _FROM: Final = re.compile(r">?From [^\n]*\n")
 _PARAMETER: Final = re.compile(r';\s*([A-Za-z*0-9-]{1,40})\s*=\s*(?:"([^"]{0,200})"|([^;\s"]{1,200}))')
 _GUESS: Final = re.compile(r"(?:^|\n)--([^\s-][^\n]{0,150}|-[^\n]{1,150})\n[Cc]ontent-[A-Za-z-]{4,20}:")
@@ -66,11 +67,32 @@ def read(text: str) -> Part:
 
 def fields(text: str) -> tuple[Headers, int]:
     """The header fields at the beginning of `text` by lower-case name, and where the body begins."""
-    headers: Headers = {}
-    at = junk = count = 0
     postmark = _FROM.match(text)
-    if postmark:
-        at = postmark.end()
+    at = postmark.end() if postmark else 0
+    end = text.find("\n\n", at, at + MAX_HEADER)
+    if end >= 0 and not text.startswith("\n", at):
+        headers = _whole(text[at : end + 1])
+        if headers is not None:
+            return headers, end + 2
+    return _careful(text, at)
+
+
+def _whole(section: str) -> Headers | None:
+    """The fields of a header section that holds nothing else."""
+    headers: Headers = {}
+    found = _LINE.findall(section)
+    for name, value, junk in found:
+        if junk:
+            return None
+        if name:
+            headers.setdefault(name.lower(), []).append(value[:MAX_VALUE].strip(_BLANKS))
+    return headers if len(found) <= MAX_FIELDS else None
+
+
+def _careful(text: str, at: int) -> tuple[Headers, int]:
+    """The fields of a header section that never ends, or holds broken lines: a few of them are passed over."""
+    headers: Headers = {}
+    junk = count = 0
     bound = min(len(text), at + MAX_HEADER)
     while at < bound and count < MAX_FIELDS:
         match = _FIELD.match(text, at, bound)

@@ -129,10 +129,10 @@ BEFORE: Final = (
     "you are not a member of this mailing list", "deliver message to", "deliver mail to", "deliver your message to",
     "deliver the message to", "delivering your mail to", "delivering your message to", "delivering to", "deliver to",
     "delivery to", "delivered to", "delivered to the recipient", "delivery for", "undeliverable to", "not deliver to",
-    "rejected recipient", "rejected address", "unknown user", "user unknown", "unknown address", "invalid recipient",
-    "unknown recipient", "invalid address", "final delivery userid", "user mailbox exceeds allowed size", "attempts",
-    "address", "recipient", "recipients", "rcpt to", "rcpt", "message to", "mail to", "email to", "e-mail to",
-    "sent to", "宛先", "收件人",
+    "rejected recipient", "rejected address", "rejected by", "unknown user", "user unknown", "unknown address",
+    "invalid recipient", "unknown recipient", "invalid address", "final delivery userid",
+    "user mailbox exceeds allowed size", "attempts", "address", "recipient", "recipients", "rcpt to", "rcpt",
+    "message to", "mail to", "email to", "e-mail to", "emailed to", "sent to", "宛先", "收件人",
 )
 # Words that often stand before it, and before others too.
 LOOSE: Final = (

@@ -1,0 +1,67 @@
+"""One line for each mail: what it is, and what it means for everybody it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from aftersend import classify
+from local.reports import summary
+from local.samples import EVENTS
+
+CLASSIFIER = classify.load()
+
+
+def of(name: str) -> dict[str, object]:
+    """The summary of a sample."""
+    return summary(name, (EVENTS / "report" / name).read_bytes(), CLASSIFIER)
+
+
+def test_a_bounce_says_of_everybody_what_became_of_it() -> None:
+    told = of("dsn-postfix-two-recipients.eml")
+    assert (told["file"], told["kind"]) == ("dsn-postfix-two-recipients.eml", "bounce")
+    assert isinstance(told["recipients"], list)
+    first, second = told["recipients"]
+    assert first.pop("rule")
+    assert first == {
+        "recipient": "anna@example.org",
+        "class": "hard",
+        "reason": "user_unknown",
+        "status": "5.1.1",
+        "replycode": 550,
+        "action": "failed",
+        "feedback_type": None,
+    }
+    assert (second["recipient"], second["class"], second["reason"]) == ("bert@example.org", "soft", "mailbox_full")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "feedback_type", "klass"),
+    [
+        ("arf-abuse.eml", "complaint", "abuse", "complaint"),
+        ("arf-not-spam.eml", "complaint", "not-spam", None),
+        ("arf-auth-failure.eml", "complaint", "auth-failure", None),
+        ("auto-vacation.eml", "auto_reply", None, "ignore"),
+        ("bounce-gmail-delay.eml", "bounce", None, "ignore"),
+        ("dsn-delivered-relayed-expanded.eml", "bounce", None, None),
+    ],
+)
+def test_the_kind_is_that_of_the_mail(name: str, kind: str, feedback_type: str | None, klass: str | None) -> None:
+    told = of(name)
+    assert told["kind"] == kind
+    assert isinstance(told["recipients"], list)
+    assert {(each["feedback_type"], each["class"]) for each in told["recipients"]} == {(feedback_type, klass)}
+
+
+@pytest.mark.parametrize("name", ["none-newsletter.eml", "malformed-picture.eml", "malformed-empty.eml"])
+def test_what_is_no_report_names_nobody(name: str) -> None:
+    assert of(name) == {"file": name, "kind": "none", "recipients": []}
+
+
+def test_a_report_that_names_nobody_still_is_what_it_is() -> None:
+    assert of("arf-redacted-nobody.eml") == {"file": "arf-redacted-nobody.eml", "kind": "complaint", "recipients": []}
+
+
+def test_all_mails_of_a_mailbox_are_read() -> None:
+    told = of("dsn-mailbox.eml")
+    assert isinstance(told["recipients"], list)
+    assert [each["action"] for each in told["recipients"]] == ["failed", "failed", "delayed"]

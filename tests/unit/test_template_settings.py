@@ -1,0 +1,77 @@
+"""The template tells functions what their settings read, and alarms watch metrics that the code writes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from aftersend import settings
+from aftersend.errors import ConfigurationError
+from aftersend.ingest import Report
+from aftersend.model import CauseKind, Class, Kind, Reason
+from tests.support.template import ALARMS, FUNCTIONS, SHARED, TEMPLATE, variables
+
+
+class Recorder(dict[str, str]):
+    """An environment that remembers what was looked for in it."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL"}
+ONLY_FOR: Final = {
+    "INBOUND_BUCKET": "report",
+    "VERP_KEY": "report",
+    "VERP_TEMPLATE": "report",
+}  # variables that only one source needs
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
+    environment = Recorder(variables(name))
+    source = settings.load(environment).source
+    others = {variable for variable, only in ONLY_FOR.items() if only != source}
+    assert environment.asked - others == environment.keys() - LIBRARIES
+
+
+@pytest.mark.parametrize(("variable", "parameter"), [("RETENTION_DAYS", "RetentionDays"), ("WORKERS", "Workers")])
+def test_the_template_allows_no_number_that_the_settings_refuse(variable: str, parameter: str) -> None:
+    allowed = TEMPLATE["Parameters"][parameter]
+    for number in (allowed["MinValue"], allowed["MaxValue"]):
+        settings.load(variables("ProcessSes") | {variable: str(number)})
+    for number in (allowed["MinValue"] - 1, allowed["MaxValue"] + 1):
+        with pytest.raises(ConfigurationError, match=variable):
+            settings.load(variables("ProcessSes") | {variable: str(number)})
+
+
+def emitted() -> set[str]:
+    """The name of every metric that the code can write."""
+    words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
+    report = Report(failed={"1": ""}, malformed={"2": ""})
+    report.counts.update((what, word) for what, kind in words for word in kind)
+    return set(report.numbers())
+
+
+def own_metrics() -> list[dict[str, Any]]:
+    metrics = [query["MetricStat"]["Metric"] for each in ALARMS.values() for query in each["Metrics"][1:]]
+    return [metric for metric in metrics if not metric["Namespace"].startswith("AWS/")]
+
+
+def test_alarms_watch_metrics_that_are_written() -> None:
+    given = SHARED["Environment"]["Variables"]
+    sources = {each["Environment"]["Variables"]["SOURCE"] for each in FUNCTIONS.values()}
+    assert own_metrics()
+    for metric in own_metrics():
+        assert metric["MetricName"] in emitted()
+        assert metric["Namespace"] == given["POWERTOOLS_METRICS_NAMESPACE"]
+        dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+        assert dimensions.keys() == {"service", "source"}
+        assert dimensions["service"] == given["POWERTOOLS_SERVICE_NAME"]
+        assert dimensions["source"] in sources
