@@ -21,6 +21,7 @@ from aftersend.model import Feedback, Outcome
 from aftersend.parsers import read
 from local import show
 from local.lambdas import Lambdas
+from local.mails import mails
 from local.publish import Publisher, shuffled
 from local.samples import Sample, samples
 from local.stack import Stack, running
@@ -89,6 +90,7 @@ def present(rig: Rig, seed: int, out: Console, *, everything: bool) -> list[str]
     first = _run(rig, shuffled(rig.samples, seed), "first time", out)
     archived = rig.tables.archived()
     _show(first, out, everything=everything)
+    out.print(mails(rig.samples, classify.load()), "")
     second = _run(rig, shuffled(rig.samples, seed + 1), "second time", out)
     _sum_up(first, second, archived, out)
     return [*faults(first, second), *([] if archived else ["the archive is empty"])]

@@ -84,7 +84,7 @@ def main() -> None:
         ["notification", *calls, "read/typed", "whole/anymail"],
         rows,
         [
-            "json twice: bare json.loads of envelope and body. typed: bare msgspec decode of both into typed structures.",
+            "json twice: json.loads of envelope and body. typed: msgspec decodes both into typed structures, no more.",
             f"anymail: django-anymail {version('django-anymail')}, parsing alone. whole: read → classify → fold.",
             table.goal("read / bare typed decode, mix", ratio(everything, "read", "typed"), 2),
             table.goal("read → classify → fold / anymail's parsing, mix", ratio(everything, "whole", "anymail"), 1),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend import items
-from aftersend.facts import BOUNDS
+from aftersend.facts import BOUNDS, FORGEABLE
 from aftersend.ingest import ingest
 from aftersend.model import (
     Cause,
@@ -203,7 +203,7 @@ def _widest(limit: int, filler: str) -> str:
     return cut(filler * limit, limit)
 
 
-def _largest(kind: Kind, number: int, filler: str) -> Feedback:
+def _largest(kind: Kind, number: int, filler: str, *, forgeable: bool = False) -> Feedback:
     """A fact with every field that its kind can have, as long as parsers let it be."""
     seen = kind in (Kind.OPENED, Kind.CLICKED)
     chosen = kind in (Kind.UNSUBSCRIBED, Kind.SUBSCRIBED)
@@ -229,6 +229,7 @@ def _largest(kind: Kind, number: int, filler: str) -> Feedback:
             attempt=999_999,
             event_id=_widest(80, filler),
             derived=True,
+            forgeable=forgeable,
         ),
         engagement=Engagement(
             ip=_widest(45, filler), user_agent=_widest(256, filler), link=_widest(512, filler), machine=True
@@ -247,8 +248,9 @@ def _largest(kind: Kind, number: int, filler: str) -> Feedback:
 def test_an_item_never_passes_64_kb(filler: str) -> None:
     """Design §4: "An item never passes 64 KB", with every field of every fact at its longest and every kind full."""
     facts = [_largest(kind, number, filler) for kind in Kind for number in range(BOUNDS[kind] + 3)]
+    facts += [_largest(Kind.BOUNCED, 99 + number, filler, forgeable=True) for number in range(FORGEABLE + 3)]
     outcome = absorb(None, facts, classify)
-    assert len(outcome.feedback) == sum(BOUNDS.values())
+    assert len(outcome.feedback) == sum(BOUNDS.values()) + FORGEABLE
     size = _size(items.outcome_item(outcome, RETENTION))
     assert LIMIT // 3 < size <= LIMIT
 

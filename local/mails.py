@@ -1,0 +1,32 @@
+"""A bounce mail and a feedback-loop report of the demo, and what each was found to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich import box
+from rich.table import Table
+
+from aftersend.classify import Classifier
+from local.reports import summary
+from local.samples import Sample
+
+SHOWN: Final = ("report/dsn-postfix-two-recipients", "report/dsn-of-ses-message", "report/arf-of-ses-message")
+
+
+def mails(samples: Iterable[Sample], classifier: Classifier) -> Table:
+    """One row for each recipient of the mails that are shown."""
+    table = Table(
+        "mail", "kind", "recipient", "code, status", "what it means", title="Reports by mail, three of them",
+        title_justify="left", title_style="bold", box=box.HORIZONTALS, expand=True,
+    )  # fmt: skip
+    for sample in samples:
+        if sample.name not in SHOWN:
+            continue
+        told = summary(sample.path.name, sample.body(), classifier)
+        for each in told["recipients"]:
+            code = ", ".join(str(part) for part in (each["replycode"], each["status"]) if part) or "-"
+            meaning = f"{each['class']}, {each['reason']} ({each['rule']})"
+            table.add_row(told["file"], told["kind"], each["recipient"], code, meaning)
+    return table
