@@ -25,7 +25,9 @@ def pytest_sessionfinish() -> None:
     engines.stop()
 
 
-@pytest.fixture(params=[pytest.param(name, marks=() if name == "moto" else pytest.mark.engine) for name in engines.NAMES])
+@pytest.fixture(
+    params=[pytest.param(name, marks=() if name == "moto" else pytest.mark.engine) for name in engines.NAMES]
+)
 def engine(request: pytest.FixtureRequest) -> Iterator[engines.Engine]:
     """Every DynamoDB engine that this machine can run."""
     yield from _open(request.param)

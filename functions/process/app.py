@@ -22,7 +22,14 @@ from aftersend.lambda_event import answers_by_item, messages
 logger = Logger()
 metrics = Metrics()
 
-CLIENT = Config(max_pool_connections=64, parameter_validation=False, retries={"mode": "standard", "max_attempts": 4})
+# Short waits: a service that does not answer must leave time to hand the batch back before the function is stopped.
+CLIENT = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    max_pool_connections=64,
+    parameter_validation=False,
+    retries={"mode": "standard", "max_attempts": 3},
+)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Law 3 where it is hardest: many functions at once, on engines that keep what DynamoDB promises of conditional writes."""
+"""Law 3 where it is hardest: many functions at once, on engines whose conditional writes are sound."""
 
 from __future__ import annotations
 

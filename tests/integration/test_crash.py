@@ -85,7 +85,9 @@ class Shop:
         self.store, self.archive, self.letters = store, MemoryArchive(), MemoryDeadLetters()
         self.work([message([each]) for each in BEFORE])
 
-    def work(self, batch: Sequence[Message], due: int = 0, error: type[BaseException] = Killed) -> tuple[int, list[Message]]:
+    def work(
+        self, batch: Sequence[Message], due: int = 0, error: type[BaseException] = Killed
+    ) -> tuple[int, list[Message]]:
         """One invocation: how many calls it made, and which messages the queue will bring again."""
         fuse = Fuse(due, error)
         store, archive, letters = (Guarded(port, fuse) for port in (self.store, self.archive, self.letters))

@@ -118,7 +118,7 @@ def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watch
 
 
 def test_what_adds_nothing_is_not_written(engine: Engine, names: Tables, client: Watched) -> None:
-    """Issue: "no write where nothing changed". """
+    """Issue: "no write where nothing changed"."""
     used = ports(Store(client, names, clock=lambda: NOW))
     batch = [message([bounce(1, "hard"), fact(Kind.DELIVERED, 2), fact(Kind.UNSUBSCRIBED, 3, scope="news")])]
     ingest(batch, used)
@@ -129,7 +129,7 @@ def test_what_adds_nothing_is_not_written(engine: Engine, names: Tables, client:
 
 
 def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, names: Tables) -> None:
-    """Design §5: "one failed key fails only the records that touch it". """
+    """Design §5: "one failed key fails only the records that touch it"."""
 
     def fault(name: str, request: dict[str, Any]) -> Exception | None:
         touched = name == "put_item" and request["Item"]["recipient"]["S"] == BOB
@@ -156,7 +156,7 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, na
 def test_a_table_that_is_too_busy_gives_the_messages_back(
     engine: Engine, names: Tables, operation: str, code: str
 ) -> None:
-    """Design §2: "A store that does not answer is *ours*: the record is reported as a batch item failure". """
+    """Design §2: "A store that does not answer is *ours*: the record is reported as a batch item failure"."""
     busy = Watched(engine.client(), lambda name, _: service_error(code) if name == operation else None)
     report = ingest([message([bounce(1)], "m1")], ports(Store(busy, names, clock=lambda: NOW)))
     assert list(report.failed) == ["m1"]

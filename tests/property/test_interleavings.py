@@ -58,7 +58,9 @@ CASES = {
     "a complaint and its withdrawal": Case(
         [], [[fact(Kind.COMPLAINED, 1)], [fact(Kind.COMPLAINT_WITHDRAWN, 2)]], "complaint"
     ),
-    "the fifth, and a complaint about it": Case(FOUR, [[FIFTH], [fact(Kind.COMPLAINED, 9, message="told:4")]], "complaint"),
+    "the fifth, and a complaint about it": Case(
+        FOUR, [[FIFTH], [fact(Kind.COMPLAINED, 9, message="told:4")]], "complaint"
+    ),
     "a standing streak, and two deliveries": Case(FIVE, [[LATE], [fact(Kind.DELIVERED, 11, message="told:8")]], ""),
     "a standing streak, a delivery and the sixth": Case(FIVE, [[LATE], [SIXTH]], ""),
     "a standing streak, a delivery that is taken back": Case(
@@ -67,12 +69,16 @@ CASES = {
     "a delivery that was stored is taken back": Case(
         [*FIVE, LATE], [[bounce(9.5, "block", "told:6")], [SIXTH]], "streak"
     ),
-    "a delivery that is called spam": Case([*FOUR, LATE], [[FIFTH], [fact(Kind.COMPLAINED, 10, message="told:6")]], "complaint"),
+    "a delivery that is called spam": Case(
+        [*FOUR, LATE], [[FIFTH], [fact(Kind.COMPLAINED, 10, message="told:6")]], "complaint"
+    ),
     "the same twice": Case(FOUR, [[FIFTH], [FIFTH]], "streak"),
     "two batches of two": Case(FOUR[:3], [[FOUR[3], LATE], [FIFTH, SIXTH]], ""),
     "three soft bounces": Case(FOUR[:2], [FOUR[2:3], FOUR[3:], [FIFTH]], "streak"),
     "three, one a delivery": Case(FOUR[:3], [FOUR[3:], [FIFTH], [LATE]], ""),
-    "three, one a delivery that is taken back": Case(FOUR, [[FIFTH], [LATE], [bounce(9.5, "block", "told:6")]], "streak"),
+    "three, one a delivery that is taken back": Case(
+        FOUR, [[FIFTH], [LATE], [bounce(9.5, "block", "told:6")]], "streak"
+    ),
     "three of one message": Case(
         [], [[FIFTH], [bounce(9, "hard", "told:4")], [fact(Kind.COMPLAINED, 10, message="told:4")]], "complaint hard"
     ),

@@ -71,7 +71,7 @@ FORGED = [
     ("facts", "size"), [(STREAK, 5), (OUTCOME, 4), (FORGED, 5)], ids=["streak", "outcome", "forged"]
 )
 def test_every_order_of_every_small_set(facts: list[Feedback], size: int) -> None:
-    """Law 1: "Any order of the same feedback gives the same tables." Law 2: "Feedback seen once or a hundred times …" """
+    """Law 1: "Any order of the same feedback gives the same tables." """
     with told():
         stores: dict[frozenset[Feedback], MemoryStore] = {frozenset(): MemoryStore()}
         for chosen in (each for count in range(1, size + 1) for each in combinations(facts, count)):
@@ -95,9 +95,7 @@ def test_what_vouches_for_a_message_is_not_pushed_out_by_forgeries() -> None:
     assert real.id in {each.id for each in outcome.feedback}
 
 
-def _right_from_everywhere(
-    chosen: tuple[Feedback, ...], stores: dict[frozenset[Feedback], MemoryStore]
-) -> MemoryStore:
+def _right_from_everywhere(chosen: tuple[Feedback, ...], stores: dict[frozenset[Feedback], MemoryStore]) -> MemoryStore:
     """The store with all of `chosen`, whichever of them came last."""
     right = expected(chosen, classify, SHORT)
     for last in chosen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import combinations
+from itertools import combinations, pairwise
 from random import Random
 
 from hypothesis import given
@@ -79,7 +79,7 @@ def _rows(outcomes: list[Outcome], policy: Policy, released: datetime | None) ->
     bounces = [each for each in outcomes if each.bounced_at is not None and each.bounced_at > since]
     bounces.sort(key=_when)
     rows = (row for size in range(rules.bounces, len(bounces) + 1) for row in combinations(bounces, size))
-    return [row for row in rows if all(_follows(one, other, policy) for one, other in zip(row, row[1:], strict=False))]
+    return [row for row in rows if all(_follows(one, other, policy) for one, other in pairwise(row))]
 
 
 def _when(outcome: Outcome) -> tuple[datetime, str]:

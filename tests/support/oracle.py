@@ -45,7 +45,8 @@ def stored(store: Any) -> Tables:
 def scanned(client: Any, names: stores.Tables) -> Tables:
     """What the tables of an engine hold."""
     return tables(
-        map(items.outcome_of, _scan(client, names.outcomes)), map(items.suppression_of, _scan(client, names.suppressions))
+        map(items.outcome_of, _scan(client, names.outcomes)),
+        map(items.suppression_of, _scan(client, names.suppressions)),
     )
 
 

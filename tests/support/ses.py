@@ -36,7 +36,11 @@ def delivery(at: str, recipient: str = "ann@example.com", **others: Any) -> Body
 
 
 def bounce(
-    at: str, kind: str = "Permanent/NoEmail", said: Body | None = None, recipient: str = "ann@example.com", **others: Any
+    at: str,
+    kind: str = "Permanent/NoEmail",
+    said: Body | None = None,
+    recipient: str = "ann@example.com",
+    **others: Any,
 ) -> Body:
     """A bounce; `said` is what the remote server said: action, status, diagnosticCode."""
     bounce_type, _, sub_type = kind.partition("/")
@@ -103,7 +107,13 @@ _numbers: Final = st.integers(1, 4)
 _recipients: Final = st.sampled_from(["ann@example.com", "Ann <ANN@example.com>", "bob@bücher.example"])
 _said: Final = st.sampled_from([None, UNKNOWN_USER, FULL, SPAM, {"action": "delayed", "status": "4.4.7"}])
 _bounces: Final = st.sampled_from(
-    ["Permanent/General", "Permanent/NoEmail", "Transient/General", "Transient/MailboxFull", "Undetermined/Undetermined"]
+    [
+        "Permanent/General",
+        "Permanent/NoEmail",
+        "Transient/General",
+        "Transient/MailboxFull",
+        "Undetermined/Undetermined",
+    ]
 )
 
 

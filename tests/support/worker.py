@@ -1,6 +1,6 @@
 """One concurrent function as a process of its own: works batches from a file and says which are done.
 
-    python -m tests.support.worker ENDPOINT OUTCOMES SUPPRESSIONS BATCHES
+python -m tests.support.worker ENDPOINT OUTCOMES SUPPRESSIONS BATCHES
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:
     with told():
         for number, batch in enumerate(told_of):
             work(client, Tables(outcomes=outcomes, suppressions=suppressions), [batch])
-            print(number, flush=True)  # noqa: T201  # what the parent waits for
+            print(number, flush=True)  # what the parent waits for
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def _lines(body: bytes) -> list[dict[str, str]]:
 
 
 def test_the_key_is_partitioned_for_athena_and_depends_on_the_batch_alone() -> None:
-    """Issue: "one compressed JSON Lines object (source, received time, message ids), partitioned for Athena". """
+    """Issue: "one compressed JSON Lines object (source, received time, message ids), partitioned for Athena"."""
     put = build_put("archive", "ses", BATCH)
     folder, _, name = put["Key"].rpartition("/")
     assert folder == "source=ses/date=2026-03-02/hour=10"
@@ -65,7 +65,8 @@ def test_every_body_is_a_line_as_it_came() -> None:
 def test_any_bytes_come_back(bodies: list[bytes]) -> None:
     put = build_put("archive", "ses", [Message(str(number), body, AT) for number, body in enumerate(bodies)])
     back = [
-        line["body"].encode() if "body" in line else base64.b64decode(line["body_base64"]) for line in _lines(put["Body"])
+        line["body"].encode() if "body" in line else base64.b64decode(line["body_base64"])
+        for line in _lines(put["Body"])
     ]
     assert back == bodies
 

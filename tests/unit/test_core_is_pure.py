@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def _files(name: str) -> list[Path]:
     return [path for path in found if path.name != "__main__.py"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
@@ -103,12 +103,10 @@ def test_the_pure_core_imports_the_standard_library_and_msgspec(name: str) -> No
 
 
 def test_only_the_shell_knows_aws_and_only_settings_the_environment() -> None:
-    """Design §7: "the only boto3, the only environ". """
+    """Design §7: "the only boto3, the only environ"."""
     every = [path.stem for path in PACKAGE.glob("*.py")] + [path.name for path in PACKAGE.iterdir() if path.is_dir()]
     modules = [name for name in every if name != "__pycache__"]
-    libraries = {
-        name: {each.partition(".")[0] for path in _files(name) for each in _imports(path)} for name in modules
-    }
+    libraries = {name: {each.partition(".")[0] for path in _files(name) for each in _imports(path)} for name in modules}
     assert {name for name, found in libraries.items() if found & {"boto3", "botocore"}} <= BOTOCORE
     assert {name for name, found in libraries.items() if "os" in found} == ENVIRONMENT
 

@@ -26,7 +26,7 @@ def sqs() -> Iterator[Any]:
 
 
 def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
-    """Design §2: "it goes at once to the source's dead-letter queue with the reason as an attribute". """
+    """Design §2: "it goes at once to the source's dead-letter queue with the reason as an attribute"."""
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
     DeadLetters(lambda: sqs, queue).put("ses", BAD, "no JSON")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]

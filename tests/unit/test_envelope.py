@@ -32,7 +32,7 @@ def _sns(message: object, kind: str = "Notification") -> bytes:
     ids=["raw", "SNS", "EventBridge", "SNS with an object", "EventBridge in SNS", "SNS in SNS"],
 )
 def test_the_body_comes_out(carried: bytes) -> None:
-    """Contract: "Envelopes (SNS in SQS, raw delivery, EventBridge, …) are peeled in one place, before the parser". """
+    """Contract: "Envelopes (SNS in SQS, raw delivery, EventBridge, …) are peeled in one place, before the parser"."""
     assert json.loads(peel(carried)) == BODY
 
 
@@ -73,6 +73,6 @@ def test_what_no_queue_carries_is_refused() -> None:
         peel(b"x" * (MAX_BYTES + 1))
 
 
-@given(st.binary(max_size=60) | st.recursive(st.text(max_size=5), st.lists, max_leaves=4).map(lambda x: _sns(x)))
+@given(st.binary(max_size=60) | st.recursive(st.text(max_size=5), st.lists, max_leaves=4).map(_sns))
 def test_any_bytes_give_bytes(body: bytes) -> None:
     assert isinstance(peel(body), bytes)

@@ -66,7 +66,9 @@ def test_the_earliest_bounces_and_the_last_keep_what_was_said_and_the_others_not
 @pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED, Kind.UNKNOWN])
 def test_what_was_cut_out_of_a_fact_is_not_judged_by_what_is_left(kind: Kind) -> None:
     """Law 5: a fact that keeps no text must not be taken for worse than it is."""
-    whole = Evidence(code=550, status="5.1.1", text="user unknown", word="Permanent/General", action="failed", attempt=3)
+    whole = Evidence(
+        code=550, status="5.1.1", text="user unknown", word="Permanent/General", action="failed", attempt=3
+    )
     facts = [fact(kind, number / 24, evidence=replace(whole, text=f"user unknown {number}")) for number in range(20)]
     rules = classify.load()
     slim = [each for each in union((), facts) if each.evidence and each.evidence.text is None]

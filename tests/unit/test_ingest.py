@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import example, given
@@ -15,7 +15,7 @@ from aftersend.archive import Message
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import CHUNK, ingest
 from aftersend.model import Evidence, Feedback, Kind
-from aftersend.parsers import PARSERS
+from aftersend.parsers import parser
 from aftersend.steps import Put, ReadOutcomes
 from tests.support import ses
 from tests.support.oracle import expected, stored
@@ -93,7 +93,7 @@ def test_what_a_batch_counts() -> None:
 
 
 def test_an_empty_batch_is_no_work() -> None:
-    """A poll may bring nothing: `ingest` "raises nothing". """
+    """A poll may bring nothing: `ingest` "raises nothing"."""
     used = ports()
     assert ingest([], used).numbers() == {}
 
@@ -142,7 +142,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> None:
-    """Design §5: "one failed key fails only the records that touch it". """
+    """Design §5: "one failed key fails only the records that touch it"."""
     word = "soft" if fault == "its outcomes are not read" else "hard"
     both = [bounce(1, word, recipient=who) for who in (ANN, BOB)]
     bodies = [message(both[:1], "ann"), message(both[1:], "bob"), message(both, "both")]
@@ -157,7 +157,9 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> Non
 
 @pytest.mark.parametrize("name", ["outcomes", "suppressions"])
 def test_a_read_that_fails_takes_only_its_own_keys_along(name: str) -> None:
-    facts = [bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)]
+    facts = [
+        bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)
+    ]
     store = Unwell(lambda called, keys: called == name and (facts[0].recipient in {key[0] for key in keys}))
     report = ingest([message([each], each.message) for each in facts], ports(store))
     assert sorted(report.failed) == sorted(each.message for each in facts[:CHUNK])
@@ -182,7 +184,7 @@ def test_threads_may_share_the_work() -> None:
 
 def test_texts_that_no_rule_knows_are_handed_on() -> None:
     class Desk:
-        counted: list[str] = []
+        counted: ClassVar[list[str]] = []
 
         def count(self, unknown: Feedback, now: Any) -> None:
             self.counted.append(unknown.id)
@@ -216,7 +218,7 @@ _NASTY = [
 
 @pytest.mark.parametrize("body", _NASTY, ids=lambda body: body[:60].decode(errors="replace"))
 def test_no_body_of_a_stranger_stops_the_batch(body: bytes) -> None:
-    """Contract of a parser: it raises `MalformedFeedback` "and nothing else is ever raised". """
+    """Contract of a parser: it raises `MalformedFeedback` "and nothing else is ever raised"."""
     store = MemoryStore()
     good = ses.message(ses.raw(ses.delivery("2026-03-01T00:00:00Z")), "good")
     report = ingest([ses.message(body, "nasty"), good], ports(store, source="ses"))
@@ -243,7 +245,7 @@ def test_a_body_with_anything_in_any_place_is_read_or_parked(data: st.DataObject
         ses.event("Subscription", {"contactList": "news", "newTopicPreferences": {"unsubscribeAll": True}}),
     ]
     if data is None:
-        assert all(PARSERS["ses"](ses.raw(body)) for body in made)
+        assert all(parser("ses")(ses.raw(body)) for body in made)
         return
     body = data.draw(st.sampled_from(made))
     place, name = _place(body, data)

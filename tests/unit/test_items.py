@@ -22,7 +22,6 @@ from aftersend.model import (
     Feedback,
     Kind,
     Mark,
-    Outcome,
     Phase,
     Reason,
     Suppression,
@@ -70,7 +69,7 @@ def test_outcomes_are_read_as_they_were_written(told: list[Feedback]) -> None:
 
 @given(full_evidence(), ways, hostile)
 def test_what_strangers_wrote_is_read_as_it_was_written(evidence: Evidence, way: Any, agent: str) -> None:
-    seen = Engagement(ip="2001:db8::1", user_agent=agent or None, link="https://example.com/?q=\"\\")
+    seen = Engagement(ip="2001:db8::1", user_agent=agent or None, link='https://example.com/?q="\\')
     told = [
         fact(Kind.BOUNCED, evidence=evidence, context=way.context, received_as=agent or None, scope="news"),
         fact(Kind.CLICKED, 1, engagement=seen),
@@ -117,7 +116,7 @@ def test_suppressions_are_read_as_they_were_written(suppression: Suppression) ->
 
 
 def test_an_outcome_is_readable_in_the_console() -> None:
-    """Design §5: "Derived fields are native attributes"; "Times are ISO-8601 strings with milliseconds". """
+    """Design §5: "Derived fields are native attributes"; "Times are ISO-8601 strings with milliseconds"."""
     outcome = absorb(None, [fact(Kind.DELIVERED, 0), bounce(1, "hard", "told:1"), fact(Kind.OPENED, 2)], classify)
     item = items.outcome_item(outcome, RETENTION)
     plain = {name: next(iter(value.values())) for name, value in item.items() if name not in ("feedback", "decided_by")}
@@ -179,7 +178,7 @@ def _mark(day: float) -> Mark:
 def test_suppressions_expire_only_once_nothing_in_them_can_hold(
     suppression: Suppression, expires: datetime | None
 ) -> None:
-    """Design §5: "TTL on `expires_at` (… suppressions only once lapsed or released)". """
+    """Design §5: "TTL on `expires_at` (… suppressions only once lapsed or released)"."""
     item = items.suppression_item(suppression, RETENTION, NOW)
     assert item.get("expires_at") == (expires and {"N": str(int(expires.timestamp()))})
 
@@ -257,7 +256,7 @@ def test_an_item_never_passes_64_kb(filler: str) -> None:
 
 @pytest.mark.parametrize("filler", _FILLERS)
 def test_the_largest_body_of_ses_stays_within_the_bounds(filler: str) -> None:
-    """What the largest facts of the test above promise of a parser: here is the parser, told as much as a body holds."""
+    """What the largest facts above promise of a parser, kept by the parser, told as much as a body holds."""
     much = filler * 2000
     body = ses.event(
         "Bounce",

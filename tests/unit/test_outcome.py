@@ -27,7 +27,14 @@ PRECEDENCE = [
     (HARD, Kind.BOUNCED, "hard", Status.BOUNCED),
     ("complained", Kind.COMPLAINED, None, Status.COMPLAINED),
 ]
-PROVES_DELIVERY = [Kind.AUTO_REPLIED, Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED, Kind.COMPLAINT_WITHDRAWN]
+PROVES_DELIVERY = [
+    Kind.AUTO_REPLIED,
+    Kind.OPENED,
+    Kind.CLICKED,
+    Kind.UNSUBSCRIBED,
+    Kind.SUBSCRIBED,
+    Kind.COMPLAINT_WITHDRAWN,
+]
 
 
 def _folded(*facts: Feedback) -> Outcome:
@@ -128,7 +135,7 @@ def test_times_are_those_of_the_events() -> None:
 
 
 def test_counts_saturate_and_say_so() -> None:
-    """Design §4: "counts saturate and say so". """
+    """Design §4: "counts saturate and say so"."""
     opens = [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
     outcome = absorb(None, opens, classify)
     assert (outcome.opens, outcome.saturated) == (32, ("opened",))
@@ -181,7 +188,7 @@ def _ses(*bodies: ses.Body) -> Outcome:
 
 
 def test_source_document_002_an_out_of_office_reply_is_no_bounce() -> None:
-    """A delivery, and a "bounce" without action, status or text that is earlier by the clock: delivered, auto-replied."""
+    """A delivery, and a "bounce" without action, status or text, earlier by the clock: delivered, auto-replied."""
     outcome = _ses(
         ses.delivery("2026-03-01T19:30:41.101Z", OOTO, style="notificationType"),
         ses.bounce("2026-03-01T19:30:41.000Z", "Transient/General", recipient=OOTO, style="notificationType"),

@@ -114,7 +114,7 @@ def test_each_rule_can_be_switched_off(name: str) -> None:
     ],
 )
 def test_the_streak_at_its_edges(after: list[timedelta], count: int | None) -> None:
-    """Design §6: "5 in a row …, at least 1 day apart, none older than 10 days before the next → 30 days". """
+    """Design §6: "5 in a row …, at least 1 day apart, none older than 10 days before the next → 30 days"."""
     cause = streak(_row(*after), POLICY)
     assert (cause.count if cause else None) == count
 
@@ -211,7 +211,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("document", "named"), MISTAKES)
 def test_a_mistake_in_the_document_is_named(document: str, named: str) -> None:
-    """Issue: "Configuration document validated at load with errors that name the field". """
+    """Issue: "Configuration document validated at load with errors that name the field"."""
     with pytest.raises(ConfigurationError) as error:
         load(document)
     assert named in str(error.value)

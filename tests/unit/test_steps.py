@@ -126,9 +126,7 @@ def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
     """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
     alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
     standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
-    requests, after = _run(
-        settle(Errand(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE]
-    )
+    requests, after = _run(settle(Errand(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE])
     assert [request.item for request in requests if isinstance(request, Put)] == [gone, back]
     assert after == back
 

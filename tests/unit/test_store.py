@@ -109,7 +109,7 @@ class _Refusing(Watched):
 
 @pytest.mark.parametrize(("hands_back", "reads"), [(True, 0), (False, 1)])
 def test_a_refusal_tells_what_is_stored(hands_back: bool, reads: int) -> None:
-    """Design §3: "On refusal, DynamoDB returns the stored item (…; where an engine does not, read it again)". """
+    """Design §3: "On refusal, DynamoDB returns the stored item (…; where an engine does not, read it again)"."""
     client = _Refusing(ITEM, hands_back=hands_back)
     assert Store(client, TABLES).put(OUTCOME) == Refused(OUTCOME)
     assert client.calls["get_item"] == reads

@@ -31,7 +31,7 @@ def _claims(*facts: object) -> list[Claim]:
     return [each for each in found if each is not None]
 
 
-_marks = st.builds(lambda day, name: _mark(day, name), st.integers(0, 3), st.sampled_from("abc"))
+_marks = st.builds(_mark, st.integers(0, 3), st.sampled_from("abc"))
 _evidence = st.builds(lambda mark: Cause(first=mark, latest=mark), _marks) | st.builds(
     lambda mark: Cause(withdrawn=mark), _marks
 )
@@ -41,7 +41,7 @@ _claim_lists = st.lists(st.builds(lambda kind, cause: Claim(ANN, "*", kind, caus
 
 @given(_claim_lists, st.data())
 def test_claims_come_in_any_order_grouping_and_number(claims: list[Claim], data: st.DataObject) -> None:
-    """Design §4: "Evidence only widens (first = smallest, latest = greatest by (at, id)), so causes are a set too". """
+    """Design §4: "Evidence only widens (first = smallest, latest = greatest by (at, id)), so causes are a set too"."""
     at_once, one_by_one = absorb(NOTHING, claims), NOTHING
     repeats = data.draw(st.lists(st.sampled_from(claims), max_size=3)) if claims else []
     for each in data.draw(st.permutations([*claims, *repeats])):
@@ -51,7 +51,9 @@ def test_claims_come_in_any_order_grouping_and_number(claims: list[Claim], data:
     for kind, cause in at_once.causes.items():
         told = [each.cause for each in claims if each.kind is kind]
         orders = sorted(mark.order for each in told if (mark := each.first))
-        assert [mark.order for mark in (cause.first, cause.latest) if mark] == (orders[:1] + orders[-1:] if orders else [])
+        assert [mark.order for mark in (cause.first, cause.latest) if mark] == (
+            orders[:1] + orders[-1:] if orders else []
+        )
 
 
 @pytest.mark.parametrize(
@@ -78,14 +80,14 @@ def test_who_joins_again_after_leaving_is_not_suppressed_and_who_leaves_again_is
 
 @pytest.mark.parametrize(("released", "holds"), [(0.9, True), (1, False), (2, False)])
 def test_a_release_lifts_older_evidence_only(released: float, holds: bool) -> None:
-    """Design, words: "later evidence can suppress again, older evidence cannot". """
+    """Design, words: "later evidence can suppress again, older evidence cannot"."""
     known = absorb(Suppression(recipient=ANN, released_at=_day(released)), _claims(bounce(1, "hard")))
     assert (active(known, _day(99)) != ()) == holds
     assert active(absorb(known, _claims(bounce(3, "hard"))), _day(99)) == (CauseKind.HARD,)
 
 
 def test_a_cause_with_an_end_holds_until_then() -> None:
-    """Design §4: active "and which has not lapsed at `now`". """
+    """Design §4: active "and which has not lapsed at `now`"."""
     known = with_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35)))
     moment = timedelta(milliseconds=1)
     assert active(known, _day(35) - moment) == (CauseKind.STREAK,)

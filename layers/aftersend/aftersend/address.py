@@ -8,7 +8,6 @@ because only the receiving system knows whether they matter (RFC 5321 section 2.
 from __future__ import annotations
 
 import re
-from email.utils import parseaddr
 from typing import Final
 
 from aftersend.text import cut
@@ -16,6 +15,7 @@ from aftersend.text import cut
 MAX_BYTES: Final = 320  # RFC 5321 section 4.5.3.1: 64 octets of local part, "@", 255 of domain
 
 _PLAIN: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*").fullmatch
+_QUOTED: Final = re.compile(r'"[^"]{1,64}"@[^\s<>(),;"]{1,255}').search
 _TYPED: Final = re.compile(r"(?:rfc822|utf-8|smtp)\s*;\s*", re.IGNORECASE).match
 
 
@@ -41,11 +41,11 @@ def _bare(raw: str) -> str:
     opening, closing = text.rfind("<"), text.rfind(">")
     if -1 < opening < closing:
         return text[opening + 1 : closing].strip()
-    return text if _one_word(text) else parseaddr(text)[1] or text
-
-
-def _one_word(text: str) -> bool:
-    return not any(mark in text for mark in ' \t(),"')
+    # Comments nest without end (RFC 5322 section 3.2.2), so they are not read: the word with the "@" is the address.
+    quoted = _QUOTED(text)
+    if quoted:
+        return quoted[0]
+    return next((word.strip('(),;"') for word in text.split() if "@" in word), text)
 
 
 def _a_label(domain: str) -> str:

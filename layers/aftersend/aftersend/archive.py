@@ -77,7 +77,9 @@ class Archive:
         self._bucket = bucket
 
     def put(self, source: str, messages: Sequence[Message]) -> None:
-        """Keep `messages`; raises StoreUnavailable where the bucket does not take them."""
+        """Keep `messages`, if there are any; raises StoreUnavailable where the bucket does not take them."""
+        if not messages:
+            return
         try:
             self._client.put_object(**build_put(self._bucket, source, messages))
         except (BotoCoreError, ClientError) as error:

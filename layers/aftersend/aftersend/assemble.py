@@ -15,6 +15,7 @@ from aftersend.archive import Archive
 from aftersend.deadletters import DeadLetters
 from aftersend.errors import ConfigurationError
 from aftersend.inbox import Inbox
+from aftersend.parsers import parser
 from aftersend.ports import Ports
 from aftersend.settings import Settings
 from aftersend.store import Store, Tables
@@ -26,10 +27,9 @@ Connect = Callable[[str], Any]  # the name of a service to a low-level client of
 
 def ports(config: Settings, connect: Connect) -> Ports:
     """Everything that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
+    parser(config.source)  # imported now, at start, where it costs no message any time
     dynamodb, s3 = connect("dynamodb"), connect("s3")
-    tables = Tables(
-        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
-    )
+    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
     return Ports(
         source=config.source,
         store=Store(dynamodb, tables),

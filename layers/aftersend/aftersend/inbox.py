@@ -11,11 +11,8 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from aftersend.envelope import peel
+from aftersend.envelope import MAX_BYTES, peel
 from aftersend.errors import UNREADABLE, MalformedFeedback, StoreUnavailable
-
-# What a report says stands at its beginning; behind it comes the returned message with its attachments.
-READ_BYTES: Final = 2 * 1024 * 1024
 
 _GONE: Final = frozenset({"NoSuchKey", "404"})
 
@@ -51,7 +48,9 @@ class Inbox:
         self._bucket = bucket
 
     def open(self, body: bytes) -> bytes:
-        """The first 2 MiB of the mail that `body` tells of; `body` itself where it holds its mail.
+        """The beginning of the mail that `body` tells of; `body` itself where it holds its mail.
+
+        What a report says stands in front of the message that it returns, so the rest of a large mail is not fetched.
 
         Raises MalformedFeedback where it names another bucket or an object that is gone, StoreUnavailable where S3
         does not answer.
@@ -63,9 +62,9 @@ class Inbox:
             raise MalformedFeedback("report", "the notice names a bucket that is not ours")
         try:
             found = self._client.get_object(
-                Bucket=self._bucket, Key=action.object_key, Range=f"bytes=0-{READ_BYTES - 1}"
+                Bucket=self._bucket, Key=action.object_key, Range=f"bytes=0-{MAX_BYTES - 1}"
             )
-            return bytes(found["Body"].read(READ_BYTES))
+            return bytes(found["Body"].read(MAX_BYTES))
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _GONE:
                 raise MalformedFeedback("report", "the mail that the notice names is gone") from error

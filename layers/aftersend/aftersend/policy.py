@@ -105,8 +105,6 @@ def _overridden(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-
-
 def _check(policy: Policy) -> None:
     """What types alone cannot say. Law 5: what is the sender's fault can never be turned against the recipient."""
     for reason, named in policy.classes.items():

@@ -10,24 +10,29 @@ The contract:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Final
 
 from aftersend.envelope import peel
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback
-from aftersend.parsers import report, ses
 
 Parse = Callable[[bytes], list[Feedback]]
 
-PARSERS: Final[dict[str, Parse]] = {"report": report.parse, "ses": ses.parse}
+# By source; a function reads one of them, and does not wait for the others to be imported.
+PARSERS: Final[dict[str, str]] = {"report": "aftersend.parsers.report", "ses": "aftersend.parsers.ses"}
+
+
+@cache
+def parser(source: str) -> Parse:
+    """The parser of `source`; raises MalformedFeedback where there is none."""
+    if source not in PARSERS:
+        raise MalformedFeedback(source[:40], "no parser of this name")
+    parse: Parse = import_module(PARSERS[source]).parse
+    return parse
 
 
 def read(source: str, raw: bytes) -> list[Feedback]:
-    """The feedback in `raw`, out of whatever envelope carried it.
-
-    Raises MalformedFeedback where the body cannot be read or the source has no parser.
-    """
-    parse = PARSERS.get(source)
-    if parse is None:
-        raise MalformedFeedback(source[:40], "no parser of this name")
-    return parse(peel(raw))
+    """The feedback in `raw`, out of whatever envelope carried it; raises MalformedFeedback where it cannot be read."""
+    return parser(source)(peel(raw))
