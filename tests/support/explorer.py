@@ -78,7 +78,8 @@ class Explorer:
     def ends(self) -> dict[int, State]:
         """The distinct contents of the store that all workers can leave behind, each with one way to get there."""
         self._came_from = {self.start: None}
-        waiting, ends = [self.start], {}
+        waiting = [self.start]
+        ends: dict[int, State] = {}
         while waiting:
             state = waiting.pop()
             after = self._successors(state)

@@ -79,10 +79,9 @@ def expected(
 
 def differences(one: Tables, other: Tables) -> list[str]:
     """What differs, for a person to read."""
-    found = []
+    found: list[str] = []
     for name in ("outcomes", "suppressions"):
         mine, theirs = getattr(one, name), getattr(other, name)
-        for key in sorted({*mine, *theirs}):
-            if mine.get(key) != theirs.get(key):
-                found.append(f"{name} {key}:\n    {mine.get(key)}\n    {theirs.get(key)}")
+        differ = (key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key))
+        found += [f"{name} {key}:\n    {mine.get(key)}\n    {theirs.get(key)}" for key in differ]
     return found

@@ -92,7 +92,7 @@ class Inline(Executor):
 
 def ports(store: Any = None, **others: Any) -> Ports:
     """Ports for `ingest`, all in memory but for those that are given."""
-    given = {
+    given: dict[str, Any] = {
         "source": "told",
         "store": store or MemoryStore(),
         "archive": MemoryArchive(),

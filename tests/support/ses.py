@@ -121,7 +121,7 @@ _bounces: Final = st.sampled_from(
 def bodies(draw: st.DrawFn) -> bytes:
     """An event about one of few messages, in any envelope."""
     at = draw(_times)
-    about = {"recipient": draw(_recipients), "number": draw(_numbers)}
+    about: dict[str, Any] = {"recipient": draw(_recipients), "number": draw(_numbers)}
     made = [
         delivery(at, **about),
         bounce(at, draw(_bounces), draw(_said), **about),

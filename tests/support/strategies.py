@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from random import Random
@@ -14,7 +15,6 @@ from aftersend import policy
 from aftersend.facts import FORGEABLE
 from aftersend.model import Context, Engagement, Evidence, Feedback, Kind, Phase
 from tests.support.words import ANN, BOB, REFUSALS, START, VERDICTS, fact
-import itertools
 
 _T = TypeVar("_T")
 
@@ -102,7 +102,7 @@ def told_by(way: _Way, told: Feedback) -> Feedback:
     if evidence is not None:
         evidence = replace(
             evidence,
-            remote_mta=way.remote_mta,
+            remote_mta=evidence.remote_mta if told.kind in REFUSALS else way.remote_mta,
             reporting_mta=way.reporting_mta,
             attempt=way.attempt,
             derived=way.derived,

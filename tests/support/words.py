@@ -46,7 +46,7 @@ def classify(fact: Feedback) -> Verdict | None:
 
 def fact(kind: Kind, day: float = 0, word: str | None = None, **others: Any) -> Feedback:
     """A fact about Ann and one message, `day` days after the start."""
-    given = {
+    given: dict[str, Any] = {
         "source": "told",
         "kind": kind,
         "message": "told:1",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.facts import BOUNDS, CORRELATIONS, LINE, WHOLE, contexts, join, union
+from aftersend.facts import BOUNDS, CORRELATIONS, FORGEABLE, LINE, WHOLE, contexts, join, union
 from aftersend.model import Class, Context, Engagement, Evidence, Feedback, Kind
 from tests.support.strategies import full_evidence
 from tests.support.words import START, bounce, fact
@@ -43,13 +43,30 @@ def test_of_each_kind_the_earliest_and_the_very_last_stay(kind: Kind) -> None:
 def test_the_bound_takes_facts_in_any_order_and_grouping(kind: Kind, data: st.DataObject) -> None:
     """Law 1 and law 3, beyond the bound: what one writer drops, every other writer drops too."""
     facts = _many(kind, BOUNDS[kind] + 4)
-    at_once, grown = union((), facts), ()
+    at_once = union((), facts)
+    grown: tuple[Feedback, ...] = ()
     shuffled = data.draw(st.permutations(facts))
     step = data.draw(st.integers(1, len(facts)))
     for start in range(0, len(shuffled), step):
         grown = union(grown, shuffled[start : start + step])
     assert grown == at_once
     assert union(at_once, facts) == at_once
+
+
+def test_a_proof_that_comes_late_is_as_good_as_one_that_comes_early() -> None:
+    """Law 1: one report came by two ways, of which one could be forged; others that could be forged crowd around it."""
+    forged = [bounce(day, evidence=Evidence(text=f"text {day}", forgeable=True)) for day in range(FORGEABLE + 4)]
+    for proven in (bounce(day, evidence=Evidence(text=f"text {day}")) for day in range(FORGEABLE + 4)):
+        assert union(union((), forged), [proven]) == union(union((), [proven]), forged)
+
+
+def test_what_could_be_forged_pushes_nothing_out() -> None:
+    """No stranger may choose what is known: forgeries of any number leave the real facts their places."""
+    real = _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED])
+    forged = [bounce(number / 50, evidence=Evidence(text=f"no {number}", forgeable=True)) for number in range(200)]
+    kept = union((), [*real, *forged])
+    assert {each.id for each in kept} >= {each.id for each in real}
+    assert len(kept) == len(real) + FORGEABLE
 
 
 def test_kinds_do_not_take_each_others_place() -> None:

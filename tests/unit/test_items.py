@@ -279,6 +279,7 @@ def test_the_largest_body_of_ses_stays_within_the_bounds(filler: str) -> None:
     [told] = read("ses", ses.raw(body))
     largest = _largest(Kind.BOUNCED, 0, '"')
     for part, bound in ((told, largest), (told.evidence, largest.evidence), (told.context, largest.context)):
+        assert part is not None
         for name in part.__struct_fields__:
             value = getattr(part, name)
             if isinstance(value, str) and name != "kind":

@@ -71,7 +71,7 @@ def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
 def join(one: _S, other: _S) -> _S:
     """The least that tells all that both tell, field by field: something before nothing, else the greater.
 
-    A flag is a doubt (`derived`, `forgeable`, `machine`): it stands only while both have it.
+    A flag is a doubt (`derived`, `machine`): it stands only while both have it.
     """
     if one == other:
         return one

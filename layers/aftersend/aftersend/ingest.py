@@ -86,7 +86,7 @@ def _read(message: Message, ports: Ports) -> list[Feedback]:
 def _vouched(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
     if fact.evidence is None or not fact.evidence.forgeable or not vouch(fact):
         return fact
-    return replace(fact, evidence=replace(fact.evidence, forgeable=False))
+    return replace(fact, evidence=replace(fact.evidence, forgeable=False), id="")  # another fact: it can be trusted
 
 
 def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Report) -> None:

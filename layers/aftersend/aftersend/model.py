@@ -116,7 +116,7 @@ def _decisive(fact: Feedback) -> tuple[object, ...]:
     said: tuple[object, ...] = ()
     if (evidence := fact.evidence) is not None:
         said = (evidence.event_id, evidence.code, evidence.status, evidence.text, evidence.word, evidence.action)
-        said += (evidence.phase,)
+        said += (evidence.phase, "forgeable") if evidence.forgeable else (evidence.phase,)
     if (seen := fact.engagement) is not None:
         said += (seen.link, seen.user_agent, seen.ip)
     return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, said
