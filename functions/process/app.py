@@ -24,6 +24,8 @@ metrics = Metrics()
 
 # Short waits: a service that does not answer must leave time to hand the batch back before the function is stopped.
 CLIENT = Config(
+    user_agent="aftersend",  # else it is put together anew for every call
+    tcp_keepalive=True,
     connect_timeout=2,
     read_timeout=5,
     max_pool_connections=64,

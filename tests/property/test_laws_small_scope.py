@@ -12,6 +12,7 @@ from itertools import combinations
 
 import pytest
 
+from aftersend.facts import FORGEABLE
 from aftersend.ingest import ingest
 from aftersend.model import Evidence, Feedback, Kind
 from tests.support.oracle import differences, expected, stored
@@ -93,6 +94,20 @@ def test_what_vouches_for_a_message_is_not_pushed_out_by_forgeries() -> None:
     assert not differences(*tables)
     [outcome] = tables[0].outcomes.values()
     assert real.id in {each.id for each in outcome.feedback}
+
+
+@pytest.mark.parametrize("hard", range(FORGEABLE))
+def test_what_could_be_forged_counts_whole_once_somebody_vouches_for_the_message(hard: int) -> None:
+    """Law 1: as many reports that could be forged as are kept, and whoever vouches for the message first or last."""
+    words = ["hard" if number == hard else "soft" for number in range(FORGEABLE)]
+    forged = [bounce(day, evidence=Evidence(word=word, forgeable=True)) for day, word in enumerate(words)]
+    sent = fact(Kind.SENT, -1)
+    for order in ([sent, *forged], [*forged, sent], [*forged[::-1], sent]):
+        store = MemoryStore()
+        with told():
+            for each in order:
+                ingest([message([each])], ports(store, policy=SHORT))
+        assert not differences(stored(store), expected(order, classify, SHORT))
 
 
 def _right_from_everywhere(chosen: tuple[Feedback, ...], stores: dict[frozenset[Feedback], MemoryStore]) -> MemoryStore:

@@ -90,7 +90,7 @@ def fold(facts: tuple[Feedback, ...], context: Context, classify: Classify, *, v
         attempts=_attempts(facts, by_kind),
         auto_replied=Kind.AUTO_REPLIED in by_kind,
         review=_review(speaker, status, verdict, engaged),
-        saturated=tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind])),
+        saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         version=version,
     )
 
@@ -120,9 +120,10 @@ def _speaker(
     """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins."""
     best, best_rank, best_verdict = facts[0], -2, None
     for fact in facts:
-        rank = _DELIVERY if _is_withdrawn(fact, complaint) else RANKS[fact.kind][0]
-        verdict = None
-        if fact.kind is Kind.BOUNCED:
+        rank, verdict = RANKS[fact.kind][0], None
+        if rank == _COMPLAINT and complaint is None:
+            rank = _DELIVERY
+        elif fact.kind is Kind.BOUNCED:
             verdict = classify(fact)
             if verdict is not None and verdict.klass is Class.HARD:
                 rank = _HARD_BOUNCE
@@ -135,9 +136,15 @@ def _speaker(
 
 def _attempts(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> int:
     """As numbered by the source, or one for each deferral and one for the end."""
-    counted = len(by_kind.get(Kind.DEFERRED, [])) + (Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind)
-    numbered = [fact.evidence.attempt for fact in facts if fact.evidence is not None and fact.evidence.attempt]
-    return max([counted, *numbered])
+    counted = len(by_kind.get(Kind.DEFERRED, ())) + (Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind)
+    for fact in facts:
+        if fact.evidence is not None and fact.evidence.attempt:
+            counted = max(counted, fact.evidence.attempt)
+    return counted
+
+
+def _saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
+    return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
 
 
 def _review(speaker: Feedback, status: Status, verdict: Verdict | None, engaged: list[Feedback]) -> str | None:

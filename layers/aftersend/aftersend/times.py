@@ -56,4 +56,4 @@ def _loose(text: str) -> datetime:
 
 def iso(moment: datetime) -> str:
     """ISO-8601 with milliseconds and Z: what tables and people read. Sorts as the times do."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

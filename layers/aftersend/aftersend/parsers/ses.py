@@ -35,12 +35,11 @@ def parse(raw: bytes) -> list[Feedback]:
     Raises MalformedFeedback. Set-up messages, events about the account, inbound mail, and opens or clicks of a
     message with several recipients give an empty list.
     """
-    if raw.lstrip()[:40].startswith(_SET_UP):
-        return []
     try:
-        event = body.decode(raw)
-        return _read(event)
+        return _read(body.decode(raw))
     except UNREADABLE as error:
+        if raw.lstrip()[:40].startswith(_SET_UP):
+            return []
         raise MalformedFeedback(SOURCE, f"not a body of Amazon SES: {error}") from error
     except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
         raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
@@ -190,9 +189,14 @@ def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> Iterator[Feedback
         ip=cut_or_none(seen.ip_address, 45),
         user_agent=agent,
         link=cut_or_none(seen.link, 512),
-        machine=agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES)),
+        machine=agent is not None and _machine(agent),
     )
     yield facts.about(facts.only_destination, kind, facts.time(seen.timestamp), engagement=engagement)
+
+
+@lru_cache(maxsize=1024)
+def _machine(agent: str) -> bool:
+    return agent in _MACHINES or any(name in agent for name in _PROXIES)
 
 
 # Apple's mail privacy proxies send this and nothing more; the others name themselves.

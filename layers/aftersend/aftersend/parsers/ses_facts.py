@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -29,6 +29,7 @@ class Facts:
         self._mail = mail
         self._message = "ses:" + cut(mail.message_id, 200)
         self._context = _context(mail)
+        self._destinations = _distinct(mail.destination or ())
 
     def about(
         self,
@@ -58,13 +59,13 @@ class Facts:
     def everyone(self, kind: Kind, evidence: Evidence | None) -> Iterator[Feedback]:
         """One fact about each destination, at the time of sending: for events that have no time of their own."""
         at = self.time(None)
-        for recipient in self._destinations():
+        for recipient in self._destinations:
             yield self.about(recipient, kind, at, evidence)
 
     def named(self, recipients: list[body.Recipient] | None) -> list[tuple[body.Recipient, bool]]:
         """The recipients an event names, or all destinations, marked as derived, where it names none."""
         named = [(recipient, False) for recipient in recipients or () if recipient.email_address]
-        return named or [(body.Recipient(email_address=each), True) for each in self._destinations()]
+        return named or [(body.Recipient(email_address=each), True) for each in self._destinations]
 
     def time(self, own: str | None) -> datetime:
         """The event's own time, else the message's; raises ValueError where it is no time."""
@@ -74,16 +75,18 @@ class Facts:
     @property
     def only_destination(self) -> str | None:
         """The one recipient of the message, where it had one."""
-        destinations = self._destinations()
-        return destinations[0] if len(destinations) == 1 else None
+        return self._destinations[0] if len(self._destinations) == 1 else None
 
-    def _destinations(self) -> list[str]:
-        """Each recipient once, in its first spelling."""
-        spellings: dict[str, str] = {}
-        for each in self._mail.destination or ():
-            if each:
-                spellings.setdefault(address.email(each), each)
-        return list(spellings.values())
+
+def _distinct(destinations: Sequence[str]) -> list[str]:
+    """Each recipient once, in its first spelling."""
+    if len(destinations) == 1 and destinations[0]:
+        return list(destinations)
+    spellings: dict[str, str] = {}
+    for each in destinations:
+        if each:
+            spellings.setdefault(address.email(each), each)
+    return list(spellings.values())
 
 
 def _context(mail: body.Mail) -> Context | None:
