@@ -35,13 +35,13 @@ BOUNDS: Final[dict[Kind, int]] = {
     Kind.CLICKED: 32,
 }
 
-FORGEABLE: Final = 8  # of all kinds together
+FORGEABLE: Final = 3  # of all kinds together; all of them whole, because somebody may vouch for them later
 
 # How many of the earliest keep their whole evidence; the last one always does.
-WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 4, None: 3}
+WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 3, None: FORGEABLE}
 # Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
-WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED, Kind.AUTO_REPLIED, Kind.UNKNOWN})
-LINE: Final = 256
+WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED})
+LINE: Final = 192
 CORRELATIONS: Final = 16
 _NOTHING: Final = Context()
 
@@ -144,4 +144,4 @@ def _slim(fact: Feedback) -> Feedback:
         evidence = Evidence(attempt=evidence.attempt, derived=evidence.derived, forgeable=evidence.forgeable)
     if seen is not None:
         seen = Engagement(machine=seen.machine)
-    return replace(fact, evidence=evidence, engagement=seen, received_as=None)
+    return replace(fact, evidence=evidence, engagement=seen, received_as=None, scope=None)
