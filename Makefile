@@ -49,8 +49,8 @@ build: $(STAMP) ## build what `sam deploy` deploys
 bench: $(STAMP) ## measure: parsing, writing, cold start
 	$(BIN)/python -m tests.bench
 
-bench-classify: $(STAMP) ## measure how well refusals are classified
-	$(BIN)/python -m tests.bench.classify_corpus
+bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)
+	AFTERSEND_CORPUS="$(abspath $(CORPUS))" $(BIN)/python -m tests.bench classify_corpus mails_corpus
 
 lock: $(STAMP) ## resolve requirements anew: layers/aftersend/requirements.in, requirements-dev.in
 	$(BIN)/pip-compile $(LOCK) -o layers/aftersend/requirements.txt layers/aftersend/requirements.in
