@@ -20,7 +20,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from aftersend import classify, policy
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.ingest import Ports, ingest
 from aftersend.store import Store
 from tests import engines

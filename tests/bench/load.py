@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from aftersend.archive import Message as Record
+from aftersend.carrier import Message as Record
 from tests.bench.notifications import Message
 
 BATCH: Final = 100  # the template's BatchSize

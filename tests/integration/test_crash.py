@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.model import Feedback, Kind

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.classify import load as load_rules
 from aftersend.facts import contexts, union
 from aftersend.ingest import ingest

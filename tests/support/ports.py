@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aftersend import items, policy
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.ingest import Ports
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request

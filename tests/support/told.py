@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 
 from aftersend.errors import MalformedFeedback
+from aftersend.carrier import NONE, Headers
 from aftersend.model import Feedback
 
 _decode: Final = msgspec.json.Decoder(list[Feedback]).decode
 
 
-def parse(raw: bytes) -> list[Feedback]:
+def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
     try:
         return _decode(raw)
     except msgspec.DecodeError as error:

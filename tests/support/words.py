@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.model import Class, Evidence, Feedback, Kind, Reason, Verdict
 from aftersend.parsers import PARSERS
 

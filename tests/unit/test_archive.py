@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from aftersend.archive import Archive, Message, build_put
+from aftersend.archive import Archive, build_put
+from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
 from tests.support.clients import service_error
 

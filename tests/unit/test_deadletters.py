@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from aftersend.archive import Message
+from aftersend.carrier import Message, unpack
 from aftersend.deadletters import DeadLetters, build_send
 from aftersend.errors import StoreUnavailable
 from tests.support.clients import service_error
@@ -32,6 +32,15 @@ def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert (found["Body"], attributes) == ("{no json", {"source": "ses", "reason": "no JSON", "message_id": "id-1"})
+
+
+def test_a_body_that_is_no_text_comes_back_from_the_queue_as_it_was(sqs: Any) -> None:
+    queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
+    packed = Message("id-1", b"\x1f\x8b\xff", BAD.received_at, {"x-queue": "retry"})
+    DeadLetters(lambda: sqs, queue).put("mailerq", packed, "broken")
+    [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
+    attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
+    assert unpack(found["Body"], attributes) == (packed.body, packed.headers)
 
 
 def test_what_sqs_would_refuse_is_not_sent() -> None:

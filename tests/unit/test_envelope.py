@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aftersend.envelope import MAX_BYTES, peel
+from aftersend.envelope import MOST_BYTES, peel
 from aftersend.errors import MalformedFeedback
 from tests.support import ses
 
@@ -68,11 +69,32 @@ def test_nesting_has_an_end() -> None:
 
 
 def test_what_no_queue_carries_is_refused() -> None:
-    assert peel(b"x" * MAX_BYTES)
-    with pytest.raises(MalformedFeedback, match="1048577 bytes"):
-        peel(b"x" * (MAX_BYTES + 1))
+    assert peel(b"x" * MOST_BYTES)
+    with pytest.raises(MalformedFeedback, match="6291457 bytes"):
+        peel(b"x" * (MOST_BYTES + 1))
+
+
+def test_what_was_packed_comes_out() -> None:
+    """MailerQ packs its results where it is told to, and a proxy may pack a webhook."""
+    assert json.loads(peel(gzip.compress(ses.by_sns(BODY)))) == BODY
+
+
+@pytest.mark.parametrize(
+    ("packed", "why"),
+    [
+        (gzip.compress(b"x" * 100)[:-9], "ends too early"),
+        (b"\x1f\x8b\x08" + b"\xff" * 40, "cannot be unpacked"),
+        (gzip.compress(b"0" * (MOST_BYTES + 1)), "6291457 bytes"),
+        (gzip.compress(b"0" * 100_000_000), "6291457 bytes"),
+    ],
+    ids=["cut off", "broken", "one byte too many", "a bomb"],
+)
+def test_packed_bodies_that_are_refused(packed: bytes, why: str) -> None:
+    with pytest.raises(MalformedFeedback, match=why):
+        peel(packed)
 
 
 @given(st.binary(max_size=60) | st.recursive(st.text(max_size=5), st.lists, max_leaves=4).map(_sns))
 def test_any_bytes_give_bytes(body: bytes) -> None:
+    assume(not body.startswith(b"\x1f\x8b"))
     assert isinstance(peel(body), bytes)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import CHUNK, ingest
 from aftersend.model import Evidence, Feedback, Kind

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aftersend.archive import Message
+from aftersend.carrier import Message, pack
 from aftersend.lambda_event import answers_by_item, messages
 
 AT = datetime(2026, 3, 2, 10, 11, 12, 345_000, tzinfo=UTC)
@@ -30,6 +30,12 @@ def test_a_batch_of_sqs_is_its_bodies_with_the_time_of_their_sending() -> None:
     event = {"Records": [_sqs("é", "m1"), _sqs("two", "m2")]}
     assert messages(event) == [Message("m1", "é".encode(), AT), Message("m2", b"two", AT)]
     assert answers_by_item(event)
+
+
+def test_what_was_packed_for_the_queue_is_unpacked() -> None:
+    text, attributes = pack(b"\xff", {"x-queue": "retry"})
+    record = _sqs(text) | {"messageAttributes": {name: {"stringValue": value} for name, value in attributes.items()}}
+    assert messages({"Records": [record]}) == [Message("m1", b"\xff", AT, {"x-queue": "retry"})]
 
 
 def test_a_notice_of_sns_is_what_it_holds() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Sequence
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -18,16 +17,9 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
+from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
 from aftersend.times import iso
-
-
-class Message(Struct, frozen=True):
-    """One body as it came: `id` is its id in the queue, `received_at` when the queue took it (UTC)."""
-
-    id: str
-    body: bytes
-    received_at: datetime
 
 
 class S3(Protocol):
@@ -42,6 +34,7 @@ class _Line(Struct, frozen=True, omit_defaults=True):
     received_at: str
     body: str | None = None
     body_base64: str | None = None
+    headers: dict[str, str] = {}
 
 
 _encode: Final = msgspec.json.Encoder().encode_lines
@@ -66,7 +59,7 @@ def _line(source: str, message: Message) -> _Line:
         text, coded = message.body.decode(), None
     except UnicodeDecodeError:
         text, coded = None, base64.b64encode(message.body).decode()
-    return _Line(source, message.id, iso(message.received_at), text, coded)
+    return _Line(source, message.id, iso(message.received_at), text, coded, message.headers)
 
 
 class Archive:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aftersend.archive import Message
+from aftersend.carrier import Message, pack
 from aftersend.errors import StoreUnavailable
 from aftersend.text import cut
 
@@ -20,12 +20,13 @@ class SQS(Protocol):
 
 def build_send(queue_url: str, source: str, message: Message, why: str) -> dict[str, Any]:
     """The body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
-    attributes = {"source": source, "reason": cut(why, 256), "message_id": message.id}
+    text, attributes = pack(message.body, message.headers)
+    attributes |= {"source": source, "reason": cut(why, 256), "message_id": message.id}
     return {
         "QueueUrl": queue_url,
-        "MessageBody": message.body.decode(errors="replace"),
+        "MessageBody": text,
         "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": text or "-"} for name, text in attributes.items()
+            name: {"DataType": "String", "StringValue": value or "-"} for name, value in attributes.items()
         },
     }
 

@@ -1,10 +1,11 @@
-"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge. A parser sees only the body.
+"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge, gzip. A parser sees only the body.
 
-Sources: SNS developer guide, message and JSON formats; EventBridge event structure reference.
+Sources: SNS developer guide, message and JSON formats; EventBridge event structure reference; RFC 1952.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import Raw, Struct, field
 from aftersend.errors import UNREADABLE, MalformedFeedback
 
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
+MOST_BYTES: Final = 6_291_456  # Lambda hands over no larger event, and nothing unpacks to more
 MAX_DEPTH: Final = 3  # EventBridge to SNS to SQS is the deepest that a user can build by subscribing
 
 
@@ -27,6 +29,7 @@ class _Envelope(Struct):
 
 _envelope: Final = msgspec.json.Decoder(_Envelope).decode
 
+_GZIP: Final = b"\x1f\x8b"
 # How the bodies of Amazon SES begin: they hold nothing more to peel, and need not be read to know it.
 _BARE: Final = (b'{"eventType"', b'{"notificationType"')
 _SNS_TYPES: Final = frozenset({"Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"})
@@ -35,11 +38,13 @@ _SNS_TYPES: Final = frozenset({"Notification", "SubscriptionConfirmation", "Unsu
 def peel(body: bytes) -> bytes:
     """The source's own body, out of whatever carried it; a body without an envelope is returned as it is.
 
-    Raises MalformedFeedback where the body is larger than any carrier allows. What cannot be read as an envelope is
-    left to the parser, which knows its source and can say what is wrong.
+    Raises MalformedFeedback where the body is larger than any carrier allows, packed or not, or is broken gzip. What
+    cannot be read as an envelope is left to the parser, which knows its source and can say what is wrong.
     """
-    if len(body) > MAX_BYTES:
-        raise MalformedFeedback("envelope", f"{len(body)} bytes are more than the {MAX_BYTES} that a queue carries")
+    if body.startswith(_GZIP):
+        body = _unzipped(body)
+    if len(body) > MOST_BYTES:
+        raise MalformedFeedback("envelope", f"{len(body)} bytes are more than the {MOST_BYTES} that a carrier takes")
     for _ in range(MAX_DEPTH):
         inner = _open(body)
         if inner is None:
@@ -48,6 +53,18 @@ def peel(body: bytes) -> bytes:
         if body.startswith(_BARE):
             return body
     return body
+
+
+def _unzipped(body: bytes) -> bytes:
+    """What is packed in `body`, and not a byte more than is allowed: a little gzip can hold a lot of nothing."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(body, MOST_BYTES + 1)
+    except zlib.error as error:
+        raise MalformedFeedback("envelope", "gzip that cannot be unpacked") from error
+    if not unpacker.eof and len(unpacked) <= MOST_BYTES:
+        raise MalformedFeedback("envelope", "gzip that ends too early")
+    return unpacked
 
 
 def _open(body: bytes) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.errors import MalformedFeedback, ServiceError
 from aftersend.model import Feedback, Key, Kind, Outcome, Status, Suppression
 from aftersend.parsers import read
@@ -79,7 +79,7 @@ def _gather(messages: Sequence[Message], ports: Ports, report: Report) -> dict[K
 
 def _read(message: Message, ports: Ports) -> list[Feedback]:
     body = ports.unpack(message.body) if ports.unpack else message.body
-    facts = read(ports.source, body)
+    facts = read(ports.source, body, message.headers)
     return [_vouched(fact, ports.vouch) for fact in facts] if ports.vouch else facts
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from aftersend.archive import Message
+from aftersend.carrier import Message, unpack
 from aftersend.times import instant
 
 
@@ -33,7 +33,9 @@ def answers_by_item(event: Mapping[str, Any]) -> bool:
 def _message(record: Mapping[str, Any]) -> Message:
     if record.get("eventSource") == "aws:sqs":
         sent = int(record["attributes"]["SentTimestamp"]) / 1000
-        return Message(record["messageId"], record["body"].encode(), datetime.fromtimestamp(sent, UTC))
+        said = {name: each.get("stringValue") or "" for name, each in record.get("messageAttributes", {}).items()}
+        body, headers = unpack(record["body"], said)
+        return Message(record["messageId"], body, datetime.fromtimestamp(sent, UTC), headers)
     if record.get("EventSource") == "aws:sns":
         notice = record["Sns"]
         return Message(notice["MessageId"], notice["Message"].encode(), instant(notice["Timestamp"]))

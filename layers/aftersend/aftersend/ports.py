@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from aftersend.archive import Message
+from aftersend.carrier import Message
 from aftersend.model import Feedback, Key, Outcome, Suppression
 from aftersend.outcome import Classify
 from aftersend.policy import Policy

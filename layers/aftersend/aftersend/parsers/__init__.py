@@ -1,6 +1,7 @@
-"""One parser per source. A parser is pure: `parse(body: bytes) -> list[Feedback]`, bytes in, facts out, no I/O.
+"""One parser per source. A parser is pure: `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/O.
 
 The contract:
+- `headers` are what the carrier said beside the body (`carrier.KEPT`); most parsers have no use for them;
 - one feedback per recipient, in the order of the body; times are the event's own;
 - a type it does not know becomes `Kind.UNKNOWN` with the raw word kept; unknown fields are tolerated;
 - a set-up message, or an event that names no recipient, gives an empty list;
@@ -14,11 +15,12 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
+from aftersend.carrier import NONE, Headers
 from aftersend.envelope import peel
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback
 
-Parse = Callable[[bytes], list[Feedback]]
+Parse = Callable[[bytes, Headers], list[Feedback]]
 
 # By source; a function reads one of them, and does not wait for the others to be imported.
 PARSERS: Final[dict[str, str]] = {"report": "aftersend.parsers.report", "ses": "aftersend.parsers.ses"}
@@ -33,6 +35,6 @@ def parser(source: str) -> Parse:
     return parse
 
 
-def read(source: str, raw: bytes) -> list[Feedback]:
+def read(source: str, raw: bytes, headers: Headers = NONE) -> list[Feedback]:
     """The feedback in `raw`, out of whatever envelope carried it; raises MalformedFeedback where it cannot be read."""
-    return parser(source)(peel(raw))
+    return parser(source)(peel(raw), headers)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
+from aftersend.carrier import NONE, Headers
 from aftersend.errors import UNREADABLE, MalformedFeedback
 from aftersend.model import Engagement, Evidence, Feedback, Kind
 from aftersend.parsers import ses_body as body
@@ -29,7 +30,7 @@ SOURCE: Final = "ses"
 _SET_UP: Final = (b"Successfully validated SNS topic", b"You have chosen to subscribe")
 
 
-def parse(raw: bytes) -> list[Feedback]:
+def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
     """Every fact that one SES body tells, one per recipient.
 
     Raises MalformedFeedback. Set-up messages, events about the account, inbound mail, and opens or clicks of a

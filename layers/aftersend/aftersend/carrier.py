@@ -1,0 +1,73 @@
+"""A body on its way through queues: no byte of it changes, and what its carrier said beside it stays with it.
+
+A queue of SQS carries text, and not every text (SQS API reference, SendMessage: the characters of XML 1.0). A body that
+is no such text travels as base64, and an attribute says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from aftersend.text import cut
+
+Headers = Mapping[str, str]  # names in lower case
+
+NONE: Final[Headers] = {}
+
+# What a parser may need to know beside the body: how it is packed, and which of several queues it lay in.
+KEPT: Final = ("content-type", "content-encoding", "x-queue")
+
+_CODING: Final = "coding"
+_PREFIX: Final = "header."
+_UNFIT: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Message(Struct, frozen=True):
+    """One body as it came: `id` is its id in the queue, `received_at` when the queue took it (UTC)."""
+
+    id: str
+    body: bytes
+    received_at: datetime
+    headers: dict[str, str] = {}  # of KEPT, those that its carrier gave
+
+
+def kept(headers: Headers) -> dict[str, str]:
+    """Those of `headers` that travel with a body, whatever the case of their names."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {name: cut(lower[name], 256) for name in KEPT if lower.get(name)}
+
+
+def pack(body: bytes, headers: Headers = NONE) -> tuple[str, dict[str, str]]:
+    """The text and the attributes that `unpack` makes the same body and headers of."""
+    attributes = {_PREFIX + name: value for name, value in kept(headers).items()}
+    text = _as_text(body)
+    if text is not None:
+        return text, attributes
+    return base64.b64encode(body).decode(), {_CODING: "base64", **attributes}
+
+
+def _as_text(body: bytes) -> str | None:
+    """The body as a text that a queue takes, or None where it is none."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text and not _UNFIT.search(text) else None
+
+
+def unpack(text: str, attributes: Headers) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers that were packed; a text that came without our attributes is the body itself."""
+    headers = kept({name.removeprefix(_PREFIX): value for name, value in attributes.items() if _PREFIX in name})
+    if attributes.get(_CODING) == "base64":
+        try:
+            return base64.b64decode(text, validate=True), headers
+        except binascii.Error:  # somebody else's attribute of this name
+            pass
+    return text.encode(), headers
