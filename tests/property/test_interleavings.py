@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from aftersend import policy
 from aftersend.ingest import ingest
-from aftersend.model import Evidence, Feedback, Kind, Suppression
+from aftersend.model import Act, Decision, Evidence, Feedback, Kind
 from aftersend.steps import Errand, Put, ReadSuppression, Refused, settle
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
@@ -57,6 +57,17 @@ CASES = {
     "hard and a complaint": Case(
         [], [[bounce(1, "hard")], [fact(Kind.COMPLAINED, 2, message="told:1")]], "complaint hard"
     ),
+    "hard, and a delivery after it": Case([], [[bounce(1, "hard")], [LATE]], "hard"),
+    "hard, and a delivery before it": Case([], [[bounce(9.5, "hard")], [LATE]], "hard"),
+    "hard twice, and a delivery between": Case([bounce(1, "hard")], [[LATE], [bounce(9.5, "hard", "told:8")]], "hard"),
+    "hard, and two deliveries": Case(
+        [], [[bounce(1, "hard")], [LATE], [fact(Kind.DELIVERED, 3, message="told:8")]], "hard"
+    ),
+    "hard, the fifth, and a delivery": Case(FOUR, [[bounce(1, "hard", "told:7")], [FIFTH], [LATE]], "hard"),
+    "hard, and a delivery that is taken back": Case(
+        [LATE], [[bounce(1, "hard")], [bounce(9.5, "block", "told:6")]], "hard"
+    ),
+    "on the provider's list, and hard": Case([], [[bounce(1, "listed")], [bounce(2, "hard")]], "hard provider"),
     "a complaint and its withdrawal": Case(
         [], [[fact(Kind.COMPLAINED, 1)], [fact(Kind.COMPLAINT_WITHDRAWN, 2)]], "complaint"
     ),
@@ -152,15 +163,9 @@ def test_a_crash_before_any_step_of_any_worker_heals_when_the_batch_comes_again(
 def _release(store: Any) -> None:
     """A person lifts the suppression as of day 9, and the streak is settled again."""
     key = ANN, "*"
+    release = Decision(at=RELEASED, by="a person", act=Act.RELEASED)
     current = store.answer(ReadSuppression(key))
-    while True:
-        before = current or Suppression(recipient=ANN)
-        after = replace(before, released_at=RELEASED, released_by="a person", version=before.version + 1)
-        refused = store.answer(Put(after))
-        if not isinstance(refused, Refused):
-            break
-        current = refused.current
-    steps, answer = settle(Errand(key, recount=True), after, POLICY), None
+    steps, answer = settle(Errand(key, recount=True, decisions=(release,)), current, POLICY), None
     try:
         while True:
             answer = store.answer(steps.send(answer))
@@ -179,7 +184,7 @@ def test_a_release_at_the_same_time_neither_loses_nor_is_lost(arrival: Feedback)
     for state in explorer.ends().values():
         found = stored(explorer.store(state))
         row = found.suppressions[ANN, "*"]
-        found.suppressions[ANN, "*"] = replace(row, released_by=None)
+        found.suppressions[ANN, "*"] = replace(row, released_by=None, history=())
         wrong = differences(found, right)
         assert not wrong, "\n".join([*explorer.trace(state), *wrong])
     assert explorer.visited > 25

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from aftersend import items, suppression
 from aftersend import store as stores
-from aftersend.model import Feedback, Key, Outcome, Suppression
+from aftersend.causes import claim, contradiction, streak, vouched
+from aftersend.model import CauseKind, Feedback, Key, Outcome, Suppression
 from aftersend.outcome import Classify, absorb
-from aftersend.policy import Policy, claim, streak, vouched
+from aftersend.policy import Policy
 
 
 class Tables(Struct, frozen=True):
@@ -73,7 +74,10 @@ def expected(
     for recipient in {outcome.recipient for outcome in outcomes}:
         row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
         theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]
-        rows[row.key] = suppression.with_streak(row, streak(theirs, policy, row.released_at))
+        row = suppression.with_streak(row, streak(theirs, policy, row.released_at))
+        if (hard := row.causes.get(CauseKind.HARD)) is not None:
+            row = suppression.with_contradiction(row, contradiction(theirs, hard, policy))
+        rows[row.key] = row
     return tables(outcomes, rows.values())
 
 

@@ -25,6 +25,7 @@ VERDICTS: Final = {
     "full": Verdict(klass=Class.SOFT, reason=Reason.MAILBOX_FULL, rule="test.full"),
     "block": Verdict(klass=Class.BLOCK, reason=Reason.BLOCKED, rule="test.block"),
     "ignore": Verdict(klass=Class.IGNORE, reason=Reason.GREYLISTED, rule="test.ignore"),
+    "listed": Verdict(klass=Class.IGNORE, reason=Reason.SUPPRESSED, rule="test.listed"),
     "large": Verdict(klass=Class.IGNORE, reason=Reason.MESSAGE_TOO_LARGE, rule="test.large"),
     "unclear": Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="test.unclear"),
 }

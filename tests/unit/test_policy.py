@@ -6,14 +6,20 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from aftersend.causes import claim, counts, sign_of_life, streak
 from aftersend.errors import ConfigurationError
 from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Verdict
 from aftersend.outcome import absorb
-from aftersend.policy import claim, counts, load, proof_of_life, streak
+from aftersend.policy import load
 from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact
 
 POLICY = load()
 DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(milliseconds=1)
+
+
+def _alive_at(outcome: Outcome) -> datetime | None:
+    sign = sign_of_life(outcome)
+    return sign.occurred_at if sign else None
 
 
 def _outcome(*facts: Feedback) -> Outcome:
@@ -40,6 +46,9 @@ CLAIMS = [
     (Kind.BOUNCED, "ignore", None, None, None),
     (Kind.BOUNCED, "unclear", None, None, None),
     (Kind.COMPLAINED, None, None, CauseKind.COMPLAINT, "*"),
+    (Kind.COMPLAINED, None, "news", CauseKind.COMPLAINT, "*"),
+    (Kind.BOUNCED, "listed", None, CauseKind.PROVIDER, "*"),
+    (Kind.REJECTED, "listed", None, CauseKind.PROVIDER, "*"),
     (Kind.UNSUBSCRIBED, None, "news", CauseKind.UNSUBSCRIBED, "news"),
     (Kind.UNSUBSCRIBED, None, None, CauseKind.UNSUBSCRIBED, "*"),
     (Kind.SENT, None, None, None, None),
@@ -75,7 +84,7 @@ def test_what_one_fact_does(
     [(Kind.COMPLAINT_WITHDRAWN, CauseKind.COMPLAINT), (Kind.SUBSCRIBED, CauseKind.UNSUBSCRIBED)],
 )
 def test_what_takes_a_cause_back(kind: Kind, cause: CauseKind) -> None:
-    said = claim(fact(kind, 1, scope="news"), None, POLICY)
+    said = claim(fact(kind, 1, scope="news"), None, load("[complaint]\neverywhere = false"))
     assert said is not None
     assert (said.scope, said.kind, said.cause.first, said.cause.latest) == ("news", cause, None, None)
     assert said.cause.withdrawn is not None
@@ -154,23 +163,23 @@ def test_a_proof_of_life_ends_what_came_before_it(kind: Kind, day: int, stands: 
 
 def test_what_was_refused_in_the_end_proves_no_life_but_what_was_opened_does() -> None:
     delivered, opened = fact(Kind.DELIVERED, 1), fact(Kind.OPENED, 2)
-    assert proof_of_life(_outcome(delivered)) == delivered.occurred_at
-    assert proof_of_life(_outcome(delivered, bounce(2, "block"))) is None
-    assert proof_of_life(_outcome(delivered, opened, bounce(2, "block"))) == opened.occurred_at
-    assert proof_of_life(_outcome(fact(Kind.SENT, 1))) is None
-    assert proof_of_life(_outcome(fact(Kind.DEFERRED, 1, "full"))) is None
+    assert _alive_at(_outcome(delivered)) == delivered.occurred_at
+    assert _alive_at(_outcome(delivered, bounce(2, "block"))) is None
+    assert _alive_at(_outcome(delivered, opened, bounce(2, "block"))) == opened.occurred_at
+    assert _alive_at(_outcome(fact(Kind.SENT, 1))) is None
+    assert _alive_at(_outcome(fact(Kind.DEFERRED, 1, "full"))) is None
 
 
 def test_the_last_proof_of_life_counts_and_no_fact_moves_it_back() -> None:
     """Law 1: an earlier delivery that comes late must not bring back bounces that a later sign of life has ended."""
     late = fact(Kind.AUTO_REPLIED, 5)
-    assert proof_of_life(_outcome(late, fact(Kind.DELIVERED, 1))) == late.occurred_at
-    assert proof_of_life(_outcome(fact(Kind.DELIVERED, 5), fact(Kind.DELIVERED, 1))) == late.occurred_at
+    assert _alive_at(_outcome(late, fact(Kind.DELIVERED, 1))) == late.occurred_at
+    assert _alive_at(_outcome(fact(Kind.DELIVERED, 5), fact(Kind.DELIVERED, 1))) == late.occurred_at
 
 
 def test_who_complains_has_a_mailbox_that_works() -> None:
     delivered, complained = fact(Kind.DELIVERED, 1), fact(Kind.COMPLAINED, 2)
-    assert proof_of_life(_outcome(delivered, complained)) == complained.occurred_at
+    assert _alive_at(_outcome(delivered, complained)) == complained.occurred_at
 
 
 def test_only_what_decides_an_outcome_counts_once() -> None:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aftersend.errors import ContentionExhausted
-from aftersend.model import Cause, CauseKind, Feedback, Kind, Outcome, Suppression
+from aftersend.causes import Claim, claim, streak
+from aftersend.errors import ContentionExhausted, VersionMoved
+from aftersend.model import Act, Cause, CauseKind, Decision, Feedback, Kind, Mark, Outcome, Suppression
 from aftersend.outcome import absorb
-from aftersend.policy import Claim, claim, load, streak
+from aftersend.policy import load
 from aftersend.steps import MAX_TRIES, Errand, Put, ReadOutcomes, ReadSuppression, Refused, record, settle
-from tests.support.words import ANN, bounce, classify, fact
+from aftersend.suppression import absorb as absorb_claims
+from aftersend.suppression import with_contradiction
+from tests.support.words import ANN, VERDICTS, bounce, classify, fact
 
 POLICY = load()
 EVERYWHERE = ANN, "*"
@@ -87,15 +90,74 @@ def test_whoever_loses_every_time_gives_up() -> None:
         _run(record(None, [bounce(1)], classify), [Refused(each) for each in others])
     others_too = [Refused(_with(number + 1)) for number in range(MAX_TRIES)]
     with pytest.raises(ContentionExhausted):
-        _run(settle(Errand(EVERYWHERE, _claims(bounce(1, "hard"))), None, POLICY), others_too)
+        _run(settle(Errand(EVERYWHERE, _claims(fact(Kind.COMPLAINED, 1))), None, POLICY), others_too)
 
 
 def test_a_claim_costs_one_write_and_no_read() -> None:
-    hard = _claims(bounce(1, "hard"))
-    [put], after = _run(settle(Errand(EVERYWHERE, hard), None, POLICY), [None])
-    assert put == Put(_with(1, None, bounce(1, "hard")))
+    complaint = _claims(fact(Kind.COMPLAINED, 1))
+    [put], after = _run(settle(Errand(EVERYWHERE, complaint), None, POLICY), [None])
+    assert put == Put(_with(1, None, fact(Kind.COMPLAINED, 1)))
     assert after == put.item
-    assert _run(settle(Errand(EVERYWHERE, hard), after, POLICY), []) == ([], after)
+    assert _run(settle(Errand(EVERYWHERE, complaint), after, POLICY), []) == ([], after)
+
+
+def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
+    """A delivery may contradict it that was stored before, or meanwhile."""
+    hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="told:2")
+    written = _with(1, None, hard)
+    sign = Mark(at=delivered.occurred_at, feedback=delivered.id, message="told:2", source="told")
+    contradicted = replace(with_contradiction(written, sign), version=2)
+    outcomes = [_stored(hard), _stored(delivered)]
+    requests, after = _run(
+        settle(Errand(EVERYWHERE, _claims(hard)), None, POLICY),
+        [outcomes[:1], None, written, outcomes, None, contradicted, outcomes],
+    )
+    assert [request.item for request in requests if isinstance(request, Put)] == [written, contradicted]
+    assert after == contradicted
+
+
+def test_a_person_decides_of_what_they_have_seen() -> None:
+    release = Decision(at=bounce(9).occurred_at, by="a person", act=Act.RELEASED, note="asked by phone")
+    seen = _with(3, None, fact(Kind.COMPLAINED, 1))
+    [put], after = _run(settle(Errand(EVERYWHERE, decisions=(release,), expect=3), seen, POLICY), [None])
+    assert (after, put.item.released_at, put.item.history) == (put.item, release.at, (release,))
+    with pytest.raises(VersionMoved, match="version 3"):
+        _run(settle(Errand(EVERYWHERE, decisions=(release,), expect=2), seen, POLICY), [])
+    with pytest.raises(VersionMoved, match="version 4"):
+        _run(
+            settle(Errand(EVERYWHERE, decisions=(release,), expect=3), seen, POLICY),
+            [Refused(replace(seen, version=4))],
+        )
+
+
+def test_a_look_settles_an_outcome_until_something_later_comes() -> None:
+    unclear = _stored(bounce(1, "unclear"))
+    look = Decision(at=bounce(2).occurred_at, by="a person", act=Act.RESOLVED)
+    [put], outcome = _run(record(unclear, [], classify, look=look), [None])
+    assert (unclear.review, outcome.review, put.item.resolved) == ("undetermined", None, look)
+    assert _run(record(outcome, [], classify, look=look), []) == ([], outcome)
+    _, early = _run(record(outcome, [bounce(1.5, "unclear")], classify), [None])
+    _, late = _run(record(outcome, [bounce(3, "unclear")], classify), [None])
+    assert (early.review, late.review) == (None, "undetermined")
+
+
+def test_changed_rules_are_written_where_they_change_something() -> None:
+    before = _stored(bounce(1), version=4)
+    assert _run(record(before, [], classify, afresh=True), []) == ([], before)
+    [put], after = _run(record(before, [], lambda _: VERDICTS["hard"], afresh=True), [None])
+    assert (after, after.verdict, after.version) == (put.item, VERDICTS["hard"], 5)
+
+
+def test_a_suppression_is_rebuilt_from_what_the_outcomes_say_now() -> None:
+    """What rests on outcomes that are gone stays; so does what a person wrote down."""
+    expired = bounce(-300, "hard", "told:old")
+    known = absorb_claims(_with(3, None, bounce(1, "hard")), _claims(expired))
+    outcomes = [_stored(bounce(1, "hard"))]
+    steps = settle(Errand(EVERYWHERE, rebuild=lambda _: []), known, POLICY)
+    left = replace(_with(4, None, expired), recipient=ANN)
+    requests, after = _run(steps, [outcomes, None, left, outcomes])
+    assert requests[0] == ReadOutcomes(ANN)
+    assert after == left
 
 
 def test_nothing_to_say_costs_nothing() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftersend.causes import Claim, claim
 from aftersend.model import Cause, CauseKind, Kind, Mark, Suppression
-from aftersend.policy import Claim, claim, load
+from aftersend.policy import load
 from aftersend.suppression import absorb, active, lapses_at, with_streak
 from tests.support.words import ANN, START, bounce, classify, fact
 

@@ -7,6 +7,7 @@ AftersendError
 ├── ServiceError             ours: the message goes back to its queue and is tried again
 │   ├── StoreUnavailable     a table, bucket or queue did not answer
 │   └── ContentionExhausted  every conditional write lost against another writer
+├── VersionMoved             a person's: somebody else wrote what they had looked at
 └── ConfigurationError       the operator's: says which field, raised at start
 """
 
@@ -47,6 +48,14 @@ class ServiceError(AftersendError):
 
 class StoreUnavailable(ServiceError):
     """A table, bucket or queue did not answer, or refused us."""
+
+
+class VersionMoved(AftersendError):
+    """Somebody else has written since: what is stored is another version than the one that was expected."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"version {version} is stored")
+        self.version = version
 
 
 class ContentionExhausted(ServiceError):

@@ -144,4 +144,4 @@ def _slim(fact: Feedback) -> Feedback:
         evidence = Evidence(attempt=evidence.attempt, derived=evidence.derived, forgeable=evidence.forgeable)
     if seen is not None:
         seen = Engagement(machine=seen.machine)
-    return replace(fact, evidence=evidence, engagement=seen, received_as=None, scope=None)
+    return replace(fact, evidence=evidence, engagement=seen, received_as=None)

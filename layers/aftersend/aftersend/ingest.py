@@ -15,10 +15,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from aftersend.carrier import Message
+from aftersend.causes import STREAMED, Claim, claim, counts, vouched
 from aftersend.errors import MalformedFeedback, ServiceError
 from aftersend.model import Feedback, Key, Kind, Outcome, Status, Suppression
 from aftersend.parsers import read
-from aftersend.policy import Claim, Policy, claim, counts, vouched
+from aftersend.policy import Policy
 from aftersend.ports import Ports, Report, Store
 from aftersend.steps import Answer, Errand, Refused, Request, record, settle
 from aftersend.unqualified import deserves_a_rule
@@ -80,7 +81,17 @@ def _gather(messages: Sequence[Message], ports: Ports, report: Report) -> dict[K
 def _read(message: Message, ports: Ports) -> list[Feedback]:
     body = ports.unpack(message.body) if ports.unpack else message.body
     facts = read(ports.source, body, message.headers)
+    if ports.policy.streams:
+        facts = [_routed(fact, ports.policy) for fact in facts]
     return [_vouched(fact, ports.vouch) for fact in facts] if ports.vouch else facts
+
+
+def _routed(fact: Feedback, policy: Policy) -> Feedback:
+    """The fact in the stream that its sender's mail belongs to, where it names none itself."""
+    if fact.kind not in STREAMED or fact.scope or fact.context is None or not fact.context.sender:
+        return fact
+    stream = policy.stream_of(fact.context.sender)
+    return replace(fact, scope=stream, id="") if stream else fact
 
 
 def _vouched(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:

@@ -17,6 +17,7 @@ from aftersend.model import (
     CauseKind,
     Class,
     Context,
+    Decision,
     Engagement,
     Evidence,
     Feedback,
@@ -24,11 +25,12 @@ from aftersend.model import (
     Kind,
     Outcome,
     Reason,
+    Reverted,
     Status,
     Suppression,
     Verdict,
 )
-from aftersend.suppression import lapses_at
+from aftersend.suppression import lapses_at, review
 from aftersend.times import UNKNOWN, instant, iso
 
 Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"BOOL": …}, {"M": …}
@@ -65,6 +67,9 @@ class _Fact(Struct, frozen=True, omit_defaults=True, rename={"occurred_at": "at"
 _encode: Final = msgspec.json.Encoder().encode
 _decode_facts: Final = msgspec.json.Decoder(list[_Fact]).decode
 _decode_causes: Final = msgspec.json.Decoder(dict[CauseKind, Cause]).decode
+_decode_decision: Final = msgspec.json.Decoder(Decision).decode
+_decode_history: Final = msgspec.json.Decoder(tuple[Decision, ...]).decode
+_decode_reverted: Final = msgspec.json.Decoder(tuple[Reverted, ...]).decode
 
 
 def outcome_key(key: Key) -> Item:
@@ -97,6 +102,8 @@ def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
         item["auto_replied"] = {"BOOL": True}
     if outcome.review:
         item["review"] = {"S": outcome.review}
+    if outcome.resolved is not None:
+        item["resolved"] = {"S": _encode(outcome.resolved).decode()}
     if outcome.saturated:
         item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
     if outcome.last_at > UNKNOWN:
@@ -120,6 +127,7 @@ def outcome_of(item: Item) -> Outcome:
         auto_replied="auto_replied" in item,
         review=item["review"]["S"] if "review" in item else None,
         saturated=tuple(kind["S"] for kind in item["saturated"]["L"]) if "saturated" in item else (),
+        resolved=_decode_decision(item["resolved"]["S"]) if "resolved" in item else None,
         version=int(item["version"]["N"]),
         **derived,
     )
@@ -136,12 +144,18 @@ def suppression_item(suppression: Suppression, retention: timedelta, now: dateti
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
     if latest:
         item |= {"day": {"S": iso(max(latest))[:10]}, "at": {"S": iso(max(latest))}}
-    if suppression.released_at is not None:
-        item["released_at"] = {"S": iso(suppression.released_at)}
+    if review(suppression) is not None:
+        item["review"] = {"S": "contradicted"}
+    for name in ("released_at", "forced_at"):
+        if (moment := getattr(suppression, name)) is not None:
+            item[name] = {"S": iso(moment)}
     for name in ("released_by", "note"):
         if text := getattr(suppression, name):
             item[name] = {"S": text}
-    if not suppression.causes and suppression.released_at is None:
+    for name in ("reverted", "history"):
+        if several := getattr(suppression, name):
+            item[name] = {"S": _encode(several).decode()}
+    if not suppression.causes and not suppression.history and suppression.released_at is None:
         item["expires_at"] = _epoch(now + TOMBSTONE)
     elif (lapse := lapses_at(suppression)) is not None:
         item["expires_at"] = _epoch(lapse + retention)
@@ -157,6 +171,9 @@ def suppression_of(item: Item) -> Suppression:
         released_at=instant(item["released_at"]["S"]) if "released_at" in item else None,
         released_by=item["released_by"]["S"] if "released_by" in item else None,
         note=item["note"]["S"] if "note" in item else None,
+        forced_at=instant(item["forced_at"]["S"]) if "forced_at" in item else None,
+        reverted=_decode_reverted(item["reverted"]["S"]) if "reverted" in item else (),
+        history=_decode_history(item["history"]["S"]) if "history" in item else (),
         version=int(item["version"]["N"]),
     )
 

@@ -14,13 +14,15 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
-from aftersend.words import CauseKind, Class, Kind, Phase, Reason, Status
+from aftersend.words import Act, CauseKind, Class, Kind, Phase, Reason, Status
 
 __all__ = [
+    "Act",
     "Cause",
     "CauseKind",
     "Class",
     "Context",
+    "Decision",
     "Engagement",
     "Evidence",
     "Feedback",
@@ -30,6 +32,7 @@ __all__ = [
     "Outcome",
     "Phase",
     "Reason",
+    "Reverted",
     "Status",
     "Suppression",
     "Verdict",
@@ -135,6 +138,28 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     rule: str  # id of the deciding rule
 
 
+class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a person decided of a suppression or an outcome: a fact too, so decisions come in any order."""
+
+    at: datetime
+    by: str  # who: the caller's identity, as the API knows it
+    act: Act
+    note: str | None = None  # why
+    force: bool = False  # of a release: complaints too
+    until: datetime | None = None  # of an addition: its end
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            said = (self.at, self.by, self.act, self.note, self.force, self.until)
+            force_setattr(self, "id", blake2b(_encode(said), digest_size=10).hexdigest())
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """The one total order of decisions."""
+        return self.at, self.id
+
+
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of one message and one recipient: the set of its feedback, and what follows from it.
 
@@ -162,6 +187,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     auto_replied: bool = False
     review: str | None = None  # why a person should look: undetermined, content, contradicted
     saturated: tuple[str, ...] = ()  # kinds whose bound was reached: their counts mean "or more"
+    resolved: Decision | None = None  # the last time that a person looked; what was known by then needs no review
     version: int = 0
 
     @property
@@ -197,8 +223,17 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     first: Mark | None = None
     latest: Mark | None = None
     withdrawn: Mark | None = None
+    contradicted: Mark | None = None  # of a hard bounce: the last sign of life after it
     count: int | None = None  # bounces of a streak
     until: datetime | None = None  # None has no end
+
+
+class Reverted(Struct, frozen=True, order=True, gc=False):
+    """Evidence that does not count: of one reason, from `since` up to `until`, both included."""
+
+    since: datetime
+    until: datetime
+    reason: str
 
 
 class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -207,9 +242,12 @@ class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     recipient: str
     scope: str = "*"
     causes: dict[CauseKind, Cause] = {}
-    released_at: datetime | None = None
+    released_at: datetime | None = None  # evidence up to then no longer counts, but for complaints
     released_by: str | None = None
-    note: str | None = None
+    note: str | None = None  # why it was released
+    forced_at: datetime | None = None  # evidence up to then no longer counts, complaints neither
+    reverted: tuple[Reverted, ...] = ()
+    history: tuple[Decision, ...] = ()  # who decided what: the last ones, in their order
     version: int = 0
 
     @property

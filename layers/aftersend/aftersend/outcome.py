@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from aftersend.facts import BOUNDS, contexts, union
-from aftersend.model import Class, Context, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
 
 Classify = Callable[[Feedback], Verdict | None]
 
@@ -44,20 +44,40 @@ ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kin
 _CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
 
 
-def absorb(stored: Outcome | None, new: Sequence[Feedback], classify: Classify) -> Outcome:
-    """The outcome that knows all that `stored` knows and all of `new`, which is not empty and of one key.
+def absorb(
+    stored: Outcome | None,
+    new: Sequence[Feedback],
+    classify: Classify,
+    *,
+    look: Decision | None = None,
+    afresh: bool = False,
+) -> Outcome:
+    """The outcome that knows all that `stored` knows and all of `new`, which are of one key; one of both is something.
 
-    Returns `stored` itself where `new` adds nothing: there is nothing to write then.
+    `look` is a person's, `afresh` says that the rules have changed. Returns `stored` itself where nothing is added:
+    there is nothing to write then.
     """
     before = stored.feedback if stored else ()
     context = contexts(stored.context if stored else Context(), new)
     facts = union(before, new)
-    if stored is not None and facts == before and context == stored.context:
+    looks = [each for each in (stored.resolved if stored else None, look) if each is not None]
+    resolved = max(looks, key=lambda each: each.order, default=None)
+    if stored is None:
+        return fold(facts, context, classify, resolved=resolved)
+    if not afresh and facts == before and context == stored.context and resolved == stored.resolved:
         return stored
-    return fold(facts, context, classify, version=stored.version if stored else 0)
+    outcome = fold(facts, context, classify, resolved=resolved, version=stored.version)
+    return stored if outcome == stored else outcome
 
 
-def fold(facts: tuple[Feedback, ...], context: Context, classify: Classify, *, version: int = 0) -> Outcome:
+def fold(
+    facts: tuple[Feedback, ...],
+    context: Context,
+    classify: Classify,
+    *,
+    resolved: Decision | None = None,
+    version: int = 0,
+) -> Outcome:
     """What follows from a set of facts that is not empty, of one message and one recipient, in its order."""
     by_kind: dict[Kind, list[Feedback]] = {}
     for fact in facts:
@@ -68,6 +88,7 @@ def fold(facts: tuple[Feedback, ...], context: Context, classify: Classify, *, v
     opened, clicked = by_kind.get(Kind.OPENED, []), by_kind.get(Kind.CLICKED, [])
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
     status = Status.DELIVERED if _is_withdrawn(speaker, complaint) else RANKS[speaker.kind][1]
+    looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
     bounced = [speaker] if status is Status.BOUNCED else by_kind.get(Kind.BOUNCED, [])
     return Outcome(
         message=speaker.message,
@@ -89,8 +110,11 @@ def fold(facts: tuple[Feedback, ...], context: Context, classify: Classify, *, v
         clicks=len(clicked),
         attempts=_attempts(facts, by_kind),
         auto_replied=Kind.AUTO_REPLIED in by_kind,
-        review=_review(speaker, status, verdict, engaged),
+        review=None
+        if resolved and facts[-1].occurred_at <= resolved.at
+        else _review(speaker, status, verdict, engaged),
         saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
+        resolved=resolved,
         version=version,
     )
 

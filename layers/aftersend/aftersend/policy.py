@@ -1,14 +1,12 @@
-"""When an address is suppressed. Pure: feedback, verdicts, outcomes and a policy in; causes out.
+"""The document that says when an address is suppressed: its shape, its defaults, its overrides. Pure.
 
-The defaults stand in `policy.toml`, each with its meaning. Five soft bounces in a row are a streak when each is at
-least a day after the one before and at most ten days, and nothing was delivered or engaged with after them. One that
-was once long enough stands until it lapses, also when a lone bounce follows later.
+The defaults stand in `policy.toml`, each with its meaning. A document of the operator's overrides single fields, for
+all addresses, for those of one channel, or for one stream of mail. What follows from it is computed in `causes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
 from typing import Annotated, Any, Final
@@ -16,25 +14,36 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from aftersend import address
 from aftersend.errors import ConfigurationError
-from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Mark, Outcome, Reason, Status, Verdict
-from aftersend.outcome import ENGAGEMENT
-from aftersend.times import UNKNOWN
+from aftersend.model import Class, Reason, Verdict
 from aftersend.vocabulary import MEANINGS
 
 _Count = Annotated[int, Meta(ge=2, le=100)]
 _Hours = Annotated[int, Meta(ge=0, le=24 * 365)]
 _Days = Annotated[int, Meta(ge=1, le=3650)]
-
+_Lapse = Annotated[int, Meta(ge=0, le=3650)]
+_Stream = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 _ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
 _SEVERITY: Final = {Class.IGNORE: 0, Class.SOFT: 1, Class.HARD: 2}
+_CHANNELS: Final = frozenset({"email", "sms", "push"})
+# What a stream may have of its own; everything else is about the address, whatever was sent there.
+_OF_STREAMS: Final = frozenset({"complaint", "unsubscribed"})
+_OF_CHANNELS: Final = _OF_STREAMS | {"hard", "streak", "pause", "provider", "classes"}
 
 
 class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether a rule suppresses at all."""
+    """Whether a rule suppresses at all, and for how long."""
 
     suppress: bool
+    lapse_days: _Lapse  # after the latest evidence; 0 has no end
+
+
+class Wish(Switch, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same for what a recipient wants, who may mean one stream or all of them."""
+
+    everywhere: bool
 
 
 class Streak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +54,15 @@ class Streak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     apart_hours: _Hours
     gap_days: _Days
     lapse_days: _Days
+    full_lapse_days: _Days
+
+
+class Pause(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a recipient's system wants to be left alone for a while."""
+
+    suppress: bool
+    hours: Annotated[int, Meta(ge=1, le=24 * 365)]
+    words: frozenset[str]
 
 
 class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,11 +75,31 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole document; see `policy.toml` for every field's meaning."""
 
     hard: Switch
-    complaint: Switch
-    unsubscribed: Switch
+    complaint: Wish
+    unsubscribed: Wish
     streak: Streak
+    pause: Pause
+    provider: Switch
     report: Reports
     classes: dict[Reason, Class]
+    streams: dict[str, _Stream]
+    variants: dict[tuple[str, str], Policy] = {}  # by channel and stream, "" for any; made by `load`
+
+    def of(self, recipient: str, stream: str | None = None) -> Policy:
+        """What holds for this recipient ("sms:+15550100") in this stream; a stream's own word comes first."""
+        if not self.variants:
+            return self
+        channel = recipient.partition(":")[0]
+        wanted = ((channel, stream or ""), ("", stream or ""), (channel, ""))
+        return next((self.variants[each] for each in wanted if each in self.variants), self)
+
+    def stream_of(self, sender: str) -> str | None:
+        """The stream that mail of `sender` belongs to: by its address, else by its domain, else the one for all."""
+        if not self.streams:
+            return None
+        bare = address.email(sender).removeprefix("email:")
+        wanted = (bare, "@" + bare.rpartition("@")[2], "*")
+        return next((self.streams[each] for each in wanted if each in self.streams), None)
 
     def class_of(self, verdict: Verdict) -> Class:
         """The class that counts for suppression: the verdict's, or a milder one that the policy names for it."""
@@ -71,22 +109,29 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return named
 
 
-class Claim(Struct, frozen=True):
-    """What one feedback says about the suppression of its recipient in one scope."""
-
-    recipient: str
-    scope: str
-    kind: CauseKind
-    cause: Cause
-
-
 def load(document: str = "") -> Policy:
     """The shipped policy, overridden by `document` (TOML); raises ConfigurationError that names the wrong field."""
     try:
-        given = msgspec.toml.decode(document) if document else {}
-        policy = msgspec.convert(_overridden(_shipped(), given), Policy)
-    except msgspec.DecodeError as error:  # ValidationError is one of these: it names the field
+        given = dict(msgspec.toml.decode(document)) if document else {}
+    except msgspec.DecodeError as error:
         raise ConfigurationError(f"policy: {error}") from error
+    channels = _tables(given, "channel", _CHANNELS, _OF_CHANNELS)
+    streams = _tables(given, "stream", None, _OF_STREAMS)
+    base = _overridden(_shipped(), given)
+    variants = {
+        (channel, stream): _policy(_overridden(_overridden(base, of_channel), of_stream), f"{channel} {stream}".strip())
+        for channel, of_channel in [("", {}), *channels.items()]
+        for stream, of_stream in [("", {}), *streams.items()]
+        if channel or stream
+    }
+    return msgspec.structs.replace(_policy(base), variants=variants)
+
+
+def _policy(document: Mapping[str, Any], which: str = "") -> Policy:
+    try:
+        policy = msgspec.convert(document, Policy)
+    except msgspec.ValidationError as error:  # it names the field
+        raise ConfigurationError(f"policy{which and f' of {which}'}: {error}") from error
     _check(policy)
     return policy
 
@@ -94,6 +139,24 @@ def load(document: str = "") -> Policy:
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
     return dict(msgspec.toml.decode((files("aftersend") / "policy.toml").read_bytes()))
+
+
+def _tables(
+    given: dict[str, Any], name: str, known: Iterable[str] | None, allowed: frozenset[str]
+) -> dict[str, dict[str, Any]]:
+    """Takes the overrides for each channel or stream out of `given`; raises ConfigurationError that names the field."""
+    tables = given.pop(name, {})
+    if not isinstance(tables, dict):
+        raise ConfigurationError(f"policy: Expected `object` - at `$.{name}`")
+    for key, table in tables.items():
+        if known is not None and key not in known:
+            raise ConfigurationError(f"policy: {key!r} is not one of {', '.join(sorted(known))} - at `$.{name}`")
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"policy: Expected `object` - at `$.{name}.{key}`")
+        for field in table:
+            if field not in allowed:
+                raise ConfigurationError(f"policy: a {name} has no {field!r} of its own - at `$.{name}.{key}`")
+    return tables
 
 
 def _overridden(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,109 +179,5 @@ def _check(policy: Policy) -> None:
             raise ConfigurationError(f"policy: {reason.value} is never the recipient's fault - at `$.classes.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
         raise ConfigurationError("policy: apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
-
-
-# What each kind of feedback does: which cause it supports, or takes back.
-_SUPPORTS: Final = {Kind.COMPLAINED: CauseKind.COMPLAINT, Kind.UNSUBSCRIBED: CauseKind.UNSUBSCRIBED}
-_WITHDRAWS: Final = {Kind.COMPLAINT_WITHDRAWN: CauseKind.COMPLAINT, Kind.SUBSCRIBED: CauseKind.UNSUBSCRIBED}
-_REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
-
-
-def claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | None:
-    """What `fact` alone says about suppression: at most one thing. Streaks are another matter: see `streak`."""
-    scope = fact.scope or "*"
-    if kind := _WITHDRAWS.get(fact.kind):
-        return Claim(fact.recipient, scope, kind, Cause(withdrawn=_mark(fact, verdict)))
-    if fact.kind in _REFUSALS and verdict is not None and policy.class_of(verdict) is Class.HARD:
-        kind = CauseKind.HARD
-    else:
-        kind = _SUPPORTS.get(fact.kind)
-    if kind is None or not getattr(policy, kind).suppress:
-        return None
-    mark = _mark(fact, verdict)
-    return Claim(fact.recipient, scope, kind, Cause(first=mark, latest=mark))
-
-
-def _mark(fact: Feedback, verdict: Verdict | None) -> Mark:
-    return Mark(
-        at=fact.occurred_at,
-        feedback=fact.id,
-        message=fact.message,
-        source=fact.source,
-        reason=verdict.reason if verdict else None,
-        rule=verdict.rule if verdict else None,
-        word=fact.evidence.word if fact.evidence else None,
-    )
-
-
-def vouched(outcome: Outcome, policy: Policy) -> bool:
-    """Whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
-    if not policy.report.require_proof:
-        return True
-    return any(fact.evidence is None or not fact.evidence.forgeable for fact in outcome.feedback)
-
-
-def counts(outcome: Outcome, policy: Policy) -> bool:
-    """Whether this outcome is a soft bounce that a streak counts."""
-    verdict = outcome.verdict
-    return outcome.status is Status.BOUNCED and verdict is not None and policy.class_of(verdict) is Class.SOFT
-
-
-_ARRIVED: Final = frozenset({Status.DELIVERED, Status.COMPLAINED})
-# What a person or their mailbox does, whatever became of the message besides; and what only says that it arrived.
-_ALIVE: Final = ENGAGEMENT | {Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN}
-_RECEIVED: Final = _ALIVE | {Kind.DELIVERED, Kind.AUTO_REPLIED}
-
-
-def proof_of_life(outcome: Outcome) -> datetime | None:
-    """When the recipient's mailbox was last seen to work, as this outcome knows. More facts never move it back."""
-    kinds = _RECEIVED if outcome.status in _ARRIVED else _ALIVE
-    return max((fact.occurred_at for fact in outcome.feedback if fact.kind in kinds), default=None)
-
-
-def streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | None = None) -> Cause | None:
-    """The streak of soft bounces that stands in all outcomes of one recipient, or None.
-
-    Bounces up to `released_at`, and up to the last proof of life, no longer count.
-    """
-    rules = policy.streak
-    if not rules.suppress:
-        return None
-    stored = [outcome for outcome in outcomes if vouched(outcome, policy)]
-    ends = [moment for moment in (released_at, *map(proof_of_life, stored)) if moment is not None]
-    since = max(ends, default=UNKNOWN)
-    marks = (_bounce(outcome) for outcome in stored if counts(outcome, policy))
-    bounces = sorted((mark for mark in marks if mark.at > since), key=lambda mark: mark.order)
-    rows = _rows(bounces, rules)
-    long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
-    if not long_enough:
-        return None
-    latest = bounces[long_enough[-1]]
-    length, first = rows[long_enough[-1]]
-    return Cause(first=first, latest=latest, count=length, until=latest.at + timedelta(days=rules.lapse_days))
-
-
-def _rows(bounces: list[Mark], rules: Streak) -> list[tuple[int, Mark]]:
-    """For each bounce, in their order: the longest row of counted bounces that ends there, and its first one.
-
-    Any bounce may be left out of a row, so bounces can only make a row longer and a sign of life only shorter: nobody
-    who brings a delivery needs to look for a streak where none stands.
-    """
-    apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
-    rows: list[tuple[int, Mark]] = []
-    for place, mark in enumerate(bounces):
-        length, first = 1, mark
-        for before in range(place - 1, -1, -1):
-            pause = mark.at - bounces[before].at
-            if pause > gap:
-                break
-            if pause >= apart and rows[before][0] >= length:
-                length, first = rows[before][0] + 1, rows[before][1]
-        rows.append((length, first))
-    return rows
-
-
-def _bounce(outcome: Outcome) -> Mark:
-    """The bounce that decided an outcome, as evidence of a streak."""
-    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
-    return _mark(decider, outcome.verdict)
+    if policy.variants:
+        raise ConfigurationError("policy: Object contains unknown field `variants` - at `$`")

@@ -12,17 +12,18 @@ A generator yields one request and is sent its answer:
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.errors import ContentionExhausted
-from aftersend.model import CauseKind, Feedback, Key, Outcome, Suppression
+from aftersend.causes import Claim, contradiction, streak
+from aftersend.errors import ContentionExhausted, VersionMoved
+from aftersend.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
 from aftersend.outcome import Classify, absorb
-from aftersend.policy import Claim, Policy, streak
+from aftersend.policy import Policy
 from aftersend.suppression import absorb as absorb_claims
-from aftersend.suppression import with_streak
+from aftersend.suppression import decided, rebuilt, reverted, with_contradiction, with_streak
 
 # Each refusal means that another writer got through, so this many in a row is a fault and not bad luck.
 MAX_TRIES = 50
@@ -56,10 +57,21 @@ Request = Put | ReadSuppression | ReadOutcomes
 Answer = None | Refused | Suppression | list[Outcome]
 
 
-def record(stored: Outcome | None, new: Sequence[Feedback], classify: Classify) -> Generator[Request, Answer, Outcome]:
-    """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then."""
+def record(
+    stored: Outcome | None,
+    new: Sequence[Feedback],
+    classify: Classify,
+    *,
+    look: Decision | None = None,
+    afresh: bool = False,
+) -> Generator[Request, Answer, Outcome]:
+    """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
+
+    `look` is a person's, who settles what was put up for review. `afresh` derives everything anew, because the rules
+    have changed.
+    """
     for _ in range(MAX_TRIES):
-        outcome = absorb(stored, new, classify)
+        outcome = absorb(stored, new, classify, look=look, afresh=afresh)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
@@ -71,7 +83,7 @@ def record(stored: Outcome | None, new: Sequence[Feedback], classify: Classify) 
 
 
 class Errand(Struct, frozen=True):
-    """What has to be settled in one suppression after outcomes were written.
+    """What has to be settled in one suppression after outcomes were written, or because a person decided.
 
     `recount` says that a soft bounce was stored, so the streak must be computed; without it a streak that stands
     there is computed again, because a delivery or an engagement may have ended it.
@@ -80,6 +92,10 @@ class Errand(Struct, frozen=True):
     key: Key
     claims: tuple[Claim, ...] = ()
     recount: bool = False
+    decisions: tuple[Decision, ...] = ()
+    windows: tuple[Reverted, ...] = ()
+    rebuild: Callable[[list[Outcome]], list[Claim]] | None = None  # all claims of the outcomes, under changed rules
+    expect: int | None = None  # the version that the person has seen; another one is refused
 
 
 def settle(
@@ -91,29 +107,46 @@ def settle(
     writes only if the suppression is still the one it read: a later writer never has an older view than an earlier
     one. And whoever has written, having computed a streak, computes it once more: of a bounce and a delivery that are
     stored at the same time the one that comes second sees the other, and who found nothing to write is not overruled
-    by somebody who looked before.
+    by somebody who looked before. What contradicts a hard bounce is computed with it, in the same way.
+
+    Raises VersionMoved where another version is stored than the one that was expected.
     """
     recipient, scope = errand.key
     recount = errand.recount
+    expect = errand.expect
     for _ in range(MAX_TRIES):
         before = stored or Suppression(recipient=recipient, scope=scope)
-        after = absorb_claims(before, errand.claims)
-        if scope == "*" and (recount or CauseKind.STREAK in after.causes):
-            recount = True
+        if expect is not None and before.version != expect:
+            raise VersionMoved(before.version)
+        after = reverted(decided(absorb_claims(before, errand.claims), errand.decisions), errand.windows)
+        recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes
+        if errand.rebuild is not None or (scope == "*" and recount):
             outcomes = yield ReadOutcomes(recipient)
             assert isinstance(outcomes, list)
-            after = with_streak(after, streak(outcomes, policy, after.released_at))
+            after = _derived(after, outcomes, errand, policy)
         if after == before:
             return stored
         after = replace(after, version=before.version + 1)
         refused = yield Put(after)
         if isinstance(refused, Refused):
             stored = _suppression(refused.current)
-        elif recount:
-            stored = _suppression((yield ReadSuppression(errand.key)))
+        elif scope == "*" and recount:
+            stored, expect = _suppression((yield ReadSuppression(errand.key))), None
         else:
             return after
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
+
+
+def _derived(suppression: Suppression, outcomes: list[Outcome], errand: Errand, policy: Policy) -> Suppression:
+    """`suppression` with what follows from all outcomes of its recipient."""
+    if errand.rebuild is not None:
+        suppression = rebuilt(suppression, errand.rebuild(outcomes), {outcome.message for outcome in outcomes})
+    if suppression.scope != "*":
+        return suppression
+    suppression = with_streak(suppression, streak(outcomes, policy, suppression.released_at))
+    if (hard := suppression.causes.get(CauseKind.HARD)) is not None:
+        suppression = with_contradiction(suppression, contradiction(outcomes, hard, policy))
+    return suppression
 
 
 def _outcome(answer: object) -> Outcome | None:

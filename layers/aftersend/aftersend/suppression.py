@@ -1,14 +1,23 @@
-"""Why an address must not be written to, as a set of causes that only widens, and whether it holds now."""
+"""Why an address must not be written to, as a set of causes that only widens, and whether it holds now. Pure.
+
+Evidence and people's decisions come in any order and give the same: a release names a moment, and evidence up to then
+does not count, whenever it arrives. A complaint is lifted by a release with force alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import Final
 
 from msgspec.structs import replace
 
-from aftersend.model import Cause, CauseKind, Mark, Suppression
-from aftersend.policy import Claim
+from aftersend.causes import Claim
+from aftersend.model import Act, Cause, CauseKind, Decision, Mark, Reverted, Suppression
+
+HISTORY: Final = 32  # decisions that are kept; earlier ones lie in the table's stream and backups
+REVERTED: Final = 16  # windows that are kept, the latest ones
 
 
 def absorb(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
@@ -20,26 +29,97 @@ def absorb(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
     return stored if causes == stored.causes else replace(stored, causes=_sorted(causes))
 
 
-def with_streak(stored: Suppression, streak: Cause | None) -> Suppression:
-    """`stored` with this streak in place of the one it had: a streak is computed afresh, never added to."""
-    if stored.causes.get(CauseKind.STREAK) == streak:
+def decided(stored: Suppression, decisions: Iterable[Decision]) -> Suppression:
+    """`stored` with what people decided of it; any order gives the same."""
+    for decision in decisions:
+        history = {each.id: each for each in (*stored.history, decision)}
+        stored = replace(stored, history=tuple(sorted(history.values(), key=_order)[-HISTORY:]))
+        if decision.act is Act.RELEASED:
+            stored = _released(stored, decision)
+    return stored
+
+
+def _released(stored: Suppression, release: Decision) -> Suppression:
+    known = (stored.released_at, stored.released_by or "", stored.note or "")
+    if stored.released_at is None or known < (release.at, release.by, release.note or ""):
+        stored = replace(stored, released_at=release.at, released_by=release.by, note=release.note)
+    if release.force and (stored.forced_at is None or stored.forced_at < release.at):
+        stored = replace(stored, forced_at=release.at)
+    return stored
+
+
+def reverted(stored: Suppression, windows: Iterable[Reverted]) -> Suppression:
+    """`stored` where evidence in these windows does not count; any order gives the same."""
+    known = tuple(sorted({*stored.reverted, *windows})[-REVERTED:])
+    return stored if known == stored.reverted else replace(stored, reverted=known)
+
+
+def rebuilt(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str]) -> Suppression:
+    """`stored` as `claims` alone would make it, which are all that the outcomes of the messages in `known` say.
+
+    What rests on messages whose outcomes are no longer kept stays, and so does what a person wrote down.
+    """
+    kept: dict[CauseKind, Cause] = {}
+    for kind, cause in stored.causes.items():
+        rest = cause if kind is CauseKind.STREAK else _without(cause, known)
+        if rest is not None:
+            kept[kind] = rest
+    return absorb(replace(stored, causes=kept), claims)
+
+
+def _without(cause: Cause, known: AbstractSet[str]) -> Cause | None:
+    """What is left of a cause without the evidence of these messages."""
+    marks = [mark for mark in (cause.first, cause.latest) if mark is not None and mark.message not in known]
+    withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.message not in known else None
+    if not marks:
+        return Cause(withdrawn=withdrawn) if withdrawn else None
+    until = cause.until if marks[-1] is cause.latest else None
+    return Cause(first=marks[0], latest=marks[-1], withdrawn=withdrawn, until=until)
+
+
+def with_cause(stored: Suppression, kind: CauseKind, cause: Cause | None) -> Suppression:
+    """`stored` with this cause in place of the one it had: of one that is computed afresh, never added to."""
+    if stored.causes.get(kind) == cause:
         return stored
     causes = dict(stored.causes)
-    causes.pop(CauseKind.STREAK, None)
-    if streak is not None:
-        causes[CauseKind.STREAK] = streak
+    causes.pop(kind, None)
+    if cause is not None:
+        causes[kind] = cause
     return replace(stored, causes=_sorted(causes))
 
 
-def active(suppression: Suppression, now: datetime) -> tuple[CauseKind, ...]:
-    """The causes that hold at `now` (UTC): not lapsed, not withdrawn, with evidence later than any release."""
-    released = suppression.released_at
-    return tuple(kind for kind, cause in suppression.causes.items() if _holds(cause, released, now))
+def with_streak(stored: Suppression, streak: Cause | None) -> Suppression:
+    """`stored` with this streak in place of the one it had."""
+    return with_cause(stored, CauseKind.STREAK, streak)
+
+
+def with_contradiction(stored: Suppression, sign: Mark | None) -> Suppression:
+    """`stored` where this sign of life, or none, contradicts its hard bounce."""
+    hard = stored.causes[CauseKind.HARD]
+    return with_cause(stored, CauseKind.HARD, replace(hard, contradicted=sign))
+
+
+def active(suppression: Suppression, now: datetime, pending: Iterable[Reverted] = ()) -> tuple[CauseKind, ...]:
+    """The causes that hold at `now` (UTC): not lapsed, not withdrawn, with evidence that counts.
+
+    `pending` are windows whose evidence does not count for now: a provider's accident that nobody has confirmed yet.
+    """
+    windows = (*suppression.reverted, *pending)
+    return tuple(kind for kind in suppression.causes if _holds(suppression, kind, windows, now))
+
+
+def review(suppression: Suppression) -> Mark | None:
+    """The sign of life that a person should look at: later than a hard bounce that stands, and than the last look."""
+    hard = suppression.causes.get(CauseKind.HARD)
+    if hard is None or hard.contradicted is None or not _stands(suppression, CauseKind.HARD, suppression.reverted):
+        return None
+    looks = [each.at for each in suppression.history if each.act is Act.RESOLVED]
+    return hard.contradicted if not looks or hard.contradicted.at > looks[-1] else None
 
 
 def lapses_at(suppression: Suppression) -> datetime | None:
     """When nothing in it can hold any more; None where a cause has no end and was not released or withdrawn."""
-    standing = [cause for cause in suppression.causes.values() if _stands(cause, suppression.released_at)]
+    standing = [cause for kind, cause in suppression.causes.items() if _stands(suppression, kind, suppression.reverted)]
     if any(cause.until is None for cause in standing):
         return None
     moments = [mark.at for cause in suppression.causes.values() for mark in _marks(cause)]
@@ -48,15 +128,23 @@ def lapses_at(suppression: Suppression) -> datetime | None:
     return max(moments, default=None)
 
 
-def _holds(cause: Cause, released_at: datetime | None, now: datetime) -> bool:
-    return _stands(cause, released_at) and (cause.until is None or now < cause.until)
+def _holds(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted], now: datetime) -> bool:
+    until = suppression.causes[kind].until
+    return _stands(suppression, kind, windows) and (until is None or now < until)
 
 
-def _stands(cause: Cause, released_at: datetime | None) -> bool:
-    latest = cause.latest
-    if latest is None or (released_at is not None and latest.at <= released_at):
+def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted]) -> bool:
+    """Whether evidence of this cause counts: it was not released or withdrawn, and lies in none of these windows."""
+    cause = suppression.causes[kind]
+    if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
-    return cause.withdrawn is None or cause.withdrawn.order < latest.order
+    released_at = suppression.forced_at if kind is CauseKind.COMPLAINT else suppression.released_at
+    marks = [mark for mark in (cause.first, cause.latest) if mark and (released_at is None or mark.at > released_at)]
+    return any(not _inside(mark, windows) for mark in marks)
+
+
+def _inside(mark: Mark, windows: Iterable[Reverted]) -> bool:
+    return any(each.since <= mark.at <= each.until and each.reason == mark.reason for each in windows)
 
 
 def _widened(one: Cause, other: Cause) -> Cause:
@@ -68,15 +156,26 @@ def _widened(one: Cause, other: Cause) -> Cause:
         first=min(firsts, key=_order, default=None),
         latest=max(latests, key=_order, default=None),
         withdrawn=max(takebacks, key=_order, default=None),
+        contradicted=one.contradicted or other.contradicted,
+        until=_later_end(one, other),
     )
+
+
+def _later_end(one: Cause, other: Cause) -> datetime | None:
+    """The end that belongs to the latest evidence; of two ends for the same evidence the later one."""
+    if one.latest is None or other.latest is None:
+        return one.until or other.until
+    if one.latest.order != other.latest.order:
+        return max(one, other, key=lambda cause: cause.latest.order if cause.latest else ()).until
+    return None if one.until is None or other.until is None else max(one.until, other.until)
 
 
 def _marks(cause: Cause) -> list[Mark]:
     return [mark for mark in (cause.first, cause.latest, cause.withdrawn) if mark is not None]
 
 
-def _order(mark: Mark) -> tuple[datetime, str]:
-    return mark.order
+def _order(item: Mark | Decision) -> tuple[datetime, str]:
+    return item.order
 
 
 def _sorted(causes: dict[CauseKind, Cause]) -> dict[CauseKind, Cause]:

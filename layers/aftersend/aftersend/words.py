@@ -95,3 +95,15 @@ class CauseKind(StrEnum):
     COMPLAINT = "complaint"
     UNSUBSCRIBED = "unsubscribed"
     STREAK = "streak"  # soft bounces in a row
+    PAUSE = "pause"  # the recipient's system asked to be left alone for a while
+    PROVIDER = "provider"  # the provider has it on a list of its own and does not even try
+    MANUAL = "manual"  # a person wrote it down
+
+
+class Act(StrEnum):
+    """What a person decided."""
+
+    ADDED = "added"  # suppress this address
+    RELEASED = "released"  # evidence up to now no longer counts
+    REVERTED = "reverted"  # evidence of one reason in a window of time does not count
+    RESOLVED = "resolved"  # looked at: what was put up for review is settled
