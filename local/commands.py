@@ -39,7 +39,8 @@ def parse(source: str, files: Iterable[str]) -> int:
                 continue
             for fact in facts:
                 verdict = classifier(fact)
-                _print(plain(fact) | {"verdict": explained(verdict) if verdict else None})
+                word = fact.evidence.word if fact.evidence else None
+                _print(plain(fact) | {"verdict": explained(verdict, classifier, word) if verdict else None})
     return worst
 
 
@@ -77,6 +78,7 @@ class _Refusal(Struct):
     text: Any = None
     command: Any = None
     action: Any = None
+    word: Any = None
 
 
 _refusal: Final = msgspec.json.Decoder(_Refusal).decode
@@ -102,7 +104,8 @@ def _judge_lines(lines: BinaryIO) -> int:
         except _UNREADABLE as error:
             worst = _complain(f"line {number}: not a JSON object: {error}")
             continue
-        _print({"id": refusal.id, **explained(_verdict(refusal, classifier))})
+        verdict = _verdict(refusal, classifier)
+        _print({"id": refusal.id, **explained(verdict, classifier, _text(refusal.word))})
     return worst
 
 
@@ -113,6 +116,7 @@ def _verdict(refusal: _Refusal, classifier: Classifier) -> Verdict:
         text=_text(refusal.text),
         command=_text(refusal.command),
         action=_text(refusal.action),
+        word=_text(refusal.word),
     )
     return classifier.judge(source=_text(refusal.source) or DEFAULT_SOURCE, evidence=evidence)
 

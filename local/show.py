@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aftersend.classify import Classifier
-from aftersend.model import CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Suppression
+from aftersend.classify import Classifier, load
+from aftersend.model import CauseKind, Class, Feedback, Kind, Outcome, Status, Suppression, Verdict
 from aftersend.suppression import active
 from aftersend.times import iso
-from aftersend.vocabulary import advice
 from local.tables import DeadLetter
 
 PLAIN_WIDTH: Final = 100  # where there is no terminal to ask
@@ -169,15 +168,15 @@ def _verdict(outcome: Outcome) -> Text:
     notes += ["to be reviewed"] if outcome.review else []
     told = f" ({', '.join(notes)})" if notes else ""
     verdict = outcome.verdict
+    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     if verdict is None:
-        decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
         return _two(f"-{told}", _MEANS[decider.kind])
-    return _two(Text(f"{verdict.klass}, {verdict.reason}{told}", _CLASS[verdict.klass]), _short_advice(verdict.reason))
+    said = Text(f"{verdict.klass}, {verdict.reason}{told}", _CLASS[verdict.klass])
+    return _two(said, _advice(load(), verdict, decider).partition(":")[0].removesuffix(".") + ".")
 
 
-def _short_advice(reason: Reason) -> str:
-    """What to do, without why."""
-    return advice(reason).partition(":")[0].removesuffix(".") + "."
+def _advice(classifier: Classifier, verdict: Verdict, fact: Feedback) -> str:
+    return classifier.advice(verdict, fact.evidence.word if fact.evidence else None)
 
 
 def _said(fact: Feedback) -> str:
@@ -194,7 +193,7 @@ def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool) -> Text:
     mark = " (this decides)" if decides else ""
     if verdict is None:
         return _two(f"-{mark}", _MEANS[fact.kind])
-    meant = f"{verdict.klass}, {verdict.reason}: {advice(verdict.reason)}"
+    meant = f"{verdict.klass}, {verdict.reason}: {_advice(classifier, verdict, fact)}"
     return _two(Text(f"{verdict.rule}{mark}", _CLASS[verdict.klass]), meant)
 
 

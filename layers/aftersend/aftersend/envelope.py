@@ -1,6 +1,7 @@
-"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge, gzip. A parser sees only the body.
+"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge, MNS, base64, gzip.
 
-Sources: SNS developer guide, message and JSON formats; EventBridge event structure reference; RFC 1952.
+A parser sees only the body. Sources: SNS developer guide, message and JSON formats; EventBridge event structure
+reference; MNS documentation, "NotifyContentFormat"; RFC 1952.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
+from aftersend.envelope_mns import unpacked
 from aftersend.errors import UNREADABLE, MalformedFeedback
 
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
@@ -25,6 +27,7 @@ class _Envelope(Struct):
     message: str | dict[str, Raw] | None = field(name="Message", default=None)
     detail_type: str | None = field(name="detail-type", default=None)
     detail: Raw = Raw()
+    topic_owner: Raw = field(name="TopicOwner", default=Raw())  # MNS
 
 
 _envelope: Final = msgspec.json.Decoder(_Envelope).decode
@@ -71,10 +74,10 @@ def _open(body: bytes) -> bytes | None:
     """What the outermost envelope holds, or None where there is none."""
     try:
         envelope = _envelope(body)
-        if envelope.type in _SNS_TYPES and envelope.message:
+        if envelope.message and (envelope.type in _SNS_TYPES or envelope.topic_owner):
             return _message(envelope.message)
     except UNREADABLE:  # not JSON, or not an object with these types
-        return None
+        return unpacked(body)
     if envelope.detail_type is not None and envelope.detail:
         return bytes(envelope.detail)
     return None

@@ -15,10 +15,10 @@ from typing import Final
 
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
-from aftersend.classify.seen import Asked, Seen, answer, ask, domain_keys, see
+from aftersend.classify.seen import Asked, Seen, answer, ask, domain_keys, see, word_keys
 from aftersend.classify.text import normalise
 from aftersend.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
-from aftersend.vocabulary import class_of
+from aftersend.vocabulary import advice, class_of
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 USER: Final = "user:"  # begins the id of a user's rule
@@ -60,6 +60,7 @@ class Classifier:
         self._by_status: dict[str, list[int]] = {}
         self._by_word: dict[str, list[int]] = {}
         self._always: list[int] = []
+        self._advice = {rule.id: rule.then.advice for rule in self.rules if rule.then.advice}
         self._index()
         self._found = lru_cache(MEMORY)(lambda line: matcher.found_in(line.split()))
         self._remembered = lru_cache(MEMORY)(self._decide)
@@ -77,6 +78,18 @@ class Classifier:
     def judge(self, *, source: str, evidence: Evidence, kind: Kind = Kind.BOUNCED) -> Verdict:
         """The verdict on `evidence` as `source` reported it; what it depends on is judged once."""
         return self._remembered(ask(source, evidence, kind))
+
+    def advice(self, verdict: Verdict, word: str | None = None) -> str:
+        """What to do about `verdict` on evidence with this word of the source.
+
+        It is what the rule that decided says, else what a rule for the word says that gives the same reason (another
+        may have decided by the text), else what goes with the reason.
+        """
+        told = [self._advice.get(verdict.rule)]
+        for key in sorted(word_keys(word or "")):
+            rules = (self.rules[at] for at in self._by_word.get(key, ()))
+            told += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
+        return next(filter(None, told), advice(verdict.reason))
 
     def forget(self) -> None:
         """Empties the memories: what follows is judged afresh."""
@@ -149,6 +162,6 @@ def _verdict(rule: Rule, seen: Seen) -> Verdict:
         if seen.phase in EARLY:
             reason = EARLY[seen.phase]
             klass = class_of(reason, temporary=temporary)
-        elif temporary:
+        elif temporary or seen.mild:
             klass = Class.SOFT
     return Verdict(klass=klass, reason=reason, rule=rule.id)

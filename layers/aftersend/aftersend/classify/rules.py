@@ -19,6 +19,7 @@ a text stands for a list of one entry a line.
     then.reason = "mailbox_disabled"      # a word of the vocabulary
     then.class = "soft"                   # instead of the class that goes with the reason
     then.final = true                     # the fact is permanent (or, false, temporary) whatever the code says
+    then.advice = "Ask them."             # what to do, instead of the advice that goes with the reason
     then.note = "their wiki, page 7"      # for people
     example = ["550 mailbox is parked"]   # texts that this rule decides
     not = ["550 no parking"]              # texts that it must leave alone
@@ -68,6 +69,7 @@ class Then(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Reason
     klass: Class | None = field(name="class", default=None)
     final: bool | None = None
+    advice: str | None = None
     note: str | None = None
 
 

@@ -11,6 +11,8 @@ from msgspec import Struct
 from aftersend.classify.evidence import code_in, phase_in, phase_of, status_in
 from aftersend.model import Evidence, Kind, Phase
 
+# The overrides of MailerQ (parsers/mailerq_facts.py): not for good, for the whole domain, strange, for another server.
+MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
 KEYS: Final = 1_024  # statuses and words whose keys are remembered
 _VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
 
@@ -42,6 +44,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     remote: str
     absent: frozenset[str]
     temporary: bool
+    mild: bool  # the source itself says that this is not to be held against the address for good
 
 
 def ask(source: str, evidence: Evidence, kind: Kind) -> Asked:
@@ -74,6 +77,9 @@ def see(asked: Asked, found: AbstractSet[int]) -> Seen:
     if status is None or status.endswith(_VAGUE):
         status = status_in(text) or status
     code = asked.code or code_in(text)
+    words = word_keys(asked.word)
+    marks = words if asked.source == "mailerq" else frozenset()
+    refused_for_now = code // 100 == 4 if code else (status or "")[:2] == "4."
     return Seen(
         source=asked.source,
         kind=asked.kind,
@@ -81,10 +87,11 @@ def see(asked: Asked, found: AbstractSet[int]) -> Seen:
         found=found,
         codes=_code_keys(code),
         statuses=_status_keys(status),
-        words=_word_keys(asked.word),
+        words=words,
         remote=asked.remote or text.partition("host ")[2],
         absent=_absent(text=bool(text), status=bool(status), code=bool(code), action=bool(asked.action)),
-        temporary=asked.kind is Kind.DEFERRED or (code // 100 == 4 if code else (status or "")[:2] == "4."),
+        temporary=asked.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in marks),
+        mild=not marks.isdisjoint(MILD),
     )
 
 
@@ -108,10 +115,23 @@ def _status_keys(status: str | None) -> frozenset[str]:
 
 
 @lru_cache(KEYS)
-def _word_keys(word: str) -> frozenset[str]:
+def word_keys(word: str) -> frozenset[str]:
+    """What a rule may call a source's word: "a/b", "a/*" and "*/b", in lower case.
+
+    Marks behind a word ("fatal=1") are words too. "x/y after=a/b" is "x/y", and means what "a/b" means: the source gave
+    up with "x/y", after "a/b".
+    """
+    parts = word.casefold().split()
+    marks = frozenset(part for part in parts if "=" in part)
+    told = " ".join(part for part in parts if "=" not in part)
+    before = next((mark.removeprefix("after=") for mark in marks if mark.startswith("after=")), None)
+    return marks | (_pairs(before) | {told} if before else _pairs(told))
+
+
+def _pairs(word: str) -> frozenset[str]:
     if not word:
         return frozenset()
-    first, _, second = word.casefold().partition("/")
+    first, _, second = word.partition("/")
     return frozenset((f"{first}/{second}", f"{first}/*", f"*/{second}") if second else (first,))
 
 

@@ -23,7 +23,12 @@ from aftersend.model import Feedback
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
 # By source; a function reads one of them, and does not wait for the others to be imported.
-PARSERS: Final[dict[str, str]] = {"report": "aftersend.parsers.report", "ses": "aftersend.parsers.ses"}
+PARSERS: Final[dict[str, str]] = {
+    "directmail": "aftersend.parsers.directmail",
+    "mailerq": "aftersend.parsers.mailerq",
+    "report": "aftersend.parsers.report",
+    "ses": "aftersend.parsers.ses",
+}
 
 
 @cache
