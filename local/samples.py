@@ -1,6 +1,7 @@
 """The samples in `events/`: bodies as a source sends them, each beside what is expected of it.
 
-    events/<source>/<case>.json or .txt        the body
+    events/<source>/<case>.json, .txt or .xml  the body
+    events/<source>/<case>.queue-<word>.json   the same, out of that queue of a source that has several
     events/<source>/<case>.expected.json       {"feedback": […]}, each with its verdict, or {"malformed": "why"}
 
 `python -m local expect` writes an expectation; a person reads it before it is kept: it is the specification.
@@ -13,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from aftersend.carrier import NONE, Headers
 from aftersend.classify import Classifier
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback, Verdict
 from aftersend.parsers import PARSERS, read
-from aftersend.vocabulary import advice
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EVENTS: Final = ROOT / "events"
@@ -40,6 +41,12 @@ class Sample(NamedTuple):
         """Where its expectation is kept."""
         return self.path.with_name(self.path.stem + _EXPECTED)
 
+    @property
+    def headers(self) -> Headers:
+        """What its carrier says beside it."""
+        queue = self.path.name.partition(".queue-")[2].partition(".")[0]
+        return {"x-queue": queue} if queue else NONE
+
     def body(self) -> bytes:
         """The body, unchanged."""
         return self.path.read_bytes()
@@ -54,10 +61,10 @@ def _bodies(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.endswith(_EXPECTED))
 
 
-def reading(source: str, body: bytes, classifier: Classifier) -> dict[str, Any]:
-    """What `body` says, in the form of an expectation."""
+def reading(sample: Sample, classifier: Classifier) -> dict[str, Any]:
+    """What `sample` says, in the form of an expectation."""
     try:
-        facts = read(source, body)
+        facts = read(sample.source, sample.body(), sample.headers)
     except MalformedFeedback as error:
         return {"malformed": error.why}
     return {"feedback": [plain(fact) | {"verdict": _class_and_reason(classifier(fact))} for fact in facts]}
@@ -65,7 +72,7 @@ def reading(source: str, body: bytes, classifier: Classifier) -> dict[str, Any]:
 
 def expect(sample: Sample, classifier: Classifier) -> None:
     """Write what `sample` says now as its expectation."""
-    found = msgspec.json.encode(reading(sample.source, sample.body(), classifier))
+    found = msgspec.json.encode(reading(sample, classifier))
     sample.expectation.write_bytes(msgspec.json.format(found, indent=2) + b"\n")
 
 
@@ -75,13 +82,13 @@ def plain(fact: Feedback) -> dict[str, Any]:
     return built
 
 
-def explained(verdict: Verdict) -> dict[str, str]:
-    """A verdict with its advice, in the types of JSON."""
+def explained(verdict: Verdict, classifier: Classifier, word: str | None = None) -> dict[str, str]:
+    """A verdict on evidence with the source's `word`, with its advice, in the types of JSON."""
     return {
         "class": verdict.klass,
         "reason": verdict.reason,
         "rule": verdict.rule,
-        "advice": advice(verdict.reason),
+        "advice": classifier.advice(verdict, word),
     }
 
 

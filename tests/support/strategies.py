@@ -171,6 +171,7 @@ def full_evidence(draw: st.DrawFn, text: Any = hostile) -> Evidence:
         reporting_mta=draw(maybe),
         attempt=draw(_attempts),
         event_id=draw(maybe),
+        tls=draw(maybe),
         derived=draw(st.booleans()),
         forgeable=draw(st.booleans()),
     )

@@ -19,10 +19,12 @@ TEXT_RULES = [rule for rule in RULES if rule.when.text or rule.when.all]
 
 
 def given(rule: Source, text: str) -> Verdict:
-    """The verdict on a text of a rule, from the machine that the rule is about."""
-    domain = lines(rule.when.domain)
-    evidence = evidence_from(text=text, remote_mta=f"mx.{domain[0]}" if domain else None)
-    return load().judge(source="report", evidence=evidence)
+    """The verdict on a text of a rule, from the machine, and with the source and its word, that the rule is about."""
+    domain, word = lines(rule.when.domain), lines(rule.when.word)
+    evidence = evidence_from(
+        text=text, remote_mta=f"mx.{domain[0]}" if domain else None, word=word[0] if word else None
+    )
+    return load().judge(source=(lines(rule.when.source) or ["report"])[0], evidence=evidence)
 
 
 # -- The shipped rules -------------------------------------------------------------------------------------------------

@@ -105,6 +105,18 @@ def test_what_was_opened_in_between_keeps_only_whether_a_machine_did() -> None:
     ]
 
 
+def test_how_a_connection_was_secured_is_told_by_the_last_of_its_kind() -> None:
+    """Law 1: by whatever order and grouping it came."""
+    facts = [bounce(day, evidence=Evidence(text=f"text {day}", tls=f"TLSv1.{day}")) for day in range(4)]
+    at_once = union((), facts)
+    assert [each.evidence and each.evidence.tls for each in at_once] == [None, None, None, "TLSv1.3"]
+    for order in permutations(facts):
+        grown: tuple[Feedback, ...] = ()
+        for each in order:
+            grown = union(grown, [each])
+        assert grown == union(at_once, facts) == at_once
+
+
 @pytest.mark.parametrize(("kind", "limit"), [(Kind.DELIVERED, LINE), (Kind.COMPLAINED, LINE), (Kind.BOUNCED, 1024)])
 def test_a_text_that_decides_nothing_keeps_a_line(kind: Kind, limit: int) -> None:
     [kept] = union((), [fact(kind, evidence=Evidence(text="x" * 1024))])

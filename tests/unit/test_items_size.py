@@ -58,6 +58,10 @@ def _widest(limit: int, filler: str) -> str:
     return cut(filler * limit, limit)
 
 
+# What a source says of a conversation with another system, it may say of how that was secured.
+_SECURED = (Kind.DEFERRED, Kind.DELIVERED, Kind.BOUNCED, Kind.UNKNOWN)
+
+
 def _largest(kind: Kind, number: int, filler: str, *, forgeable: bool = False) -> Feedback:
     """A fact with every field that its kind can have, as long as parsers let it be."""
     seen = kind in (Kind.OPENED, Kind.CLICKED)
@@ -83,6 +87,7 @@ def _largest(kind: Kind, number: int, filler: str, *, forgeable: bool = False) -
             reporting_mta=_widest(64, filler),
             attempt=999_999,
             event_id=_widest(80, filler),
+            tls=_widest(96, filler) if kind in _SECURED and not forgeable else None,
             derived=True,
             forgeable=forgeable,
         ),

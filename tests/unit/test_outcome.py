@@ -114,6 +114,13 @@ def test_a_source_that_numbers_its_attempts_is_believed() -> None:
     assert _folded(numbered, fact(Kind.DELIVERED, 2)).attempts == 7
 
 
+def test_an_attempt_that_is_told_as_deferred_and_as_the_end_is_one_attempt() -> None:
+    """MailerQ's retry queue told of it before MailerQ gave up."""
+    last = Evidence(word="full", attempt=2)
+    told = [fact(Kind.DEFERRED, 1, evidence=Evidence(word="full", attempt=1)), bounce(2, evidence=last)]
+    assert _folded(*told).attempts == _folded(*told, fact(Kind.DEFERRED, 2, evidence=last)).attempts == 2
+
+
 @pytest.mark.parametrize(("complained", "withdrawn", "status"), [(1, 2, "delivered"), (2, 1, "complained")])
 def test_not_spam_takes_back_a_complaint_that_came_before_it(complained: int, withdrawn: int, status: str) -> None:
     """Design §4: "`complaint_withdrawn` (`not-spam`) takes a complaint back." """

@@ -33,7 +33,7 @@ WORDS_OF_SES = {
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_a_sample_says_what_is_expected_of_it(sample: Sample) -> None:
     expected = msgspec.json.decode(sample.expectation.read_bytes())
-    assert reading(sample.source, sample.body(), CLASSIFIER) == expected
+    assert reading(sample, CLASSIFIER) == expected
 
 
 def test_every_file_is_a_sample_or_the_expectation_of_one() -> None:
@@ -57,14 +57,14 @@ def test_every_event_type_of_ses_is_shown() -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_one_feedback_for_each_recipient(sample: Sample) -> None:
-    told = [(fact.key, fact.scope) for fact in facts(sample)]
+def test_one_feedback_for_each_recipient_and_attempt(sample: Sample) -> None:
+    told = [(fact.key, fact.scope, fact.occurred_at) for fact in facts(sample)]
     assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_why_a_body_cannot_be_read_quotes_no_address(sample: Sample) -> None:
-    why = reading(sample.source, sample.body(), CLASSIFIER).get("malformed", "")
+    why = reading(sample, CLASSIFIER).get("malformed", "")
     assert "@" not in why
     assert "example" not in why
 
@@ -84,6 +84,10 @@ STORIES: dict[str, tuple[Status, Class | None, Reason | None]] = {
     "story-soft-then-hard": (Status.BOUNCED, Class.HARD, Reason.USER_UNKNOWN),
     "story-delay": (Status.DELIVERED, None, None),
     "story-life": (Status.COMPLAINED, Class.COMPLAINT, Reason.COMPLAINT),
+    "story-retry-accepted": (Status.DELIVERED, None, None),
+    "story-retry-expired": (Status.BOUNCED, Class.SOFT, Reason.MAILBOX_FULL),
+    "story-retry-given-up": (Status.BOUNCED, Class.SOFT, Reason.SYSTEM_ERROR),
+    "story-retry-refused": (Status.BOUNCED, Class.HARD, Reason.USER_UNKNOWN),
 }
 
 
@@ -113,7 +117,7 @@ def facts(sample: Sample) -> list[Feedback]:
     """What a sample says; nothing, where it is expected that it cannot be read."""
     if "malformed" in msgspec.json.decode(sample.expectation.read_bytes()):
         return []
-    return read(sample.source, sample.body())
+    return read(sample.source, sample.body(), sample.headers)
 
 
 def _fold(told: tuple[Feedback, ...]) -> Outcome:

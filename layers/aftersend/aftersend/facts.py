@@ -124,7 +124,12 @@ def _bounded_group(name: Kind | None, facts: list[Feedback]) -> list[Feedback]:
     bound = BOUNDS[name] if name else FORGEABLE
     whole = WHOLE.get(name, 1)
     *early, last = facts[: bound - 1] + facts[bound - 1 :][-1:]
-    return [_whole(fact) if place < whole else _slim(fact) for place, fact in enumerate(early)] + [_whole(last)]
+    return [_early(fact) if place < whole else _slim(fact) for place, fact in enumerate(early)] + [_whole(last)]
+
+
+def judgeable(fact: Feedback) -> bool:
+    """Whether a stored fact still has all that rules may look at: its identity is made of that."""
+    return fact.kind not in WORDY or replace(fact, id="").id == fact.id
 
 
 def _whole(fact: Feedback) -> Feedback:
@@ -132,6 +137,14 @@ def _whole(fact: Feedback) -> Feedback:
     if evidence is None or evidence.text is None or fact.kind in WORDY or len(evidence.text) <= LINE // 4:
         return fact
     return replace(fact, evidence=replace(evidence, text=cut_or_none(evidence.text, LINE)))
+
+
+def _early(fact: Feedback) -> Feedback:
+    """Whole, but for how its connection was secured: of several, only the last tells that."""
+    told = _whole(fact)
+    if told.evidence is None or told.evidence.tls is None:
+        return told
+    return replace(told, evidence=replace(told.evidence, tls=None))
 
 
 def _slim(fact: Feedback) -> Feedback:

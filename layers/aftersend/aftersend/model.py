@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
+from aftersend.decisions import Decision, Reverted
 from aftersend.words import Act, CauseKind, Class, Kind, Phase, Reason, Status
 
 __all__ = [
@@ -56,6 +57,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     reporting_mta: str | None = None
     attempt: int | None = None  # 1 is the first
     event_id: str | None = None  # the source's own id of the event
+    tls: str | None = None  # how the connection was secured; no part of a fact's identity
     derived: bool = False  # the recipient was inferred, not named, by the source
     forgeable: bool = False  # anybody could have sent this, and nothing in it proves otherwise
 
@@ -138,28 +140,6 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     rule: str  # id of the deciding rule
 
 
-class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a person decided of a suppression or an outcome: a fact too, so decisions come in any order."""
-
-    at: datetime
-    by: str  # who: the caller's identity, as the API knows it
-    act: Act
-    note: str | None = None  # why
-    force: bool = False  # of a release: complaints too
-    until: datetime | None = None  # of an addition: its end
-    id: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.id:
-            said = (self.at, self.by, self.act, self.note, self.force, self.until)
-            force_setattr(self, "id", blake2b(_encode(said), digest_size=10).hexdigest())
-
-    @property
-    def order(self) -> tuple[datetime, str]:
-        """The one total order of decisions."""
-        return self.at, self.id
-
-
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of one message and one recipient: the set of its feedback, and what follows from it.
 
@@ -226,14 +206,6 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     contradicted: Mark | None = None  # of a hard bounce: the last sign of life after it
     count: int | None = None  # bounces of a streak
     until: datetime | None = None  # None has no end
-
-
-class Reverted(Struct, frozen=True, order=True, gc=False):
-    """Evidence that does not count: of one reason, from `since` up to `until`, both included."""
-
-    since: datetime
-    until: datetime
-    reason: str
 
 
 class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -110,9 +110,7 @@ def fold(
         clicks=len(clicked),
         attempts=_attempts(facts, by_kind),
         auto_replied=Kind.AUTO_REPLIED in by_kind,
-        review=None
-        if resolved and facts[-1].occurred_at <= resolved.at
-        else _review(speaker, status, verdict, engaged),
+        review=None if looked_at else _review(speaker, status, verdict, engaged),
         saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
         version=version,
@@ -159,12 +157,13 @@ def _speaker(
 
 
 def _attempts(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> int:
-    """As numbered by the source, or one for each deferral and one for the end."""
-    counted = len(by_kind.get(Kind.DEFERRED, ())) + (Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind)
-    for fact in facts:
-        if fact.evidence is not None and fact.evidence.attempt:
-            counted = max(counted, fact.evidence.attempt)
-    return counted
+    """As numbered by the source, else one for each deferral and one for the end.
+
+    A number counts alone: an attempt that was told as deferred and, by another path, as the end is still one attempt.
+    """
+    numbered = max((fact.evidence.attempt or 0 for fact in facts if fact.evidence is not None), default=0)
+    ended = Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind
+    return numbered or len(by_kind.get(Kind.DEFERRED, ())) + ended
 
 
 def _saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:

@@ -36,8 +36,17 @@ def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
 
     `raw` is the mail, or the notification of Amazon SES that carries it. Raises MalformedFeedback for what is neither.
     """
+    return _distinct(examine(raw))
+
+
+def received(mail: bytes, recipients: list[str]) -> list[Feedback]:
+    """Like `parse`, of a mail that came with its envelope: `recipients` are whom it was sent to."""
+    return _distinct(_mails(inbound.Mail(mail, recipients)))
+
+
+def _distinct(mails: list[Read]) -> list[Feedback]:
     found: dict[Key, Feedback] = {}
-    for each in examine(raw):
+    for each in mails:
         for fact in each.feedback:
             found.setdefault(fact.key, fact)
     return list(found.values())
@@ -53,8 +62,10 @@ class Read(NamedTuple):
 def examine(raw: bytes) -> list[Read]:
     """Each mail in `raw` (one, but for a mailbox, and none in a set-up message). Raises MalformedFeedback."""
     mail = inbound.opened(raw) if raw[:64].lstrip()[:1] == b"{" else inbound.Mail(raw, [])
-    if mail is None:
-        return []
+    return [] if mail is None else _mails(mail)
+
+
+def _mails(mail: inbound.Mail) -> list[Read]:
     text = unfolded(mail.content[:MAX_BYTES]).lstrip("\n\t \ufeff")
     mails = _mailbox(text) if text.startswith("From ") else [text]
     reports = [(each, _report(each, mail.recipients)) for each in mails]
