@@ -1,17 +1,20 @@
-"""The bodies in a Lambda event: SQS batches, SNS invocations, EventBridge invocations.
+"""The bodies in a Lambda event: SQS batches, SNS invocations, EventBridge invocations, batches of RabbitMQ.
 
-Source: AWS Lambda developer guide, "Using Lambda with Amazon SQS", "… with Amazon SNS", "… with EventBridge".
+Source: AWS Lambda developer guide, "Using Lambda with Amazon SQS", "… with Amazon SNS", "… with EventBridge", "… with
+Amazon MQ".
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from aftersend.carrier import Message, unpack
+from aftersend.carrier import Message, kept, unpack
 from aftersend.times import instant
 
 
@@ -40,3 +43,34 @@ def _message(record: Mapping[str, Any]) -> Message:
         notice = record["Sns"]
         return Message(notice["MessageId"], notice["Message"].encode(), instant(notice["Timestamp"]))
     raise ValueError(f"a record of {record.get('eventSource') or record.get('EventSource')!r}: expected SQS or SNS")
+
+
+def from_rabbitmq(event: Mapping[str, Any], words: Mapping[str, str], now: datetime) -> list[Message]:
+    """Every body of a batch that Lambda took from RabbitMQ, or that was made like one; raises ValueError for any other.
+
+    `words` says by which word a queue is known here; other queues go by their own names. RabbitMQ does not say when it
+    took a message, so that is `now`.
+    """
+    if event.get("eventSource") != "aws:rmq":
+        raise ValueError(f"an event of {event.get('eventSource')!r}: expected RabbitMQ")
+    found = []
+    for place, deliveries in event["rmqMessagesByQueue"].items():
+        queue = place.rpartition("::")[0] or place  # the virtual host comes after it
+        found += [_from_queue(each, queue, words.get(queue, queue), now) for each in deliveries]
+    return found
+
+
+def _from_queue(delivery: Mapping[str, Any], queue: str, word: str, now: datetime) -> Message:
+    body, said = base64.b64decode(delivery["data"]), delivery.get("basicProperties") or {}
+    headers = {
+        "content-type": said.get("contentType") or "",
+        "content-encoding": said.get("contentEncoding") or "",
+        "x-queue": word,
+    }
+    return Message(_id(queue, said.get("messageId") or "", body), body, now, kept(headers))
+
+
+def _id(queue: str, message_id: str, body: bytes) -> str:
+    """The same for a message that comes again. RabbitMQ gives none, and what a publisher gives need not be unique."""
+    told = b"\n".join((queue.encode(), message_id.encode(), body))
+    return blake2b(told, digest_size=16).hexdigest()

@@ -1,0 +1,110 @@
+"""What the consumer of RabbitMQ does with a batch: hand it to the function `consume` here, or to a queue of SQS.
+
+A batch is taken when the answer says so, and not before. What is `refused` will never be taken; what must come `again`
+is our side's fault.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from aftersend.drain import Target
+from aftersend.errors import ServiceError
+from aftersend.forward import Parcel
+from local.samples import ROOT
+
+_CONSUME: Final = ROOT / "functions" / "consume" / "app.py"
+
+Event = dict[str, Any]
+
+
+class Delivery(Struct, frozen=True):
+    """One message as RabbitMQ delivered it. `tag` is its number on the channel."""
+
+    tag: int
+    queue: str
+    body: bytes
+    redelivered: bool = False
+    content_type: str | None = None
+    content_encoding: str | None = None
+    message_id: str | None = None
+
+
+class Taken(Struct):
+    """What became of a batch: all that is in neither list is safe."""
+
+    refused: list[tuple[Delivery, str]] = []  # and why
+    again: list[Delivery] = []
+    why: str = ""
+
+
+Sink = Callable[[Sequence[Delivery]], Taken]
+
+
+def handler() -> Callable[[Event, object], Any]:
+    """The handler of the function `consume`, with the variables of this process for its settings."""
+    spec = importlib.util.spec_from_file_location("local_consume", _CONSUME)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[[Event, object], Any] = module.handler
+    return found
+
+
+def to_handler(handle: Callable[[Event, object], Any], virtual_host: str) -> Sink:
+    """Hand batches to a handler, as Lambda does."""
+
+    def sink(batch: Sequence[Delivery]) -> Taken:
+        try:
+            handle(event(batch, virtual_host), None)
+        except ServiceError as error:
+            return Taken(again=list(batch), why=str(error))
+        return Taken()
+
+    return sink
+
+
+def to_queue(forwarder: Target, words: Mapping[str, str]) -> Sink:
+    """Hand bodies to a queue of SQS, with the word of the queue that each lay in."""
+
+    def sink(batch: Sequence[Delivery]) -> Taken:
+        fates = forwarder.send([Parcel(each.body, _headers(each, words)) for each in batch])
+        return Taken(
+            refused=[(batch[place], why) for place, why in fates.refused.items()],
+            again=[batch[place] for place in fates.failed],
+            why=next(iter(fates.failed.values()), ""),
+        )
+
+    return sink
+
+
+def _headers(delivery: Delivery, words: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "content-type": delivery.content_type or "",
+        "content-encoding": delivery.content_encoding or "",
+        "x-queue": words[delivery.queue],
+    }
+
+
+def event(batch: Sequence[Delivery], virtual_host: str) -> Event:
+    """A batch as Lambda takes it from RabbitMQ (Lambda developer guide, "Using Lambda with Amazon MQ")."""
+    by_queue: dict[str, list[Event]] = {}
+    for each in batch:
+        by_queue.setdefault(f"{each.queue}::{virtual_host}", []).append(
+            {
+                "basicProperties": {
+                    "contentType": each.content_type,
+                    "contentEncoding": each.content_encoding,
+                    "messageId": each.message_id,
+                    "bodySize": len(each.body),
+                },
+                "redelivered": each.redelivered,
+                "data": base64.b64encode(each.body).decode(),
+            }
+        )
+    return {"eventSource": "aws:rmq", "rmqMessagesByQueue": by_queue}
