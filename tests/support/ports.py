@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aftersend import items, policy
 from aftersend.carrier import Message
+from aftersend.guard import Traffic, Window, joined
 from aftersend.ingest import Ports
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
@@ -79,6 +80,18 @@ class MemoryDeadLetters:
 
     def put(self, source: str, message: Message, why: str) -> None:
         self.parked.append((source, message, why))
+
+
+class MemoryWatch:
+    """Keeps what is known of each window."""
+
+    def __init__(self) -> None:
+        self.windows: dict[Window, Traffic] = {}
+
+    def tell(self, told: Traffic) -> Traffic:
+        known = self.windows.get(told.window)
+        self.windows[told.window] = joined(known, told) if known else told
+        return self.windows[told.window]
 
 
 class Inline(Executor):

@@ -10,9 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend.causes import Claim, claim
-from aftersend.model import Cause, CauseKind, Kind, Mark, Suppression
+from aftersend.model import Act, Cause, CauseKind, Decision, Kind, Mark, Reverted, Suppression
 from aftersend.policy import load
-from aftersend.suppression import absorb, active, lapses_at, with_streak
+from aftersend.suppression import (
+    HISTORY,
+    absorb,
+    active,
+    decided,
+    lapses_at,
+    reverted,
+    review,
+    with_contradiction,
+    with_streak,
+)
 from tests.support.words import ANN, START, bounce, classify, fact
 
 NOTHING = Suppression(recipient=ANN)
@@ -85,6 +95,103 @@ def test_a_release_lifts_older_evidence_only(released: float, holds: bool) -> No
     known = absorb(Suppression(recipient=ANN, released_at=_day(released)), _claims(bounce(1, "hard")))
     assert (active(known, _day(99)) != ()) == holds
     assert active(absorb(known, _claims(bounce(3, "hard"))), _day(99)) == (CauseKind.HARD,)
+
+
+_decisions = st.builds(
+    lambda day, by, act, force: Decision(at=_day(day), by=by, act=act, force=force),
+    st.integers(0, 3),
+    st.sampled_from(["ann", "bob"]),
+    st.sampled_from(Act),
+    st.booleans(),
+)
+_windows = st.builds(
+    lambda day, length, reason: Reverted(_day(day), _day(day + length), reason),
+    st.integers(0, 3),
+    st.integers(0, 2),
+    st.sampled_from(["user_unknown", "mailbox_full"]),
+)
+
+
+@given(_claim_lists, st.lists(_decisions, max_size=4), st.lists(_windows, max_size=3), st.data())
+def test_evidence_and_decisions_come_in_any_order(
+    claims: list[Claim], decisions: list[Decision], windows: list[Reverted], data: st.DataObject
+) -> None:
+    """Design, words: a release is "a person's decision to lift a suppression; later evidence can suppress again, older
+    evidence cannot", whichever of them is known first.
+    """
+    at_once = reverted(decided(absorb(NOTHING, claims), decisions), windows)
+    one_by_one = NOTHING
+    for each in data.draw(st.permutations([*claims, *decisions, *windows, *decisions[:1]])):
+        match each:
+            case Claim():
+                one_by_one = absorb(one_by_one, [each])
+            case Decision():
+                one_by_one = decided(one_by_one, [each])
+            case Reverted():
+                one_by_one = reverted(one_by_one, [each])
+    assert one_by_one == at_once
+    releases = [each.at for each in decisions if each.act is Act.RELEASED]
+    assert at_once.released_at == max(releases, default=None)
+    for kind in active(at_once, _day(99)):
+        latest, barrier = at_once.causes[kind].latest, [each.at for each in decisions if _lifts(each, kind)]
+        assert latest is not None and all(latest.at > at for at in barrier)
+
+
+def _lifts(decision: Decision, kind: CauseKind) -> bool:
+    return decision.act is Act.RELEASED and (decision.force or kind is not CauseKind.COMPLAINT)
+
+
+def test_only_force_lifts_a_complaint() -> None:
+    known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 1), bounce(1, "hard")))
+    released = decided(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED)])
+    forced = decided(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED, force=True)])
+    assert active(released, _day(3)) == (CauseKind.COMPLAINT,)
+    assert active(forced, _day(3)) == ()
+
+
+def test_the_last_decisions_are_kept_and_the_last_release_whatever_came_after() -> None:
+    release = Decision(at=_day(0), by="ann", act=Act.RELEASED, note="asked")
+    looks = [Decision(at=_day(1 + number), by="bob", act=Act.RESOLVED) for number in range(HISTORY)]
+    known = decided(NOTHING, [release, *looks])
+    assert known.history == tuple(looks)
+    assert (known.released_at, known.released_by, known.note) == (_day(0), "ann", "asked")
+
+
+@pytest.mark.parametrize(
+    ("days", "since", "until", "holds"),
+    [([2], 1, 3, False), ([2], 2, 2, False), ([2], 2.1, 3, True), ([0, 2], 1, 3, True), ([2, 9], 1, 3, True)],
+)
+def test_evidence_in_a_reverted_window_does_not_count(
+    days: list[float], since: float, until: float, holds: bool
+) -> None:
+    """Issue: "undo all causes of one domain + reason + time window"; what else there is against the address stands."""
+    known = absorb(NOTHING, _claims(*(bounce(day, "hard") for day in days)))
+    window = Reverted(_day(since), _day(until), "user_unknown")
+    assert bool(active(reverted(known, [window]), _day(99))) == holds
+    assert bool(active(known, _day(99), [window])) == holds
+    assert active(reverted(known, [Reverted(_day(since), _day(until), "mailbox_full")]), _day(99))
+
+
+def test_the_end_of_a_cause_is_that_of_its_latest_evidence() -> None:
+    early, late = (
+        Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_mark(day), latest=_mark(day), until=_day(day + 1)))
+        for day in (1, 3)
+    )
+    for claims in ([early, late], [late, early]):
+        assert absorb(NOTHING, claims).causes[CauseKind.PAUSE].until == _day(4)
+    endless = Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_mark(3), latest=_mark(3)))
+    for claims in ([endless, late], [late, endless]):
+        assert absorb(NOTHING, claims).causes[CauseKind.PAUSE].until is None
+
+
+def test_a_contradicted_hard_bounce_is_put_up_until_a_person_has_looked() -> None:
+    known = with_contradiction(absorb(NOTHING, _claims(bounce(1, "hard"))), _mark(5))
+    assert review(known) == _mark(5)
+    assert active(known, _day(99)) == (CauseKind.HARD,)
+    for day, left in ((4, _mark(5)), (5, None)):
+        assert review(decided(known, [Decision(at=_day(day), by="ann", act=Act.RESOLVED)])) == left
+    assert review(decided(known, [Decision(at=_day(5), by="ann", act=Act.RELEASED)])) is None
+    assert review(absorb(NOTHING, _claims(bounce(1, "hard")))) is None
 
 
 def test_a_cause_with_an_end_holds_until_then() -> None:

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from aftersend.carrier import Message
-from aftersend.causes import STREAMED, Claim, claim, counts, vouched
+from aftersend.causes import STREAMED
+from aftersend.errands import Plan, distinct, plan
 from aftersend.errors import MalformedFeedback, ServiceError
-from aftersend.model import Feedback, Key, Kind, Outcome, Status, Suppression
+from aftersend.model import Feedback, Key, Outcome, Suppression
 from aftersend.parsers import read
 from aftersend.policy import Policy
 from aftersend.ports import Ports, Report, Store
-from aftersend.steps import Answer, Errand, Refused, Request, record, settle
+from aftersend.steps import Answer, Refused, Request, record, settle
 from aftersend.unqualified import deserves_a_rule
 
 __all__ = ["Ports", "Report", "ingest"]
@@ -42,7 +44,9 @@ def ingest(messages: Sequence[Message], ports: Ports) -> Report:
         return report
     told = _gather(messages, ports, report)
     outcomes = _record(told, ports, report)
-    _settle(told, outcomes, ports, report)
+    wanted = plan(outcomes, {key: each.facts for key, each in told.items()}, ports.classify, ports.policy)
+    _watch(wanted, told, ports, report)
+    _settle(wanted, told, ports, report)
     return report
 
 
@@ -140,23 +144,35 @@ def _count_unqualified(facts: list[Feedback], stored: Outcome | None, ports: Por
 def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, report: Report) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
     known = {fact.id for fact in before.feedback} if before else set()
-    for fact in _distinct(fact for fact in facts if fact.id not in known):
+    for fact in distinct(fact for fact in facts if fact.id not in known):
         report.counts["Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
             report.counts["Verdict", after.verdict.klass] += 1
             report.counts["Reason", after.verdict.reason] += 1
 
 
-def _settle(told: dict[Key, _Told], outcomes: dict[Key, Outcome], ports: Ports, report: Report) -> None:
+def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: Report) -> None:
+    """Tell the spike guard, before anything suppresses: an accident should be known when its effect begins."""
+    if ports.watch is None:
+        return
+    seen = list(wanted.sightings.values())
+    results = ports.pool.map(partial(_attempt, ports.watch.tell), [sighting.traffic for sighting in seen])
+    for sighting, result in zip(seen, results, strict=True):
+        if isinstance(result, ServiceError):
+            for owner in sighting.owners:
+                told[owner].fail(report, result)
+
+
+def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: Report) -> None:
     """Bring what the stored facts mean into the suppressions."""
-    errands, owners = _errands(told, outcomes, ports)
+    errands = wanted.errands
 
     def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
         return _drive(settle(errands[key], stored, ports.policy), ports.store)
 
     for key, before, result in _read_and_apply(list(errands), ports.store.suppressions, apply, ports.pool):
         if isinstance(result, ServiceError):
-            for owner in owners[key]:
+            for owner in wanted.owners[key]:
                 told[owner].fail(report, result)
             continue
         after, refusals = result
@@ -165,44 +181,6 @@ def _settle(told: dict[Key, _Told], outcomes: dict[Key, Outcome], ports: Ports, 
             if before is None or cause not in before.causes:
                 report.counts["Suppressed", cause] += 1
                 report.suppressed.append((key[0], cause))
-
-
-# Kinds that can say nothing about suppression and end no streak: not worth a read.
-_SILENT = frozenset({Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN})
-_REFUSED = frozenset({Status.BOUNCED, Status.REJECTED})
-
-
-def _errands(
-    told: dict[Key, _Told], outcomes: dict[Key, Outcome], ports: Ports
-) -> tuple[dict[Key, Errand], dict[Key, set[Key]]]:
-    """What has to be settled, by suppression, and which outcomes ask for it."""
-    claims: defaultdict[Key, list[Claim]] = defaultdict(list)
-    recounts: set[Key] = set()
-    owners: defaultdict[Key, set[Key]] = defaultdict(set)
-    for key, outcome in outcomes.items():
-        everywhere = (outcome.recipient, "*")
-        for fact in _distinct(outcome.feedback, told[key].facts):
-            if fact.kind in _SILENT:
-                continue
-            owners[everywhere].add(key)
-            said = claim(fact, ports.classify(fact), ports.policy)
-            if said is not None and vouched(outcome, ports.policy):
-                claims[said.recipient, said.scope].append(said)
-                owners[said.recipient, said.scope].add(key)
-        if _changes_streaks(outcome, ports.policy):
-            recounts.add(everywhere)
-            owners[everywhere].add(key)
-    return {key: Errand(key, tuple(claims[key]), key in recounts) for key in owners}, owners
-
-
-def _distinct(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
-    """Each fact once, by its id; the fullest copy comes in the last group."""
-    return {fact.id: fact for group in groups for fact in group}.values()
-
-
-def _changes_streaks(outcome: Outcome, policy: Policy) -> bool:
-    """Whether this outcome may make a streak: it is a counted soft bounce, or it is no longer a proof of life."""
-    return counts(outcome, policy) or (outcome.status in _REFUSED and outcome.delivered_at is not None)
 
 
 def _read_and_apply(

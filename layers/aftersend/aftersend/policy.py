@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -65,6 +65,15 @@ class Pause(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     words: frozenset[str]
 
 
+class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When so many hard bounces of one domain look like a provider's accident."""
+
+    watch: bool
+    window_hours: Annotated[int, Meta(ge=1, le=168)]
+    floor: Annotated[int, Meta(ge=10, le=1_000_000)]
+    share_percent: Annotated[int, Meta(ge=1, le=100)]
+
+
 class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What reports by mail may do."""
 
@@ -80,6 +89,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     streak: Streak
     pause: Pause
     provider: Switch
+    guard: Guard
     report: Reports
     classes: dict[Reason, Class]
     streams: dict[str, _Stream]
@@ -115,6 +125,8 @@ def load(document: str = "") -> Policy:
         given = dict(msgspec.toml.decode(document)) if document else {}
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"policy: {error}") from error
+    if "variants" in given:  # a field of ours that no document has
+        raise ConfigurationError("policy: Object contains unknown field `variants`")
     channels = _tables(given, "channel", _CHANNELS, _OF_CHANNELS)
     streams = _tables(given, "stream", None, _OF_STREAMS)
     base = _overridden(_shipped(), given)
@@ -138,7 +150,7 @@ def _policy(document: Mapping[str, Any], which: str = "") -> Policy:
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
-    return dict(msgspec.toml.decode((files("aftersend") / "policy.toml").read_bytes()))
+    return dict(msgspec.toml.decode(Path(__file__).with_name("policy.toml").read_bytes()))
 
 
 def _tables(
@@ -179,5 +191,3 @@ def _check(policy: Policy) -> None:
             raise ConfigurationError(f"policy: {reason.value} is never the recipient's fault - at `$.classes.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
         raise ConfigurationError("policy: apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
-    if policy.variants:
-        raise ConfigurationError("policy: Object contains unknown field `variants` - at `$`")

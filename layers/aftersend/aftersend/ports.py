@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from aftersend.carrier import Message
+from aftersend.guard import Traffic
 from aftersend.model import Feedback, Key, Outcome, Suppression
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
@@ -43,6 +44,12 @@ class Desk(Protocol):
     def count(self, fact: Feedback, now: datetime) -> None: ...  # noqa: D102
 
 
+class Lookout(Protocol):
+    """Who watches for a provider's accident: `aftersend.watch.Watch` does."""
+
+    def tell(self, told: Traffic) -> object: ...  # noqa: D102
+
+
 class Ports(Struct, frozen=True, kw_only=True):
     """Everything that a batch is worked with."""
 
@@ -55,6 +62,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     pool: Executor
     clock: Callable[[], datetime]
     unqualified: Desk | None = None
+    watch: Lookout | None = None
     unpack: Callable[[bytes], bytes] | None = None  # a body that only tells where the feedback lies, to the feedback
     vouch: Callable[[Feedback], bool] | None = None  # whether a fact that could be forged carries our own token
 

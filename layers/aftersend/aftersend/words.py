@@ -106,4 +106,5 @@ class Act(StrEnum):
     ADDED = "added"  # suppress this address
     RELEASED = "released"  # evidence up to now no longer counts
     REVERTED = "reverted"  # evidence of one reason in a window of time does not count
+    CONFIRMED = "confirmed"  # it does count, although it looked like an accident
     RESOLVED = "resolved"  # looked at: what was put up for review is settled

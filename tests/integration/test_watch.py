@@ -1,0 +1,110 @@
+"""The table of the spike guard, on every engine: what is told at the same time is all known in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from aftersend import guard
+from aftersend.aws.errors import NoAnswer
+from aftersend.errors import StoreUnavailable
+from aftersend.guard import Traffic, joined, window_of
+from aftersend.model import Act, Decision, Reason
+from aftersend.policy import load
+from aftersend.watch import Lookout, Watch, item_of, traffic_of
+from tests.engines import Engine
+from tests.support.ports import NOW
+from tests.support.words import ANN, START
+
+RULES = load().guard
+WINDOW = window_of(ANN, START, RULES)
+DECISION = Decision(at=START, by="ops", act=Act.CONFIRMED, note="they did leave")
+
+
+def _told(count: int) -> list[Traffic]:
+    keys = [(f"email:u{number}@example.com", "ses:1") for number in range(count)]
+    refused = [guard.refused(WINDOW, key, Reason.USER_UNKNOWN) for key in keys]
+    reached = [guard.delivered(WINDOW, key) for key in keys]
+    return [*refused, *(each for each in reached if each is not None)]
+
+
+def _all(told: Sequence[Traffic]) -> Traffic:
+    known = Traffic(window=WINDOW)
+    for each in told:
+        known = joined(known, each)
+    return known
+
+
+def test_a_window_is_kept_and_its_incident_found(engine: Engine) -> None:
+    watch = Watch(engine.connect(), engine.table("Traffic"), RULES)
+    assert watch.incidents() == []
+    known = watch.tell(_all(_told(60)))
+    assert (known.version, watch.tell(_all(_told(60)))) == (1, known)
+    (incident,) = watch.incidents()
+    assert (incident.window, incident.reason, incident.refused) == (WINDOW, Reason.USER_UNKNOWN, 60)
+    watch.tell(guard.judged(WINDOW, Reason.USER_UNKNOWN, DECISION))
+    assert watch.incidents() == []
+
+
+def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
+    """Law 3, for windows; each of them loses now and then, and tells again."""
+    watch = Watch(concurrent_engine.connect(), concurrent_engine.table("Traffic"), RULES)
+    told = _told(40)
+    Random(3).shuffle(told)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(watch.tell, [*told, *told[:10]]))
+    known = watch.tell(Traffic(window=WINDOW))
+    assert (known.reached, known.refused) == (_all(told).reached, _all(told).refused)
+
+
+@pytest.mark.parametrize(
+    "traffic", [_all(_told(100)), _all([*_told(3), guard.judged(WINDOW, Reason.EXPIRED, DECISION)])]
+)
+def test_what_is_written_is_read(traffic: Traffic) -> None:
+    item = item_of(traffic, RULES)
+    assert traffic_of(item) == traffic
+    assert len(str(item)) < 2048
+
+
+def test_a_window_with_an_incident_does_not_expire() -> None:
+    """Causes in it do not hold until a person has confirmed them, however long that takes."""
+    spike, revert = _all(_told(60)), Decision(at=START, by="ops", act=Act.REVERTED)
+    states = [
+        (spike, {"S": "open"}),
+        (joined(spike, guard.judged(WINDOW, Reason.USER_UNKNOWN, revert)), {"S": "reverted"}),
+        (joined(spike, guard.judged(WINDOW, Reason.USER_UNKNOWN, DECISION)), None),
+        (_all(_told(3)), None),
+    ]
+    for traffic, state in states:
+        item = item_of(traffic, RULES)
+        assert (item.get("state"), "expires_at" in item) == (state, state is None)
+
+
+class _Deaf:
+    def get_item(self, **_: Any) -> Any:
+        raise NoAnswer("time-out")
+
+    put_item = query = get_item
+
+
+def test_a_table_that_does_not_answer_is_ours() -> None:
+    watch = Watch(_Deaf(), "Traffic", RULES)
+    for call in (lambda: watch.tell(Traffic(window=WINDOW)), watch.incidents):
+        with pytest.raises(StoreUnavailable, match="time-out"):
+            call()
+
+
+def test_incidents_are_read_anew_after_a_while(engine: Engine) -> None:
+    watch = Watch(engine.connect(), engine.table("Traffic"), RULES)
+    now = [NOW]
+    lookout = Lookout(watch, lambda: now[0], timedelta(seconds=30))
+    assert lookout.incidents() == []
+    watch.tell(_all(_told(60)))
+    assert lookout.incidents() == []
+    now[0] += timedelta(seconds=31)
+    assert len(lookout.incidents()) == 1

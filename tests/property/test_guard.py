@@ -1,0 +1,128 @@
+"""The spike guard: its sketches are sets, its counts are near enough, and it acts at its exact threshold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend import guard
+from aftersend.guard import SAMPLE, SIZE, Traffic, Window, domain_of, incidents, joined, window_of, windows
+from aftersend.ingest import ingest
+from aftersend.model import Act, Decision, Feedback, Reason
+from aftersend.policy import load
+from tests.support.ports import MemoryStore, MemoryWatch, ports
+from tests.support.strategies import deliveries, feedback
+from tests.support.words import ANN, START, message, told
+
+RULES = load().guard
+WINDOW = window_of(ANN, START, RULES)
+EMPTY = Traffic(window=WINDOW)
+_REASONS = st.sampled_from([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED])
+_KEYS = st.integers(0, 400).map(lambda number: (f"email:u{number}@example.com", "ses:1"))
+_DECISIONS = st.builds(
+    lambda day, act: Decision(at=START + timedelta(days=day), by="ops", act=act),
+    st.integers(0, 3),
+    st.sampled_from([Act.CONFIRMED, Act.REVERTED]),
+)
+_TOLD = (
+    st.builds(lambda key, reason: guard.refused(WINDOW, key, reason), _KEYS, _REASONS)
+    | st.builds(lambda key: guard.delivered(WINDOW, key) or EMPTY, _KEYS)
+    | st.builds(lambda reason, decision: guard.judged(WINDOW, reason, decision), _REASONS, _DECISIONS)
+)
+
+
+@given(st.lists(_TOLD, max_size=200), st.data())
+def test_what_is_told_of_a_window_comes_in_any_order_and_number(told: list[Traffic], data: st.DataObject) -> None:
+    """Laws 1, 2 and 3, for windows."""
+    one, other = EMPTY, EMPTY
+    for each in told:
+        one = joined(one, each)
+    middle = data.draw(st.integers(0, len(told)))
+    halves = [EMPTY, EMPTY]
+    for place, each in enumerate(data.draw(st.permutations([*told, *told[:20]]))):
+        halves[place < middle] = joined(halves[place < middle], each)
+    other = joined(*halves)
+    assert other == one
+    assert joined(one, other) is one
+
+
+def _many(count: int, reason: Reason | None, start: int = 0) -> Traffic:
+    traffic = EMPTY
+    for number in range(start, start + count):
+        key = f"email:u{number}@example.com", "ses:1"
+        told = guard.delivered(WINDOW, key) if reason is None else guard.refused(WINDOW, key, reason)
+        traffic = joined(traffic, told) if told else traffic
+    return traffic
+
+
+@pytest.mark.parametrize("count", [1, SIZE - 1, SIZE, 300, 5000])
+def test_a_sketch_counts_exactly_up_to_its_size_and_nearly_beyond(count: int) -> None:
+    traffic = joined(_many(count, Reason.USER_UNKNOWN), _many(10 * count, None, start=100_000))
+    found = incidents(traffic, load("[guard]\nfloor = 10\nshare_percent = 1").guard)
+    assert len(found) == (count >= 10)
+    if not found:
+        return
+    (incident,) = found
+    assert incident.refused == count if count < SIZE else abs(incident.refused - count) < count / 3
+    assert abs(incident.sent - 11 * count) < 11 * count / 2
+    assert all(len(sketch) <= SIZE for sketch in (traffic.reached, *traffic.refused.values()))
+
+
+@pytest.mark.parametrize(("refused", "delivered", "open_"), [(49, 0, False), (50, 0, True), (55, 400, False)])
+def test_floor_and_share(refused: int, delivered: int, open_: bool) -> None:
+    """Design §6: "when one domain's hard bounces in a window exceed a share and a floor, an *incident* is opened"."""
+    traffic = joined(_many(refused, Reason.USER_UNKNOWN), _many(delivered, None, start=1000))
+    assert bool(incidents(traffic, RULES)) == open_
+    assert incidents(traffic, load("[guard]\nwatch = false").guard) == []
+
+
+@pytest.mark.parametrize(("act", "left"), [(Act.CONFIRMED, 0), (Act.REVERTED, 1)])
+def test_a_person_ends_an_incident(act: Act, left: int) -> None:
+    """Confirmed, its causes hold; reverted, they never do, and neither does what comes late."""
+    decision = Decision(at=START, by="ops", act=act)
+    traffic = joined(_many(60, Reason.USER_UNKNOWN), guard.judged(WINDOW, Reason.USER_UNKNOWN, decision))
+    assert len(incidents(traffic, RULES)) == left
+
+
+def test_an_incident_is_about_its_own_domain_reason_and_window() -> None:
+    found = incidents(_many(60, Reason.USER_UNKNOWN), RULES)
+    (window,) = windows(found, ANN)
+    assert (window.since, window.until, window.reason) == (
+        WINDOW.since,
+        WINDOW.until - timedelta(milliseconds=1),
+        Reason.USER_UNKNOWN,
+    )
+    assert windows(found, "email:ann@example.org") == []
+
+
+@pytest.mark.parametrize(
+    ("recipient", "domain"),
+    [("email:a@b.example", "b.example"), ("push:apns:t0", "push:apns"), ("sms:+15550100", "sms"), ("email:odd", "odd")],
+)
+def test_what_has_an_accident_as_a_whole(recipient: str, domain: str) -> None:
+    assert domain_of(recipient) == domain
+
+
+@given(st.data())
+def test_the_guard_knows_the_same_whatever_the_order_and_the_batches(data: st.DataObject) -> None:
+    """Laws 1, 2 and 3, on the whole way of the data: also where somebody vouches late for what could be forged."""
+
+    def known(batches: list[list[Feedback]]) -> dict[Window, Traffic]:
+        watch, store = MemoryWatch(), MemoryStore()
+        for batch in batches:
+            assert not ingest([message(batch)], ports(store, watch=watch)).failed
+        return watch.windows
+
+    given_facts = data.draw(feedback())
+    with told():
+        assert known(data.draw(deliveries(given_facts))) == known([given_facts])
+
+
+def test_windows_meet_without_a_gap() -> None:
+    moment = timedelta(milliseconds=1)
+    before, after = (window_of(ANN, WINDOW.until - each, RULES) for each in (moment, timedelta()))
+    assert (before, after.since) == (WINDOW, WINDOW.until)
+    assert SAMPLE > 1

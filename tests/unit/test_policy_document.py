@@ -1,0 +1,135 @@
+"""The policy's document: what a channel or a stream may have of its own, pauses, lapses, streams by sender."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from aftersend.causes import claim, streak
+from aftersend.errors import ConfigurationError
+from aftersend.ingest import ingest
+from aftersend.model import CauseKind, Class, Context, Evidence, Kind, Reason, Suppression, Verdict
+from aftersend.outcome import absorb
+from aftersend.policy import load
+from aftersend.suppression import absorb as absorb_claims
+from aftersend.suppression import active
+from tests.support.ports import MemoryStore, ports
+from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact, message, told
+
+SMS = "sms:+15550100"
+MOMENT = timedelta(milliseconds=1)
+
+
+def _day(day: float) -> datetime:
+    return START + timedelta(days=day)
+
+
+def test_a_channel_may_have_a_policy_of_its_own() -> None:
+    policy = load("[channel.sms.hard]\nsuppress = false\n[channel.sms.streak]\nbounces = 2")
+    hard, texted = bounce(1, "hard"), bounce(1, "hard", recipient=SMS)
+    assert claim(hard, classify(hard), policy) is not None
+    assert claim(texted, classify(texted), policy) is None
+    for recipient, stands in ((ANN, False), (SMS, True)):
+        facts = [bounce(2 * day, message=f"told:{day}", recipient=recipient) for day in range(2)]
+        assert (streak([absorb(None, [each], classify) for each in facts], policy) is not None) == stands
+
+
+def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel() -> None:
+    policy = load(
+        "[channel.email.complaint]\neverywhere = true\n[stream.news.complaint]\neverywhere = false\nlapse_days = 90"
+    )
+    for scope, meant, days in (("news", "news", 90), ("orders", "*", None), (None, "*", None)):
+        said = claim(fact(Kind.COMPLAINED, 1, scope=scope), None, policy)
+        assert said is not None
+        assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ("[channel.fax.hard]\nsuppress = true", r"'fax' is not one of email, push, sms - at `\$\.channel`"),
+        ("[channel.sms.guard]\nwatch = true", r"a channel has no 'guard' of its own - at `\$\.channel\.sms`"),
+        ("[stream.news.hard]\nsuppress = true", r"a stream has no 'hard' of its own - at `\$\.stream\.news`"),
+        ("[stream.news.complaint]\nsuppress = 1", r"policy of news: Expected `bool`.*`\$\.complaint\.suppress`"),
+        ("[channel.sms.streak]\nbounces = 1", r"policy of sms: Expected `int` >= 2.*`\$\.streak\.bounces`"),
+        ("[streams]\n'*' = 'no spaces'", r"matching regex.*`\$\.streams\[\.\.\.\]`"),
+        ("channel = 1", r"Expected `object` - at `\$\.channel`"),
+        ("[channel]\nsms = 1", r"Expected `object` - at `\$\.channel\.sms`"),
+        ("[variants]", "unknown field `variants`"),
+        ("[guard]\nfloor = 1", r">= 10 - at `\$\.guard\.floor`"),
+    ],
+)
+def test_what_is_wrong_is_named(document: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        load(document)
+
+
+@pytest.mark.parametrize(("days", "end"), [(0, None), (30, 31)])
+def test_a_cause_lapses_when_the_policy_says_so(days: int, end: float | None) -> None:
+    policy = load(f"[hard]\nlapse_days = {days}")
+    said = claim(bounce(1, "hard"), VERDICTS["hard"], policy)
+    assert said is not None
+    known = absorb_claims(Suppression(recipient=ANN), [said])
+    assert said.cause.until == (None if end is None else _day(end))
+    assert active(known, _day(31) - MOMENT) == (CauseKind.HARD,)
+    assert active(known, _day(31)) == (() if end else (CauseKind.HARD,))
+
+
+def test_a_streak_of_full_mailboxes_may_lapse_at_another_time() -> None:
+    policy = load("[streak]\nbounces = 2\nfull_lapse_days = 7")
+    for word, days in (("full", 7), ("soft", 30)):
+        facts = [bounce(2 * day, "soft", f"told:{day}") for day in range(2)] + [bounce(4, word, "told:9")]
+        cause = streak([absorb(None, [each], classify) for each in facts], policy)
+        assert cause is not None and cause.until == _day(4 + days)
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED])
+def test_who_asks_for_a_pause_gets_one(kind: Kind) -> None:
+    """Design §6: "recipient asked for a pause (DirectMail SmtpRcptFreq): 24 hours"."""
+    asked = fact(kind, 1, "SmtpRcptFreq")
+    verdict = Verdict(klass=Class.IGNORE, reason=Reason.RATE_LIMITED, rule="test")
+    said = claim(asked, verdict, load())
+    assert said is not None
+    assert (said.kind, said.scope, said.cause.until) == (CauseKind.PAUSE, "*", _day(2))
+    assert claim(asked, verdict, load("[pause]\nsuppress = false")) is None
+    assert claim(fact(kind, 1, "SmtpMfFreq"), verdict, load()) is None
+
+
+STREAMS = """[streams]
+"news@send.example.com" = "news"
+"@send.example.com" = "others"
+"*" = "rest"
+"""
+
+
+@pytest.mark.parametrize(
+    ("sender", "stream"),
+    [
+        ("news@send.example.com", "news"),
+        ("The News <NEWS@send.example.com>", "news"),
+        ("shop@send.example.com", "others"),
+        ("shop@example.com", "rest"),
+        ("", "rest"),
+    ],
+)
+def test_the_senders_address_goes_before_its_domain_and_that_before_all_others(sender: str, stream: str) -> None:
+    assert load(STREAMS).stream_of(sender) == stream
+    assert load().stream_of(sender) is None
+
+
+def test_who_leaves_leaves_the_stream_that_the_sender_belongs_to() -> None:
+    """Issue: "the template lets a user route sender addresses to their own stream (`scope`)"."""
+    news = Context(sender="news@send.example.com")
+    facts = [
+        fact(Kind.UNSUBSCRIBED, 1, context=news),
+        fact(Kind.UNSUBSCRIBED, 1, scope="named", context=news, message="told:2"),
+        fact(Kind.UNSUBSCRIBED, 1, message="told:3"),
+        fact(Kind.BOUNCED, 1, evidence=Evidence(word="hard"), context=news, message="told:4"),
+    ]
+    store = MemoryStore()
+    with told():
+        assert not ingest([message(facts)], ports(store, policy=load(STREAMS))).failed
+        assert not ingest([message(facts)], ports(store, policy=load(STREAMS))).failed
+    found = {key[1]: sorted(each.causes) for key, each in store.suppressions(list(store.suppressions_table)).items()}
+    assert found == {"news": ["unsubscribed"], "named": ["unsubscribed"], "*": ["hard", "unsubscribed"]}
