@@ -18,10 +18,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import boto3
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
 
 from local.environment import environment, false_account
 from local.template import TEMPLATE, Json, translated
@@ -46,16 +48,14 @@ _NOTHING: Final = "(no value)"
 
 
 class Stack:
-    """What the template became. `writes` counts what functions write to DynamoDB, by operation."""
+    """What the template became. `writes` counts what is written to DynamoDB, by operation."""
 
-    def __init__(self, template: Json, session: boto3.Session) -> None:
+    def __init__(self, template: Json, session: boto3.Session, writes: Counter[str]) -> None:
         self.template = template
         self.session = session
-        self.writes: Counter[str] = Counter()
+        self.writes = writes
         self._outputs: Json = {}
         self._values: dict[str, str] = {}
-        for operation in _WRITES:
-            session.events.register(f"before-call.dynamodb.{operation}", self._count)
 
     def client(self, service: str) -> Any:
         """A client of the embedded services."""
@@ -95,9 +95,6 @@ class Stack:
             for name, each in chosen.items()
             if "Condition" not in each or self._values[f"If{each['Condition']}"] == "true"
         }
-
-    def _count(self, model: Any, **_: Any) -> None:
-        self.writes[model.name] += 1
 
     # -- values that the template computes --
 
@@ -194,7 +191,14 @@ def _with_nothing(value: Any) -> Any:
 
 
 # What switches on the parts of the template that a user may leave out.
-_SWITCHED_ON: Final = {"MailDomain": "bounce.example.com"}
+_SWITCHED_ON: Final = {
+    "MailDomain": "bounce.example.com",
+    "DirectMail": "true",
+    "MailerQ": "true",
+    "Door": "true",
+    "SnsTopicArns": "arn:aws:sns:eu-west-1:111122223333:feedback",
+    "AlibabaAccounts": "1234567890123456",
+}
 
 
 def _parameters(declared: Json) -> list[dict[str, str]]:
@@ -218,25 +222,42 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+class _Counting(DomainDispatcherApplication):
+    """moto, which counts what is written to DynamoDB as it arrives, whatever client sent it."""
+
+    def __init__(self, writes: Counter[str]) -> None:
+        super().__init__(create_backend_app)
+        self._writes = writes
+
+    def __call__(self, environ: Json, start_response: Any) -> Any:
+        service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
+        if service.startswith("DynamoDB_") and operation in _WRITES:
+            self._writes[operation] += 1
+        return super().__call__(environ, start_response)
+
+
 @contextmanager
 def running(template: Path = TEMPLATE) -> Iterator[Stack]:
     """The stack, as long as the context lasts; the environment points to it meanwhile."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of every request
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    # Functions make their clients from the default session: it is this one, whose events are counted.
+    writes: Counter[str] = Counter()
+    server = make_server("127.0.0.1", 0, _Counting(writes), threaded=True, request_handler=MotoRequestHandler)
+    serving = Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    host, port = "127.0.0.1", server.port
     before = boto3.DEFAULT_SESSION
     try:
         with environment(false_account(f"http://{host}:{port}")):
             boto3.DEFAULT_SESSION = boto3.Session()
-            stack = Stack(translated(template), boto3.DEFAULT_SESSION)
+            stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes)
             stack.create()
             yield stack
     finally:
         boto3.DEFAULT_SESSION = before
         _forget(host, port)
-        server.stop()
+        server.shutdown()
+        serving.join()
+        server.server_close()
 
 
 def _forget(host: str, port: int) -> None:

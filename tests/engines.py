@@ -29,6 +29,8 @@ import boto3
 import yaml
 from botocore.config import Config
 
+from aftersend.aws import boto, services
+from aftersend.aws.account import Account
 from aftersend.store import Tables
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -36,6 +38,7 @@ CACHE: Final = ROOT / ".cache" / "engines"
 NAMES: Final = ("moto", "dynoxide", "local")
 CONCURRENT: Final = ("dynoxide", "local")
 
+_REGION: Final = "eu-west-1"
 _PATIENCE: Final = 20.0  # seconds until a server must listen
 _PORTS: Final = 3  # to try
 _FETCH: Final = 120.0  # seconds that npm may take
@@ -78,12 +81,19 @@ class Engine:
     name: str
     endpoint: str | None  # None is in process
 
+    def connect(self) -> Any:
+        """A client as functions have it: ours where the engine is a server, boto3's behind the same seam in process."""
+        if self.endpoint is None:
+            return boto.adapted(self.client(parameter_validation=False), "dynamodb")
+        account = Account(key_id="test", secret="test", region=_REGION, endpoints={"AWS_ENDPOINT_URL": self.endpoint})
+        return services.client("dynamodb", account)
+
     def client(self, **config: Any) -> Any:
-        """A DynamoDB client; `config` goes to botocore."""
+        """boto3's own client, which knows every operation; `config` goes to botocore."""
         return boto3.client(
             "dynamodb",
             endpoint_url=self.endpoint,
-            region_name="eu-west-1",
+            region_name=_REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=Config(**({"retries": {"mode": "standard", "max_attempts": 2}} | config)),
@@ -91,12 +101,13 @@ class Engine:
 
     def tables(self) -> Tables:
         """A fresh pair of empty tables."""
-        suffix = f"{getpid()}-{next(_serial)}"
-        client = self.client()
-        for definition in table_definitions().values():
-            name = definition["TableName"]
-            client.create_table(**(definition | {"TableName": f"{name}-{suffix}", "BillingMode": "PAY_PER_REQUEST"}))
-        return Tables(outcomes=f"Outcomes-{suffix}", suppressions=f"Suppressions-{suffix}")
+        return Tables(outcomes=self.table("Outcomes"), suppressions=self.table("Suppressions"))
+
+    def table(self, name: str) -> str:
+        """The name of a fresh, empty table with the keys and indexes of this one of the template."""
+        fresh = {"TableName": f"{name}-{getpid()}-{next(_serial)}", "BillingMode": "PAY_PER_REQUEST"}
+        self.client().create_table(**(table_definitions()[name] | fresh))
+        return fresh["TableName"]
 
 
 _serial = count()
@@ -104,11 +115,11 @@ _serial = count()
 
 @lru_cache(maxsize=1)
 def table_definitions() -> dict[str, dict[str, Any]]:
-    """CreateTable requests for the tables of the template that hold outcomes and suppressions."""
+    """CreateTable requests for the tables of the template that tests fill."""
     resources = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)["Resources"]  # a SafeLoader
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     found = {}
-    for name in ("Outcomes", "Suppressions"):
+    for name in ("Outcomes", "Suppressions", "Traffic", "Unqualified", "Jobs"):
         properties = _table(resources, name)["Properties"]
         found[name] = {"TableName": name} | {part: properties[part] for part in wanted if part in properties}
     return found

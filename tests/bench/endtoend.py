@@ -2,7 +2,8 @@
 
 Both sides work the same batches with the same threads on the same engine, in turns. Neither keeps an archive. CPU is
 the client's process alone. Write units are what the engine says were consumed; it does not say what a refused write
-would cost, so repeats cost the transactions nothing here, which is too little. The second table shows what one feedback
+would cost, so repeats cost the transactions nothing here, which is too little. Aftersend works with its own client, as
+functions do, and once more with boto3's, which is what the transactions use. The second table shows what one feedback
 costs as the feedback of its message, and the table, double.
 """
 
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from statistics import median
 from typing import Any, Final
@@ -20,6 +22,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from aftersend import classify, policy
+from aftersend.aws import boto
 from aftersend.carrier import Message
 from aftersend.ingest import Ports, ingest
 from aftersend.store import Store
@@ -29,12 +32,18 @@ from tests.bench.load import Load, load
 from tests.bench.notifications import DELIVERED
 from tests.engines import Engine
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 MESSAGES: Final = 300
 EACH: Final = 4  # feedback about each message
 SPREAD: Final = 10  # records a batch where feedback of one message must not meet
 WORKERS: Final = 8  # the template's Workers
-CLIENT: Final = {"max_pool_connections": 64, "parameter_validation": False}  # as functions have it
+# boto3 at its best: nothing is checked twice, and the name it gives itself is not put together anew for every call.
+BOTO3: Final[dict[str, Any]] = {
+    "max_pool_connections": 64,
+    "parameter_validation": False,
+    "tcp_keepalive": True,
+    "user_agent": "aftersend",
+}
 
 Batch = Callable[[list[Message]], None]
 
@@ -44,7 +53,6 @@ class Metered:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self.exceptions = client.exceptions
         self.written: list[float] = []  # appending is safe between threads
 
     @property
@@ -62,7 +70,7 @@ class Metered:
         self.written += [each["CapacityUnits"] for each in answer["ConsumedCapacity"]]
         return answer
 
-    def __getattr__(self, name: str) -> Any:  # reads are not counted
+    def __getattr__(self, name: str) -> Any:  # what is not a write is not counted
         return getattr(self._client, name)
 
 
@@ -96,13 +104,14 @@ class Bench:
 
     def __init__(self, engine: Engine, pool: ThreadPoolExecutor) -> None:
         self._engine, self._pool = engine, pool
-        self._client = engine.client(**CLIENT)
+        self._boto3 = engine.client(**BOTO3)
+        self._clients = {"ours": engine.connect(), "boto3": boto.adapted(self._boto3, "dynamodb")}
         self._judge, self._policy = classify.load(), policy.load()
         self._serial = count()
 
-    def ours(self) -> tuple[Metered, Batch]:
+    def ours(self, which: str = "ours") -> tuple[Metered, Batch]:
         """`ingest` on fresh tables."""
-        client = Metered(self._client)
+        client = Metered(self._clients[which])
         ports = Ports(
             source="ses",
             store=Store(client, self._engine.tables()),
@@ -123,7 +132,7 @@ class Bench:
 
     def transactions(self) -> tuple[Metered, Batch]:
         """The baseline on fresh tables."""
-        client = Metered(self._client)
+        client = Metered(self._boto3)
         events, statuses = baseline.create_tables(client, f"{id(self)}-{next(self._serial)}")
         work = baseline.Transactions(client, events, statuses, self._pool).batch
         return client, lambda batch: work([message.body for message in batch])
@@ -146,16 +155,19 @@ def run(client: Metered, work: Batch, load: Load) -> Run:
     return Run(load.records, load.distinct, seconds, cpu, client.units - before)
 
 
-def compare(bench: Bench, order: str) -> tuple[list[Run], list[Run]]:
-    """Both contenders on the same loads, in turns, each on empty tables."""
-    ours: list[Run] = []
-    theirs: list[Run] = []
+def compare(bench: Bench, order: str) -> dict[str, list[Run]]:
+    """All contenders on the same loads, in turns, each on empty tables."""
+    contenders: dict[str, Callable[[], tuple[Metered, Batch]]] = {
+        "aftersend": bench.ours,
+        "aftersend with boto3": partial(bench.ours, "boto3"),
+        "transactions": bench.transactions,
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for number in range(ROUNDS + 1):
         brought = load(MESSAGES, EACH, order, seed=number)
-        sides = [(ours, bench.ours), (theirs, bench.transactions)]
-        for runs, make in sides if number % 2 else sides[::-1]:
-            runs.append(run(*make(), brought))
-    return ours[1:], theirs[1:]  # the first round warms up
+        for name in list(contenders)[:: 1 if number % 2 else -1]:
+            runs[name].append(run(*contenders[name](), brought))
+    return {name: each[1:] for name, each in runs.items()}  # the first round warms up
 
 
 def repeats(bench: Bench) -> float:
@@ -202,8 +214,9 @@ def main() -> None:
         header = ["", "records/s", "CPU µs/record", "WCU/distinct"]
         rows, goals = [], []
         for order in ("shuffled", "as sent"):
-            ours, theirs = compare(bench, order)
-            rows += [_summary(f"aftersend, {order}", ours), _summary(f"transactions, {order}", theirs)]
+            runs = compare(bench, order)
+            rows += [_summary(f"{name}, {order}", each) for name, each in runs.items()]
+            ours, theirs = runs["aftersend"], runs["transactions"]
             faster = median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
             goals.append(table.goal(f"records/s against transactions, {order}", faster, 3, least=True))
             goals.append(table.goal(f"WCU per distinct feedback, {order}", median(one.price for one in ours), 1.0))

@@ -69,7 +69,7 @@ def _deliveries(random: Random, facts: list[Feedback], size: int) -> Batches:
 
 def _at_once(engine: Engine, names: Tables, batches: Batches) -> None:
     """The batches, each by the next of several functions that are free."""
-    client = engine.client(max_pool_connections=WORKERS, parameter_validation=False)
+    client = engine.connect()
     with ThreadPoolExecutor(WORKERS) as functions:
         for done in [functions.submit(work, client, names, [batch]) for batch in batches]:
             done.result()
@@ -82,7 +82,7 @@ def test_many_functions_at_once_leave_what_one_leaves(concurrent_engine: Engine)
     engine, random = concurrent_engine, Random(20260301)
     facts = _feedback(random, 2000, 10, 5)
     alone, together = engine.tables(), engine.tables()
-    work(engine.client(parameter_validation=False), alone, [facts])
+    work(engine.connect(), alone, [facts])
     _at_once(engine, together, _deliveries(random, facts, 90))
     found = scanned(engine.client(), together)
     assert not differences(found, scanned(engine.client(), alone))
@@ -132,7 +132,7 @@ def test_a_process_that_is_killed_loses_nothing(concurrent_engine: Engine, tmp_p
     for process in started:
         process.communicate()
     assert [process.returncode for process in started] == [-9, 0, 0]
-    work(engine.client(), names, orders[0])
+    work(engine.connect(), names, orders[0])
     assert not differences(scanned(engine.client(), names), expected(facts, classify, ports().policy))
 
 

@@ -147,7 +147,7 @@ def test_what_comes_again_may_be_stopped_again() -> None:
 
 @pytest.mark.parametrize("error", [StoreUnavailable, Killed])
 def test_any_call_may_fail_on_a_real_engine(engine: Engine, error: type[BaseException]) -> None:
-    client, right = engine.client(), _right(FIRST, SECOND)
+    client, right = engine.connect(), _right(FIRST, SECOND)
     calls, _ = Shop(Store(client, engine.tables(), clock=lambda: NOW)).work(FIRST)
     for due in range(1, calls + 1, 3):
         names = engine.tables()
@@ -155,4 +155,4 @@ def test_any_call_may_fail_on_a_real_engine(engine: Engine, error: type[BaseExce
         _, left = shop.work(FIRST, due, error)
         shop.work(SECOND)
         shop.work(left)
-        assert scanned(client, names) == right, f"after call {due} had failed"
+        assert scanned(engine.client(), names) == right, f"after call {due} had failed"

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
+from aftersend.aws.errors import Refusal
 
 Fault = Callable[[str, dict[str, Any]], Exception | None]
 
 
-def service_error(code: str, operation: str = "PutItem") -> ClientError:
-    """What boto3 raises for an error of the service."""
-    return ClientError({"Error": {"Code": code, "Message": "for ann@example.com"}}, operation)
+def service_error(code: str) -> Refusal:
+    """What a client raises for an error of the service."""
+    return Refusal(code, {"message": "for ann@example.com"})
 
 
 class Watched:

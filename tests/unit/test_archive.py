@@ -11,12 +11,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from aftersend.archive import Archive, build_put
+from aftersend.aws.boto import adapted
+from aftersend.aws.errors import NoAnswer
 from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
 from tests.support.clients import service_error
@@ -73,7 +74,7 @@ def test_any_bytes_come_back(bodies: list[bytes]) -> None:
 
 
 def test_a_batch_that_comes_again_is_the_same_object_again(s3: Any) -> None:
-    archive = Archive(s3, "archive")
+    archive = Archive(adapted(s3, "s3"), "archive")
     for _ in range(2):
         archive.put("ses", BATCH)
     [found] = s3.list_objects_v2(Bucket="archive")["Contents"]
@@ -82,16 +83,16 @@ def test_a_batch_that_comes_again_is_the_same_object_again(s3: Any) -> None:
 
 
 def test_nothing_is_no_object(s3: Any) -> None:
-    Archive(s3, "archive").put("ses", [])
+    Archive(adapted(s3, "s3"), "archive").put("ses", [])
     assert "Contents" not in s3.list_objects_v2(Bucket="archive")
 
 
 def test_a_bucket_that_is_not_there_is_ours(s3: Any) -> None:
     with pytest.raises(StoreUnavailable):
-        Archive(s3, "elsewhere").put("ses", BATCH)
+        Archive(adapted(s3, "s3"), "elsewhere").put("ses", BATCH)
 
 
-@pytest.mark.parametrize("error", [service_error("SlowDown"), EndpointConnectionError(endpoint_url="http://x")])
+@pytest.mark.parametrize("error", [service_error("SlowDown"), NoAnswer("TimeoutError")])
 def test_a_bucket_that_does_not_answer_is_ours(error: Exception) -> None:
     class Broken:
         def put_object(self, **_request: Any) -> Any:

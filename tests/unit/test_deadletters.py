@@ -8,9 +8,10 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
+from aftersend.aws.boto import adapted
+from aftersend.aws.errors import NoAnswer
 from aftersend.carrier import Message, unpack
 from aftersend.deadletters import DeadLetters, build_send
 from aftersend.errors import StoreUnavailable
@@ -28,7 +29,7 @@ def sqs() -> Iterator[Any]:
 def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
     """Design §2: "it goes at once to the source's dead-letter queue with the reason as an attribute"."""
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
-    DeadLetters(lambda: sqs, queue).put("ses", BAD, "no JSON")
+    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put("ses", BAD, "no JSON")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert (found["Body"], attributes) == ("{no json", {"source": "ses", "reason": "no JSON", "message_id": "id-1"})
@@ -37,7 +38,7 @@ def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
 def test_a_body_that_is_no_text_comes_back_from_the_queue_as_it_was(sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
     packed = Message("id-1", b"\x1f\x8b\xff", BAD.received_at, {"x-queue": "retry"})
-    DeadLetters(lambda: sqs, queue).put("mailerq", packed, "broken")
+    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put("mailerq", packed, "broken")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert unpack(found["Body"], attributes) == (packed.body, packed.headers)
@@ -70,9 +71,7 @@ def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
     assert len(made) == 3
 
 
-@pytest.mark.parametrize(
-    "error", [service_error("AccessDenied", "SendMessage"), EndpointConnectionError(endpoint_url="http://x")]
-)
+@pytest.mark.parametrize("error", [service_error("AccessDenied"), NoAnswer("TimeoutError")])
 def test_a_queue_that_does_not_answer_is_ours(error: Exception) -> None:
     class Broken:
         def send_message(self, **_request: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from aftersend import items
+from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.errors import ServiceError, StoreUnavailable
 from aftersend.model import Suppression
 from aftersend.outcome import absorb
@@ -62,8 +62,7 @@ ERRORS = [
     service_error("InternalServerError"),
     service_error("AccessDeniedException"),
     service_error("ResourceNotFoundException"),
-    EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
-    ConnectTimeoutError(endpoint_url="http://127.0.0.1:1"),
+    NoAnswer("TimeoutError"),
 ]
 REQUESTS = [Put(OUTCOME), Put(Suppression(recipient=ANN, version=1)), ReadOutcomes(ANN), ReadSuppression((ANN, "*"))]
 
@@ -97,10 +96,8 @@ class _Refusing(Watched):
 
     def put_item(self, **_request: Any) -> Any:
         self.calls["put_item"] += 1
-        error = service_error("ConditionalCheckFailedException")
-        if self._hands_back and self._item is not None:
-            error.response["Item"] = self._item  # type: ignore[typeddict-unknown-key]
-        raise error
+        stored = {"Item": self._item} if self._hands_back and self._item is not None else {}
+        raise Refusal("ConditionalCheckFailedException", stored)
 
     def get_item(self, **_request: Any) -> Any:
         self.calls["get_item"] += 1

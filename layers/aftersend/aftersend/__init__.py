@@ -10,4 +10,5 @@ The way of the data, module by module, in the order in which a body passes:
     steps        the order of reads and writes              pure
     ingest       gather, decide, apply                      its ports are arguments
     store        DynamoDB; `archive` is S3, `deadletters` is SQS
+    aws          the clients that these are given: ours on Lambda, boto3's elsewhere
 """

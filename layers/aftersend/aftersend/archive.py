@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
+from aftersend.aws.errors import CallFailed
 from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
 from aftersend.times import iso
@@ -47,11 +48,16 @@ def build_put(bucket: str, source: str, messages: Sequence[Message]) -> dict[str
     name = blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()
     return {
         "Bucket": bucket,
-        "Key": f"source={source}/date={first:%Y-%m-%d}/hour={first:%H}/{name}.jsonl.gz",
+        "Key": f"{folder(source, first)}{name}.jsonl.gz",
         "Body": gzip.compress(_encode([_line(source, message) for message in messages]), compresslevel=6, mtime=0),
         "ContentType": "application/x-ndjson",
         "ContentEncoding": "gzip",
     }
+
+
+def folder(source: str, at: datetime) -> str:
+    """Where bodies are kept that came at this time (UTC)."""
+    return f"source={source}/date={at:%Y-%m-%d}/hour={at:%H}/"
 
 
 def _line(source: str, message: Message) -> _Line:
@@ -75,5 +81,5 @@ class Archive:
             return
         try:
             self._client.put_object(**build_put(self._bucket, source, messages))
-        except (BotoCoreError, ClientError) as error:
-            raise StoreUnavailable(f"S3: PutObject failed: {type(error).__name__}") from error
+        except CallFailed as failure:
+            raise StoreUnavailable(f"S3: PutObject failed: {failure}") from failure

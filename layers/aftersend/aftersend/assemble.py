@@ -8,12 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from aftersend import classify
+from aftersend import classify, own_rules
 from aftersend.archive import Archive
 from aftersend.deadletters import DeadLetters
-from aftersend.errors import ConfigurationError
 from aftersend.inbox import Inbox
 from aftersend.parsers import parser
 from aftersend.ports import Ports
@@ -21,8 +18,9 @@ from aftersend.settings import Settings
 from aftersend.store import Store, Tables
 from aftersend.unqualified import Unqualified
 from aftersend.verp import Verp
+from aftersend.watch import Watch
 
-Connect = Callable[[str], Any]  # the name of a service to a low-level client of it
+Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
 
 def ports(config: Settings, connect: Connect) -> Ports:
@@ -36,21 +34,11 @@ def ports(config: Settings, connect: Connect) -> Ports:
         archive=Archive(s3, config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.dead_letter_queue),
         policy=config.policy,
-        classify=classify.load(_rules(config, connect)),
+        classify=classify.load(own_rules.read(config.rules_parameter, connect)),
         pool=ThreadPoolExecutor(config.workers),
         clock=lambda: datetime.now(UTC),
+        watch=Watch(dynamodb, config.traffic_table, config.policy.guard),
         unqualified=Unqualified(dynamodb, config.unqualified_table, config.retention),
         unpack=Inbox(s3, config.inbound_bucket).open if config.inbound_bucket else None,
         vouch=Verp(config.verp_keys, config.verp_template).vouches if config.verp_template else None,
     )
-
-
-def _rules(config: Settings, connect: Connect) -> str | None:
-    """The user's own rules, out of the parameter that the template names."""
-    if not config.rules_parameter:
-        return None
-    try:
-        found = connect("ssm").get_parameter(Name=config.rules_parameter)
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigurationError(f"the rules in parameter {config.rules_parameter} cannot be read") from error
-    return str(found["Parameter"]["Value"])

@@ -1,15 +1,23 @@
-"""Where a body goes that nobody can read: at once, whole, with the reason as an attribute; it can be redriven."""
+"""Where a body goes that nobody can read: at once, whole, with the reason as an attribute; it can be redriven.
+
+A queue takes less than RabbitMQ does. Of a body that is too large for it, a note is parked that says where in the
+archive the body lies; every body is archived before it is read. Source: SQS developer guide, message quotas.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+import msgspec
+from msgspec import Struct
 
-from aftersend.carrier import Message, pack
+from aftersend.archive import folder
+from aftersend.aws.errors import CallFailed
+from aftersend.carrier import Message, attribute, pack, sqs_attributes, weight
+from aftersend.envelope import MAX_BYTES
 from aftersend.errors import StoreUnavailable
-from aftersend.text import cut
+from aftersend.times import iso
 
 
 class SQS(Protocol):
@@ -18,17 +26,25 @@ class SQS(Protocol):
     def send_message(self, **request: Any) -> Any: ...  # noqa: D102
 
 
+class _Note(Struct):
+    """What is parked in the place of a body that is too large for a queue."""
+
+    archived_in: str  # the folder of the archive; its objects are lines, each with its message_id
+    message_id: str
+    received_at: str
+    bytes: int
+
+
 def build_send(queue_url: str, source: str, message: Message, why: str) -> dict[str, Any]:
     """The body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
+    said = {"source": source, "reason": attribute(why), "message_id": attribute(message.id)}
     text, attributes = pack(message.body, message.headers)
-    attributes |= {"source": source, "reason": cut(why, 256), "message_id": message.id}
-    return {
-        "QueueUrl": queue_url,
-        "MessageBody": text,
-        "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value or "-"} for name, value in attributes.items()
-        },
-    }
+    attributes |= said
+    if weight(text, attributes) > MAX_BYTES:
+        at = message.received_at
+        note = _Note(folder(source, at), message.id, iso(at), len(message.body))
+        text, attributes = msgspec.json.encode(note).decode(), said
+    return {"QueueUrl": queue_url, "MessageBody": text, "MessageAttributes": sqs_attributes(attributes)}
 
 
 class DeadLetters:
@@ -44,5 +60,5 @@ class DeadLetters:
         self._client = self._client or self._connect()
         try:
             self._client.send_message(**build_send(self._queue_url, source, message, why))
-        except (BotoCoreError, ClientError) as error:
-            raise StoreUnavailable(f"SQS: SendMessage failed: {type(error).__name__}") from error
+        except CallFailed as failure:
+            raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

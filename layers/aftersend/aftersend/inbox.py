@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
+from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.envelope import MAX_BYTES, peel
 from aftersend.errors import UNREADABLE, MalformedFeedback, StoreUnavailable
 
@@ -52,7 +52,7 @@ class Inbox:
 
         What a report says stands in front of the message that it returns, so the rest of a large mail is not fetched.
 
-        Raises MalformedFeedback where it names another bucket or an object that is gone, StoreUnavailable where S3
+        Raises MalformedFeedback where it names another bucket, no object or one that is gone, StoreUnavailable where S3
         does not answer.
         """
         action = _action(body)
@@ -60,17 +60,17 @@ class Inbox:
             return body
         if action.bucket_name != self._bucket:
             raise MalformedFeedback("report", "the notice names a bucket that is not ours")
+        if not action.object_key:
+            raise MalformedFeedback("report", "the notice names no mail")
         try:
             found = self._client.get_object(
                 Bucket=self._bucket, Key=action.object_key, Range=f"bytes=0-{MAX_BYTES - 1}"
             )
             return bytes(found["Body"].read(MAX_BYTES))
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _GONE:
-                raise MalformedFeedback("report", "the mail that the notice names is gone") from error
-            raise StoreUnavailable("S3: GetObject failed") from error
-        except BotoCoreError as error:
-            raise StoreUnavailable(f"S3: GetObject failed: {type(error).__name__}") from error
+        except CallFailed as failure:
+            if isinstance(failure, Refusal) and failure.code in _GONE:
+                raise MalformedFeedback("report", "the mail that the notice names is gone") from failure
+            raise StoreUnavailable(f"S3: GetObject failed: {failure}") from failure
 
 
 def _action(body: bytes) -> _Action | None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from aftersend import items
+from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.errors import StoreUnavailable
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
@@ -26,7 +26,7 @@ _PAUSE: Final = 0.05  # seconds before the second round, doubled for each furthe
 
 
 class DynamoDB(Protocol):
-    """What is needed of a client; boto3's low-level one has this shape, and so may a leaner one."""
+    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
 
     def put_item(self, **request: Any) -> Any: ...  # noqa: D102
     def get_item(self, **request: Any) -> Any: ...  # noqa: D102
@@ -78,7 +78,7 @@ def build_query(table: str, recipient: str) -> dict[str, Any]:
 
 
 class Store:
-    """Reads and writes the two tables. Safe to share between threads, as boto3's clients are.
+    """Reads and writes the two tables. Safe to share between threads, as its client is.
 
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
     """
@@ -118,12 +118,12 @@ class Store:
             row = items.suppression_item(item, self._tables.retention, self._clock())
         try:
             self._client.put_item(**build_put(table, row, item.version))
-        except ClientError as error:
-            if _code(error) != _REFUSED:
-                raise _unavailable("PutItem", error) from error
-            return Refused(self._current(table, item, error))
-        except BotoCoreError as error:
-            raise _unavailable("PutItem", error) from error
+        except Refusal as refusal:
+            if refusal.code != _REFUSED:
+                raise _unavailable("PutItem", refusal) from refusal
+            return Refused(self._current(table, item, refusal))
+        except CallFailed as failure:
+            raise _unavailable("PutItem", failure) from failure
         return None
 
     def answer(self, request: Request) -> Answer:
@@ -136,9 +136,9 @@ class Store:
             case ReadSuppression(key):
                 return self.suppressions([key]).get(key)
 
-    def _current(self, table: str, item: Outcome | Suppression, error: ClientError) -> Outcome | Suppression | None:
+    def _current(self, table: str, item: Outcome | Suppression, refusal: Refusal) -> Outcome | Suppression | None:
         """What is stored in the place of `item`, as the refusal or a second look tells."""
-        stored: Any = error.response.get("Item")
+        stored: Any = refusal.answer.get("Item")
         if stored is None:  # an engine that does not hand it back
             key = items.outcome_key(item.key) if isinstance(item, Outcome) else items.suppression_key(item.key)
             stored = self._send(self._client.get_item, build_get(table, key)).get("Item")
@@ -161,18 +161,12 @@ class Store:
     def _send(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
         try:
             return call(**request)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable("a read", error) from error
+        except CallFailed as failure:
+            raise _unavailable("a read", failure) from failure
 
 
 _REFUSED: Final = "ConditionalCheckFailedException"
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _unavailable(what: str, error: BotoCoreError | ClientError) -> StoreUnavailable:
-    """Our error for theirs; without its text, which may quote an address."""
-    name = _code(error) if isinstance(error, ClientError) else type(error).__name__
-    return StoreUnavailable(f"DynamoDB: {what} failed: {name}")
+def _unavailable(what: str, failure: CallFailed) -> StoreUnavailable:
+    return StoreUnavailable(f"DynamoDB: {what} failed: {failure}")

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.classify import normalise
 from aftersend.errors import StoreUnavailable
 from aftersend.model import Class, Feedback, Verdict
@@ -76,8 +75,6 @@ class Unqualified:
         """Count the text of `fact` once; raises StoreUnavailable where the table does not take it."""
         try:
             self._client.update_item(**build_count(self._table, fact, now, self._retention))
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != _FULL:
-                raise StoreUnavailable("DynamoDB: UpdateItem failed") from error
-        except BotoCoreError as error:
-            raise StoreUnavailable(f"DynamoDB: UpdateItem failed: {type(error).__name__}") from error
+        except CallFailed as failure:
+            if not (isinstance(failure, Refusal) and failure.code == _FULL):
+                raise StoreUnavailable(f"DynamoDB: UpdateItem failed: {failure}") from failure

@@ -1,0 +1,29 @@
+"""AWS as far as it is used here: low-level clients by service, and the two ways in which a call can fail.
+
+    from aftersend.aws import connect
+    from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
+
+    connect("dynamodb").put_item(TableName=..., Item=...)  # keyword arguments and answers are boto3's
+
+`connect(service)` gives a client of our own where the process has credentials that last as long as it does, as on
+Lambda, and boto3's behind the same seam everywhere else. Both raise `Refusal(code, answer)` where the service says no
+and `NoAnswer` where nothing comes back; nobody else in the package has to know boto3. Both may be shared between
+threads, and both know the same operations and no more: `aftersend.aws.services` has the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aftersend import settings
+from aftersend.aws import account, services
+
+
+def connect(service: str) -> Any:
+    """A client of one of the services in the tables; to be made once, outside the handler."""
+    known = account.read(settings.environment()) if service in services.OPERATIONS else None
+    if known is not None:
+        return services.client(service, known)
+    from aftersend.aws import boto  # noqa: PLC0415  # takes a third of a second, which the hot path must not pay
+
+    return boto.client(service)

@@ -1,0 +1,77 @@
+"""Whose requests they are and where they go, as the environment says. Pure: the environment is an argument.
+
+On Lambda the credentials are variables, and last as long as the execution environment. `read` gives nothing where there
+is anything that only boto3 knows: credentials that refresh (as with SnapStart), profiles, proxies, special endpoints.
+
+Sources: Lambda developer guide, "Defined runtime environment variables"; AWS SDKs and tools reference guide,
+"Service-specific endpoints" and "Container credential provider".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+_FOR_BOTO3: Final = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_PROFILE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "https_proxy",
+    "http_proxy",
+)
+# Domains of the partitions by the beginning of their regions. Those that are not here are for boto3.
+_DOMAINS: Final = {"cn-": "amazonaws.com.cn", "us-iso": None, "eu-iso": None, "eusc-": None}
+_ENDPOINT: Final = "AWS_ENDPOINT_URL"
+_OFF: Final = frozenset({"", "false"})
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """Credentials, and where the services are. Its representation keeps its secrets."""
+
+    key_id: str
+    secret: str
+    token: str = ""  # of temporary credentials
+    region: str
+    domain: str = "amazonaws.com"
+    endpoints: Mapping[str, str] = {}  # by the variable's name; those that the environment names
+    authorities: str | None = None  # a file with the certificates to trust; the system's own if there is none
+
+    def __repr__(self) -> str:
+        return f"Account({self.region})"
+
+    def given_endpoint(self, service: str) -> str | None:
+        """The endpoint that the environment names for the service, or for all of them."""
+        return self.endpoints.get(f"{_ENDPOINT}_{service.upper()}") or self.endpoints.get(_ENDPOINT)
+
+    def endpoint(self, service: str) -> str:
+        """Where the service is."""
+        return self.given_endpoint(service) or f"https://{service}.{self.region}.{self.domain}"
+
+
+def read(environ: Mapping[str, str]) -> Account | None:
+    """The account that the environment describes completely, or None."""
+    key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    if not (key_id and secret and region) or any(environ.get(name, "").lower() not in _OFF for name in _FOR_BOTO3):
+        return None
+    domain = next((found for start, found in _DOMAINS.items() if region.startswith(start)), "amazonaws.com")
+    ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() not in _OFF
+    endpoints = {} if ignored else {name: environ[name] for name in environ if name.startswith(_ENDPOINT)}
+    if domain is None or any(urlsplit(endpoint).path.strip("/") for endpoint in endpoints.values()):
+        return None
+    return Account(
+        key_id=key_id,
+        secret=secret,
+        token=environ.get("AWS_SESSION_TOKEN", ""),
+        region=region,
+        domain=domain,
+        endpoints=endpoints,
+        authorities=environ.get("AWS_CA_BUNDLE") or None,
+    )

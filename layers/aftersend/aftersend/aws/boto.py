@@ -1,0 +1,56 @@
+"""boto3's clients behind our seam: the same operations, our errors. The only module that knows boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aftersend.aws.client import TRIES
+from aftersend.aws.errors import NoAnswer, Refusal
+from aftersend.aws.services import FOR_BOTO3, OPERATIONS
+from aftersend.aws.transport import CONNECT_SECONDS, READ_SECONDS
+
+# Short waits: a service that does not answer must leave time to hand the batch back before the function is stopped.
+CONFIG: Final = Config(
+    user_agent="aftersend",  # else it is put together anew for every call
+    tcp_keepalive=True,
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    max_pool_connections=64,
+    parameter_validation=False,
+    retries={"mode": "standard", "total_max_attempts": TRIES},
+)
+
+_SIGNED: Final = Config(signature_version="s3v4")  # presigned addresses are signed in an older way else
+
+
+def client(service: str) -> Any:
+    """A client with boto3's own idea of credentials, region and endpoint."""
+    config = CONFIG.merge(_SIGNED) if service == "s3" else CONFIG
+    return adapted(boto3.client(service, config=config), service)  # type: ignore[call-overload]  # any service
+
+
+def adapted(theirs: Any, service: str) -> Any:
+    """A client of boto3's as a client of ours."""
+    operations = (*OPERATIONS.get(service, ()), *FOR_BOTO3.get(service, ()))
+    return SimpleNamespace(**{name: _translated(getattr(theirs, name)) for name in operations})
+
+
+def _translated(call: Callable[..., Any]) -> Callable[..., Any]:
+    def translated(*arguments: Any, **request: Any) -> Any:
+        try:
+            answer = call(*arguments, **request)
+        except ClientError as error:
+            raise Refusal(str(error.response.get("Error", {}).get("Code", "")), error.response) from error
+        except BotoCoreError as error:
+            raise NoAnswer(type(error).__name__) from error
+        if isinstance(answer, dict) and "Body" in answer:  # of an object, which is read later and may fail then
+            return answer | {"Body": SimpleNamespace(read=_translated(answer["Body"].read))}
+        return answer
+
+    return translated

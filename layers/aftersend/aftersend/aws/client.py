@@ -1,0 +1,86 @@
+"""One call to AWS: signed, sent, and tried again where that may help.
+
+It may help where nothing whole comes back, where the service has a fault (5xx), and where it asks for patience. It does
+not where a certificate is wrong. Tries are spread by full jitter. What is sent must bear being done twice: an answer
+may get lost after the service has acted. Source: AWS SDKs and tools reference guide, "Retry behavior", standard mode.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from random import uniform
+from ssl import SSLCertVerificationError
+from typing import Final, TypeVar
+
+import msgspec
+
+from aftersend.aws import sigv4
+from aftersend.aws.account import Account
+from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
+from aftersend.aws.http1 import Garbled, Reply
+from aftersend.aws.transport import Transport
+
+TRIES: Final = 3
+PAUSE: Final = 0.1  # seconds before the second try at most, doubled for the third
+PATIENCE: Final = frozenset(
+    {
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_T = TypeVar("_T")
+
+
+class Client:
+    """Calls one service at one endpoint, in the name of one account."""
+
+    def __init__(self, account: Account, service: str, endpoint: str) -> None:
+        self._account, self._service = account, service
+        self._transport = Transport(endpoint, account.authorities)
+
+    def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes, read: Callable[[Reply], _T]) -> _T:
+        """What `read` makes of the answer: it raises Refusal where that is a no, and Garbled where it makes no sense.
+
+        Raises Refusal, or NoAnswer after the last try.
+        """
+        for number in range(1, TRIES + 1):
+            try:
+                reply = self._transport.send(method, path, self._signed(method, path, headers, body), body)
+                return read(reply)
+            except Refusal as refusal:
+                if reply.status < 500 and refusal.code not in PATIENCE:
+                    raise
+                failure: CallFailed = refusal
+            except SSLCertVerificationError as error:
+                raise NoAnswer(type(error).__name__) from error
+            except (OSError, Garbled, msgspec.DecodeError) as error:
+                failure = NoAnswer(type(error).__name__)
+                failure.__cause__ = error
+            if number < TRIES:
+                time.sleep(uniform(0, PAUSE * 2 ** (number - 1)))  # noqa: S311  # spreads tries, hides nothing
+        raise failure
+
+    def _signed(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """All headers of one try; its time is now."""
+        account, digest = self._account, sha256(body).hexdigest()
+        signed = {"host": self._transport.host, "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), **headers}
+        if account.token:
+            signed["x-amz-security-token"] = account.token
+        if self._service == "s3":
+            signed["x-amz-content-sha256"] = digest
+        request = sigv4.Request(method, path, "", signed, digest)
+        signed["authorization"] = sigv4.authorization(
+            request, key_id=account.key_id, secret=account.secret, region=account.region, service=self._service
+        )
+        signed["user-agent"] = "aftersend"
+        return signed

@@ -1,0 +1,57 @@
+"""Services that speak JSON: every operation is a POST of its keyword arguments, every answer an object.
+
+Attributes of DynamoDB stay as they are on the wire, `{"S": "text"}`, which is how boto3's low-level client has them.
+Only binary ones differ: bytes are sent as they must be, but come back as the base64 text that the wire has. No table
+of ours holds any. Sources: AWS JSON 1.0 and 1.1 protocols (Smithy); DynamoDB developer guide, "Low-level API".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+from zlib import crc32
+
+import msgspec
+
+from aftersend.aws.account import Account
+from aftersend.aws.client import Client
+from aftersend.aws.errors import Refusal
+from aftersend.aws.http1 import Garbled, Reply
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class JsonService:
+    """A client with one method for each operation: `get_item` sends GetItem."""
+
+    def __init__(self, account: Account, service: str, target: str, version: str, operations: tuple[str, ...]) -> None:
+        self._client = Client(account, service, account.endpoint(service))
+        self._type = f"application/x-amz-json-{version}"
+        for name in operations:
+            operation = name.title().replace("_", "")
+            setattr(self, name, partial(self._call, f"{target}.{operation}"))
+
+    def _call(self, target: str, **request: Any) -> Mapping[str, Any]:
+        headers = {"content-type": self._type, "x-amz-target": target}
+        return self._client.call("POST", "/", headers, _encode(request), _read)
+
+
+def _read(reply: Reply) -> Mapping[str, Any]:
+    """DynamoDB gives every answer a checksum."""
+    checksum = reply.headers.get("x-amz-crc32")
+    if checksum is not None and checksum != str(crc32(reply.content)):
+        raise Garbled("crc32")
+    if reply.status == 200:
+        return _decode(reply.content)
+    answer = _refusal(reply.content)
+    raise Refusal(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)
+
+
+def _refusal(content: bytes) -> Mapping[str, Any]:
+    """What the service says about its refusal; nothing, if something on the way speaks in its place."""
+    try:
+        return _decode(content)
+    except msgspec.DecodeError:
+        return {}

@@ -1,0 +1,164 @@
+"""Who signs and where requests go, as the environment says; and where boto3 has to be asked instead."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.awsrequest import AWSResponse, HTTPHeaders
+from botocore.config import Config
+from botocore.regions import EndpointResolver
+
+from aftersend import aws
+from aftersend.aws import services
+from aftersend.aws.account import Account, read
+from aftersend.aws.http1 import Reply
+from aftersend.aws.json_service import JsonService
+from aftersend.aws.transport import Transport
+
+LAMBDA = {
+    "AWS_ACCESS_KEY_ID": "AKID",
+    "AWS_SECRET_ACCESS_KEY": "s3cr3t",
+    "AWS_SESSION_TOKEN": "token",
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+}
+
+
+def _read(**more: str) -> Account:
+    found = read(LAMBDA | more)
+    assert found is not None
+    return found
+
+
+def test_lambda_tells_everything() -> None:
+    found = _read()
+    assert (found.key_id, found.secret, found.token, found.region) == ("AKID", "s3cr3t", "token", "eu-west-1")
+    assert found.endpoint("dynamodb") == "https://dynamodb.eu-west-1.amazonaws.com"
+    assert found.authorities is None
+
+
+def test_nothing_that_prints_an_account_prints_its_secrets() -> None:
+    assert "s3cr3t" not in f"{_read()} {_read()!r}"
+    assert "token" not in f"{_read()} {_read()!r}"
+
+
+@pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_without_credentials_in_the_environment_boto3_looks_for_them(missing: str) -> None:
+    assert read({name: value for name, value in LAMBDA.items() if name != missing}) is None
+    assert read(LAMBDA | {missing: ""}) is None
+
+
+def test_a_region_is_needed_under_either_name() -> None:
+    assert read(LAMBDA | {"AWS_REGION": ""}) == _read()
+    assert read(LAMBDA | {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials"),
+        ("AWS_PROFILE", "staging"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "True"),
+        ("HTTPS_PROXY", "http://proxy:3128"),
+        ("https_proxy", "http://proxy:3128"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000/below"),
+        ("AWS_REGION", "us-iso-east-1"),
+        ("AWS_REGION", "eusc-de-east-1"),
+    ],
+)
+def test_what_only_boto3_knows_is_left_to_it(name: str, value: str) -> None:
+    """Credentials that refresh, as with SnapStart, above all: ours would run out."""
+    assert read(LAMBDA | {name: value}) is None
+
+
+@pytest.mark.parametrize("off", ["false", "False", ""])
+def test_what_is_switched_off_is_not_there(off: str) -> None:
+    assert read(LAMBDA | {"AWS_USE_FIPS_ENDPOINT": off, "HTTPS_PROXY": ""}) == _read()
+
+
+def test_endpoints_come_from_the_environment_the_services_own_first() -> None:
+    found = _read(AWS_ENDPOINT_URL="http://127.0.0.1:5000", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9000")
+    assert found.endpoint("dynamodb") == "http://127.0.0.1:5000"
+    assert found.endpoint("s3") == "http://127.0.0.1:9000"
+    assert _read(AWS_ENDPOINT_URL="").endpoint("sqs") == "https://sqs.eu-west-1.amazonaws.com"
+
+
+def test_endpoints_of_the_environment_can_be_switched_off() -> None:
+    found = _read(AWS_ENDPOINT_URL="http://127.0.0.1:5000", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true")
+    assert found.endpoint("dynamodb") == "https://dynamodb.eu-west-1.amazonaws.com"
+
+
+def test_certificates_of_ones_own_are_named_by_the_environment() -> None:
+    assert _read(AWS_CA_BUNDLE="/etc/own.pem").authorities == "/etc/own.pem"
+
+
+SESSION = botocore.session.Session()
+
+
+@pytest.mark.parametrize("service", services.OPERATIONS)
+@pytest.mark.parametrize("partition", SESSION.get_available_partitions())
+def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, partition: str) -> None:
+    resolver = EndpointResolver(SESSION.get_data("endpoints"))
+    ours = partition in {"aws", "aws-cn", "aws-us-gov"}
+    regions = SESSION.get_available_regions(service, partition_name=partition)
+    assert regions or not ours
+    for region in regions:
+        found = read(LAMBDA | {"AWS_REGION": region})
+        assert (found is not None) == ours, "the others are for boto3"
+        known = resolver.construct_endpoint(service, region)
+        assert known is not None
+        assert found is None or found.endpoint(service) == f"https://{known['hostname']}"
+
+
+@pytest.mark.parametrize("bucket", ["archive", "an-archive-of-ours", "archive.example.com"])
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1"])
+def test_an_object_has_the_address_that_boto3_gives_it(
+    bucket: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(self: Transport, method: str, target: str, *_: Any) -> Reply:
+        addresses.append(f"{method} https://{self.host}{target}")
+        return Reply(200, {}, b"")
+
+    def caught(request: Any, **_: Any) -> Any:
+        addresses.append(f"{request.method} {request.url}")
+        headers: Any = HTTPHeaders()
+        return AWSResponse(request.url, 200, headers, SimpleNamespace(stream=lambda: iter([b""])))
+
+    addresses: list[str] = []
+    monkeypatch.setattr(Transport, "send", send)
+    mine = services.client("s3", _read(AWS_REGION=region))
+    config = Config(s3={"us_east_1_regional_endpoint": "regional"})  # and not the global one of old
+    theirs = boto3.client("s3", region_name=region, aws_access_key_id="a", aws_secret_access_key="b", config=config)
+    theirs.meta.events.register("before-send.s3.PutObject", caught)
+    for client in (mine, theirs):
+        client.put_object(Bucket=bucket, Key="a/é b", Body=b"")
+    assert addresses[0] == addresses[1]
+
+
+def test_connect_gives_our_client_on_lambda_and_boto3s_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aftersend.settings.environment", lambda: LAMBDA)
+    assert isinstance(aws.connect("dynamodb"), JsonService)
+    refreshing = LAMBDA | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://x"}
+    monkeypatch.setattr("aftersend.settings.environment", lambda: refreshing)
+    monkeypatch.setattr("boto3.client", lambda service, config: _Named(service))
+    for service, operations in services.OPERATIONS.items():
+        client = aws.connect(service)
+        for operation in operations:
+            assert getattr(client, operation)(Name=1) == (service, operation, {"Name": 1})
+
+
+class _Named:
+    """A client of which every operation says how it was called."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda **request: (self._service, name, request)

@@ -1,0 +1,329 @@
+"""One call to AWS against a server that does what services, networks and strangers on the way may do."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aftersend import items
+from aftersend.aws import client, services, transport
+from aftersend.aws.account import Account
+from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
+from aftersend.errors import StoreUnavailable
+from aftersend.model import Suppression
+from aftersend.steps import Refused
+from aftersend.store import Store, Tables
+from tests.support import wire as wires
+from tests.support.ports import NOW
+from tests.support.wire import HOST, NOTHING, OK, Said, Wire, refusal, said, table, wire
+
+ITEM = {"recipient": {"S": "email:ann@example.com"}, "version": {"N": "3"}, "open": {"BOOL": True}}
+PUT: dict[str, Any] = {"TableName": "T", "Item": ITEM}
+FAULT = refusal("InternalServerError", 500)
+BUSY = refusal("ProvisionedThroughputExceededException")
+TORN = Said(said(200, b"{}" * 50).content[:-7], "close")
+FALSE_SUM = said(200, b"{}", "x-amz-crc32: 1")
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, which nobody waits for."""
+    pauses: list[float] = []
+    monkeypatch.setattr("aftersend.aws.client.time.sleep", pauses.append)
+    return pauses
+
+
+def dynamodb(endpoint: str, **given: Any) -> Any:
+    return services.client("dynamodb", _account(endpoint, **given))
+
+
+def _account(endpoint: str, **given: Any) -> Account:
+    return Account(
+        **{"key_id": "AKID", "secret": "s3cr3t", "region": "eu-west-1", "endpoints": {"AWS_ENDPOINT_URL": endpoint}}
+        | given
+    )
+
+
+def test_an_answer_is_what_the_service_said() -> None:
+    with wire(table({"Item": ITEM})) as server:
+        assert dynamodb(server.endpoint).get_item(TableName="T", Key={}) == {"Item": ITEM}
+    (request,) = server.heard
+    assert (request.method, request.target, json.loads(request.body)) == ("POST", "/", {"TableName": "T", "Key": {}})
+    assert request.headers["x-amz-target"] == "DynamoDB_20120810.GetItem"
+    assert request.headers["content-type"] == "application/x-amz-json-1.0"
+    assert request.headers["host"] == server.endpoint.removeprefix("http://")
+    assert request.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
+    assert "x-amz-security-token" not in request.headers
+
+
+def test_temporary_credentials_bring_their_token() -> None:
+    with wire(OK) as server:
+        dynamodb(server.endpoint, token="a token").put_item(**PUT)
+    assert server.heard[0].headers["x-amz-security-token"] == "a token"
+    assert "x-amz-security-token" in server.heard[0].headers["authorization"]
+
+
+def test_a_connection_is_kept() -> None:
+    with wire(OK) as server:
+        used = dynamodb(server.endpoint)
+        for _ in range(5):
+            used.put_item(**PUT)
+    assert [request.connection for request in server.heard] == [1] * 5
+
+
+def test_threads_share_connections_and_never_one_at_a_time() -> None:
+    def put(number: int) -> Any:
+        return used.get_item(TableName=str(number))
+
+    with wire(OK) as server, ThreadPoolExecutor(4) as pool:
+        used = dynamodb(server.endpoint)
+        assert list(pool.map(put, range(200))) == [{}] * 200
+    assert {json.loads(request.body)["TableName"] for request in server.heard} == {str(each) for each in range(200)}
+    assert 1 <= server.connections <= 4
+
+
+# -- connections that were hung up on --
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+def test_a_farewell_is_seen_before_the_next_request(then: Any, pauses: list[float]) -> None:
+    with wire(Said(OK.content, then), OK) as server:
+        used = dynamodb(server.endpoint)
+        used.put_item(**PUT)
+        _until_it_stirs(used)
+        used.put_item(**PUT)
+    assert [request.connection for request in server.heard] == [1, 2]
+    assert pauses == []
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+def test_what_nobody_heard_goes_over_a_fresh_connection_and_counts_for_nothing(then: Any, pauses: list[float]) -> None:
+    """The other side hangs up in the very moment in which the second request is on its way."""
+    with wire(OK, Said(b"", then), FAULT, FAULT, OK) as server:
+        used = dynamodb(server.endpoint)
+        used.put_item(**PUT)
+        used.put_item(**PUT)
+    assert [request.connection for request in server.heard] == [1, 1, 2, 2, 2]
+    assert len(pauses) == 2, "three tries, though four requests were sent"
+
+
+def test_a_fresh_connection_that_is_hung_up_on_counts() -> None:
+    with wire(NOTHING) as server, pytest.raises(NoAnswer, match="ConnectionResetError"):
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert len(server.heard) == client.TRIES
+
+
+def test_a_connection_that_lay_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a freeze, the other side has long gone, and no farewell came through."""
+    with wire(OK) as server, ThreadPoolExecutor(2) as pool:
+        used = dynamodb(server.endpoint)
+        list(pool.map(lambda _: used.put_item(**PUT), range(8)))
+        opened = server.connections
+        monkeypatch.setattr(transport, "IDLE_SECONDS", -1)
+        used.put_item(**PUT)
+        assert server.connections == opened + 1
+
+
+def test_a_connection_with_more_than_the_answer_is_not_used_again() -> None:
+    with wire(Said(OK.content + table({"Item": "of another"}).content), OK) as server:
+        used = dynamodb(server.endpoint)
+        used.put_item(**PUT)
+        assert used.put_item(**PUT) == {}
+    assert server.connections == 2
+
+
+def test_what_nobody_asked_for_is_not_the_next_answer() -> None:
+    with wire(Said(OK.content, later=table({"Item": "of another"}).content), OK) as server:
+        used = dynamodb(server.endpoint)
+        used.put_item(**PUT)
+        _until_it_stirs(used)
+        assert used.put_item(**PUT) == {}
+    assert server.connections == 2
+
+
+def _until_it_stirs(used: Any) -> None:
+    """What the other side did has arrived here."""
+    [(connection, _)] = used._client._transport._kept
+    deadline = time.monotonic() + 5
+    while not transport._stirs(connection):
+        assert time.monotonic() < deadline
+
+
+# -- answers that are none --
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        TORN,
+        FALSE_SUM,
+        BUSY,
+        FAULT,
+        NOTHING,
+        Said(b"HTTP/1.1 2", "close"),
+        Said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "close"),
+        said(200, b'{"Item": {'),
+        said(200, b"[]"),
+        said(503, b"<html>the way is closed</html>"),
+        Said(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"),
+    ],
+    ids=["torn", "checksum", "busy", "fault", "nothing", "half", "ssh", "json", "list", "proxy", "huge"],
+)
+def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Said, pauses: list[float]) -> None:
+    with wire(broken, broken, OK) as server:
+        assert dynamodb(server.endpoint).put_item(**PUT) == {}
+    assert len(server.heard) == 3
+    assert 0 <= pauses[0] <= client.PAUSE
+    assert 0 <= pauses[1] <= client.PAUSE * 2
+    with wire(broken) as server, pytest.raises(CallFailed):
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert len(server.heard) == 3
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind", "name"),
+    [
+        (TORN, NoAnswer, "Torn"),
+        (FALSE_SUM, NoAnswer, "Garbled"),
+        (BUSY, Refusal, "ProvisionedThroughputExceededException"),
+        (FAULT, Refusal, "InternalServerError"),
+        (said(503, b"<html>the way is closed</html>"), Refusal, "503"),
+        (Said(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"), NoAnswer, "TooLarge"),
+    ],
+    ids=["torn", "checksum", "busy", "fault", "proxy", "huge"],
+)
+def test_the_last_failure_says_what_it_was(broken: Said, kind: type[Exception], name: str) -> None:
+    with wire(broken) as server, pytest.raises(kind) as raised:
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert str(raised.value) == name
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"], ids=["silent", "slow"])
+def test_nobody_waits_for_ever(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "READ_SECONDS", 0.2)
+    with wire(Said(begun, "wait")) as server, pytest.raises(NoAnswer, match="TimeoutError"):
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert server.connections == client.TRIES
+
+
+def test_pauses_are_spread(pauses: list[float]) -> None:
+    random.seed(20260301)
+    with wire(FAULT) as server:
+        for _ in range(20):
+            with pytest.raises(Refusal):
+                dynamodb(server.endpoint).put_item(**PUT)
+    assert len(set(pauses)) == len(pauses) == 40
+    assert max(pauses[1::2]) > client.PAUSE > max(pauses[::2])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ConditionalCheckFailedException", "ValidationException", "AccessDeniedException", "ExpiredTokenException"],
+)
+def test_a_no_is_not_asked_for_twice(code: str, pauses: list[float]) -> None:
+    with wire(refusal(code)) as server, pytest.raises(Refusal) as raised:
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert raised.value.code == str(raised.value) == code
+    assert (len(server.heard), pauses) == (1, [])
+
+
+def test_a_port_where_nobody_listens() -> None:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        endpoint = f"http://{HOST}:{free.getsockname()[1]}"
+        with pytest.raises(NoAnswer, match="ConnectionRefusedError"):
+            dynamodb(endpoint).put_item(**PUT)
+
+
+def test_a_server_that_does_not_even_shake_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.3)
+    with wire(OK) as server, pytest.raises(NoAnswer, match="TimeoutError"):
+        dynamodb(server.endpoint.replace("http:", "https:")).put_item(**PUT)
+    assert (server.connections, server.heard) == (client.TRIES, [])
+
+
+def test_a_header_with_a_line_break_is_not_sent() -> None:
+    with wire(OK) as server, pytest.raises(ValueError, match="line break"):
+        dynamodb(server.endpoint, token="x\r\nx-amz-target: DynamoDB_20120810.DeleteTable").put_item(**PUT)
+    assert server.heard == []
+
+
+# -- TLS --
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> Iterator[tuple[Wire, Path]]:
+    """A server with a certificate that nobody but a client who is told so trusts."""
+    context, certificate = wires.certificate(tmp_path)
+    with wire(OK, tls=context) as server:
+        yield server, certificate
+
+
+def test_tls_with_a_certificate_that_is_trusted(trusted: tuple[Wire, Path]) -> None:
+    server, certificate = trusted
+    used = dynamodb(server.endpoint, authorities=str(certificate))
+    for _ in range(3):
+        assert used.put_item(**PUT) == {}
+    assert (len(server.heard), server.connections) == (3, 1)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(trusted: tuple[Wire, Path]) -> None:
+    server, _ = trusted
+    with pytest.raises(NoAnswer, match="SSLCertVerificationError"):
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert (server.heard, server.connections) == ([], 1)
+
+
+def test_a_certificate_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    context, certificate = wires.certificate(tmp_path, "dynamodb.eu-west-1.example.com")
+    with wire(OK, tls=context) as server, pytest.raises(NoAnswer, match="SSLCertVerificationError"):
+        dynamodb(server.endpoint, authorities=str(certificate)).put_item(**PUT)
+    assert server.heard == []
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+def test_tls_that_was_hung_up_on(then: Any, tmp_path: Path, pauses: list[float]) -> None:
+    context, certificate = wires.certificate(tmp_path)
+    with wire(OK, Said(b"", then), OK, tls=context) as server:
+        used = dynamodb(server.endpoint, authorities=str(certificate))
+        assert used.put_item(**PUT) == used.put_item(**PUT) == {}
+    assert [request.connection for request in server.heard] == [1, 1, 2]
+    assert pauses == []
+
+
+def test_tls_that_is_torn(tmp_path: Path) -> None:
+    context, certificate = wires.certificate(tmp_path)
+    with wire(TORN, OK, tls=context) as server:
+        assert dynamodb(server.endpoint, authorities=str(certificate)).put_item(**PUT) == {}
+    assert len(server.heard) == 2
+
+
+# -- what the store makes of it --
+
+TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
+
+
+@pytest.mark.parametrize("answer", [refusal("ExpiredTokenException"), FAULT, NOTHING], ids=["expired", "fault", "none"])
+def test_what_fails_is_ours_and_names_no_address(answer: Said) -> None:
+    with wire(answer) as server, pytest.raises(StoreUnavailable) as raised:
+        Store(dynamodb(server.endpoint), TABLES).suppressions([("email:ann@example.com", "*")])
+    assert "ann" not in str(raised.value)
+
+
+def test_a_refusal_hands_back_what_is_stored() -> None:
+    """`ReturnValuesOnConditionCheckFailure`: the item comes with the refusal, and nothing is read."""
+    stored = Suppression(recipient="email:ann@example.com", version=4)
+    item = items.suppression_item(stored, TABLES.retention, NOW)
+    with wire(refusal("ConditionalCheckFailedException", Item=item)) as server:
+        found = Store(dynamodb(server.endpoint), TABLES).put(Suppression(recipient="email:ann@example.com", version=4))
+    assert found == Refused(stored)
+    assert json.loads(server.heard[0].body)["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+    assert len(server.heard) == 1
