@@ -1,14 +1,15 @@
-"""The command line: `python -m local parse|classify|expect|demo`."""
+"""The command line: `python -m local parse|classify|expect|rabbitmq|serve|reevaluate|restore|sync|demo`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from aftersend.parsers import PARSERS
-from local import commands
+from local import commands, reevaluate, restore, sync
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +33,37 @@ def _run(options: argparse.Namespace) -> int:
             return commands.judge(options.file)
         case "expect":
             return commands.expectations(options.files)
+    return _OTHERS[options.command](options)
+
+
+def _demo(options: argparse.Namespace) -> int:
     from local.demo import demo  # noqa: PLC0415  # the embedded stack takes a second to import
 
     return demo(seed=options.seed, everything=options.all)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from local.serve import serve  # noqa: PLC0415  # the embedded stack takes a second to import
+
+    return serve(options.port)
+
+
+def _consume(options: argparse.Namespace) -> int:
+    from local.rabbitmq import serve  # noqa: PLC0415  # nothing else needs the client of RabbitMQ
+
+    return serve(
+        url=options.url, pairs=options.queue, to=options.to, prefetch=options.prefetch, parking=options.parking
+    )
+
+
+_OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "demo": _demo,
+    "rabbitmq": _consume,
+    "reevaluate": reevaluate.reevaluate,
+    "restore": restore.restore,
+    "serve": _serve,
+    "sync": sync.sync,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +81,35 @@ def _parser() -> argparse.ArgumentParser:
 
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")
+
+    each = commands_.add_parser("rabbitmq", help="feed a deployed stack from RabbitMQ, until a signal says stop")
+    each.add_argument("--url", help="amqps://user:password@host/vhost; else the variable RABBITMQ_URL")
+    each.add_argument(
+        "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
+    )
+    way = each.add_mutually_exclusive_group()
+    way.add_argument("--to", metavar="URL", help="of the stack's queue MailerQQueue: hand bodies on to it")
+    way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
+    each.add_argument(
+        "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"
+    )
+    each.add_argument(
+        "--parking", default="aftersend-parked", metavar="NAME", help="queue for bodies that SQS will not take"
+    )
+
+    each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
+    each.add_argument(
+        "--port",
+        type=int,
+        default=8080,
+        choices=range(65_536),
+        metavar="N",
+        help="to listen on (default 8080; 0 for any free one)",
+    )
+
+    reevaluate.arguments(commands_.add_parser("reevaluate", help="bring what is stored to other rules or policy"))
+    restore.arguments(commands_.add_parser("restore", help="join restored tables with those in use"))
+    sync.arguments(commands_.add_parser("sync", help="bring the suppression list of Amazon SES to what a table says"))
 
     each = commands_.add_parser("demo", help="run the whole bundle here and show what it finds")
     each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")

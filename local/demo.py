@@ -20,10 +20,11 @@ from aftersend.errors import MalformedFeedback
 from aftersend.facts import union
 from aftersend.model import Feedback, Outcome
 from aftersend.parsers import read
-from local import show
+from local import asking, show
 from local.lambdas import Lambdas
 from local.mails import mails
 from local.publish import Publisher, shuffled
+from local.pushes import Pusher, opened
 from local.samples import Sample, samples
 from local.stack import Stack, running
 from local.tables import Contents, DeadLetter, Tables
@@ -48,12 +49,13 @@ class Pass(Struct):
 class Rig:
     """A stack with its functions, and something to send samples into it."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, lambdas: Lambdas, pusher: Pusher) -> None:
         self.stack = stack
-        self.lambdas = Lambdas(stack)
-        self.tables = Tables(stack, next(iter(self.lambdas.functions.values())))
+        self.lambdas = lambdas
+        self.host = pusher.host
+        self.tables = Tables(stack, lambdas.functions["ProcessSes"])
         self.passes: list[Pass] = []
-        self._publisher = Publisher(stack, self.lambdas)
+        self._publisher = Publisher(stack, pusher)
         self.samples = [sample for sample in samples() if self._publisher.reaches(sample.source)]
 
     def run(self, arrivals: list[Sample], progress: Callable[[int], None] = lambda _: None) -> Pass:
@@ -70,13 +72,21 @@ class Rig:
         return self.passes[-1]
 
 
+@contextmanager
+def rigged(stack: Stack) -> Iterator[Rig]:
+    """A rig whose door is open."""
+    lambdas = Lambdas(stack)
+    with opened(stack, lambdas) as pusher:
+        yield Rig(stack, lambdas, pusher)
+
+
 def demo(*, seed: int, everything: bool) -> int:
     """Run it and show it; 1 where something is not as it must be."""
     out = show.console()
     started = time.monotonic()
     out.print("[bold]Aftersend on this machine.[/] Nothing leaves it: AWS is played by moto.\n")
-    with running() as stack:
-        faults = present(Rig(stack), seed, out, everything=everything)
+    with running() as stack, rigged(stack) as rig:
+        faults = present(rig, seed, out, everything=everything)
     out.print(f"\nTook {time.monotonic() - started:.1f} seconds.\n")
     for fault in faults:
         out.print(f"[bold red]Wrong:[/] {fault}")
@@ -94,7 +104,11 @@ def present(rig: Rig, seed: int, out: Console, *, everything: bool) -> list[str]
     out.print(mails(rig.samples, classify.load()), "")
     second = _run(rig, shuffled(rig.samples, seed + 1), "second time", out)
     _sum_up(first, second, archived, out)
-    return [*faults(first, second), *([] if archived else ["the archive is empty"])]
+    return [
+        *faults(first, second),
+        *([] if archived else ["the archive is empty"]),
+        *asking.story(rig.host, rig.stack, rig.lambdas, first.contents, out),
+    ]
 
 
 def _run(rig: Rig, arrivals: list[Sample], name: str, out: Console) -> Pass:
@@ -152,7 +166,7 @@ def _arrivals(outcome: Outcome, sent: Sequence[Sample]) -> dict[str, int]:
 def facts(sample: Sample) -> list[Feedback]:
     """What a sample says; a body that cannot be read says nothing."""
     try:
-        return read(sample.source, sample.body())
+        return read(sample.source, sample.body(), sample.headers)
     except MalformedFeedback:
         return []
 

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from types import ModuleType
 from typing import Any, Final
 
 from local.environment import REGION, environment
@@ -25,8 +26,17 @@ _MOST: Final = 10  # SQS hands out no more messages at once
 _HERE: Final = {"WORKERS": "1"}
 
 
+class _Context:
+    """What handlers ask of Lambda's context."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Nobody stops a function here."""
+        return 900_000
+
+
 class Function:
-    """One function of the template: its real module, in this process. `logs` holds what it printed."""
+    """One function of the template: its real `module`, in this process. `logs` holds what it printed."""
 
     def __init__(self, name: str, properties: Json) -> None:
         self.name = name
@@ -34,12 +44,15 @@ class Function:
         self.variables = variables | _HERE | {"AWS_LAMBDA_FUNCTION_NAME": name}
         self.logs = io.StringIO()
         with self._surroundings():
-            self._handler = _load(name, properties)
+            self.module = _load(name, properties)
+            self._handler: Callable[[Json, object], Any] = getattr(
+                self.module, properties["Handler"].rpartition(".")[2]
+            )
 
     def __call__(self, event: Json) -> Json:
         """What the handler answers to `event`. An error that it raises is a fault of ours, and is raised here too."""
         with self._surroundings():
-            answer: Json = self._handler(event, None) or {}
+            answer: Json = self._handler(event, _Context()) or {}
         return answer
 
     @contextmanager
@@ -48,10 +61,10 @@ class Function:
             yield
 
 
-def _load(name: str, properties: Json) -> Callable[[Json, object], Any]:
-    """The handler "module.function" from the folder of its code, under a module name of its own."""
+def _load(name: str, properties: Json) -> ModuleType:
+    """The module of the handler "module.function" from the folder of its code, under a name of its own."""
     folder = ROOT / properties["Code"]["S3Key"]
-    module_name, _, function_name = properties["Handler"].rpartition(".")
+    module_name = properties["Handler"].rpartition(".")[0]
     spec = importlib.util.spec_from_file_location(f"local_function_{name}", folder / f"{module_name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -60,8 +73,7 @@ def _load(name: str, properties: Json) -> Callable[[Json, object], Any]:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(folder))
-    handler: Callable[[Json, object], Any] = getattr(module, function_name)
-    return handler
+    return module
 
 
 class Mapping:

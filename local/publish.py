@@ -1,7 +1,8 @@
 """Sends the samples where a source sends them.
 
 A body goes to the topic for its type, an event of EventBridge to the bus, and what SNS has wrapped lies in a queue. A
-mail goes into the bucket that Amazon SES puts mails into, and a notification of it to the topic.
+mail goes into the bucket that Amazon SES puts mails into, and a notification of it to the topic. DirectMail and MailerQ
+push to the door.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
-from local.lambdas import Lambdas
+from local.pushes import SOURCES, Pusher
 from local.samples import Sample
 from local.stack import Stack
 from local.template import Json
 
 REPEATS: Final = 0.3  # of the samples come a second time, as SNS and SQS allow themselves
+
+_TAKEN: Final = (200, 202, 204)
 
 # Which topic takes which type: the one whose name in the template holds this word, and another for all others.
 _TOPICS: Final = {"Bounce": "bounce", "Complaint": "complaint"}
@@ -34,25 +37,38 @@ def shuffled(chosen: Sequence[Sample], seed: int) -> list[Sample]:
 class Publisher:
     """Sends bodies into a stack, each by the way on which its source would send it."""
 
-    def __init__(self, stack: Stack, lambdas: Lambdas) -> None:
+    def __init__(self, stack: Stack, pusher: Pusher) -> None:
+        self._pusher = pusher
         self._topics = {name.lower(): arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items()}
         self._subscribed = {each["TopicArn"] for each in stack.resources("AWS::SNS::Subscription").values()}
-        self._queue = lambdas.mappings[0].url
+        queues = stack.physical_ids("AWS::SQS::Queue")
+        self._queue, self._polled = queues["SesEventsQueue"], queues["DirectMailQueue"]
         self._mails = stack.physical_ids("AWS::S3::Bucket")["Mails"]
         self._sns, self._sqs, self._events = (stack.client(name) for name in ("sns", "sqs", "events"))
         self._s3 = stack.client("s3")
 
     def reaches(self, source: str) -> bool:
-        """Whether the template has topics for this source; others send by ways that are not played here."""
-        return bool(self._topics_of(source))
+        """Whether the template has topics for this source, or a door; others send by ways that are not played here."""
+        return source in SOURCES or bool(self._topics_of(source))
 
     def send(self, samples: Sequence[Sample]) -> None:
         """Send every sample, in this order."""
         for sample in samples:
             body = sample.body()
-            if sample.source == "report" and not body.lstrip().startswith(b"{"):
-                body = self._delivered(sample, body)
-            self._send(sample.source, body.decode())
+            if sample.name.startswith("directmail/malformed-") and body.startswith(b"<"):
+                # The door lets no such notification in; out of a queue of MNS comes anything.
+                self._sqs.send_message(QueueUrl=self._polled, MessageBody=body.decode())
+            elif sample.source in SOURCES:
+                status = self._pusher.push(sample)
+                if status not in _TAKEN:
+                    raise RuntimeError(f"{sample.name}: the door answered {status}")
+            else:
+                self._hand_over(sample, body)
+
+    def _hand_over(self, sample: Sample, body: bytes) -> None:
+        if sample.source == "report" and not body.lstrip().startswith(b"{"):
+            body = self._delivered(sample, body)
+        self._send(sample.source, body.decode())
 
     def _delivered(self, sample: Sample, mail: bytes) -> bytes:
         """Put a mail where the receipt rule of the template puts it; the notification of it."""

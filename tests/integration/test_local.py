@@ -15,7 +15,7 @@ from rich.console import Console
 from aftersend import classify, policy
 from aftersend.model import CauseKind, Outcome
 from local import demo, show
-from local.demo import Pass, Rig
+from local.demo import Pass, Rig, rigged
 from local.lambdas import Mapping
 from local.publish import shuffled
 from local.samples import Sample, samples
@@ -60,8 +60,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with running() as stack:
-        yield World(Rig(stack))
+    with running() as stack, rigged(stack) as rig:
+        yield World(rig)
 
 
 def test_nothing_is_wrong(world: World) -> None:
@@ -90,7 +90,11 @@ def test_unreadable_bodies_lie_in_the_dead_letter_queue_with_the_reason(world: W
     assert lying == {(sample.body().decode(), _why(sample)) for sample in MALFORMED if sample.source == "ses"}
     reports = {letter.reason for letter in world.first.letters if letter.queue == "ReportMalformed"}
     assert reports >= {_why(sample) for sample in MALFORMED if sample.source == "report"}
-    assert {letter.queue for letter in world.first.letters} == {"SesMalformed", "ReportMalformed"}
+    for queue, source in (("DirectMailMalformed", "directmail"), ("MailerQMalformed", "mailerq")):
+        told = {letter.reason for letter in world.first.letters if letter.queue == queue}
+        assert told == {_why(sample) for sample in MALFORMED if sample.source == source}
+    malformed = {"SesMalformed", "ReportMalformed", "DirectMailMalformed", "MailerQMalformed"}
+    assert {letter.queue for letter in world.first.letters} == malformed
 
 
 def test_no_log_line_carries_an_address(world: World) -> None:
@@ -133,6 +137,13 @@ def test_what_a_condition_leaves_out_is_not_there(world: World) -> None:
 def test_every_queue_with_a_function_is_worked(world: World) -> None:
     names = {mapping.url.rpartition("/")[2].split("-")[2] for mapping in world.rig.lambdas.mappings}
     assert names == {
+        "DirectMailQueue",
+        "DirectMailReplay",
+        "JobsQueue",
+        "MailerQQueue",
+        "MailerQReplay",
+        "ReevaluateQueue",
+        "ReplayQueue",
         "ReportQueue",
         "ReportReplay",
         "SesBouncesQueue",
@@ -277,7 +288,7 @@ def _archived_bodies(world: World) -> Iterator[str]:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for entry in page["Contents"]:
             lines = gzip.decompress(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
-            yield from (json.loads(line)["body"] for line in lines.splitlines())
+            yield from (json.loads(line).get("body", "") for line in lines.splitlines())
 
 
 def _message_id(body: str) -> str:

@@ -141,6 +141,12 @@ def test_a_look_settles_an_outcome_until_something_later_comes() -> None:
     assert (early.review, late.review) == (None, "undetermined")
 
 
+def test_what_was_erased_meanwhile_cannot_be_looked_at() -> None:
+    look = Decision(at=bounce(2).occurred_at, by="a person", act=Act.RESOLVED)
+    with pytest.raises(VersionMoved, match="version 0"):
+        _run(record(_stored(bounce(1, "unclear")), [], classify, look=look), [Refused(None)])
+
+
 def test_changed_rules_are_written_where_they_change_something() -> None:
     before = _stored(bounce(1), version=4)
     assert _run(record(before, [], classify, afresh=True), []) == ([], before)

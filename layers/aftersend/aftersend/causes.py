@@ -59,6 +59,8 @@ def _refused(fact: Feedback, verdict: Verdict | None, rules: Policy) -> CauseKin
         return None
     if verdict.reason is Reason.SUPPRESSED:
         return CauseKind.PROVIDER
+    if verdict.klass is Class.COMPLAINT:  # the provider did not send: it knows of a complaint that nobody told us of
+        return CauseKind.COMPLAINT
     return CauseKind.HARD if rules.class_of(verdict) is Class.HARD else None
 
 

@@ -3,9 +3,10 @@
 AftersendError
 ├── FeedbackError            theirs: never retried, kept in the dead-letter queue with the reason
 │   ├── MalformedFeedback    a body that the source's parser cannot read
-│   └── NotVerified          a signature, certificate or secret that does not hold
+│   └── NotVerified          a signature, certificate or secret that does not hold: refused, and never queued
 ├── ServiceError             ours: the message goes back to its queue and is tried again
 │   ├── StoreUnavailable     a table, bucket or queue did not answer
+│   ├── HostUnavailable      a provider's host that is needed to believe it did not answer
 │   └── ContentionExhausted  every conditional write lost against another writer
 ├── VersionMoved             a person's: somebody else wrote what they had looked at
 └── ConfigurationError       the operator's: says which field, raised at start
@@ -39,7 +40,12 @@ class MalformedFeedback(FeedbackError):
 
 
 class NotVerified(FeedbackError):
-    """A signature, certificate or shared secret that does not hold."""
+    """A signature, certificate or secret that does not hold: `flaw` in one word, `why` safe to log (no address)."""
+
+    def __init__(self, flaw: str, why: str) -> None:
+        super().__init__(f"{flaw}: {why}")
+        self.flaw = flaw
+        self.why = why
 
 
 class ServiceError(AftersendError):
@@ -48,6 +54,10 @@ class ServiceError(AftersendError):
 
 class StoreUnavailable(ServiceError):
     """A table, bucket or queue did not answer, or refused us."""
+
+
+class HostUnavailable(ServiceError):
+    """A provider's host that is needed to believe what it pushed did not answer."""
 
 
 class VersionMoved(AftersendError):

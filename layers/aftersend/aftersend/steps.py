@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from aftersend.causes import Claim, contradiction, streak
 from aftersend.errors import ContentionExhausted, VersionMoved
+from aftersend.facts import judgeable
 from aftersend.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
 from aftersend.outcome import Classify, absorb
 from aftersend.policy import Policy
@@ -68,9 +69,11 @@ def record(
     """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
 
     `look` is a person's, who settles what was put up for review. `afresh` derives everything anew, because the rules
-    have changed.
+    have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has been erased.
     """
     for _ in range(MAX_TRIES):
+        if stored is None and not new:
+            raise VersionMoved(0)
         outcome = absorb(stored, new, classify, look=look, afresh=afresh)
         if outcome is stored:
             return outcome
@@ -120,7 +123,8 @@ def settle(
             raise VersionMoved(before.version)
         after = reverted(decided(absorb_claims(before, errand.claims), errand.decisions), errand.windows)
         recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes
-        if errand.rebuild is not None or (scope == "*" and recount):
+        looks = errand.rebuild is not None or (scope == "*" and recount)
+        if looks:
             outcomes = yield ReadOutcomes(recipient)
             assert isinstance(outcomes, list)
             after = _derived(after, outcomes, errand, policy)
@@ -130,7 +134,7 @@ def settle(
         refused = yield Put(after)
         if isinstance(refused, Refused):
             stored = _suppression(refused.current)
-        elif scope == "*" and recount:
+        elif looks:
             stored, expect = _suppression((yield ReadSuppression(errand.key))), None
         else:
             return after
@@ -140,7 +144,8 @@ def settle(
 def _derived(suppression: Suppression, outcomes: list[Outcome], errand: Errand, policy: Policy) -> Suppression:
     """`suppression` with what follows from all outcomes of its recipient."""
     if errand.rebuild is not None:
-        suppression = rebuilt(suppression, errand.rebuild(outcomes), {outcome.message for outcome in outcomes})
+        known = {fact.id for outcome in outcomes for fact in outcome.feedback if judgeable(fact)}
+        suppression = rebuilt(suppression, errand.rebuild(outcomes), known)
     if suppression.scope != "*":
         return suppression
     suppression = with_streak(suppression, streak(outcomes, policy, suppression.released_at))

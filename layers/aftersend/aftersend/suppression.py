@@ -55,9 +55,9 @@ def reverted(stored: Suppression, windows: Iterable[Reverted]) -> Suppression:
 
 
 def rebuilt(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str]) -> Suppression:
-    """`stored` as `claims` alone would make it, which are all that the outcomes of the messages in `known` say.
+    """`stored` as `claims` alone would make it, which are all that the feedback with the ids in `known` says.
 
-    What rests on messages whose outcomes are no longer kept stays, and so does what a person wrote down.
+    What rests on feedback that is no longer kept, or not whole, stays, and so does what a person wrote down.
     """
     kept: dict[CauseKind, Cause] = {}
     for kind, cause in stored.causes.items():
@@ -68,9 +68,9 @@ def rebuilt(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str
 
 
 def _without(cause: Cause, known: AbstractSet[str]) -> Cause | None:
-    """What is left of a cause without the evidence of these messages."""
-    marks = [mark for mark in (cause.first, cause.latest) if mark is not None and mark.message not in known]
-    withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.message not in known else None
+    """What is left of a cause without the evidence of this feedback."""
+    marks = [mark for mark in (cause.first, cause.latest) if mark is not None and mark.feedback not in known]
+    withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.feedback not in known else None
     if not marks:
         return Cause(withdrawn=withdrawn) if withdrawn else None
     until = cause.until if marks[-1] is cause.latest else None

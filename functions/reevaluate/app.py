@@ -1,0 +1,84 @@
+"""Wiring: one leg of a re-evaluation to `aftersend.reevaluate`, and what is left of it back into its queue.
+
+A message `{}` begins one, `{"dry_run": true}` only looks; each segment that has ended is one line of log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import Any, Protocol
+
+import msgspec
+from aws_lambda_powertools import Logger
+
+from aftersend import classify, own_rules, settings
+from aftersend.aws import connect
+from aftersend.deadletters import DeadLetters
+from aftersend.legs import Legs
+from aftersend.lookups import Lookups
+from aftersend.reevaluate import Job, Ports, leg, split
+from aftersend.settings import Serving
+from aftersend.store import Store, Tables
+from aftersend.walk import Walk
+
+logger = Logger()
+
+
+class Context(Protocol):
+    """What is needed of Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int: ...  # noqa: D102
+
+
+@lru_cache(maxsize=1)
+def _made() -> tuple[Serving, Legs[Job], ThreadPoolExecutor, Any]:
+    """Clients and settings, made once for each execution environment."""
+    config, jobs = settings.serving(), settings.jobs()
+    legs = Legs(
+        "reevaluate", Job, connect("sqs"), jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue)
+    )
+    return config, legs, ThreadPoolExecutor(config.workers), connect("dynamodb")
+
+
+def _ports() -> Ports:
+    """With the rules as they are now: another document may lie in their parameter since the last time."""
+    config, _, pool, dynamodb = _made()
+    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    return Ports(
+        store=Store(dynamodb, tables),
+        walk=Walk(dynamodb, tables),
+        rows=Lookups(dynamodb, tables),
+        policy=config.policy,
+        classify=classify.load(own_rules.read(config.rules_parameter, connect)),
+        pool=pool,
+        clock=lambda: datetime.now(UTC),
+        digest_key=config.digest_key,
+    )
+
+
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Work one leg; hand back what our side could not do."""
+
+    def work(job: Job, message_id: str) -> Sequence[Job]:
+        if job.segment is None:
+            return split(job, message_id)
+        job = leg(job, _ports(), lambda: context.get_remaining_time_in_millis() / 1000)
+        _tell(job)
+        return [job] if job.after else []
+
+    done = _made()[1].run(event, work)
+    for what, why in (done.failed | done.parked).items():
+        logger.error("not done", extra={"message_id": what, "why": why})
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in done.failed]}
+
+
+def _tell(job: Job) -> None:
+    """How far a segment is, and at its end what became, or would become, of it."""
+    told = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
+    if job.after is not None:
+        logger.info("re-evaluating", extra=told | {"counts": job.changes.counts})
+    else:
+        logger.info("re-evaluated", extra=told | msgspec.to_builtins(job.changes))

@@ -1,0 +1,113 @@
+"""For senders in Python: who of these may be written to, read from the table of suppressions itself.
+
+    from aftersend.client import Suppressions
+
+    suppressions = Suppressions(table="aftersend-Suppressions-1ABCDEFGH")
+    for address in suppressions.allowed(["Ann <ann@example.com>", "bob@example.org"], scope="news"):
+        ...
+
+Reads are strongly consistent and cost nothing but themselves. What cannot be read raises; nobody is allowed by
+accident. Two things have to be given, or they are not looked at: the key under which erased addresses are kept
+suppressed, and the table of traffic, which knows of a provider's accident, in which evidence does not hold for now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aftersend import address, aws, guard
+from aftersend.api.views import Why, reasons
+from aftersend.erasure import alias, is_alias
+from aftersend.model import Key, Reverted
+from aftersend.policy import Policy, load
+from aftersend.store import BATCH, Store, Tables
+from aftersend.watch import Lookout, Watch
+
+EVERYWHERE: Final = "*"
+_OTHER_CHANNELS: Final = ("sms:", "push:")
+_MOST: Final = 1000  # bytes of a recipient in any spelling
+
+
+class Suppressions:
+    """The table of suppressions, for asking. Safe to share between threads.
+
+    `client` is boto3's for DynamoDB; without one, one is made as the environment says. `policy` is the stack's, where
+    that is not the one that is shipped: it says what is an accident.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        client: Any = None,
+        *,
+        digest_key: bytes | None = None,
+        traffic: str | None = None,
+        policy: Policy | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        connected = _connected(client)
+        self._store = Store(connected, Tables(outcomes="", suppressions=table))
+        self._key, self._clock = digest_key, clock
+        self._lookout = Lookout(Watch(connected, traffic, (policy or load()).guard), clock) if traffic else None
+
+    def allowed(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> list[str]:
+        """Those of `recipients` that may be written to, in their order and spelling.
+
+        `scope` is the stream of the message; without it, only what holds for all streams counts. Raises ValueError for
+        what is no recipient, and StoreUnavailable where the table does not answer.
+        """
+        given = list(recipients)
+        found = self.check(given, scope)
+        return [each for each in given if not found[each]]
+
+    def check(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> dict[str, list[Why]]:
+        """Why each of `recipients`, as it is spelled, must not be written to: nothing, where it may be.
+
+        Raises ValueError for what is no recipient, and StoreUnavailable where the table does not answer.
+        """
+        named = {given: canonical(given) for given in recipients}
+        owners = dict(self._rows(named.values(), scope))
+        keys, now = list(owners), self._clock()
+        why: dict[str, list[Why]] = {name: [] for name in named.values()}
+        for start in range(0, len(keys), BATCH):
+            for key, stored in sorted(self._store.suppressions(keys[start : start + BATCH]).items()):
+                pending = () if is_alias(key[0]) else self._pending(key[0])
+                why[owners[key]] += reasons(stored, now, pending)
+        return {given: why[name] for given, name in named.items()}
+
+    def _pending(self, name: str) -> list[Reverted]:
+        """The windows of an accident, in which evidence against `name` does not hold."""
+        return guard.windows(self._lookout.incidents(), name) if self._lookout else []
+
+    def _rows(self, names: Iterable[str], scope: str) -> Iterator[tuple[Key, str]]:
+        """Every row that can speak against one of `names`, and against which."""
+        for name in names:
+            for recipient in (name, alias(name, self._key)) if self._key else (name,):
+                yield (recipient, EVERYWHERE), name
+                yield (recipient, scope), name
+
+
+def canonical(given: str) -> str:
+    """The recipient that is meant: an e-mail address in any spelling, "sms:+14255550156", "push:apns:…".
+
+    Raises ValueError for anything else; the message quotes nothing of it.
+    """
+    text = given.strip()
+    if not text.isprintable() or len(text.encode()) > _MOST:
+        raise ValueError(f"a recipient is a text of at most {_MOST} bytes without control characters")
+    if text.startswith(_OTHER_CHANNELS):
+        return text
+    name = address.email(text.removeprefix("email:"))
+    if not all(name.removeprefix("email:").rpartition("@")):
+        raise ValueError("a recipient is an e-mail address, or begins with sms: or push:")
+    return name
+
+
+def _connected(client: Any) -> Any:
+    if client is None:
+        return aws.connect("dynamodb")
+    from aftersend.aws import boto  # noqa: PLC0415  # whoever gives a client of boto3's has imported it
+
+    return boto.adapted(client, "dynamodb")

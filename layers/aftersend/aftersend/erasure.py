@@ -1,0 +1,56 @@
+"""An erased address stays suppressed under an alias, and nothing of it is kept that names or leads to a person.
+
+The alias is an HMAC (RFC 2104) under the deployment's own key: whoever has an address and the key can ask, nobody can
+read the address out of it. It begins with a word of its own before the address is added, so that it has nothing in
+common with the digest that stands for the same address in logs (`aftersend.digest`). Pure.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from aftersend.model import Cause, Mark, Suppression
+from aftersend.suppression import active
+
+CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
+_DIGITS: Final = 40
+
+
+def alias(recipient: str, key: bytes) -> str:
+    """What stands for `recipient`, which is canonical, once it has been erased."""
+    digest = hmac.digest(key, b"erased\0" + recipient.encode(), "sha256")
+    return f"{CHANNEL}:{digest.hex()[:_DIGITS]}"
+
+
+def is_alias(recipient: str) -> bool:
+    """Whether this stands for somebody who has been erased."""
+    return recipient.startswith(f"{CHANNEL}:")
+
+
+def erased(suppressions: Iterable[Suppression], alias: str, now: datetime) -> list[Suppression]:
+    """What keeps an erased address suppressed: of each scope the causes that hold at `now`, stripped.
+
+    Whoever asks whether an address may be written to asks for its alias too, and whoever releases it releases both.
+    """
+    kept = []
+    for suppression in suppressions:
+        causes = {kind: _stripped(suppression.causes[kind]) for kind in active(suppression, now)}
+        if causes:
+            kept.append(Suppression(recipient=alias, scope=suppression.scope, causes=causes))
+    return kept
+
+
+def _stripped(cause: Cause) -> Cause:
+    """When, why and how long: what is left of a cause without message, feedback and words."""
+    return Cause(first=_bare(cause.first), latest=_bare(cause.latest), until=cause.until)
+
+
+def _bare(mark: Mark | None) -> Mark | None:
+    """A mark's day and reason. Its very moment could be found again in the provider's logs."""
+    if mark is None:
+        return None
+    day = mark.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Mark(at=day, feedback="", message="", source="", reason=mark.reason)

@@ -1,0 +1,89 @@
+"""The API of the demo: a suppression is looked up, lifted by a person, and brought back by a later bounce."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from typing import Any, Final
+from urllib.parse import quote
+
+from rich.console import Console
+
+from aftersend.model import CauseKind, Status
+from aftersend.times import iso
+from local.lambdas import Lambdas
+from local.stack import Stack
+from local.tables import Contents
+
+_PATIENCE: Final = 60  # seconds
+_NOBODY: Final = "nobody.yet@example.com"
+
+
+def story(host: str, stack: Stack, lambdas: Lambdas, contents: Contents, out: Console) -> Iterator[str]:
+    """Ask the API at `host`, and show what it answers; yields what is not as it must be."""
+    who = _bounced(contents)
+    out.print("\n[bold]May I write to them?[/] The API, over HTTP")
+    for act, wanted in ((None, True), (_release, False), (_bounce, True)):
+        if act is not None:
+            out.print(f"  {act(host, stack, lambdas, who)}")
+        found = _check(host, [who, _NOBODY])
+        out.print(f"  POST /suppressions/check   {_told(found)}")
+        if (who in found, _NOBODY in found) != (wanted, False):
+            yield f"the API says {sorted(found)} of {who}, which should be {'suppressed' if wanted else 'allowed'}"
+
+
+def _bounced(contents: Contents) -> str:
+    """An address that is suppressed for a hard bounce and nothing else."""
+    hard = (each for each in contents.suppressions if list(each.causes) == [CauseKind.HARD] and each.scope == "*")
+    known = {each.recipient for each in contents.outcomes if each.status is Status.BOUNCED}
+    return next(each.recipient for each in hard if each.recipient in known).removeprefix("email:")
+
+
+def _check(host: str, recipients: list[str]) -> dict[str, list[str]]:
+    """The causes of those that are suppressed, by recipient."""
+    answer = _ask(host, "POST", "/suppressions/check", {"recipients": recipients})
+    return {each["given"]: [why["cause"] for why in each["why"]] for each in answer["results"] if each["suppressed"]}
+
+
+def _told(found: dict[str, list[str]]) -> str:
+    return ", ".join(f"{who} is suppressed: {' and '.join(causes)}" for who, causes in found.items()) or "all allowed"
+
+
+def _release(host: str, _stack: Stack, _lambdas: Lambdas, who: str) -> str:
+    _ask(host, "DELETE", f"/suppressions/{quote(who)}?note={quote('they called: the mailbox is back')}")
+    return "DELETE /suppressions/…     a person lifts it, and says why"
+
+
+def _bounce(_host: str, stack: Stack, lambdas: Lambdas, who: str) -> str:
+    """A bounce that is later than the release."""
+    at = iso(datetime.now(UTC) + timedelta(seconds=1))
+    said = {
+        "emailAddress": who,
+        "action": "failed",
+        "status": "5.1.1",
+        "diagnosticCode": "smtp; 550 5.1.1 user unknown",
+    }
+    bounce = {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": [said], "timestamp": at}
+    mail = {"messageId": "0100019500000001-later", "timestamp": at, "destination": [who]}
+    (topic,) = (arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items() if name == "SesBouncesTopic")
+    stack.client("sns").publish(
+        TopicArn=topic, Message=json.dumps({"eventType": "Bounce", "bounce": bounce, "mail": mail})
+    )
+    lambdas.drain()
+    return "SNS ▶ SQS ▶ ProcessSes     a later bounce: 550 5.1.1 user unknown"
+
+
+def _ask(host: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    connection = HTTPConnection(host, timeout=_PATIENCE)
+    headers = {"content-type": "application/json"} if body else {}
+    try:
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise RuntimeError(f"{method} {path} answered {answer.status}")
+    return json.loads(text) if text else {}

@@ -1,0 +1,110 @@
+"""`python -m local reevaluate`: what other rules or another policy would make of what is stored, and to make it so.
+
+On the embedded stack, fed with every sample, it shows what a document does. With the names of two tables it works on
+those, with the credentials of the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from aftersend import classify, policy
+from aftersend.aws import connect
+from aftersend.errors import ConfigurationError, ServiceError
+from aftersend.lookups import Lookups
+from aftersend.reevaluate import Changes, Job, Ports, leg, split
+from aftersend.store import Store, Tables
+from aftersend.walk import Walk
+
+_FIRST: Final = ("recipients", "outcomes", "outcomes changed", "suppressions changed", "suppressed", "freed")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("--policy", metavar="FILE", help="what differs from the built-in policy, as TOML")
+    parser.add_argument("--rules", metavar="FILE", help="rules of your own, as TOML")
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
+    parser.add_argument("--outcomes", metavar="TABLE", help="a table of outcomes, instead of the embedded stack")
+    parser.add_argument("--suppressions", metavar="TABLE", help="the table of suppressions that belongs to it")
+    parser.add_argument(
+        "--retention-days", type=int, default=180, metavar="N", help="the RetentionDays of the stack (default 180)"
+    )
+
+
+def reevaluate(options: argparse.Namespace) -> int:
+    """Run it and show it; 1 where the tables do not answer, 2 where it was asked for wrongly."""
+    if bool(options.outcomes) != bool(options.suppressions):
+        return _complain("give both --outcomes and --suppressions, or none of them", 2)
+    try:
+        rules = rules_of(options)
+    except ConfigurationError as error:
+        return _complain(str(error), 2)
+    try:
+        if options.outcomes:
+            retention = timedelta(days=options.retention_days)
+            names = Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
+            return _run(names, rules, workers=8, dry_run=options.dry_run)
+        return _on_the_embedded_stack(rules, dry_run=options.dry_run)
+    except ServiceError as error:
+        return _complain(str(error), 1)
+
+
+def _on_the_embedded_stack(rules: tuple[policy.Policy, classify.Classifier], *, dry_run: bool) -> int:
+    from local.demo import rigged  # noqa: PLC0415  # the embedded stack takes a second to import
+    from local.stack import running  # noqa: PLC0415
+
+    with running() as stack, rigged(stack) as rig:
+        rig.run(list(rig.samples))
+        made = stack.physical_ids("AWS::DynamoDB::Table")
+        names = Tables(outcomes=made["Outcomes"], suppressions=made["Suppressions"])
+        return _run(names, rules, workers=1, dry_run=dry_run)  # moto takes no two writes at a time
+
+
+def _run(names: Tables, rules: tuple[policy.Policy, classify.Classifier], *, workers: int, dry_run: bool) -> int:
+    dynamodb: Any = connect("dynamodb")
+    with ThreadPoolExecutor(workers) as pool:
+        ports = Ports(
+            store=Store(dynamodb, names),
+            walk=Walk(dynamodb, names),
+            rows=Lookups(dynamodb, names),
+            policy=rules[0],
+            classify=rules[1],
+            pool=pool,
+            clock=lambda: datetime.now(UTC),
+            digest_key=os.environ.get("DIGEST_KEY", secrets.token_hex(16)).encode(),
+        )
+        (whole,) = split(Job(segments=1, dry_run=dry_run), "local")
+        _show(leg(whole, ports, lambda: float("inf")).changes, dry_run=dry_run)
+    return 0
+
+
+def _show(changes: Changes, *, dry_run: bool) -> None:
+    out = sys.stdout
+    out.write("What would change; nothing was written:\n" if dry_run else "What has changed:\n")
+    for name in (*_FIRST, *sorted(changes.counts.keys() - {*_FIRST})):
+        out.write(f"{changes.counts.get(name, 0):9}  {name}\n")
+    for title, lines in (("Outcomes", changes.outcomes), ("Suppressions", changes.suppressions)):
+        if lines:
+            out.write(f"{title}, the first {len(lines)}; addresses are digests:\n")
+            out.writelines(f"  {line}\n" for line in lines)
+
+
+def rules_of(options: argparse.Namespace) -> tuple[policy.Policy, classify.Classifier]:
+    """Policy and rules, out of the files that were named; raises ConfigurationError where they are wrong."""
+    return policy.load(_text(options.policy)), classify.load(_text(options.rules) or None)
+
+
+def _text(name: str | None) -> str:
+    return Path(name).read_text("utf-8") if name else ""
+
+
+def _complain(what: str, code: int) -> int:
+    sys.stderr.write(what + "\n")
+    return code

@@ -1,0 +1,129 @@
+"""`python -m local restore`: joins restored tables with those in use, so that what was lost is there again.
+
+DynamoDB restores into new tables. What they hold is facts, evidence and decisions, which are sets: they are joined
+with what is there, by the same steps that functions take, and nothing that is newer is lost. It can be stopped
+anywhere and run again, beside functions that process feedback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from aftersend.aws import connect
+from aftersend.aws.errors import CallFailed
+from aftersend.causes import Claim
+from aftersend.errors import ConfigurationError, ServiceError, StoreUnavailable
+from aftersend.items import Item, outcome_of, suppression_of
+from aftersend.model import Act, CauseKind, Decision, Key, Outcome, Suppression
+from aftersend.outcome import Classify
+from aftersend.policy import Policy
+from aftersend.reevaluate import driven
+from aftersend.steps import Answer, Errand, Request, record, settle
+from aftersend.store import Store, Tables
+from local.reevaluate import rules_of
+
+_T = TypeVar("_T")
+_NAMES: Final = {
+    "--from-outcomes": "the restored table of outcomes",
+    "--from-suppressions": "the restored table of suppressions",
+    "--outcomes": "the table of outcomes in use",
+    "--suppressions": "the table of suppressions in use",
+}
+
+
+class Shelves(Protocol):
+    """The tables in use: `aftersend.store.Store` is one."""
+
+    def outcomes(self, keys: list[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
+    def suppressions(self, keys: list[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
+    def answer(self, request: Request) -> Answer: ...  # noqa: D102
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    for name, meaning in _NAMES.items():
+        parser.add_argument(name, metavar="TABLE", required=True, help=meaning)
+    parser.add_argument("--policy", metavar="FILE", help="the Policy of the stack, as TOML")
+    parser.add_argument("--rules", metavar="FILE", help="the stack's rules of your own, as TOML")
+    parser.add_argument(
+        "--retention-days", type=int, default=180, metavar="N", help="the RetentionDays of the stack (default 180)"
+    )
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Run it and say how much was joined; 1 where a table does not answer: it can be run again."""
+    try:
+        rules, judge = rules_of(options)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    dynamodb: Any = connect("dynamodb")
+    retention = timedelta(days=options.retention_days)
+    store = Store(dynamodb, Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention))
+    try:
+        outcomes = _all(scanned(dynamodb, options.from_outcomes, outcome_of), partial(outcome, store, judge))
+        sys.stdout.write(f"{outcomes:9}  outcomes joined\n")
+        rows = scanned(dynamodb, options.from_suppressions, suppression_of)
+        sys.stdout.write(f"{_all(rows, partial(suppression, store, rules)):9}  suppressions joined\n")
+    except ServiceError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def outcome(store: Shelves, judge: Classify, restored: Outcome) -> None:
+    """Join a restored outcome with the one in use."""
+    facts = [replace(fact, context=restored.context) for fact in restored.feedback]
+    stored = store.outcomes([restored.key]).get(restored.key)
+    driven(record(stored, facts, judge, look=restored.resolved), store)
+
+
+def suppression(store: Shelves, rules: Policy, restored: Suppression) -> None:
+    """Join a restored suppression with the one in use: evidence, decisions, reverted windows; streaks follow."""
+    causes = {kind: cause for kind, cause in restored.causes.items() if kind is not CauseKind.STREAK}
+    errand = Errand(
+        restored.key,
+        claims=tuple(Claim(*restored.key, kind, cause) for kind, cause in causes.items()),
+        recount=True,
+        decisions=tuple(_decisions(restored)),
+        windows=restored.reverted,
+    )
+    driven(settle(errand, store.suppressions([restored.key]).get(restored.key), rules), store)
+
+
+def _decisions(restored: Suppression) -> Iterator[Decision]:
+    """What people decided, and the barriers of releases that have dropped out of the history."""
+    yield from restored.history
+    known = {each.at for each in restored.history if each.act is Act.RELEASED}
+    for at, force in ((restored.released_at, False), (restored.forced_at, True)):
+        if at is not None and at not in known:
+            by, note = (restored.released_by or "", restored.note) if at == restored.released_at else ("", None)
+            yield Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
+
+
+def _all(found: Iterator[_T], join: Callable[[_T], None]) -> int:
+    count = 0
+    for each in found:
+        join(each)
+        count += 1
+    return count
+
+
+def scanned(dynamodb: Any, table: str, decode: Callable[[Item], _T]) -> Iterator[_T]:
+    """Every item of a table; raises StoreUnavailable where it does not answer."""
+    request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
+    while request:
+        try:
+            page = dynamodb.scan(**request)
+        except CallFailed as failure:
+            raise StoreUnavailable(f"DynamoDB: Scan failed: {failure}") from failure
+        yield from map(decode, page["Items"])
+        last = page.get("LastEvaluatedKey")
+        request = request | {"ExclusiveStartKey": last} if last else {}

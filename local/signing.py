@@ -1,0 +1,222 @@
+"""Signs pushes as providers sign theirs, with a key pair of this machine: for the demo, `serve` and tests.
+
+An `Authority` also stands for the places where providers publish their certificates. A door believes it only where it
+was handed in as the way to fetch; nothing in the layer knows of it. The forms are those that `aftersend.verify` names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from msgspec import Struct
+
+from aftersend.fetch import Reply
+from aftersend.times import iso
+
+ACCOUNT: Final = "1234567890123456"  # of Alibaba Cloud
+TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
+MNS_TOPIC: Final = "dm-events"
+MNS_SUBSCRIPTION: Final = "to-aws"
+
+SNS_CERTIFICATE: Final = (
+    "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-00000000000000000000000000000000.pem"
+)
+MNS_CERTIFICATE: Final = "https://mnstest.oss-cn-hangzhou.aliyuncs.com/x509_public_certificate.pem"
+EVENTBRIDGE_CERTIFICATE: Final = (
+    "https://cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com/x509_public_certificate.pem"
+)
+_PUBLISHED: Final = (SNS_CERTIFICATE, MNS_CERTIFICATE, EVENTBRIDGE_CERTIFICATE)
+_CONFIRMATION: Final = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"
+
+Json = dict[str, Any]
+Digest = Literal["sha1", "sha256"]
+
+
+class Push(Struct, frozen=True):
+    """A POST, ready to be sent to `url`."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Authority:
+    """A key, its certificate, and where providers would publish that."""
+
+    def __init__(self, key: rsa.RSAPrivateKey | None = None, issued: datetime | None = None) -> None:
+        self._key = key or rsa.generate_private_key(65537, 2048)
+        self.certificate = _certified(self._key, issued or datetime.now(UTC))
+
+    def sign(self, text: bytes, digest: Digest) -> str:
+        """The signature in base64."""
+        signed = self._key.sign(text, PKCS1v15(), SHA1() if digest == "sha1" else SHA256())  # noqa: S303
+        return base64.b64encode(signed).decode()
+
+    def fetch(self, url: str) -> Reply:
+        """The certificate where one is published, and a yes to every confirmation; nothing else is there."""
+        if url in _PUBLISHED:
+            return Reply(200, self.certificate)
+        return Reply(200 if url.startswith(_CONFIRMATION) else 404, b"")
+
+
+def _certified(key: rsa.RSAPrivateKey, issued: datetime) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "aftersend.invalid")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = builder.not_valid_before(issued).not_valid_after(issued + timedelta(days=365)).sign(key, SHA256())
+    return made.public_bytes(Encoding.PEM)
+
+
+# ---- Amazon SNS ------------------------------------------------------------------------------------------------------
+
+_SNS_SIGNED: Final = ("Message", "MessageId", "SubscribeURL", "Subject", "Timestamp", "Token", "TopicArn", "Type")
+
+
+def sns(authority: Authority, url: str, message: str, now: datetime, **changes: str | None) -> Push:
+    """A notification, or with other values in `changes` another message of SNS; None leaves a key out."""
+    said: Json = {
+        "Type": "Notification",
+        "MessageId": str(uuid4()),
+        "TopicArn": TOPIC,
+        "Message": message,
+        "Timestamp": iso(now),
+        "SignatureVersion": "2",
+        "SigningCertURL": SNS_CERTIFICATE,
+        "UnsubscribeURL": f"https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={TOPIC}:1",
+        **changes,
+    }
+    said = {key: value for key, value in said.items() if value is not None}
+    text = "".join(f"{key}\n{said[key]}\n" for key in _SNS_SIGNED if key in said)
+    said["Signature"] = authority.sign(text.encode(), "sha1" if said["SignatureVersion"] == "1" else "sha256")
+    headers = {
+        "content-type": "text/plain; charset=UTF-8",
+        "x-amz-sns-message-id": said["MessageId"],
+        "x-amz-sns-message-type": said["Type"],
+        "x-amz-sns-topic-arn": said["TopicArn"],
+    }
+    return Push(url, headers, json.dumps(said, indent=2, ensure_ascii=False).encode())
+
+
+def sns_confirmation(authority: Authority, url: str, now: datetime, **changes: str | None) -> Push:
+    """What SNS sends to a new endpoint."""
+    topic = changes.get("TopicArn") or TOPIC
+    token = "0123456789abcdef" * 8
+    asked = urlencode({"Action": "ConfirmSubscription", "TopicArn": topic, "Token": token})
+    confirmation = {
+        "Type": "SubscriptionConfirmation",
+        "Token": token,
+        "SubscribeURL": f"https://sns.eu-west-1.amazonaws.com/?{asked}",
+        "UnsubscribeURL": None,
+    }
+    return sns(authority, url, "You have chosen to subscribe.", now, **(confirmation | changes))
+
+
+def sns_raw(url: str, message: str, topic: str = TOPIC) -> Push:
+    """A notification that is delivered raw: nobody signs it."""
+    headers = {
+        "content-type": "text/plain; charset=UTF-8",
+        "x-amz-sns-message-type": "Notification",
+        "x-amz-sns-topic-arn": topic,
+        "x-amz-sns-rawdelivery": "true",
+    }
+    return Push(url, headers, message.encode())
+
+
+# ---- Alibaba Cloud MNS -----------------------------------------------------------------------------------------------
+
+
+def mns(authority: Authority, url: str, body: bytes, content_type: str, now: datetime, **more: str) -> Push:
+    """`body` as MNS pushes it; `more` are headers beside the usual ones, with _ for each -."""
+    named = {
+        "x-mns-request-id": uuid4().hex[:24].upper(),
+        "x-mns-signing-cert-url": base64.b64encode(MNS_CERTIFICATE.encode()).decode(),
+        "x-mns-version": "2015-06-06",
+    }
+    headers = {
+        "content-md5": hashlib.md5(body, usedforsecurity=False).hexdigest().upper(),
+        "content-type": content_type,
+        "date": format_datetime(now, usegmt=True),
+        **named,
+        **{name.replace("_", "-"): value for name, value in more.items()},
+    }
+    headers["authorization"] = authority.sign(mns_text(url, headers), "sha1")
+    return Push(url, headers, body)
+
+
+def mns_text(url: str, headers: Mapping[str, str]) -> bytes:
+    """What MNS signs."""
+    signed = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-mns-"))
+    target = urlsplit(url)._replace(scheme="", netloc="").geturl()
+    first = "\n".join(["POST", *(headers[name] for name in ("content-md5", "content-type", "date"))])
+    return f"{first}\n{signed}{target}".encode()
+
+
+def _mns_fields(message: str, now: datetime, owner: str) -> dict[str, str]:
+    return {
+        "TopicOwner": owner,
+        "TopicName": MNS_TOPIC,
+        "Subscriber": owner,
+        "SubscriptionName": MNS_SUBSCRIPTION,
+        "MessageId": uuid4().hex.upper(),
+        "Message": message,
+        "MessageMD5": hashlib.md5(message.encode(), usedforsecurity=False).hexdigest().upper(),
+        "PublishTime": str(int(now.timestamp() * 1000)),
+    }
+
+
+def mns_json(authority: Authority, url: str, message: str, now: datetime, owner: str = ACCOUNT) -> Push:
+    """The format JSON."""
+    body = json.dumps(_mns_fields(message, now, owner), ensure_ascii=False).encode()
+    return mns(authority, url, body, "text/json;charset=utf-8", now)
+
+
+def mns_xml(authority: Authority, url: str, message: str, now: datetime, owner: str = ACCOUNT) -> Push:
+    """The format XML, with the vendor's own spelling of xmlns."""
+    inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in _mns_fields(message, now, owner).items())
+    root = f'<Notification xlmns="http://mns.aliyuncs.com/doc/v1/">{inner}</Notification>'
+    body = f'<?xml version="1.0" encoding="utf-8"?>{root}'.encode()
+    return mns(authority, url, body, "text/xml;charset=utf-8", now)
+
+
+def mns_simplified(authority: Authority, url: str, message: str, now: datetime, owner: str = ACCOUNT) -> Push:
+    """The format SIMPLIFIED: the message itself, and all else in headers."""
+    about = {
+        "x_mns_topic_owner": owner,
+        "x_mns_topic_name": MNS_TOPIC,
+        "x_mns_subscriber": owner,
+        "x_mns_subscription_name": MNS_SUBSCRIPTION,
+        "x_mns_message_id": uuid4().hex.upper(),
+        "x_mns_publish_time": str(int(now.timestamp() * 1000)),
+    }
+    return mns(authority, url, message.encode(), "text/plain;charset=utf-8", now, **about)
+
+
+# ---- Alibaba Cloud EventBridge ---------------------------------------------------------------------------------------
+
+
+def eventbridge(authority: Authority, url: str, event: str, now: datetime, token: str = "", end: str = "") -> Push:
+    """A CloudEvent as an HTTP target gets it; `end` is what is signed after the body, "" or a line feed."""
+    headers = {
+        "x-eventbridge-signature-timestamp": str(int(now.timestamp() * 1000)),
+        "x-eventbridge-hash-method": "SHA256",
+        "x-eventbridge-signature-version": "1.0",
+        "x-eventbridge-signature-url": EVENTBRIDGE_CERTIFICATE,
+        **({"x-eventbridge-signature-token": token} if token else {}),
+    }
+    text = "\n".join([url, *(f"{name}: {value}" for name, value in headers.items()), event]) + end
+    headers["x-eventbridge-signature-v2"] = authority.sign(text.encode(), "sha256")
+    return Push(url, {"content-type": "application/json; charset=utf-8", **headers}, event.encode())

@@ -1,0 +1,61 @@
+"""`python -m local sync`: brings the account-level suppression list of Amazon SES to what a table of suppressions says.
+
+For the day on which SyncSesSuppressions is switched on, and for changes that were given up. It works with the
+credentials of the environment, and takes about a second for each address that SES has to be told of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from aftersend.aws import connect
+from aftersend.errors import StoreUnavailable
+from aftersend.items import suppression_of
+from aftersend.model import Suppression
+from aftersend.sync import Step, Sync, step
+from local.restore import scanned
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("--suppressions", metavar="TABLE", required=True, help="a table of suppressions")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say how many would be put or taken off, and tell nobody"
+    )
+
+
+def sync(options: argparse.Namespace) -> int:
+    """Run it and say what became of it; 1 where the table or SES does not answer: it can be run again."""
+    dynamodb: Any = connect("dynamodb")
+    apply = _named if options.dry_run else Sync(connect("sesv2"), time.sleep).apply
+    counts: Counter[str] = Counter()
+    code = 0
+    try:
+        _bring(scanned(dynamodb, options.suppressions, suppression_of), apply, counts)
+    except StoreUnavailable as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    sys.stdout.writelines(f"{number:9}  {name}\n" for name, number in sorted(counts.items()))
+    return code
+
+
+def _bring(found: Iterator[Suppression], apply: Callable[[Step], str], counts: Counter[str]) -> None:
+    for row in found:
+        wanted = wanted_of(row)
+        counts[apply(wanted) if wanted else "Unchanged"] += 1
+
+
+def wanted_of(row: Suppression) -> Step | None:
+    """What a row asks for, whatever SES has been told before: to put an address there, or that it was released."""
+    return step(None, row) or step(replace(row, released_at=None, forced_at=None), row)
+
+
+def _named(wanted: Step) -> str:
+    return "Put" if wanted.reason else "Deleted"

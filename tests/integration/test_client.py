@@ -1,0 +1,78 @@
+"""The client for senders with boto3's own client, and installed as a sender installs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from aftersend.client import Suppressions
+from aftersend.errors import StoreUnavailable
+from aftersend.model import CauseKind
+from aftersend.store import Store
+from tests.engines import ROOT, Engine
+from tests.support.ports import NOW
+from tests.support.words import ANN
+from tests.unit.test_client import row
+
+LAYER = ROOT / "layers" / "aftersend"
+
+
+def test_with_a_client_of_boto3s(engine: Engine) -> None:
+    names = engine.tables()
+    Store(engine.connect(), names, clock=lambda: NOW).put(row(ANN))
+    suppressions = Suppressions(names.suppressions, engine.client())
+    asked = [f"{number}@example.com" for number in range(150)] + ["Ann <ANN@example.com>"]
+    assert suppressions.allowed(asked, "news") == asked[:-1]
+    assert [why.cause for why in suppressions.check(asked)["Ann <ANN@example.com>"]] == [CauseKind.HARD]
+
+
+def test_a_table_that_is_not_there_allows_nobody(engine: Engine) -> None:
+    with pytest.raises(StoreUnavailable, match="ResourceNotFoundException"):
+        Suppressions("nowhere", engine.client()).allowed(["ann@example.com"])
+
+
+def test_a_request_that_boto3_refuses_allows_nobody(engine: Engine) -> None:
+    with pytest.raises(StoreUnavailable, match="ParamValidationError"):
+        Suppressions("", engine.client()).allowed(["ann@example.com"])
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as `pip install ./layers/aftersend` lays it out; built from a copy, which it leaves traces in."""
+    place = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(LAYER, place / "layer", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", str(place), str(place / "layer")], check=True, capture_output=True)
+    (wheel,) = place.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place / "site")
+    return place / "site"
+
+
+def test_whoever_installs_the_package_has_all_of_it(installed: Path) -> None:
+    """Issue: "installs with `pip install ./layers/aftersend`"."""
+
+    def files(folder: Path) -> set[str]:
+        found = (
+            path for path in (folder / "aftersend").rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        )
+        return {str(path.relative_to(folder)) for path in found}
+
+    assert files(installed) == files(LAYER)
+
+
+def test_the_client_works_where_it_is_installed(installed: Path) -> None:
+    script = "from aftersend.client import Suppressions; print(Suppressions('t', digest_key=b'k').allowed([]))"
+    account = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-west-1"}
+    found = [each for each in sys.path if "site-packages" in each]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=installed, capture_output=True, text=True, check=True,
+        env=os.environ | account | {"PYTHONPATH": os.pathsep.join([str(installed), *found])},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,162 @@
+"""Re-evaluation on real engines: walking a table in segments, and beside functions that process feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+import pytest
+
+from aftersend import policy, walk
+from aftersend.aws import boto
+from aftersend.errors import StoreUnavailable
+from aftersend.ingest import ingest
+from aftersend.lookups import Lookups
+from aftersend.model import Evidence, Feedback, Kind
+from aftersend.reevaluate import Job, Ports, leg, split
+from aftersend.store import Store, Tables
+from aftersend.walk import Walk, build_scan
+from tests.engines import Engine
+from tests.support.clients import service_error
+from tests.support.oracle import differences, expected, scanned
+from tests.support.ports import NOW, Inline, ports
+from tests.support.reevaluation import POLICIES, RULES
+from tests.support.words import START, fact, message, told
+
+OLD, NEW = (POLICIES[1], RULES[0]), (POLICIES[0], RULES[1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _source() -> Iterator[None]:
+    with told():
+        yield
+
+
+def _feedback(random: Random, count: int, recipients: int) -> list[Feedback]:
+    kinds = [Kind.BOUNCED] * 5 + [Kind.DELIVERED, Kind.COMPLAINED, Kind.OPENED, Kind.UNSUBSCRIBED]
+    return [
+        fact(
+            random.choice(kinds),
+            recipient=f"email:{random.randrange(recipients)}@example.com",
+            message=f"told:{random.randrange(40)}",  # so many that no outcome loses a fact to its bounds
+            occurred_at=START + timedelta(hours=random.randrange(20 * 24)),
+            evidence=Evidence(word=random.choice(["soft", "hard", "full", "block", "listed"]), event_id=str(number)),
+            scope=random.choice([None, "news"]),
+        )
+        for number in range(count)
+    ]
+
+
+def _ingest(client: Any, names: Tables, rules: Any, facts: list[Feedback]) -> None:
+    store = Store(client, names, clock=lambda: NOW)
+    report = ingest([message(facts)], ports(store, policy=rules[0], classify=rules[1]))
+    assert not report.failed
+
+
+def _ports(client: Any, names: Tables) -> Ports:
+    return Ports(
+        store=Store(client, names, clock=lambda: NOW),
+        walk=Walk(client, names),
+        rows=Lookups(client, names),
+        policy=NEW[0],
+        classify=NEW[1],
+        pool=Inline(),
+        clock=lambda: NOW,
+        digest_key=b"a test's key",
+    )
+
+
+def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) -> list[Job]:
+    """Leg after leg of each segment, all segments side by side."""
+
+    def whole(job: Job) -> Job:
+        job = leg(job, used, lambda: 0.0)
+        while job.after is not None:
+            job = leg(job, used, lambda: 0.0)
+        return job
+
+    used = _ports(client, names)
+    with ThreadPoolExecutor(segments) as functions:
+        return list(functions.map(whole, split(Job(segments=segments, dry_run=dry_run), "run")))
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_a_walk_meets_every_recipient_once(engine: Engine, segments: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "PAGE", 7)
+    client, names = engine.connect(), engine.tables()
+    facts = _feedback(Random(1), 150, 30)
+    _ingest(client, names, OLD, facts)
+    walking = Walk(client, names)
+    met: list[str] = []
+    for segment in range(segments):
+        after = None
+        while True:
+            page = walking.recipients(segment, segments, after)
+            met += [each for each in page.recipients if after is None or each != after[0]]
+            after = page.after
+            if after is None:
+                break
+    assert sorted(met) == sorted({each.recipient for each in facts})
+
+
+def test_the_tables_equal_those_of_the_new_rules(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "PAGE", 11)
+    client, names = engine.connect(), engine.tables()
+    facts = _feedback(Random(2), 120, 12)
+    _ingest(client, names, OLD, facts)
+    before = scanned(engine.client(), names)
+    dry = _run(client, names, 2 if engine.name != "moto" else 1, dry_run=True)
+    assert scanned(engine.client(), names) == before
+    wet = _run(client, names, 2 if engine.name != "moto" else 1)
+    assert [each.changes for each in dry] == [each.changes for each in wet]
+    assert not differences(scanned(engine.client(), names), expected(facts, NEW[1], NEW[0]))
+    assert before != scanned(engine.client(), names)
+
+
+def test_beside_functions_that_process_feedback(concurrent_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue: "safe beside running `process` functions": four of them, and a re-evaluation in three segments."""
+    monkeypatch.setattr(walk, "PAGE", 5)
+    client, names, random = concurrent_engine.connect(), concurrent_engine.tables(), Random(3)
+    facts = _feedback(random, 400, 8)
+    stored, coming = facts[:200], [facts[start : start + 4] for start in range(200, 400, 4)]
+    _ingest(client, names, OLD, stored)
+    with ThreadPoolExecutor(5) as functions:
+        walking = functions.submit(_run, client, names, 3)
+        done = [functions.submit(partial(_ingest, client, names, NEW, batch)) for batch in coming]
+        walking.result()
+        for each in done:
+            each.result()
+    # Whoever had no outcome yet when the walk came by was stored under the new rules; the others were brought to them.
+    found = differences(scanned(concurrent_engine.client(), names), expected(facts, NEW[1], NEW[0]))
+    assert not found, "\n".join(found)
+
+
+def test_a_table_that_does_not_answer_is_ours() -> None:
+    class Refusing:
+        def scan(self, **_: Any) -> Any:
+            raise service_error("ProvisionedThroughputExceededException")
+
+    with pytest.raises(StoreUnavailable, match="Scan failed: Provisioned"):
+        Walk(Refusing(), Tables(outcomes="o", suppressions="s")).recipients(0, 1, None)
+
+
+def test_a_walk_reads_the_present_and_no_more_than_it_needs() -> None:
+    request = build_scan("o", 2, 4, ("email:a@example.com", "ses:1"))
+    assert request["ConsistentRead"] is True
+    assert (request["Segment"], request["TotalSegments"]) == (2, 4)
+    assert request["ProjectionExpression"] == "recipient"
+    assert request["ExclusiveStartKey"] == {"recipient": {"S": "email:a@example.com"}, "message": {"S": "ses:1"}}
+    assert "ExclusiveStartKey" not in build_scan("o", 2, 4, None)
+
+
+def test_boto3_knows_how_to_scan(engine: Engine) -> None:
+    """What walks here with our own client walks with boto3's behind the same seam."""
+    names = engine.tables()
+    adapted = boto.adapted(engine.client(), "dynamodb")
+    _ingest(adapted, names, OLD, _feedback(Random(4), 9, 3))
+    assert Walk(adapted, names).recipients(0, 1, None).recipients
+    assert policy.load() != NEW[0]

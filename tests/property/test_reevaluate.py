@@ -1,0 +1,144 @@
+"""Re-evaluation gives what the present rules and policy would have given from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend.ingest import ingest
+from aftersend.model import Feedback
+from aftersend.outcome import Classify
+from aftersend.policy import Policy
+from aftersend.reevaluate import Job
+from tests.support.oracle import differences, expected, stored
+from tests.support.ports import MemoryStore, ports
+from tests.support.reevaluation import POLICIES, RULES, MemoryWalk, reevaluation, run
+from tests.support.strategies import deliveries, feedback, streaks
+from tests.support.words import message, told
+
+policies = st.sampled_from(POLICIES)
+rules = st.sampled_from(RULES)
+anything = feedback() | streaks()
+
+
+class Killed(BaseException):
+    """The function was stopped where it stood."""
+
+
+class Mortal:
+    """A store that lets so many requests through, and then stops whoever asks."""
+
+    def __init__(self, store: MemoryStore, calls: int) -> None:
+        self._store, self._calls = store, calls
+
+    def answer(self, request: Any) -> Any:
+        if not self._calls:
+            raise Killed
+        self._calls -= 1
+        return self._store.answer(request)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _source() -> Iterator[None]:
+    with told():
+        yield
+
+
+def _ingest(batch: list[Feedback], store: MemoryStore, policy: Policy, judge: Classify) -> None:
+    report = ingest(
+        [message([each], str(place)) for place, each in enumerate(batch)], ports(store, policy=policy, classify=judge)
+    )
+    assert not report.failed and not report.malformed
+
+
+@given(anything, policies, rules, policies, rules, st.integers(1, 3), st.data())
+def test_the_tables_equal_those_of_the_new_rules_from_the_start(
+    told_of: list[Feedback],
+    old: Policy,
+    old_rules: Classify,
+    new: Policy,
+    new_rules: Classify,
+    segments: int,
+    data: Any,
+) -> None:
+    """Issue: "for any feedback ingested under policy/rules A and then re-evaluated under B, the tables equal those of
+    ingesting all of it under B from the start, in any order".
+    """
+    store = MemoryStore()
+    for batch in data.draw(deliveries(told_of)):
+        _ingest(batch, store, old, old_rules)
+    run(Job(segments=segments), reevaluation(store, new, new_rules))
+    assert not differences(stored(store), expected(told_of, new_rules, new))
+
+
+@given(anything, policies, rules, policies, rules, st.lists(st.integers(0, 30), max_size=4))
+def test_stopped_anywhere_and_begun_again_it_gives_the_same(
+    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify, stops: list[int]
+) -> None:
+    """Issue: "with crashes in between". Each stop is before some request, and the work then begins from the start."""
+    store = MemoryStore()
+    _ingest(told_of, store, old, old_rules)
+    for calls in stops:
+        try:
+            run(Job(segments=1), reevaluation(Mortal(store, calls), new, new_rules, MemoryWalk(store)))
+        except Killed:
+            continue
+    run(Job(segments=1), reevaluation(store, new, new_rules))
+    assert not differences(stored(store), expected(told_of, new_rules, new))
+
+
+@given(anything, policies, rules, policies, rules, st.data())
+def test_feedback_that_comes_in_before_or_after_makes_no_difference(
+    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify, data: Any
+) -> None:
+    """Some feedback under the old rules, some under the new ones, before and after, some of it in both."""
+    store = MemoryStore()
+    early, late = (data.draw(st.lists(st.sampled_from(told_of), max_size=8)) for _ in range(2))
+    _ingest(early, store, old, old_rules)
+    _ingest(late, store, new, new_rules)
+    run(Job(), reevaluation(store, new, new_rules))
+    _ingest(told_of, store, new, new_rules)
+    assert not differences(stored(store), expected(told_of, new_rules, new))
+
+
+@given(anything, policies, rules, policies, rules)
+def test_a_second_time_writes_nothing(
+    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
+) -> None:
+    """Issue: "idempotent"."""
+    store = MemoryStore()
+    _ingest(told_of, store, old, old_rules)
+    run(Job(), reevaluation(store, new, new_rules))
+    puts = store.puts
+    ends = run(Job(), reevaluation(store, new, new_rules))
+    assert store.puts == puts
+    assert not [name for end in ends for name in end.changes.counts if name not in ("recipients", "outcomes")]
+
+
+@given(anything, policies, rules)
+def test_the_same_rules_write_nothing(told_of: list[Feedback], same: Policy, same_rules: Classify) -> None:
+    store = MemoryStore()
+    _ingest(told_of, store, same, same_rules)
+    puts = store.puts
+    run(Job(), reevaluation(store, same, same_rules))
+    assert store.puts == puts
+
+
+@given(anything, policies, rules, policies, rules)
+def test_a_dry_run_writes_nothing_and_says_what_would_be_written(
+    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
+) -> None:
+    """Issue: "dry run that reports what would change without writing"."""
+    store = MemoryStore()
+    _ingest(told_of, store, old, old_rules)
+    before, puts = stored(store), store.puts
+    dry = run(Job(dry_run=True), reevaluation(store, new, new_rules))
+    assert store.puts == puts
+    assert stored(store) == before
+    wet = run(Job(), reevaluation(store, new, new_rules))
+    assert [each.changes for each in dry] == [each.changes for each in wet]
+    assert bool(store.puts - puts) == any("changed" in name for each in wet for name in each.changes.counts)

@@ -1,0 +1,91 @@
+"""Rules and policies that differ, and re-evaluation in memory: what its tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from aftersend import policy
+from aftersend.model import Feedback, Key, Suppression, Verdict
+from aftersend.outcome import Classify
+from aftersend.policy import Policy
+from aftersend.reevaluate import Job, Ports, leg, split
+from aftersend.walk import Page
+from tests.support.ports import NOW, Inline, MemoryStore
+from tests.support.words import VERDICTS, classify
+
+_SHORT: Final = "[streak]\nbounces = 2\napart_hours = 24\ngap_days = 3\nlapse_days = 30\n"
+DOCUMENTS: Final = [
+    _SHORT,
+    _SHORT.replace("bounces = 2", "bounces = 3") + "full_lapse_days = 7\n[hard]\nlapse_days = 9",
+    "[streak]\nsuppress = false\n[report]\nrequire_proof = false\n[complaint]\neverywhere = false",
+    _SHORT + "[report]\nrequire_proof = false\n[unsubscribed]\neverywhere = true\n[provider]\nsuppress = false",
+    _SHORT + "[classes]\nuser_unknown = 'soft'\n[complaint]\nlapse_days = 5\n[unsubscribed]\nlapse_days = 4",
+    _SHORT + "[hard]\nsuppress = false\n[complaint]\nsuppress = false\n[unsubscribed]\nsuppress = false",
+    _SHORT + "[pause]\nwords = ['soft']\nhours = 48\n[channel.email.streak]\nbounces = 3",
+    _SHORT + "[stream.news.unsubscribed]\neverywhere = true\nlapse_days = 3",
+]
+POLICIES: Final = [policy.load(document) for document in DOCUMENTS]
+
+_EXCHANGES: Final[list[dict[str, str]]] = [
+    {},
+    {"soft": "hard", "full": "block"},
+    {"hard": "soft", "listed": "hard"},
+    {"soft": "listed", "block": "soft", "hard": "unclear"},
+]
+
+
+def _judging(exchange: dict[str, str]) -> Classify:
+    def judge(fact: Feedback) -> Verdict | None:
+        verdict = classify(fact)
+        word = fact.evidence.word if fact.evidence and verdict else None
+        return VERDICTS[exchange[word]] if word in exchange else verdict
+
+    return judge
+
+
+RULES: Final = [_judging(exchange) for exchange in _EXCHANGES]
+
+
+class MemoryWalk:
+    """Pages of two recipients over a `MemoryStore`, which falls into segments by the lengths of recipients."""
+
+    def __init__(self, store: MemoryStore, scopes: tuple[str, ...] = ("*", "news")) -> None:
+        self._store, self._scopes = store, scopes
+
+    def recipients(self, segment: int, of: int, after: Key | None) -> Page:
+        keys = sorted(key for key in self._store.outcomes_table if len(key[0]) % of == segment)
+        found = [key for key in keys if after is None or key > after][:2]
+        return Page(
+            list(dict.fromkeys(key[0] for key in found)), found[-1] if found and found[-1] != keys[-1] else None
+        )
+
+    def suppressions_of(self, recipient: str) -> list[Suppression]:
+        return list(self._store.suppressions([(recipient, scope) for scope in self._scopes]).values())
+
+
+def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -> Ports:
+    return Ports(
+        store=store,
+        walk=walk or MemoryWalk(store),
+        rows=walk or MemoryWalk(store),
+        policy=rules,
+        classify=judge,
+        pool=Inline(),
+        clock=lambda: NOW,
+        digest_key=b"a test's key",
+    )
+
+
+def run(job: Job, ports: Ports, seconds_left: Callable[[], float] = lambda: 0.0) -> list[Job]:
+    """Every segment from its beginning to its end, a leg at a time; how each stood at its end."""
+    return [_to_its_end(leg(part, ports, seconds_left), ports, seconds_left) for part in split(job, "run")]
+
+
+def _to_its_end(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
+    while job.after is not None:
+        carried = msgspec.json.decode(msgspec.json.encode(job), type=Job)  # as a queue carries it
+        job = leg(carried, ports, seconds_left)
+    return job

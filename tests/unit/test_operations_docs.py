@@ -1,0 +1,227 @@
+"""docs/operations.md and docs/policy.md: their commands are run in a shell, against stand-ins that write them down."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
+
+from aftersend import reevaluate, replay
+from aftersend.api import bulk, incidents
+from local.__main__ import _parser
+from tests.engines import ROOT
+from tests.support.template import ALARMS, MAPPINGS, QUEUES, RESOURCES, TEMPLATE, one
+
+TEXT: Final = (ROOT / "docs" / "operations.md").read_text()
+BLOCKS: Final = re.findall(
+    r"^```sh\n(.*?)^```", TEXT + (ROOT / "docs" / "policy.md").read_text(), re.MULTILINE | re.DOTALL
+)
+ROUTES: Final = {
+    (method.upper(), path)
+    for module in (ROOT / "layers" / "aftersend" / "aftersend" / "api").glob("*.py")
+    for method, path in re.findall(r'^@router\.(\w+)\("([^"]+)"\)', module.read_text(), re.MULTILINE)
+}
+JOBS: Final = {"ReevaluateQueue": reevaluate.Job, "ReplayQueue": replay.Job}
+BODIES: Final = {"/incidents/judge": incidents.Judgement, "/suppressions/revert": bulk.Accident}
+
+# Writes down what it was called with, and answers as much as the page builds upon.
+_STAND_IN: Final = """\
+#!{python}
+import json, os, sys
+name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write(json.dumps([name, *arguments]) + "\\n")
+if arguments[:2] == ["cloudformation", "describe-stack-resource"]:
+    print(arguments[arguments.index("--logical-resource-id") + 1])
+elif arguments[:2] == ["sqs", "get-queue-attributes"]:
+    print("arn:aws:sqs:eu-west-1:111122223333:" + arguments[arguments.index("--queue-url") + 1])
+"""
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
+    """Every call that the pages make, their blocks run one after another in one shell."""
+    if (bash := shutil.which("bash")) is None:
+        pytest.skip("no bash on the path")
+    place = tmp_path_factory.mktemp("operations")
+    for name in ("aws", "sam", "python", "api"):
+        stand_in = place / name
+        stand_in.write_text(_STAND_IN.format(python=sys.executable))
+        stand_in.chmod(0o755)
+    for name in ("policy.toml", "rules.toml"):
+        (place / name).write_text('[streams]\n"news@example.com" = "news"\n')
+    log = place / "calls"
+    subprocess.run(
+        [bash, "-euo", "pipefail", "-c", "\n".join(BLOCKS)],
+        cwd=place, check=True, capture_output=True,
+        env={"PATH": f"{place}:{os.environ['PATH']}", "CALLS": str(log), "API": "https://api"},
+    )  # fmt: skip
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def _made_by(calls: list[list[str]], name: str) -> Iterator[list[str]]:
+    found = [arguments for each, *arguments in calls if each == name]
+    assert found
+    yield from found
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
+def _options(arguments: list[str]) -> dict[str, list[str]]:
+    """What follows each option."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for each in arguments:
+        if each.startswith("--"):
+            found[name := each.removeprefix("--")] = []
+        else:
+            found[name].append(each)
+    return found
+
+
+def _value(shape: Any, given: list[str]) -> Any:
+    """As the AWS command line reads it, for the types that the page uses."""
+    match shape.type_name:
+        case "list":
+            return given
+        case "integer" | "long":
+            return int(given[0])
+        case "boolean":
+            return True
+        case _:
+            (text,) = given
+            return text
+
+
+GLOBAL: Final = {"query", "output"}
+
+
+def test_every_command_of_aws_is_one_that_aws_knows(calls: list[list[str]]) -> None:
+    for service, command, *rest in _made_by(calls, "aws"):
+        if command == "wait":
+            waiters = Loader().load_service_model(service, "waiters-2")["waiters"]
+            assert rest[0].replace("-", "_") in {xform_name(name) for name in waiters}
+            continue
+        model = _model(service)
+        operations = {xform_name(name, "-"): name for name in model.operation_names}
+        shape = model.operation_model(operations[command]).input_shape
+        assert shape is not None
+        members = {xform_name(name, "-"): name for name in shape.members}
+        options = {name: given for name, given in _options(rest).items() if name not in GLOBAL}
+        assert options.keys() <= members.keys(), command
+        request = {members[name]: _value(shape.members[members[name]], given) for name, given in options.items()}
+        report = ParamValidator().validate(request, shape)
+        assert not report.has_errors(), report.generate_report()
+
+
+def test_every_name_is_one_of_the_template(calls: list[list[str]]) -> None:
+    named = [
+        _options(rest)["logical-resource-id"][0]
+        for _, command, *rest in _made_by(calls, "aws")
+        if command == "describe-stack-resource"
+    ]
+    assert len(set(named)) > 30
+    assert not {name for name in named if name not in RESOURCES}
+
+
+def test_what_is_redriven_goes_to_a_queue_of_which_it_is_the_dead_letter_queue(calls: list[list[str]]) -> None:
+    moved = [
+        tuple(_options(rest)[name][0].rpartition(":")[2] for name in ("source-arn", "destination-arn"))
+        for _, command, *rest in _made_by(calls, "aws")
+        if command == "start-message-move-task"
+    ]
+    for source, destination in moved:
+        assert one(QUEUES[destination]["RedrivePolicy"]["deadLetterTargetArn"]) == source
+        assert destination in {one(mapping["Queue"]) for _, mapping in MAPPINGS.values()}
+    dead = {one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each}
+    assert {source for source, _ in moved} == dead, "every dead-letter queue has its command"
+
+
+def test_every_job_is_one_that_the_function_takes(calls: list[list[str]]) -> None:
+    sent = [_options(rest) for _, command, *rest in _made_by(calls, "aws") if command == "send-message"]
+    assert {options["queue-url"][0] for options in sent} == JOBS.keys()
+    for options in sent:
+        msgspec.json.decode(options["message-body"][0], type=JOBS[options["queue-url"][0]])
+
+
+def test_every_command_of_ours_is_one(calls: list[list[str]]) -> None:
+    done = set()
+    for flag, module, *arguments in _made_by(calls, "python"):
+        assert (flag, module) == ("-m", "local")
+        done.add(_parser().parse_args(arguments).command)
+    assert done == {"parse", "reevaluate", "restore", "sync"}
+
+
+def test_every_parameter_is_one_of_the_template(calls: list[list[str]]) -> None:
+    for command, *rest in _made_by(calls, "sam"):
+        assert command == "deploy"
+        given = CfnParameterOverridesType().convert(tuple(_options(rest)["parameter-overrides"]), None, None)
+        assert given
+        assert given.keys() <= TEMPLATE["Parameters"].keys()
+        assert given.get("Policy", "[").startswith("["), "a document of several lines arrives whole"
+        for name, value in given.items():
+            parameter = TEMPLATE["Parameters"][name]
+            if parameter["Type"] == "Number":
+                assert parameter["MinValue"] <= int(value) <= parameter["MaxValue"]
+
+
+def _asked(arguments: list[str]) -> tuple[str, str, str | None]:
+    """Method, path and body of a request."""
+    method = arguments[arguments.index("-X") + 1] if "-X" in arguments else "GET"
+    (url,) = [each for each in arguments if each.startswith("https://api")]
+    body = arguments[arguments.index("-d") + 1] if "-d" in arguments else None
+    return method, url.removeprefix("https://api").partition("?")[0], body
+
+
+def _matches(route: str, path: str) -> bool:
+    pattern = re.sub(r"<\w+>", "[^/]+", route)
+    return re.fullmatch(pattern, path) is not None
+
+
+def test_every_question_is_one_that_the_api_answers(calls: list[list[str]]) -> None:
+    for arguments in _made_by(calls, "api"):
+        method, path, body = _asked(arguments)
+        assert any(method == known and _matches(route, path) for known, route in ROUTES), (method, path)
+        assert (body is not None) == (path in BODIES), path
+        if body is not None:
+            msgspec.json.decode(body, type=BODIES[path])
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_has_its_section(name: str) -> None:
+    (section,) = re.findall(rf"^### {name}\n(.*?)(?=^##)", TEXT, re.MULTILINE | re.DOTALL)
+    assert len(section.split()) > 8
+
+
+def test_every_section_of_the_alarms_is_one() -> None:
+    told = TEXT.partition("\n## Alarms")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^### (\w+)$", told, re.MULTILINE)) == ALARMS.keys()
+
+
+@pytest.mark.parametrize("page", ["operations.md", "policy.md"])
+def test_every_link_leads_somewhere(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    for target, anchor in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", text):
+        place = ROOT / "docs" / (target or page)
+        assert place.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", Path(place).read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}, anchor

@@ -1,0 +1,192 @@
+"""Re-evaluation one case at a time: what is left alone, what is reported, where it stops and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from aftersend import policy
+from aftersend.ingest import ingest
+from aftersend.model import Act, CauseKind, Decision, Feedback, Kind, Suppression
+from aftersend.reevaluate import EXAMPLES, MARGIN, Job, leg, reevaluated, split
+from aftersend.steps import Put
+from aftersend.suppression import active
+from tests.support.ports import NOW, MemoryStore, ports
+from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
+from tests.support.words import ANN, BOB, bounce, classify, fact, message, told
+
+POLICY = policy.load()
+SOFT_IS_HARD, HARD_IS_SOFT = RULES[1], RULES[2]
+ROW = (ANN, "*")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _source() -> Iterator[None]:
+    with told():
+        yield
+
+
+def _stored(*facts: Feedback) -> MemoryStore:
+    store = MemoryStore()
+    ingest([message(facts)], ports(store, policy=POLICY))
+    return store
+
+
+def _row(store: MemoryStore) -> Suppression | None:
+    return store.suppressions([ROW]).get(ROW)
+
+
+def test_what_rests_on_outcomes_that_are_gone_is_left_alone() -> None:
+    """Issue: "suppressions whose outcomes are gone are left alone"."""
+    store = _stored(bounce(1, "hard"), bounce(3, "hard", "told:2"))
+    before = _row(store)
+    del store.outcomes_table[ANN, "told:1"], store.outcomes_table[ANN, "told:2"]
+    run(Job(), reevaluation(store, POLICY, HARD_IS_SOFT))
+    assert _row(store) == before
+
+
+def test_of_a_cause_what_rests_on_an_outcome_that_is_gone_stays() -> None:
+    store = _stored(bounce(1, "hard"), bounce(3, "hard", "told:2"))
+    del store.outcomes_table[ANN, "told:1"]
+    run(Job(), reevaluation(store, POLICY, HARD_IS_SOFT))
+    row = _row(store)
+    assert row is not None
+    mark = row.causes[CauseKind.HARD].latest
+    assert mark is not None
+    assert mark.message == "told:1"
+
+
+@pytest.mark.parametrize("judge", [classify, HARD_IS_SOFT])
+def test_what_rests_on_a_fact_that_is_no_longer_whole_stays(judge: Any) -> None:
+    """Of many bounces of one message the middle ones keep only that they happened: no rule can judge them again."""
+    store = MemoryStore()
+    for day, word in enumerate(["soft", "soft", "soft", "hard", "soft"]):
+        ingest([message([bounce(day, word)])], ports(store, policy=POLICY))
+    before = _row(store)
+    assert before is not None
+    assert before.causes.keys() == {CauseKind.HARD}
+    run(Job(), reevaluation(store, POLICY, judge))
+    assert _row(store) == before
+
+
+def test_what_people_decided_stays() -> None:
+    store = _stored(bounce(1, "hard"))
+    release = Decision(at=NOW, by="a person", act=Act.RELEASED, note="asked")
+    row = _row(store)
+    assert row is not None
+    released = replace(row, released_at=NOW, released_by="a person", note="asked", history=(release,), version=2)
+    store.answer(Put(released))
+    run(Job(), reevaluation(store, POLICY, HARD_IS_SOFT))
+    after = _row(store)
+    assert after == replace(released, causes={}, version=3)
+
+
+class Losing(MemoryStore):
+    """A store out of which everything of a recipient is erased just before the first write."""
+
+    def answer(self, request: Any) -> Any:
+        if isinstance(request, Put):
+            self.outcomes_table.clear()
+            self.suppressions_table.clear()
+        return super().answer(request)
+
+
+def test_who_is_erased_meanwhile_stays_erased() -> None:
+    store = _stored(bounce(1, "soft"))
+    losing = Losing()
+    losing.outcomes_table, losing.suppressions_table = store.outcomes_table, store.suppressions_table
+    changes = reevaluated(ANN, reevaluation(losing, POLICY, SOFT_IS_HARD))
+    assert (losing.outcomes_table, losing.suppressions_table) == ({}, {})
+    assert "outcomes changed" not in changes.counts
+
+
+def test_a_report_says_what_changes_and_names_nobody() -> None:
+    """Issue: "statuses, verdicts, suppressions added/removed; counts and a bounded list with keyed digests"."""
+    store = _stored(
+        bounce(1, "soft"), bounce(2, "hard", recipient=BOB), fact(Kind.DELIVERED, 1, message="told:3", recipient=BOB)
+    )
+    (ann, bob) = (reevaluated(each, reevaluation(store, POLICY, _swapped), dry_run=True) for each in (ANN, BOB))
+    assert ann.counts == {
+        "recipients": 1, "outcomes": 1, "outcomes changed": 1, "suppressions changed": 1, "suppressed": 1, "+hard": 1,
+        "bounced soft/system_error > bounced hard/user_unknown": 1,
+    }  # fmt: skip
+    assert bob.counts == {
+        "recipients": 1, "outcomes": 2, "outcomes changed": 1, "suppressions changed": 1, "freed": 1, "-hard": 1,
+        "bounced hard/user_unknown > bounced soft/system_error": 1,
+    }  # fmt: skip
+    (line,) = bob.outcomes
+    assert line.split()[1:] == ["bounced", "hard/user_unknown", ">", "bounced", "soft/system_error"]
+    assert [each.split()[1:] for each in (*ann.suppressions, *bob.suppressions)] == [["*", "+hard"], ["*", "-hard"]]
+    assert len({each.split()[0] for each in (*ann.outcomes, *ann.suppressions)}) == 1, "one digest for one address"
+    for told_of in (msgspec.json.encode(ann).decode(), msgspec.json.encode(bob).decode()):
+        assert "example" not in told_of
+
+
+def _swapped(told_of: Feedback) -> Any:
+    word = told_of.evidence.word if told_of.evidence else None
+    return classify(bounce(1, {"soft": "hard", "hard": "soft"}[word])) if word else classify(told_of)
+
+
+def test_a_change_that_nobody_notices_is_counted_and_not_listed() -> None:
+    """A lapse that is still far away: the row changes, and what holds does not."""
+    store = _stored(bounce(1, "hard"))
+    later = policy.load("[hard]\nlapse_days = 300")
+    changes = reevaluated(ANN, reevaluation(store, later, classify))
+    assert changes.counts == {"recipients": 1, "outcomes": 1, "suppressions changed": 1}
+    assert not changes.suppressions
+
+
+def test_a_list_is_bounded() -> None:
+    store = _stored(*(bounce(1, "soft", recipient=f"email:{number}@example.com") for number in range(EXAMPLES + 9)))
+    (end,) = run(Job(segments=1), reevaluation(store, POLICY, SOFT_IS_HARD))
+    assert end.changes.counts["suppressed"] == EXAMPLES + 9
+    assert len(end.changes.outcomes) == len(end.changes.suppressions) == EXAMPLES
+    assert len(msgspec.json.encode(end)) < 16_384, "far below what a message of a queue may hold"
+
+
+def test_a_leg_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
+    names = [f"email:{letter}@example.com" for letter in "abcdef"]
+    store = _stored(*(bounce(1, "soft", recipient=name) for name in names))
+    used = reevaluation(store, POLICY, SOFT_IS_HARD)
+    (whole,) = split(Job(segments=1), "run")
+    first = leg(whole, used, lambda: MARGIN - 1)
+    assert first.after == (names[1], "told:1")
+    assert {name for name, _ in store.suppressions_table} == set(names[:2])
+    rest = leg(first, used, lambda: MARGIN + 1)
+    assert rest.after is None
+    assert rest.changes.counts["suppressed"] == len(names)
+    assert {name for name, _ in store.suppressions_table} == set(names)
+
+
+def test_who_goes_over_the_end_of_a_page_is_worked_once() -> None:
+    store = _stored(*(bounce(day, "soft", f"told:{day}") for day in range(5)), bounce(1, "hard", recipient=BOB))
+    used = reevaluation(store, POLICY, SOFT_IS_HARD)
+    assert len(MemoryWalk(store).recipients(0, 1, None).recipients) == 1, "a page holds two of Ann's five"
+    (end,) = run(Job(segments=1), used)
+    assert end.changes.counts["recipients"] == 2
+    assert end.changes.counts["outcomes"] == 6
+
+
+def test_a_job_falls_into_segments_of_one_run() -> None:
+    parts = split(Job(segments=3, dry_run=True), "m1")
+    assert [part.segment for part in parts] == [0, 1, 2]
+    assert {(part.run, part.segments, part.dry_run) for part in parts} == {("m1", 3, True)}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"segments": 0}', '{"segments": 65}', '{"segment": -1}', '{"dryrun": true}'])
+def test_what_is_no_job_is_refused(text: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(text, type=Job)
+
+
+def test_what_holds_afterwards_is_what_the_new_rules_say() -> None:
+    store = _stored(*(bounce(2 * day, "soft", f"told:{day}") for day in range(5)))
+    row = _row(store)
+    assert row is not None
+    assert active(row, NOW) == (CauseKind.STREAK,)
+    run(Job(), reevaluation(store, policy.load("[streak]\nsuppress = false"), classify))
+    assert _row(store) == Suppression(recipient=ANN, version=2)

@@ -1,0 +1,191 @@
+"""Bodies come out of the archive as they went in, and go to the queue of their source, a folder at a time."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend import replay
+from aftersend.archive import build_put
+from aftersend.carrier import KEPT, Message, kept
+from aftersend.errors import MalformedFeedback, StoreUnavailable
+from aftersend.forward import Fates, Parcel
+from aftersend.replay import MARGIN, Job, Replay, parcels
+from tests.support.clients import service_error
+
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+PLENTY = MARGIN + 1
+headers = st.dictionaries(st.sampled_from(KEPT), st.text(max_size=20), max_size=3)
+
+
+class Bucket:
+    """Objects by their keys; two are listed at once, so that there is a next page."""
+
+    def __init__(self, **objects: bytes) -> None:
+        self.objects = dict(sorted(objects.items()))
+        self.fault: Exception | None = None
+
+    def list_objects_v2(self, **request: Any) -> Any:
+        if self.fault:
+            raise self.fault
+        after = request.get("StartAfter", "")
+        found = [key for key in self.objects if key.startswith(request["Prefix"]) and key > after]
+        return {"Contents": [{"Key": key} for key in found[:2]]} if found else {}
+
+    def get_object(self, **request: Any) -> Any:
+        class Body:
+            read = staticmethod(lambda: self.objects[request["Key"]])
+
+        return {"Body": Body}
+
+
+class Queue:
+    """Takes parcels; `fates` says of each body otherwise."""
+
+    def __init__(self, *, refused: Sequence[bytes] = (), failed: Sequence[bytes] = ()) -> None:
+        self.bodies: list[bytes] = []
+        self.sent = 0
+        self._refused, self._failed = refused, failed
+
+    def send(self, parcels: list[Parcel]) -> Fates:
+        fates = Fates()
+        self.sent += 1
+        for place, parcel in enumerate(parcels):
+            if parcel.body in self._failed:
+                fates.failed[place] = "InternalError"
+            elif parcel.body in self._refused:
+                fates.refused[place] = "too large"
+            else:
+                self.bodies.append(parcel.body)
+                fates.accepted.add(place)
+        return fates
+
+
+def packed(*bodies: bytes) -> bytes:
+    request = build_put("archive", "ses", [Message(f"m{place}", body, AT) for place, body in enumerate(bodies)])
+    content = request["Body"]
+    assert isinstance(content, bytes)
+    return content
+
+
+def archive(**objects: bytes) -> Bucket:
+    """Objects of one hour of Amazon SES by their names, and what must stay where it is."""
+    bucket = Bucket()
+    ours = {f"source=ses/date=2026-03-02/hour=10/{name}.jsonl.gz": content for name, content in objects.items()}
+    others = dict.fromkeys(
+        ["source=ses/date=2026-03-03/hour=00/x", "source=report/date=2026-03-02/hour=10/x", "jobs/x"], packed(b"other")
+    )
+    bucket.objects = dict(sorted((ours | others).items()))
+    return bucket
+
+
+JOB = Job(source="ses", folder="date=2026-03-02/")
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=40) | st.text(max_size=20).map(str.encode), headers), min_size=1, max_size=9)
+)
+def test_what_the_archive_took_comes_out_again(bodies: list[tuple[bytes, dict[str, str]]]) -> None:
+    """Whatever bytes, and what their carrier said beside them."""
+    messages = [Message(str(place), body, AT, kept(said)) for place, (body, said) in enumerate(bodies)]
+    found = list(parcels(build_put("archive", "ses", messages)["Body"]))
+    assert found == [Parcel(each.body, each.headers) for each in messages]
+
+
+def test_a_folder_is_sent_from_its_beginning_to_its_end_and_nothing_else_is() -> None:
+    bucket, queue = archive(a=packed(b"1", b"2"), b=packed(b"3"), c=packed(b"4", b"5")), Queue()
+    job, ended = Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    assert ended
+    assert queue.bodies == [b"1", b"2", b"3", b"4", b"5"]
+    assert job.counts == {"bodies": 5, "objects": 3, "too large": 0}
+
+
+def test_a_leg_stops_between_two_objects_when_time_is_short_and_the_next_goes_on() -> None:
+    """Issue: "in bounded steps with checkpoint"."""
+    bucket, queue = archive(a=packed(b"1"), b=packed(b"2"), c=packed(b"3")), Queue()
+    work = Replay(bucket, "archive", {"ses": queue})
+    job, ended, legs = JOB, False, 0
+    while not ended:
+        carried = msgspec.json.decode(msgspec.json.encode(job), type=Job)
+        job, ended = work.leg(carried, lambda: MARGIN - 1)
+        legs += 1
+    assert legs == 4, "one for each object, and one that finds no more"
+    assert queue.bodies == [b"1", b"2", b"3"]
+    assert job.counts["objects"] == 3
+
+
+def test_a_large_object_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "_AT_ONCE", 4)
+    bodies = [str(number).encode() for number in range(10)]
+    bucket, queue = archive(a=packed(*bodies)), Queue()
+    Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    assert (queue.bodies, queue.sent) == (bodies, 3)
+
+
+def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:
+    bucket, queue = archive(a=packed(b"1", b"huge", b"3")), Queue(refused=[b"huge"])
+    job, _ = Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    assert queue.bodies == [b"1", b"3"]
+    assert job.counts == {"bodies": 2, "objects": 1, "too large": 1}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"no gzip",
+        b"",
+        packed(b"1", b"2")[:-9],
+        gzip.compress(b"no json\n"),
+        gzip.compress(b'{"body": 1}\n'),
+        gzip.compress(b'{"body_base64": "?"}\n'),
+        gzip.compress(b"\xff\n"),
+        gzip.compress(b"[" * 9999),
+    ],
+)
+def test_an_object_that_is_broken_holds_up_no_other(broken: bytes) -> None:
+    bucket, queue = archive(a=broken, b=packed(b"2")), Queue()
+    job, ended = Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    assert ended
+    assert b"2" in queue.bodies
+    assert job.counts["broken objects" if broken else "objects"] == (1 if broken else 2)
+
+
+def test_what_a_queue_does_not_take_now_comes_again() -> None:
+    bucket, queue = archive(a=packed(b"1", b"2")), Queue(failed=[b"2"])
+    with pytest.raises(StoreUnavailable, match="SQS: InternalError"):
+        Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+
+
+def test_a_bucket_that_does_not_answer_is_ours() -> None:
+    bucket = archive(a=packed(b"1"))
+    bucket.fault = service_error("SlowDown")
+    with pytest.raises(StoreUnavailable, match="S3: a read failed: SlowDown"):
+        Replay(bucket, "archive", {"ses": Queue()}).leg(JOB, lambda: PLENTY)
+
+
+def test_a_source_without_queue_is_told_at_once() -> None:
+    work = Replay(archive(), "archive", {"ses": Queue(), "mailerq": Queue()})
+    with pytest.raises(MalformedFeedback, match="there are mailerq, ses"):
+        work.leg(Job(source="smpp", folder="date=2026"), lambda: PLENTY)
+
+
+@pytest.mark.parametrize(
+    "folder", ["date=2026", "date=2026-03", "date=2026-03-02", "date=2026-03-02/", "date=2026-03-02/hour=09/"]
+)
+def test_a_folder_names_a_time(folder: str) -> None:
+    assert msgspec.convert({"source": "ses", "folder": folder}, Job).folder == folder
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "date=", "hour=1", "../x", "date=2026-03-02/hour=9", "date=2026-3-2", "date=2026/x"]
+)
+def test_anything_else_does_not(folder: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"source": "ses", "folder": folder}, Job)
