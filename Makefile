@@ -31,7 +31,7 @@ demo: $(STAMP) ## run the whole stack on this machine, without AWS, and show wha
 	$(BIN)/python -m local demo
 
 test: $(STAMP) ## run all tests that this machine allows; skipped ones say why (PYTEST_ARGS="-k name")
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(STAMP) ## look for mistakes without running anything: style, types, template
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -58,7 +59,14 @@ class Function:
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
         with environment(self.variables), redirect_stdout(self.logs):
+            self._redirect_logger()
             yield
+
+    def _redirect_logger(self) -> None:
+        """All functions of a stack have one logger here, which would go on to write where the first one wrote."""
+        for handler in logging.getLogger(self.variables.get("POWERTOOLS_SERVICE_NAME")).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(self.logs)
 
 
 def _load(name: str, properties: Json) -> ModuleType:

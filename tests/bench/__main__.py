@@ -14,7 +14,17 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = Path(__file__).resolve().parent
-ORDER: Final = ("parse", "sources", "endtoend", "coldstart", "classify_corpus", "mails_corpus")
+ORDER: Final = (
+    "parse",
+    "sources",
+    "endtoend",
+    "export",
+    "coldstart",
+    "check",
+    "coldstart_query",
+    "classify_corpus",
+    "mails_corpus",
+)
 # These measure against mail that is not in the project.
 CORPORA: Final = frozenset({"classify_corpus", "mails_corpus"})
 CORPUS: Final = "AFTERSEND_CORPUS"  # the variable that says where it lies

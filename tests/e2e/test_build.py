@@ -15,7 +15,7 @@ from tests.support.cloud import Cloud
 from tests.support.emulator import VERSION, Build, Crashed, Emulator
 from tests.support.template import ROOT
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = pytest.mark.emulator
 
 PACKAGE: Final = ROOT / "layers" / "aftersend" / "aftersend"
 SET_UP: Final = "Successfully validated SNS topic for Amazon SES event publishing."

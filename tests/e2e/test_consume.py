@@ -17,7 +17,7 @@ from tests.support.cloud import Cloud
 from tests.support.emulator import Build, Emulator
 from tests.support.mailerq import ACCEPTED, FAILURES, attempt, message, raw
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = pytest.mark.emulator
 
 DELIVERED = raw(message(attempt(*ACCEPTED), number=1))
 REFUSED = raw(message(attempt(*FAILURES[0]), number=2))

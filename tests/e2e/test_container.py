@@ -25,7 +25,7 @@ from tests.support.cloud import Cloud, serving
 from tests.support.emulator import VERSION, Build
 from tests.support.template import ROOT
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("emulator")]
+pytestmark = pytest.mark.docker
 
 IMAGE: Final = f"public.ecr.aws/lambda/python:{VERSION}-x86_64"
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cloud import Cloud
 from tests.support.emulator import Build, Emulator
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = pytest.mark.emulator
 
 
 @pytest.mark.parametrize(

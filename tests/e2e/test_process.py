@@ -13,7 +13,7 @@ from local.samples import EVENTS, samples
 from tests.support.cloud import Cloud
 from tests.support.emulator import Emulator
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = pytest.mark.emulator
 
 LIFE: Final = ("story-life.1-send", "story-life.3-delivery", "story-life.7-complaint")
 DONE: Final[dict[str, Any]] = {"batchItemFailures": []}

@@ -23,8 +23,6 @@ from local.stack import running
 from local.tables import Contents, DeadLetter
 from tests.support import oracle
 
-pytestmark = pytest.mark.xdist_group("local")  # one stack for all of them
-
 CLASSIFIER = classify.load()
 SEED = 11
 SENT = samples()

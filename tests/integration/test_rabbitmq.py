@@ -15,7 +15,7 @@ from local.amqp import Consumer, parameters
 from local.sinks import Delivery, Sink, Taken
 from tests.support.rabbitmq import PASSWORD, Broker
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("rabbitmq")]
+pytestmark = pytest.mark.rabbitmq
 
 _PATIENCE: Final = 30.0  # seconds for what must happen
 _names = (f"results-{number}" for number in count())

@@ -36,7 +36,7 @@ from tests.support.ports import NOW, MemoryDeadLetters, MemoryStore, ports
 from tests.support.rabbitmq import PASSWORD, Broker
 from tests.support.template import ROOT
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.engine, pytest.mark.xdist_group("rabbitmq")]
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.engine]
 
 RESULTS: Final = int(os.environ.get("AFTERSEND_RABBITMQ_RESULTS", "2000"))
 KILLS: Final = 10

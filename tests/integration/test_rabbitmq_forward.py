@@ -20,7 +20,7 @@ from tests.support.cloud import Cloud
 from tests.support.rabbitmq import PASSWORD, Broker
 from tests.support.template import ROOT
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("rabbitmq")]
+pytestmark = pytest.mark.rabbitmq
 
 _PATIENCE: Final = 60.0
 QUEUE, PARKING = "forward", "forward-parked"

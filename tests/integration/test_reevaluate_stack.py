@@ -23,8 +23,6 @@ from local.stack import Stack, running
 from tests.support import oracle
 from tests.support.account_list import AccountList
 
-pytestmark = pytest.mark.xdist_group("local")  # one stack for all of them
-
 # Enough to be on several pages, and few enough to be quick.
 SENT = [each for each in samples() if each.source == "ses"][::3]
 SENT += [each for each in samples() if each.path.name.startswith("dsn-")][:6]

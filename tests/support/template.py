@@ -51,32 +51,48 @@ def many(value: Any) -> list[Any]:
 
 
 QUEUES: Final = properties("AWS::SQS::Queue")
-FUNCTIONS: Final = properties("AWS::Serverless::Function")
+FUNCTIONS: Final = {
+    name: {"Environment": {"Variables": {}}} | each for name, each in properties("AWS::Serverless::Function").items()
+}
 LAYERS: Final = properties("AWS::Serverless::LayerVersion")
+# Those that bring feedback into the tables; the others are told of the tables too, but have nothing to do with them.
+INGESTING: Final = {name: each for name, each in FUNCTIONS.items() if "SOURCE" in each["Environment"]["Variables"]}
 ALARMS: Final = properties("AWS::CloudWatch::Alarm")
 TABLES: Final = properties("AWS::DynamoDB::Table")
 RULES: Final = properties("AWS::Events::Rule")
 SUBSCRIPTIONS: Final = {
     name: each for name, each in properties("AWS::SNS::Subscription").items() if each["Protocol"] == "sqs"
 }
+
+
+def _mappings(kind: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What feeds functions: the function, and the properties of the event."""
+    return {
+        f"{function}.{name}": (function, event["Properties"])
+        for function, each in FUNCTIONS.items()
+        for name, event in each.get("Events", {}).items()
+        if event["Type"] == kind
+    }
+
+
+MAPPINGS: Final = _mappings("SQS")
+STREAMS: Final = _mappings("DynamoDB")
 DEAD_LETTERS: Final = {
     one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each
-}
-MAPPINGS: Final = {
-    f"{function}.{name}": (function, event["Properties"])
-    for function, each in FUNCTIONS.items()
-    for name, event in each["Events"].items()
-    if event["Type"] == "SQS"
-}
+} | {one(each["DestinationConfig"]["OnFailure"]["Destination"]) for _, each in STREAMS.values()}
 
 
 def variables(function: str, values: dict[str, str] | None = None) -> dict[str, str]:
     """The environment that the template gives to `function`: parameters by their defaults, resources by `values`.
 
-    A resource that is not in there is called by its logical id, as `sam local` does it.
+    A resource that is not in there is called by its logical id, as `sam local` does it. What a condition may leave out
+    altogether is left out; what it may leave empty is not empty.
     """
     given = SHARED["Environment"]["Variables"] | FUNCTIONS[function]["Environment"]["Variables"]
-    return {name: _value(value, values or {}) for name, value in given.items() if "Fn::If" not in value}
+    return {name: _value(value, values or {}) for name, value in given.items() if _NOTHING not in nodes(value)}
+
+
+_NOTHING: Final = {"Ref": "AWS::NoValue"}
 
 
 def _value(value: Any, values: dict[str, str]) -> str:
@@ -87,4 +103,6 @@ def _value(value: Any, values: dict[str, str]) -> str:
             return str(TEMPLATE["Parameters"][name]["Default"])
         case {"Ref": "AWS::StackName"}:
             return "aftersend"
+        case {"Fn::Sub": str(text)} if mentioned(value) <= TEMPLATE["Parameters"].keys():
+            return re.sub(r"\$\{(\w+)\}", lambda name: str(TEMPLATE["Parameters"][name[1]]["Default"]), text)
     return values.get(one(value), one(value))

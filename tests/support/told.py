@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from aftersend.errors import MalformedFeedback
 from aftersend.carrier import NONE, Headers
+from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback
 
 _decode: Final = msgspec.json.Decoder(list[Feedback]).decode

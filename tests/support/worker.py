@@ -34,7 +34,7 @@ def work(client: Any, names: Tables, batches: Batches) -> None:
 
 
 def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:
-    client = Engine("of the parent", endpoint).client(parameter_validation=False)
+    client = Engine("of the parent", endpoint).connect()
     told_of = msgspec.json.decode(Path(batches).read_bytes(), type=list[list[Feedback]])
     with told():
         for number, batch in enumerate(told_of):

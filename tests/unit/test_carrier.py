@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.carrier import KEPT, kept, pack, unpack
+from aftersend.carrier import KEPT, attribute, kept, pack, sqs_attributes, unpack, weight
 
 # SQS API reference, SendMessage: the characters of a message.
 _FIT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -21,14 +21,17 @@ _FIT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 def test_what_was_packed_comes_out(body: bytes, headers: dict[str, str]) -> None:
     text, attributes = pack(body, headers)
     assert unpack(text, attributes) == (body, headers)
-    assert not text or _FIT.fullmatch(text)
+    assert _FIT.fullmatch(text), "and no queue takes an empty text"
+    assert weight(text, attributes) >= len(text) + len("".join(attributes))
 
 
 def test_a_readable_body_stays_readable() -> None:
     assert pack("é=1".encode()) == ("é=1", {})
 
 
-@pytest.mark.parametrize("attributes", [{}, {"source": "ses"}, {"coding": "base64"}, {"coding": "gzip"}])
+@pytest.mark.parametrize(
+    "attributes", [{}, {"source": "ses"}, {"coding": "base64"}, {"coding": "gzip"}, {"coding": "empty"}]
+)
 def test_a_body_that_we_did_not_pack_is_as_it_is(attributes: dict[str, str]) -> None:
     assert unpack("{not base64}", attributes) == (b"{not base64}", {})
 
@@ -37,3 +40,22 @@ def test_only_some_headers_travel_and_each_is_bounded() -> None:
     headers = {"Content-Type": "x" * 1000, "Authorization": "secret", "x-queue": "results", "content-encoding": ""}
     assert kept(headers) == {"content-type": "x" * 256, "x-queue": "results"}
     assert unpack("b", {"header.authorization": "secret", "header.x-queue": "results"})[1] == {"x-queue": "results"}
+
+
+def test_nothing_stays_nothing_and_a_dash_a_dash() -> None:
+    assert unpack(*pack(b"")) == (b"", {})
+    assert unpack(*pack(b"-")) == (b"-", {})
+
+
+@pytest.mark.parametrize("value", ["", "\x00\ufffe\n", "\ud800", "é" * 300, "a\uffffb", '"' * 300])
+def test_an_attribute_is_what_sqs_takes(value: str) -> None:
+    """Its characters are those of a body, and it must not be empty."""
+    (told,) = sqs_attributes({"name": attribute(value)}).values()
+    assert _FIT.fullmatch(told["StringValue"])
+    assert "\n" not in told["StringValue"]
+    assert 0 < len(told["StringValue"].encode()) <= 256
+
+
+def test_the_weight_is_what_sqs_counts() -> None:
+    """SQS developer guide, message quotas: body, and name, type and value of each attribute."""
+    assert weight("é", {"name": "value"}) == 2 + len("name") + len("String") + len("value")

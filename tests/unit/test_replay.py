@@ -148,6 +148,7 @@ def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:
         gzip.compress(b"\xff\n"),
         gzip.compress(b"[" * 9999),
     ],
+    ids=["no gzip", "nothing", "cut off", "no JSON", "a number", "no base64", "no UTF-8", "deep"],
 )
 def test_an_object_that_is_broken_holds_up_no_other(broken: bytes) -> None:
     bucket, queue = archive(a=broken, b=packed(b"2")), Queue()

@@ -14,6 +14,7 @@ ENVIRON = {
     "OUTCOMES_TABLE": "Outcomes",
     "SUPPRESSIONS_TABLE": "Suppressions",
     "UNQUALIFIED_TABLE": "Unqualified",
+    "TRAFFIC_TABLE": "Traffic",
     "ARCHIVE_BUCKET": "archive",
     "DEAD_LETTER_QUEUE": "https://sqs.example.com/parked",
     "DIGEST_KEY": "secret",

@@ -141,6 +141,13 @@ def _lifts(decision: Decision, kind: CauseKind) -> bool:
     return decision.act is Act.RELEASED and (decision.force or kind is not CauseKind.COMPLAINT)
 
 
+def test_a_decision_is_cut_to_what_tables_keep() -> None:
+    finer = _day(1) + timedelta(microseconds=1999)
+    decision = Decision(at=finer, by="ann", act=Act.ADDED, until=finer)
+    assert (decision.at, decision.until) == (_day(1) + timedelta(milliseconds=1),) * 2
+    assert decision == Decision(at=decision.at, by="ann", act=Act.ADDED, until=decision.at)
+
+
 def test_only_force_lifts_a_complaint() -> None:
     known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 1), bounce(1, "hard")))
     released = decided(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED)])

@@ -9,10 +9,12 @@ from tests.support.template import (
     DEAD_LETTERS,
     FORTNIGHT,
     FUNCTIONS,
+    INGESTING,
     MAPPINGS,
     QUEUES,
     RULES,
     SHARED,
+    STREAMS,
     SUBSCRIPTIONS,
     TEMPLATE,
     many,
@@ -37,7 +39,7 @@ def test_a_message_is_tried_at_least_five_times() -> None:
 
 
 def test_no_two_queues_share_a_dead_letter_queue() -> None:
-    assert len(DEAD_LETTERS) == len(QUEUES) / 2
+    assert len(DEAD_LETTERS) == len(QUEUES.keys() - DEAD_LETTERS) + len(STREAMS)
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
@@ -61,13 +63,22 @@ def test_every_queue_that_is_no_dead_letter_queue_is_consumed_once() -> None:
     assert sorted(one(mapping["Queue"]) for _, mapping in MAPPINGS.values()) == sorted(QUEUES.keys() - DEAD_LETTERS)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", INGESTING)
 def test_unreadable_bodies_can_be_moved_back(name: str) -> None:
-    """SQS moves messages only out of a queue that is some queue's dead-letter queue; that one feeds the function."""
-    parked = one(FUNCTIONS[name]["Environment"]["Variables"]["DEAD_LETTER_QUEUE"])
+    """SQS moves messages only out of a queue that is some queue's dead-letter queue; that one feeds a function of the
+    same source.
+    """
+    own = INGESTING[name]["Environment"]["Variables"]
+    parked = one(own["DEAD_LETTER_QUEUE"])
     (back,) = [queue for queue, each in QUEUES.items() if parked in mentioned(each.get("RedrivePolicy"))]
-    assert back in {one(mapping["Queue"]) for function, mapping in MAPPINGS.values() if function == name}
+    ((_, feeds),) = {(queue, function) for queue, function in fed() if queue == back}
+    assert INGESTING[feeds]["Environment"]["Variables"]["SOURCE"] == own["SOURCE"]
     assert {parked, back} <= mentioned(TEMPLATE["Outputs"])
+
+
+def fed() -> list[tuple[str, str]]:
+    """Every queue that feeds a function, and that function."""
+    return [(one(mapping["Queue"]), function) for function, mapping in MAPPINGS.values()]
 
 
 def allowed_senders() -> dict[str, set[tuple[str, str]]]:

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend import settings
+from aftersend import door, settings
 from aftersend.errors import ConfigurationError
 from aftersend.ingest import Report
 from aftersend.model import CauseKind, Class, Kind, Reason
-from tests.support.template import ALARMS, FUNCTIONS, SHARED, TEMPLATE, variables
+from aftersend.verify import SOURCES
+from tests.support.template import ALARMS, FUNCTIONS, INGESTING, SHARED, TEMPLATE, variables
 
 
 class Recorder(dict[str, str]):
@@ -33,10 +34,20 @@ ONLY_FOR: Final = {
 }  # variables that only one source needs
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_http_door_is_given_what_it_reads() -> None:
+    environment = Recorder(variables("Receive"))
+    config = settings.door(SOURCES, environment)
+    assert environment.asked == FUNCTIONS["Receive"]["Environment"]["Variables"].keys()
+    assert config.queues == {"ses": "SesEventsQueue", "directmail": "DirectMailQueue", "mailerq": "MailerQQueue"}
+    assert config.secret == "DoorSecret"
+
+
+@pytest.mark.parametrize("name", INGESTING)
 def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
     environment = Recorder(variables(name))
     source = settings.load(environment).source
+    if "MAILERQ_QUEUES" in environment:  # what takes from RabbitMQ is told of its queues
+        assert set(settings.queue_words(environment).values()) == {"results"}, "by default"
     others = {variable for variable, only in ONLY_FOR.items() if only != source}
     assert environment.asked - others == environment.keys() - LIBRARIES
 
@@ -56,7 +67,7 @@ def emitted() -> set[str]:
     words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
     report = Report(failed={"1": ""}, malformed={"2": ""})
     report.counts.update((what, word) for what, kind in words for word in kind)
-    return set(report.numbers())
+    return {*report.numbers(), *door.What}
 
 
 def own_metrics() -> list[dict[str, Any]]:
@@ -66,7 +77,7 @@ def own_metrics() -> list[dict[str, Any]]:
 
 def test_alarms_watch_metrics_that_are_written() -> None:
     given = SHARED["Environment"]["Variables"]
-    sources = {each["Environment"]["Variables"]["SOURCE"] for each in FUNCTIONS.values()}
+    sources = {each["Environment"]["Variables"]["SOURCE"] for each in INGESTING.values()}
     assert own_metrics()
     for metric in own_metrics():
         assert metric["MetricName"] in emitted()

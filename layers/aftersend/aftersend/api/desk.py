@@ -1,0 +1,104 @@
+"""What every handler works with, made once for each execution environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Protocol, cast
+
+from msgspec import Struct
+
+from aftersend import guard, own_rules
+from aftersend.api.routing import Router
+from aftersend.erasure import alias
+from aftersend.guard import Incident
+from aftersend.lookups import Lookups
+from aftersend.model import Feedback, Key, Outcome, Reverted, Suppression, Verdict
+from aftersend.outcome import Classify
+from aftersend.policy import Policy
+from aftersend.settings import Serving
+from aftersend.steps import Answer, Request
+from aftersend.store import Store, Tables
+from aftersend.watch import Lookout, Watch
+
+Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
+
+
+class Shelves(Protocol):
+    """The two tables, strongly consistent: `aftersend.store.Store` is one."""
+
+    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
+    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
+    def answer(self, request: Request) -> Answer: ...  # noqa: D102
+
+
+class Desk(Struct, frozen=True, kw_only=True):
+    """Everything that a handler works with."""
+
+    tables: Tables
+    store: Shelves
+    lookups: Lookups
+    watch: Watch
+    incidents: Callable[[], list[Incident]]  # those that stand
+    policy: Policy
+    classify: Classify
+    pool: Executor
+    clock: Callable[[], datetime]  # in milliseconds
+    digest_key: bytes
+    connect: Connect
+
+    def alias(self, recipient: str) -> str:
+        """What stands for this recipient, should they have been erased."""
+        return alias(recipient, self.digest_key)
+
+    def pending(self, recipient: str) -> Iterable[Reverted]:
+        """The windows of a provider's accident, in which evidence against this recipient does not hold."""
+        return guard.windows(self.incidents(), recipient)
+
+
+def desk_of(router: Router) -> Desk:
+    """The desk of the request that is being answered."""
+    return cast(Desk, router.context["desk"])
+
+
+def build(config: Serving, connect: Connect) -> Desk:
+    """The desk of a function; raises ConfigurationError where the user's rules are wrong or cannot be read."""
+    dynamodb = connect("dynamodb")
+    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    watch = Watch(dynamodb, config.traffic_table, config.policy.guard)
+    return Desk(
+        tables=tables,
+        store=Store(dynamodb, tables),
+        lookups=Lookups(dynamodb, tables),
+        watch=watch,
+        incidents=Lookout(watch, now).incidents,
+        policy=config.policy,
+        classify=_classifier(config.rules_parameter, connect),
+        pool=ThreadPoolExecutor(config.workers),
+        clock=now,
+        digest_key=config.digest_key,
+        connect=connect,
+    )
+
+
+def now() -> datetime:
+    """The time in milliseconds, which is what tables keep: a decision that is finer would differ from itself."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _classifier(parameter: str, connect: Connect) -> Classify:
+    """The rules, loaded by whoever first needs a verdict: what is asked most often needs none."""
+
+    @cache
+    def rules() -> Classify:
+        from aftersend import classify  # noqa: PLC0415
+
+        return classify.load(own_rules.read(parameter, connect))
+
+    def judge(fact: Feedback) -> Verdict | None:
+        return rules()(fact)
+
+    return judge

@@ -1,0 +1,113 @@
+"""What people decide of suppressions, as steps that agree with everybody else who writes.
+
+A decision is a fact with a time, like evidence: whatever order they come in, what holds is the same. So a release is
+written down even where there is nothing to release yet: evidence from before it may still be on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from aftersend.api.desk import Desk
+from aftersend.api.problems import Problem
+from aftersend.causes import Claim
+from aftersend.errors import VersionMoved
+from aftersend.model import Act, Cause, CauseKind, Decision, Key, Mark, Suppression
+from aftersend.steps import Answer, Errand, Refused, Request, settle
+from aftersend.suppression import active
+from aftersend.times import UNKNOWN
+
+Expected = Callable[[int], int | None]  # the version that is stored, to the one that must be
+_T = TypeVar("_T")
+_MOMENT: Final = timedelta(milliseconds=1)
+
+
+def stored_of(desk: Desk, key: Key) -> tuple[Suppression | None, Suppression | None]:
+    """What is known of a recipient in a scope, and what stands there under their alias."""
+    alias = desk.alias(key[0]), key[1]
+    found = desk.store.suppressions([key, alias])
+    return known(found.get(key)), found.get(alias)
+
+
+def known(stored: Suppression | None) -> Suppression | None:
+    """`stored`, unless it says nothing: what is left of a streak that ended is kept for its version only."""
+    silent = stored is None or not (stored.causes or stored.history or stored.released_at)
+    return None if silent else stored
+
+
+def add(desk: Desk, key: Key, by: str, note: str, *, until: datetime | None = None, expected: Expected) -> bool:
+    """Suppress by hand; whether there was nothing before. What is said twice is written once."""
+    stored = desk.store.suppressions([key]).get(key)
+    expect = _expect(stored, expected)
+    now = desk.clock()
+    if stored is not None and _repeats(stored, by, note, until, now):
+        if expect not in (None, stored.version):
+            raise VersionMoved(stored.version)
+        return False
+    # It is meant to hold, also where the clock of whoever released it before is ahead of ours.
+    at = max(now, ((stored and stored.released_at) or UNKNOWN) + _MOMENT)
+    decision = Decision(at=at, by=by, act=Act.ADDED, note=note, until=until)
+    mark = Mark(at=at, feedback=decision.id, message=f"manual:{decision.id}", source="manual")
+    claim = Claim(*key, CauseKind.MANUAL, Cause(first=mark, latest=mark, until=until))
+    run(settle(Errand(key, (claim,), decisions=(decision,), expect=expect), stored, desk.policy), desk)
+    return known(stored) is None
+
+
+def release(desk: Desk, key: Key, by: str, note: str, *, force: bool = False, expected: Expected) -> None:
+    """Let evidence up to now no longer count, under the alias of the same person too."""
+    alias = desk.alias(key[0]), key[1]
+    found = desk.store.suppressions([key, alias])
+    stored, erased = found.get(key), found.get(alias)
+    expect = _expect(stored, expected)
+    now = desk.clock()
+    both = [each for each in (stored, erased) if each is not None]
+    if not force and any(CauseKind.COMPLAINT in active(each, now) for each in both):
+        raise Problem("standing-complaint", "this person has complained: only force=true lifts that")
+    # What was written by hand is meant too, also where the clock of whoever wrote it is ahead of ours.
+    manual = [each.causes[CauseKind.MANUAL].latest for each in both if CauseKind.MANUAL in each.causes]
+    at = max([now, *[mark.at for mark in manual if mark is not None]])
+    decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
+    run(settle(Errand(key, decisions=(decision,), recount=True, expect=expect), stored, desk.policy), desk)
+    if erased is not None:
+        run(settle(Errand(erased.key, decisions=(decision,), recount=True), erased, desk.policy), desk)
+
+
+def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> None:
+    """Say that a person has looked, and that what is stored shall stay."""
+    stored = desk.store.suppressions([key]).get(key)
+    expect = _expect(stored, expected)
+    hard = stored.causes.get(CauseKind.HARD) if stored else None
+    # What was shown is meant, also where a source's clock is ahead of ours.
+    at = max(desk.clock(), hard.contradicted.at if hard and hard.contradicted else UNKNOWN)
+    decision = Decision(at=at, by=by, act=Act.RESOLVED, note=note)
+    run(settle(Errand(key, decisions=(decision,), expect=expect), stored, desk.policy), desk)
+
+
+def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = False) -> _T:
+    """Carry out every step. `alone` refuses to go on where somebody else has written meanwhile."""
+    answer: Answer = None
+    try:
+        while True:
+            answer = desk.store.answer(steps.send(answer))
+            if alone and isinstance(answer, Refused):
+                raise VersionMoved(answer.current.version if answer.current else 0)
+    except StopIteration as end:
+        done: _T = end.value
+        return done
+
+
+def _expect(stored: Suppression | None, expected: Expected) -> int | None:
+    """The version that must be stored; what says nothing is nothing to whoever asks."""
+    shown = known(stored)
+    wanted = expected(shown.version if shown else 0)
+    return stored.version if stored is not None and shown is None and wanted == 0 else wanted
+
+
+def _repeats(stored: Suppression, by: str, note: str, until: datetime | None, now: datetime) -> bool:
+    """Whether this was the last thing that was said, and holds."""
+    if not stored.history or CauseKind.MANUAL not in active(stored, now):
+        return False
+    last = stored.history[-1]
+    return (last.act, last.by, last.note, last.until) == (Act.ADDED, by, note, until)

@@ -1,0 +1,40 @@
+"""Works one job for some time: bite after bite, each written down, until it is done or somebody has to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from aftersend.bulk.exporting import exported
+from aftersend.bulk.importing import imported
+from aftersend.bulk.job import HOLD, Export, Import, Job, Progress, Request, Revert, State
+from aftersend.bulk.reverting import undone
+from aftersend.bulk.shop import Shop
+from aftersend.errors import MalformedFeedback
+
+_BITES: Final[dict[type[Request], Callable[[Job, Shop], Iterator[Progress]]]] = {
+    Import: imported,
+    Export: exported,
+    Revert: undone,
+}
+
+
+def work(id_: str, shop: Shop, seconds: float) -> Job | None:
+    """Work a job for so many seconds, and one bite longer at most; what it is then. None where there is nothing to do.
+
+    Raises a ServiceError where our side could not, or where somebody else has the job: it must be asked for again.
+    """
+    job = shop.jobs.take(id_, shop.clock())
+    if job is None:
+        return None
+    ends = shop.timer() + seconds
+    try:
+        for progress in _BITES[type(job.request)](job, shop):
+            job = shop.jobs.put(replace(job, progress=progress, held_until=shop.clock() + HOLD))
+            if shop.timer() > ends:
+                return shop.jobs.put(replace(job, state=State.QUEUED, held_until=None))
+    except MalformedFeedback as error:
+        return shop.jobs.put(replace(job, state=State.FAILED, held_until=None, why=error.why))
+    return shop.jobs.put(replace(job, state=State.DONE, held_until=None))

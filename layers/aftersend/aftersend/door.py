@@ -1,0 +1,157 @@
+"""The HTTP door: what is proven to be a provider's is queued as it came, and only then is it acknowledged.
+
+Nothing is parsed here. The status says whose turn it is: 2xx, it is safe with us; 4xx, it will not be taken, however
+often it comes; 5xx, it is our own trouble, and the provider shall try again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, Protocol
+
+from msgspec import Struct, field
+
+from aftersend import fetch
+from aftersend.aws.errors import CallFailed
+from aftersend.carrier import pack, sqs_attributes, weight
+from aftersend.door_request import request as request_of
+from aftersend.envelope import MAX_BYTES
+from aftersend.errors import ConfigurationError, HostUnavailable, NotVerified, ServiceError, StoreUnavailable
+from aftersend.kept import Kept
+from aftersend.settings import Door
+from aftersend.trusted import Trusted
+from aftersend.verify import SOURCES, Act, Claim, Flaw, Request, claim, prove
+
+# A body that nobody can read is parked with a reason beside it, and must still fit.
+ROOM: Final = 1024
+CERTIFICATES: Final = 16  # kept at once; providers have one each, and another for each region
+CERTIFICATE_AGE: Final = timedelta(hours=1)  # MNS may put another one in the same place
+
+
+class SQS(Protocol):
+    """What is needed of a client."""
+
+    def send_message(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class Ports(Struct):
+    """Everything outside that the door needs."""
+
+    config: Door
+    trusted: Trusted
+    sqs: SQS
+    fetch: Callable[[str], fetch.Reply] = fetch.get
+    clock: Callable[[], datetime] = partial(datetime.now, UTC)
+    certificates: Kept[str, bytes] = field(default_factory=lambda: Kept(CERTIFICATE_AGE, CERTIFICATES))
+
+
+class What(StrEnum):
+    """What became of a push: the name of a metric."""
+
+    ACCEPTED = "Accepted"  # queued
+    CONFIRMED = "Confirmed"  # a subscription
+    NOTED = "Noted"  # the end of a subscription
+    CHALLENGED = "Challenged"  # asked for user and password
+    NOT_VERIFIED = "NotVerified"
+    TOO_LARGE = "TooLarge"
+    WRONG_METHOD = "WrongMethod"
+    UNKNOWN_SOURCE = "UnknownSource"
+    NOT_READY = "NotReady"  # our own trouble
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What the provider is told, and what the operator is."""
+
+    status: int
+    what: What
+    source: str = ""
+    scheme: str = ""
+    flaw: str = ""
+    why: str = ""
+    headers: Mapping[str, str] = {}
+
+    def response(self) -> dict[str, Any]:
+        """The answer in the form of an HTTP API. It tells a stranger nothing but the status."""
+        return {"statusCode": self.status, "headers": dict(self.headers), "body": ""}
+
+
+def receive(event: Mapping[str, Any], ports: Ports) -> Answer:
+    """Take what is pushed, or say why not."""
+    request = request_of(event, ports.config.public_url)
+    source = request.source
+    if source not in ports.config.queues:
+        return Answer(status=404, what=What.UNKNOWN_SOURCE)  # its name is a stranger's, and may be somebody's secret
+    if request.method != "POST":
+        return Answer(status=405, what=What.WRONG_METHOD, source=source, headers={"allow": "POST"})
+    try:
+        return _take(request, ports)
+    except NotVerified as error:
+        return _refusal(source, error)
+    except (ServiceError, ConfigurationError) as trouble:
+        return Answer(status=503, what=What.NOT_READY, source=source, why=str(trouble))
+
+
+def _refusal(source: str, error: NotVerified) -> Answer:
+    """Amazon SNS sends user and password only where it is asked for them."""
+    if error.flaw == Flaw.CHALLENGED:
+        asking = {"www-authenticate": 'Basic realm="aftersend"'}
+        return Answer(status=401, what=What.CHALLENGED, source=source, headers=asking)
+    return Answer(status=403, what=What.NOT_VERIFIED, source=source, flaw=error.flaw, why=error.why)
+
+
+def _take(request: Request, ports: Ports) -> Answer:
+    source = SOURCES[request.source]
+    packed = _packed(request, source.largest)
+    if packed is None:
+        return Answer(status=413, what=What.TOO_LARGE, source=request.source, why=f"{len(request.body)} bytes")
+    made = _proven(request, ports)
+    if made.act is Act.QUEUE:
+        _queue(ports.config.queues[request.source], *packed, ports.sqs)
+    if made.act is Act.CONFIRM:
+        _confirm(made.visit, ports)
+    return Answer(status=source.done, what=_DONE[made.act], source=request.source, scheme=made.scheme)
+
+
+_DONE: Final = {Act.QUEUE: What.ACCEPTED, Act.CONFIRM: What.CONFIRMED, Act.NOTE: What.NOTED}
+
+
+def _packed(request: Request, largest: int) -> tuple[str, dict[str, str]] | None:
+    """Text and attributes of the message; None for a body that is too large, as it came or as a queue takes it."""
+    if len(request.body) > largest:
+        return None
+    text, attributes = pack(request.body, request.headers)
+    return (text, attributes) if weight(text, attributes) <= MAX_BYTES - ROOM else None
+
+
+def _proven(request: Request, ports: Ports) -> Claim:
+    """What is pushed; the certificate is fetched only for what holds in every other way. Raises NotVerified."""
+    now = ports.clock()
+    made = claim(request, ports.trusted.of(request.source, now), now)
+    if made.seal is not None:
+        prove(made.seal, ports.certificates.get(made.seal.certificate_url, now, partial(_certificate, ports.fetch)))
+    return made
+
+
+def _certificate(get: Callable[[str], fetch.Reply], url: str) -> bytes:
+    reply = get(url)
+    if 400 <= reply.status < 500:
+        raise NotVerified(Flaw.CERTIFICATE, "the provider has no such certificate")
+    if reply.status != 200:
+        raise HostUnavailable(f"the certificate is answered with {reply.status}")
+    return reply.content
+
+
+def _confirm(url: str, ports: Ports) -> None:
+    reply = ports.fetch(url)
+    if not 200 <= reply.status < 300:
+        raise HostUnavailable(f"the confirmation is answered with {reply.status}")
+
+
+def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQS) -> None:
+    try:
+        client.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=sqs_attributes(attributes))
+    except CallFailed as failure:
+        raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

@@ -1,0 +1,52 @@
+"""Whom the operator trusts: what the template says, and the secrets, which are read anew from time to time.
+
+So a secret that was changed is known everywhere a few minutes later, without a deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from aftersend.aws.errors import CallFailed
+from aftersend.errors import StoreUnavailable
+from aftersend.kept import Kept
+from aftersend.settings import Door
+from aftersend.verify import KINDS, Credentials, Trust, secret
+
+AGE: Final = timedelta(minutes=5)
+
+
+class SecretsManager(Protocol):
+    """What is needed of a client."""
+
+    def get_secret_value(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class Trusted:
+    """Knows whom to trust, for each source."""
+
+    def __init__(self, connect: Callable[[], SecretsManager], config: Door) -> None:
+        self._connect = connect
+        self._client: SecretsManager | None = None
+        self._config = config
+        self._secrets: Kept[str, dict[str, Credentials]] = Kept(AGE, most=1)
+
+    def of(self, source: str, now: datetime) -> Trust:
+        """Raises StoreUnavailable where the secrets cannot be read, and ConfigurationError where they make no sense."""
+        secrets = self._secrets.get(self._config.secret, now, self._read)
+        return Trust(
+            credentials=secrets[source],
+            topics=self._config.topics,
+            accounts=self._config.accounts,
+            subscriptions=self._config.subscriptions,
+        )
+
+    def _read(self, name: str) -> dict[str, Credentials]:
+        self._client = self._client or self._connect()
+        try:
+            text = self._client.get_secret_value(SecretId=name).get("SecretString", "")
+        except CallFailed as failure:
+            raise StoreUnavailable(f"Secrets Manager: GetSecretValue failed: {failure}") from failure
+        return secret.read(text, KINDS)

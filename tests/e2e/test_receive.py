@@ -1,0 +1,123 @@
+"""`receive` as it is deployed: what SAM builds, with the template's settings, behind Lambda's Runtime API."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from aftersend.carrier import unpack
+from aftersend.door_request import request
+from aftersend.verify import Credentials, Trust, claim
+from local import signing
+from local.environment import false_account
+from local.signing import ACCOUNT, TOPIC, Push
+from tests.support.cloud import Cloud
+from tests.support.door import NOW, PATH, PROVIDER, WEAK, http_event, url
+from tests.support.emulator import Build, Emulator, runtime_python
+from tests.support.template import variables
+
+pytestmark = pytest.mark.emulator
+
+MESSAGE: Final = '{"eventType":"Send","mail":{"messageId":"m1"},"send":{}}'
+
+
+class Receiver:
+    """The function, the queues that it fills, and the secret that it reads."""
+
+    def __init__(self, emulator: Emulator, queues: dict[str, str], cloud: Cloud) -> None:
+        self.emulator, self._queues, self._sqs = emulator, queues, cloud.client("sqs")
+
+    def post(self, push: Push) -> Any:
+        return self.emulator.invoke(http_event(push))
+
+    def queued(self, source: str) -> list[tuple[bytes, dict[str, str]]]:
+        answer = self._sqs.receive_message(
+            QueueUrl=self._queues[source], MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+        )
+        return [
+            unpack(
+                each["Body"], {name: said["StringValue"] for name, said in each.get("MessageAttributes", {}).items()}
+            )
+            for each in answer.get("Messages", ())
+        ]
+
+
+@pytest.fixture
+def receiver(build: Build, server: Cloud, tmp_path: Any) -> Iterator[Receiver]:
+    sqs, manager = server.client("sqs"), server.client("secretsmanager")
+    queues = {source: sqs.create_queue(QueueName=f"receive-{source}")["QueueUrl"] for source in ("ses", "mailerq")}
+    secret = manager.create_secret(Name="receive", SecretString=json.dumps({"path": PATH}))["ARN"]
+    made = {"DoorSecret": secret, "SesEventsQueue": queues["ses"], "MailerQQueue": queues["mailerq"]}
+    told = false_account(server.endpoint) | variables("Receive", made) | {"SNS_TOPICS": TOPIC, "DIRECTMAIL_QUEUE": ""}
+    told |= {"PYTHONWARNINGS": "always"}
+    code = [build.function.parent / "Receive", build.layer / "python"]
+    with Emulator(code, told, tmp_path / "log", "app.handler") as emulator:
+        yield Receiver(emulator, queues, server)
+    manager.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    for each in queues.values():
+        sqs.delete_queue(QueueUrl=each)
+
+
+def test_what_is_proven_is_queued_as_it_came(receiver: Receiver) -> None:
+    assert receiver.post(signing.sns_raw(url("ses"), MESSAGE)) == {"statusCode": 200, "headers": {}, "body": ""}
+    packed = gzip.compress(MESSAGE.encode())
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    assert receiver.post(Push(url("mailerq"), headers, packed))["statusCode"] == 204
+    assert receiver.queued("ses") == [(MESSAGE.encode(), {"content-type": "text/plain; charset=UTF-8"})]
+    assert receiver.queued("mailerq") == [(packed, headers)]
+
+
+def test_what_is_not_proven_is_refused_and_told(receiver: Receiver) -> None:
+    refused = [
+        receiver.post(push)["statusCode"]
+        for push in (
+            signing.sns_raw(url("ses", "another-word-of-it"), MESSAGE),
+            signing.sns(PROVIDER, url("ses"), MESSAGE, NOW),  # signed well, long ago
+            signing.sns_raw(url("ses"), MESSAGE, TOPIC + "x"),
+            Push(url("mailerq", ""), {}, b"{}"),
+        )
+    ]
+    assert refused == [403] * 4
+    assert receiver.post(signing.mns_json(PROVIDER, url("directmail"), "", NOW))["statusCode"] == 404
+    assert receiver.queued("ses") == receiver.queued("mailerq") == []
+    lines = receiver.emulator.lines()
+    assert [line["reason"] for line in lines if "NotVerified" in line] == [
+        "credentials",
+        "stale",
+        "sender",
+        "credentials",
+    ]
+    assert not [line for line in receiver.emulator.log.read_text().splitlines() if "warning:" in line.lower()]
+
+
+def test_lambdas_python_checks_seals_with_what_the_layer_ships(build: Build) -> None:
+    """The old key of MNS too: another build of OpenSSL might refuse it."""
+    script = (
+        "import sys, msgspec, aftersend.verify as v\n"
+        "seal, certificate = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=tuple[v.Seal, bytes])\n"
+        "v.prove(seal, certificate)\n"
+        "print('proven')\n"
+    )
+    now = datetime.now(UTC)
+    trust = Trust(credentials=Credentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT}))
+    for push, authority in (
+        (signing.mns_xml(WEAK, url("directmail"), MESSAGE, now), WEAK),
+        (signing.sns(PROVIDER, url("ses"), MESSAGE, now), PROVIDER),
+    ):
+        seal = claim(request(http_event(push), ""), trust, now).seal
+        done = subprocess.run(
+            [runtime_python(), "-W", "error", "-c", script],
+            input=msgspec.msgpack.encode((seal, authority.certificate)),
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(build.layer / "python")},
+            check=False,
+            capture_output=True,
+        )
+        assert (done.stdout, done.stderr) == (b"proven\n", b"")

@@ -1,0 +1,127 @@
+"""People and sources who write at the same time, on a real engine: nobody's word is lost, and conditions hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from threading import Barrier
+from typing import Any, Final
+
+from aftersend.api import writes
+from aftersend.api.desk import Desk, now
+from aftersend.errors import VersionMoved
+from aftersend.ingest import ingest
+from aftersend.lookups import Lookups
+from aftersend.model import Act, Decision, Suppression
+from aftersend.steps import record
+from aftersend.store import Store
+from tests.engines import Engine
+from tests.support.api import desk
+from tests.support.ports import ports
+from tests.support.words import ANN, bounce, classify, message, told
+
+KEY: Final = (ANN, "*")
+THREADS: Final = 8
+
+
+def desk_on(engine: Engine) -> Desk:
+    client, tables = engine.connect(), engine.tables()
+    store = Store(client, tables)
+    return desk(store, tables=tables, lookups=Lookups(client, tables), clock=now)
+
+
+def at_once(*tasks: Callable[[], Any]) -> list[Any]:
+    """What comes of each, started together; errors of conditions are answers."""
+    start = Barrier(len(tasks))
+
+    def run(task: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return task()
+        except VersionMoved as error:
+            return error
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return list(pool.map(run, tasks))
+
+
+def anything(_stored: int) -> None:
+    return None
+
+
+def stored(used: Desk) -> Suppression:
+    return used.store.suppressions([KEY])[KEY]
+
+
+def evidence(used: Desk, *days: float) -> None:
+    with told():
+        report = ingest([message([bounce(day, "hard", f"told:{day}")], str(day)) for day in days], ports(used.store))
+    assert not report.failed
+
+
+def test_of_many_who_have_read_the_same_one_writes(concurrent_engine: Engine) -> None:
+    used = desk_on(concurrent_engine)
+    evidence(used, 1)
+    assert stored(used).version == 1
+    tasks = [
+        lambda number=number: (
+            writes.release(used, KEY, f"person {number}", "x", expected=lambda _: 1)
+            if number % 2
+            else writes.add(used, KEY, f"person {number}", "x", expected=lambda _: 1)
+        )
+        for number in range(THREADS)
+    ]
+    answers = at_once(*tasks)
+    assert sum(not isinstance(each, VersionMoved) for each in answers) == 1
+    assert (len(stored(used).history), stored(used).version) == (1, 2)
+
+
+def test_of_many_who_found_nothing_one_is_first(concurrent_engine: Engine) -> None:
+    used = desk_on(concurrent_engine)
+    tasks = [partial(writes.add, used, KEY, f"person {number}", "x", expected=lambda _: 0) for number in range(THREADS)]
+    answers = at_once(*tasks)
+    assert [each for each in answers if not isinstance(each, VersionMoved)] == [True]
+
+
+def test_without_a_condition_everybody_is_heard(concurrent_engine: Engine) -> None:
+    used = desk_on(concurrent_engine)
+    tasks = [partial(writes.add, used, KEY, f"person {number}", "x", expected=anything) for number in range(THREADS)]
+    at_once(*tasks)
+    assert {each.by for each in stored(used).history} == {f"person {number}" for number in range(THREADS)}
+
+
+def test_people_and_sources_do_not_overwrite_each_other(concurrent_engine: Engine) -> None:
+    used = desk_on(concurrent_engine)
+    people = {"release": writes.release, "resolve": writes.resolve}
+    tasks: list[Callable[[], Any]] = [partial(evidence, used, day) for day in (1.0, 2.0, 3.0, 4.0)]
+    for number in range(2):
+        tasks += [partial(each, used, KEY, f"{name} {number}", "x", expected=anything) for name, each in people.items()]
+    at_once(*tasks)
+    after = stored(used)
+    assert len(after.history) == 4
+    (hard,) = after.causes.values()
+    assert hard.first is not None and hard.latest is not None
+    assert hard.latest.at - hard.first.at == timedelta(days=3)
+    assert after.released_at == max(each.at for each in after.history if each.act is Act.RELEASED)
+
+
+def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> None:
+    used = desk_on(concurrent_engine)
+    key = (ANN, "told:1")
+    with told():
+        ingest([message([bounce(1, "unclear")])], ports(used.store))
+    read = used.store.outcomes([key])[key]
+    look = Decision(at=now(), by="agnes", act=Act.RESOLVED)
+
+    def more(day: float) -> None:
+        ingest([message([bounce(day, "unclear")])], ports(used.store))
+
+    with told():
+        at_once(
+            lambda: writes.run(record(read, [], classify, look=look), used),
+            *[lambda day=day: more(day) for day in (2, 3, 4)],
+        )
+    after = used.store.outcomes([key])[key]
+    assert (len(after.feedback), after.resolved) == (4, look)

@@ -1,0 +1,182 @@
+"""The queries of indexes and partitions, on every DynamoDB engine; the memory of other tests answers like them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aftersend.errors import StoreUnavailable
+from aftersend.ingest import ingest
+from aftersend.lookups import Lookups, Page
+from aftersend.model import Kind, Outcome, Status, Suppression
+from aftersend.steps import Put
+from aftersend.store import Store, Tables
+from tests.engines import Engine
+from tests.support.api import TABLES, MemoryQueries
+from tests.support.clients import Watched, service_error
+from tests.support.ports import NOW, MemoryStore, ports
+from tests.support.words import ANN, BOB, bounce, fact, message, told
+
+FACTS = (
+    bounce(1, "hard"),
+    fact(Kind.CLICKED, 3, message="told:2"),
+    bounce(2, "unclear", "told:3", recipient=BOB),
+    bounce(2.5, "unclear", "told:3"),
+    bounce(4, "large", "told:4", recipient=BOB),
+    fact(Kind.COMPLAINED, 1.5, message="told:5", recipient=BOB),
+    fact(Kind.UNSUBSCRIBED, 1.2, message="told:6", recipient=BOB, scope="news"),
+)
+
+
+@pytest.fixture
+def lookups(engine: Engine) -> Lookups:
+    """Queries over tables that FACTS came into."""
+    return over(engine.connect(), engine.tables())
+
+
+def over(client: Any, tables: Tables) -> Lookups:
+    fill(Store(client, tables, clock=lambda: NOW))
+    return Lookups(client, tables)
+
+
+def in_memory() -> Lookups:
+    store = MemoryStore()
+    fill(store)
+    return Lookups(MemoryQueries(store), TABLES)
+
+
+def fill(store: Any) -> None:
+    with told():
+        report = ingest([message([each], str(number)) for number, each in enumerate(FACTS)], ports(store))
+    assert not report.failed
+
+
+def read(lookups: Lookups) -> list[Any]:
+    """Everything that can be asked, a page at a time."""
+
+    def all_of(ask: Any, first: str, limit: int) -> list[Any]:
+        found: list[Any] = []
+        page: Page[Any] = ask(first, limit)
+        while True:
+            assert len(page.found) <= limit
+            found += page.found
+            if page.last is None:
+                return found
+            page = ask(first, limit, page.last)
+
+    days = [f"2026-03-0{day}" for day in range(1, 9)]
+    return [
+        *[all_of(lookups.suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
+        *[all_of(lookups.recipients_of, f"told:{number}", limit) for number in range(8) for limit in (1, 50)],
+        *[all_of(lookups.outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
+        all_of(lookups.suppressions_to_review, "contradicted", 1),
+        *[sorted(lookups.suppressions_of(name), key=lambda each: each.scope) for name in (ANN, BOB, "email:x@y.z")],
+        *[sorted(lookups.lines_of(name), key=lambda each: each.message) for name in (ANN, BOB, "email:x@y.z")],
+    ]
+
+
+def test_the_memory_answers_as_an_engine_does(lookups: Lookups) -> None:
+    assert read(lookups) == read(in_memory())
+
+
+def test_a_day_has_its_suppressions_the_newest_first(lookups: Lookups) -> None:
+    found = lookups.suppressed_on("2026-03-02", 50).found
+    assert [(each.recipient, each.scope) for each in found] == [(BOB, "*"), (BOB, "news"), (ANN, "*")]
+    assert lookups.suppressed_on("2026-03-09", 50).found == []
+
+
+def test_a_message_has_its_recipients(lookups: Lookups) -> None:
+    assert sorted(lookups.recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
+    first = lookups.recipients_of("told:3", 1)
+    assert len(first.found) == 1 and first.last is not None
+    assert (
+        first.found + lookups.recipients_of("told:3", 1, first.last).found == lookups.recipients_of("told:3", 9).found
+    )
+
+
+def test_what_a_person_should_look_at_the_newest_first(lookups: Lookups) -> None:
+    assert lookups.outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
+    assert lookups.outcomes_to_review("content", 50).found == [(BOB, "told:4")]
+    assert lookups.suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
+
+
+def test_what_is_settled_leaves_the_index(engine: Engine) -> None:
+    client, tables = engine.connect(), engine.tables()
+    lookups = over(client, tables)
+    store = Store(client, tables, clock=lambda: NOW)
+    (before,) = store.suppressions([(ANN, "*")]).values()
+    assert store.answer(Put(Suppression(recipient=ANN, causes={}, version=before.version + 1))) is None
+    assert lookups.suppressions_to_review("contradicted", 50).found == []
+    assert ANN not in {each.recipient for each in lookups.suppressed_on("2026-03-02", 50).found}
+
+
+def test_lines_are_outcomes_without_their_feedback(lookups: Lookups) -> None:
+    lines = {each.message: each for each in lookups.lines_of(ANN)}
+    assert lines.keys() == {"told:1", "told:2", "told:3"}
+    assert (lines["told:1"].status, lines["told:1"].rule) == (Status.BOUNCED, "test.hard")
+    assert lines["told:2"].engaged_at == lines["told:2"].last_at
+    assert (lines["told:2"].clicks, lines["told:2"].reason) == (1, None)
+    assert lines["told:3"].review == "undetermined"
+
+
+def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
+    """DynamoDB ends a page at 1 MB; this one ends it after each item."""
+    store = MemoryStore()
+    fill(store)
+    inner = MemoryQueries(store)
+
+    class Short:
+        def query(self, **request: Any) -> Any:
+            return inner.query(**(request | {"Limit": 1}))
+
+    lookups = Lookups(Short(), TABLES)
+    assert lookups.lines_of(BOB) == in_memory().lines_of(BOB)
+    assert lookups.suppressions_of(BOB) == in_memory().suppressions_of(BOB)
+    assert len(lookups.lines_of(BOB)) == 4
+
+
+def test_an_engine_that_refuses_is_unavailable_and_quotes_no_address() -> None:
+    client = Watched(None, lambda *_: service_error("ProvisionedThroughputExceededException"))
+    for ask in (Lookups(client, TABLES).lines_of, Lookups(client, TABLES).suppressions_of):
+        with pytest.raises(StoreUnavailable) as refused:
+            ask(ANN)
+        assert "ann@" not in str(refused.value)
+
+
+def test_every_attribute_that_a_line_reads_is_asked_for() -> None:
+    """An outcome with everything that a line shows, through the projection."""
+    store = MemoryStore()
+    full = Outcome(
+        message="told:1",
+        recipient=ANN,
+        feedback=(bounce(1, "hard"),),
+        status=Status.COMPLAINED,
+        decided_by="x",
+        first_at=NOW,
+        last_at=NOW,
+        delivered_at=NOW,
+        bounced_at=NOW,
+        complained_at=NOW,
+        engaged_at=NOW + timedelta(days=1),
+        opens=2,
+        clicks=3,
+        auto_replied=True,
+        review="content",
+        version=1,
+    )
+    store.answer(Put(full))
+    asked: dict[str, Any] = {}
+
+    class Projecting:
+        def query(self, **request: Any) -> Any:
+            asked.update(request)
+            names = [request["ExpressionAttributeNames"][each] for each in request["ProjectionExpression"].split(",")]
+            (item,) = MemoryQueries(store).query(**request)["Items"]
+            return {"Items": [{name: item[name] for name in names if name in item}]}
+
+    (line,) = Lookups(Projecting(), TABLES).lines_of(ANN)
+    assert asked["ConsistentRead"] is True
+    for name in ("status", "delivered_at", "complained_at", "engaged_at", "opens", "clicks", "auto_replied", "review"):
+        assert getattr(line, name) == getattr(full, name)

@@ -1,0 +1,67 @@
+"""Texts that no rule knows, counted on real engines: each feedback once, up to a bound."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import count
+from os import getpid
+from typing import Any
+
+import pytest
+
+from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
+from aftersend.errors import StoreUnavailable
+from aftersend.model import Evidence, Feedback
+from aftersend.unqualified import MAX_SEEN, Unqualified
+from tests.engines import Engine
+from tests.support.ports import NOW
+from tests.support.words import bounce
+
+RETENTION = timedelta(days=30)
+TEXT = "the frobnicator of {}@example.com has left the building"
+_serial = count()
+
+
+@pytest.fixture
+def table(engine: Engine) -> str:
+    name = f"Unqualified-{getpid()}-{next(_serial)}"
+    engine.client().create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "digest", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "digest", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+def _fact(number: int, text: str = TEXT) -> Feedback:
+    return bounce(number / 24, evidence=Evidence(text=text.format(f"user{number}"), code=550))
+
+
+def test_a_text_is_counted_once_for_each_feedback(engine: Engine, table: str) -> None:
+    counted = Unqualified(engine.connect(), table, RETENTION)
+    facts = [_fact(1), _fact(2), _fact(3), _fact(4, "something else")]
+    for fact in facts * 3:
+        counted.count(fact, NOW)
+    items = engine.client().scan(TableName=table)["Items"]
+    seen = sorted((sorted(item["seen"]["SS"]) for item in items), key=len)
+    assert seen == [[facts[3].id], sorted(fact.id for fact in facts[:3])]
+    assert {item["expires_at"]["N"] for item in items} == {str(int((NOW + RETENTION).timestamp()))}
+
+
+def test_enough_is_enough(engine: Engine, table: str) -> None:
+    counted = Unqualified(engine.connect(), table, RETENTION)
+    for number in range(MAX_SEEN + 5):
+        counted.count(_fact(number), NOW)
+    [item] = engine.client().scan(TableName=table)["Items"]
+    assert len(item["seen"]["SS"]) == MAX_SEEN
+
+
+@pytest.mark.parametrize("failure", [Refusal("ThrottlingException", {}), NoAnswer("TimeoutError")])
+def test_a_table_that_does_not_take_it_is_ours(failure: CallFailed) -> None:
+    class Broken:
+        def update_item(self, **_request: Any) -> Any:
+            raise failure
+
+    with pytest.raises(StoreUnavailable, match=str(failure)):
+        Unqualified(Broken(), "T", RETENTION).count(_fact(1), NOW)

@@ -1,0 +1,183 @@
+"""The HTTP API without HTTP: events as API Gateway makes them, and a desk that is in memory but for what is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import unquote
+
+from aftersend import policy
+from aftersend.api import front
+from aftersend.api.desk import Desk
+from aftersend.guard import Incident, incidents
+from aftersend.lookups import Lookups
+from aftersend.store import Tables
+from tests.engines import table_definitions
+from tests.support.ports import NOW, Inline, MemoryStore, MemoryWatch
+from tests.support.words import classify
+
+ARN: Final = "arn:aws:iam::111122223333:user/agnes"
+TABLES: Final = Tables(outcomes="Outcomes", suppressions="Suppressions")
+KEY: Final = b"a test's key"
+
+
+class MemoryQueries:
+    """Answers queries of one partition, of tables and indexes as the template has them, over a MemoryStore."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._tables = {TABLES.outcomes: store.outcomes_table, TABLES.suppressions: store.suppressions_table}
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        definition = table_definitions()[request["TableName"]]
+        keys = [each["AttributeName"] for each in definition["KeySchema"]]
+        index = next(
+            (each for each in definition["GlobalSecondaryIndexes"] if each["IndexName"] == request.get("IndexName")),
+            {"KeySchema": definition["KeySchema"], "Projection": {"ProjectionType": "ALL"}},
+        )
+        names = [each["AttributeName"] for each in index["KeySchema"]]
+        assert (request["KeyConditionExpression"], request["ExpressionAttributeNames"]["#name"]) == (
+            "#name = :value",
+            names[0],
+        )
+        order = [*names, *[key for key in keys if key not in names]]
+        wanted = request["ExpressionAttributeValues"][":value"]
+        found = [item for item in self._tables[request["TableName"]].values() if item.get(names[0]) == wanted]
+        found = sorted(
+            (item for item in found if all(name in item for name in names)),
+            key=lambda item: [item[name]["S"] for name in order],
+            reverse=not request.get("ScanIndexForward", True),
+        )
+        if "ExclusiveStartKey" in request:
+            start = {name: request["ExclusiveStartKey"][name] for name in order}
+            found = found[[{name: item[name] for name in order} for item in found].index(start) + 1 :]
+        limit = request.get("Limit", len(found))
+        page = found[:limit]
+        if index["Projection"]["ProjectionType"] == "KEYS_ONLY":
+            shown = [{name: item[name] for name in order} for item in page]
+        else:
+            shown = page
+        more = {"LastEvaluatedKey": {name: page[-1][name] for name in order}} if page and len(found) > limit else {}
+        return {"Items": shown, **more}
+
+
+@dataclass
+class Answer:
+    """What came back, read."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+    told: front.Told
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Api:
+    """The API over one desk; `now` is what its clock shows, `by` who asks."""
+
+    desk: Desk
+    by: Mapping[str, Any] = field(default_factory=lambda: {"iam": {"userArn": ARN}})
+
+    def __call__(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request; `target` as it stands in a URL: percent-encoded, with its query string."""
+        answer, told = front.answer(event(method, target, body, headers, self.by), None, self.desk)
+        return Answer(
+            answer["statusCode"],
+            {name.lower(): value for name, value in answer["headers"].items()},
+            answer["body"] or "",
+            told,
+        )
+
+    def pages(self, target: str) -> Iterator[Any]:
+        """Every page of a list."""
+        found = self("GET", target).json
+        while True:
+            yield found
+            if "next" not in found:
+                return
+            found = self("GET", f"{target}{'&' if '?' in target else '?'}cursor={found['next']}").json
+
+
+def event(
+    method: str,
+    target: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    by: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What API Gateway hands to the function: the path decoded, and ended at a question mark that was encoded."""
+    path, _, query = target.partition("?")
+    given = {"content-type": "application/json"} if body is not None else {}
+    return {
+        "version": "2.0",
+        "routeKey": "ANY /{path+}",
+        "rawPath": unquote(path).partition("?")[0],
+        "rawQueryString": query,
+        "headers": given | {name.lower(): value for name, value in (headers or {}).items()},
+        "requestContext": {
+            "stage": "$default",
+            "requestId": "test",
+            "http": {"method": method, "path": unquote(path).partition("?")[0]},
+            **({"authorizer": by} if by is not None else {}),
+        },
+        "isBase64Encoded": False,
+        **({} if body is None else {"body": body if isinstance(body, str) else json.dumps(body)}),
+    }
+
+
+class Watching(MemoryWatch):
+    """Knows incidents, too."""
+
+    def __init__(self, rules: policy.Guard) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def incidents(self) -> list[Incident]:
+        return [found for traffic in self.windows.values() for found in incidents(traffic, self._rules)]
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def _nobody(service: str) -> Any:
+    raise AssertionError(f"nobody needs {service} here")
+
+
+def desk(store: Any = None, **others: Any) -> Desk:
+    """A desk, all in memory but for what is given."""
+    used = store or MemoryStore()
+    rules = policy.load()
+    watch = Watching(rules.guard)
+    given: dict[str, Any] = {
+        "tables": TABLES,
+        "store": used,
+        "lookups": Lookups(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
+        "watch": watch,
+        "incidents": watch.incidents,
+        "policy": rules,
+        "classify": classify,
+        "pool": Inline(),
+        "clock": Clock(),
+        "digest_key": KEY,
+        "connect": _nobody,
+    }
+    return Desk(**(given | others))

@@ -1,0 +1,335 @@
+"""The bulk side of the API: jobs are begun, worked while somebody waits, gone on with from a queue, and told of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from aftersend.api import bulk
+from aftersend.bulk import importing
+from aftersend.bulk.formats import FORMATS, Name
+from aftersend.bulk.job import HOLD, State
+from aftersend.errors import StoreUnavailable
+from aftersend.model import Kind
+from aftersend.suppression import active
+from tests.support.api import ARN, Api, desk
+from tests.support.oracle import stored
+from tests.support.ports import NOW, MemoryStore
+from tests.support.shop import Bulk, MemoryObjects, ingested, shop, ticking
+from tests.support.shop import imported as taken
+from tests.support.words import fact
+
+CSV = b"recipient,kind,at\r\nann@example.com,hard,2026-03-01T00:00:00Z\r\nnobody,hard,2026-03-01T00:00:00Z\r\n"
+AS_CSV = {"content-type": "text/csv; charset=utf-8"}
+ACCIDENT = {
+    "dry_run": False,
+    "domain": "Example.com",
+    "reason": "user_unknown",
+    "since": "2026-03-01T00:00:00Z",
+    "until": "2026-03-02T00:00:00Z",
+    "note": "their fault",
+}
+
+
+def suppressed(store: MemoryStore) -> set[str]:
+    return {row.recipient for row in stored(store).suppressions.values() if active(row, NOW)}
+
+
+def test_a_small_list_is_taken_in_at_once() -> None:
+    world = Bulk()
+    answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
+    assert answer.status == 200
+    told = answer.json
+    assert answer.headers["location"] == f"/jobs/{told['id']}"
+    assert told == {
+        "id": told["id"],
+        "job": "import",
+        "state": "done",
+        "by": ARN,
+        "created_at": "2026-03-31T12:00:00Z",
+        "format": "aftersend",
+        "imported": {
+            "rows": 2,
+            "new": 1,
+            "widened": 0,
+            "known": 0,
+            "skipped": 0,
+            "bad": 1,
+            "flaws": [{"line": 3, "why": "not an address"}],
+        },
+    }
+    assert suppressed(world.store) == {"email:ann@example.com"}
+    assert world.api("GET", answer.headers["location"]).json == told
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
+    world = Bulk()
+    dry = world.api("POST", "/suppressions/import?dry_run=true", CSV.decode(), AS_CSV).json
+    real = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV).json
+    assert dry["dry_run"] is True
+    assert dry["imported"] == real["imported"]
+
+
+def test_whether_it_is_a_dry_run_is_always_said() -> None:
+    answer = Bulk().api("POST", "/suppressions/import", CSV.decode(), AS_CSV)
+    assert (answer.status, "dry_run" in answer.json["detail"]) == (422, True)
+
+
+def test_what_takes_longer_goes_on_from_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "BITE", 1)
+    world = Bulk(timer=ticking())
+    answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
+    assert (answer.status, answer.json["state"], answer.json["imported"]["rows"]) == (202, "queued", 1)
+    world.drain()
+    told = world.api("GET", answer.headers["location"]).json
+    assert (told["state"], told["imported"]["rows"]) == ("done", 2)
+
+
+def test_a_function_that_stops_leaves_a_message_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens after the job was written down, somebody goes on with it, once nobody can have it any more."""
+    now = [NOW]
+    world = Bulk(clock=lambda: now[0])
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "records", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
+    ((id_, seconds),) = world.sent
+    assert timedelta(seconds=seconds) > HOLD
+    world.office.go_on(id_, 10.0)  # too early: it asks for the job again later
+    assert world.sent == [(id_, seconds)] * 2
+    assert not suppressed(world.store)
+    now[0] += timedelta(seconds=seconds)
+    world.drain()
+    assert suppressed(world.store) == {"email:ann@example.com"}
+
+
+def test_a_store_that_does_not_answer_leaves_the_job_to_the_queue() -> None:
+    class Silent(MemoryStore):
+        silent = True
+
+        def suppressions(self, keys: Any) -> Any:
+            if self.silent:
+                raise StoreUnavailable("not now")
+            return super().suppressions(keys)
+
+    store, now = Silent(), [NOW]
+    world = Bulk(store, clock=lambda: now[0])
+    answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
+    assert answer.status == 202
+    store.silent = False
+    now[0] += timedelta(minutes=10)
+    world.drain()
+    assert world.api("GET", answer.headers["location"]).json["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "headers", "status"),
+    [
+        ("dry_run=false&format=nonsense", "a", AS_CSV, 422),
+        ("dry_run=false&at=2026-03-01T00:00:00", "a", AS_CSV, 422),
+        ("dry_run=false&at=2300-03-01T00:00:00Z", "a", AS_CSV, 422),
+        ("dry_run=maybe", "a", AS_CSV, 422),
+        ("dry_run=false", "a", {"content-type": "application/pdf"}, 415),
+        ("dry_run=false", "a" * (bulk.MOST + 1), AS_CSV, 413),
+    ],
+)
+def test_what_makes_no_sense_begins_no_job(query: str, body: str, headers: dict[str, str], status: int) -> None:
+    world = Bulk()
+    assert world.api("POST", f"/suppressions/import?{query}", body, headers).status == status
+    assert not world.sent
+
+
+def test_a_list_that_nobody_knows_fails_with_a_reason() -> None:
+    answer = Bulk().api("POST", "/suppressions/import?dry_run=false", "one,two\r\n1,2\r\n", AS_CSV)
+    assert (answer.status, answer.json["state"]) == (200, "failed")
+    assert "recipient" in answer.json["why"]
+
+
+@pytest.mark.parametrize("kind", bulk.LISTS)
+def test_lists_come_as_any_of_their_types(kind: str) -> None:
+    lines = '{"recipient":"ann@example.com","at":"2026-03-01T00:00:00Z"}\n'
+    body = CSV.decode() if kind == "text/csv" else lines
+    answer = Bulk().api("POST", "/suppressions/import?dry_run=false", body, {"content-type": kind})
+    assert answer.json["imported"]["new"] == 1
+
+
+def test_a_large_list_is_uploaded_first_and_then_started() -> None:
+    world = Bulk()
+    answer = world.api("POST", "/suppressions/import/uploads?dry_run=false&format=ses&scope=news")
+    told = answer.json
+    assert (answer.status, told["state"], told["format"]) == (201, "waiting", "ses")
+    assert told["upload"] == {
+        "method": "PUT",
+        "url": f"https://bucket.example/jobs/{told['id']}/list?put",
+        "until": "2026-03-31T13:00:00Z",
+    }
+    world.shop.objects.put(f"jobs/{told['id']}/list", b"ann@example.com,BOUNCE,2026-03-01T00:00:00Z\n")
+    started = world.api("POST", f"/jobs/{told['id']}/start")
+    assert (started.status, started.json["state"], "upload" in started.json) == (202, "queued", False)
+    world.drain()
+    done = world.api("GET", f"/jobs/{told['id']}").json
+    assert (done["state"], done["imported"]["new"]) == ("done", 1)
+    assert suppressed(world.store) == {"email:ann@example.com"}
+
+
+def test_a_job_that_is_started_before_its_list_is_there_fails_with_a_reason() -> None:
+    world = Bulk()
+    told = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    world.api("POST", f"/jobs/{told['id']}/start")
+    world.drain()
+    assert world.api("GET", f"/jobs/{told['id']}").json["why"] == "no file has been uploaded"
+
+
+def test_started_twice_it_is_done_once() -> None:
+    world = Bulk()
+    told = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    world.shop.objects.put(f"jobs/{told['id']}/list", CSV)
+    for _ in range(2):
+        assert world.api("POST", f"/jobs/{told['id']}/start").status == 202
+    world.drain()
+    assert world.api("POST", f"/jobs/{told['id']}/start").status == 200
+    assert not world.sent
+    assert world.store.puts == 1
+
+
+@pytest.mark.parametrize("id_", ["0" * 32, "nonsense", "../../etc"])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/{}"), ("POST", "/jobs/{}/start")])
+def test_jobs_that_do_not_exist(method: str, path: str, id_: str) -> None:
+    assert Bulk().api(method, path.format(id_)).status == 404
+
+
+def filled(count: int = 5) -> MemoryStore:
+    store = MemoryStore()
+    rows = "".join(f"{number}@example.com,2026-03-01T00:00:00Z\n" for number in range(count))
+    taken(shop(store), f"recipient,at\n{rows}".encode())
+    return store
+
+
+def test_pages_of_an_export_are_one_file() -> None:
+    world = Bulk(filled())
+    whole = world.api("GET", "/suppressions/export")
+    assert (whole.status, whole.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert whole.text.count("\r\n") == 6
+    text, query = "", "limit=2"
+    while query:
+        page = world.api("GET", f"/suppressions/export?{query}")
+        text += page.text
+        cursor = page.headers.get("next-cursor")
+        query = f"limit=2&cursor={cursor}" if cursor else ""
+    assert text == whole.text
+
+
+def test_a_cursor_of_another_export_leads_nowhere() -> None:
+    world = Bulk(filled())
+    cursor = world.api("GET", "/suppressions/export?limit=2").headers["next-cursor"]
+    assert world.api("GET", f"/suppressions/export?format=jsonl&cursor={cursor}").status == 400
+
+
+def test_pages_without_rows_are_passed_over_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Bulk(filled())
+    assert world.api("GET", "/suppressions/export?channel=sms&limit=1").text.count("\r\n") == 1
+    monkeypatch.setattr(bulk, "MOST_QUERIES", 2)
+    page = world.api("GET", "/suppressions/export?channel=sms&limit=1")
+    assert (page.text.count("\r\n"), "next-cursor" in page.headers) == (1, True)
+
+
+def test_a_file_of_addresses_is_of_one_channel() -> None:
+    world = Bulk(filled())
+    assert world.api("GET", "/suppressions/export?format=addresses").status == 422
+    assert world.api("POST", "/suppressions/export", {"format": "addresses"}).status == 422
+    assert "0@example.com,manual" in world.api("GET", "/suppressions/export?format=addresses&channel=email").text
+
+
+def test_a_whole_export_is_a_file_to_be_got() -> None:
+    world = Bulk(filled())
+    told = world.api("POST", "/suppressions/export", {"format": "csv", "channel": "email"}).json
+    assert (told["state"], told["exported"]) == ("done", {"rows": 5})
+    assert told["download"]["url"].endswith(f"jobs/{told['id']}/export?get=suppressions-{told['id'][:8]}.csv")
+    objects = world.shop.objects
+    assert isinstance(objects, MemoryObjects)
+    assert objects.bodies[f"jobs/{told['id']}/export"] == world.api("GET", "/suppressions/export").text.encode()
+
+
+def bounced() -> MemoryStore:
+    return ingested([fact(Kind.BOUNCED, 0.5, "hard")], MemoryStore())
+
+
+def test_a_revert_is_tried_first_and_then_done() -> None:
+    world = Bulk(bounced())
+    assert suppressed(world.store)
+    dry = world.api("POST", "/suppressions/revert", ACCIDENT | {"dry_run": True}).json
+    assert (dry["dry_run"], dry["reverted"]) == (True, {"found": 1, "changed": 1, "freed": 1})
+    assert suppressed(world.store)
+    told = world.api("POST", "/suppressions/revert", ACCIDENT).json
+    assert told["reverted"] == dry["reverted"]
+    assert not suppressed(world.store)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"until": "2026-02-28T00:00:00Z"},
+        {"until": "2026-05-01T00:00:00Z"},
+        {"since": "1999-01-01T00:00:00Z", "until": "1999-01-02T00:00:00Z"},
+        {"reason": "because"},
+        {"note": ""},
+        {"domain": ""},
+        {"since": "2026-03-01T00:00:00"},
+        {"more": 1},
+    ],
+)
+def test_a_revert_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    assert Bulk().api("POST", "/suppressions/revert", ACCIDENT | wrong).status == 422
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("Example.COM", "example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("push:apns", "push:apns"),
+        ("sms", "sms"),
+    ],
+)
+def test_domains_are_called_as_the_spike_guard_calls_them(given: str, meant: str) -> None:
+    world = Bulk()
+    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"domain": given, "dry_run": True}).json
+    job = world.office.jobs.get(told["id"])
+    assert job is not None
+    assert (job.request.domain, job.state) == (meant, State.DONE)  # type: ignore[union-attr]
+
+
+def test_whoever_is_erased_is_forgotten_and_stays_suppressed() -> None:
+    world = Bulk(bounced())
+    answer = world.api("DELETE", "/recipients/Ann@Example.com")
+    assert (answer.status, answer.json) == (200, {"outcomes": 1, "suppressions": 1, "suppressed": True})
+    assert "ann" not in repr(world.store.outcomes_table) + repr(world.store.suppressions_table)
+    (checked,) = world.api("POST", "/suppressions/check", {"recipients": ["ann@example.com"]}).json["results"]
+    assert checked["suppressed"] is True
+    assert world.api("DELETE", "/recipients/ann@example.com").json == {
+        "outcomes": 0,
+        "suppressions": 0,
+        "suppressed": True,
+    }
+
+
+def test_an_alias_is_not_erased_a_second_time() -> None:
+    world = Bulk(bounced())
+    world.api("DELETE", "/recipients/ann@example.com")
+    assert world.api("DELETE", f"/recipients/{world.desk.alias('email:ann@example.com')}").status == 422
+    assert world.api("DELETE", "/recipients/erased:").status == 422
+    assert len(world.store.suppressions_table) == 1
+
+
+def test_a_function_without_an_office_does_no_bulk_work() -> None:
+    assert Api(desk())("DELETE", "/recipients/ann@example.com").status == 404
+
+
+def test_every_format_can_be_named() -> None:
+    assert list(get_args(Name)) == list(FORMATS)

@@ -1,0 +1,229 @@
+"""How is this person doing, and what became of this message: `GET /recipients/{…}` and `GET /messages/{…}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from aftersend.api.messages import MOST, view
+from aftersend.erasure import alias
+from aftersend.facts import BOUNDS
+from aftersend.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
+from aftersend.outcome import absorb
+from tests.support.api import KEY, Api, desk
+from tests.support.ports import MemoryStore
+from tests.support.words import ANN, BOB, bounce, fact
+from tests.unit.test_api_check import suppressed
+from tests.unit.test_api_suppressions import stored
+from tests.unit.test_items_size import _largest
+
+PERSON = "/recipients/ann@example.com"
+
+
+def health(*facts: Any) -> dict[str, Any]:
+    answer = Api(desk(stored(*facts)))("GET", PERSON)
+    assert answer.status == 200
+    found: dict[str, Any] = answer.json["health"]
+    return found
+
+
+def test_health_counts_messages_by_what_became_of_them() -> None:
+    assert health(
+        fact(Kind.DELIVERED, 1, message="told:1"),
+        fact(Kind.OPENED, 2, message="told:1"),
+        bounce(3, "soft", "told:2"),
+        bounce(4, "hard", "told:3"),
+        fact(Kind.COMPLAINED, 1.5, message="told:4"),
+        fact(Kind.SENT, 6, message="told:5"),
+    ) == {
+        "messages": 5,
+        "delivered": 2,  # who complains has got it
+        "bounced": 2,
+        "complained": 1,
+        "bounces_in_a_row": 2,
+        "last_delivered_at": "2026-03-02T12:00:00Z",
+        "last_bounced_at": "2026-03-05T00:00:00Z",
+        "last_engaged_at": "2026-03-03T00:00:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("last", "row"),
+    [
+        (fact(Kind.DELIVERED, 5, message="told:9"), 0),
+        (fact(Kind.DELIVERED, 2.5, message="told:9"), 2),
+        (fact(Kind.CLICKED, 3.5, message="told:1"), 1),
+        (bounce(5, "block", "told:9"), 3),  # the sender's fault
+        (bounce(5, "soft", "told:9"), 4),
+    ],
+)
+def test_a_sign_of_life_ends_a_row(last: Any, row: int) -> None:
+    bounces = [bounce(day, "soft", f"told:{day}") for day in (2, 3, 4)]
+    assert health(fact(Kind.DELIVERED, 1), *bounces, last)["bounces_in_a_row"] == row
+
+
+def test_who_never_got_anything_has_no_times() -> None:
+    assert health(bounce(1, "ignore")) == {
+        "messages": 1,
+        "delivered": 0,
+        "bounced": 1,
+        "complained": 0,
+        "bounces_in_a_row": 0,
+        "last_bounced_at": "2026-03-02T00:00:00Z",
+    }
+
+
+def test_suppressions_of_all_scopes_are_there() -> None:
+    facts = [bounce(1, "hard"), fact(Kind.UNSUBSCRIBED, 2, scope="news"), fact(Kind.UNSUBSCRIBED, 2, scope="orders")]
+    found = Api(desk(stored(*facts)))("GET", PERSON).json
+    assert [(each["scope"], each["suppressed"]) for each in found["suppressions"]] == [
+        ("*", True),
+        ("news", True),
+        ("orders", True),
+    ]
+    assert found["suppressed"] is True
+
+
+def test_who_was_released_everywhere_is_not_suppressed() -> None:
+    api = Api(desk(stored(bounce(1, "hard"))))
+    api("DELETE", "/suppressions/ann@example.com?note=x")
+    found = api("GET", PERSON).json
+    assert (found["suppressed"], [each["suppressed"] for each in found["suppressions"]]) == (False, [False])
+
+
+def test_who_was_erased_is_found_by_the_alias() -> None:
+    found = Api(desk(suppressed((alias(ANN, KEY), "*"))))("GET", PERSON).json
+    assert (found["recipient"], found["suppressed"], found["outcomes"]) == (ANN, True, [])
+    assert [each["recipient"] for each in found["suppressions"]] == [alias(ANN, KEY)]
+
+
+def test_nobody_is_not_found() -> None:
+    assert Api(desk(stored(bounce(1, "hard"))))("GET", "/recipients/bob@example.org").status == 404
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_outcomes_come_newest_first_in_pages_of_every_size(limit: int) -> None:
+    facts = [fact(Kind.DELIVERED, day // 2, message=f"told:{day}") for day in range(7)]  # two of them at a time
+    pages = list(Api(desk(stored(*facts))).pages(f"{PERSON}?limit={limit}"))
+    found = [each for page in pages for each in page["outcomes"]]
+    assert [each["message"] for each in found] == [f"told:{day}" for day in (6, 5, 4, 3, 2, 1, 0)]
+    assert {len(page["outcomes"]) for page in pages[:-1]} <= {limit}
+    assert {page["health"]["messages"] for page in pages} == {7}
+
+
+def test_an_outcome_in_the_list_says_what_decided() -> None:
+    context = Context(sender="news@example.com", subject="March")
+    (found,) = Api(desk(stored(bounce(1, "unclear", context=context))))("GET", PERSON).json["outcomes"]
+    assert found == {
+        "message": "told:1",
+        "status": "bounced",
+        "class": "undetermined",
+        "reason": "undetermined",
+        "rule": "test.unclear",
+        "last_at": "2026-03-02T00:00:00Z",
+        "bounced_at": "2026-03-02T00:00:00Z",
+        "review": "undetermined",
+        "sender": "news@example.com",
+        "subject": "March",
+    }
+
+
+# ---- Messages -------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> None:
+    facts = [
+        fact(Kind.SENT, 0.5),
+        bounce(1, "full", evidence=Evidence(word="full", code=552, text="552 mailbox full")),
+        fact(Kind.OPENED, 2, engagement=Engagement(ip="192.0.2.1", user_agent="Mail")),
+    ]
+    answer = Api(desk(stored(*facts)))("GET", "/messages/told:1")
+    (outcome,) = answer.json["outcomes"]
+    verdict = {
+        "class": "soft",
+        "reason": "mailbox_full",
+        "rule": "test.full",
+        "advice": "Try again in some days: the mailbox is full.",
+    }
+    assert (outcome["recipient"], outcome["status"], outcome["verdict"]) == (ANN, "bounced", verdict)
+    sent, bounced, opened = outcome["feedback"]
+    assert sent == {"id": facts[0].id, "source": "told", "kind": "sent", "at": "2026-03-01T12:00:00Z"}
+    assert bounced == {
+        "id": facts[1].id,
+        "source": "told",
+        "kind": "bounced",
+        "at": "2026-03-02T00:00:00Z",
+        "decided": True,
+        "verdict": verdict,
+        "evidence": {"code": 552, "text": "552 mailbox full", "word": "full"},
+    }
+    assert opened["engagement"] == {"ip": "192.0.2.1", "user_agent": "Mail"}
+
+
+def test_verdicts_are_those_of_the_present_rules_and_the_status_is_the_stored_one() -> None:
+    newer = Verdict(klass=Class.HARD, reason=Reason.USER_UNKNOWN, rule="test.newer")
+    (outcome,) = Api(desk(stored(bounce(1, "unclear")), classify=lambda _: newer))("GET", "/messages/told:1").json[
+        "outcomes"
+    ]
+    assert outcome["verdict"]["rule"] == "test.unclear"
+    assert [each["verdict"]["rule"] for each in outcome["feedback"]] == ["test.newer"]
+
+
+@pytest.mark.parametrize(
+    ("message", "target"),
+    [
+        ("ses:0100018f-aa", "ses:0100018f-aa"),
+        ("ses:0100018f-aa", "ses%3A0100018f-aa"),
+        ("rfc5322:<a/b+c=d@mail.example.com>", "rfc5322:%3Ca%2Fb+c=d@mail.example.com%3E"),
+        ("rfc5322:<a/b+c=d@mail.example.com>", "rfc5322:<a/b+c=d@mail.example.com>"),
+        ("rfc5322:<50%25%@mail.example.com>", "rfc5322:%3C50%2525%25@mail.example.com%3E"),
+        ("rfc5322:<who?#@mail.example.com>", "rfc5322:%3Cwho%253F%23@mail.example.com%3E"),
+        ("mailerq:a b", "mailerq:a%20b"),
+    ],
+)
+def test_ids_of_all_kinds_are_found(message: str, target: str) -> None:
+    answer = Api(desk(stored(fact(Kind.DELIVERED, 1, message=message))))("GET", f"/messages/{target}")
+    assert (answer.status, answer.json["message"]) == (200, message)
+
+
+def test_a_message_that_nobody_spoke_of_is_not_found() -> None:
+    api = Api(desk(stored(bounce(1, "hard"))))
+    assert api("GET", "/messages/told:2").status == 404
+    assert api("GET", "/messages/").status == 404
+
+
+@pytest.mark.parametrize("target", ["%00", "x" * 1001, "a%0Ab", "%ED%A0%80"])
+def test_what_is_no_id_is_refused(target: str) -> None:
+    assert Api(desk())("GET", f"/messages/{target}").status in (404, 422)
+
+
+@pytest.mark.parametrize("limit", [1, 4, MOST])
+def test_a_message_to_many_comes_in_pages(limit: int) -> None:
+    facts = [fact(Kind.DELIVERED, 1, recipient=f"email:user{number}@example.com") for number in range(30)]
+    pages = list(Api(desk(stored(*facts))).pages(f"/messages/told:1?limit={limit}"))
+    found = [each["recipient"] for page in pages for each in page["outcomes"]]
+    assert sorted(found) == sorted(each.recipient for each in facts)
+    assert all(len(page["outcomes"]) <= limit for page in pages)
+
+
+def test_an_outcome_that_the_index_knows_and_the_table_no_longer_is_left_out() -> None:
+    store = stored(fact(Kind.DELIVERED, 1), fact(Kind.DELIVERED, 1, recipient=BOB))
+
+    class Forgetful(MemoryStore):
+        def outcomes(self, keys: Any) -> Any:
+            return {key: each for key, each in store.outcomes(keys).items() if key[0] != BOB}
+
+    lagging = Api(desk(store))
+    lagging.desk = desk(Forgetful(), lookups=lagging.desk.lookups)
+    assert [each["recipient"] for each in lagging("GET", "/messages/told:1").json["outcomes"]] == [ANN]
+
+
+def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:
+    """The largest outcome that can be stored, every refusal in it explained, as many times as a page may have it."""
+    wordy = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="x" * 64)
+    facts = [_largest(kind, number, "é") for kind in Kind for number in range(BOUNDS[kind])]
+    outcome = absorb(None, facts, lambda _: wordy)
+    size = len(msgspec.json.encode(view(outcome, lambda _: wordy)))
+    assert 50_000 < size < 6_000_000 / MOST

@@ -1,0 +1,491 @@
+"""Why is this person blocked, and may I unblock them: one suppression, and lists of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from aftersend.erasure import alias
+from aftersend.guard import Incident, Window
+from aftersend.ingest import ingest
+from aftersend.model import Act, Feedback, Kind, Reason
+from tests.support.api import ARN, KEY, Api, Clock, desk
+from tests.support.ports import NOW, MemoryStore, ports
+from tests.support.words import ANN, BOB, bounce, fact, message, told
+from tests.unit.test_api_check import suppressed
+
+ONE = "/suppressions/ann@example.com"
+BODY = {"note": "asked us to"}
+
+
+def stored(*facts: Feedback, store: MemoryStore | None = None) -> MemoryStore:
+    """A store that these facts came into."""
+    store = store or MemoryStore()
+    with told():
+        report = ingest([message(facts)], ports(store))
+    assert not report.failed and not report.malformed
+    return store
+
+
+def holding(answer: Any) -> list[str]:
+    return [each["cause"] for each in answer.json["causes"] if each["holds"]]
+
+
+# ---- One ------------------------------------------------------------------------------------------------------------
+
+
+def test_one_suppression_names_its_evidence() -> None:
+    answer = Api(desk(stored(bounce(1, "hard"), fact(Kind.OPENED, 3))))("GET", ONE)
+    assert answer.status == 200
+    assert answer.headers["etag"] == '"1"'
+    (cause,) = answer.json["causes"]
+    assert (cause["cause"], cause["holds"], answer.json["suppressed"]) == ("hard", True, True)
+    assert cause["latest"] == cause["first"]
+    assert cause["latest"] == {
+        "at": "2026-03-02T00:00:00Z",
+        "source": "told",
+        "message": "told:1",
+        "feedback": bounce(1, "hard").id,
+        "reason": "user_unknown",
+        "rule": "test.hard",
+        "word": "hard",
+    }
+    assert cause["contradicted"]["at"] == "2026-03-04T00:00:00Z"
+    assert answer.json["review"] == "contradicted"
+
+
+def test_one_that_is_not_there_is_not_found() -> None:
+    api = Api(desk(stored(bounce(1, "hard"))))
+    assert api("GET", "/suppressions/bob@example.org").status == 404
+    assert api("GET", f"{ONE}?scope=news").status == 404
+
+
+def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
+    """Its item is kept for its version; whoever asks is told nothing of it, and may be the first to write."""
+    store = stored(*[bounce(day, "soft", f"told:{day}") for day in range(1, 6)])
+    api = Api(desk(store))
+    assert api("GET", ONE).status == 200
+    stored(fact(Kind.DELIVERED, 6, message="told:6"), store=store)
+    assert store.suppressions([(ANN, "*")])[ANN, "*"].version == 2
+    assert api("GET", ONE).status == 404
+    assert api("GET", "/recipients/ann@example.com").json["suppressions"] == []
+    assert api("PUT", ONE, BODY, {"If-Match": "*"}).status == 412
+    added = api("PUT", ONE, BODY, {"If-None-Match": "*"})
+    assert (added.status, added.headers["etag"]) == (201, '"3"')
+
+
+def test_a_streak_tells_how_many_bounces_and_until_when() -> None:
+    facts = [bounce(day, "soft", f"told:{day}") for day in range(1, 6)]
+    answer = Api(desk(stored(*facts), clock=Clock(NOW - timedelta(days=20))))("GET", ONE)
+    assert answer.json["causes"][0]["bounces"] == 5
+    assert answer.json["until"] == answer.json["causes"][0]["until"] == "2026-04-05T00:00:00Z"
+
+
+def test_evidence_inside_an_accident_is_shown_and_does_not_hold() -> None:
+    window = Window("example.com", NOW - timedelta(days=60), NOW)
+    incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120)]
+    answer = Api(desk(stored(bounce(1, "hard")), incidents=lambda: incidents))("GET", ONE)
+    assert (holding(answer), answer.json["suppressed"]) == ([], False)
+    assert answer.json["pending"] == [
+        {"since": "2026-01-30T12:00:00Z", "until": "2026-03-31T11:59:59.999000Z", "reason": "user_unknown"}
+    ]
+
+
+# ---- By hand --------------------------------------------------------------------------------------------------------
+
+
+def test_suppressing_by_hand_is_written_down() -> None:
+    api = Api(desk())
+    answer = api("PUT", ONE, {"note": "asked us to", "until": "2026-06-01T02:00:00+02:00"})
+    assert (answer.status, answer.headers["etag"]) == (201, '"1"')
+    (decision,) = answer.json["history"]
+    assert decision == {
+        "at": "2026-03-31T12:00:00Z",
+        "by": ARN,
+        "act": "added",
+        "note": "asked us to",
+        "until": "2026-06-01T00:00:00Z",
+        "id": decision["id"],
+    }
+    (cause,) = answer.json["causes"]
+    assert cause["latest"]["source"] == "manual"
+    assert cause["latest"]["message"] == f"manual:{decision['id']}"
+    assert cause["latest"]["feedback"] == decision["id"]
+    assert answer.json["until"] == "2026-06-01T00:00:00Z"
+    assert api("HEAD", ONE).status == 200
+    assert api("HEAD", f"{ONE}?scope=news").status == 200
+
+
+def test_who_it_was_comes_from_the_gateway_and_from_nowhere_else() -> None:
+    api = Api(desk(), by={"jwt": {"claims": {"sub": "agnes@staff.example", "iss": "https://login.example"}}})
+    answer = api("PUT", ONE, BODY, {"X-User": "somebody else"})
+    assert [each["by"] for each in answer.json["history"]] == ["agnes@staff.example"]
+    assert api("PUT", ONE, BODY | {"by": "somebody else"}).status == 422
+
+
+def test_one_stream_by_hand_leaves_the_others() -> None:
+    api = Api(desk())
+    assert api("PUT", f"{ONE}?scope=news", BODY).status == 201
+    assert api("HEAD", ONE).status == 404
+    assert api("HEAD", f"{ONE}?scope=news").status == 200
+
+
+def test_saying_it_twice_writes_it_once() -> None:
+    store = MemoryStore()
+    api = Api(desk(store))
+    answers = [api("PUT", ONE, BODY) for _ in range(3)]
+    assert [each.status for each in answers] == [201, 200, 200]
+    assert {each.headers["etag"] for each in answers} == {'"1"'}
+    assert store.puts == 1
+
+
+@pytest.mark.parametrize("change", ["note", "until", "by"])
+def test_saying_something_else_is_written_too(change: str) -> None:
+    api = Api(desk())
+    api("PUT", ONE, BODY)
+    if change == "by":
+        api.by = {"iam": {"userArn": f"{ARN}2"}}
+    answer = api(
+        "PUT", ONE, BODY | {"note": {"note": "another"}, "until": {"until": "2026-05-01T00:00:00Z"}}.get(change, {})
+    )
+    assert (answer.status, len(answer.json["history"])) == (200, 2)
+
+
+def test_an_end_that_was_given_later_is_the_end() -> None:
+    clock = Clock()
+    api = Api(desk(clock=clock))
+    api("PUT", ONE, BODY)
+    clock.now += timedelta(seconds=1)
+    assert api("PUT", ONE, BODY | {"until": "2026-05-01T00:00:00Z"}).json["until"] == "2026-05-01T00:00:00Z"
+    clock.now += timedelta(seconds=1)
+    assert "until" not in api("PUT", ONE, BODY).json
+
+
+def test_suppressing_at_the_moment_of_a_release_holds() -> None:
+    api = Api(desk(stored(bounce(1, "hard"))))
+    api("DELETE", f"{ONE}?note=x")
+    assert holding(api("PUT", ONE, BODY)) == ["manual"]
+    assert holding(api("DELETE", f"{ONE}?note=y")) == []
+    assert holding(api("PUT", ONE, BODY)) == ["manual"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"note": ""},
+        {"note": "x" * 501},
+        {"note": None},
+        {"note": "x", "until": "2026-03-31T12:00:00Z"},
+        {"note": "x", "until": "2026-06-01T00:00:00"},
+        {"note": "x", "until": "2200-01-01T00:00:00Z"},
+        {"note": "x", "until": "0001-01-01T00:00:00+23:59"},
+        {"note": "x", "until": "soon"},
+        {"note": "x", "scope": "news"},
+    ],
+)
+def test_an_addition_has_a_note_and_perhaps_an_end_that_lies_ahead(body: Any) -> None:
+    api = Api(desk())
+    assert api("PUT", ONE, body).status == 422
+    assert api("GET", ONE).status == 404
+
+
+@pytest.mark.parametrize("target", ["nobody", "@example.com", "ann@", "sms:", "push:", "%20", "%00"])
+def test_nobody_decides_of_what_is_no_recipient(target: str) -> None:
+    api = Api(desk())
+    for answer in (api("PUT", f"/suppressions/{target}", BODY), api("DELETE", f"/suppressions/{target}?note=x")):
+        assert answer.status == (422 if target == "%00" else 404)
+    assert api("GET", f"/suppressions/{target}").status == (422 if target == "%00" else 404)
+
+
+def test_what_a_source_has_called_somebody_can_be_released() -> None:
+    api = Api(desk(stored(bounce(1, "hard", recipient="email:undisclosed-recipients"))))
+    assert api("HEAD", "/suppressions/undisclosed-recipients").status == 200
+    assert api("DELETE", "/suppressions/undisclosed-recipients?note=x").json["suppressed"] is False
+    assert api("PUT", "/suppressions/undisclosed-recipients", BODY).status == 404
+
+
+@pytest.mark.parametrize(
+    "target", ["sms:+15550100", "push:fcm:AbC%2Fd", "%22a%20b%22@example.com", "a%252fb@example.com"]
+)
+def test_every_recipient_can_be_decided_of(target: str) -> None:
+    api = Api(desk())
+    assert api("PUT", f"/suppressions/{target}", BODY).status == 201
+    assert api("HEAD", f"/suppressions/{target}").status == 200
+
+
+def test_a_question_mark_in_an_address_is_encoded_twice() -> None:
+    api = Api(desk())
+    assert api("PUT", "/suppressions/who%253F@example.com", BODY).json["recipient"] == "email:who?@example.com"
+    assert api("PUT", "/suppressions/who%3F@example.com", BODY).status == 404  # it ends the path: no address is left
+
+
+# ---- Release --------------------------------------------------------------------------------------------------------
+
+
+def test_a_release_says_who_and_why_and_what_no_longer_counts() -> None:
+    api = Api(desk(stored(bounce(1, "hard"))))
+    answer = api("DELETE", f"{ONE}?note=wrong+address+book")
+    assert (answer.status, answer.headers["etag"], answer.json["suppressed"]) == (200, '"2"', False)
+    assert (answer.json["released_at"], answer.json["released_by"]) == ("2026-03-31T12:00:00Z", ARN)
+    assert [(each["act"], each["note"]) for each in answer.json["history"]] == [("released", "wrong address book")]
+    assert api("HEAD", ONE).status == 404
+    assert [each["holds"] for each in answer.json["causes"]] == [False]  # still there to be read
+
+
+def test_older_evidence_stays_released_and_later_evidence_does_not() -> None:
+    store = stored(bounce(1, "hard"))
+    api = Api(desk(store))
+    api("DELETE", f"{ONE}?note=x")
+    stored(bounce(29, "hard", "told:2"), store=store)
+    assert api("HEAD", ONE).status == 404
+    stored(bounce(31, "hard", "told:3"), store=store)
+    assert api("HEAD", ONE).status == 200
+
+
+def test_a_release_comes_before_the_evidence_that_it_is_about() -> None:
+    store = MemoryStore()
+    api = Api(desk(store))
+    assert api("DELETE", f"{ONE}?note=x").status == 200
+    stored(bounce(1, "hard"), store=store)
+    assert api("HEAD", ONE).status == 404
+
+
+def test_a_streak_begins_anew_after_a_release() -> None:
+    store = stored(*[bounce(day, "soft", f"told:{day}") for day in range(25, 30)])
+    clock = Clock()
+    api = Api(desk(store, clock=clock))
+    assert api("HEAD", ONE).status == 200
+    assert api("DELETE", f"{ONE}?note=x").json["causes"] == []
+    stored(*[bounce(day, "soft", f"told:{day}") for day in range(31, 35)], store=store)
+    clock.now += timedelta(days=5)
+    assert api("HEAD", ONE).status == 404
+    stored(bounce(35, "soft", "told:35"), store=store)
+    assert api("HEAD", ONE).status == 200
+
+
+def test_a_complaint_is_released_by_force_alone() -> None:
+    store = stored(bounce(1, "hard"), fact(Kind.COMPLAINED, 2))
+    api = Api(desk(store))
+    refused = api("DELETE", f"{ONE}?note=x")
+    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:standing-complaint")
+    assert "force" in refused.json["detail"]
+    assert api("GET", ONE).headers["etag"] == '"1"'  # nothing was written
+    released = api("DELETE", f"{ONE}?note=x&force=true")
+    assert (released.status, holding(released), released.json["forced_at"]) == (200, [], "2026-03-31T12:00:00Z")
+    assert released.json["history"][0]["force"] is True
+
+
+def test_a_complaint_that_was_withdrawn_needs_no_force() -> None:
+    store = stored(bounce(1, "hard"), fact(Kind.COMPLAINED, 2), fact(Kind.COMPLAINT_WITHDRAWN, 3))
+    assert Api(desk(store))("DELETE", f"{ONE}?note=x").status == 200
+
+
+def test_force_false_is_no_force() -> None:
+    assert Api(desk(stored(fact(Kind.COMPLAINED, 2))))("DELETE", f"{ONE}?note=x&force=false").status == 409
+
+
+def test_a_release_everywhere_leaves_what_holds_in_one_stream() -> None:
+    store = stored(bounce(1, "hard"), fact(Kind.UNSUBSCRIBED, 2, scope="news"))
+    api = Api(desk(store))
+    api("DELETE", f"{ONE}?note=x")
+    assert api("HEAD", ONE).status == 404
+    assert api("HEAD", f"{ONE}?scope=news").status == 200
+    api("DELETE", f"{ONE}?scope=news&note=x")
+    assert api("HEAD", f"{ONE}?scope=news").status == 404
+
+
+def test_who_was_erased_can_be_released() -> None:
+    name = alias(ANN, KEY)
+    api = Api(desk(suppressed((name, "*"))))
+    shown = api("GET", ONE).json
+    assert (shown["recipient"], shown["suppressed"], shown["version"]) == (ANN, True, 0)
+    assert [each["cause"] for each in shown["erased"]] == ["hard"]
+    released = api("DELETE", f"{ONE}?note=signed+up+again")
+    assert (released.status, released.json["suppressed"]) == (200, False)
+    assert api("HEAD", ONE).status == 404
+    assert [each["act"] for each in api("GET", f"/suppressions/{name}").json["history"]] == ["released"]
+
+
+def test_a_complaint_of_somebody_who_was_erased_needs_force_too() -> None:
+    from aftersend.model import CauseKind
+
+    api = Api(desk(suppressed((alias(ANN, KEY), "*"), kind=CauseKind.COMPLAINT)))
+    assert api("DELETE", f"{ONE}?note=x").status == 409
+    assert api("DELETE", f"{ONE}?note=x&force=true").json["suppressed"] is False
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?note=", f"?note={'x' * 501}", "?note=x&force=perhaps", "?note=x&forced=true", "?note=x&scope="]
+)
+def test_a_release_has_a_note(query: str) -> None:
+    assert Api(desk(stored(bounce(1, "hard"))))("DELETE", f"{ONE}{query}").status == 422
+
+
+def test_the_history_keeps_everything_in_its_order() -> None:
+    clock = Clock()
+    api = Api(desk(clock=clock))
+    for step in range(3):
+        clock.now += timedelta(minutes=1)
+        api("PUT", ONE, {"note": f"no {step}"})
+        clock.now += timedelta(minutes=1)
+        api("DELETE", f"{ONE}?note=yes+{step}")
+    history = api("GET", ONE).json["history"]
+    assert [each["note"] for each in history] == ["no 0", "yes 0", "no 1", "yes 1", "no 2", "yes 2"]
+    assert [each["act"] for each in history] == [Act.ADDED, Act.RELEASED] * 3
+
+
+# ---- Versions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize(
+    ("headers", "there", "nothing"),
+    [
+        ({"If-Match": '"1"'}, 200, 412),
+        ({"If-Match": '"2"'}, 412, 412),
+        ({"If-Match": '"0"'}, 412, 201),
+        ({"If-Match": "*"}, 200, 412),
+        ({"If-None-Match": "*"}, 412, 201),
+        ({"If-Match": "1"}, 200, 412),
+        ({"If-Match": '"1", "2"'}, 400, 400),
+        ({"If-Match": 'W/"1"'}, 400, 400),
+        ({"If-None-Match": '"1"'}, 400, 400),
+        ({"If-None-Match": "*", "If-Match": "*"}, 412, 412),
+        ({"If-None-Match": "*", "If-Match": "nonsense"}, 400, 400),
+    ],
+)
+def test_a_write_may_name_the_version_that_was_read(
+    method: str, headers: dict[str, str], there: int, nothing: int
+) -> None:
+    for store, expected, version in ((stored(bounce(1, "hard")), there, 1), (MemoryStore(), nothing, 0)):
+        before = dict(store.suppressions_table)
+        target, body = (ONE, BODY) if method == "PUT" else (f"{ONE}?note=x", None)
+        answer = Api(desk(store))(method, target, body, headers)
+        assert answer.status == (200 if method == "DELETE" and expected == 201 else expected)
+        if answer.status == 412:
+            assert answer.json["type"] == "urn:aftersend:problem:version-moved"
+            assert answer.json["version"] == version
+        assert (store.suppressions_table == before) == (answer.status >= 400)
+
+
+def test_the_etag_of_an_answer_is_good_for_the_next_write() -> None:
+    api = Api(desk(stored(bounce(1, "hard"))))
+    tag = api("GET", ONE).headers["etag"]
+    tag = api("DELETE", f"{ONE}?note=x", headers={"If-Match": tag}).headers["etag"]
+    tag = api("PUT", ONE, BODY, {"If-Match": tag}).headers["etag"]
+    assert api("PUT", ONE, BODY, {"If-Match": tag}).status == 200
+    assert api("PUT", ONE, BODY, {"If-Match": '"1"'}).status == 412  # also where it would change nothing
+
+
+# ---- Lists ----------------------------------------------------------------------------------------------------------
+
+
+def several() -> MemoryStore:
+    """Twelve suppressions over twelve days of March, every third a complaint, and two of other sources and streams."""
+    facts = []
+    for day in range(1, 13):
+        who = f"email:user{day:02}@example.com"
+        kind = Kind.COMPLAINED if day % 3 == 0 else Kind.BOUNCED
+        facts.append(fact(kind, day, "hard", recipient=who, message=f"told:{day}"))
+    facts.append(fact(Kind.UNSUBSCRIBED, 5.5, recipient=BOB, scope="news", source="campaign"))
+    facts.append(bounce(6.5, "listed", recipient=BOB))
+    return stored(*facts)
+
+
+def names(found: list[Any]) -> list[str]:
+    return [each["recipient"].removeprefix("email:").removesuffix("@example.com") for each in found]
+
+
+def listed(api: Api, query: str) -> list[str]:
+    return [name for page in api.pages(f"/suppressions?{query}") for name in names(page["suppressions"])]
+
+
+def test_a_list_is_of_days_and_the_newest_first() -> None:
+    api = Api(desk(several()))
+    assert listed(api, "from=2026-03-11&to=2026-03-13") == ["user12", "user11", "user10"]
+    assert listed(api, "from=2026-03-02&to=2026-03-02") == ["user01"]
+    assert listed(api, "from=2026-03-20&to=2026-03-31") == []
+
+
+def test_without_days_the_last_seven_are_meant() -> None:
+    api = Api(desk(several(), clock=Clock(datetime.fromisoformat("2026-03-13T23:59:59Z"))))
+    found = listed(api, "")
+    assert (found[0], found[-1], len(found)) == ("user12", "user06", 8)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("cause=complaint", ["user12", "user09", "user06", "user03"]),
+        ("reason=complaint", ["user12", "user09", "user06", "user03"]),
+        ("cause=complaint&reason=user_unknown", []),
+        ("source=campaign", ["bob@example.org"]),
+        ("cause=provider", ["bob@example.org"]),
+        ("cause=hard&source=told&limit=3", [f"user{day:02}" for day in (11, 10, 8, 7, 5, 4, 2, 1)]),
+        ("cause=manual", []),
+    ],
+)
+def test_a_list_can_be_filtered(query: str, found: list[str]) -> None:
+    assert listed(Api(desk(several())), f"from=2026-03-01&to=2026-03-31&{query}") == found
+
+
+def test_a_list_of_what_holds_leaves_out_what_was_released() -> None:
+    api = Api(desk(several()))
+    api("DELETE", "/suppressions/user10@example.com?note=x")
+    days = "from=2026-03-10&to=2026-03-31"
+    assert listed(api, days) == ["user12", "user11", "user10", "user09"]
+    assert listed(api, f"{days}&active=true") == ["user12", "user11", "user09"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 14, 100])
+def test_pages_of_every_size_give_the_same_list(limit: int) -> None:
+    api = Api(desk(several()))
+    pages = list(api.pages(f"/suppressions?from=2026-03-01&to=2026-03-31&limit={limit}"))
+    found = [name for page in pages for name in names(page["suppressions"])]
+    assert len(found) == len(set(found)) + 1 == 14  # Bob in two scopes
+    assert all(len(page["suppressions"]) <= limit for page in pages)
+
+
+def test_a_page_looks_at_a_bounded_number_of_days() -> None:
+    api = Api(desk(several()))
+    first = api("GET", "/suppressions?from=2026-01-01&to=2026-12-31&limit=100").json
+    assert (first["suppressions"], "next" in first) == ([], True)
+    assert len(listed(api, "from=2026-01-01&to=2026-12-31&limit=100")) == 14
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=2026-03-02&to=2026-03-01",
+        "from=2025-03-01&to=2026-03-02",
+        "from=yesterday",
+        "cause=boredom",
+        "reason=boredom",
+        "limit=0",
+        "limit=101",
+        "limit=many",
+        "to=null",
+        "cause=NULL",
+        "active=perhaps",
+        "until=2026-03-01",
+        f"source={'x' * 65}",
+    ],
+)
+def test_what_is_no_filter_is_refused(query: str) -> None:
+    assert Api(desk())("GET", f"/suppressions?{query}").status == 422
+
+
+def test_a_source_may_be_called_null() -> None:
+    assert Api(desk())("GET", "/suppressions?source=null").status == 200
+
+
+def test_a_year_may_be_asked_for_at_once() -> None:
+    assert Api(desk())("GET", "/suppressions?from=2024-01-01&to=2024-12-31").status == 200
+
+
+@pytest.mark.parametrize("query", ["from=0001-01-01&to=0001-01-03", "to=0001-01-03", "from=9999-12-31&to=9999-12-31"])
+def test_days_of_no_mail_are_refused(query: str) -> None:
+    assert Api(desk())("GET", f"/suppressions?{query}").status == 422

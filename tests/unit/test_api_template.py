@@ -1,0 +1,113 @@
+"""The template and the API agree: nobody reaches a function without a name, and it may do what it does and no more."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from aftersend.api.description.operations import OWN
+from aftersend.lookups import Lookups
+from aftersend.watch import Watch
+from tests.support.api import TABLES, desk
+from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
+
+API: Final = RESOURCES["Api"]["Properties"]
+GUARDED: Final = {"Fn::If": ["HasJwt", [{"Jwt": []}], [{"Iam": []}]]}
+ROUTES: Final = {
+    (event["Properties"]["Method"], event["Properties"]["Path"]): name
+    for name, function in FUNCTIONS.items()
+    for event in function.get("Events", {}).values()
+    if event["Type"] == "HttpApi" and one(event["Properties"]["ApiId"]) == "Api"
+}
+
+
+def defined() -> dict[tuple[str, str], Any]:
+    """What the definition of the API says of each method and path."""
+    found = {}
+    for path, methods in API["DefinitionBody"]["paths"].items():
+        for method, each in methods.items():
+            found["ANY" if method == "x-amazon-apigateway-any-method" else method.upper(), path] = each
+    return found
+
+
+def test_every_route_asks_for_a_name() -> None:
+    """Without its line in the definition, a route would be open to everybody."""
+    assert defined().keys() == ROUTES.keys()
+    assert [each for each in defined().values() if each != {"security": GUARDED}] == []
+
+
+def test_everything_that_no_other_function_answers_is_answered_by_this_one() -> None:
+    assert ROUTES["ANY", "/{path+}"] == ROUTES["POST", "/suppressions/check"] == "Query"
+    for each in OWN:
+        fitting = [
+            name
+            for (method, path), name in ROUTES.items()
+            if path != "/{path+}"
+            and (path == each.path or (path.endswith("+}") and each.path.startswith(path.partition("{")[0])))
+            and method in ("ANY", each.method.upper())
+        ]
+        assert fitting in ([], ["Query"]), each.id
+
+
+@pytest.mark.parametrize(("issuer", "scheme"), [("Iam", "awsSigv4"), ("Jwt", "jwt")])
+def test_names_are_those_of_aws_or_of_the_issuer(issuer: str, scheme: str) -> None:
+    told = API["DefinitionBody"]["components"]["securitySchemes"][issuer]
+    if issuer == "Iam":
+        assert told["x-amazon-apigateway-authtype"] == scheme
+        return
+    condition, given, otherwise = told["Fn::If"]
+    assert (condition, otherwise) == ("HasJwt", {"Ref": "AWS::NoValue"})
+    authorizer = given["x-amazon-apigateway-authorizer"]
+    assert authorizer["type"] == scheme
+    assert mentioned(authorizer["jwtConfiguration"]) == {"JwtIssuer", "JwtAudience"}
+
+
+def test_an_issuer_needs_an_audience() -> None:
+    rule = TEMPLATE["Rules"]["JwtIsWhole"]
+    assert mentioned(rule["RuleCondition"]) == {"JwtIssuer"}
+    assert mentioned(rule["Assertions"]) == {"JwtAudience"}
+
+
+def statements() -> dict[str, Any]:
+    role = RESOURCES[one(FUNCTIONS["Query"]["Role"])]["Properties"]["Policies"]
+    return {node["Sid"]: node for node in nodes(role) if isinstance(node, dict) and "Sid" in node}
+
+
+def test_the_function_reads_and_puts_and_nothing_else() -> None:
+    told = statements()
+    actions = {
+        action
+        for each in told.values()
+        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
+    }
+    assert {action for action in actions if action.startswith("dynamodb:")} == {
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+    }
+    assert {action.partition(":")[0] for action in actions} == {"dynamodb", "logs", "ssm", "kms"}
+
+
+def test_the_function_may_use_every_index_that_it_asks() -> None:
+    asked: set[str] = set()
+
+    class Recording:
+        def query(self, **request: Any) -> Any:
+            asked.add(f"${{{request['TableName']}.Arn}}/index/{request['IndexName']}")
+            return {"Items": []}
+
+    lookups = Lookups(Recording(), TABLES)
+    lookups.suppressed_on("2026-03-01", 1)
+    lookups.recipients_of("told:1", 1)
+    lookups.outcomes_to_review("content", 1)
+    lookups.suppressions_to_review("contradicted", 1)
+    Watch(Recording(), "Traffic", desk().policy.guard).incidents()  # type: ignore[arg-type]  # it only queries
+    assert {each["Fn::Sub"] for each in statements()["LookUp"]["Resource"]} == asked
+
+
+def test_the_log_of_the_gateway_has_no_path() -> None:
+    text = API["AccessLogSettings"]["Format"]
+    assert "$context.requestId" in text
+    assert not [word for word in ("path", "$context.identity", "authorizer", "routeKey") if word in text]

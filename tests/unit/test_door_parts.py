@@ -1,0 +1,189 @@
+"""What the HTTP door is made of: what it keeps, what it is told, and what API Gateway hands it."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from aftersend import settings
+from aftersend.aws.errors import Refusal
+from aftersend.door_request import request
+from aftersend.errors import ConfigurationError, StoreUnavailable
+from aftersend.kept import Kept
+from aftersend.settings import Door
+from aftersend.trusted import AGE, Trusted
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class TestKept:
+    def test_a_value_is_made_once_while_it_is_new(self) -> None:
+        made: list[str] = []
+
+        def make(key: str) -> int:
+            made.append(key)
+            return len(made)
+
+        kept: Kept[str, int] = Kept(HOUR, most=2)
+        moments = (NOW, NOW + HOUR - timedelta(seconds=1), NOW + HOUR)
+        assert [kept.get("a", moment, make) for moment in moments] == [1, 1, 2]
+        assert made == ["a", "a"]
+
+    def test_the_first_goes_first(self) -> None:
+        kept: Kept[str, str] = Kept(HOUR, most=2)
+        for key in ("a", "b", "a", "c"):
+            kept.get(key, NOW, str.upper)
+        assert kept.get("b", NOW, lambda _: "anew") == "B"
+        assert kept.get("a", NOW, lambda _: "anew") == "anew"
+
+    def test_one_that_is_made_again_goes_last(self) -> None:
+        kept: Kept[str, str] = Kept(HOUR, most=2)
+        kept.get("a", NOW, str.upper)
+        kept.get("b", NOW + HOUR / 2, str.upper)
+        kept.get("a", NOW + HOUR, str.upper)
+        kept.get("c", NOW + HOUR, str.upper)
+        assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
+        assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
+
+    def test_an_error_is_not_kept(self) -> None:
+        kept: Kept[str, int] = Kept(HOUR, most=2)
+        with pytest.raises(ZeroDivisionError):
+            kept.get("a", NOW, lambda _: 1 // 0)
+        assert kept.get("a", NOW, lambda _: 7) == 7
+
+
+class Manager:
+    """Secrets Manager with one secret, or with none."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+        self.asked: list[str] = []
+
+    def get_secret_value(self, **asked: Any) -> dict[str, str]:
+        self.asked.append(asked["SecretId"])
+        if self.text is None:
+            raise Refusal("AccessDeniedException", {})
+        return {"SecretString": self.text}
+
+
+def told(**changes: Any) -> Door:
+    environ = {"DOOR": "the-arn", "SES_QUEUE": "https://q/ses", **changes}
+    return settings.door(("ses", "directmail", "mailerq"), environ)
+
+
+class TestTrusted:
+    def test_it_is_read_when_it_is_needed_and_again_after_a_while(self) -> None:
+        manager = Manager('{"path":"a-word-of-16-letters"}')
+        connected: list[int] = []
+
+        def connect() -> Manager:
+            connected.append(1)
+            return manager
+
+        trusted = Trusted(connect, told(SNS_TOPICS="t1,t2"))
+        assert connected == []
+        trust = trusted.of("ses", NOW)
+        assert trust.credentials.path == ("a-word-of-16-letters",)
+        assert trust.topics == {"t1", "t2"}
+        manager.text = "{}"
+        assert trusted.of("mailerq", NOW + AGE - timedelta(seconds=1)).credentials.path == ("a-word-of-16-letters",)
+        assert trusted.of("ses", NOW + AGE).credentials.path == ()
+        assert (manager.asked, connected) == (["the-arn"] * 2, [1])
+
+    def test_what_cannot_be_read_is_our_trouble_and_asked_for_again(self) -> None:
+        manager = Manager(None)
+        trusted = Trusted(lambda: manager, told())
+        with pytest.raises(StoreUnavailable, match="GetSecretValue failed: AccessDeniedException"):
+            trusted.of("ses", NOW)
+        manager.text = "{}"
+        assert trusted.of("ses", NOW).credentials.kinds() == set()
+
+    def test_what_makes_no_sense_is_the_operators(self) -> None:
+        with pytest.raises(ConfigurationError, match="the secrets"):
+            Trusted(lambda: Manager("[]"), told()).of("ses", NOW)
+
+
+class TestSettings:
+    def test_the_least(self) -> None:
+        config = told()
+        assert config.queues == {"ses": "https://q/ses"}
+        assert (config.secret, config.public_url) == ("the-arn", "")
+        assert (config.topics, config.accounts, config.subscriptions) == (frozenset(), frozenset(), frozenset())
+
+    def test_lists_and_addresses(self) -> None:
+        config = told(
+            DIRECTMAIL_QUEUE="https://q/dm",
+            MAILERQ_QUEUE=" ",
+            PUBLIC_URL=" https://hooks.example.com/in/ ",
+            SNS_TOPICS="a, b ,,c",
+            ALIBABA_ACCOUNTS="1,2",
+            MNS_SUBSCRIPTIONS="t/s",
+        )
+        assert config.queues == {"ses": "https://q/ses", "directmail": "https://q/dm"}
+        assert config.public_url == "https://hooks.example.com/in"
+        assert config.topics == {"a", "b", "c"}
+        assert (sorted(config.accounts), sorted(config.subscriptions)) == (["1", "2"], ["t/s"])
+
+    def test_without_a_secret_nothing_starts(self) -> None:
+        with pytest.raises(ConfigurationError, match="DOOR"):
+            told(DOOR="")
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "rawPath": "/feedback/ses/word",
+        "rawQueryString": "",
+        "headers": {"content-type": "text/plain"},
+        "pathParameters": {"source": "ses", "secret": "word"},
+        "requestContext": {"domainName": "api.example", "http": {"method": "POST", "path": "/feedback/ses/word"}},
+        "body": "Grüße",
+        "isBase64Encoded": False,
+        **changes,
+    }
+
+
+class TestRequest:
+    def test_the_usual(self) -> None:
+        found = request(event(), "")
+        assert (found.source, found.secret, found.method) == ("ses", "word", "POST")
+        assert (found.url, found.path) == ("https://api.example/feedback/ses/word", "/feedback/ses/word")
+        assert (found.body, found.headers) == ("Grüße".encode(), {"content-type": "text/plain"})
+
+    def test_bytes_come_as_base64(self) -> None:
+        body = bytes(range(256))
+        found = request(event(body=base64.b64encode(body).decode(), isBase64Encoded=True), "")
+        assert found.body == body
+
+    @pytest.mark.parametrize("missing", ["body", "headers", "rawQueryString", "isBase64Encoded"])
+    def test_what_api_gateway_leaves_out(self, missing: str) -> None:
+        left = {name: value for name, value in event().items() if name != missing}
+        assert request(left, "").source == "ses"
+
+    def test_a_path_without_a_secret(self) -> None:
+        assert request(event(pathParameters={"source": "ses"}), "").secret == ""
+
+    def test_a_query_is_part_of_what_was_called(self) -> None:
+        found = request(event(rawQueryString="a=b&c=%20"), "")
+        assert found.url == "https://api.example/feedback/ses/word?a=b&c=%20"
+        assert found.path == "/feedback/ses/word?a=b&c=%20"
+
+    @pytest.mark.parametrize(
+        ("public", "raw", "url", "path"),
+        [
+            ("https://h.example", "/feedback/x", "https://h.example/feedback/x", "/feedback/x"),
+            ("https://h.example/in", "/feedback/x", "https://h.example/in/feedback/x", "/in/feedback/x"),
+            ("https://h.example/in", "/in/feedback/x", "https://h.example/in/feedback/x", "/in/feedback/x"),
+            ("https://h.example", "/prod/feedback/x", "https://h.example/feedback/x", "/feedback/x"),
+            ("", "/prod/feedback/x", "https://api.example/prod/feedback/x", "/prod/feedback/x"),
+            ("https://h.example:8443", "/other", "https://h.example:8443/other", "/other"),
+        ],
+    )
+    def test_the_address_that_the_provider_called(self, public: str, raw: str, url: str, path: str) -> None:
+        """A name of one's own may stand for a stage or a folder, or add one."""
+        found = request(event(rawPath=raw), public)
+        assert (found.url, found.path) == (url, path)

@@ -1,0 +1,123 @@
+"""What is left of an erased address: that it must not be written to, and nothing that leads to it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend.causes import Claim
+from aftersend.digest import digest
+from aftersend.erasure import alias, erased, is_alias
+from aftersend.model import Act, Cause, CauseKind, Decision, Evidence, Mark, Reason, Suppression
+from aftersend.suppression import absorb, active, decided
+from aftersend.unqualified import build_count
+from tests.support.ports import NOW
+from tests.support.words import ANN, BOB, bounce
+
+KEY = b"a key of this deployment"
+
+
+def mark(days: float, reason: Reason | None = Reason.USER_UNKNOWN) -> Mark:
+    return Mark(
+        at=NOW - timedelta(days=days),
+        feedback=f"feedback{days}",
+        message="ses:secret-message",
+        source="ses",
+        reason=reason,
+        rule="address.unknown",
+        word="secret word",
+    )
+
+
+def suppression(scope: str = "*", **causes: Cause) -> Suppression:
+    return Suppression(
+        recipient=ANN,
+        scope=scope,
+        causes={CauseKind(name): cause for name, cause in causes.items()},
+        note="secret note",
+        history=(Decision(at=NOW, by="secret person", act=Act.RESOLVED, note="secret note"),),
+        version=4,
+    )
+
+
+def test_an_alias_is_the_same_for_the_same_address_and_key_alone() -> None:
+    assert alias(ANN, KEY) == alias(ANN, KEY)
+    assert len({alias(ANN, KEY), alias(BOB, KEY), alias(ANN, KEY + b"!")}) == 3
+
+
+def test_an_alias_is_no_address_of_any_channel() -> None:
+    name, _, digits = alias(ANN, KEY).partition(":")
+    assert (name, len(digits), int(digits, 16) > 0) == ("erased", 40, True)
+    assert is_alias(alias(ANN, KEY))
+    assert not is_alias(ANN)
+
+
+@given(st.text())
+def test_an_alias_shares_nothing_with_the_digest_in_logs(recipient: str) -> None:
+    assert digest(recipient, KEY) not in alias(recipient, KEY)
+
+
+def test_what_holds_is_kept_with_its_kind_days_reason_and_end_and_nothing_else() -> None:
+    until = NOW + timedelta(days=20)
+    stored = suppression(
+        hard=Cause(first=mark(9), latest=mark(2), contradicted=mark(1)),
+        pause=Cause(first=mark(0.5, None), latest=mark(0.5, None), until=until),
+    )
+    (kept,) = erased([stored], "erased:1", NOW)
+    assert active(kept, NOW) == active(stored, NOW) == ("hard", "pause")
+    assert kept.key == ("erased:1", "*")
+    assert kept.causes[CauseKind.HARD] == Cause(
+        first=Mark(at=day(9), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
+        latest=Mark(at=day(2), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
+    )
+    assert kept.causes[CauseKind.PAUSE].until == until
+    written = msgspec.json.encode(kept)
+    assert b"secret" not in written
+    assert b"example" not in written
+
+
+def day(days: float) -> datetime:
+    return (NOW - timedelta(days=days)).replace(hour=0)
+
+
+def test_what_does_not_hold_is_not_kept() -> None:
+    lapsed = suppression("news", unsubscribed=Cause(first=mark(9), latest=mark(9), until=NOW))
+    released = decided(
+        suppression("offers", hard=Cause(first=mark(9), latest=mark(9))), [Decision(at=NOW, by="bob", act=Act.RELEASED)]
+    )
+    both = suppression(hard=Cause(first=mark(9), latest=mark(9)), pause=Cause(latest=mark(9), until=NOW))
+    assert [(each.scope, *each.causes) for each in erased([lapsed, released, both], "erased:1", NOW)] == [("*", "hard")]
+
+
+def test_whoever_is_erased_twice_keeps_what_held_the_first_time() -> None:
+    (first,) = erased([suppression(hard=Cause(first=mark(9), latest=mark(9)))], "erased:1", NOW)
+    (again,) = erased([suppression(complaint=Cause(first=mark(1), latest=mark(1)))], "erased:1", NOW)
+    claims = [Claim(*again.key, kind, cause) for kind, cause in again.causes.items()]
+    assert active(absorb(first, claims), NOW) == ("complaint", "hard")
+
+
+def test_a_release_after_an_erasure_lifts_the_alias() -> None:
+    """Days are cut down and not up: what was there when a person decided counts as before it."""
+    (kept,) = erased([suppression(hard=Cause(first=mark(0), latest=mark(0)))], "erased:1", NOW)
+    assert not active(decided(kept, [Decision(at=NOW, by="bob", act=Act.RELEASED)]), NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("the frobnicator of <Ann@Example.com> left", "the frobnicator of <ADDR> left"),
+        ("ann has left, not anna; ask bob@example.org", "ADDR has left, not anna; ask ADDR"),
+        ("x" * 1000, "x" * 1000),
+        ("@" * 1000, "@" * 1000),
+        ("ann", "ADDR"),
+    ],
+)
+def test_texts_that_no_rule_knows_are_counted_without_anybodys_address(text: str, left: str) -> None:
+    """They lie in a table of their own, by text and not by recipient: an erasure does not look there."""
+    counted = build_count("Unqualified", bounce(1, evidence=Evidence(text=text)), NOW, timedelta(days=1))
+    assert counted["ExpressionAttributeValues"][":example"] == {"S": left}
+    assert "ann@example.com" not in repr(counted).lower()

@@ -1,0 +1,214 @@
+"""What is signed, letter by letter, as each provider documents it: written out here, and not made by our own signer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from aftersend.errors import NotVerified
+from aftersend.verify import KINDS, SCHEMES, SOURCES, Act, Credentials, Flaw, Request, Trust, claim
+from aftersend.verify.contract import shown
+
+NOW: Final = datetime(2026, 3, 2, 10, 11, 15, tzinfo=UTC)
+TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
+SNS_CERTIFICATE: Final = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
+SIGNATURE: Final = base64.b64encode(b"a signature").decode()
+TRUST: Final = Trust(
+    credentials=Credentials(path=("a-word",)), topics=frozenset({TOPIC}), accounts=frozenset({"1234567890123456"})
+)
+
+
+def asked(source: str, headers: dict[str, str], body: bytes, tail: str = "") -> Request:
+    path = f"/feedback/{source}/a-word{tail}"
+    return Request(
+        source=source, secret="a-word", url=f"https://api.example{path}", path=path, headers=headers, body=body
+    )
+
+
+def message(**changes: Any) -> Request:
+    said = {
+        "Type": "Notification",
+        "MessageId": "165545c9",
+        "TopicArn": TOPIC,
+        "Message": 'line one\nline "two"',
+        "Timestamp": "2026-03-02T10:11:15.123Z",
+        "SignatureVersion": "1",
+        "Signature": SIGNATURE,
+        "SigningCertURL": SNS_CERTIFICATE,
+        "UnsubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe",
+        "MessageAttributes": {"a": {"Type": "String", "Value": "b"}},
+        **changes,
+    }
+    return asked("ses", {"x-amz-sns-message-type": said["Type"]}, json.dumps(said).encode())
+
+
+def test_sns_notification() -> None:
+    made = claim(message(), TRUST, NOW)
+    assert made.act is Act.QUEUE
+    assert made.seal is not None
+    assert (made.seal.certificate_url, made.seal.signature, made.seal.digest) == (
+        SNS_CERTIFICATE,
+        b"a signature",
+        "sha1",
+    )
+    assert made.seal.texts == (
+        b'Message\nline one\nline "two"\n'
+        b"MessageId\n165545c9\n"
+        b"Timestamp\n2026-03-02T10:11:15.123Z\n"
+        b"TopicArn\narn:aws:sns:eu-west-1:111122223333:feedback\n"
+        b"Type\nNotification\n",
+    )
+
+
+def test_sns_notification_with_a_subject_in_the_second_version() -> None:
+    made = claim(message(Subject="Grüße", SignatureVersion="2"), TRUST, NOW)
+    assert made.seal is not None
+    assert made.seal.digest == "sha256"
+    assert "MessageId\n165545c9\nSubject\nGrüße\nTimestamp\n".encode() in made.seal.texts[0]
+
+
+@pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
+def test_sns_confirmation(kind: str) -> None:
+    visit = f"https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=t0ken"
+    made = claim(message(Type=kind, Token="t0ken", SubscribeURL=visit), TRUST, NOW)
+    assert made.act is (Act.CONFIRM if kind.startswith("Sub") else Act.NOTE)
+    assert made.visit == (visit if kind.startswith("Sub") else "")
+    assert made.seal is not None
+    assert made.seal.texts == (
+        b'Message\nline one\nline "two"\n'
+        b"MessageId\n165545c9\n"
+        b"SubscribeURL\n" + visit.encode() + b"\n"
+        b"Timestamp\n2026-03-02T10:11:15.123Z\n"
+        b"Token\nt0ken\n"
+        b"TopicArn\narn:aws:sns:eu-west-1:111122223333:feedback\n"
+        b"Type\n" + kind.encode() + b"\n",
+    )
+
+
+MNS_BODY: Final = b"env_id=60001&event=deliver"
+MNS_URL: Final = "https://mnstest.oss-cn-hangzhou.aliyuncs.com/x509_public_certificate.pem"
+MNS_HEADERS: Final = {
+    "authorization": SIGNATURE,
+    "content-md5": hashlib.md5(MNS_BODY).hexdigest().upper(),
+    "content-type": "Text/Plain;charset=utf-8",
+    "date": "Mon, 02 Mar 2026 10:11:15 GMT",
+    "host": "api.example",
+    "x-forwarded-for": "192.0.2.1",
+    "x-mns-version": "2015-06-06",
+    "x-mns-topic-owner": "1234567890123456",
+    "x-mns-signing-cert-url": base64.b64encode(MNS_URL.encode()).decode(),
+    "x-mns-topic-name": "dm-events",
+    "x-mns-subscription-name": "to-aws",
+    "x-mns-request-id": "56A8",
+}
+
+
+def test_mns() -> None:
+    made = claim(asked("directmail", MNS_HEADERS, MNS_BODY, "?a=b"), TRUST, NOW)
+    assert made.seal is not None
+    assert (made.seal.certificate_url, made.seal.digest) == (MNS_URL, "sha1")
+    as_it_came = (
+        "POST\n"
+        f"{MNS_HEADERS['content-md5']}\n"
+        "Text/Plain;charset=utf-8\n"
+        "Mon, 02 Mar 2026 10:11:15 GMT\n"
+        "x-mns-request-id:56A8\n"
+        f"x-mns-signing-cert-url:{MNS_HEADERS['x-mns-signing-cert-url']}\n"
+        "x-mns-subscription-name:to-aws\n"
+        "x-mns-topic-name:dm-events\n"
+        "x-mns-topic-owner:1234567890123456\n"
+        "x-mns-version:2015-06-06\n"
+        "/feedback/directmail/a-word?a=b"
+    )
+    assert made.seal.texts == (as_it_came.encode(), as_it_came.replace("Text/Plain", "text/plain").encode())
+
+
+def test_mns_without_a_content_type() -> None:
+    headers = {name: value for name, value in MNS_HEADERS.items() if name != "content-type"}
+    made = claim(asked("directmail", headers, MNS_BODY), TRUST, NOW)
+    assert made.seal is not None
+    (text,) = made.seal.texts
+    assert text.startswith(f"POST\n{MNS_HEADERS['content-md5']}\n\nMon, 02".encode())
+
+
+def test_mns_of_a_subscription_that_is_named() -> None:
+    for named, is_believed in (("dm-events/to-aws", True), ("dm-events/to-them", False)):
+        trust = Trust(credentials=TRUST.credentials, accounts=TRUST.accounts, subscriptions=frozenset({named}))
+        if is_believed:
+            assert claim(asked("directmail", MNS_HEADERS, MNS_BODY), trust, NOW).scheme == "mns"
+        else:
+            with pytest.raises(NotVerified, match=r"sender: the subscription is not on the list: dm-events/to-aws"):
+                claim(asked("directmail", MNS_HEADERS, MNS_BODY), trust, NOW)
+
+
+@pytest.mark.parametrize("host", ["mns-cert.oss-cn-hangzhou", "mns-cert.oss-cn-shanghai-internal"])
+def test_mns_newer_places_of_certificates(host: str) -> None:
+    url = f"https://{host}.aliyuncs.com/x509_public_certificate.pem"
+    headers = MNS_HEADERS | {"x-mns-signing-cert-url": base64.b64encode(url.encode()).decode()}
+    made = claim(asked("directmail", headers, MNS_BODY), TRUST, NOW)
+    assert made.seal is not None
+    assert made.seal.certificate_url == url
+
+
+@pytest.mark.parametrize("region", ["cn-hangzhou", "ap-southeast-1", "eu-central-1", "us-east-1"])
+def test_eventbridge(region: str) -> None:
+    url = f"https://{region}-eventbridge.oss-accelerate.aliyuncs.com/keys/x509.pem"
+    headers = {
+        "x-eventbridge-signature-token": "t0ken",
+        "x-eventbridge-signature-url": url,
+        "x-eventbridge-hash-method": "SHA256",
+        "x-eventbridge-signature-version": "1.0",
+        "x-eventbridge-signature-timestamp": "1772446275000",
+        "x-eventbridge-signature-v2": SIGNATURE,
+        "x-eventbridge-other": "not signed",
+    }
+    made = claim(asked("directmail", headers, b'{"id":\xff}', "?a=b"), TRUST, NOW)
+    assert made.seal is not None
+    text = (
+        b"https://api.example/feedback/directmail/a-word?a=b\n"
+        b"x-eventbridge-signature-timestamp: 1772446275000\n"
+        b"x-eventbridge-hash-method: SHA256\n"
+        b"x-eventbridge-signature-version: 1.0\n"
+        b"x-eventbridge-signature-url: " + url.encode() + b"\n"
+        b"x-eventbridge-signature-token: t0ken\n"
+        b'{"id":\xff}'
+    )
+    assert made.seal.texts == (text, text + b"\n")
+    assert (made.seal.certificate_url, made.seal.digest) == (url, "sha256")
+
+
+@pytest.mark.parametrize(
+    ("age", "is_fresh"),
+    [
+        (timedelta(hours=2), True),
+        (timedelta(hours=2, milliseconds=1), False),
+        (-timedelta(minutes=5), True),
+        (-timedelta(minutes=5, milliseconds=1), False),
+    ],
+)
+def test_the_window_of_sns(age: timedelta, is_fresh: bool) -> None:
+    request = message(Timestamp=(NOW - age).isoformat())
+    if is_fresh:
+        claim(request, TRUST, NOW)
+    else:
+        with pytest.raises(NotVerified, match=Flaw.STALE):
+            claim(request, TRUST, NOW)
+
+
+def test_every_scheme_is_used_and_every_source_can_send_a_secret() -> None:
+    assert {scheme for source in SOURCES.values() for scheme in source.schemes} == SCHEMES.keys()
+    for source in SOURCES.values():
+        assert all(not SCHEMES[name].needs or SCHEMES[name].needs & source.secrets for name in source.schemes)
+        assert 200 <= source.done < 300
+    assert KINDS.keys() == SOURCES.keys()
+
+
+def test_names_of_strangers_in_logs() -> None:
+    assert shown(TOPIC) == TOPIC
+    for odd in ("ann@example.net", "", "x" * 257, "a b", "a\nb", "ü"):
+        assert shown(odd) == "(not a name)"
