@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the line above says it."""
 
 
-for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
     setattr(_Handler, f"do_{_method}", _Handler._answer)
 
 

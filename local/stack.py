@@ -9,23 +9,19 @@ output, so that moto resolves it as it resolves everything else.
 
 from __future__ import annotations
 
-import http.client
 import json
-import logging
 import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
 import boto3
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
 
 from local.environment import environment, false_account
+from local.moto_server import moto_server
 from local.template import TEMPLATE, Json, translated
 
 NAME: Final = "aftersend-local"
@@ -42,7 +38,6 @@ _MADE_BY_MOTO: Final = frozenset(
         "AWS::SQS::Queue",
     }
 )
-_WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
 _SECRET: Final = re.compile(r"\{\{resolve:secretsmanager:(.+?)(?::SecretString(?::([^:}]*))?[^}]*)?\}\}")
 _NOTHING: Final = "(no value)"
 
@@ -222,47 +217,16 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-class _Counting(DomainDispatcherApplication):
-    """moto, which counts what is written to DynamoDB as it arrives, whatever client sent it."""
-
-    def __init__(self, writes: Counter[str]) -> None:
-        super().__init__(create_backend_app)
-        self._writes = writes
-
-    def __call__(self, environ: Json, start_response: Any) -> Any:
-        service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
-        if service.startswith("DynamoDB_") and operation in _WRITES:
-            self._writes[operation] += 1
-        return super().__call__(environ, start_response)
-
-
 @contextmanager
 def running(template: Path = TEMPLATE) -> Iterator[Stack]:
     """The stack, as long as the context lasts; the environment points to it meanwhile."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of every request
-    writes: Counter[str] = Counter()
-    server = make_server("127.0.0.1", 0, _Counting(writes), threaded=True, request_handler=MotoRequestHandler)
-    serving = Thread(target=server.serve_forever, daemon=True)
-    serving.start()
-    host, port = "127.0.0.1", server.port
     before = boto3.DEFAULT_SESSION
-    try:
-        with environment(false_account(f"http://{host}:{port}")):
-            boto3.DEFAULT_SESSION = boto3.Session()
-            stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes)
-            stack.create()
-            yield stack
-    finally:
-        boto3.DEFAULT_SESSION = before
-        _forget(host, port)
-        server.shutdown()
-        serving.join()
-        server.server_close()
-
-
-def _forget(host: str, port: int) -> None:
-    """What moto holds belongs to the process, not to the server: the next stack must not find it."""
-    connection = http.client.HTTPConnection(host, port)
-    connection.request("POST", "/moto-api/reset")
-    connection.getresponse().read()
-    connection.close()
+    with moto_server() as (endpoint, writes):
+        try:
+            with environment(false_account(endpoint)):
+                boto3.DEFAULT_SESSION = boto3.Session()
+                stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes)
+                stack.create()
+                yield stack
+        finally:
+            boto3.DEFAULT_SESSION = before
