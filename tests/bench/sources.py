@@ -41,7 +41,12 @@ def parsed_or_decoded(raw: bytes) -> object:
 
 
 # By source: how its bytes are taken apart by whoever wants nothing of them.
-BARE: Final[dict[str, Call]] = {"directmail": split_or_decoded, "report": parsed_or_decoded, "ses": decoded}
+BARE: Final[dict[str, Call]] = {
+    "directmail": split_or_decoded,
+    "mailerq": decoded,
+    "report": parsed_or_decoded,
+    "ses": decoded,
+}
 
 
 def bodies(source: str) -> list[bytes]:
