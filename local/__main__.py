@@ -82,20 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")
 
-    each = commands_.add_parser("rabbitmq", help="feed a deployed stack from RabbitMQ, until a signal says stop")
-    each.add_argument("--url", help="amqps://user:password@host/vhost; else the variable RABBITMQ_URL")
-    each.add_argument(
-        "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
-    )
-    way = each.add_mutually_exclusive_group()
-    way.add_argument("--to", metavar="URL", help="of the stack's queue MailerQQueue: hand bodies on to it")
-    way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
-    each.add_argument(
-        "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"
-    )
-    each.add_argument(
-        "--parking", default="aftersend-parked", metavar="NAME", help="queue for bodies that SQS will not take"
-    )
+    _rabbitmq(commands_.add_parser("rabbitmq", help="feed a deployed stack from RabbitMQ, until a signal says stop"))
 
     each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
     each.add_argument(
@@ -115,6 +102,22 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")
     each.add_argument("--all", action="store_true", help="show every outcome, not one of each kind")
     return parser
+
+
+def _rabbitmq(each: argparse.ArgumentParser) -> None:
+    each.add_argument("--url", help="amqps://user:password@host/vhost; else the variable RABBITMQ_URL")
+    each.add_argument(
+        "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
+    )
+    way = each.add_mutually_exclusive_group()
+    way.add_argument("--to", metavar="URL", help="of the stack's queue MailerQQueue: hand bodies on to it")
+    way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
+    each.add_argument(
+        "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"
+    )
+    each.add_argument(
+        "--parking", default="aftersend-parked", metavar="NAME", help="queue for bodies that SQS will not take"
+    )
 
 
 if __name__ == "__main__":

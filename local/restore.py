@@ -19,13 +19,13 @@ from msgspec.structs import replace
 from aftersend.aws import connect
 from aftersend.aws.errors import CallFailed
 from aftersend.causes import Claim
+from aftersend.errands import plan
 from aftersend.errors import ConfigurationError, ServiceError, StoreUnavailable
 from aftersend.items import Item, outcome_of, suppression_of
 from aftersend.model import Act, CauseKind, Decision, Key, Outcome, Suppression
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.reevaluate import driven
-from aftersend.steps import Answer, Errand, Request, record, settle
+from aftersend.steps import Answer, Errand, Request, driven, record, settle
 from aftersend.store import Store, Tables
 from local.reevaluate import rules_of
 
@@ -68,7 +68,7 @@ def restore(options: argparse.Namespace) -> int:
     retention = timedelta(days=options.retention_days)
     store = Store(dynamodb, Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention))
     try:
-        outcomes = _all(scanned(dynamodb, options.from_outcomes, outcome_of), partial(outcome, store, judge))
+        outcomes = _all(scanned(dynamodb, options.from_outcomes, outcome_of), partial(outcome, store, judge, rules))
         sys.stdout.write(f"{outcomes:9}  outcomes joined\n")
         rows = scanned(dynamodb, options.from_suppressions, suppression_of)
         sys.stdout.write(f"{_all(rows, partial(suppression, store, rules)):9}  suppressions joined\n")
@@ -78,11 +78,13 @@ def restore(options: argparse.Namespace) -> int:
     return 0
 
 
-def outcome(store: Shelves, judge: Classify, restored: Outcome) -> None:
-    """Join a restored outcome with the one in use."""
+def outcome(store: Shelves, judge: Classify, rules: Policy, restored: Outcome) -> None:
+    """Join a restored outcome with the one in use, and settle what both say together: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
     stored = store.outcomes([restored.key]).get(restored.key)
-    driven(record(stored, facts, judge, look=restored.resolved), store)
+    joined = driven(record(stored, facts, judge, look=restored.resolved), store.answer)
+    for key, errand in plan({joined.key: joined}, {joined.key: facts}, judge, rules).errands.items():
+        driven(settle(errand, store.suppressions([key]).get(key), rules), store.answer)
 
 
 def suppression(store: Shelves, rules: Policy, restored: Suppression) -> None:
@@ -95,7 +97,7 @@ def suppression(store: Shelves, rules: Policy, restored: Suppression) -> None:
         decisions=tuple(_decisions(restored)),
         windows=restored.reverted,
     )
-    driven(settle(errand, store.suppressions([restored.key]).get(restored.key), rules), store)
+    driven(settle(errand, store.suppressions([restored.key]).get(restored.key), rules), store.answer)
 
 
 def _decisions(restored: Suppression) -> Iterator[Decision]:

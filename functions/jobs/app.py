@@ -37,11 +37,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if "Records" in event:
         return _worked(event)
     answer, told = front.answer(event, context, _desk())
-    said = {"method": told.method, "route": told.route, "status": told.status}
-    if told.fault:
-        logger.error("fault", extra=said | {"fault": told.fault})
-    else:
-        logger.info("answered", extra=said)
+    told.write(logger)
     return answer
 
 

@@ -26,9 +26,5 @@ _desk(), front.front()  # at start, where it costs nobody any time
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer one request. The log names the route and no path: addresses stand in paths."""
     answer, told = front.answer(event, context, _desk())
-    said = {"method": told.method, "route": told.route, "status": told.status}
-    if told.fault:
-        logger.error("fault", extra=said | {"fault": told.fault})
-    else:
-        logger.info("answered", extra=said)
+    told.write(logger)
     return answer

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 
 from aftersend import items
 from aftersend.ingest import ingest
-from aftersend.model import Act, Decision, Feedback, Reason, Reverted, Suppression
-from aftersend.reevaluate import driven
-from aftersend.steps import Errand, settle
+from aftersend.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason, Reverted, Suppression
+from aftersend.steps import Errand, driven, settle
 from aftersend.store import Store
 from local import restore
 from tests.engines import Engine
 from tests.support.oracle import differences, expected, scanned, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.strategies import SHORT, feedback, streaks
-from tests.support.words import ANN, START, bounce, classify, message, told
+from tests.support.words import ANN, START, bounce, classify, fact, message, told
 
 KEY = ANN, "*"
 
@@ -39,14 +38,14 @@ def _ingest(store: Any, facts: list[Feedback]) -> None:
 
 def _restore(lost: MemoryStore, store: Any) -> None:
     for item in list(lost.outcomes_table.values()):
-        restore.outcome(store, classify, items.outcome_of(item))
+        restore.outcome(store, classify, SHORT, items.outcome_of(item))
     for item in list(lost.suppressions_table.values()):
         restore.suppression(store, SHORT, items.suppression_of(item))
 
 
 def _decide(store: MemoryStore, *decisions: Decision, windows: tuple[Reverted, ...] = ()) -> None:
     errand = Errand(KEY, decisions=decisions, windows=windows, recount=True)
-    driven(settle(errand, store.suppressions([KEY]).get(KEY), SHORT), store)
+    driven(settle(errand, store.suppressions([KEY]).get(KEY), SHORT), store.answer)
 
 
 @given(feedback() | streaks(), st.data())
@@ -61,6 +60,15 @@ def test_what_either_of_them_knows_is_there_afterwards(facts: list[Feedback], da
     puts = store.puts
     _restore(lost, store)
     assert store.puts == puts, "a second time writes nothing"
+
+
+def test_what_is_in_use_vouches_for_what_is_in_the_backup() -> None:
+    forged = fact(Kind.COMPLAINED, 1, evidence=Evidence(forgeable=True))
+    lost, store = MemoryStore(), MemoryStore()
+    _ingest(lost, [forged])
+    _ingest(store, [fact(Kind.SENT)])
+    _restore(lost, store)
+    assert list(_row(store).causes) == [CauseKind.COMPLAINT]
 
 
 def _row(store: MemoryStore) -> Suppression:

@@ -15,8 +15,7 @@ from aftersend.errors import ConfigurationError
 from aftersend.ingest import ingest
 from aftersend.model import Act, Context, Decision, Evidence, Feedback, Kind, Suppression
 from aftersend.policy import Policy
-from aftersend.reevaluate import driven
-from aftersend.steps import Errand, settle
+from aftersend.steps import Errand, driven, settle
 from aftersend.suppression import active, review
 from aftersend.words import CauseKind
 from tests.engines import ROOT
@@ -122,7 +121,9 @@ def _told(day: int, said: str) -> Feedback:
 def _decide(day: int, said: str, store: MemoryStore, rules: Policy) -> None:
     key = ANN, "*"
     release = Decision(at=START + timedelta(days=day), by="a", act=Act.RELEASED, force="force" in said)
-    driven(settle(Errand(key, decisions=(release,), recount=True), store.suppressions([key]).get(key), rules), store)
+    driven(
+        settle(Errand(key, decisions=(release,), recount=True), store.suppressions([key]).get(key), rules), store.answer
+    )
 
 
 def _held(row: Suppression, day: int) -> Iterator[str]:

@@ -23,7 +23,7 @@ from aftersend.model import Feedback, Key, Outcome, Suppression
 from aftersend.parsers import read
 from aftersend.policy import Policy
 from aftersend.ports import Ports, Report, Store
-from aftersend.steps import Answer, Refused, Request, record, settle
+from aftersend.steps import Answer, Refused, Request, driven, record, settle
 from aftersend.unqualified import deserves_a_rule
 
 __all__ = ["Ports", "Report", "ingest"]
@@ -212,11 +212,10 @@ def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceErr
 
 def _drive(steps: Generator[Request, Answer, _T], store: Store) -> tuple[_T, int]:
     """Carry out every step; the result, and how many writes were refused on the way."""
-    answer: Answer = None
-    refusals = 0
-    try:
-        while True:
-            answer = store.answer(steps.send(answer))
-            refusals += isinstance(answer, Refused)
-    except StopIteration as end:
-        return end.value, refusals
+    answers: list[Answer] = []
+
+    def answered(request: Request) -> Answer:
+        answers.append(store.answer(request))
+        return answers[-1]
+
+    return driven(steps, answered), sum(isinstance(each, Refused) for each in answers)

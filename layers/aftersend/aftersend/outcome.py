@@ -11,6 +11,7 @@ bounce end in the same state, and so does everything that comes twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from aftersend.facts import BOUNDS, contexts, union
@@ -84,8 +85,6 @@ def fold(
         by_kind.setdefault(fact.kind, []).append(fact)
     complaint = _standing_complaint(by_kind)
     speaker, verdict = _speaker(facts, complaint, classify)
-    arrived = by_kind.get(Kind.DELIVERED) or [fact for fact in facts if _proves_delivery(fact)]
-    opened, clicked = by_kind.get(Kind.OPENED, []), by_kind.get(Kind.CLICKED, [])
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
     status = Status.DELIVERED if _is_withdrawn(speaker, complaint) else RANKS[speaker.kind][1]
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
@@ -100,14 +99,14 @@ def fold(
         decided_by=speaker.id,
         first_at=facts[0].occurred_at,
         last_at=facts[-1].occurred_at,
-        delivered_at=arrived[0].occurred_at if arrived else None,
+        delivered_at=_arrival(facts, by_kind),
         bounced_at=bounced[-1].occurred_at if bounced else None,
         complained_at=complaint.occurred_at if complaint else None,
-        opened_at=opened[0].occurred_at if opened else None,
-        clicked_at=clicked[0].occurred_at if clicked else None,
+        opened_at=_first(by_kind.get(Kind.OPENED)),
+        clicked_at=_first(by_kind.get(Kind.CLICKED)),
         engaged_at=engaged[-1].occurred_at if engaged else None,
-        opens=len(opened),
-        clicks=len(clicked),
+        opens=len(by_kind.get(Kind.OPENED, ())),
+        clicks=len(by_kind.get(Kind.CLICKED, ())),
         attempts=_attempts(facts, by_kind),
         auto_replied=Kind.AUTO_REPLIED in by_kind,
         review=None if looked_at else _review(speaker, status, verdict, engaged),
@@ -115,6 +114,15 @@ def fold(
         resolved=resolved,
         version=version,
     )
+
+
+def _first(facts: Sequence[Feedback] | None) -> datetime | None:
+    return facts[0].occurred_at if facts else None
+
+
+def _arrival(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> datetime | None:
+    """When it was delivered, or first seen to have been."""
+    return _first(by_kind.get(Kind.DELIVERED) or [fact for fact in facts if _proves_delivery(fact)])
 
 
 def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:

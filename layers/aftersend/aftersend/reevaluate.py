@@ -25,7 +25,18 @@ from aftersend.errors import ContentionExhausted
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.outcome import Classify, absorb
 from aftersend.policy import Policy
-from aftersend.steps import MAX_TRIES, Answer, Errand, Put, ReadOutcomes, ReadSuppression, Refused, Request, settle
+from aftersend.steps import (
+    MAX_TRIES,
+    Answer,
+    Errand,
+    Put,
+    ReadOutcomes,
+    ReadSuppression,
+    Refused,
+    Request,
+    driven,
+    settle,
+)
 from aftersend.suppression import active
 from aftersend.walk import Page
 
@@ -127,14 +138,14 @@ def reevaluated(recipient: str, ports: Ports, *, dry_run: bool = False) -> Chang
     outcomes = _outcomes(store.answer(ReadOutcomes(recipient)))
     refolded = []
     for outcome in outcomes:
-        after = driven(_refold(outcome, ports.classify), store)
+        after = driven(_refold(outcome, ports.classify), store.answer)
         _note_outcome(outcome, after, ports.digest_key, changes)
         refolded += [after] if after else []
     before = {each.key: each for each in ports.rows.suppressions_of(recipient)}
     claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
     for key in sorted({(recipient, "*"), *before, *claimed}):
         errand = Errand(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
-        settled = driven(settle(errand, before.get(key), ports.policy), store)
+        settled = driven(settle(errand, before.get(key), ports.policy), store.answer)
         _note_suppression(before.get(key), settled, ports, changes)
     return changes
 
@@ -182,17 +193,6 @@ class _Pretence:
             case ReadSuppression(key):
                 return self._suppressions.get(key) or self._store.answer(request)
         return None
-
-
-def driven(steps: Generator[Request, Answer, _T], store: Store) -> _T:
-    """Carry out every step; the result."""
-    answer: Answer = None
-    try:
-        while True:
-            answer = store.answer(steps.send(answer))
-    except StopIteration as end:
-        result: _T = end.value
-        return result
 
 
 def _outcomes(answer: Answer) -> list[Outcome]:

@@ -13,6 +13,7 @@ A generator yields one request and is sent its answer:
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,8 +55,21 @@ class ReadOutcomes(Struct, frozen=True):
     recipient: str
 
 
+_T = TypeVar("_T")
+
 Request = Put | ReadSuppression | ReadOutcomes
 Answer = None | Refused | Suppression | list[Outcome]
+
+
+def driven(steps: Generator[Request, Answer, _T], answer: Callable[[Request], Answer]) -> _T:
+    """Carry out every step; the result. `answer` is a store's, or something that listens to it."""
+    given: Answer = None
+    try:
+        while True:
+            given = answer(steps.send(given))
+    except StopIteration as end:
+        result: _T = end.value
+        return result
 
 
 def record(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -47,6 +48,14 @@ class Told(Struct):
     route: str = ""  # the rule, such as /suppressions/<recipient>
     status: int = 0
     fault: list[str] = field(default_factory=list)  # where an unexpected error came from
+
+    def write(self, logger: Logger) -> None:
+        """The line of the log."""
+        said = {"method": self.method, "route": self.route, "status": self.status}
+        if self.fault:
+            logger.error("fault", extra=said | {"fault": self.fault})
+        else:
+            logger.info("answered", extra=said)
 
 
 class Front(APIGatewayHttpResolver):

@@ -15,7 +15,7 @@ from aftersend.api.problems import Problem
 from aftersend.causes import Claim
 from aftersend.errors import VersionMoved
 from aftersend.model import Act, Cause, CauseKind, Decision, Key, Mark, Suppression
-from aftersend.steps import Answer, Errand, Refused, Request, settle
+from aftersend.steps import Answer, Errand, Refused, Request, driven, settle
 from aftersend.suppression import active
 from aftersend.times import UNKNOWN
 
@@ -87,15 +87,14 @@ def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> 
 
 def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = False) -> _T:
     """Carry out every step. `alone` refuses to go on where somebody else has written meanwhile."""
-    answer: Answer = None
-    try:
-        while True:
-            answer = desk.store.answer(steps.send(answer))
-            if alone and isinstance(answer, Refused):
-                raise VersionMoved(answer.current.version if answer.current else 0)
-    except StopIteration as end:
-        done: _T = end.value
-        return done
+
+    def answered(request: Request) -> Answer:
+        answer = desk.store.answer(request)
+        if alone and isinstance(answer, Refused):
+            raise VersionMoved(answer.current.version if answer.current else 0)
+        return answer
+
+    return driven(steps, answered)
 
 
 def _expect(stored: Suppression | None, expected: Expected) -> int | None:

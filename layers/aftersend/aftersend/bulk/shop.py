@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ from aftersend.lookups import Page
 from aftersend.model import Key, Reverted, Suppression
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.steps import MAX_TRIES, Answer, Errand, Request, settle
+from aftersend.steps import MAX_TRIES, Answer, Errand, Request, driven, settle
 
 CHUNK = 100  # keys read at once
 
@@ -88,20 +88,9 @@ def written(key: Key, known: Suppression | None, wanted: Wanted[_T], shop: Shop)
         if errand is None:
             return said
         try:
-            driven(settle(errand, known, shop.policy), shop.store)
+            driven(settle(errand, known, shop.policy), shop.store.answer)
         except VersionMoved:
             known = shop.store.suppressions([key]).get(key)
         else:
             return said
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
-
-
-def driven(steps: Generator[Request, Answer, _T], store: Store) -> _T:
-    """Carry out every step; the result."""
-    answer: Answer = None
-    try:
-        while True:
-            answer = store.answer(steps.send(answer))
-    except StopIteration as end:
-        result: _T = end.value
-        return result
