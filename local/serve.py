@@ -120,8 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             request = Request(self.command, self.path, dict(self.headers.items()), body)
             response, done = self.server.site.answer(request, self.server.host)
-        self._write(response)
+        # Said before it is sent: who has the answer finds the line there.
         self._tell(response.status, done)
+        self._write(response)
 
     def _refused(self) -> Response | None:
         """A body is taken whose length is told, as from API Gateway, and that is not too large."""
