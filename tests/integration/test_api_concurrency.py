@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from threading import Barrier
 from typing import Any, Final
+
+import pytest
 
 from aftersend.api import writes
 from aftersend.api.desk import Desk, now
@@ -55,9 +57,14 @@ def stored(used: Desk) -> Suppression:
     return used.store.suppressions([KEY])[KEY]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _source() -> Iterator[None]:
+    with told():  # here and not in threads, which would put back what others had put there
+        yield
+
+
 def evidence(used: Desk, *days: float) -> None:
-    with told():
-        report = ingest([message([bounce(day, "hard", f"told:{day}")], str(day)) for day in days], ports(used.store))
+    report = ingest([message([bounce(day, "hard", f"told:{day}")], str(day)) for day in days], ports(used.store))
     assert not report.failed
 
 
@@ -110,18 +117,16 @@ def test_people_and_sources_do_not_overwrite_each_other(concurrent_engine: Engin
 def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> None:
     used = desk_on(concurrent_engine)
     key = (ANN, "told:1")
-    with told():
-        ingest([message([bounce(1, "unclear")])], ports(used.store))
+    ingest([message([bounce(1, "unclear")])], ports(used.store))
     read = used.store.outcomes([key])[key]
     look = Decision(at=now(), by="agnes", act=Act.RESOLVED)
 
     def more(day: float) -> None:
         ingest([message([bounce(day, "unclear")])], ports(used.store))
 
-    with told():
-        at_once(
-            lambda: writes.run(record(read, [], classify, look=look), used),
-            *[lambda day=day: more(day) for day in (2, 3, 4)],
-        )
+    at_once(
+        lambda: writes.run(record(read, [], classify, look=look), used),
+        *[lambda day=day: more(day) for day in (2, 3, 4)],
+    )
     after = used.store.outcomes([key])[key]
     assert (len(after.feedback), after.resolved) == (4, look)
