@@ -216,7 +216,7 @@ _FATES: Final = {"Bounce": 0.0, "DeliveryDelay": 0.0, "Complaint": 0.052, "Open"
 def mix(count: int, seed: int, kind: str = "") -> list[bytes]:
     """`count` distinct bodies of all kinds or of one, shuffled; another seed gives entirely other ones."""
     rng, bodies, fate = random.Random(seed), list[bytes](), _FATES.get(kind)
-    wanted = f'Type\\":\\"{kind}'.encode()
+    wanted = f'Type\\":\\"{kind}\\"'.encode() if kind else b"Type"
     for number in itertools.count():
         bodies += [body for _, body in Message(number, rng, fate).events(4) if wanted in body]
         if len(bodies) >= count:

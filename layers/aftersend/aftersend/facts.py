@@ -55,7 +55,8 @@ def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedba
     for fact in new:
         bare = fact if fact.context is None else replace(fact, context=None)
         known[fact.id] = join(known[fact.id], bare) if fact.id in known else bare
-    return _bounded(sorted(known.values(), key=_order))
+    facts = list(known.values())
+    return _bounded(sorted(facts, key=_order)) if len(facts) > 1 else (_whole(facts[0]),)
 
 
 def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
@@ -104,8 +105,6 @@ def _order(fact: Feedback) -> tuple[object, str]:
 
 def _bounded(facts: list[Feedback]) -> tuple[Feedback, ...]:
     """The facts that stay, each as whole as its place allows."""
-    if len(facts) == 1:
-        return (_whole(facts[0]),)
     groups: dict[Kind | None, list[Feedback]] = {}
     for fact in facts:
         groups.setdefault(_group(fact), []).append(fact)

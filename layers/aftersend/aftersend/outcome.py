@@ -40,6 +40,8 @@ RANKS: Final[dict[Kind, tuple[int, Status]]] = {
     Kind.BOUNCED: (5, Status.BOUNCED),
     Kind.COMPLAINED: (_COMPLAINT, Status.COMPLAINED),
 }
+# What nobody can say of a message that has not arrived.
+_PROOFS: Final = frozenset(kind for kind, (rank, _) in RANKS.items() if rank == _DELIVERY) | {Kind.COMPLAINED}
 ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED})
 # The provider's own documents ask for a person's look at these (Amazon SES, handling of transient bounces).
 _CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
@@ -61,10 +63,10 @@ def absorb(
     before = stored.feedback if stored else ()
     context = contexts(stored.context if stored else Context(), new)
     facts = union(before, new)
-    looks = [each for each in (stored.resolved if stored else None, look) if each is not None]
-    resolved = max(looks, key=lambda each: each.order, default=None)
     if stored is None:
-        return fold(facts, context, classify, resolved=resolved)
+        return fold(facts, context, classify, resolved=look)
+    looks = [each for each in (stored.resolved, look) if each is not None]
+    resolved = max(looks, key=lambda each: each.order, default=None)
     if not afresh and facts == before and context == stored.context and resolved == stored.resolved:
         return stored
     outcome = fold(facts, context, classify, resolved=resolved, version=stored.version)
@@ -83,12 +85,16 @@ def fold(
     by_kind: dict[Kind, list[Feedback]] = {}
     for fact in facts:
         by_kind.setdefault(fact.kind, []).append(fact)
+    told = by_kind.get
+    opened, clicked, bounced = told(Kind.OPENED), told(Kind.CLICKED), told(Kind.BOUNCED)
     complaint = _standing_complaint(by_kind)
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
-    status = Status.DELIVERED if _is_withdrawn(speaker, complaint) else RANKS[speaker.kind][1]
+    withdrawn = complaint is None and speaker.kind is Kind.COMPLAINED
+    status = Status.DELIVERED if withdrawn else RANKS[speaker.kind][1]
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
-    bounced = [speaker] if status is Status.BOUNCED else by_kind.get(Kind.BOUNCED, [])
+    if status is Status.BOUNCED:
+        bounced = [speaker]
     return Outcome(
         message=speaker.message,
         recipient=speaker.recipient,
@@ -99,30 +105,29 @@ def fold(
         decided_by=speaker.id,
         first_at=facts[0].occurred_at,
         last_at=facts[-1].occurred_at,
-        delivered_at=_arrival(facts, by_kind),
+        delivered_at=_arrival(facts, told(Kind.DELIVERED)),
         bounced_at=bounced[-1].occurred_at if bounced else None,
         complained_at=complaint.occurred_at if complaint else None,
-        opened_at=_first(by_kind.get(Kind.OPENED)),
-        clicked_at=_first(by_kind.get(Kind.CLICKED)),
+        opened_at=opened[0].occurred_at if opened else None,
+        clicked_at=clicked[0].occurred_at if clicked else None,
         engaged_at=engaged[-1].occurred_at if engaged else None,
-        opens=len(by_kind.get(Kind.OPENED, ())),
-        clicks=len(by_kind.get(Kind.CLICKED, ())),
+        opens=len(opened) if opened else 0,
+        clicks=len(clicked) if clicked else 0,
         attempts=_attempts(facts, by_kind),
         auto_replied=Kind.AUTO_REPLIED in by_kind,
-        review=None if looked_at else _review(speaker, status, verdict, engaged),
+        review=_review(speaker, status, verdict, engaged) if verdict and not looked_at else None,
         saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
         version=version,
     )
 
 
-def _first(facts: Sequence[Feedback] | None) -> datetime | None:
-    return facts[0].occurred_at if facts else None
-
-
-def _arrival(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> datetime | None:
+def _arrival(facts: tuple[Feedback, ...], delivered: list[Feedback] | None) -> datetime | None:
     """When it was delivered, or first seen to have been."""
-    return _first(by_kind.get(Kind.DELIVERED) or [fact for fact in facts if _proves_delivery(fact)])
+    for fact in delivered or facts:
+        if fact.kind in _PROOFS:
+            return fact.occurred_at
+    return None
 
 
 def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
@@ -136,30 +141,23 @@ def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
     return complaints[-1]
 
 
-def _is_withdrawn(fact: Feedback, complaint: Feedback | None) -> bool:
-    return fact.kind is Kind.COMPLAINED and complaint is None
-
-
-def _proves_delivery(fact: Feedback) -> bool:
-    return RANKS[fact.kind][0] == _DELIVERY or fact.kind is Kind.COMPLAINED
-
-
 def _speaker(
     facts: tuple[Feedback, ...], complaint: Feedback | None, classify: Classify
 ) -> tuple[Feedback, Verdict | None]:
     """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins."""
     best, best_rank, best_verdict = facts[0], -2, None
     for fact in facts:
-        rank, verdict = RANKS[fact.kind][0], None
-        if rank == _COMPLAINT and complaint is None:
-            rank = _DELIVERY
-        elif fact.kind is Kind.BOUNCED:
+        kind, verdict = fact.kind, None
+        rank = RANKS[kind][0]
+        if kind is Kind.BOUNCED:
             verdict = classify(fact)
             if verdict is not None and verdict.klass is Class.HARD:
                 rank = _HARD_BOUNCE
+        elif kind is Kind.COMPLAINED and complaint is None:
+            rank = _DELIVERY
         if rank >= best_rank:
             best, best_rank, best_verdict = fact, rank, verdict
-    if best_verdict is None and not _is_withdrawn(best, complaint):
+    if best_verdict is None and (complaint is not None or best.kind is not Kind.COMPLAINED):
         best_verdict = classify(best)
     return best, best_verdict
 
@@ -169,7 +167,10 @@ def _attempts(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) 
 
     A number counts alone: an attempt that was told as deferred and, by another path, as the end is still one attempt.
     """
-    numbered = max((fact.evidence.attempt or 0 for fact in facts if fact.evidence is not None), default=0)
+    numbered = 0
+    for fact in facts:
+        if (evidence := fact.evidence) is not None and (attempt := evidence.attempt) and attempt > numbered:
+            numbered = attempt
     ended = Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind
     return numbered or len(by_kind.get(Kind.DEFERRED, ())) + ended
 
@@ -178,9 +179,9 @@ def _saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
     return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
 
 
-def _review(speaker: Feedback, status: Status, verdict: Verdict | None, engaged: list[Feedback]) -> str | None:
+def _review(speaker: Feedback, status: Status, verdict: Verdict, engaged: list[Feedback]) -> str | None:
     """Why a person should look at this outcome, or None."""
-    if verdict is None or status not in (Status.BOUNCED, Status.REJECTED):
+    if status not in (Status.BOUNCED, Status.REJECTED):
         return None
     if verdict.klass is Class.UNDETERMINED:
         return "undetermined"

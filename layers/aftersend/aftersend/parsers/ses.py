@@ -67,7 +67,8 @@ def _bounce(event: body.Event, facts: Facts) -> Iterator[Feedback]:
     bounce = event.bounce or body.Bounce()
     word = f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}"
     at = facts.time(bounce.timestamp)
-    for recipient, derived in facts.named(bounce.bounced_recipients):
+    named, derived = facts.named(bounce.bounced_recipients)
+    for recipient in named:
         code, status, text = reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
@@ -107,8 +108,8 @@ def _complaint(event: body.Event, facts: Facts) -> Iterator[Feedback]:
     if complaint.complaint_sub_type:  # on a suppression list: SES did not even try, so nobody complained now
         kind, detail = Kind.REJECTED, complaint.complaint_sub_type
     at = facts.time(complaint.timestamp)
-    named = facts.named(complaint.complained_recipients)
-    for recipient, derived in named:
+    named, derived = facts.named(complaint.complained_recipients)
+    for recipient in named:
         evidence = Evidence(
             word=cut(f"Complaint/{detail}" if detail else "Complaint", 64),
             event_id=cut_or_none(complaint.feedback_id, 80),
@@ -126,26 +127,27 @@ _COMPLAINTS: Final = {
 }
 
 
-def _delivery(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def _delivery(event: body.Event, facts: Facts) -> list[Feedback]:
     delivery = event.delivery or body.Delivery()
     at = facts.time(delivery.timestamp)
     code, status, text = reply(delivery.smtp_response)
-    for recipient, derived in facts.named(body.recipients(delivery.recipients)):
-        evidence = Evidence(
-            code=code,
-            status=status,
-            text=text,
-            remote_mta=_host(delivery.remote_mta_ip),
-            reporting_mta=_host(delivery.reporting_mta),
-            derived=derived,
-        )
-        yield facts.about(recipient.email_address, Kind.DELIVERED, at, evidence)
+    named = [each for each in delivery.recipients or () if each]
+    evidence = Evidence(
+        code=code,
+        status=status,
+        text=text,
+        remote_mta=_host(delivery.remote_mta_ip),
+        reporting_mta=_host(delivery.reporting_mta),
+        derived=not named,
+    )
+    return [facts.about(each, Kind.DELIVERED, at, evidence) for each in named or facts.destinations]
 
 
 def _delay(event: body.Event, facts: Facts) -> Iterator[Feedback]:
     delay = event.delivery_delay or body.Delay()
     at = facts.time(delay.timestamp)
-    for recipient, derived in facts.named(delay.delayed_recipients):
+    named, derived = facts.named(delay.delayed_recipients)
+    for recipient in named:
         code, status, text = reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
@@ -158,46 +160,48 @@ def _delay(event: body.Event, facts: Facts) -> Iterator[Feedback]:
         yield facts.about(recipient.email_address, Kind.DEFERRED, at, evidence)
 
 
-def _send(_event: body.Event, facts: Facts) -> Iterator[Feedback]:
-    yield from facts.everyone(Kind.SENT, None)
+def _send(_event: body.Event, facts: Facts) -> list[Feedback]:
+    return facts.everyone(Kind.SENT)
 
 
-def _reject(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def _reject(event: body.Event, facts: Facts) -> list[Feedback]:
     reason = (event.reject.reason if event.reject else None) or "unknown"
-    yield from facts.everyone(Kind.REJECTED, Evidence(word=cut(f"Reject/{reason}", 64)))
+    return facts.everyone(Kind.REJECTED, Evidence(word=cut(f"Reject/{reason}", 64)))
 
 
-def _rendering_failure(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def _rendering_failure(event: body.Event, facts: Facts) -> list[Feedback]:
     failure = event.failure or body.Failure()
     text = cut_or_none(failure.error_message, 1024)
-    yield from facts.everyone(Kind.REJECTED, Evidence(word="RenderingFailure", text=text))
+    return facts.everyone(Kind.REJECTED, Evidence(word="RenderingFailure", text=text))
 
 
-def _open(event: body.Event, facts: Facts) -> Iterable[Feedback]:
+def _open(event: body.Event, facts: Facts) -> list[Feedback]:
     return _seen(Kind.OPENED, event.open, facts)
 
 
-def _click(event: body.Event, facts: Facts) -> Iterable[Feedback]:
+def _click(event: body.Event, facts: Facts) -> list[Feedback]:
     return _seen(Kind.CLICKED, event.click, facts)
 
 
-def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> Iterator[Feedback]:
+def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> list[Feedback]:
     seen = seen or body.Seen()
-    if facts.only_destination is None:
-        return
-    agent = cut_or_none(seen.user_agent, 256)
+    if len(facts.destinations) != 1:
+        return []
+    agent, machine = _agent(seen.user_agent)
     engagement = Engagement(
         ip=cut_or_none(seen.ip_address, 45),
         user_agent=agent,
         link=cut_or_none(seen.link, 512),
-        machine=agent is not None and _machine(agent),
+        machine=machine,
     )
-    yield facts.about(facts.only_destination, kind, facts.time(seen.timestamp), engagement=engagement)
+    return [facts.about(facts.destinations[0], kind, facts.time(seen.timestamp), None, engagement)]
 
 
 @lru_cache(maxsize=1024)
-def _machine(agent: str) -> bool:
-    return agent in _MACHINES or any(name in agent for name in _PROXIES)
+def _agent(reported: str | None) -> tuple[str | None, bool]:
+    """Who fetched, and whether that was a machine."""
+    agent = cut_or_none(reported, 256)
+    return agent, agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES))
 
 
 # Apple's mail privacy proxies send this and nothing more; the others name themselves.
@@ -213,8 +217,8 @@ _PROXIES: Final = (
 )
 
 
-def _unknown(event: body.Event, facts: Facts) -> Iterator[Feedback]:
-    yield from facts.everyone(Kind.UNKNOWN, Evidence(word=cut(event.type, 64)))
+def _unknown(event: body.Event, facts: Facts) -> list[Feedback]:
+    return facts.everyone(Kind.UNKNOWN, Evidence(word=cut(event.type, 64)))
 
 
 @lru_cache(maxsize=1024)

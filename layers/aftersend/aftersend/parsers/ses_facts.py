@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -17,19 +16,26 @@ from aftersend.times import UNKNOWN, instant
 # Headers that mailing software adds by itself: they identify nothing.
 _NOT_CUSTOM: Final = ("x-ses-", "x-mailer", "x-priority", "x-msmail", "x-mimeole", "x-originating", "x-received")
 _SES_MESSAGE_ID: Final = "amazonses.com>"  # says no more than the key does
+# Tags that SES adds by itself: these to every message, and others of the same prefix.
+_SES_TAGS: Final = frozenset(
+    f"ses:{name}"
+    for name in ("caller-identity", "configuration-set", "from-domain", "operation", "outgoing-ip", "source-ip")
+)
 _MAX_CUSTOM: Final = 16
 
 
 class Facts:
     """Makes feedback about one message."""
 
+    __slots__ = ("_context", "_message", "_sent_at", "destinations")
+
     def __init__(self, mail: body.Mail) -> None:
         if not mail.message_id:
             raise MalformedFeedback("ses", "mail.messageId is empty")
-        self._mail = mail
         self._message = "ses:" + cut(mail.message_id, 200)
         self._context = _context(mail)
-        self._destinations = _distinct(mail.destination or ())
+        self.destinations = _distinct(mail.destination or [])  # as SES spells them
+        self._sent_at = mail.timestamp
 
     def about(
         self,
@@ -37,8 +43,8 @@ class Facts:
         kind: Kind,
         at: datetime,
         evidence: Evidence | None = None,
-        *,
         engagement: Engagement | None = None,
+        *,
         scope: str | None = None,
     ) -> Feedback:
         """One fact about the recipient that SES spells `recipient`."""
@@ -49,39 +55,33 @@ class Facts:
             message=self._message,
             recipient=canonical,
             occurred_at=at,
-            received_as=None if canonical == f"email:{recipient}" else cut(recipient, address.MAX_BYTES),
+            received_as=None if canonical == "email:" + recipient else cut(recipient, address.MAX_BYTES),
             scope=scope,
             evidence=evidence,
             engagement=engagement,
             context=self._context,
         )
 
-    def everyone(self, kind: Kind, evidence: Evidence | None) -> Iterator[Feedback]:
+    def everyone(self, kind: Kind, evidence: Evidence | None = None) -> list[Feedback]:
         """One fact about each destination, at the time of sending: for events that have no time of their own."""
         at = self.time(None)
-        for recipient in self._destinations:
-            yield self.about(recipient, kind, at, evidence)
+        return [self.about(recipient, kind, at, evidence) for recipient in self.destinations]
 
-    def named(self, recipients: list[body.Recipient] | None) -> list[tuple[body.Recipient, bool]]:
-        """The recipients an event names, or all destinations, marked as derived, where it names none."""
-        named = [(recipient, False) for recipient in recipients or () if recipient.email_address]
-        return named or [(body.Recipient(email_address=each), True) for each in self._destinations]
+    def named(self, recipients: list[body.Recipient] | None) -> tuple[list[body.Recipient], bool]:
+        """The recipients an event names; or all destinations, and that they are derived, where it names none."""
+        named = [each for each in recipients or () if each.email_address]
+        return (named, False) if named else (body.recipients(self.destinations), True)
 
     def time(self, own: str | None) -> datetime:
         """The event's own time, else the message's; raises ValueError where it is no time."""
-        text = own or self._mail.timestamp
+        text = own or self._sent_at
         return instant(text) if text else UNKNOWN
 
-    @property
-    def only_destination(self) -> str | None:
-        """The one recipient of the message, where it had one."""
-        return self._destinations[0] if len(self._destinations) == 1 else None
 
-
-def _distinct(destinations: Sequence[str]) -> list[str]:
+def _distinct(destinations: list[str]) -> list[str]:
     """Each recipient once, in its first spelling."""
     if len(destinations) == 1 and destinations[0]:
-        return list(destinations)
+        return destinations
     spellings: dict[str, str] = {}
     for each in destinations:
         if each:
@@ -89,14 +89,17 @@ def _distinct(destinations: Sequence[str]) -> list[str]:
     return list(spellings.values())
 
 
-def _context(mail: body.Mail) -> Context | None:
+def _context(mail: body.Mail) -> Context:
     """What the sender said of the message: tags and headers of their own."""
-    tags, headers = mail.tags or {}, mail.headers or ()
-    found = {name: cut(values[0], 128) for tag, values in tags.items() if (name := _tag_name(tag)) and values}
-    for header in headers:
-        if (name := _header_name(header.name)) and header.value and not header.value.endswith(_SES_MESSAGE_ID):
-            found.setdefault(name, cut(header.value.strip(), 128))
-    found = {name: value for name, value in found.items() if value}
+    found: dict[str, str] = {}
+    for tag, values in (mail.tags or {}).items():
+        if tag not in _SES_TAGS and values and values[0] and (name := _tag_name(tag)):
+            found[name] = cut(values[0], 128)
+    for header in mail.headers or ():
+        if name := _header_name(header.name):
+            value = (header.value or "").strip()
+            if value and not value.endswith(_SES_MESSAGE_ID):
+                found.setdefault(name, cut(value, 128))
     if len(found) > _MAX_CUSTOM:
         found = dict(sorted(found.items())[:_MAX_CUSTOM])
     subject = mail.common_headers.subject if mail.common_headers else None
@@ -112,7 +115,7 @@ def _sender(source: str) -> str:
 
 @lru_cache(maxsize=256)
 def _tag_name(name: str) -> str:
-    """The name of a tag that the sender gave, or nothing for those that SES adds by itself."""
+    """The name of a tag that the sender gave, or nothing for those of SES."""
     return "" if name.startswith("ses:") else cut(name, 64)
 
 
