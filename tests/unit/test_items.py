@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,9 @@ from tests.support.words import ANN, START, bounce, classify, fact
 def test_outcomes_are_read_as_they_were_written(told: list[Feedback]) -> None:
     outcome = absorb(None, [each for each in told if each.key == told[0].key], classify)
     item = items.outcome_item(outcome, RETENTION)
-    assert items.outcome_of(json.loads(json.dumps(item))) == outcome
+    assert items.outcome_of(item) == outcome
+    on_the_wire = json.loads(msgspec.json.encode(item))
+    assert items.outcome_of(on_the_wire) == outcome
 
 
 @given(full_evidence(), ways, hostile)

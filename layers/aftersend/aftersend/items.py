@@ -1,7 +1,7 @@
 """Outcomes and suppressions as DynamoDB items and back. Pure: the shapes of the tables, and nothing of the client.
 
 Derived fields are native attributes, readable in the console and filterable in streams. The set of facts is one JSON
-string attribute, without what the item's keys say already. Times are ISO-8601 strings with milliseconds.
+attribute, without what the item's keys say already (`packing`). Times are ISO-8601 strings with milliseconds.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from aftersend.model import (
     Suppression,
     Verdict,
 )
+from aftersend.packing import packed, size, unpacked
 from aftersend.suppression import lapses_at, review
 from aftersend.times import UNKNOWN, instant, iso
 
@@ -87,7 +88,6 @@ def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
     item = outcome_key(outcome.key)
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
-    item["feedback"] = {"S": _encode([_stored(fact) for fact in outcome.feedback]).decode()}
     item["version"] = {"N": str(outcome.version)}
     for name in _TIMES:
         if (moment := getattr(outcome, name)) is not None:
@@ -108,7 +108,10 @@ def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
         item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
     if outcome.last_at > UNKNOWN:
         item["expires_at"] = _epoch(outcome.last_at + retention)
-    return item | _context_item(outcome.context)
+    item |= _context_item(outcome.context)
+    facts = _encode([_stored(fact) for fact in outcome.feedback])
+    item["feedback"] = packed(facts, size(item) + len("feedback"))
+    return item
 
 
 def outcome_of(item: Item) -> Outcome:
@@ -119,7 +122,7 @@ def outcome_of(item: Item) -> Outcome:
     return Outcome(
         message=message,
         recipient=recipient,
-        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(item["feedback"]["S"])),
+        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(unpacked(item["feedback"]))),
         context=_context_of(item),
         status=Status(item["status"]["S"]),
         verdict=_verdict_of(item) if "rule" in item else None,

@@ -1,8 +1,8 @@
 """Services that speak JSON: every operation is a POST of its keyword arguments, every answer an object.
 
 Attributes of DynamoDB stay as they are on the wire, `{"S": "text"}`, which is how boto3's low-level client has them.
-Only binary ones differ: bytes are sent as they must be, but come back as the base64 text that the wire has. No table
-of ours holds any. Sources: AWS JSON 1.0 and 1.1 protocols (Smithy); DynamoDB developer guide, "Low-level API".
+Only binary ones differ: bytes are sent as they must be, but come back as the base64 text that the wire has.
+Sources: AWS JSON 1.0 and 1.1 protocols (Smithy); DynamoDB developer guide, "Low-level API".
 """
 
 from __future__ import annotations

@@ -1,0 +1,75 @@
+"""Facts are packed where that saves a write unit, and nowhere else; what has been packed is read for ever."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftersend import items, packing
+from aftersend.model import Engagement, Kind
+from aftersend.outcome import absorb
+from tests.support.ports import RETENTION
+from tests.support.words import START, classify, fact
+
+FACTS: Final = b'[{"source":"ses","kind":"delivered","at":"2026-03-02T10:00:01.640000Z","id":"521b57838865cbc6585a"}]'
+# What was packed when this was written. If it cannot be read any more, neither can the tables of any user.
+STORED: Final = "ePm9Qoe+iybNDgNjXQOjEEMDKwMgMtQzMzEwQDLM1MgwydTcwtjCwsw0OSnZzNTCNFGpNhYAnfgapw=="
+
+
+def _incompressible(length: int) -> bytes:
+    return bytes(33 + (number * number * 7919 + number // 3) % 90 for number in range(length)).replace(b'"', b"'")
+
+
+def test_what_fits_one_unit_is_left_readable() -> None:
+    assert packing.packed(FACTS, packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
+
+
+def test_what_passes_a_unit_is_packed() -> None:
+    [(kind, small)] = packing.packed(FACTS, packing.UNIT - len(FACTS) + 1).items()
+    assert kind == "B"
+    assert len(small) < len(FACTS)
+    assert packing.unpacked({"B": small}) == FACTS
+
+
+def test_what_would_save_nothing_is_left_readable() -> None:
+    assert packing.packed(FACTS, 2 * packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=3000), st.integers(0, 5000))
+def test_what_is_packed_comes_back_in_every_form_that_clients_have(text: str, beside: int) -> None:
+    attribute = packing.packed(text.encode(), beside)
+    plain = packing.unpacked(attribute)
+    assert (plain if isinstance(plain, str) else plain.decode()) == text
+    if "B" in attribute:
+        wire = {"B": b64encode(attribute["B"]).decode()}
+        assert packing.unpacked(wire) == plain
+
+
+def test_what_was_packed_long_ago_is_read() -> None:
+    assert packing.unpacked({"B": b64decode(STORED)}) == FACTS
+    assert packing.unpacked({"B": STORED}) == FACTS
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_a_dozen_facts_cost_one_write_unit(count: int) -> None:
+    """Design §10: "flat in the number of feedback per message"."""
+    seen = [
+        fact(
+            Kind.CLICKED if number % 2 else Kind.OPENED,
+            number / 24,
+            engagement=Engagement(
+                ip=f"203.0.113.{number}",
+                user_agent="Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/141.0.0.0",
+                link=f"https://shop.example.com/spring?item={number * 7919}",
+            ),
+        )
+        for number in range(count)
+    ]
+    outcome = absorb(None, seen, classify)
+    assert outcome.last_at == START + timedelta(hours=count - 1)
+    assert packing.size(items.outcome_item(outcome, RETENTION)) <= packing.UNIT
