@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aftersend.facts import BOUNDS
 from aftersend.ingest import ingest
-from aftersend.model import Cause, CauseKind, Evidence, Kind, Mark, Outcome, Suppression
+from aftersend.model import Cause, CauseKind, Context, Kind, Mark, Outcome, Suppression
 from aftersend.outcome import absorb
 from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
 from aftersend.store import Store, Tables
@@ -108,10 +107,10 @@ def test_keys_that_were_left_unprocessed_are_asked_for_again(engine: Engine, nam
 
 def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watched) -> None:
     """A query answers with 1 MB at most: what lies beyond is on further pages."""
-    large = [bounce(hour / 24, evidence=Evidence(text="x" * 1000 + str(hour))) for hour in range(BOUNDS[Kind.BOUNCED])]
+    large = Context(correlation={f"x-{number}": "x" * 400 for number in range(16)})
     for number in range(200):
-        facts = [replace(each, message=f"told:{number}", id="") for each in large]
-        assert store.put(replace(absorb(None, facts, classify), version=1)) is None
+        outcome = absorb(None, [bounce(1, message=f"told:{number}", context=large)], classify)
+        assert store.put(replace(outcome, version=1)) is None
     found = store.outcomes_of(ANN)
     assert len({outcome.key for outcome in found}) == len(found) == 200
     assert client.calls["query"] > 1
