@@ -1,10 +1,10 @@
 """Feedback per second, CPU and write units from SQS records to DynamoDB, beside one transaction for each event.
 
 Both sides work the same batches with the same threads on the same engine, in turns. Neither keeps an archive. CPU is
-the client's process alone. Write units are what the engine says were consumed; it does not say what a refused write
-would cost, so repeats cost the transactions nothing here, which is too little. Aftersend works with its own client, as
-functions do, and once more with boto3's, which is what the transactions use. The second table shows what one feedback
-costs as the feedback of its message, and the table, double.
+the client's process alone. Write units are all that is written, of ours the suppressions and the spike guard too, as the
+engine counts them; it does not say what a refused write would cost, so repeats cost the transactions nothing here, which
+is too little. Aftersend works with its own client, as functions do, and once more with boto3's, which is what the
+transactions use. The second table shows what one feedback costs as the feedback of its message, and the table, double.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from aftersend.aws import boto
 from aftersend.carrier import Message
 from aftersend.ingest import Ports, ingest
 from aftersend.store import Store
+from aftersend.watch import Watch
 from tests import engines
 from tests.bench import baseline, table
 from tests.bench.load import Load, load
@@ -139,6 +140,7 @@ class Bench:
             classify=self._judge,
             pool=self._pool,
             clock=lambda: datetime.now(UTC),
+            watch=Watch(client, self._engine.table("Traffic"), self._policy.guard),
         )
 
         def work(batch: list[Message]) -> None:

@@ -49,12 +49,10 @@ def peel(body: bytes) -> bytes:
     if len(body) > MOST_BYTES:
         raise MalformedFeedback("envelope", f"{len(body)} bytes are more than the {MOST_BYTES} that a carrier takes")
     for _ in range(MAX_DEPTH):
-        inner = _open(body)
+        inner = None if body.startswith(_BARE) else _open(body)
         if inner is None:
-            return body
+            break
         body = inner
-        if body.startswith(_BARE):
-            return body
     return body
 
 

@@ -87,7 +87,7 @@ def fold(
         by_kind.setdefault(fact.kind, []).append(fact)
     told = by_kind.get
     opened, clicked, bounced = told(Kind.OPENED), told(Kind.CLICKED), told(Kind.BOUNCED)
-    complaint = _standing_complaint(by_kind)
+    complaint = _standing_complaint(by_kind) if Kind.COMPLAINED in by_kind else None
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
     withdrawn = complaint is None and speaker.kind is Kind.COMPLAINED
@@ -132,9 +132,7 @@ def _arrival(facts: tuple[Feedback, ...], delivered: list[Feedback] | None) -> d
 
 def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
     """The latest complaint, unless a later not-spam report has taken it back."""
-    complaints = by_kind.get(Kind.COMPLAINED)
-    if not complaints:
-        return None
+    complaints = by_kind[Kind.COMPLAINED]
     withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN)
     if withdrawals and withdrawals[-1].order > complaints[-1].order:
         return None
