@@ -1,9 +1,9 @@
 """Feedback per second, CPU and write units from SQS records to DynamoDB, beside one transaction for each event.
 
 Both sides work the same batches with the same threads on the same engine, in turns. Neither keeps an archive. CPU is
-the client's process alone. Write units are all that is written, of ours the suppressions and the spike guard too, as the
-engine counts them; it does not say what a refused write would cost, so repeats cost the transactions nothing here, which
-is too little. Aftersend works with its own client, as functions do, and once more with boto3's, which is what the
+the client's process alone. Write units are all that is written, of ours the suppressions and the spike guard too, as
+the engine counts them; it does not say what a refused write would cost, so repeats cost the transactions nothing here,
+which is too little. Aftersend works with its own client, as functions do, and once more with boto3's, which is what the
 transactions use. The second table shows what one feedback costs as the feedback of its message, and the table, double.
 """
 
