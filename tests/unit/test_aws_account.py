@@ -90,6 +90,16 @@ def test_endpoints_come_from_the_environment_the_services_own_first() -> None:
     assert _read(AWS_ENDPOINT_URL="").endpoint("sqs") == "https://sqs.eu-west-1.amazonaws.com"
 
 
+@pytest.mark.parametrize("service", services.OPERATIONS)
+def test_a_services_own_variable_is_called_as_boto3_calls_it(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the service's id: secretsmanager is "Secrets Manager"."""
+    name = str(SESSION.get_service_model(service).service_id).replace(" ", "_").upper()
+    monkeypatch.setenv(variable := f"AWS_ENDPOINT_URL_{name}", "http://127.0.0.1:9000")
+    theirs = boto3.client(service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")  # type: ignore[call-overload]  # any service
+    ours = _read(**{variable: "http://127.0.0.1:9000"})
+    assert ours.endpoint(service) == theirs.meta.endpoint_url == "http://127.0.0.1:9000"
+
+
 def test_endpoints_of_the_environment_can_be_switched_off() -> None:
     found = _read(AWS_ENDPOINT_URL="http://127.0.0.1:5000", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true")
     assert found.endpoint("dynamodb") == "https://dynamodb.eu-west-1.amazonaws.com"

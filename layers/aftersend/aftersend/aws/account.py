@@ -29,6 +29,7 @@ _FOR_BOTO3: Final = (
 # Domains of the partitions by the beginning of their regions. Those that are not here are for boto3.
 _DOMAINS: Final = {"cn-": "amazonaws.com.cn", "us-iso": None, "eu-iso": None, "eusc-": None}
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
+_SPELT: Final = {"secretsmanager": "SECRETS_MANAGER"}  # in variables, where that is not the endpoint's own name
 _OFF: Final = frozenset({"", "false"})
 
 
@@ -48,7 +49,8 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def given_endpoint(self, service: str) -> str | None:
         """The endpoint that the environment names for the service, or for all of them."""
-        return self.endpoints.get(f"{_ENDPOINT}_{service.upper()}") or self.endpoints.get(_ENDPOINT)
+        name = _SPELT.get(service, service.upper())
+        return self.endpoints.get(f"{_ENDPOINT}_{name}") or self.endpoints.get(_ENDPOINT)
 
     def endpoint(self, service: str) -> str:
         """Where the service is."""
