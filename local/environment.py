@@ -34,7 +34,7 @@ def false_account(endpoint: str) -> dict[str, str]:
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """These variables, as long as the context lasts; profiles and endpoints of the user's are out of sight meanwhile."""
+    """These variables, as long as the context lasts; the user's profiles and endpoints are out of sight meanwhile."""
     endpoints = {name for name in os.environ if name.startswith(_ENDPOINT_OF)}
     before = {name: os.environ.pop(name, None) for name in {*values, *_PROFILES, *endpoints}}
     os.environ.update(values)
