@@ -299,6 +299,17 @@ def test_tls_that_was_hung_up_on(then: Any, tmp_path: Path, pauses: list[float])
     assert pauses == []
 
 
+def test_more_than_the_answer_in_one_record_of_tls_is_not_the_next_answer(tmp_path: Path) -> None:
+    """The rest of a record is deciphered with the end of the answer; a look at the socket does not see it."""
+    context, certificate = wires.certificate(tmp_path)
+    long = table({"Item": {"text": {"S": "x" * 20_000}}})
+    with wire(Said(long.content + table({"Item": "of another"}).content), OK, tls=context) as server:
+        used = dynamodb(server.endpoint, authorities=str(certificate))
+        assert used.get_item(TableName="T", Key={})["Item"] == {"text": {"S": "x" * 20_000}}
+        assert used.get_item(TableName="T", Key={}) == {}
+    assert server.connections == 2
+
+
 def test_tls_that_is_torn(tmp_path: Path) -> None:
     context, certificate = wires.certificate(tmp_path)
     with wire(TORN, OK, tls=context) as server:

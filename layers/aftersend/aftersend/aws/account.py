@@ -60,7 +60,7 @@ class Account(Struct, frozen=True, kw_only=True):
 def read(environ: Mapping[str, str]) -> Account | None:
     """The account that the environment describes completely, or None."""
     key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    region = environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION")  # where both are, boto3 takes the first
     if not (key_id and secret and region) or any(environ.get(name, "").lower() not in _OFF for name in _FOR_BOTO3):
         return None
     domain = next((found for start, found in _DOMAINS.items() if region.startswith(start)), "amazonaws.com")
