@@ -44,7 +44,7 @@ fmt: $(STAMP) ## lay the code out
 	$(BIN)/ruff format .
 
 build: $(STAMP) ## build what `sam deploy` deploys
-	PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/sam build
+	PYTHON="$(CURDIR)/$(BIN)/python" $(BIN)/sam build
 
 bench: $(STAMP) ## measure: parsing, writing, cold start
 	$(BIN)/python -m tests.bench

@@ -11,6 +11,8 @@ from typing import Final
 from aftersend.parsers import PARSERS
 from local import commands, reevaluate, restore, sync
 
+_INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
@@ -20,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:  # Ctrl-C, wherever it was
+        return _INTERRUPTED
     except OSError as error:
         sys.stderr.write(f"{error.filename or 'local'}: {error.strerror or error}\n")
         return 1

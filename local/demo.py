@@ -29,10 +29,10 @@ from local.samples import Sample, samples
 from local.stack import Stack, running
 from local.tables import Contents, DeadLetter, Tables
 
-_AT_ONCE: Final = 20  # bodies that are published before the functions get their turn
+_AT_ONCE: Final = 40  # bodies that are published before the functions get their turn
 _NEXT: Final = """\
 [bold]Next:[/] bring it into your own account,
-  sam build && sam deploy --guided
+  make build && .venv/bin/sam deploy --guided
 and select the topics that it prints in Amazon SES. README.md tells how; docs/ses.md tells the rest."""
 
 

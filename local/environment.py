@@ -9,6 +9,7 @@ from typing import Final
 
 REGION: Final = "eu-west-1"
 _PROFILES: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_ENDPOINT_OF: Final = "AWS_ENDPOINT_URL_"  # and the name of a service: it would win over the one for all
 
 
 def false_account(endpoint: str) -> dict[str, str]:
@@ -21,6 +22,8 @@ def false_account(endpoint: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_USE_FIPS_ENDPOINT": "false",
+        "AWS_USE_DUALSTACK_ENDPOINT": "false",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -31,8 +34,9 @@ def false_account(endpoint: str) -> dict[str, str]:
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """These variables, as long as the context lasts; a profile of the user's is out of sight meanwhile."""
-    before = {name: os.environ.pop(name, None) for name in {*values, *_PROFILES}}
+    """These variables, as long as the context lasts; the user's profiles and endpoints are out of sight meanwhile."""
+    endpoints = {name for name in os.environ if name.startswith(_ENDPOINT_OF)}
+    before = {name: os.environ.pop(name, None) for name in {*values, *_PROFILES, *endpoints}}
     os.environ.update(values)
     try:
         yield

@@ -18,9 +18,16 @@ SHOWN: Final = ("report/dsn-postfix-two-recipients", "report/dsn-of-ses-message"
 def mails(samples: Iterable[Sample], classifier: Classifier) -> Table:
     """One row for each recipient of the mails that are shown."""
     table = Table(
-        "mail", "kind", "recipient", "code, status", "what it means", title="Reports by mail, three of them",
-        title_justify="left", title_style="bold", box=box.HORIZONTALS, expand=True,
-    )  # fmt: skip
+        title="Reports by mail, three of them",
+        title_justify="left",
+        title_style="bold",
+        box=box.HORIZONTALS,
+        expand=True,
+        pad_edge=False,
+        header_style="bright_black",
+    )
+    for name in ("mail", "kind", "recipient", "code, status", "what it means"):
+        table.add_column(name, overflow="fold")
     for sample in samples:
         if sample.name not in SHOWN:
             continue

@@ -61,16 +61,16 @@ def console() -> Console:
     if sys.stdout.isatty():
         return Console(highlight=False)
     columns = os.environ.get("COLUMNS", "")
-    return Console(highlight=False, width=int(columns) if columns.isdecimal() else PLAIN_WIDTH)
+    return Console(highlight=False, width=(int(columns) if columns.isdecimal() else 0) or PLAIN_WIDTH)
 
 
 def outcomes(rows: Sequence[Outcome], *, everything: bool) -> Table:
     """What became of the messages: every one, or one of each kind."""
     shown = rows if everything else _one_of_each(rows, _kind_of_outcome)
     table = _table("What became of the messages", len(shown), len(rows))
-    table.add_column("recipient\nmessage", ratio=1, no_wrap=True)
+    table.add_column("recipient\nmessage", ratio=3, no_wrap=True)
     table.add_column("status\nlast heard of", width=16)
-    table.add_column("class, reason\nadvice", width=44)
+    table.add_column("class, reason\nadvice", ratio=4)
     for outcome in sorted(shown, key=_kind_of_outcome):
         table.add_row(_who(outcome), _status(outcome), _verdict(outcome))
     return table
@@ -81,10 +81,10 @@ def suppressions(rows: Sequence[Suppression], as_of: datetime, *, everything: bo
     holding = in_force(rows, as_of)
     shown = holding if everything else _one_of_each(holding, _kind_of_cause)
     table = _table(f"Whom not to write to, as of {_day(as_of)}", len(shown), len(holding))
-    table.add_column("recipient\nscope", ratio=1, no_wrap=True)
-    table.add_column("cause\nreason", width=17)
+    table.add_column("recipient\nscope", ratio=1, overflow="fold")
+    table.add_column("cause\nreason", width=16)
     table.add_column("since\nuntil", width=10)
-    table.add_column("decided by", width=34)
+    table.add_column("decided by", ratio=1, overflow="fold")
     for row, kind in sorted(shown, key=_kind_of_cause):
         cause = row.causes[kind]
         assert cause.first is not None
@@ -109,8 +109,8 @@ def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) 
     table = _table(f"One message: {_short(outcome.message)} to {_bare(outcome.recipient)}", 1, 1)
     table.add_column("arrived", justify="right")
     table.add_column("happened", width=12)
-    table.add_column("what it said", width=35)
-    table.add_column("rule\nwhat it meant", ratio=1)
+    table.add_column("what it said", ratio=1, overflow="fold")
+    table.add_column("rule\nwhat it meant", ratio=1, overflow="fold")
     for fact in outcome.feedback:
         decides = fact.id == outcome.decided_by
         table.add_row(

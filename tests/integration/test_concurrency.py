@@ -126,7 +126,8 @@ def test_a_process_that_is_killed_loses_nothing(concurrent_engine: Engine, tmp_p
     engine, random, names = concurrent_engine, Random(3), concurrent_engine.tables()
     facts = _feedback(random, 240, 3, 4)
     orders = [_deliveries(random, facts[number * 40 : 160 + number * 40], 8) for number in range(3)]
-    started = [_start(engine, names, tmp_path / f"{number}.json", batches) for number, batches in enumerate(orders)]
+    given = [[*orders[0]] * 50, *orders[1:]]  # so often that the first is not done when somebody gets round to kill it
+    started = [_start(engine, names, tmp_path / f"{number}.json", batches) for number, batches in enumerate(given)]
     _lines(started[0], 3)
     started[0].kill()
     for process in started:

@@ -17,6 +17,7 @@ from aftersend.model import CauseKind, Outcome
 from local import demo, show
 from local.demo import Pass, Rig, rigged
 from local.lambdas import Mapping
+from local.mails import mails
 from local.publish import shuffled
 from local.samples import Sample, samples
 from local.stack import running
@@ -241,6 +242,26 @@ class TestShown:
         assert "\x1b" not in text
         assert max(map(len, text.splitlines())) <= 100
 
+    def test_a_narrow_terminal_still_tells_who_and_why(self, world: World) -> None:
+        contents = world.first.contents
+        as_of = max(outcome.last_at for outcome in contents.outcomes)
+        longest = max(contents.outcomes, key=lambda outcome: len(outcome.feedback))
+        tables = {
+            "outcomes": show.outcomes(contents.outcomes, everything=True),
+            "suppressions": show.suppressions(contents.suppressions, as_of, everything=True),
+            "history": show.history(longest, {fact.id: 1 for fact in longest.feedback}, CLASSIFIER),
+            "mails": mails(SENT, CLASSIFIER),
+        }
+        shown = {name: _printed(table, 80) for name, table in tables.items()}
+        assert max(len(line) for text in shown.values() for line in text.splitlines()) <= 80
+        for outcome in contents.outcomes:
+            assert outcome.recipient.partition(":")[2][:22] in shown["outcomes"]
+        for row, kind in show.in_force(contents.suppressions, as_of):
+            assert row.recipient.partition(":")[2][:20] in shown["suppressions"]
+            assert f" {kind} " in shown["suppressions"]
+        for name in ("suppressions", "history", "mails"):
+            assert "…" not in shown[name], f"something is cut off in {name}"
+
     def test_every_outcome_is_there_with_its_status(self, world: World) -> None:
         text = world.shown.getvalue()
         for outcome in world.first.contents.outcomes:
@@ -278,6 +299,12 @@ def test_a_seed_decides_the_order_and_the_repeats() -> None:
     assert arrivals == shuffled(chosen, 1) != shuffled(chosen, 2)
     assert set(arrivals) == set(chosen)
     assert 1.28 < len(arrivals) / len(chosen) < 1.32
+
+
+def _printed(table: Any, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=False).print(table)
+    return out.getvalue()
 
 
 def _archived_bodies(world: World) -> Iterator[str]:

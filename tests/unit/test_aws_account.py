@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,7 +56,16 @@ def test_without_credentials_in_the_environment_boto3_looks_for_them(missing: st
 
 def test_a_region_is_needed_under_either_name() -> None:
     assert read(LAMBDA | {"AWS_REGION": ""}) == _read()
+    assert read(LAMBDA | {"AWS_DEFAULT_REGION": ""}) == _read()
     assert read(LAMBDA | {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}) is None
+
+
+def test_two_regions_lead_both_clients_to_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may use both clients: rare work is boto3's."""
+    for name, value in (given := {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "eu-central-1"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    assert _read(**given).region == boto3.session.Session().region_name
 
 
 @pytest.mark.parametrize(
@@ -69,8 +79,8 @@ def test_a_region_is_needed_under_either_name() -> None:
         ("HTTPS_PROXY", "http://proxy:3128"),
         ("https_proxy", "http://proxy:3128"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000/below"),
-        ("AWS_REGION", "us-iso-east-1"),
-        ("AWS_REGION", "eusc-de-east-1"),
+        ("AWS_DEFAULT_REGION", "us-iso-east-1"),
+        ("AWS_DEFAULT_REGION", "eusc-de-east-1"),
     ],
 )
 def test_what_only_boto3_knows_is_left_to_it(name: str, value: str) -> None:
@@ -88,6 +98,16 @@ def test_endpoints_come_from_the_environment_the_services_own_first() -> None:
     assert found.endpoint("dynamodb") == "http://127.0.0.1:5000"
     assert found.endpoint("s3") == "http://127.0.0.1:9000"
     assert _read(AWS_ENDPOINT_URL="").endpoint("sqs") == "https://sqs.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("service", services.OPERATIONS)
+def test_a_services_own_variable_is_called_as_boto3_calls_it(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the service's id: secretsmanager is "Secrets Manager"."""
+    name = str(SESSION.get_service_model(service).service_id).replace(" ", "_").upper()
+    monkeypatch.setenv(variable := f"AWS_ENDPOINT_URL_{name}", "http://127.0.0.1:9000")
+    theirs = boto3.client(service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")  # type: ignore[call-overload]  # any service
+    ours = _read(**{variable: "http://127.0.0.1:9000"})
+    assert ours.endpoint(service) == theirs.meta.endpoint_url == "http://127.0.0.1:9000"
 
 
 def test_endpoints_of_the_environment_can_be_switched_off() -> None:
@@ -110,7 +130,7 @@ def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, 
     regions = SESSION.get_available_regions(service, partition_name=partition)
     assert regions or not ours
     for region in regions:
-        found = read(LAMBDA | {"AWS_REGION": region})
+        found = read(LAMBDA | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
         assert (found is not None) == ours, "the others are for boto3"
         known = resolver.construct_endpoint(service, region)
         assert known is not None
@@ -133,7 +153,7 @@ def test_an_object_has_the_address_that_boto3_gives_it(
 
     addresses: list[str] = []
     monkeypatch.setattr(Transport, "send", send)
-    mine = services.client("s3", _read(AWS_REGION=region))
+    mine = services.client("s3", _read(AWS_DEFAULT_REGION=region))
     config = Config(s3={"us_east_1_regional_endpoint": "regional"})  # and not the global one of old
     theirs = boto3.client("s3", region_name=region, aws_access_key_id="a", aws_secret_access_key="b", config=config)
     theirs.meta.events.register("before-send.s3.PutObject", caught)

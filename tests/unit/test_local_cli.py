@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -246,6 +247,34 @@ class TestExpect:
         assert main(["expect", str(folder / name)]) == 1
         assert "not a sample: events/<source>/<case>.json" in capsys.readouterr().err
         assert not list(folder.iterdir())
+
+
+STOPPABLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background would not have
+from local.__main__ import main
+sys.exit(main(["classify"]))
+"""
+
+
+def test_who_stops_a_command_is_shown_no_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPABLE],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write('{"id": 1}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1  # it runs, and waits for more
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == ""
 
 
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

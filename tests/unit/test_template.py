@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -83,6 +86,24 @@ def test_the_layer_ships_what_the_package_asks_for() -> None:
     project = tomllib.loads((ROOT / "layers" / "aftersend" / "pyproject.toml").read_text())["project"]
     asked = {re.split(r"[><=~!\[ ]", each)[0] for each in project["dependencies"]}
     assert asked - pinned(ROOT / "layers" / "aftersend" / "requirements.txt").keys() == {"boto3"}
+
+
+def told(*arguments: str) -> list[list[str]]:
+    """The commands that `make` would run, as the shell takes them apart."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", *arguments], check=True, cwd=ROOT, capture_output=True, text=True
+    )
+    return [shlex.split(line) for line in done.stdout.replace("\\\n", " ").splitlines()]
+
+
+def test_it_is_built_where_a_folder_has_a_blank_in_its_name(tmp_path: Path) -> None:
+    python = tmp_path / "my python"
+    python.symlink_to(sys.executable)
+    assert told("build", "CURDIR=/my work")[-1] == ["PYTHON=/my work/.venv/bin/python", ".venv/bin/sam", "build"]
+    into = f"ARTIFACTS_DIR={tmp_path}/my build"
+    commands = told("-C", "layers/aftersend", "build-AftersendLayer", f"PYTHON={python}", into)
+    assert commands[0][:3] == [str(python), "-m", "pip"]
+    assert commands[0][commands[0].index("--target") + 1] == f"{tmp_path}/my build/python"
 
 
 # ---- Permissions, data, alarms, parameters ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aftersend.envelope import MAX_BYTES
 from local.envelopes import DETAIL_TYPES
 from tests.support.template import (
     DEAD_LETTERS,
@@ -74,6 +75,16 @@ def test_unreadable_bodies_can_be_moved_back(name: str) -> None:
     ((_, feeds),) = {(queue, function) for queue, function in fed() if queue == back}
     assert INGESTING[feeds]["Environment"]["Variables"]["SOURCE"] == own["SOURCE"]
     assert {parked, back} <= mentioned(TEMPLATE["Outputs"])
+
+
+def test_a_queue_of_bodies_takes_the_largest() -> None:
+    """What is packed or parked weighs up to MAX_BYTES, and a body is heavier there than where it came from: it has the
+    reason beside it. What the queues of a region take by default may be a quarter of that.
+    """
+    bodies = {queue for queue, function in fed() if function in INGESTING}
+    bodies |= {one(QUEUES[queue]["RedrivePolicy"]["deadLetterTargetArn"]) for queue in bodies}
+    assert bodies >= {one(each["Environment"]["Variables"]["DEAD_LETTER_QUEUE"]) for each in INGESTING.values()}
+    assert {queue: QUEUES[queue].get("MaximumMessageSize") for queue in bodies} == dict.fromkeys(bodies, MAX_BYTES)
 
 
 def fed() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import pytest
@@ -11,6 +12,7 @@ from aftersend.errors import ConfigurationError
 from aftersend.ingest import Report
 from aftersend.model import CauseKind, Class, Kind, Reason
 from aftersend.verify import SOURCES
+from aftersend.verp import Verp
 from tests.support.template import ALARMS, FUNCTIONS, INGESTING, SHARED, TEMPLATE, variables
 
 
@@ -60,6 +62,22 @@ def test_the_template_allows_no_number_that_the_settings_refuse(variable: str, p
     for number in (allowed["MinValue"] - 1, allowed["MaxValue"] + 1):
         with pytest.raises(ConfigurationError, match=variable):
             settings.load(variables("ProcessSes") | {variable: str(number)})
+
+
+VERP: Final = ("b-{token}@bounce.example.com", "{token}={local}={domain}@b.example.com", "b-{TOKEN}@b.example.com")
+NO_VERP: Final = ("bounce@example.com", "bounce@{token}.example.com", "{token}", "{token}@", "b-{token}@{domain}")
+
+
+@pytest.mark.parametrize("form", [*VERP, *NO_VERP])
+def test_the_template_takes_no_form_of_bounce_addresses_that_stops_the_function(form: str) -> None:
+    taken = re.fullmatch(TEMPLATE["Parameters"]["VerpTemplate"]["AllowedPattern"], form) is not None
+    try:
+        Verp((b"0" * 64,), form)
+    except ConfigurationError:
+        understood = False
+    else:
+        understood = True
+    assert taken == understood == (form in VERP[:2])
 
 
 def emitted() -> set[str]:

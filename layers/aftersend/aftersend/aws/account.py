@@ -29,6 +29,7 @@ _FOR_BOTO3: Final = (
 # Domains of the partitions by the beginning of their regions. Those that are not here are for boto3.
 _DOMAINS: Final = {"cn-": "amazonaws.com.cn", "us-iso": None, "eu-iso": None, "eusc-": None}
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
+_SPELT: Final = {"secretsmanager": "SECRETS_MANAGER"}  # in variables, where that is not the endpoint's own name
 _OFF: Final = frozenset({"", "false"})
 
 
@@ -48,7 +49,8 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def given_endpoint(self, service: str) -> str | None:
         """The endpoint that the environment names for the service, or for all of them."""
-        return self.endpoints.get(f"{_ENDPOINT}_{service.upper()}") or self.endpoints.get(_ENDPOINT)
+        name = _SPELT.get(service, service.upper())
+        return self.endpoints.get(f"{_ENDPOINT}_{name}") or self.endpoints.get(_ENDPOINT)
 
     def endpoint(self, service: str) -> str:
         """Where the service is."""
@@ -58,7 +60,7 @@ class Account(Struct, frozen=True, kw_only=True):
 def read(environ: Mapping[str, str]) -> Account | None:
     """The account that the environment describes completely, or None."""
     key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    region = environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION")  # where both are, boto3 takes the first
     if not (key_id and secret and region) or any(environ.get(name, "").lower() not in _OFF for name in _FOR_BOTO3):
         return None
     domain = next((found for start, found in _DOMAINS.items() if region.startswith(start)), "amazonaws.com")

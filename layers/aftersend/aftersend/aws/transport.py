@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from select import POLLIN, poll
-from ssl import SSLContext, SSLEOFError, SSLZeroReturnError, create_default_context
+from ssl import SSLContext, SSLEOFError, SSLSocket, SSLZeroReturnError, create_default_context
 from threading import Lock
 from typing import Final
 from urllib.parse import urlsplit
@@ -94,6 +94,8 @@ class Transport:
 
 def _stirs(connection: socket.socket) -> bool:
     """Whether something came that nobody asked for: most often the other side's farewell."""
+    if isinstance(connection, SSLSocket) and connection.pending():  # deciphered already, so the socket is silent
+        return True
     watch = poll()
     watch.register(connection, POLLIN)
     return bool(watch.poll(0))

@@ -1,0 +1,67 @@
+"""docs/adding-a-source.md: the parser that newcomers begin with keeps the contract."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from aftersend import address
+from aftersend.carrier import NONE, Headers
+from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.model import Evidence, Feedback, Kind
+from aftersend.smtp import reply
+from aftersend.text import cut
+from aftersend.times import instant
+from tests.support.template import ROOT
+
+
+class Event(msgspec.Struct):
+    """What Acme posts."""
+
+    type: str
+    time: str
+    message_id: str
+    recipient: str
+    reason: str | None = None
+
+
+@pytest.fixture(scope="module")
+def parse() -> Any:
+    (code,) = re.findall(r"```python\n(SOURCE.*?)```", (ROOT / "docs" / "adding-a-source.md").read_text(), re.DOTALL)
+    known = {
+        **{each.__name__: each for each in (Evidence, Feedback, Kind, MalformedFeedback, cut, instant, reply)},
+        **{"Final": Any, "Headers": Headers, "NONE": NONE, "UNREADABLE": UNREADABLE, "address": address},
+        "decode": msgspec.json.Decoder(Event).decode,
+    }
+    exec(f"from __future__ import annotations\n{code}", known)
+    return known["parse"]
+
+
+GOOD = {"type": "bounce", "time": "2026-03-02T10:11:12Z", "message_id": "m", "recipient": "Ann <ANN@example.com>"}
+
+
+def test_it_reads_what_acme_posts(parse: Any) -> None:
+    (found,) = parse(msgspec.json.encode(GOOD | {"reason": "550 5.1.1 no such user"}))
+    assert (found.kind, found.message, found.recipient) == (Kind.BOUNCED, "acme:m", "email:ann@example.com")
+    assert (found.evidence.code, found.evidence.status, found.evidence.word) == (550, "5.1.1", "bounce")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"ann@example.com",
+        b"\xffann@example.com",
+        b'{"type": ' + b"[" * 100_000,
+        b'{"x": ' + b"[" * 100_000,
+        msgspec.json.encode(GOOD | {"time": "ann@example.com"}),
+        msgspec.json.encode(GOOD | {"time": ["ann@example.com"]}),
+    ],
+    ids=["text", "bytes", "deep", "deep and unknown", "time", "type"],
+)
+def test_what_it_cannot_read_is_malformed_for_a_reason_that_quotes_nobody(parse: Any, body: bytes) -> None:
+    with pytest.raises(MalformedFeedback) as raised:
+        parse(body)
+    assert "ann" not in raised.value.why
