@@ -7,6 +7,8 @@ reference; MNS documentation, "NotifyContentFormat"; RFC 1952.
 from __future__ import annotations
 
 import zlib
+from gzip import BadGzipFile, GzipFile
+from io import BytesIO
 from typing import Final
 
 import msgspec
@@ -59,15 +61,16 @@ def peel(body: bytes) -> bytes:
 
 
 def _unzipped(body: bytes) -> bytes:
-    """What is packed in `body`, and not a byte more than is allowed: a little gzip can hold a lot of nothing."""
-    unpacker = zlib.decompressobj(wbits=31)
+    """What is packed in `body`, and not a byte more than is allowed: a little gzip can hold a lot of nothing.
+
+    A file of gzip may have several members, one behind the other, and holds what all of them hold (RFC 1952, 2.2).
+    """
     try:
-        unpacked = unpacker.decompress(body, MOST_BYTES + 1)
-    except zlib.error as error:
+        return GzipFile(fileobj=BytesIO(body)).read(MOST_BYTES + 1)
+    except EOFError as error:
+        raise MalformedFeedback("envelope", "gzip that ends too early") from error
+    except (BadGzipFile, zlib.error) as error:
         raise MalformedFeedback("envelope", "gzip that cannot be unpacked") from error
-    if not unpacker.eof and len(unpacked) <= MOST_BYTES:
-        raise MalformedFeedback("envelope", "gzip that ends too early")
-    return unpacked
 
 
 def _open(body: bytes) -> bytes | None:
