@@ -92,12 +92,13 @@ def test_what_was_packed_in_pieces_comes_out_whole() -> None:
         (gzip.compress(b"x" * 100) + gzip.compress(b"y" * 100)[:-9], "ends too early"),
         (gzip.compress(b"x" * 100) + b"and more", "cannot be unpacked"),
         (gzip.compress(b"0" * MOST_BYTES) + gzip.compress(b"0"), "6291457 bytes"),
+        (gzip.compress(b"") * 50_000, "more than 64 members"),
         (gzip.compress(b"x" * 100)[:10] + b"\xff" * 40, "cannot be unpacked"),
         (gzip.compress(b"0" * (MOST_BYTES + 1)), "6291457 bytes"),
         (gzip.compress(b"0" * 100_000_000), "6291457 bytes"),
     ],
     ids=[
-        *("cut off", "the second cut off", "something behind it", "one byte too many in two"),
+        *("cut off", "the second cut off", "something behind it", "one byte too many in two", "many"),
         *("broken", "one byte too many", "a bomb"),
     ],
 )
