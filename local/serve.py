@@ -114,22 +114,38 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _answer(self) -> None:
-        response = self._refused()
-        done: Counter[str] = Counter()
+        response, done = self._refused(), Counter[str]()
         if response is None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            request = Request(self.command, self.path, dict(self.headers.items()), body)
-            response, done = self.server.site.answer(request, self.server.host)
+            response, done = self._answered()
         # Said before it is sent: who has the answer finds the line there.
         self._tell(response.status, done)
         self._write(response)
 
+    def _answered(self) -> tuple[Response, Counter[str]]:
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # who sent it has hung up; API Gateway hands on no half of a body
+            return Response(400, {}, b""), Counter()
+        return self.server.site.answer(Request(self.command, self.path, self._joined(), body), self.server.host)
+
+    def _joined(self) -> dict[str, str]:
+        """The headers; of one that comes twice both values with a comma between them, as API Gateway joins them."""
+        found: dict[str, str] = {}
+        for name, value in self.headers.items():
+            lower = name.lower()
+            found[lower] = f"{found[lower]},{value}" if lower in found else value
+        return found
+
     def _refused(self) -> Response | None:
-        """A body is taken whose length is told, as from API Gateway, and that is not too large."""
-        length = self.headers.get("content-length", "0")
-        if "transfer-encoding" in self.headers or not length.isdecimal():
+        """A body is taken whose length is told, once, as from API Gateway, and that is not too large."""
+        lengths = self.headers.get_all("content-length", ["0"])
+        try:
+            urlsplit(self.path)
+        except ValueError:
+            return Response(400, {}, b"")
+        if "transfer-encoding" in self.headers or len(lengths) > 1 or not lengths[0].isdecimal():
             return Response(411, {}, b"")
-        return Response(413, {}, b"") if int(length) > _LARGEST else None
+        return Response(413, {}, b"") if int(lengths[0]) > _LARGEST else None
 
     def _write(self, response: Response) -> None:
         self.send_response(response.status)

@@ -74,8 +74,8 @@ def test_an_empty_queue_is_waited_for(queue: Queue) -> None:
         late = Timer(0.3, queue.put, ["late"])
         late.start()
         started = time.monotonic()
-        assert bodies(client.receive(10)) == ["late"]
-        assert time.monotonic() - started < 5
+        assert bodies(client.receive(30)) == ["late"]
+        assert time.monotonic() - started < 25
 
 
 def test_what_was_received_is_hidden_until_its_receipt_runs_out(queue: Queue) -> None:

@@ -263,7 +263,7 @@ class TestOwnTrouble:
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200
         assert "SQS: SendMessage failed" in bench.logs.getvalue()
 
-    @pytest.mark.parametrize("status", [301, 302, 307, 500, 502, 503, 204])
+    @pytest.mark.parametrize("status", [301, 302, 307, 408, 429, 500, 502, 503, 204])
     def test_a_certificate_that_is_not_handed_out(self, bench: DoorBench, status: int) -> None:
         bench.world = lambda _: Reply(status, PROVIDER.certificate)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
@@ -394,6 +394,13 @@ class TestCertificates:
         bench.world = STRANGER.fetch  # the provider has put another one in its place
         assert bench.post(signing.sns(STRANGER, url("ses"), MESSAGE, bench.now)) == 200
         assert bench.fetched == [SNS_CERTIFICATE] * 2
+
+    @pytest.mark.parametrize("content", [b"<html>We are back soon</html>", PROVIDER.certificate[:-200]])
+    def test_what_is_none_is_not_kept(self, bench: DoorBench, content: bytes) -> None:
+        bench.world = lambda _: Reply(200, content)
+        assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 403
+        bench.world = PROVIDER.fetch
+        assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200
 
     def test_not_many_are_kept(self, bench: DoorBench) -> None:
         bench.world = lambda _: Reply(200, PROVIDER.certificate)

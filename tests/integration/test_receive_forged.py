@@ -495,7 +495,7 @@ def test_it_does_not_get_in(bench: DoorBench, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "status"),
-    [(b"", 200), (b"<html>", 200), (PROVIDER.certificate[:-200], 200), (b"", 403), (b"", 404), (b"", 429)],
+    [(b"", 200), (b"<html>", 200), (PROVIDER.certificate[:-200], 200), (b"", 403), (b"", 404), (b"", 410)],
 )
 def test_a_certificate_that_is_none(bench: DoorBench, content: bytes, status: int) -> None:
     bench.world = lambda _: Reply(status, content)

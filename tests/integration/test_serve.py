@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -108,6 +109,38 @@ def test_bodies_without_a_length_or_too_large_are_not_read(server: Server) -> No
     assert ask(server, "POST", "/feedback/ses", {"content-length": "x"})[0] == 411
     assert ask(server, "POST", "/feedback/ses", {"transfer-encoding": "chunked"})[0] == 411
     assert ask(server, "POST", "/feedback/ses", {"content-length": str(7 << 20)})[0] == 413
+
+
+def say(server: Server, text: bytes) -> int:
+    """Send just this and hang up; the status of the answer."""
+    with socket.create_connection((server.server_name, server.server_port), timeout=60) as connection:
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+@pytest.mark.parametrize(
+    ("target", "header", "status"),
+    [
+        ("http://[/feedback/mailerq/{secret}", "content-length: 2", 400),
+        ("/feedback/mailerq/{secret}", "content-length: 3", 400),
+        ("/feedback/mailerq/{secret}", "content-length: 2\r\ncontent-length: 1", 411),
+        ("/feedback/mailerq/{secret}", "content-length: 2", 204),
+    ],
+    ids=["no address", "half of a body", "two lengths", "as it should be"],
+)
+def test_what_api_gateway_hands_to_nobody(server: Server, target: str, header: str, status: int) -> None:
+    target = target.format(secret=server.site.secret)
+    assert say(server, f"POST {target} HTTP/1.1\r\n{header}\r\n\r\n[]".encode()) == status
+
+
+def test_a_header_that_comes_twice_says_both(server: Server) -> None:
+    """Of a type of SNS that comes twice, none is right."""
+    push = signing.sns(AUTHORITY, url(server, "ses"), sample("delivery"), datetime.now(UTC))
+    head = "".join(f"{name}: {value}\r\n" for name, value in push.headers.items())
+    again = f"X-Amz-Sns-Message-Type: Notification\r\ncontent-length: {len(push.body)}\r\n\r\n"
+    start = f"POST /feedback/ses/{server.site.secret} HTTP/1.1\r\n"
+    assert say(server, (start + head + again).encode() + push.body) == 403
 
 
 def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

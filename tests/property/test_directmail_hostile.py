@@ -199,6 +199,18 @@ def test_what_is_the_sender_s_fault_is_never_held_against_the_address(word: str)
             assert verdict.klass not in (Class.HARD, Class.SOFT), (text, verdict)
 
 
+@pytest.mark.parametrize("status", ["0", "3"])
+@pytest.mark.parametrize("failed", sorted({*parser.TRIED, *parser.NOT_TRIED, "New", ""}))
+def test_a_delivery_and_a_refusal_as_spam_are_never_held_against_the_address(failed: str, status: str) -> None:
+    """Law 5, with every type of failure: status 0 says that it was delivered, status 3 that it was taken for spam."""
+    rules = classify.load()
+    for said in ("550 5.1.1 User unknown", "550 Domain does not exist", "452 4.2.2 mailbox full", "421 try again"):
+        (fact,) = read("directmail", directmail.as_text(Event(failed=failed, status=status, code=said[:3], said=said)))
+        verdict = rules(fact)
+        assert verdict is not None
+        assert verdict.klass not in (Class.HARD, Class.SOFT), (said, verdict)
+
+
 def test_every_known_type_is_the_sender_s_the_address_s_or_not_known() -> None:
     """So that a new type is put where it belongs."""
     address = {"SmtpNxBox", "SysOutInvRcpt", "SysOutDnsResolveFail", "SmtpFullBox", "SmtpTempErr"}

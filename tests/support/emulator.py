@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import samcli  # type: ignore[import-untyped]
 
+from tests.support.network import free_ports
 from tests.support.template import ROOT, SHARED
 
 VERSION: Final[str] = SHARED["Runtime"].removeprefix("python")
@@ -107,7 +108,7 @@ class Emulator:
     """One function, started cold with the context, stopped with it. What it writes is in `log`."""
 
     def __init__(self, path: Sequence[Path], environment: Mapping[str, str], log: Path, handler: str) -> None:
-        self._api, self._front = _free_ports()
+        self._api, self._front = free_ports(2)
         self.log = log
         self._command = [str(_EMULATOR), "--log-level", "warning"]
         self._command += ["--runtime-api-address", f"127.0.0.1:{self._api}"]
@@ -162,13 +163,6 @@ def _lambda_environment() -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(SHARED["Timeout"]),
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
     }
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _wait_for(port: int) -> None:

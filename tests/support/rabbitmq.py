@@ -6,10 +6,8 @@ Needs the program `rabbitmq-server` (Debian's package of that name); says so whe
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ from urllib.parse import quote
 import pika  # type: ignore[import-untyped]
 from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
+from tests.support.network import free_ports
 from tests.support.tls import Certificates
 
 _PATIENCE: Final = 60.0  # seconds until it takes connections
@@ -48,7 +47,7 @@ class Broker:
     def __init__(self, folder: Path, tls: Certificates) -> None:
         self._folder = folder
         self.certificates = tls
-        self.port, names, dist, self._tls_port = _free_ports(4)
+        self.port, names, dist, self._tls_port = free_ports(4)
         self._environment = os.environ | {
             "HOME": str(folder),  # of the cookie that its parts know each other by
             "RABBITMQ_NODENAME": f"test{self.port}@localhost",
@@ -172,14 +171,3 @@ def _config(port: int, tls: Certificates) -> str:
         "ssl_options.fail_if_no_peer_cert = false",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _free_ports(number: int) -> list[int]:
-    """Below those that the system hands out to who connects: asking whether a server is up must not take its port."""
-    found: list[int] = []
-    while len(found) < number:
-        port = random.randrange(15_000, 32_000)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found

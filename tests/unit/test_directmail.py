@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
-from aftersend import classify
+from aftersend import classify, policy
 from aftersend.classify.rules import Source, lines, parse
 from aftersend.classify.shipped import FOLDER, ORDER
 from aftersend.errors import MalformedFeedback
@@ -26,6 +27,7 @@ from local.samples import EVENTS
 from tests.support import directmail
 from tests.support.directmail import Event
 from tests.support.ports import MemoryStore, ports
+from tests.support.template import ROOT
 
 FOLDER_OF_SAMPLES = EVENTS / "directmail"
 # Samples of one event by both routes; those of unknown types cannot agree, because nobody knows what they mean.
@@ -423,3 +425,18 @@ def test_a_header_of_any_form_is_tolerated() -> None:
         (fact,) = read("directmail", json.dumps(body).encode())
         assert fact.context is not None
         assert fact.context.correlation == ({} if header in headers else {"X-Notify-Message-ID": "n"})
+
+
+DOCUMENTED = (ROOT / "docs" / "directmail.md").read_text().partition("```toml\n")[2].partition("```")[0]
+
+
+@pytest.mark.parametrize("route", [directmail.as_text, directmail.as_event])
+def test_a_sender_address_has_its_own_stream_and_goes_before_its_domain(route: Callable[[Event], bytes]) -> None:
+    """As docs/directmail.md tells it, whichever way an event came."""
+    store = MemoryStore()
+    used = ports(store, source="directmail", classify=classify.load(), policy=policy.load(DOCUMENTED))
+    for number, sender in enumerate((b"news@send.example.com", b"other@send.example.com")):
+        event = Event(what="unsubscribe", rcpt=f"r{number}@example.net")
+        body = route(event).replace(directmail.SENDER.encode(), sender)
+        assert not ingest([directmail.message(body)], used).malformed
+    assert sorted(store.suppressions_table) == [("email:r0@example.net", "news"), ("email:r1@example.net", "account")]

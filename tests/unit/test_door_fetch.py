@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
@@ -20,12 +19,13 @@ class World(BaseHTTPRequestHandler):
     """A host with something at every path."""
 
     asked: ClassVar[list[tuple[str, str | None]]] = []
+    given_up: ClassVar[threading.Event] = threading.Event()
 
     def do_GET(self) -> None:
         self.asked.append((self.path, self.headers["user-agent"]))
         content = {"/large": b"x" * (fetch.MOST + 1), "/most": b"x" * fetch.MOST}.get(self.path, b"a certificate")
         if self.path == "/slow":
-            time.sleep(0.5)
+            self.given_up.wait(30)
         self.send_response({"/moved": 302, "/missing": 404}.get(self.path, 200))
         self.send_header("location", "https://evil.example/")
         self.send_header("content-length", str(len(content) + (10 if self.path == "/short" else 0)))
@@ -88,6 +88,7 @@ def test_an_answer_that_takes_too_long(host: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fetch, "PATIENCE", 0.1)
     with pytest.raises(HostUnavailable, match="localhost does not answer: TimeoutError"):
         fetch.get(f"https://{host}/slow")
+    World.given_up.set()
 
 
 def test_a_host_under_another_name(host: str) -> None:

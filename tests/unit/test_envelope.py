@@ -79,15 +79,28 @@ def test_what_was_packed_comes_out() -> None:
     assert json.loads(peel(gzip.compress(ses.by_sns(BODY)))) == BODY
 
 
+def test_what_was_packed_in_pieces_comes_out_whole() -> None:
+    """RFC 1952, 2.2: a file of gzip is a series of members."""
+    body = b'[{"a": 1}, {"b": 2}]'
+    assert peel(gzip.compress(body[:9]) + gzip.compress(body[9:]) + b"\0" * 8) == body
+
+
 @pytest.mark.parametrize(
     ("packed", "why"),
     [
         (gzip.compress(b"x" * 100)[:-9], "ends too early"),
-        (b"\x1f\x8b\x08" + b"\xff" * 40, "cannot be unpacked"),
+        (gzip.compress(b"x" * 100) + gzip.compress(b"y" * 100)[:-9], "ends too early"),
+        (gzip.compress(b"x" * 100) + b"and more", "cannot be unpacked"),
+        (gzip.compress(b"0" * MOST_BYTES) + gzip.compress(b"0"), "6291457 bytes"),
+        (gzip.compress(b"") * 50_000, "more than 64 members"),
+        (gzip.compress(b"x" * 100)[:10] + b"\xff" * 40, "cannot be unpacked"),
         (gzip.compress(b"0" * (MOST_BYTES + 1)), "6291457 bytes"),
         (gzip.compress(b"0" * 100_000_000), "6291457 bytes"),
     ],
-    ids=["cut off", "broken", "one byte too many", "a bomb"],
+    ids=[
+        *("cut off", "the second cut off", "something behind it", "one byte too many in two", "many"),
+        *("broken", "one byte too many", "a bomb"),
+    ],
 )
 def test_packed_bodies_that_are_refused(packed: bytes, why: str) -> None:
     with pytest.raises(MalformedFeedback, match=why):

@@ -23,12 +23,13 @@ from aftersend.errors import ConfigurationError, HostUnavailable, NotVerified, S
 from aftersend.kept import Kept
 from aftersend.settings import Door
 from aftersend.trusted import Trusted
-from aftersend.verify import SOURCES, Act, Claim, Flaw, Request, claim, prove
+from aftersend.verify import SOURCES, Act, Claim, Flaw, Request, claim, key_of, prove
 
 # A body that nobody can read is parked with a reason beside it, and must still fit.
 ROOM: Final = 1024
 CERTIFICATES: Final = 16  # kept at once; providers have one each, and another for each region
 CERTIFICATE_AGE: Final = timedelta(hours=1)  # MNS may put another one in the same place
+_LATER: Final = frozenset({408, 425, 429})  # these say nothing of what was asked for, but that it should be asked again
 
 
 class SQS(Protocol):
@@ -136,11 +137,13 @@ def _proven(request: Request, ports: Ports) -> Claim:
 
 
 def _certificate(get: Callable[[str], fetch.Reply], url: str) -> bytes:
+    """What lies there, if it is a certificate: only then it is kept."""
     reply = get(url)
-    if 400 <= reply.status < 500:
+    if 400 <= reply.status < 500 and reply.status not in _LATER:
         raise NotVerified(Flaw.CERTIFICATE, "the provider has no such certificate")
     if reply.status != 200:
         raise HostUnavailable(f"the certificate is answered with {reply.status}")
+    key_of(reply.content)
     return reply.content
 
 

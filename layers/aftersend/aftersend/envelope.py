@@ -17,6 +17,7 @@ from aftersend.errors import UNREADABLE, MalformedFeedback
 
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
 MOST_BYTES: Final = 6_291_456  # Lambda hands over no larger event, and nothing unpacks to more
+MAX_MEMBERS: Final = 64  # of a body that is packed: each is a copy of all behind it
 MAX_DEPTH: Final = 3  # EventBridge to SNS to SQS is the deepest that a user can build by subscribing
 
 
@@ -57,15 +58,25 @@ def peel(body: bytes) -> bytes:
 
 
 def _unzipped(body: bytes) -> bytes:
-    """What is packed in `body`, and not a byte more than is allowed: a little gzip can hold a lot of nothing."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(body, MOST_BYTES + 1)
-    except zlib.error as error:
-        raise MalformedFeedback("envelope", "gzip that cannot be unpacked") from error
-    if not unpacker.eof and len(unpacked) <= MOST_BYTES:
-        raise MalformedFeedback("envelope", "gzip that ends too early")
-    return unpacked
+    """What is packed in `body`, and not a byte more than is allowed: a little gzip can hold a lot of nothing.
+
+    A file of gzip may have several members, one behind the other, and holds what all of them hold (RFC 1952, 2.2).
+    """
+    found = b""
+    for _ in range(MAX_MEMBERS):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            found += unpacker.decompress(body, MOST_BYTES + 1 - len(found))
+        except zlib.error as error:
+            raise MalformedFeedback("envelope", "gzip that cannot be unpacked") from error
+        if len(found) > MOST_BYTES:
+            return found
+        if not unpacker.eof:
+            raise MalformedFeedback("envelope", "gzip that ends too early")
+        body = unpacker.unused_data.lstrip(b"\0")  # zeros are padding
+        if not body:
+            return found
+    raise MalformedFeedback("envelope", f"gzip of more than {MAX_MEMBERS} members")
 
 
 def _open(body: bytes) -> bytes | None:

@@ -57,8 +57,14 @@ NOT_TRIED: Final = frozenset(
 )
 _CATCH_ALL: Final = frozenset({"SmtpZPermErr", "UnkSmtpError"})  # the status may say more than these do
 _SPECIFIC: Final = (TRIED | NOT_TRIED) - _CATCH_ALL
-# What is held against the address, and the statuses by which it must not be: no failure, and refused as spam.
-_ADDRESS: Final = frozenset({"SmtpNxBox", "SysOutInvRcpt", "SysOutDnsResolveFail", "SmtpFullBox"})
+# What is held against the address, or may be for what its text says, and the statuses by which it must not be: no
+# failure, and refused as spam.
+_ADDRESS: Final = frozenset(
+    (
+        *("SmtpNxBox", "SysOutInvRcpt", "SysOutDnsResolveFail", "SmtpFullBox"),
+        *("SmtpTempErr", "SmtpSslTlsErr", "SmtpProtErr", "SysOutConnError", "SysOutSocksConnError", "SysOutSocksError"),
+    )
+)
 _CONTRADICTS: Final = frozenset({"0", "3"})
 
 

@@ -20,9 +20,9 @@ from msgspec import Struct
 from aftersend.errors import NotVerified
 from aftersend.verify import eventbridge, mns, secret, sns
 from aftersend.verify.contract import Act, Claim, Credentials, Flaw, Request, Seal, Trust
-from aftersend.verify.seals import prove
+from aftersend.verify.seals import key_of, prove
 
-__all__ = ["SOURCES", "Act", "Claim", "Credentials", "Flaw", "Request", "Seal", "Trust", "claim", "prove"]
+__all__ = ["SOURCES", "Act", "Claim", "Credentials", "Flaw", "Request", "Seal", "Trust", "claim", "key_of", "prove"]
 
 
 class Scheme(Struct, frozen=True, kw_only=True):

@@ -10,10 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from aftersend.errors import NotVerified
 from aftersend.times import instant
 from aftersend.verify.contract import Flaw, Seal
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 
 def signature(text: str) -> bytes:
@@ -47,14 +51,12 @@ def fresh_at(said: datetime, now: datetime, age: timedelta, ahead: timedelta) ->
         raise NotVerified(Flaw.STALE, f"said {(now - said).total_seconds():.0f} seconds ago")
 
 
-def prove(seal: Seal, certificate: bytes) -> None:
-    """Pass a seal that the certificate (PEM, X.509) proves; raises NotVerified for others."""
+def key_of(certificate: bytes) -> RSAPublicKey:
+    """The key of a certificate (PEM, X.509); raises NotVerified where it is none, or of another kind."""
     # 80 ms that only the first signed push pays, and no other function.
     from cryptography import x509  # noqa: PLC0415
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA1, SHA256  # noqa: PLC0415
 
     try:
         key = x509.load_pem_x509_certificate(certificate).public_key()
@@ -62,6 +64,16 @@ def prove(seal: Seal, certificate: bytes) -> None:
         raise NotVerified(Flaw.CERTIFICATE, "not a certificate") from error
     if not isinstance(key, RSAPublicKey):
         raise NotVerified(Flaw.CERTIFICATE, "not a certificate of an RSA key")
+    return key
+
+
+def prove(seal: Seal, certificate: bytes) -> None:
+    """Pass a seal that the certificate (PEM, X.509) proves; raises NotVerified for others."""
+    key = key_of(certificate)
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256  # noqa: PLC0415
+
     for text in seal.texts:
         try:
             key.verify(seal.signature, text, PKCS1v15(), SHA1() if seal.digest == "sha1" else SHA256())  # noqa: S303
