@@ -80,7 +80,10 @@ def _bounce(event: body.Event, facts: Facts) -> Iterator[Feedback]:
             event_id=cut_or_none(bounce.feedback_id, 80),
             derived=derived,
         )
-        yield facts.about(recipient.email_address, _bounce_kind(word, evidence), at, evidence)
+        kind = _bounce_kind(word, evidence)
+        if kind is Kind.BOUNCED and derived and len(named) > 1:
+            kind = Kind.UNKNOWN  # one of them bounced, and nobody knows which: that must not count against all
+        yield facts.about(recipient.email_address, kind, at, evidence)
 
 
 def _bounce_kind(word: str, evidence: Evidence) -> Kind:
