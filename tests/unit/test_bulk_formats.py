@@ -190,8 +190,11 @@ def test_a_row_without_a_time_takes_that_of_the_import_or_is_told_of() -> None:
     [
         ("Ann <Ann@Example.COM>", "email:ann@example.com"),
         ("email:ann@bücher.example", "email:ann@xn--bcher-kva.example"),
+        ("Email:Ann@Example.com", "email:ann@example.com"),
         ("sms:+4915550100", "sms:+4915550100"),
+        ("SMS:+4915550100", "sms:+4915550100"),
         ("push:fcm:abc", "push:fcm:abc"),
+        ("Push:fcm:Abc", "push:fcm:Abc"),
     ],
 )
 def test_recipients_of_our_own_files_carry_their_channel(text: str, meant: str) -> None:

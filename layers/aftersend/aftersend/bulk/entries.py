@@ -79,6 +79,7 @@ def _kind(fields: Fields, format_: Format) -> tuple[CauseKind | None, str | None
     raise Flawed(f"no word that we know in {' or '.join(format_.words)}")
 
 
+_CHANNELS: Final = frozenset({"sms", "push"})  # beside that of addresses
 _CANONICAL: Final = re.compile(
     r'email:(?:[^\sA-Z<>"@]{1,64}|"(?:[^"\\A-Z]|\\.){1,62}")@[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,10}'
     r"|sms:\+[0-9]{5,20}|push:[a-z0-9_-]{1,32}:[!-~]{1,512}"
@@ -89,7 +90,7 @@ def recipient(text: str, *, bare: bool = True) -> str:
     """The canonical recipient; raises Flawed for what is none. Only one that is not `bare` may say its channel."""
     if not bare and _CANONICAL.fullmatch(text):
         return text
-    meant = address.email(text if bare else text.removeprefix("email:"))
+    meant = address.email(text) if bare else address.recipient(text, _CHANNELS)
     if not _CANONICAL.fullmatch(meant):
         raise Flawed("not an address")
     return meant
