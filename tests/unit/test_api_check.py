@@ -85,6 +85,13 @@ def test_a_recipient_is_known_in_every_spelling(given: str, recipient: str) -> N
     assert (found["recipient"], found["suppressed"]) == (recipient, True)
 
 
+def test_a_percent_sign_in_a_body_is_one() -> None:
+    """In a path alone, "%3F" is a question mark that was encoded twice."""
+    api = Api(desk(suppressed(("email:a%3fb@example.com", "*"))))
+    given = ["a%3Fb@example.com", "a?b@example.com"]
+    assert [each["suppressed"] for each in check(api, *given)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("stored", "asked", "expected"),
     [

@@ -17,9 +17,11 @@ from aftersend.bulk import columns, formats
 from aftersend.bulk.columns import layout
 from aftersend.bulk.entries import Flawed, moment, recipient
 from aftersend.bulk.formats import FORMATS
+from aftersend.bulk.job import Import, Imported, State
 from aftersend.bulk.records import Framing
 from aftersend.errors import MalformedFeedback
 from tests.support.lists import AT, expectation, format_of, recognised, said, samples, terms, understood
+from tests.support.shop import imported, run, shop
 
 ROW = {"recipient": "email:ann@example.com", "kind": "hard", "at": "2026-03-01T00:00:00Z"}
 
@@ -93,6 +95,29 @@ def test_law_5_a_refusal_of_the_sender_suppresses_nobody_whatever_list_it_is_on(
 def test_a_file_that_is_not_of_its_format_is_refused_with_a_reason(name: str | None) -> None:
     with pytest.raises(MalformedFeedback, match=r"no such format|no column|no list that we know"):
         formats.recognised(frozenset({"one", "two"}), name)
+
+
+EMPTY = (
+    ("ses", b'{"SuppressedDestinationSummaries":[]}'),
+    ("ses", b'{\n    "SuppressedDestinationSummaries": []\n}\n'),
+    ("ses", b"Email address,Reason,Last update time\r\n"),
+    ("sendgrid-bounces", b"[]"),
+    ("mailgun-bounces", b'{"items":[],"paging":{"next":"https://api.example/v3"}}'),
+    ("postmark", b'{"Suppressions":[]}\n'),
+)
+
+
+@pytest.mark.parametrize(("name", "body"), EMPTY)
+def test_a_list_of_nobody_is_a_list(name: str, body: bytes) -> None:
+    """As the provider answers where it suppresses nobody; without a name, nothing may tell which list it is."""
+    job = imported(shop(), body, name)
+    assert (job.why, job.state, job.progress) == (None, State.DONE, Imported())
+    if not columns.names(layout(body), body):
+        assert "name one" in (run(shop(), Import(dry_run=True), body).why or "")
+
+
+def test_an_object_without_anything_is_a_row() -> None:
+    assert understood(b'{}\n{"recipient":"a@b.example"}\n', terms("aftersend", AT))["flaws"] == ["line 1: no address"]
 
 
 def test_nothing_of_the_file_is_quoted_in_what_is_said_of_it() -> None:

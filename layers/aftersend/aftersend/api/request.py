@@ -135,15 +135,25 @@ def caller(event: dict[str, Any]) -> str:
 
 
 def recipient(given: str) -> str:
+    """The canonical form of a recipient that stands in a path."""
+    return spelled(_meant(given))
+
+
+def spelled(given: str) -> str:
     """The canonical form of a recipient in any spelling: an e-mail address, or "sms:…" and "push:…" as they are."""
     if _PLAIN(given) is None:
         raise Problem("invalid", "a recipient is a text of 1 to 1000 characters, none of which is a control character")
-    return cut(address.recipient(given.replace("%3F", "?").strip(), _CHANNELS), MAX_KEY)
+    return cut(address.recipient(given.strip(), _CHANNELS), MAX_KEY)
 
 
 def message(given: str) -> str:
-    """The id of a message, no longer than one can be."""
-    return cut(given.replace("%3F", "?"), MAX_KEY)
+    """The id of a message that stands in a path, no longer than one can be."""
+    return cut(_meant(given), MAX_KEY)
+
+
+def _meant(part: str) -> str:
+    """A part of a path, with the question marks that were encoded twice."""
+    return part.replace("%3F", "?")
 
 
 def _query(raw: str) -> dict[str, str]:

@@ -26,8 +26,8 @@ CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": TRIES},
 )
 
-# Presigned addresses are signed in an older way else, and name no region: S3 answers such a one with a redirection, where
-# the signature does not hold, as long as a bucket is new, and not at all in the younger regions.
+# Presigned addresses are signed in an older way else, and name no region: as long as a bucket is new, S3 redirects
+# those to where the signature does not hold, and younger regions do not know them at all.
 _SIGNED: Final = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
