@@ -259,6 +259,12 @@ def test_a_wish_is_of_a_stream_and_a_bounce_of_the_address(
     assert [each["scope"] for each in claims] == scopes
 
 
+@pytest.mark.parametrize("text", ["news", "a" * 256, "\N{GRINNING FACE}" * 256, "two\N{NO-BREAK SPACE}words"])
+def test_whatever_stream_a_request_may_name_a_list_may_name_too(text: str) -> None:
+    found = understood(csv_of([ROW | {"kind": "unsubscribed", "scope": text}]), terms("aftersend"))
+    assert [each["scope"] for each in found["claims"]] == [text]
+
+
 def test_what_ends_must_say_when() -> None:
     for kind in ("streak", "pause"):
         flaws = understood(csv_of([ROW | {"kind": kind}]), terms("aftersend"))["flaws"]

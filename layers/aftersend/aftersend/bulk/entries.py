@@ -18,7 +18,8 @@ from aftersend.model import CauseKind, Reason
 from aftersend.text import cut
 from aftersend.times import instant, iso
 
-MAX_STREAM: Final = 256  # bytes
+# As a request may name one: an export has it, and must be taken back.
+_STREAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullmatch
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ def recipient(text: str, *, bare: bool = True) -> str:
 
 def stream(text: str) -> str:
     """The name of a stream, or "*" for all; raises Flawed for what is none."""
-    if not text.isprintable() or len(text.encode()) > MAX_STREAM:
+    if _STREAM(text) is None:
         raise Flawed("not the name of a stream")
     return text
 
