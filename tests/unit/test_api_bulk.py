@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.api import bulk
 from aftersend.bulk import importing
 from aftersend.bulk.formats import FORMATS, Name
 from aftersend.bulk.job import HOLD, State
 from aftersend.errors import StoreUnavailable
-from aftersend.model import Kind
+from aftersend.guard import Incident, Window
+from aftersend.model import Act, Decision, Kind, Reason
 from aftersend.suppression import active
 from tests.support.api import ARN, Api, desk
 from tests.support.oracle import stored
@@ -317,6 +319,19 @@ def test_whoever_is_erased_is_forgotten_and_stays_suppressed() -> None:
         "suppressions": 0,
         "suppressed": True,
     }
+
+
+@pytest.mark.parametrize(("act", "suppressed_then"), [(Act.REVERTED, False), (None, True)])
+def test_an_accident_that_was_taken_back_holds_nobody_who_is_erased(act: Act | None, suppressed_then: bool) -> None:
+    """Who may be written to may be so under their alias, too; what nobody has judged yet is kept to be safe."""
+    world = Bulk(bounced())
+    window = Window("example.com", NOW - timedelta(days=60), NOW)
+    decision = Decision(at=NOW, by=ARN, act=act) if act else None
+    incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120, decision)]
+    api = Api(replace(world.desk, incidents=lambda: incidents))
+    assert api("HEAD", "/suppressions/ann@example.com").status == 404
+    assert api("DELETE", "/recipients/ann@example.com").json["suppressed"] is suppressed_then
+    assert (api("HEAD", "/suppressions/ann@example.com").status == 200) is suppressed_then
 
 
 def test_an_alias_is_not_erased_a_second_time() -> None:

@@ -8,11 +8,11 @@ common with the digest that stands for the same address in logs (`aftersend.dige
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from aftersend.model import Cause, Mark, Suppression
+from aftersend.model import Cause, Mark, Reverted, Suppression
 from aftersend.suppression import active
 
 CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
@@ -30,14 +30,17 @@ def is_alias(recipient: str) -> bool:
     return recipient.startswith(f"{CHANNEL}:")
 
 
-def erased(suppressions: Iterable[Suppression], alias: str, now: datetime) -> list[Suppression]:
+def erased(
+    suppressions: Iterable[Suppression], alias: str, now: datetime, taken_back: Sequence[Reverted] = ()
+) -> list[Suppression]:
     """What keeps an erased address suppressed: of each scope the causes that hold at `now`, stripped.
 
+    What lies in an accident that a person has taken back holds nobody; what nobody has judged yet is kept.
     Whoever asks whether an address may be written to asks for its alias too, and whoever releases it releases both.
     """
     kept = []
     for suppression in suppressions:
-        causes = {kind: _stripped(suppression.causes[kind]) for kind in active(suppression, now)}
+        causes = {kind: _stripped(suppression.causes[kind]) for kind in active(suppression, now, taken_back)}
         if causes:
             kept.append(Suppression(recipient=alias, scope=suppression.scope, causes=causes))
     return kept

@@ -16,9 +16,7 @@ SEEN: Final = r"[^\s\x00-\x1f\x7f-\x9f]"  # one character at least that can be s
 Spelling = Annotated[
     str, Meta(min_length=1, max_length=1000, pattern=PLAIN, description="A recipient in any spelling.")
 ]
-Scope = Annotated[
-    str, Meta(min_length=1, max_length=256, pattern=PLAIN, description="A stream; * means all of them.")
-]
+Scope = Annotated[str, Meta(min_length=1, max_length=256, pattern=PLAIN, description="A stream; * means all of them.")]
 Note = Annotated[
     str, Meta(min_length=1, max_length=500, pattern=SEEN, description="Why; it is kept with who and when.")
 ]

@@ -10,7 +10,7 @@ the tables. docs/bulk.md says how to hurry it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol
@@ -22,7 +22,7 @@ from aftersend.bulk.shop import Store
 from aftersend.causes import Claim
 from aftersend.erasure import erased
 from aftersend.errors import ContentionExhausted
-from aftersend.model import Key, Suppression
+from aftersend.model import Key, Reverted, Suppression
 from aftersend.steps import MAX_TRIES, Put, Refused
 from aftersend.suppression import absorb, active
 
@@ -43,6 +43,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     reader: Reader
     pool: Executor
     clock: Callable[[], datetime]
+    taken_back: Sequence[Reverted] = ()  # windows of a provider's accident, in which evidence does not count
 
 
 class Erased(Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def erase(recipient: str, alias: str, ports: Ports) -> Erased:
     outcomes = suppressions = 0
     for _ in range(MAX_TRIES):
         found = ports.reader.suppressions_of(recipient)
-        for kept in erased(found, alias, ports.clock()):
+        for kept in erased(found, alias, ports.clock(), ports.taken_back):
             _keep(kept, ports.store)
         keys = [(recipient, message) for message in ports.reader.messages_of(recipient)]
         outcomes += len(list(ports.pool.map(ports.reader.delete_outcome, keys)))
