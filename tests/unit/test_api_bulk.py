@@ -262,6 +262,17 @@ def bounced() -> MemoryStore:
     return ingested([fact(Kind.BOUNCED, 0.5, "hard")], MemoryStore())
 
 
+def test_evidence_of_a_time_that_has_not_come_stands_after_a_release_and_can_be_reverted() -> None:
+    """A source whose clock is wrong: later evidence than a release counts, whenever it came."""
+    early = fact(Kind.BOUNCED, 30_000, "hard")
+    world = Bulk(ingested([early], MemoryStore()))
+    assert world.api("DELETE", "/suppressions/ann@example.com?note=x").json["suppressed"] is True
+    since, until = ((early.occurred_at + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
+    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"since": since, "until": until}).json
+    assert told["reverted"] == {"found": 1, "changed": 1, "freed": 1}
+    assert world.api("HEAD", "/suppressions/ann@example.com").status == 404
+
+
 def test_a_revert_is_tried_first_and_then_done() -> None:
     world = Bulk(bounced())
     assert suppressed(world.store)
