@@ -93,9 +93,17 @@ def test_who_is_forgotten_is_asked_of_the_function_that_may(site: Site) -> None:
     assert next(route.function for route in to_erase if route.method in ("GET", "ANY")) == "Query"
 
 
-def test_logs_hold_no_address(site: Site) -> None:
+def test_logs_hold_no_address_and_no_name(site: Site) -> None:
+    """Nobody's: neither a recipient's nor that of whoever asked."""
+    told = read(site("POST", "/suppressions/import/uploads?dry_run=true&format=ses"))
+    with urlopen(Request(told["upload"]["url"], LIST, {"content-type": "text/csv"}, method="PUT")):
+        site("POST", f"/jobs/{told['id']}/start")
+    site.lambdas.drain()
     site("GET", "/suppressions/export")
-    assert "example" not in site.work.logs.getvalue()
+    logs = site.work.logs.getvalue()
+    assert told["id"] in logs
+    assert "example" not in logs
+    assert ARN not in logs
 
 
 def test_a_message_about_nothing_is_done_with(site: Site) -> None:
