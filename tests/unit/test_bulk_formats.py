@@ -265,6 +265,25 @@ def test_whatever_stream_a_request_may_name_a_list_may_name_too(text: str) -> No
     assert [each["scope"] for each in found["claims"]] == [text]
 
 
+@pytest.mark.parametrize(
+    ("format_", "row", "until"),
+    [
+        ("ses", {"reason": "BOUNCE"}, "2026-03-31T00:00:00.000Z"),
+        ("ses", {"reason": "COMPLAINT"}, None),
+        ("postmark", {"suppressionreason": "ManualSuppression"}, None),
+        ("aftersend", {"kind": "hard"}, None),
+        ("aftersend", {"kind": "hard", "until": "2027-01-01"}, "2027-01-01T00:00:00.000Z"),
+    ],
+)
+def test_what_the_policy_gives_an_end_has_it_in_a_list_of_a_provider_too(
+    format_: str, row: dict[str, str], until: str | None
+) -> None:
+    given = FORMATS[format_]
+    rows = [{given.who: "ann@example.com", given.at: "2026-03-01T00:00:00Z"} | row]
+    (claim,) = understood(csv_of(rows), terms(format_, document="[hard]\nlapse_days = 30"))["claims"]
+    assert claim.get("until") == until
+
+
 def test_what_ends_must_say_when() -> None:
     for kind in ("streak", "pause"):
         flaws = understood(csv_of([ROW | {"kind": kind}]), terms("aftersend"))["flaws"]
