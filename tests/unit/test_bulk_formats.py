@@ -91,6 +91,14 @@ def test_law_5_a_refusal_of_the_sender_suppresses_nobody_whatever_list_it_is_on(
     assert understood(csv_of([row]), terms(name)) == {"claims": [], "skipped": 1, "flaws": []}
 
 
+@pytest.mark.parametrize(("klass", "kinds"), [("hard", ["hard"]), ("soft", ["provider"]), ("ignore", [])])
+def test_a_class_that_the_policy_names_for_a_reason_counts_for_lists_too(klass: str, kinds: list[str]) -> None:
+    row = {"address": "ann@example.com", "code": "550", "error": "No such mailbox", "created_at": "2026-03-01"}
+    given = terms("mailgun-bounces", document=f"[classes]\nuser_unknown = '{klass}'")
+    found = understood(csv_of([row]), given)
+    assert ([each["kind"] for each in found["claims"]], found["flaws"]) == (kinds, [])
+
+
 @pytest.mark.parametrize("name", [None, "aftersend", "ses", "nonsense"])
 def test_a_file_that_is_not_of_its_format_is_refused_with_a_reason(name: str | None) -> None:
     with pytest.raises(MalformedFeedback, match=r"no such format|no column|no list that we know"):

@@ -87,11 +87,12 @@ def _judged(said: Listed, terms: Terms) -> tuple[CauseKind | None, Verdict | Non
     verdict = terms.classify(_refusal(said))
     if verdict is None:
         return CauseKind.HARD, None
-    if verdict.klass in _LAW_5 and verdict.reason is not Reason.SUPPRESSED:
+    klass = terms.policy.of(said.recipient).class_of(verdict)
+    if klass in _LAW_5 and verdict.reason is not Reason.SUPPRESSED:
         return None, verdict
-    if verdict.klass is Class.HARD:
+    if klass is Class.HARD:
         return CauseKind.HARD, verdict
-    if verdict.klass is Class.SOFT:  # we would not suppress for it once, but the provider does not even try any more
+    if klass is Class.SOFT:  # we would not suppress for it once, but the provider does not even try any more
         return CauseKind.PROVIDER, verdict
     return CauseKind.HARD, None
 
