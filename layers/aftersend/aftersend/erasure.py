@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from aftersend.model import Cause, Mark, Reverted, Suppression
+from msgspec.structs import replace
+
+from aftersend.causes import Claim
+from aftersend.model import Cause, CauseKind, Mark, Reverted, Suppression
 from aftersend.suppression import active
 
 CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
 _DIGITS: Final = 40
+_MOMENT: Final = timedelta(milliseconds=1)
 
 
 def alias(recipient: str, key: bytes) -> str:
@@ -44,6 +48,21 @@ def erased(
         if causes:
             kept.append(Suppression(recipient=alias, scope=suppression.scope, causes=causes))
     return kept
+
+
+def beside(kept: Suppression, own: Suppression, stored: Suppression) -> list[Claim]:
+    """What `kept`, made of `own`, adds to what is `stored` under the alias.
+
+    Its days are cut down, but not to before a release that the evidence itself came after.
+    """
+    claims = []
+    for kind, cause in kept.causes.items():
+        release = stored.forced_at if kind is CauseKind.COMPLAINT else stored.released_at
+        latest, true = cause.latest, own.causes[kind].latest
+        if release and latest and true and latest.at <= release < true.at:
+            cause = replace(cause, latest=replace(latest, at=release + _MOMENT))  # noqa: PLW2901
+        claims.append(Claim(*kept.key, kind, cause))
+    return claims
 
 
 def _stripped(cause: Cause) -> Cause:
