@@ -32,6 +32,7 @@ from tests.support.words import bounce, fact
 
 WORKER = (sys.executable, "-m", "tests.support.bulk_worker")
 ROWS = {"dynoxide": 10_000}  # on others, which are slower, a fifth of them
+SAID = 3  # lines, before the function is killed: that it has begun, and two bites, of which 2,000 rows have four
 KINDS = ("hard", *("complaint", "unsubscribed", "manual", "provider") * 3)
 
 
@@ -61,13 +62,17 @@ def test_an_import_that_is_killed_goes_on_where_it_was(concurrent_engine: Engine
     id_ = begin(jobs, tmp_path, Import(dry_run=False), body)
     process = subprocess.Popen(
         [*WORKER, str(engine.endpoint), names.outcomes, names.suppressions, table, str(tmp_path), id_],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env=environ | {"PYTHONPATH": ":".join(each for each in sys.path if each)},
     )
+    assert process.stdin is not None
     assert process.stdout is not None
-    assert all(process.stdout.readline() for _ in range(3))
+    process.stdin.write(SAID * "\n")  # it is in the middle of the next one, or waits behind it, however slow we are
+    process.stdin.flush()
+    assert all(process.stdout.readline() for _ in range(SAID))
     process.kill()
     process.communicate()
     half = jobs.get(id_)

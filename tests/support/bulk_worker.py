@@ -1,5 +1,7 @@
 """One function that works a job, as a process of its own: says after each bite how far it is, and may be killed.
 
+It goes on with the next bite once its parent has written a line.
+
 python -m tests.support.bulk_worker ENDPOINT OUTCOMES SUPPRESSIONS JOBS FOLDER JOB
 """
 
@@ -41,6 +43,7 @@ class Telling(Jobs):
     def put(self, job: Job) -> Job:
         job = super().put(job)
         print(job.state, job.version, flush=True)  # what the parent waits for
+        sys.stdin.readline()
         return job
 
 

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.api import bulk
 from aftersend.bulk import importing
 from aftersend.bulk.formats import FORMATS, Name
 from aftersend.bulk.job import HOLD, State
 from aftersend.errors import StoreUnavailable
-from aftersend.model import Kind
+from aftersend.guard import Incident, Window
+from aftersend.model import Act, Decision, Kind, Reason
 from aftersend.suppression import active
 from tests.support.api import ARN, Api, desk
 from tests.support.oracle import stored
@@ -260,6 +262,17 @@ def bounced() -> MemoryStore:
     return ingested([fact(Kind.BOUNCED, 0.5, "hard")], MemoryStore())
 
 
+def test_evidence_of_a_time_that_has_not_come_stands_after_a_release_and_can_be_reverted() -> None:
+    """A source whose clock is wrong: later evidence than a release counts, whenever it came."""
+    early = fact(Kind.BOUNCED, 30_000, "hard")
+    world = Bulk(ingested([early], MemoryStore()))
+    assert world.api("DELETE", "/suppressions/ann@example.com?note=x").json["suppressed"] is True
+    since, until = ((early.occurred_at + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
+    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"since": since, "until": until}).json
+    assert told["reverted"] == {"found": 1, "changed": 1, "freed": 1}
+    assert world.api("HEAD", "/suppressions/ann@example.com").status == 404
+
+
 def test_a_revert_is_tried_first_and_then_done() -> None:
     world = Bulk(bounced())
     assert suppressed(world.store)
@@ -317,6 +330,19 @@ def test_whoever_is_erased_is_forgotten_and_stays_suppressed() -> None:
         "suppressions": 0,
         "suppressed": True,
     }
+
+
+@pytest.mark.parametrize(("act", "suppressed_then"), [(Act.REVERTED, False), (None, True)])
+def test_an_accident_that_was_taken_back_holds_nobody_who_is_erased(act: Act | None, suppressed_then: bool) -> None:
+    """Who may be written to may be so under their alias, too; what nobody has judged yet is kept to be safe."""
+    world = Bulk(bounced())
+    window = Window("example.com", NOW - timedelta(days=60), NOW)
+    decision = Decision(at=NOW, by=ARN, act=act) if act else None
+    incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120, decision)]
+    api = Api(replace(world.desk, incidents=lambda: incidents))
+    assert api("HEAD", "/suppressions/ann@example.com").status == 404
+    assert api("DELETE", "/recipients/ann@example.com").json["suppressed"] is suppressed_then
+    assert (api("HEAD", "/suppressions/ann@example.com").status == 200) is suppressed_then
 
 
 def test_an_alias_is_not_erased_a_second_time() -> None:

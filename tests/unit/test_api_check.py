@@ -70,6 +70,9 @@ def test_says_why_and_until_when() -> None:
         ("  Ann Example <ann@example.com> ", ANN),
         ("rfc822; ann@example.com", ANN),
         ("email:Ann@example.com", ANN),
+        ("EMAIL: Ann@example.com", ANN),
+        ("Sms:+15550100", "sms:+15550100"),
+        ("PUSH:apns:AbC", "push:apns:AbC"),
         ("ann+news@example.com", "email:ann+news@example.com"),
         ("müller@bücher.example", "email:müller@xn--bcher-kva.example"),
         ("sms:+15550100", "sms:+15550100"),
@@ -80,6 +83,13 @@ def test_a_recipient_is_known_in_every_spelling(given: str, recipient: str) -> N
     api = Api(desk(suppressed((recipient, "*"))))
     (found,) = check(api, given)
     assert (found["recipient"], found["suppressed"]) == (recipient, True)
+
+
+def test_a_percent_sign_in_a_body_is_one() -> None:
+    """In a path alone, "%3F" is a question mark that was encoded twice."""
+    api = Api(desk(suppressed(("email:a%3fb@example.com", "*"))))
+    given = ["a%3Fb@example.com", "a?b@example.com"]
+    assert [each["suppressed"] for each in check(api, *given)] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,8 @@ def test_suppressing_at_the_moment_of_a_release_holds() -> None:
         {"note": "x", "until": "0001-01-01T00:00:00+23:59"},
         {"note": "x", "until": "soon"},
         {"note": "x", "scope": "news"},
+        {"note": " \t\n"},
+        {"note": "\u0000"},
     ],
 )
 def test_an_addition_has_a_note_and_perhaps_an_end_that_lies_ahead(body: Any) -> None:
@@ -318,7 +320,11 @@ def test_a_complaint_of_somebody_who_was_erased_needs_force_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?note=", f"?note={'x' * 501}", "?note=x&force=perhaps", "?note=x&forced=true", "?note=x&scope="]
+    "query",
+    [
+        *["", "?note=", "?note=%20%09", "?note=%00", f"?note={'x' * 501}"],
+        *["?note=x&force=perhaps", "?note=x&forced=true", "?note=x&scope=", "?note=x&scope=a%0Ab"],
+    ],
 )
 def test_a_release_has_a_note(query: str) -> None:
     assert Api(desk(stored(bounce(1, "hard"))))("DELETE", f"{ONE}{query}").status == 422

@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from aftersend.aws.boto import adapted
+from aftersend.aws.boto import adapted, client
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 
 
@@ -81,3 +81,14 @@ def test_an_object_that_breaks_off_while_it_is_read_is_no_answer() -> None:
     body = adapted(_Client(answer={"Body": SimpleNamespace(read=read)}), "s3").get_object(Bucket="b", Key="k")["Body"]
     with pytest.raises(CallFailed, match="ReadTimeoutError"):
         body.read(10)
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "eu-south-1", "cn-north-1"])
+def test_presigned_addresses_lead_to_the_region_of_the_bucket(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of all regions redirects for the first hours of a bucket, and its signature is for another host."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    url = client("s3").generate_presigned_url("put_object", Params={"Bucket": "aftersend-bulk-1abc", "Key": "jobs/1"})
+    assert url.startswith(f"https://aftersend-bulk-1abc.s3.{region}.amazonaws.com")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url

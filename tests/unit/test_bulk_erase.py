@@ -18,7 +18,7 @@ from aftersend.suppression import active
 from tests.support.oracle import stored
 from tests.support.ports import NOW, Inline, MemoryStore
 from tests.support.shop import MemoryReader, exported, ingested, shop
-from tests.support.words import ANN, BOB, bounce, fact
+from tests.support.words import ANN, BOB, START, bounce, fact
 
 KEY = b"a key of this deployment"
 ALIAS = alias(ANN, KEY)
@@ -179,6 +179,45 @@ def test_what_was_released_before_it_is_read_is_not_kept() -> None:
     store = filled()
     run(store, 1, lambda: release(store))
     assert holding(store) == {("news", "unsubscribed")}
+
+
+def _released(store: MemoryStore, who: str, day: float) -> None:
+    decision = Decision(at=START + timedelta(days=day), by="bob", act=Act.RELEASED, force=True)
+    errand = Errand((who, "*"), decisions=(decision,))
+    written((who, "*"), store.suppressions([(who, "*")]).get((who, "*")), lambda _: (None, errand), shop(store))
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.COMPLAINED])
+@pytest.mark.parametrize(("came", "holds"), [(1.3, False), (1.6, True), (2.1, True)])
+def test_evidence_after_a_release_of_the_same_day_is_kept(kind: Kind, came: float, holds: bool) -> None:
+    """Erased, released, and erased again: an alias knows days only, and the release was at noon of the first."""
+    store = ingested([fact(kind, 1.1, "hard")], MemoryStore())
+    run(store)
+    _released(store, ALIAS, 1.5)
+    _released(store, ANN, 1.5)
+    ingested([fact(kind, came, "hard", message="told:new")], store)
+    before = holding(store)
+    assert bool(before) is holds
+    run(store)
+    assert holding(store) == before
+    tables = stored(store)
+    run(store)
+    assert stored(store) == tables
+
+
+def test_a_release_while_somebody_is_erased_lifts_the_alias() -> None:
+    """At whichever call it comes: the alias, written from what was read before, is released with it."""
+    _, calls = run(filled())
+    for due in range(1, calls + 1):
+        store = filled()
+
+        def both(store: MemoryStore = store) -> None:
+            for who in (ANN, ALIAS):
+                _released(store, who, 29)
+
+        run(store, due, both)
+        run(store)
+        assert holding(store) <= {("news", "unsubscribed")}, due
 
 
 def test_an_export_leaves_aliases_out() -> None:

@@ -17,9 +17,11 @@ from aftersend.bulk import columns, formats
 from aftersend.bulk.columns import layout
 from aftersend.bulk.entries import Flawed, moment, recipient
 from aftersend.bulk.formats import FORMATS
+from aftersend.bulk.job import Import, Imported, State
 from aftersend.bulk.records import Framing
 from aftersend.errors import MalformedFeedback
 from tests.support.lists import AT, expectation, format_of, recognised, said, samples, terms, understood
+from tests.support.shop import imported, run, shop
 
 ROW = {"recipient": "email:ann@example.com", "kind": "hard", "at": "2026-03-01T00:00:00Z"}
 
@@ -89,10 +91,41 @@ def test_law_5_a_refusal_of_the_sender_suppresses_nobody_whatever_list_it_is_on(
     assert understood(csv_of([row]), terms(name)) == {"claims": [], "skipped": 1, "flaws": []}
 
 
+@pytest.mark.parametrize(("klass", "kinds"), [("hard", ["hard"]), ("soft", ["provider"]), ("ignore", [])])
+def test_a_class_that_the_policy_names_for_a_reason_counts_for_lists_too(klass: str, kinds: list[str]) -> None:
+    row = {"address": "ann@example.com", "code": "550", "error": "No such mailbox", "created_at": "2026-03-01"}
+    given = terms("mailgun-bounces", document=f"[classes]\nuser_unknown = '{klass}'")
+    found = understood(csv_of([row]), given)
+    assert ([each["kind"] for each in found["claims"]], found["flaws"]) == (kinds, [])
+
+
 @pytest.mark.parametrize("name", [None, "aftersend", "ses", "nonsense"])
 def test_a_file_that_is_not_of_its_format_is_refused_with_a_reason(name: str | None) -> None:
     with pytest.raises(MalformedFeedback, match=r"no such format|no column|no list that we know"):
         formats.recognised(frozenset({"one", "two"}), name)
+
+
+EMPTY = (
+    ("ses", b'{"SuppressedDestinationSummaries":[]}'),
+    ("ses", b'{\n    "SuppressedDestinationSummaries": []\n}\n'),
+    ("ses", b"Email address,Reason,Last update time\r\n"),
+    ("sendgrid-bounces", b"[]"),
+    ("mailgun-bounces", b'{"items":[],"paging":{"next":"https://api.example/v3"}}'),
+    ("postmark", b'{"Suppressions":[]}\n'),
+)
+
+
+@pytest.mark.parametrize(("name", "body"), EMPTY)
+def test_a_list_of_nobody_is_a_list(name: str, body: bytes) -> None:
+    """As the provider answers where it suppresses nobody; without a name, nothing may tell which list it is."""
+    job = imported(shop(), body, name)
+    assert (job.why, job.state, job.progress) == (None, State.DONE, Imported())
+    if not columns.names(layout(body), body):
+        assert "name one" in (run(shop(), Import(dry_run=True), body).why or "")
+
+
+def test_an_object_without_anything_is_a_row() -> None:
+    assert understood(b'{}\n{"recipient":"a@b.example"}\n', terms("aftersend", AT))["flaws"] == ["line 1: no address"]
 
 
 def test_nothing_of_the_file_is_quoted_in_what_is_said_of_it() -> None:
@@ -190,8 +223,11 @@ def test_a_row_without_a_time_takes_that_of_the_import_or_is_told_of() -> None:
     [
         ("Ann <Ann@Example.COM>", "email:ann@example.com"),
         ("email:ann@bücher.example", "email:ann@xn--bcher-kva.example"),
+        ("Email:Ann@Example.com", "email:ann@example.com"),
         ("sms:+4915550100", "sms:+4915550100"),
+        ("SMS:+4915550100", "sms:+4915550100"),
         ("push:fcm:abc", "push:fcm:abc"),
+        ("Push:fcm:Abc", "push:fcm:Abc"),
     ],
 )
 def test_recipients_of_our_own_files_carry_their_channel(text: str, meant: str) -> None:
@@ -229,6 +265,31 @@ def test_a_wish_is_of_a_stream_and_a_bounce_of_the_address(
     body = csv_of([{given.who: "ann@example.com", given.at: "1767225600", **row}])
     claims = understood(body, terms(format_, scope=scope, document=document))["claims"]
     assert [each["scope"] for each in claims] == scopes
+
+
+@pytest.mark.parametrize("text", ["news", "a" * 256, "\N{GRINNING FACE}" * 256, "two\N{NO-BREAK SPACE}words"])
+def test_whatever_stream_a_request_may_name_a_list_may_name_too(text: str) -> None:
+    found = understood(csv_of([ROW | {"kind": "unsubscribed", "scope": text}]), terms("aftersend"))
+    assert [each["scope"] for each in found["claims"]] == [text]
+
+
+@pytest.mark.parametrize(
+    ("format_", "row", "until"),
+    [
+        ("ses", {"reason": "BOUNCE"}, "2026-03-31T00:00:00.000Z"),
+        ("ses", {"reason": "COMPLAINT"}, None),
+        ("postmark", {"suppressionreason": "ManualSuppression"}, None),
+        ("aftersend", {"kind": "hard"}, None),
+        ("aftersend", {"kind": "hard", "until": "2027-01-01"}, "2027-01-01T00:00:00.000Z"),
+    ],
+)
+def test_what_the_policy_gives_an_end_has_it_in_a_list_of_a_provider_too(
+    format_: str, row: dict[str, str], until: str | None
+) -> None:
+    given = FORMATS[format_]
+    rows = [{given.who: "ann@example.com", given.at: "2026-03-01T00:00:00Z"} | row]
+    (claim,) = understood(csv_of(rows), terms(format_, document="[hard]\nlapse_days = 30"))["claims"]
+    assert claim.get("until") == until
 
 
 def test_what_ends_must_say_when() -> None:

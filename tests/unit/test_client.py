@@ -219,6 +219,15 @@ def test_other_channels_are_taken_as_they_are(given_: str) -> None:
     assert canonical(given_) == given_
 
 
+@pytest.mark.parametrize(
+    ("given_", "meant"),
+    [("EMAIL:Ann@Example.com", ANN), ("SMS:+14255550156", "sms:+14255550156"), ("Push:apns:aBc", "push:apns:aBc")],
+)
+def test_the_name_of_a_channel_may_be_in_any_case(given_: str, meant: str) -> None:
+    """Nobody is allowed by accident: "SMS:+1…" is no mail address that nothing is known of."""
+    assert canonical(given_) == meant
+
+
 def test_a_sender_does_not_import_what_functions_need() -> None:
     heavy = "{name.partition('.')[0] for name in sys.modules} & {'boto3', 'botocore', 'aws_lambda_powertools'}"
     done = subprocess.run(

@@ -54,6 +54,11 @@ def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel()
         ("[stream.news.complaint]\nsuppress = 1", r"policy of news: Expected `bool`.*`\$\.complaint\.suppress`"),
         ("[channel.sms.streak]\nbounces = 1", r"policy of sms: Expected `int` >= 2.*`\$\.streak\.bounces`"),
         ("[streams]\n'*' = 'no spaces'", r"matching regex.*`\$\.streams\[\.\.\.\]`"),
+        ("[streams]\n'example.com' = 'news'", r"each sender is an address.* - at `\$\.streams`"),
+        ("[streams]\n'' = 'news'", r"each sender is an address.* - at `\$\.streams`"),
+        ("[streams]\n'@' = 'news'", r"each sender is an address.* - at `\$\.streams`"),
+        ("[streams]\n'a@b.example' = 'x'\n'A@B.example' = 'y'", r"stands there twice - at `\$\.streams`"),
+        ("[channel.sms.streak]\napart_hours = 999", r"policy of sms: apart_hours .*`\$\.streak\.apart_hours`"),
         ("channel = 1", r"Expected `object` - at `\$\.channel`"),
         ("[channel]\nsms = 1", r"Expected `object` - at `\$\.channel\.sms`"),
         ("[variants]", "unknown field `variants`"),
@@ -63,6 +68,13 @@ def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel()
 def test_what_is_wrong_is_named(document: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         load(document)
+
+
+@pytest.mark.parametrize("given", ["News@Example.com", "@EXAMPLE.com", "@bücher.example", "News <news@example.com>"])
+def test_a_sender_is_found_however_the_document_spells_it(given: str) -> None:
+    policy = load(f"[streams]\n'{given}' = 'news'")
+    for sender in ("news@example.com", "NEWS@Example.com") if "bücher" not in given else ("a@xn--bcher-kva.example",):
+        assert policy.stream_of(sender) == "news"
 
 
 @pytest.mark.parametrize(("days", "end"), [(0, None), (30, 31)])

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.errors import StoreUnavailable
-from aftersend.model import Cause, CauseKind, Mark, Suppression
+from aftersend.model import Cause, CauseKind, Mark, Reverted, Suppression
+from aftersend.model import Reason as Verdict
+from aftersend.suppression import reverted
 from aftersend.sync import PACE, Reason, Step, Sync, step
 from tests.support.account_list import AccountList, image, record
 from tests.support.words import ANN, START
@@ -84,6 +86,19 @@ WITHDRAWN = replace(cause(), withdrawn=Mark(at=LATER, feedback="w", message="ses
 )
 def test_what_a_change_asks_for(old: Suppression | None, new: Suppression | None, wanted: Step | None) -> None:
     assert step(old, new) == wanted
+
+
+def test_an_accident_leaves_the_list_once_its_echo_is_reverted_too() -> None:
+    """docs/operations.md, Incidents: what SES refused for its list stands as evidence of its own."""
+    hard = Mark(at=START, feedback="h", message="ses:1", source="ses", reason=Verdict.USER_UNKNOWN)
+    echo = Mark(at=LATER, feedback="p", message="ses:2", source="ses", reason=Verdict.SUPPRESSED)
+    accident = Reverted(START, START + timedelta(hours=1), Verdict.USER_UNKNOWN)
+    alone = row(causes={CauseKind.HARD: Cause(first=hard, latest=hard)})
+    assert step(alone, reverted(alone, [accident])) == DELETE
+    both = replace(alone, causes=alone.causes | {CauseKind.PROVIDER: Cause(first=echo, latest=echo)})
+    once = reverted(both, [accident])
+    assert step(both, once) is None
+    assert step(once, reverted(once, [Reverted(START, LATER, Verdict.SUPPRESSED)])) == DELETE
 
 
 kinds = st.sets(st.sampled_from([*CauseKind]), max_size=4)

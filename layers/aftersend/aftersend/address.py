@@ -8,6 +8,7 @@ because only the receiving system knows whether they matter (RFC 5321 section 2.
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from aftersend.text import cut
@@ -30,6 +31,13 @@ def email(raw: str) -> str:
     bare = _bare(raw)
     local, at, domain = bare.rpartition("@")
     return "email:" + cut(f"{local.lower()}{at}{_a_label(domain)}", MAX_BYTES)
+
+
+def recipient(raw: str, channels: Container[str]) -> str:
+    """The canonical form of a recipient that may name its channel, in any case: those of `channels` as they are."""
+    channel, colon, rest = raw.partition(":")
+    named = channel.lower() if colon else ""
+    return f"{named}:{rest}" if named in channels else email(rest if named == "email" else raw)
 
 
 def _bare(raw: str) -> str:

@@ -45,7 +45,7 @@ def claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | No
         return None
     mark = _mark(fact, verdict)
     return Claim(
-        fact.recipient, _scope(fact, kind, rules), kind, Cause(first=mark, latest=mark, until=_end(mark, kind, rules))
+        fact.recipient, _scope(fact, kind, rules), kind, Cause(first=mark, latest=mark, until=end(mark, kind, rules))
     )
 
 
@@ -72,7 +72,7 @@ def _scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
     return fact.scope or "*"
 
 
-def _end(mark: Mark, kind: CauseKind, rules: Policy) -> datetime | None:
+def end(mark: Mark, kind: CauseKind, rules: Policy) -> datetime | None:
     """When a cause ends whose latest evidence is `mark`."""
     if kind is CauseKind.PAUSE:
         return mark.at + timedelta(hours=rules.pause.hours)

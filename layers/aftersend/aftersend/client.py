@@ -26,7 +26,7 @@ from aftersend.store import BATCH, Store, Tables
 from aftersend.watch import Lookout, Watch
 
 EVERYWHERE: Final = "*"
-_OTHER_CHANNELS: Final = ("sms:", "push:")
+_OTHER_CHANNELS: Final = frozenset({"sms", "push"})
 _MOST: Final = 1000  # bytes of a recipient in any spelling
 
 
@@ -97,10 +97,9 @@ def canonical(given: str) -> str:
     text = given.strip()
     if not text.isprintable() or len(text.encode()) > _MOST:
         raise ValueError(f"a recipient is a text of at most {_MOST} bytes without control characters")
-    if text.startswith(_OTHER_CHANNELS):
-        return text
-    name = address.email(text.removeprefix("email:"))
-    if not all(name.removeprefix("email:").rpartition("@")):
+    name = address.recipient(text, _OTHER_CHANNELS)
+    channel, _, rest = name.partition(":")
+    if channel == "email" and not all(rest.rpartition("@")):
         raise ValueError("a recipient is an e-mail address, or begins with sms: or push:")
     return name
 

@@ -8,15 +8,19 @@ common with the digest that stands for the same address in logs (`aftersend.dige
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
-from aftersend.model import Cause, Mark, Suppression
+from msgspec.structs import replace
+
+from aftersend.causes import Claim
+from aftersend.model import Cause, CauseKind, Mark, Reverted, Suppression
 from aftersend.suppression import active
 
 CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
 _DIGITS: Final = 40
+_MOMENT: Final = timedelta(milliseconds=1)
 
 
 def alias(recipient: str, key: bytes) -> str:
@@ -30,17 +34,35 @@ def is_alias(recipient: str) -> bool:
     return recipient.startswith(f"{CHANNEL}:")
 
 
-def erased(suppressions: Iterable[Suppression], alias: str, now: datetime) -> list[Suppression]:
+def erased(
+    suppressions: Iterable[Suppression], alias: str, now: datetime, taken_back: Sequence[Reverted] = ()
+) -> list[Suppression]:
     """What keeps an erased address suppressed: of each scope the causes that hold at `now`, stripped.
 
+    What lies in an accident that a person has taken back holds nobody; what nobody has judged yet is kept.
     Whoever asks whether an address may be written to asks for its alias too, and whoever releases it releases both.
     """
     kept = []
     for suppression in suppressions:
-        causes = {kind: _stripped(suppression.causes[kind]) for kind in active(suppression, now)}
+        causes = {kind: _stripped(suppression.causes[kind]) for kind in active(suppression, now, taken_back)}
         if causes:
             kept.append(Suppression(recipient=alias, scope=suppression.scope, causes=causes))
     return kept
+
+
+def beside(kept: Suppression, own: Suppression, stored: Suppression) -> list[Claim]:
+    """What `kept`, made of `own`, adds to what is `stored` under the alias.
+
+    Its days are cut down, but not to before a release that the evidence itself came after.
+    """
+    claims = []
+    for kind, cause in kept.causes.items():
+        release = stored.forced_at if kind is CauseKind.COMPLAINT else stored.released_at
+        latest, true = cause.latest, own.causes[kind].latest
+        if release and latest and true and latest.at <= release < true.at:
+            cause = replace(cause, latest=replace(latest, at=release + _MOMENT))  # noqa: PLW2901
+        claims.append(Claim(*kept.key, kind, cause))
+    return claims
 
 
 def _stripped(cause: Cause) -> Cause:

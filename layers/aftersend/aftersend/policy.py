@@ -142,10 +142,10 @@ def load(document: str = "") -> Policy:
 def _policy(document: Mapping[str, Any], which: str = "") -> Policy:
     try:
         policy = msgspec.convert(document, Policy)
-    except msgspec.ValidationError as error:  # it names the field
+        _check(policy)
+        return msgspec.structs.replace(policy, streams=_senders(policy.streams))
+    except (msgspec.ValidationError, _Wrong) as error:  # it names the field
         raise ConfigurationError(f"policy{which and f' of {which}'}: {error}") from error
-    _check(policy)
-    return policy
 
 
 @lru_cache(maxsize=1)
@@ -180,14 +180,30 @@ def _overridden(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
+class _Wrong(Exception):
+    """What a field says makes no sense."""
+
+
+def _senders(streams: Mapping[str, str]) -> dict[str, str]:
+    """The table of streams with each sender as facts spell it; one that is none would never be found, and is wrong."""
+    found: dict[str, str] = {}
+    for given, stream in streams.items():
+        sender = given if given == "*" else address.email(given).removeprefix("email:")
+        _, at, domain = sender.rpartition("@")
+        if sender != "*" and not (at and domain):
+            raise _Wrong("each sender is an address, @ with a domain behind it, or * - at `$.streams`")
+        if sender in found:
+            raise _Wrong("a sender stands there twice - at `$.streams`")
+        found[sender] = stream
+    return found
+
+
 def _check(policy: Policy) -> None:
     """What types alone cannot say. Law 5: what is the sender's fault can never be turned against the recipient."""
     for reason, named in policy.classes.items():
         if named not in _SEVERITY:
-            raise ConfigurationError(
-                f"policy: {named.value!r} is not one of hard, soft, ignore - at `$.classes.{reason}`"
-            )
+            raise _Wrong(f"{named.value!r} is not one of hard, soft, ignore - at `$.classes.{reason}`")
         if named in _ADDRESS and MEANINGS[reason].permanent not in _ADDRESS:
-            raise ConfigurationError(f"policy: {reason.value} is never the recipient's fault - at `$.classes.{reason}`")
+            raise _Wrong(f"{reason.value} is never the recipient's fault - at `$.classes.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
-        raise ConfigurationError("policy: apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
+        raise _Wrong("apart_hours must not exceed gap_days - at `$.streak.apart_hours`")

@@ -24,7 +24,7 @@ from aftersend.bulk import export
 from aftersend.bulk.formats import Name
 from aftersend.bulk.job import Export, Import, Job, Revert, State
 from aftersend.erasure import is_alias
-from aftersend.guard import domain_of
+from aftersend.guard import domain_of, windows
 from aftersend.model import Key, Reason
 from aftersend.times import instant
 
@@ -209,7 +209,10 @@ def erased(recipient: str) -> Response[str]:
     if is_alias(name):
         raise Problem("invalid", "whoever this was has been erased already")
     desk, office = asked.desk, _office(asked)
-    ports = erasing.Ports(store=desk.store, reader=office.reader, pool=desk.pool, clock=desk.clock)
+    taken_back = windows([each for each in desk.incidents() if each.decision], name)
+    ports = erasing.Ports(
+        store=desk.store, reader=office.reader, pool=desk.pool, clock=desk.clock, taken_back=taken_back
+    )
     return answers.json(erasing.erase(name, desk.alias(name), ports))
 
 

@@ -76,7 +76,7 @@ def view(job: Job, places: Places, now: datetime) -> JobView:
 
 
 def summary(job: Job) -> JobView:
-    """A job as a log may have it, too."""
+    """A job without addresses of files."""
     shown = JobView(
         id=job.id, job=_NAMES[type(job.request)], state=job.state, by=job.by, created_at=job.created_at, why=job.why
     )

@@ -55,7 +55,7 @@ def check() -> Response[str]:
     asked = request.read(router)
     asked.parameters(Nothing)
     question = asked.body(Question)
-    named = [(given, request.recipient(given)) for given in question.recipients]
+    named = [(given, request.spelled(given)) for given in question.recipients]
     now = asked.desk.clock()
     found = standing(asked.desk, {name for _, name in named}, question.scope, now)
     results = [_checked(given, name, found.get(name, [])) for given, name in named]

@@ -33,7 +33,7 @@ _PARAMETERS: Final = 16
 _PAGING: Final = frozenset({"cursor", "limit"})
 _TAG: Final = re.compile(r'"\d{1,15}"|\d{1,15}').fullmatch  # an entity tag is quoted, which people forget
 _PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,1000}").fullmatch
-_CHANNELS: Final = ("sms:", "push:", "erased:")
+_CHANNELS: Final = frozenset({"sms", "push", "erased"})
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=Struct)
 
@@ -135,16 +135,25 @@ def caller(event: dict[str, Any]) -> str:
 
 
 def recipient(given: str) -> str:
+    """The canonical form of a recipient that stands in a path."""
+    return spelled(_meant(given))
+
+
+def spelled(given: str) -> str:
     """The canonical form of a recipient in any spelling: an e-mail address, or "sms:…" and "push:…" as they are."""
     if _PLAIN(given) is None:
         raise Problem("invalid", "a recipient is a text of 1 to 1000 characters, none of which is a control character")
-    text = given.replace("%3F", "?").strip()
-    return cut(text, MAX_KEY) if text.startswith(_CHANNELS) else address.email(text.removeprefix("email:"))
+    return cut(address.recipient(given.strip(), _CHANNELS), MAX_KEY)
 
 
 def message(given: str) -> str:
-    """The id of a message, no longer than one can be."""
-    return cut(given.replace("%3F", "?"), MAX_KEY)
+    """The id of a message that stands in a path, no longer than one can be."""
+    return cut(_meant(given), MAX_KEY)
+
+
+def _meant(part: str) -> str:
+    """A part of a path, with the question marks that were encoded twice."""
+    return part.replace("%3F", "?")
 
 
 def _query(raw: str) -> dict[str, str]:

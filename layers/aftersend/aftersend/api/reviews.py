@@ -132,7 +132,7 @@ def outcome_looked_at() -> Response[str]:
     asked = request.read(router)
     asked.parameters(Nothing)
     said = asked.body(OfOutcome)
-    key = request.recipient(said.recipient), request.message(said.message)
+    key = request.spelled(said.recipient), cut(said.message, request.MAX_KEY)
     stored = asked.desk.store.outcomes([key]).get(key)
     if stored is None:
         raise Problem("not-found", "no outcome is stored of this message and this recipient")
@@ -154,7 +154,7 @@ def suppression_looked_at() -> Response[str]:
     asked = request.read(router)
     asked.parameters(Nothing)
     said = asked.body(OfSuppression)
-    key = request.recipient(said.recipient), said.scope
+    key = request.spelled(said.recipient), said.scope
     if writes.stored_of(asked.desk, key)[0] is None:
         raise Problem("not-found", "this recipient has never been suppressed or released in this scope")
     _decide(asked, key, said, asked.expected)

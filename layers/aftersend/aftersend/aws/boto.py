@@ -26,7 +26,9 @@ CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": TRIES},
 )
 
-_SIGNED: Final = Config(signature_version="s3v4")  # presigned addresses are signed in an older way else
+# Presigned addresses are signed in an older way else, and name no region: as long as a bucket is new, S3 redirects
+# those to where the signature does not hold, and younger regions do not know them at all.
+_SIGNED: Final = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
 def client(service: str) -> Any:

@@ -129,10 +129,12 @@ def _csv_rows(record: Record, layout: Layout) -> Iterator[Row]:
 
 
 def _is_row(line: bytes) -> bool:
-    """Whether a line is an object by itself, and holds no list of rows."""
+    """Whether a line is an object by itself, and no list of rows, which may be empty."""
     try:
         found = _decode(line)
-        return isinstance(found, dict) and not _holds_rows(found)
+        if not isinstance(found, dict) or _holds_rows(found):
+            return False
+        return bool(_plain(found)) or not any(isinstance(each, list) for each in found.values())
     except UNREADABLE:
         return False
 

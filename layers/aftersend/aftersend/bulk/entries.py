@@ -18,7 +18,8 @@ from aftersend.model import CauseKind, Reason
 from aftersend.text import cut
 from aftersend.times import instant, iso
 
-MAX_STREAM: Final = 256  # bytes
+# As a request may name one: an export has it, and must be taken back.
+_STREAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullmatch
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -79,6 +80,7 @@ def _kind(fields: Fields, format_: Format) -> tuple[CauseKind | None, str | None
     raise Flawed(f"no word that we know in {' or '.join(format_.words)}")
 
 
+_CHANNELS: Final = frozenset({"sms", "push"})  # beside that of addresses
 _CANONICAL: Final = re.compile(
     r'email:(?:[^\sA-Z<>"@]{1,64}|"(?:[^"\\A-Z]|\\.){1,62}")@[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,10}'
     r"|sms:\+[0-9]{5,20}|push:[a-z0-9_-]{1,32}:[!-~]{1,512}"
@@ -89,7 +91,7 @@ def recipient(text: str, *, bare: bool = True) -> str:
     """The canonical recipient; raises Flawed for what is none. Only one that is not `bare` may say its channel."""
     if not bare and _CANONICAL.fullmatch(text):
         return text
-    meant = address.email(text if bare else text.removeprefix("email:"))
+    meant = address.email(text) if bare else address.recipient(text, _CHANNELS)
     if not _CANONICAL.fullmatch(meant):
         raise Flawed("not an address")
     return meant
@@ -97,7 +99,7 @@ def recipient(text: str, *, bare: bool = True) -> str:
 
 def stream(text: str) -> str:
     """The name of a stream, or "*" for all; raises Flawed for what is none."""
-    if not text.isprintable() or len(text.encode()) > MAX_STREAM:
+    if _STREAM(text) is None:
         raise Flawed("not the name of a stream")
     return text
 

@@ -10,7 +10,7 @@ the tables. docs/bulk.md says how to hurry it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol
@@ -19,10 +19,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.bulk.shop import Store
-from aftersend.causes import Claim
-from aftersend.erasure import erased
+from aftersend.erasure import beside, erased
 from aftersend.errors import ContentionExhausted
-from aftersend.model import Key, Suppression
+from aftersend.model import Key, Reverted, Suppression
 from aftersend.steps import MAX_TRIES, Put, Refused
 from aftersend.suppression import absorb, active
 
@@ -43,6 +42,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     reader: Reader
     pool: Executor
     clock: Callable[[], datetime]
+    taken_back: Sequence[Reverted] = ()  # windows of a provider's accident, in which evidence does not count
 
 
 class Erased(Struct, frozen=True, kw_only=True):
@@ -58,8 +58,9 @@ def erase(recipient: str, alias: str, ports: Ports) -> Erased:
     outcomes = suppressions = 0
     for _ in range(MAX_TRIES):
         found = ports.reader.suppressions_of(recipient)
-        for kept in erased(found, alias, ports.clock()):
-            _keep(kept, ports.store)
+        own = {each.scope: each for each in found}
+        for kept in erased(found, alias, ports.clock(), ports.taken_back):
+            _keep(kept, own[kept.scope], ports.store)
         keys = [(recipient, message) for message in ports.reader.messages_of(recipient)]
         outcomes += len(list(ports.pool.map(ports.reader.delete_outcome, keys)))
         deleted = [ports.reader.delete_suppression(each) for each in found]
@@ -73,13 +74,12 @@ def _is_suppressed(alias: str, ports: Ports) -> bool:
     return any(active(each, ports.clock()) for each in ports.reader.suppressions_of(alias))
 
 
-def _keep(alias: Suppression, store: Store) -> None:
-    """Bring the alias into the table, beside what an earlier erasure has put there."""
-    claims = [Claim(*alias.key, kind, cause) for kind, cause in alias.causes.items()]
+def _keep(alias: Suppression, own: Suppression, store: Store) -> None:
+    """Bring the alias of `own` into the table, beside what an earlier erasure has put there."""
     stored = store.suppressions([alias.key]).get(alias.key)
     for _ in range(MAX_TRIES):
         before = stored or replace(alias, causes={})
-        after = absorb(before, claims)
+        after = absorb(before, beside(alias, own, before))
         if after is before:
             return
         answer = store.answer(Put(replace(after, version=before.version + 1)))

@@ -157,13 +157,18 @@ FORMATS: Final[dict[str, Format]] = {
 
 
 def recognised(columns: frozenset[str], name: str | None) -> Format:
-    """The format of a file with these columns; raises MalformedFeedback where it is not the named one, or not clear."""
+    """The format of a file with these columns, or of one without rows, which may be any that is named.
+
+    Raises MalformedFeedback where it is not the named one, or not clear.
+    """
     if name is not None:
         if name not in FORMATS:
             raise MalformedFeedback("import", f"no such format; there are {', '.join(FORMATS)}")
-        if lack := FORMATS[name].needs - columns:
+        if columns and (lack := FORMATS[name].needs - columns):
             raise MalformedFeedback("import", f"not {name}: there is no column {' and no '.join(sorted(lack))}")
         return FORMATS[name]
+    if not columns:
+        raise MalformedFeedback("import", "there are no rows in it that tell which list it is: name one")
     found = [each for each in FORMATS.values() if each.tells and each.tells <= columns]
     if len(found) == 1:
         return found[0]

@@ -23,7 +23,7 @@ from aftersend.bulk.columns import Row
 from aftersend.bulk.entries import Flawed, Listed, listed
 from aftersend.bulk.formats import OURS, Format
 from aftersend.bulk.tally import Fate
-from aftersend.causes import Claim
+from aftersend.causes import Claim, end
 from aftersend.classify.evidence import evidence_from
 from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Mark, Reason, Suppression, Verdict
 from aftersend.outcome import Classify
@@ -69,7 +69,15 @@ def _claims(said: Listed, terms: Terms) -> Iterator[Claim]:
     for scope in _scopes(kind, said, terms):
         latest = _mark(said, scope, kind, verdict, terms)
         first = replace(latest, at=min(said.since, latest.at)) if said.since else latest
-        yield Claim(said.recipient, scope, kind, Cause(first=first, latest=latest, until=said.until))
+        until = said.until or _end(latest, kind, said.recipient, scope, terms)
+        yield Claim(said.recipient, scope, kind, Cause(first=first, latest=latest, until=until))
+
+
+def _end(latest: Mark, kind: CauseKind, recipient: str, scope: str, terms: Terms) -> datetime | None:
+    """When it ends by the policy, as if the provider had told us itself; a list of ours says so itself."""
+    if terms.format.name == OURS or kind is CauseKind.MANUAL:
+        return None
+    return end(latest, kind, terms.policy.of(recipient, scope))
 
 
 def _judged(said: Listed, terms: Terms) -> tuple[CauseKind | None, Verdict | None]:
@@ -79,11 +87,12 @@ def _judged(said: Listed, terms: Terms) -> tuple[CauseKind | None, Verdict | Non
     verdict = terms.classify(_refusal(said))
     if verdict is None:
         return CauseKind.HARD, None
-    if verdict.klass in _LAW_5 and verdict.reason is not Reason.SUPPRESSED:
+    klass = terms.policy.of(said.recipient).class_of(verdict)
+    if klass in _LAW_5 and verdict.reason is not Reason.SUPPRESSED:
         return None, verdict
-    if verdict.klass is Class.HARD:
+    if klass is Class.HARD:
         return CauseKind.HARD, verdict
-    if verdict.klass is Class.SOFT:  # we would not suppress for it once, but the provider does not even try any more
+    if klass is Class.SOFT:  # we would not suppress for it once, but the provider does not even try any more
         return CauseKind.PROVIDER, verdict
     return CauseKind.HARD, None
 

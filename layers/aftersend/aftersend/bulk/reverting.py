@@ -29,7 +29,7 @@ def undone(job: Job, shop: Shop) -> Iterator[Undone]:
     """How far it is, after each bite."""
     request, progress = job.request, job.progress
     assert isinstance(request, Revert) and isinstance(progress, Undone)
-    while progress.day is None or progress.day <= shop.clock().date().isoformat():
+    while progress.day is None or progress.day <= _last(request, shop).isoformat():
         progress = _bite(job, request, progress, shop)
         yield progress
 
@@ -42,7 +42,7 @@ def _bite(job: Job, request: Revert, progress: Undone, shop: Shop) -> Undone:
         page = shop.reader.on_day(day.isoformat(), after)
         changes = list(_changes([each.key for each in page.found if _is_meant(each, request)], job, request, shop))
         day, after = (day, page.last) if page.last else (day + _DAY, None)
-        if changes or day > shop.clock().date():
+        if changes or day > _last(request, shop):
             break
     return Undone(
         day=day.isoformat(),
@@ -51,6 +51,11 @@ def _bite(job: Job, request: Revert, progress: Undone, shop: Shop) -> Undone:
         changed=progress.changed + sum(changed for changed, _ in changes),
         freed=progress.freed + sum(freed for _, freed in changes),
     )
+
+
+def _last(request: Revert, shop: Shop) -> date:
+    """The last day to look at: today, or where the window ends of a source whose clock is ahead of ours."""
+    return max(shop.clock().date(), request.until.date())
 
 
 def _is_meant(suppression: Suppression, request: Revert) -> bool:
