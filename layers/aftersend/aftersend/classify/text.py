@@ -68,6 +68,8 @@ def _odd(token: str) -> tuple[str, ...]:
     token = token.strip(_EDGES)
     if token.isalpha():
         return (token,)
+    if "..." in token:  # "allowed...user@corp.example"
+        return tuple(word for part in token.split("...") for word in _odd(part))
     if "@" in token:
         said = "" if "://" in token else token.rpartition("@")[2].partition(":")[2]  # "user@corp.example:blocked"
         return (ADDR, *_odd(said)) if said else (ADDR,)
