@@ -22,6 +22,8 @@ MASKS: Final = frozenset((ADDR, HOST, IP, URL, NUM))
 _DROPPED: Final = "'\u2019`\u00b4\u200b\u200e\u200f\u00ad"
 _SPACED: Final = '<>()[]{}",;\\\u201c\u201d\u201e\u00ab\u00bb\u2018\u3000\u3001\u3002\uff0c\uff01\uff1a\u2026'
 _TABLE: Final = str.maketrans({**dict.fromkeys(_DROPPED), **dict.fromkeys(_SPACED, " ")})
+_ASCII: Final = bytes(ord(" ") if chr(code) in _SPACED else code for code in range(256))
+_ASCII_DROPPED: Final = "".join(filter(str.isascii, _DROPPED)).encode()
 _EDGES: Final = ".:-/_#@!?=|*+^~$%&"
 _INNER: Final = str.maketrans(dict.fromkeys(_EDGES, " "))
 _IPV6: Final = frozenset("0123456789abcdef:.%")
@@ -29,9 +31,9 @@ _IPV6: Final = frozenset("0123456789abcdef:.%")
 
 def fold(text: str) -> str:
     """The words of `text` between single spaces, with a space at both ends: what patterns are matched against."""
-    lowered = _unquoted(_decoded(text[:LIMIT])).casefold().replace("e-mail", "email").translate(_TABLE)
+    lowered = _unquoted(_decoded(text[:LIMIT])).casefold().replace("e-mail", "email").replace("...", " ")
     words: list[str] = []
-    for token in lowered.split():
+    for token in _spaced(lowered).split():
         if token.isalpha():
             words.append(token)
         else:
@@ -39,6 +41,13 @@ def fold(text: str) -> str:
                 if word not in MASKS or not words or words[-1] != word:  # lists of addresses have no length
                     words.append(word)
     return f" {' '.join(words)} "
+
+
+def _spaced(text: str) -> str:
+    """`text` without quotation marks, and blanks for brackets and the like; most texts are ASCII, which goes faster."""
+    if text.isascii():
+        return text.encode().translate(_ASCII, _ASCII_DROPPED).decode()
+    return text.translate(_TABLE)
 
 
 def _decoded(text: str) -> str:
@@ -68,8 +77,6 @@ def _odd(token: str) -> tuple[str, ...]:
     token = token.strip(_EDGES)
     if token.isalpha():
         return (token,)
-    if "..." in token:  # "allowed...user@corp.example"
-        return tuple(word for part in token.split("...") for word in _odd(part))
     if "@" in token:
         said = "" if "://" in token else token.rpartition("@")[2].partition(":")[2]  # "user@corp.example:blocked"
         return (ADDR, *_odd(said)) if said else (ADDR,)
