@@ -12,7 +12,7 @@ TAIL: Final = 320  # of them, from the end of a text that is longer
 
 # Both expressions begin with a digit, which few characters are, and look at a bounded number of characters around it.
 _CODE: Final = re.compile(
-    r"([45](?:(?<=^.)|(?<=[\s;>'\"(,].)|(?<=\s#.)"
+    r"([45](?:(?<=^.)|(?<=^#.)|(?<=[\s;>'\"(,].)|(?<=\s#.)"
     r"|(?<=[g-zG-Z>)\]]:.)(?=..[ \-#]))"  # "RCPT TO:550 …", but not a piece of an IPv6 address
     r"[0-5]\d)(?=[ \-:;#,<]|$)"
 )
