@@ -90,6 +90,11 @@ def test_another_case(chosen: tuple[Source, str], change: Callable[[str], str]) 
     same(rule, text, change(text))
 
 
+@given(st.text(st.characters(max_codepoint=127, exclude_characters="$"), max_size=500))  # "$B" begins ISO-2022-JP
+def test_a_text_of_ascii_reads_as_it_does_beside_other_letters(text: str) -> None:
+    assert normalise(f"{text} \u0416").split() == [*normalise(text).split(), "\u0436"]
+
+
 @given(example, st.data())
 def test_a_reply_of_several_lines(chosen: tuple[Source, str], data: st.DataObject) -> None:
     rule, text = chosen
