@@ -79,12 +79,18 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
         " HOST IP said ",
         " remote host said ",
     ),
-    " remote ": (" remote server returned ",),
+    " returned ": (
+        " remote server returned ",
+        " the error that the other server returned was ",
+    ),
+    " response from ": (" the response from the remote server was ",),
     " rejected ": (
         " recipient address rejected ",
         " was rejected by the recipient domain ",
         " was rejected by the server for the recipient domain ",
         " has rejected address ",
+        " each of the following recipients was rejected by a remote mail server the reasons given by the server are"
+        " included to help you determine why each recipient was rejected ",
         " each of the following recipients was rejected by a remote mail server ",
         " all rcpt commands were rejected with this error ",
     ),
@@ -114,9 +120,27 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
         " smtp error from remote mail server after end of data ",
         " smtp error from remote mail server after mail from ADDR size NUM ",
         " smtp error from remote mail server after mail from ADDR ",
+        " smtp error from remote mail server ",
         " error no valid recipients ",
     ),
     " diagnostic ": (" diagnostic information for administrators ",),
+    " recipients or ": (" delivery has failed to these recipients or groups ",),
+    " generating ": (" generating server HOST ",),
+    " transcript of ": (" transcript of session follows ",),
+    " module domain ": (
+        " smtp module domain HOST reports host HOST says ",
+        " smtp module domain HOST reports ",
+    ),
+    " undeliverable ": (
+        " undeliverable mail your message to the following recipients cannot be delivered ",
+        " this message was undeliverable due to the following reason ",
+        " the following message to ADDR was undeliverable the reason for the problem ",
+    ),
+    " problem appears ": (
+        " could not be delivered the problem appears to be recipient email server rejected the message additional"
+        " information follows ",
+        " the problem appears to be ",
+    ),
     " URL ": (" see URL ",),
     " rcpt ": (" need rcpt recipient ",),
 }
