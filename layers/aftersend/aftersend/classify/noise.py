@@ -142,5 +142,17 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
         " the problem appears to be ",
     ),
     " URL ": (" see URL ",),
+    " sender ": (
+        " returned to the sender ",
+        " returned to sender ",
+        " returning to sender ",
+        " return to sender ",
+    ),
+    " full ": (
+        " full details ",
+        " full report ",
+        " full text ",
+        " full message ",
+    ),
     " rcpt ": (" need rcpt recipient ",),
 }
