@@ -985,6 +985,13 @@ suppressed ignore Recipient address suppressed: previously bounced
 expired soft Delivery has failed for 72 hours; no further attempts will be made
 expired soft The mail system has been trying to deliver for 120 hours. Giving up.
 expired soft delivery attempts exhausted after 48 hours: Connection timed out
+mailbox_full soft 550 Recipient's mailbox is over its limit
+expired soft Delivery deadline passed; message returned
+network_error soft SMTP connection to mx.corp.example was reset
+rate_limited ignore 450 4.7.1 <news@shop.example>: Sender address rejected: sending rate too high
+sender_rejected block 550 Verification failed for sender news@shop.example
+message_too_large ignore 552 5.1.1 message exceeds the maximum size of this server
+recipient_refused soft 550 5.1.1 Refused due to the recipient's preferences
 """.strip().splitlines()
 
 
