@@ -46,6 +46,32 @@ addresses = st.one_of(
 )
 ips = st.one_of(st.ip_addresses(v=4).map(str), st.ip_addresses(v=6, network="2001:db8::/32").map(str))
 
+# What mail systems write around a reply, in notices for people.
+NOTICES = [
+    "This is the mail system at host mx.shop.example. I'm sorry to have to inform you that your message could not be "
+    "delivered to one or more recipients. <a@b.example>: host mx.b.example[192.0.2.1] said: {}",
+    "A message that you sent could not be delivered to one or more of its recipients. This is a permanent error. The "
+    "following address(es) failed: a@b.example SMTP error from remote mail server after RCPT TO:<a@b.example>: {}",
+    "This is a permanent error; I've given up. Sorry it didn't work out. <a@b.example>: Remote host said: {}",
+    "Delivery to the following recipient failed permanently: a@b.example Technical details of permanent failure: {}",
+    "** Message not delivered ** There was a problem delivering your message to a@b.example. See the technical details "
+    "below. The response from the remote server was: {}",
+    "----- The following addresses had permanent fatal errors ----- <a@b.example> (reason: {})",
+    "Sorry, we were unable to deliver your message to the following address. <a@b.example>: Remote host said: {}",
+    "Delivery has failed to these recipients or groups: a@b.example Your message couldn't be delivered to the "
+    "recipient. Diagnostic information for administrators: Generating server: mx.b.example Remote Server returned '{}'",
+    "The following message to <a@b.example> was undeliverable. The reason for the problem: 5.x.0 - Other: '{}'",
+    "This is a delivery failure notification message indicating that an email you addressed to email address : -- "
+    "a@b.example could not be delivered. The problem appears to be : -- Recipient email server rejected the message "
+    "Additional information follows : -- {}",
+    "This Message was undeliverable due to the following reason: Each of the following recipients was rejected by a "
+    "remote mail server. The reasons given by the server are included to help you determine why each recipient was "
+    "rejected. Recipient: <a@b.example> Reason: {}",
+    "Failed to deliver to 'a@b.example' SMTP module(domain b.example) reports: host mx.b.example says: {}",
+    "UNDELIVERABLE MAIL Your message to the following recipients cannot be delivered: <a@b.example>: {}",
+    "The following message could not be delivered for the following reason: {}",
+]
+
 ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 HOST = re.compile(r"(?<![@\w.-])(?:[a-z0-9-]+\.)+example(?![\w.-])")
@@ -90,6 +116,11 @@ def test_another_case(chosen: tuple[Source, str], change: Callable[[str], str]) 
     same(rule, text, change(text))
 
 
+@given(st.text(st.characters(max_codepoint=127, exclude_characters="$"), max_size=500))  # "$B" begins ISO-2022-JP
+def test_a_text_of_ascii_reads_as_it_does_beside_other_letters(text: str) -> None:
+    assert normalise(f"{text} \u0416").split() == [*normalise(text).split(), "\u0436"]
+
+
 @given(example, st.data())
 def test_a_reply_of_several_lines(chosen: tuple[Source, str], data: st.DataObject) -> None:
     rule, text = chosen
@@ -109,6 +140,13 @@ def test_wrappers_around_the_reply(chosen: tuple[Source, str], domain: str, ip: 
     same(rule, text, f"host {domain}[{ip}] said: {text}")
     same(rule, text, f"smtp; {text}")
     same(rule, text, f"Remote host said: {text}")
+
+
+@pytest.mark.parametrize("notice", NOTICES, ids=range(len(NOTICES)))
+def test_a_notice_for_people_around_the_reply(notice: str) -> None:
+    for rule, text in BY_TEXT_ALONE:
+        if len(text) < 300:
+            same(rule, text, notice.format(text))
 
 
 @given(example)

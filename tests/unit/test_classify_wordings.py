@@ -839,6 +839,159 @@ invalid_domain hard DNS: no such domain corp.example (NXDOMAIN)
 invalid_domain hard 550 5.1.2 We weren't able to find the recipient domain.
 invalid_address hard 553 5.1.3 Address has bad syntax
 invalid_address hard 501 Syntax error in recipient address
+# Out of public logs, threads and tables of codes
+user_unknown hard 550-I'm sorry but jane@corp.example does not have an account here. I will not accept mail for it.
+user_unknown hard 550 5.2.1 <JANE@CORP.EXAMPLE>... Addressee unknown, relay=[192.0.2.7]
+user_unknown hard 550 5.2.1 <jane@corp.example>... blank mailhost - invalid address, relay=[192.0.2.7]
+user_unknown hard 554 5.7.1 <jane@corp.example>: Recipient address rejected: Not in recipient list
+user_unknown hard 550 No such ID
+user_unknown hard 550 recipient unrecognized
+user_unknown hard 550 I cannot deliver mail for <jane@corp.example>
+user_unknown hard 550 That recipient is not allowed
+user_unknown hard 550 User not a member of domain: <jane@corp.example>
+user_unknown hard 550-"The recipient cannot be verified. Please check all recipients of this message to verify they are valid."
+user_unknown soft 450 user path no exist
+user_unknown hard 550 Command RCPT User <jane@corp.example> not OK
+user_unknown hard 550 This account is not allowed...jane@corp.example
+user_unknown hard 550 Unable to find alias user jane
+user_unknown hard 550 Destinatario errato
+user_unknown hard 550 Nie ma takiego konta
+user_unknown hard 550 такого пользователя нет
+user_unknown hard 550 local server don't exists that user
+user_unknown hard 550 5.0.0 <jane@corp.example>... We do not have a user by that name
+user_unknown hard 550 I cannot deliver mail for {jane@corp.example}
+user_unknown hard 550 I cannot deliver for <jane@corp.example>
+user_unknown hard 550 Mailbox unavailable or access denied [jane@qq.example] The recipient may contain a non-existent account, please check the recipient address.
+user_unknown hard L'adresse de messagerie que vous avez entrée est introuvable.
+user_unknown hard No se encontró la dirección de correo electrónico que ingresó.
+user_unknown hard Impossibile trovare l'indirizzo di posta elettronica immesso.
+user_unknown hard host mxs.corp.example[192.0.2.1] said: 550 <jane@corp.example> not used (in reply to rcpt to command)
+user_unknown hard Remote host said: 550 sorry, your recipient address is not in my local list
+user_unknown hard Remote host said: 554 Hi [192.0.2.9], 5.0.0 unresolvable address: <jane@vger.example>; nosuchuser; jane@vger.example
+user_unknown hard Your message to jane@corp.example couldn't be delivered. jane wasn't found at corp.example.
+user_unknown hard 559 invalid rcptto [@sm070102]
+user_unknown hard 550 존재하지 않는 사용자입니다
+user_unknown hard 550 このアドレスは存在しません
+user_unknown hard jane@corp.example mailbox is not available on this server. 550 Requested action not taken
+mailbox_disabled hard 550 <jane> is now disabled with MTA service.
+mailbox_disabled hard 551 <jane@corp.example> is a deactivated mailbox
+mailbox_disabled hard mail receiving disabled
+mailbox_disabled hard 550 Esta casilla ha expirado por falta de uso
+mailbox_disabled hard 550 El usuario esta en estado: inactivo
+mailbox_disabled hard 550 Questo indirizzo e' bloccato per inutilizzo
+mailbox_disabled hard 550 Podane konto jest zablokowane administracyjnie lub nieaktywne
+mailbox_disabled hard 550 该邮箱已被禁用
+mailbox_disabled hard 550 User hangup
+mailbox_disabled hard 550 Mail for this user is temporarily turned off
+mailbox_disabled hard 550 5.2.1 <jane@corp.example> mailbox blocked by administrator
+mailbox_full soft La casella del destinatario ha superato la quota
+mailbox_full soft 550 Ящик переполнен
+mailbox_full soft cannot append message to destination file /var/mail/jane: error writing message: File too large
+mailbox_full soft 受信者のメールボックスが一杯です
+mailbox_full soft La boîte aux lettres du destinataire est saturée et ne peut accepter de messages pour le moment.
+mailbox_full soft Hi, your message could not be delivered since the recipient's inbox is at capacity
+mailbox_full soft 550 jane@corp.example has run out of space
+mailbox_full soft 451 4.2.2 user has too many messages, cannot accept more
+recipient_refused soft 554 5.7.1 The recipient definitively does not want your mail.
+recipient_refused soft 550 jane@corp.example does not accept mail from news@shop.example
+recipient_refused soft 550 5.7.1 Message rejected by user's blocked senders list
+recipient_refused soft 550 The recipient has chosen not to accept mail from you
+recipient_refused soft 550 5.1.1 Refused due to the recipient's preferences
+message_too_large ignore 550 exceeded mailsize limit
+message_too_large ignore 554 5.7.1 The message size is greater than allowed by the recipient's system
+message_too_large ignore 552 Nachricht zu gross
+message_too_large ignore 552 message size 31457280 exceeds maximum 20971520
+dns_failure soft DNS server returned answer with no data or timed out
+dns_failure soft DNS lookup of corp.example timed out
+network_error soft 554 5.0.0 MX list for corp.example. points back to mail01.corp.example
+network_error soft 451 4.4.0 Primary target IP address responded with: "421 4.4.2 Connection dropped due to SocketError." Attempted failover to alternate host, but that did not succeed.
+network_error soft Could not complete SMTP session with remote host: remote end hung up
+system_error soft Child process of virtual_delivery transport returned 127 (could mean unable to exec or command does not exist) from command
+system_error soft 554 5.2.0 STOREDRV.Deliver.Exception:StorageTransientException.MapiExceptionJetErrorLogDiskFull; Failed to process message
+system_error soft Unable to chdir to maildir. (#4.2.1)
+system_error soft host 127.0.0.1[127.0.0.1] said: 451 4.5.0 id=11249-03 - Temporary MTA failure on relaying, From MTA() during fwd-connect (Negative greeting: at (eval 134) line 479.): id=11249-03 (in reply to end of DATA command)
+system_error soft 451 4.4.4 Temporary server error. Please try again later ATTR1 (in reply to RCPT TO command)
+system_error soft 550 /home/jane/.forward: line 1: jane2@other.example... Can't create output: Permission denied
+system_error soft 450 4.3.0 LDAP server is unreachable, retry
+system_error soft 451 4.4.0 Message failed to be replicated: No healthy secondary server available to accept replica at this time.
+system_error soft 451 cuda_nsu 4.4.3 Temporary server error. Please try again later
+protocol_error ignore 535 Authentication failure: SMTP AUTH failed with the remote server
+protocol_error ignore 535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6
+protocol_error ignore 535 5.7.3 Authentication unsuccessful
+protocol_error ignore 451 5.7.3 Cannot achieve Exchange Server authentication
+protocol_error ignore 421-4.7.29 Your email has been rate limited because this message wasn't sent over a TLS connection. Gmail requires all bulk email senders to use TLS/SSL for SMTP connections.
+protocol_error ignore 535 5.7.8 user not found or wrong password
+blocked block 550 ip in prison
+blocked block 550 Domain has received too many bounces
+blocked block 550 5.7.501 Service unavailable. Spam abuse detected from IP range. For more information please go to http://go.microsoft.com/fwlink/?LinkId=526653.
+blocked block 550 5.7.1 Access denied for 192.0.2.9
+blocked block refused to talk to me: 571 Email from 192.0.2.9 is currently blocked by Verizon Online's anti-spam system. The email sender or Email Service Provider may visit http://www.verizon.net/whitelist and request removal of the block. 160716
+blocked block 421 4.7.0 [GL01] Message from (192.0.2.9) temporarily deferred - 4.16.50
+blocked block 550 Sorry, no access for this ip
+blocked block 550 Sorry, no access for this domain
+blocked block 550 Dictionary attack detected
+blocked block 554 your network has been banned due to spam
+blocked block 554 Server access forbidden by your IP 192.0.2.5
+auth_failed block 421 4.7.32 Your email has been rate limited because the From: header (RFC5322) in this message isn't aligned with either the authenticated SPF or DKIM organizational domain.
+auth_failed block 554 Connection refused(mx). MAIL FROM [news@shop.example] mismatches client IP [192.0.2.7].
+auth_failed block 421-4.7.27 Your email has been rate limited because SPF authentication didn't pass for this message. Gmail requires all bulk email senders to authenticate their email with SPF.
+auth_failed block 554 5.7.9 Message not accepted for policy reasons: DMARC policy
+auth_failed block SMTP error from remote mail server after MAIL FROM:<news@shop.example> SIZE=1024: 450 service permits 2 unverifyable sending IPs - shop.example is not 192.0.2.22
+relay_denied block 553 Specified domain is not allowed.
+relay_denied block 550 Local user only or Authentication mechanism
+relay_denied block 550 Requested action not taken: Local user only
+relay_denied block 553 We are not responsible for this domain
+relay_denied block 550 corp.example is not a domain hosted here
+relay_denied block 550 5.1.1 relaying to non-local recipients not permitted
+sender_rejected block 550 Verify mailfrom failed,blocked
+sender_rejected block 550 Sender news@shop.example has no A, AAAA, or MX DNS records
+sender_rejected block host mx3.qq.com[192.0.2.1] said: 550 Domain may not exist or DNS check failed [MAn2ccjs IP: 192.0.2.9]. (in reply to end of DATA command)
+spam_content block 553 Blocked Using Spam Pattern, Your Message May Contain The Spam Contents
+spam_content block 550 Wiadomosc zostala odrzucona przez system antyspamowy
+spam_content block 550 failed several antispam checks
+spam_content block 554 5.7.1 [HM07] Message rejected due to suspected spam
+spam_content block 554 5.7.1 Gtube pattern
+spam_content block Remote host said: 550-5.7.1 reject content [xbl] 550 See http://master.example/mail/why.php?why=SURBL
+spam_content block 550 5.7.1 Bulk mail not wanted here
+policy_rejected block 554 Message not allowed - [PH01] Email not accepted for policy reasons. Please visit https://help.yahoo.com/kb/postmaster/SLN5067.html [120]
+policy_rejected block 550 5.7.124 RESOLVER.RST.SenderNotInAllowedSendersList
+policy_rejected block smtp; 5.x.0 - Message bounced by administrator (delivery attempts: 0)
+policy_rejected block 550 Nachricht wurde aus Sicherheitsgruenden abgelehnt (policy)
+policy_rejected block 553 mailbox jane@corp.example is restricted
+policy_rejected block 553 AUTH FAILED - jane@corp.example
+policy_rejected block 550 5.7.1 Recipient Prohibited (12)
+policy_rejected block 550 Legitimate bounces are never sent to more than one recipient.
+policy_rejected block 550 5.7.1 Your message was blocked by a rule of the organisation
+content_rejected block 550 5.7.1 Message rejected due to content restrictions
+content_rejected block 552 MessageWall: MIME/REJECT: Invalid structure
+content_rejected block 554 5.5.2 Invalid data in message
+content_rejected block 550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant
+content_rejected block 554 Message does not conform to standards
+content_rejected block 550 Invalid Content
+content_rejected block 550 message does not comply with required standards
+content_rejected block Messages without To: fields are not accepted here
+content_rejected block The user does not accept email in non-Western (non-Latin) character sets.
+content_rejected block 553 Header Error
+rate_limited ignore 550 5.2.121 RESOLVER.RST.RecipientRateLimit; The recipient has exceeded their limit for the number of messages they can receive per hour from a specific sender
+rate_limited ignore 421-4.7.0 Try again later, closing connection. (MAIL) x1si - gsmtp
+rate_limited ignore 550 Maximum number of messages exceeded, sender limited
+rate_limited ignore 421 4.7.0 too many user unknown errors, closing connection
+rate_limited ignore 450 4.7.3 Organization queue quota exceeded.
+invalid_address hard 504 5.5.2 <jane@corp>: Recipient address rejected: need fully-qualified address
+invalid_address hard 554 Transaction failed: Address contains illegal characters in user name: '<"mr.simon"@corp.example>'. (in reply to end of DATA command)
+invalid_address hard 553 user address required
+invalid_address hard 550 Restricted characters in address
+suppressed ignore Recipient address suppressed: previously bounced
+expired soft Delivery has failed for 72 hours; no further attempts will be made
+expired soft The mail system has been trying to deliver for 120 hours. Giving up.
+expired soft delivery attempts exhausted after 48 hours: Connection timed out
+mailbox_full soft 550 Recipient's mailbox is over its limit
+expired soft Delivery deadline passed; message returned
+network_error soft SMTP connection to mx.corp.example was reset
+rate_limited ignore 450 4.7.1 <news@shop.example>: Sender address rejected: sending rate too high
+sender_rejected block 550 Verification failed for sender news@shop.example
+message_too_large ignore 552 5.1.1 message exceeds the maximum size of this server
+recipient_refused soft 550 5.1.1 Refused due to the recipient's preferences
 """.strip().splitlines()
 
 

@@ -10,11 +10,11 @@ from aftersend.model import Evidence, Phase
 MAX_TEXT: Final = 1_024  # bytes of UTF-8 that evidence keeps of a text
 TAIL: Final = 320  # of them, from the end of a text that is longer
 
-# Both expressions look at a bounded number of characters from each position: linear in the text.
+# Both expressions begin with a digit, which few characters are, and look at a bounded number of characters around it.
 _CODE: Final = re.compile(
-    r"(?:^|[;>'\"(,]\s{0,3}|:\s{1,3}|\s#?)([45][0-5]\d)(?=[ \-:;#,<]|$)"
-    r"|(?<=[g-z>)\]]):([45][0-5]\d)(?=[ \-#])",  # "RCPT TO:550 …", but not a piece of an IPv6 address
-    re.IGNORECASE,
+    r"([45](?:(?<=^.)|(?<=^#.)|(?<=[\s;>'\"(,].)|(?<=\s#.)"
+    r"|(?<=[g-zG-Z>)\]]:.)(?=..[ \-#]))"  # "RCPT TO:550 …", but not a piece of an IPv6 address
+    r"[0-5]\d)(?=[ \-:;#,<]|$)"
 )
 _STATUS: Final = re.compile(r"([45])(?<![\d.].)\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 
@@ -132,7 +132,7 @@ def bounded(text: str | None) -> str:
 def code_in(text: str) -> int | None:
     """The first SMTP reply code in `text`."""
     found = _CODE.search(text)
-    return int(found[1] or found[2]) if found else None
+    return int(found[1]) if found else None
 
 
 def status_in(text: str) -> str | None:

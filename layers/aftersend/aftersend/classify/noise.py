@@ -64,9 +64,9 @@ SENTENCE: Final = frozenset(_SENTENCE.split())
 TAGS: Final = ("resolver.", "storedrv.", "smtpsend.", "queue.expired", "routing.", "dsn.", "transport.", "agent.")
 
 # What mail systems and their notices wrap around a reply, as folded: it says nothing, and some of it misleads. The
-# phrases stand under a piece that they share, so that most texts are done with a few looks.
+# phrases stand under a word of theirs, so that most texts are done with one look.
 BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
-    " command ": (
+    "command": (
         " in reply to rcpt to command ",
         " in reply to mail from command ",
         " in reply to end of data command ",
@@ -74,49 +74,83 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
         " need rcpt command ",
         " valid rcpt command must precede data ",
     ),
-    " said ": (
+    "said": (
         " host HOST IP said ",
         " HOST IP said ",
         " remote host said ",
     ),
-    " remote ": (" remote server returned ",),
-    " rejected ": (
+    "returned": (
+        " remote server returned ",
+        " the error that the other server returned was ",
+    ),
+    "response": (" the response from the remote server was ",),
+    "rejected": (
         " recipient address rejected ",
         " was rejected by the recipient domain ",
         " was rejected by the server for the recipient domain ",
         " has rejected address ",
+        " each of the following recipients was rejected by a remote mail server the reasons given by the server are"
+        " included to help you determine why each recipient was rejected ",
         " each of the following recipients was rejected by a remote mail server ",
         " all rcpt commands were rejected with this error ",
     ),
-    " does ": (" does not like recipient ",),
-    " deliver": (
-        " address not found your message wasnt delivered to ADDR because ",
-        " delivery temporarily suspended ",
-        " message not delivered there was a problem delivering your message to ADDR ",
-        " delivery to the following recipient failed permanently ",
-    ),
-    " couldnt be ": (
+    "like": (" does not like recipient ",),
+    "wasnt": (" address not found your message wasnt delivered to ADDR because ",),
+    "suspended": (" delivery temporarily suspended ",),
+    "delivering": (" message not delivered there was a problem delivering your message to ADDR ",),
+    "permanently": (" delivery to the following recipient failed permanently ",),
+    "couldnt": (
         " the address couldnt be found or is unable to receive mail ",
         " the address couldnt be found check for typos or unnecessary spaces and try again ",
         " recipient inbox full your message couldnt be delivered to ADDR ",
     ),
-    " check ": (" check for typos or unnecessary spaces and try again ",),
-    " technical details ": (
+    "typos": (" check for typos or unnecessary spaces and try again ",),
+    "technical": (
         " message blocked your message to ADDR has been blocked see technical details below ",
         " technical details of permanent failure ",
     ),
-    " message ": (
+    "mime": (
         " portions of this message may be unreadable without a mime capable mail program ",
         " understand mime message format ",
     ),
-    " error ": (
+    "error": (
         " smtp error from remote mail server after rcpt to ADDR ",
         " smtp error from remote mail server after end of data ",
         " smtp error from remote mail server after mail from ADDR size NUM ",
         " smtp error from remote mail server after mail from ADDR ",
+        " smtp error from remote mail server ",
         " error no valid recipients ",
     ),
-    " diagnostic ": (" diagnostic information for administrators ",),
-    " URL ": (" see URL ",),
-    " rcpt ": (" need rcpt recipient ",),
+    "diagnostic": (" diagnostic information for administrators ",),
+    "groups": (" delivery has failed to these recipients or groups ",),
+    "generating": (" generating server HOST ",),
+    "transcript": (" transcript of session follows ",),
+    "module": (
+        " smtp module domain HOST reports host HOST says ",
+        " smtp module domain HOST reports ",
+    ),
+    "undeliverable": (
+        " undeliverable mail your message to the following recipients cannot be delivered ",
+        " this message was undeliverable due to the following reason ",
+        " the following message to ADDR was undeliverable the reason for the problem ",
+    ),
+    "appears": (
+        " could not be delivered the problem appears to be recipient email server rejected the message additional"
+        " information follows ",
+        " the problem appears to be ",
+    ),
+    "URL": (" see URL ",),
+    "sender": (
+        " returned to the sender ",
+        " returned to sender ",
+        " returning to sender ",
+        " return to sender ",
+    ),
+    "full": (
+        " full details ",
+        " full report ",
+        " full text ",
+        " full message ",
+    ),
+    "need": (" need rcpt recipient ",),
 }

@@ -29,7 +29,7 @@ _END: Final = ""  # the key under which a node of the tree holds its phrase's nu
 Phrase = tuple[str, ...]
 Span = tuple[int, int]
 Node = dict[str, Any]
-Known = tuple[tuple[str, ...], tuple[Node, ...]]
+Known = tuple[tuple[str, ...], tuple[Node, ...], tuple[int, ...]]
 
 
 class Pattern(Struct, frozen=True):
@@ -119,8 +119,8 @@ class Matcher(Struct, kw_only=True):
             for number, sequence in self.last[phrase]:
                 if sequence[0] in spans and _follow(sequence, spans):
                     found.add(number)
-        if self.anywhere and not all(map(str.isascii, words)):
-            line = " ".join(words)
+        line = " ".join(words)
+        if not line.isascii():
             found.update(number for characters, number in self.anywhere if characters in line)
         return found
 
@@ -130,33 +130,31 @@ class Matcher(Struct, kw_only=True):
         active: Sequence[Node] = ()
         known, whole, sizes = self.known, self.whole, self.sizes
         for at, word in enumerate(words, 1):
-            symbols, begun = known.get(word) or self._learn(word)
-            if active:
-                reached = [*begun]
-                for node in active:
-                    for symbol in symbols:
-                        if symbol in node:
-                            reached.append(node[symbol])  # noqa: PERF401 (the innermost loop: faster so)
-                active = reached
-            else:
-                active = begun
+            symbols, reached, ended = known.get(word) or self._learn(word)
             for node in active:
-                if _END in node:
-                    phrase = node[_END]
-                    found.update(whole[phrase])
-                    if sizes[phrase]:
-                        spans.setdefault(phrase, []).append((at - sizes[phrase], at))
+                for symbol in symbols:
+                    if symbol in node:  # seldom: most words do not go on with the one before
+                        child = node[symbol]
+                        reached = (*reached, child)
+                        if _END in child:
+                            ended = (*ended, child[_END])
+            active = reached
+            for phrase in ended:
+                if sizes[phrase]:
+                    spans.setdefault(phrase, []).append((at - sizes[phrase], at))
+                found.update(whole[phrase])
         return spans
 
     def _learn(self, word: str) -> Known:
-        """The symbols of the tree that `word` may stand for, itself and its beginnings, and where they begin."""
+        """The symbols of the tree that `word` may stand for, itself and its beginnings; what they begin, and end."""
         if len(self.known) >= MEMORY:
             self.known.clear()
         ends = range(MIN_PREFIX, min(len(word), MAX_PREFIX) + 1)
         symbols = [f"{word[:end]}*" for end in ends if word[:end] in self.beginnings]
         if word in self.words:
             symbols.append(word)
-        self.known[word] = learnt = tuple(symbols), tuple(self.tree[one] for one in symbols if one in self.tree)
+        begun = tuple(self.tree[one] for one in symbols if one in self.tree)
+        self.known[word] = learnt = tuple(symbols), begun, tuple(node[_END] for node in begun if _END in node)
         return learnt
 
 

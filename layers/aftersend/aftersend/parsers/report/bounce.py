@@ -17,6 +17,7 @@ _STATUS_FIELDS: Final = re.compile(r"(?:^|\n)[> \t]{0,8}(?:Final|Original)-Recip
 _LISTED: Final = re.compile(
     rf"deliver[a-z]{{1,5}}\b[^\n@]{{0,70}}\n\s{{0,40}}[<\"']{{0,2}}{addresses.ADDRESS}", re.IGNORECASE
 )
+_OF_LISTS: Final = frozenset(("list-id", "list-unsubscribe"))
 _MAX_AROUND: Final = 8_000  # characters
 _REPLY: Final = re.compile(r"(?:^|[\s>:])[45][0-5]\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}\b|[^\n]{0,200}@)")
 
@@ -24,10 +25,11 @@ _REPLY: Final = re.compile(r"(?:^|[\s>:])[45][0-5]\d[ -](?:#?[45]\.\d{1,3}\.\d{1
 def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> Report | None:
     """The bounce in a mail; None where it is none."""
     deliveries = [status.read(text) for text in notice.status]
-    if not any(each.recipients for each in deliveries) and _STATUS_FIELDS.search(notice.text):
+    talk = _is_talk(headers)
+    if not talk and not any(each.recipients for each in deliveries) and _STATUS_FIELDS.search(notice.text):
         deliveries.append(status.read(notice.text))
     blocks = [block for each in deliveries for block in each.recipients]
-    if not blocks and not notice.status and not is_notice(headers, notice):
+    if not blocks and not notice.status and (talk or not is_notice(headers, notice)):
         return None
     shared: status.Block = {}
     for each in deliveries:
@@ -161,6 +163,13 @@ def is_notice(headers: mime.Headers, notice: Notice) -> bool:
     if subject.startswith(phrases.SUBJECTS) and worded and "in-reply-to" not in headers:
         return True
     return hinted and (bool(_LISTED.search(notice.text)) or (back and (replied or worded)))
+
+
+def _is_talk(headers: mime.Headers) -> bool:
+    """Whether a mail is of a list or a newsletter, or somebody's answer: it may quote a bounce, and is none."""
+    subject = words(mime.first(headers, "subject")).lower()
+    of_list = _OF_LISTS & headers.keys() and "x-list-administrivia" not in headers  # what a list says for itself
+    return bool(of_list or subject.startswith(phrases.REPLIES)) and not _from_daemon(headers)
 
 
 def refused(notice: Notice) -> bool:

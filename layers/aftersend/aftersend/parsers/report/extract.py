@@ -144,7 +144,10 @@ def reason(lines: list[str], found: Found, all_found: list[Found], starts: froze
     reply = _REPLY.search(own)
     if reply:
         return own[reply.start(1) :] if reply.start(1) > MAX_LEAD else own, True
-    return (own, len(all_found) > 1) if _substantial(own) else ("", False)
+    if not _substantial(own):
+        return "", False
+    lowered = own.lower()
+    return own, len(all_found) > 1 or any(label in lowered for label in phrases.REASONS[0])
 
 
 def general(lines: list[str]) -> str:

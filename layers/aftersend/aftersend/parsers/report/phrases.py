@@ -31,7 +31,8 @@ SUBJECTS: Final = (
     "delivery of mail", "returned mail", "returning message", "mail could not", "message status - ",
     "bounce notification", "email bounce", "[bounce]", "warning: could not send", "postmaster notify",
     "see transcript", "unzustellbar", "nicht zustellbar", "niet-bestelbaar", "onbestelbaar", "kan inte levereras",
-    "olevererbart", "配信でき", "配信不能", "送信でき",
+    "olevererbart", "niedostarcz", "niedoręcz", "nedoručiteln", "kézbesíthetetlen", "teslim edilem", "ikke leveres",
+    "配信でき", "配信不能", "送信でき",
     "系统退信", "无法投递", "无法送达", "投递失败", "無法傳遞", "無法送達",
 )
 PARCELS_TOO: Final = (
@@ -42,6 +43,9 @@ PARCELS_TOO: Final = (
     "no se pudo entregar", "no entregado", "não foi possível entregar", "não entregue", "недоставлен", "не доставлен",
     "配達不能", "退信",
 )
+
+# How the subject of a person's answer begins.
+REPLIES: Final = ("re:", "re :", "aw:", "antw:", "sv:", "odp:", "ynt:", "回复", "答复", "回覆")
 
 # Wordings of notices. Before a person's address they prove nothing.
 NOTICES: Final = (
@@ -63,7 +67,8 @@ NOTICES: Final = (
     "failure reasons", "failed recipient", "failed address", "has been blocked", "has been rejected",
     "konnte nicht zugestellt werden", "nicht zugestellt", "n'a pas pu être remis", "n'a pas été remis",
     "impossibile recapitare", "no se pudo entregar", "não pôde ser entregue", "не может быть доставлено",
-    "не удалось доставить", "送信できません", "配信できません", "送信に失敗",
+    "не удалось доставить", "не удается доставить", "nie można dostarczyć", "nie powiodło się", "kunne ikke leveres",
+    "送信できません", "配信できません", "送信に失敗",
     "届けできません", "退回", "无法投递", "无法送达", "無法送達",
 )
 
@@ -133,6 +138,7 @@ BEFORE: Final = (
     "invalid recipient", "unknown recipient", "invalid address", "final delivery userid",
     "user mailbox exceeds allowed size", "attempts", "address", "recipient", "recipients", "rcpt to", "rcpt",
     "message to", "mail to", "email to", "e-mail to", "emailed to", "sent to", "宛先", "收件人",
+    "无法发送到", "无法投递到", "无法送达", "未能发送到", "收件人邮件地址\uff08", "收件人地址\uff08",
 )
 # Words that often stand before it, and before others too.
 LOOSE: Final = (
