@@ -18,6 +18,7 @@ SPELLINGS = [
     ('"<bob@example.com>" <ann@example.com>', "ann@example.com"),
     ("ann@example.com (Ann)", "ann@example.com"),
     (" ann@example.com\r\n", "ann@example.com"),
+    ("ann\u00a0@ example.com", "ann@example.com"),
     ("rfc822; ann@example.com", "ann@example.com"),
     ("RFC822;ann@example.com", "ann@example.com"),
     ("utf-8; änn@example.com", "änn@example.com"),

@@ -49,6 +49,7 @@ def _bare(raw: str) -> str:
     opening, closing = text.rfind("<"), text.rfind(">")
     if -1 < opening < closing:
         return text[opening + 1 : closing].strip()
+    text = "@".join(part.strip() for part in text.split("@"))  # RFC 5322 section 4.4 allows blanks there
     # Comments nest without end (RFC 5322 section 3.2.2), so they are not read: the word with the "@" is the address.
     quoted = _QUOTED(text)
     if quoted:

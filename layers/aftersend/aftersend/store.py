@@ -1,4 +1,4 @@
-"""The only module that knows DynamoDB: two tables, strongly consistent reads, conditional writes.
+"""Outcomes and suppressions in DynamoDB: two tables, strongly consistent reads, conditional writes.
 
 Requests come from the pure `build_*` functions; `Store` sends them and says whose fault a failure is. A write names
 the version it has read; where that has moved on, DynamoDB refuses and hands back what is stored
