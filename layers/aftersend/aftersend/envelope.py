@@ -83,15 +83,11 @@ def _open(body: bytes) -> bytes | None:
     """What the outermost envelope holds, or None where there is none."""
     try:
         envelope = _envelope(body)
-        if envelope.message and (envelope.type in _SNS_TYPES or envelope.topic_owner):
-            return _message(envelope.message)
+        if (message := envelope.message) and (envelope.type in _SNS_TYPES or envelope.topic_owner):
+            # SNS always sends a string that holds the body; samples on the web also show the object itself.
+            return message.encode() if isinstance(message, str) else msgspec.json.encode(message)
     except UNREADABLE:  # not JSON, or not an object with these types
         return unpacked(body)
     if envelope.detail_type is not None and envelope.detail:
         return bytes(envelope.detail)
     return None
-
-
-def _message(message: str | dict[str, Raw]) -> bytes:
-    """SNS always sends a string that holds the body; samples on the web also show the object itself."""
-    return message.encode() if isinstance(message, str) else msgspec.json.encode(message)

@@ -43,7 +43,7 @@ WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 3, None: FORGEABLE}
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED})
 LINE: Final = 192
 CORRELATIONS: Final = 16
-_NOTHING: Final = Context()
+NOTHING: Final = Context()
 
 _S = TypeVar("_S", bound=Struct)
 
@@ -63,7 +63,7 @@ def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
     """What the sender said of the message, from every fact that tells something of it."""
     for fact in new:
         if fact.context is not None:
-            stored = fact.context if stored == _NOTHING else join(stored, fact.context)
+            stored = fact.context if stored == NOTHING else join(stored, fact.context)
     if len(stored.correlation) > CORRELATIONS:
         stored = replace(stored, correlation=dict(sorted(stored.correlation.items())[:CORRELATIONS]))
     return stored

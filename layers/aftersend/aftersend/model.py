@@ -122,11 +122,12 @@ _JUDGED: Final = frozenset({Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED})
 def _decisive(fact: Feedback) -> tuple[object, ...]:
     """All of a fact that decides something."""
     said: tuple[object, ...] = ()
-    if (evidence := fact.evidence) is not None:
-        said = (evidence.event_id, evidence.code, evidence.status, evidence.text, evidence.word, evidence.action)
-        said += (evidence.phase, "forgeable") if evidence.forgeable else (evidence.phase,)
+    if (one := fact.evidence) is not None:
+        said = (one.event_id, one.code, one.status, one.text, one.word, one.action, one.phase)
+        if one.forgeable:
+            said += ("forgeable",)
         if fact.kind in _JUDGED:  # rules may look at the machine that answered
-            said += (evidence.remote_mta,)
+            said += (one.remote_mta,)
     if (seen := fact.engagement) is not None:
         said += (seen.link, seen.user_agent, seen.ip)
     return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, said

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from aftersend.facts import BOUNDS, contexts, union
+from aftersend.facts import BOUNDS, NOTHING, contexts, union
 from aftersend.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
 
 Classify = Callable[[Feedback], Verdict | None]
@@ -60,11 +60,10 @@ def absorb(
     `look` is a person's, `afresh` says that the rules have changed. Returns `stored` itself where nothing is added:
     there is nothing to write then.
     """
-    before = stored.feedback if stored else ()
-    context = contexts(stored.context if stored else Context(), new)
-    facts = union(before, new)
     if stored is None:
-        return fold(facts, context, classify, resolved=look)
+        return fold(union((), new), contexts(NOTHING, new), classify, resolved=look)
+    before, context = stored.feedback, contexts(stored.context, new)
+    facts = union(before, new)
     looks = [each for each in (stored.resolved, look) if each is not None]
     resolved = max(looks, key=lambda each: each.order, default=None)
     if not afresh and facts == before and context == stored.context and resolved == stored.resolved:

@@ -11,7 +11,7 @@ What is not obvious there:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -55,7 +55,7 @@ def _read(event: body.Event) -> list[Feedback]:
         raise MalformedFeedback(SOURCE, "the event tells of no message: it has no mail object")
     if kind == "Received":
         return []
-    return list(handler(event, Facts(event.mail)))
+    return handler(event, Facts(event.mail))
 
 
 def _folded(kind: str) -> str:
@@ -63,18 +63,19 @@ def _folded(kind: str) -> str:
     return kind[:40].replace("_", "").replace(" ", "").lower()
 
 
-def _bounce(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def _bounce(event: body.Event, facts: Facts) -> list[Feedback]:
     bounce = event.bounce or body.Bounce()
-    word = f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}"
+    word = cut(f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}", 64)
     at = facts.time(bounce.timestamp)
     named, derived = facts.named(bounce.bounced_recipients)
+    found = []
     for recipient in named:
         code, status, text = reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
             status=cut_or_none(recipient.status, 11) or status,
             text=text,
-            word=cut(word, 64),
+            word=word,
             action=_lower(recipient.action),
             reporting_mta=_host(bounce.reporting_mta),
             event_id=cut_or_none(bounce.feedback_id, 80),
@@ -83,7 +84,8 @@ def _bounce(event: body.Event, facts: Facts) -> Iterator[Feedback]:
         kind = _bounce_kind(word, evidence)
         if kind is Kind.BOUNCED and derived and len(named) > 1:
             kind = Kind.UNKNOWN  # one of them bounced, and nobody knows which: that must not count against all
-        yield facts.about(recipient.email_address, kind, at, evidence)
+        found.append(facts.about(recipient.email_address, kind, at, evidence))
+    return found
 
 
 def _bounce_kind(word: str, evidence: Evidence) -> Kind:
@@ -104,21 +106,20 @@ _ACTIONS: Final = {
 }
 
 
-def _complaint(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def _complaint(event: body.Event, facts: Facts) -> list[Feedback]:
     complaint = event.complaint or body.Complaint()
     kind = _COMPLAINTS.get((complaint.complaint_feedback_type or "").lower(), Kind.COMPLAINED)
     detail = complaint.complaint_feedback_type
     if complaint.complaint_sub_type:  # on a suppression list: SES did not even try, so nobody complained now
         kind, detail = Kind.REJECTED, complaint.complaint_sub_type
-    at = facts.time(complaint.timestamp)
     named, derived = facts.named(complaint.complained_recipients)
-    for recipient in named:
-        evidence = Evidence(
-            word=cut(f"Complaint/{detail}" if detail else "Complaint", 64),
-            event_id=cut_or_none(complaint.feedback_id, 80),
-            derived=derived or len(named) > 1,  # several are candidates: everyone of that provider in the message
-        )
-        yield facts.about(recipient.email_address, kind, at, evidence)
+    evidence = Evidence(
+        word=cut(f"Complaint/{detail}" if detail else "Complaint", 64),
+        event_id=cut_or_none(complaint.feedback_id, 80),
+        derived=derived or len(named) > 1,  # several are candidates: everyone of that provider in the message
+    )
+    at = facts.time(complaint.timestamp)
+    return [facts.about(each.email_address, kind, at, evidence) for each in named]
 
 
 # The feedback types of ARF (RFC 5965, 6430, 6591) that are not complaints.
@@ -146,21 +147,24 @@ def _delivery(event: body.Event, facts: Facts) -> list[Feedback]:
     return [facts.about(each, Kind.DELIVERED, at, evidence) for each in named or facts.destinations]
 
 
-def _delay(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def _delay(event: body.Event, facts: Facts) -> list[Feedback]:
     delay = event.delivery_delay or body.Delay()
+    word = cut(f"Delay/{delay.delay_type or 'Undetermined'}", 64)
     at = facts.time(delay.timestamp)
     named, derived = facts.named(delay.delayed_recipients)
+    found = []
     for recipient in named:
         code, status, text = reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
             status=cut_or_none(recipient.status, 11) or status,
             text=text,
-            word=cut(f"Delay/{delay.delay_type or 'Undetermined'}", 64),
+            word=word,
             reporting_mta=_host(delay.reporting_mta),
             derived=derived,
         )
-        yield facts.about(recipient.email_address, Kind.DEFERRED, at, evidence)
+        found.append(facts.about(recipient.email_address, Kind.DEFERRED, at, evidence))
+    return found
 
 
 def _send(_event: body.Event, facts: Facts) -> list[Feedback]:
@@ -234,7 +238,7 @@ def _lower(word: str | None) -> str | None:
     return cut_or_none((word or "").strip().lower(), 16)
 
 
-Handler = Callable[[body.Event, Facts], Iterable[Feedback]]
+Handler = Callable[[body.Event, Facts], list[Feedback]]
 
 HANDLERS: Final[dict[str, Handler]] = {
     "Bounce": _bounce,

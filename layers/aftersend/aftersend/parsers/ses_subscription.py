@@ -16,17 +16,18 @@ from aftersend.text import cut
 _CHANGES = {"OptOut": Kind.UNSUBSCRIBED, "OptIn": Kind.SUBSCRIBED}
 
 
-def subscription(event: body.Event, facts: Facts) -> Iterator[Feedback]:
+def subscription(event: body.Event, facts: Facts) -> list[Feedback]:
     """One fact for each stream that the only recipient of the message has left or joined."""
     changed = event.subscription or body.Subscription()
     if len(facts.destinations) != 1:
-        return
+        return []
     at = facts.time(changed.timestamp)
     evidence = Evidence(word=cut(f"Subscription/{changed.source or 'unknown'}", 64))
-    changes = list(_changes(changed))
-    for kind, topic in changes or [(Kind.UNKNOWN, None)]:
+    found = []
+    for kind, topic in list(_changes(changed)) or [(Kind.UNKNOWN, None)]:
         scope = "/".join(cut(part, 64) for part in (changed.contact_list, topic) if part) or None
-        yield facts.about(facts.destinations[0], kind, at, evidence, scope=scope)
+        found.append(facts.about(facts.destinations[0], kind, at, evidence, scope=scope))
+    return found
 
 
 def _changes(changed: body.Subscription) -> Iterator[tuple[Kind, str | None]]:
