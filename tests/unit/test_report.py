@@ -144,6 +144,28 @@ def test_the_time_is_that_of_the_last_attempt_else_of_the_arrival(fields: str, h
     assert only(dsn(fields)).occurred_at == datetime(2026, 3, 3, hour, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("told", "headers", "expected"),
+    [
+        (
+            "Sat, 3 Mar 2108 09:00:00 +0000",
+            ["Received: from a by b;\n Tue, 03 Mar 2026 09:20:00 +0000 (UTC)"],
+            (2026, 9, 20),
+        ),
+        ("Tue, 3 Mar 2026 11:00:00 +0000", ["Received: from a by b; Tue, 03 Mar 2026 09:20:00 +0000"], (2026, 11, 0)),
+        ("Sat, 3 Mar 2108 09:00:00 +0000", ["Received: from a by b; whenever"], (2108, 9, 0)),
+        ("Sat, 3 Mar 2108 09:00:00 +0000", [], (2108, 9, 0)),
+    ],
+    ids=["a lie", "a clock that is fast", "not known when", "never said"],
+)
+def test_no_report_is_received_before_what_it_tells_of(
+    told: str, headers: list[str], expected: tuple[int, int, int]
+) -> None:
+    """A time in the future would outlive every release: "evidence up to now no longer counts"."""
+    at = only(dsn(f"{FAILED}\nLast-Attempt-Date: {told}", "", *headers)).occurred_at
+    assert (at.year, at.hour, at.minute) == expected
+
+
 def test_else_that_of_the_report_else_it_is_not_known() -> None:
     assert only(dsn(FAILED)).occurred_at == datetime(2026, 3, 3, 9, 15, 2, tzinfo=UTC)
     assert only(dsn(FAILED).replace(b"Date:", b"X-Date:")).occurred_at == UNKNOWN

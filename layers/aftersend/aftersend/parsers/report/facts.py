@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
@@ -82,7 +82,7 @@ def _fact(report: Report, said: Said, message: str, context: Context | None) -> 
         kind=said.kind,
         message=message,
         recipient=canonical,
-        occurred_at=_time(said.at, report.arrival, mime.first(report.headers, "date")),
+        occurred_at=_time(report, said),
         received_as=None if canonical == f"email:{said.recipient}" else cut(said.recipient, address.MAX_BYTES),
         evidence=_evidence(report, said),
         context=_of_recipient(context, said),
@@ -106,7 +106,17 @@ def _evidence(report: Report, said: Said) -> Evidence:
     )
 
 
-def _time(*candidates: str | None) -> datetime:
+def _time(report: Report, said: Said) -> datetime:
+    """When it happened, as the report tells; but no report is received before what it tells of."""
+    told = _instant(said.at, report.arrival, mime.first(report.headers, "date"))
+    received = _instant(mime.first(report.headers, "received").rpartition(";")[2].partition("(")[0].strip())
+    return received if received != UNKNOWN and told - received > _SKEW else told
+
+
+_SKEW: Final = timedelta(days=1)  # clocks are wrong by minutes, time zones by hours; what is later still is a lie
+
+
+def _instant(*candidates: str | None) -> datetime:
     """The first of these that is a time."""
     for text in candidates:
         if text:
