@@ -39,7 +39,7 @@ check: $(STAMP) ## look for mistakes without running anything: style, types, tem
 	$(BIN)/mypy $(CODE)
 	AWS_DEFAULT_REGION=eu-west-1 $(BIN)/sam validate --lint
 
-fmt: $(STAMP) ## lay the code out
+fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
