@@ -46,7 +46,7 @@ fmt: $(STAMP) ## format the code
 build: $(STAMP) ## build what `sam deploy` deploys
 	PYTHON="$(CURDIR)/$(BIN)/python" $(BIN)/sam build
 
-bench: $(STAMP) ## measure: parsing, writing, cold start
+bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the API
 	$(BIN)/python -m tests.bench
 
 bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)
