@@ -39,14 +39,14 @@ check: $(STAMP) ## look for mistakes without running anything: style, types, tem
 	$(BIN)/mypy $(CODE)
 	AWS_DEFAULT_REGION=eu-west-1 $(BIN)/sam validate --lint
 
-fmt: $(STAMP) ## lay the code out
+fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
 build: $(STAMP) ## build what `sam deploy` deploys
 	PYTHON="$(CURDIR)/$(BIN)/python" $(BIN)/sam build
 
-bench: $(STAMP) ## measure: parsing, writing, cold start
+bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the API
 	$(BIN)/python -m tests.bench
 
 bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)

@@ -1,4 +1,4 @@
-"""docs/adding-a-source.md: the parser that newcomers begin with keeps the contract."""
+"""docs/adding-a-source.md: the parser that newcomers begin with keeps the contract; no source lacks a step."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from aftersend import address
+from aftersend import address, settings
 from aftersend.carrier import NONE, Headers
 from aftersend.errors import UNREADABLE, MalformedFeedback
 from aftersend.model import Evidence, Feedback, Kind
+from aftersend.parsers import PARSERS
 from aftersend.smtp import reply
 from aftersend.text import cut
 from aftersend.times import instant
-from tests.support.template import ROOT
+from tests.support.template import INGESTING, ROOT, variables
 
 
 class Event(msgspec.Struct):
@@ -65,3 +66,12 @@ def test_what_it_cannot_read_is_malformed_for_a_reason_that_quotes_nobody(parse:
     with pytest.raises(MalformedFeedback) as raised:
         parse(body)
     assert "ann" not in raised.value.why
+
+
+@pytest.mark.parametrize("source", PARSERS)
+def test_a_source_has_its_function_its_way_back_and_its_page(source: str) -> None:
+    deployed = {name for name, each in INGESTING.items() if each["Environment"]["Variables"]["SOURCE"] == source}
+    assert any(name.startswith("Process") for name in deployed)
+    assert source in settings.replaying(variables("Replay")).queues
+    assert (ROOT / "docs" / f"{source}.md").is_file()
+    assert f"(docs/{source}.md)" in (ROOT / "README.md").read_text()

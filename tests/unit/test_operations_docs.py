@@ -205,6 +205,17 @@ def test_every_question_is_one_that_the_api_answers(calls: list[list[str]]) -> N
             msgspec.json.decode(body, type=BODIES[path])
 
 
+def test_an_attribute_of_facts_is_read_as_the_page_says() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    known: dict[str, Any] = {}
+    exec(code, known)
+    [fact] = known["facts"]
+    assert (fact["source"], fact["kind"]) == ("ses", "delivered")
+    assert not fact.keys() & {"message", "recipient"}
+    exec(code.replace("attribute = ", "_ = ").replace("unpacked(attribute)", "unpacked({'S': '[]'})"), known)
+    assert known["facts"] == [], "what is readable is read by the same lines"
+
+
 @pytest.mark.parametrize("name", ALARMS)
 def test_every_alarm_has_its_section(name: str) -> None:
     (section,) = re.findall(rf"^### {name}\n(.*?)(?=^##)", TEXT, re.MULTILINE | re.DOTALL)

@@ -21,10 +21,6 @@ FACTS: Final = b'[{"source":"ses","kind":"delivered","at":"2026-03-02T10:00:01.6
 STORED: Final = "ePm9Qoe+iybNDgNjXQOjEEMDKwMgMtQzMzEwQDLM1MgwydTcwtjCwsw0OSnZzNTCNFGpNhYAnfgapw=="
 
 
-def _incompressible(length: int) -> bytes:
-    return bytes(33 + (number * number * 7919 + number // 3) % 90 for number in range(length)).replace(b'"', b"'")
-
-
 def test_what_fits_one_unit_is_left_readable() -> None:
     assert packing.packed(FACTS, packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
 

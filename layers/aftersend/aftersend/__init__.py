@@ -2,11 +2,11 @@
 
 The way of the data, module by module, in the order in which a body passes:
 
-    envelope     peel SNS and EventBridge                   pure
+    envelope     peel SNS, EventBridge, MNS and gzip        pure
     parsers      bytes in, facts out (`Feedback`)           pure
     classify     what a refusal means (`Verdict`)           pure, rules are TOML
     outcome      the fold: facts in, `Outcome` out          pure
-    policy       whom not to write to again (`Claim`)       pure
+    causes       whom not to write to again (`Claim`)       pure, the policy is TOML
     steps        the order of reads and writes              pure
     ingest       gather, decide, apply                      its ports are arguments
     store        DynamoDB; `archive` is S3, `deadletters` is SQS

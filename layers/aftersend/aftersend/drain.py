@@ -43,7 +43,10 @@ class Drained(Struct):
 
 
 def drain(source: Source, target: Target, seconds_left: Callable[[], float]) -> Drained:
-    """Work until no message comes for WAIT seconds, something fails, or there is no time left for another round."""
+    """Work until no message comes for WAIT seconds, something fails, or there is no time left for another round.
+
+    A store that does not answer is not raised, but told in `trouble`.
+    """
     done = Drained()
     try:
         while seconds_left() > ROUND and not done.trouble and (held := source.receive(WAIT)):

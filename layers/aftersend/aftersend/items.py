@@ -1,7 +1,8 @@
 """Outcomes and suppressions as DynamoDB items and back. Pure: the shapes of the tables, and nothing of the client.
 
-Derived fields are native attributes, readable in the console and filterable in streams. The set of facts is one JSON
-attribute, without what the item's keys say already (`packing`). Times are ISO-8601 strings with milliseconds.
+Derived fields are native attributes, readable in the console and filterable in streams. The set of facts is one
+attribute, `feedback`, without what the item's keys say already: JSON, or bytes where it is packed (`packing`). Times
+are ISO-8601 strings in UTC with milliseconds; `expires_at` is in seconds since 1970, as DynamoDB's TTL wants it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from aftersend.packing import packed, size, unpacked
 from aftersend.suppression import lapses_at, review
 from aftersend.times import UNKNOWN, instant, iso
 
-Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"BOOL": …}, {"M": …}
+Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"B": …}, {"BOOL": …}, {"L": …}, {"M": …}
 
 # A suppression with nothing in it keeps its version this long, so that no slow writer takes it for a new one.
 TOMBSTONE: Final = timedelta(days=2)

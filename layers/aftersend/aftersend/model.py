@@ -1,4 +1,4 @@
-"""The words of Aftersend: what a source can say, what can be known, why an address is suppressed.
+"""The structures of Aftersend: what a source says, what is known of a message, why an address is suppressed.
 
 Everything here is immutable data. Every time is an aware UTC `datetime` cut to milliseconds and is the time of the
 *event*, never of the notice that told of it.
@@ -144,7 +144,8 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of one message and one recipient: the set of its feedback, and what follows from it.
 
-    Everything below `context` is derived by `outcome.fold` and by nothing else.
+    Everything below `context` is derived by `outcome.fold` and by nothing else, but for `resolved`, which a person
+    decides, and `version`, which counts the writes.
     """
 
     message: str

@@ -18,6 +18,7 @@ from aftersend.facts import BOUNDS, NOTHING, contexts, union
 from aftersend.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
 
 Classify = Callable[[Feedback], Verdict | None]
+Facts = tuple[Feedback, ...]  # bounded, in their order: what `facts.union` gives
 
 _HARD_BOUNCE: Final = 6
 _COMPLAINT: Final = 7
@@ -73,27 +74,19 @@ def absorb(
 
 
 def fold(
-    facts: tuple[Feedback, ...],
-    context: Context,
-    classify: Classify,
-    *,
-    resolved: Decision | None = None,
-    version: int = 0,
+    facts: Facts, context: Context, classify: Classify, *, resolved: Decision | None = None, version: int = 0
 ) -> Outcome:
     """What follows from a set of facts that is not empty, of one message and one recipient, in its order."""
     by_kind: dict[Kind, list[Feedback]] = {}
     for fact in facts:
         by_kind.setdefault(fact.kind, []).append(fact)
-    told = by_kind.get
-    opened, clicked, bounced = told(Kind.OPENED), told(Kind.CLICKED), told(Kind.BOUNCED)
+    opened, clicked = by_kind.get(Kind.OPENED), by_kind.get(Kind.CLICKED)
     complaint = _standing_complaint(by_kind) if Kind.COMPLAINED in by_kind else None
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
-    withdrawn = complaint is None and speaker.kind is Kind.COMPLAINED
-    status = Status.DELIVERED if withdrawn else RANKS[speaker.kind][1]
+    status = _status(speaker, complaint)
+    bounced = [speaker] if status is Status.BOUNCED else by_kind.get(Kind.BOUNCED)
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
-    if status is Status.BOUNCED:
-        bounced = [speaker]
     return Outcome(
         message=speaker.message,
         recipient=speaker.recipient,
@@ -104,7 +97,7 @@ def fold(
         decided_by=speaker.id,
         first_at=facts[0].occurred_at,
         last_at=facts[-1].occurred_at,
-        delivered_at=_arrival(facts, told(Kind.DELIVERED)),
+        delivered_at=_arrival(facts, by_kind.get(Kind.DELIVERED)),
         bounced_at=bounced[-1].occurred_at if bounced else None,
         complained_at=complaint.occurred_at if complaint else None,
         opened_at=opened[0].occurred_at if opened else None,
@@ -121,7 +114,7 @@ def fold(
     )
 
 
-def _arrival(facts: tuple[Feedback, ...], delivered: list[Feedback] | None) -> datetime | None:
+def _arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
     """When it was delivered, or first seen to have been."""
     for fact in delivered or facts:
         if fact.kind in _PROOFS:
@@ -138,9 +131,7 @@ def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
     return complaints[-1]
 
 
-def _speaker(
-    facts: tuple[Feedback, ...], complaint: Feedback | None, classify: Classify
-) -> tuple[Feedback, Verdict | None]:
+def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tuple[Feedback, Verdict | None]:
     """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins."""
     best, best_rank, best_verdict = facts[0], -2, None
     for fact in facts:
@@ -159,7 +150,13 @@ def _speaker(
     return best, best_verdict
 
 
-def _attempts(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> int:
+def _status(speaker: Feedback, complaint: Feedback | None) -> Status:
+    """What the fact that speaks comes to; a complaint that was withdrawn still shows that the message arrived."""
+    withdrawn = complaint is None and speaker.kind is Kind.COMPLAINED
+    return Status.DELIVERED if withdrawn else RANKS[speaker.kind][1]
+
+
+def _attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
     """As numbered by the source, else one for each deferral and one for the end.
 
     A number counts alone: an attempt that was told as deferred and, by another path, as the end is still one attempt.

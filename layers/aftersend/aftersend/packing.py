@@ -1,8 +1,9 @@
 """The facts of an outcome as one attribute: JSON that anybody can read, packed only where that saves a write unit.
 
 DynamoDB charges a write for every KB of the whole item that is begun, and an outcome is written as often as something
-new is said of it. An outcome that passes 1 KB is packed: with deflate (RFC 1950), given beforehand what facts commonly
-say, so that a dozen of them still fit the first KB. Source: DynamoDB developer guide, "Item sizes and formats".
+new is said of it. An outcome that passes 1 KB is packed: with deflate in the format of zlib (RFC 1951, RFC 1950), given
+beforehand what facts commonly say, so that a dozen of them still fit the first KB. Source: DynamoDB developer guide,
+"Item sizes and formats".
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _size(attribute: Attribute) -> int:
 
 
 def packed(text: bytes, beside: int) -> Attribute:
-    """The attribute that holds `text`, in an item that takes `beside` bytes without it."""
+    """The attribute that holds `text` (UTF-8), in an item that takes `beside` bytes without it, its name included."""
     if beside + len(text) > UNIT:
         deflate = zlib.compressobj(level=9, zdict=_COMMON)
         small = deflate.compress(text) + deflate.flush()
@@ -76,7 +77,10 @@ def packed(text: bytes, beside: int) -> Attribute:
 
 
 def unpacked(attribute: Attribute) -> bytes | str:
-    """The text in an attribute that `packed` made. What is binary comes as bytes or, as on the wire, as base64."""
+    """The text (JSON) in an attribute that `packed` made: str where it was left readable, bytes in UTF-8 where not.
+
+    Binary comes as bytes or, as on the wire, as base64. Raises zlib.error or ValueError for what `packed` did not make.
+    """
     if "S" in attribute:
         return str(attribute["S"])
     small = attribute["B"]

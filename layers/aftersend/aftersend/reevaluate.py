@@ -116,7 +116,10 @@ def split(job: Job, run: str) -> list[Job]:
 
 
 def leg(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
-    """Work on one segment until it ends or time gets short; the job as it stands then, without `after` at the end."""
+    """Work on one segment until it ends or time gets short; the job as it stands then, without `after` at the end.
+
+    Raises StoreUnavailable or ContentionExhausted; done again from the same job, a leg gives the same.
+    """
     assert job.segment is not None
     work = partial(reevaluated, ports=ports, dry_run=job.dry_run)
     while True:
@@ -131,7 +134,10 @@ def leg(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
 
 
 def reevaluated(recipient: str, ports: Ports, *, dry_run: bool = False) -> Changes:
-    """Bring all outcomes of one recipient, and then every suppression, to the present rules and policy."""
+    """Bring all outcomes of one recipient, and then every suppression, to the present rules and policy.
+
+    Gives what changed, or for `dry_run` what would change. Raises StoreUnavailable or ContentionExhausted.
+    """
     store = _Pretence(ports.store) if dry_run else ports.store
     changes = Changes()
     changes.count("recipients")

@@ -84,6 +84,7 @@ def record(
 
     `look` is a person's, who settles what was put up for review. `afresh` derives everything anew, because the rules
     have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has been erased.
+    Raises ContentionExhausted after MAX_TRIES refusals.
     """
     for _ in range(MAX_TRIES):
         if stored is None and not new:
@@ -122,11 +123,12 @@ def settle(
 
     Two rules make it exact. Whoever computes a streak has read the suppression first and the outcomes then, and
     writes only if the suppression is still the one it read: a later writer never has an older view than an earlier
-    one. And whoever has written, having computed a streak, computes it once more: of a bounce and a delivery that are
-    stored at the same time the one that comes second sees the other, and who found nothing to write is not overruled
-    by somebody who looked before. What contradicts a hard bounce is computed with it, in the same way.
+    one. And whoever has computed a streak and written it computes it once more. So when a bounce and a delivery are
+    stored at the same time, the second of them sees the other; and a worker that found nothing to write is not
+    overruled by one that had looked earlier. What contradicts a hard bounce is computed with it, in the same way.
 
-    Raises VersionMoved where another version is stored than the one that was expected.
+    Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
+    MAX_TRIES refusals.
     """
     recipient, scope = errand.key
     recount = errand.recount

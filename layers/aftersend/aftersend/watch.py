@@ -75,13 +75,19 @@ def traffic_of(item: Item) -> Traffic:
 
 
 class Watch:
-    """Keeps what is known of windows. Every method raises StoreUnavailable where DynamoDB does not answer."""
+    """Keeps what is known of windows.
+
+    Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
+    """
 
     def __init__(self, client: DynamoDB, table: str, rules: Guard) -> None:
         self._client, self._table, self._rules = client, table, rules
 
     def tell(self, told: Traffic) -> Traffic:
-        """Add `told` to what is known of its window; what is known then."""
+        """Add `told` to what is known of its window; what is known then.
+
+        Raises ContentionExhausted after MAX_TRIES refusals.
+        """
         stored = self._read(told.window)
         for _ in range(MAX_TRIES):
             known = guard.joined(stored or Traffic(window=told.window), told)

@@ -86,7 +86,8 @@ class Asked(Struct, frozen=True):
     def expected(self, stored: int) -> int | None:
         """The version that must be stored for a write, or None where any will do; `stored` is the one that is.
 
-        RFC 9110, 13.1: If-Match with a version or "*", If-None-Match with "*".
+        RFC 9110, 13.1: If-Match with a version or "*", If-None-Match with "*". Raises Problem for a condition that is
+        no entity tag, and VersionMoved for one that cannot hold.
         """
         match, none_match = self.header("if-match"), self.header("if-none-match")
         if match is not None and match.strip() != "*" and _TAG(match.strip()) is None:

@@ -38,7 +38,10 @@ def known(stored: Suppression | None) -> Suppression | None:
 
 
 def add(desk: Desk, key: Key, by: str, note: str, *, until: datetime | None = None, expected: Expected) -> bool:
-    """Suppress by hand; whether there was nothing before. What is said twice is written once."""
+    """Suppress by hand until `until` (UTC; None has no end); whether there was nothing before.
+
+    What is said twice is written once. Raises VersionMoved where another version is stored than is expected.
+    """
     stored = desk.store.suppressions([key]).get(key)
     expect = _expect(stored, expected)
     now = desk.clock()
@@ -56,7 +59,11 @@ def add(desk: Desk, key: Key, by: str, note: str, *, until: datetime | None = No
 
 
 def release(desk: Desk, key: Key, by: str, note: str, *, force: bool = False, expected: Expected) -> None:
-    """Let evidence up to now no longer count, under the alias of the same person too."""
+    """Let evidence up to now no longer count, under the alias of the same person too.
+
+    Raises Problem where a complaint stands and `force` is not set, VersionMoved where another version is stored than is
+    expected.
+    """
     alias = desk.alias(key[0]), key[1]
     found = desk.store.suppressions([key, alias])
     stored, erased = found.get(key), found.get(alias)
@@ -75,7 +82,7 @@ def release(desk: Desk, key: Key, by: str, note: str, *, force: bool = False, ex
 
 
 def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> None:
-    """Say that a person has looked, and that what is stored shall stay."""
+    """Say that a person has looked, and that what is stored shall stay. Raises VersionMoved as `add` does."""
     stored = desk.store.suppressions([key]).get(key)
     expect = _expect(stored, expected)
     hard = stored.causes.get(CauseKind.HARD) if stored else None
@@ -86,7 +93,7 @@ def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> 
 
 
 def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = False) -> _T:
-    """Carry out every step. `alone` refuses to go on where somebody else has written meanwhile."""
+    """Carry out every step; its result. With `alone`, raises VersionMoved where somebody else has written meanwhile."""
 
     def answered(request: Request) -> Answer:
         answer = desk.store.answer(request)

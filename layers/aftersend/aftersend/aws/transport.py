@@ -44,7 +44,10 @@ class Transport:
         finalize(self, _close, self._kept)
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The answer to one request; the length of its body needs no header. Raises OSError or Garbled."""
+        """The answer to one request; the length of its body needs no header.
+
+        Raises OSError (time-outs and TLS too), Garbled, or ValueError for a header with a line break in it.
+        """
         lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
         lines.append(f"content-length: {len(body)}")
         head = "\r\n".join(lines)

@@ -54,7 +54,10 @@ class Erased(Struct, frozen=True, kw_only=True):
 
 
 def erase(recipient: str, alias: str, ports: Ports) -> Erased:
-    """Forget a recipient, and keep them suppressed if they are."""
+    """Forget a recipient (canonical), and keep them suppressed under `alias` if they are. Safe to do again.
+
+    Raises StoreUnavailable, or ContentionExhausted where others keep writing; what is deleted by then stays deleted.
+    """
     outcomes = suppressions = 0
     for _ in range(MAX_TRIES):
         found = ports.reader.suppressions_of(recipient)

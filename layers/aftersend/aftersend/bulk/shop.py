@@ -82,7 +82,10 @@ Wanted = Callable[[Suppression], tuple[_T, Errand | None]]
 
 
 def written(key: Key, known: Suppression | None, wanted: Wanted[_T], shop: Shop) -> _T:
-    """What `wanted` says of a suppression, and its errand done, if it wants one, on the very version it was told of."""
+    """What `wanted` says of a suppression, and its errand done, if it wants one, on the very version it was told of.
+
+    `known` is what was read. Raises StoreUnavailable, or ContentionExhausted after MAX_TRIES refusals.
+    """
     for _ in range(MAX_TRIES):
         said, errand = wanted(known or Suppression(recipient=key[0], scope=key[1]))
         if errand is None:

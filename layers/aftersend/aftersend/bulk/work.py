@@ -24,7 +24,8 @@ _BITES: Final[dict[type[Request], Callable[[Job, Shop], Iterator[Progress]]]] = 
 def work(id_: str, shop: Shop, seconds: float) -> Job | None:
     """Work a job for so many seconds, and one bite longer at most; what it is then. None where there is nothing to do.
 
-    Raises a ServiceError where our side could not, or where somebody else has the job: it must be asked for again.
+    Raises a ServiceError where our side failed, or where somebody else has the job: it must be asked for again. A list
+    that cannot be read ends the job as failed, with the reason.
     """
     job = shop.jobs.take(id_, shop.clock())
     if job is None:

@@ -37,7 +37,7 @@ from aftersend.classify.pattern import Matcher, compile_pattern
 from aftersend.errors import ConfigurationError
 from aftersend.model import Class, Kind, Phase, Reason
 
-MAX_BYTES: Final = 256 * 1024
+MAX_BYTES: Final = 256 * 1024  # of a document, as UTF-8
 MAX_RULES: Final = 500
 MAX_ENTRIES: Final = 500  # of one list
 MAX_LENGTH: Final = 300  # characters of one entry

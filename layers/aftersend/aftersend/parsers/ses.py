@@ -17,8 +17,9 @@ from typing import Final
 
 from aftersend.carrier import NONE, Headers
 from aftersend.errors import UNREADABLE, MalformedFeedback
-from aftersend.model import Engagement, Evidence, Feedback, Kind
+from aftersend.model import Evidence, Feedback, Kind
 from aftersend.parsers import ses_body as body
+from aftersend.parsers.ses_engagement import clicked, opened
 from aftersend.parsers.ses_facts import Facts
 from aftersend.parsers.ses_subscription import subscription
 from aftersend.smtp import reply
@@ -182,48 +183,6 @@ def _rendering_failure(event: body.Event, facts: Facts) -> list[Feedback]:
     return facts.everyone(Kind.REJECTED, Evidence(word="RenderingFailure", text=text))
 
 
-def _open(event: body.Event, facts: Facts) -> list[Feedback]:
-    return _seen(Kind.OPENED, event.open, facts)
-
-
-def _click(event: body.Event, facts: Facts) -> list[Feedback]:
-    return _seen(Kind.CLICKED, event.click, facts)
-
-
-def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> list[Feedback]:
-    seen = seen or body.Seen()
-    if len(facts.destinations) != 1:
-        return []
-    agent, machine = _agent(seen.user_agent)
-    engagement = Engagement(
-        ip=cut_or_none(seen.ip_address, 45),
-        user_agent=agent,
-        link=cut_or_none(seen.link, 512),
-        machine=machine,
-    )
-    return [facts.about(facts.destinations[0], kind, facts.time(seen.timestamp), None, engagement)]
-
-
-@lru_cache(maxsize=1024)
-def _agent(reported: str | None) -> tuple[str | None, bool]:
-    """Who fetched, and whether that was a machine."""
-    agent = cut_or_none(reported, 256)
-    return agent, agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES))
-
-
-# Apple's mail privacy proxies send this and nothing more; the others name themselves.
-_MACHINES: Final = frozenset({"Mozilla/5.0"})
-_PROXIES: Final = (
-    "GoogleImageProxy",
-    "YahooMailProxy",
-    "Barracuda",
-    "Mimecast",
-    "Proofpoint",
-    "SafeLinks",
-    "BingPreview",
-)
-
-
 def _unknown(event: body.Event, facts: Facts) -> list[Feedback]:
     return facts.everyone(Kind.UNKNOWN, Evidence(word=cut(event.type, 64)))
 
@@ -248,8 +207,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "Send": _send,
     "Reject": _reject,
     "Rendering Failure": _rendering_failure,
-    "Open": _open,
-    "Click": _click,
+    "Open": opened,
+    "Click": clicked,
     "Subscription": subscription,
 }
 _TYPES: Final = {_folded(name): name for name in HANDLERS}

@@ -96,7 +96,6 @@ class Reject(Struct, rename="camel", gc=False):
 class Failure(Struct, rename="camel", gc=False):
     """`failure`: a template could not be rendered."""
 
-    template_name: str | None = None
     error_message: str | None = None
 
 

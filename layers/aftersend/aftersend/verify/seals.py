@@ -46,7 +46,7 @@ def fresh(text: str, now: datetime, age: timedelta, ahead: timedelta) -> None:
 
 
 def fresh_at(said: datetime, now: datetime, age: timedelta, ahead: timedelta) -> None:
-    """The same for a time that has been read."""
+    """The same for a time (UTC) that has been read; raises NotVerified."""
     if not now - age <= said <= now + ahead:
         raise NotVerified(Flaw.STALE, f"said {(now - said).total_seconds():.0f} seconds ago")
 

@@ -1,4 +1,4 @@
-"""Finds the addresses in what mail systems write, and tells those that name somebody from those that hide him."""
+"""Finds the addresses in what mail systems write, and tells those that name somebody from those that hide them."""
 
 from __future__ import annotations
 
