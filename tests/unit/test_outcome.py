@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import combinations, permutations
 
 import pytest
@@ -138,7 +139,10 @@ def test_times_are_those_of_the_events() -> None:
     outcome = _folded(fact(Kind.SENT, 0), fact(Kind.DELIVERED, 1), fact(Kind.OPENED, 3), fact(Kind.OPENED, 2))
     times = outcome.first_at, outcome.delivered_at, outcome.opened_at, outcome.engaged_at, outcome.last_at
     assert [time and (time - START).days for time in times] == [0, 1, 2, 3, 3]
-    assert (outcome.opens, outcome.clicks) == (2, 0)
+    assert (outcome.opens, outcome.clicks, outcome.clicked_at) == (2, 0, None)
+    clicked = _folded(fact(Kind.CLICKED, 2), fact(Kind.CLICKED, 1))
+    assert (clicked.opens, clicked.clicks, clicked.opened_at) == (0, 2, None)
+    assert clicked.clicked_at == START + timedelta(days=1)
 
 
 def test_counts_saturate_and_say_so() -> None:

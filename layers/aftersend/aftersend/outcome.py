@@ -89,8 +89,7 @@ def fold(
     complaint = _standing_complaint(by_kind) if Kind.COMPLAINED in by_kind else None
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
-    withdrawn = complaint is None and speaker.kind is Kind.COMPLAINED
-    status = Status.DELIVERED if withdrawn else RANKS[speaker.kind][1]
+    status = RANKS[speaker.kind][1]
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
     if status is Status.BOUNCED:
         bounced = [speaker]
@@ -141,7 +140,8 @@ def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
 def _speaker(
     facts: tuple[Feedback, ...], complaint: Feedback | None, classify: Classify
 ) -> tuple[Feedback, Verdict | None]:
-    """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins."""
+    """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins: what
+    takes a complaint back is later than it, so a complaint speaks only where it stands."""
     best, best_rank, best_verdict = facts[0], -2, None
     for fact in facts:
         kind, verdict = fact.kind, None
@@ -154,9 +154,7 @@ def _speaker(
             rank = _DELIVERY
         if rank >= best_rank:
             best, best_rank, best_verdict = fact, rank, verdict
-    if best_verdict is None and (complaint is not None or best.kind is not Kind.COMPLAINED):
-        best_verdict = classify(best)
-    return best, best_verdict
+    return best, best_verdict or classify(best)
 
 
 def _attempts(facts: tuple[Feedback, ...], by_kind: dict[Kind, list[Feedback]]) -> int:
