@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -146,6 +147,17 @@ def test_the_last_decision_counts(act: Act, left: int) -> None:
         decision = Decision(at=START + timedelta(days=day), by="ops", act=each)
         traffic = joined(traffic, guard.judged(WINDOW, Reason.USER_UNKNOWN, decision))
     assert len(incidents(traffic, RULES)) == left
+
+
+def test_decisions_of_several_reasons_come_in_any_order() -> None:
+    """Law 1: also where one of them takes the place of an earlier one."""
+    told = [
+        guard.judged(WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED))
+        for day, reason in enumerate([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED, Reason.USER_UNKNOWN])
+    ]
+    one, *others = (joined(joined(joined(EMPTY, a), b), c) for a, b, c in permutations(told))
+    assert all(other == one for other in others)
+    assert len(one.judged) == 2
 
 
 @pytest.mark.parametrize(("minutes", "hour"), [(0, 0), (59, 0), (60, 1), (150, 2)])
