@@ -53,6 +53,15 @@ def test_what_strangers_wrote_is_read_as_it_was_written(evidence: Evidence, way:
     assert items.outcome_of(items.outcome_item(outcome, RETENTION)) == outcome
 
 
+def test_a_fact_of_which_little_is_kept_is_still_the_same_fact() -> None:
+    """Law 2: a repeat of it is known again."""
+    told = [bounce(day, evidence=Evidence(word="soft", text=f"text {day}")) for day in range(6)]
+    outcome = absorb(None, told, classify)
+    back = items.outcome_of(items.outcome_item(outcome, RETENTION))
+    assert [each.id for each in back.feedback] == [each.id for each in told]
+    assert absorb(back, told, classify) is back
+
+
 def test_counts_that_are_full_are_read_as_such() -> None:
     told = [fact(Kind.SENT, number) for number in range(2)]
     told += [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
