@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -119,6 +120,50 @@ def test_the_guard_knows_the_same_whatever_the_order_and_the_batches(data: st.Da
     given_facts = data.draw(feedback())
     with told():
         assert known(data.draw(deliveries(given_facts))) == known([given_facts])
+
+
+@pytest.mark.parametrize(("refused", "open_"), [(15, False), (16, True)])
+def test_an_incident_begins_at_the_very_share(refused: int, open_: bool) -> None:
+    rules = load("[guard]\nfloor = 10\nshare_percent = 50").guard
+    one_of_the_sample = Traffic(window=WINDOW, reached=(SAMPLE,))
+    traffic = joined(_many(refused, Reason.USER_UNKNOWN), one_of_the_sample)
+    found = incidents(traffic, rules)
+    assert bool(found) == open_
+    assert not found or (found[0].refused, found[0].sent) == (SAMPLE, 2 * SAMPLE)
+
+
+def test_a_decision_is_about_one_reason() -> None:
+    confirmed = Decision(at=START, by="ops", act=Act.CONFIRMED)
+    traffic = joined(_many(60, Reason.USER_UNKNOWN), _many(60, Reason.MAILBOX_DISABLED))
+    traffic = joined(traffic, guard.judged(WINDOW, Reason.USER_UNKNOWN, confirmed))
+    assert [each.reason for each in incidents(traffic, RULES)] == [Reason.MAILBOX_DISABLED]
+
+
+@pytest.mark.parametrize(("act", "left"), [(Act.CONFIRMED, 0), (Act.REVERTED, 1)])
+def test_the_last_decision_counts(act: Act, left: int) -> None:
+    first = Act.REVERTED if act is Act.CONFIRMED else Act.CONFIRMED
+    traffic = _many(60, Reason.USER_UNKNOWN)
+    for day, each in ((2, act), (1, first)):
+        decision = Decision(at=START + timedelta(days=day), by="ops", act=each)
+        traffic = joined(traffic, guard.judged(WINDOW, Reason.USER_UNKNOWN, decision))
+    assert len(incidents(traffic, RULES)) == left
+
+
+def test_decisions_of_several_reasons_come_in_any_order() -> None:
+    """Law 1: also where one of them takes the place of an earlier one."""
+    told = [
+        guard.judged(WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED))
+        for day, reason in enumerate([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED, Reason.USER_UNKNOWN])
+    ]
+    one, *others = (joined(joined(joined(EMPTY, a), b), c) for a, b, c in permutations(told))
+    assert all(other == one for other in others)
+    assert len(one.judged) == 2
+
+
+@pytest.mark.parametrize(("minutes", "hour"), [(0, 0), (59, 0), (60, 1), (150, 2)])
+def test_a_window_is_as_long_as_the_policy_says(minutes: int, hour: int) -> None:
+    window = window_of(ANN, START + timedelta(minutes=minutes), load("[guard]\nwindow_hours = 1").guard)
+    assert (window.since, window.until) == (START + timedelta(hours=hour), START + timedelta(hours=hour + 1))
 
 
 def test_windows_meet_without_a_gap() -> None:

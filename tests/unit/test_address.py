@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.address import MAX_BYTES, email
+from aftersend.address import MAX_BYTES, email, recipient
 from tests.support.strategies import hostile
 
 SPELLINGS = [
     ("ann@example.com", "ann@example.com"),
     ("Ann@Example.COM", "ann@example.com"),
     ("<ann@example.com>", "ann@example.com"),
+    ("< ann@example.com >", "ann@example.com"),
     ("Ann Example <ANN@example.com>", "ann@example.com"),
     ('"Example, Ann" <ann@example.com>', "ann@example.com"),
     ('"<bob@example.com>" <ann@example.com>', "ann@example.com"),
@@ -29,6 +30,7 @@ SPELLINGS = [
     ("ann@BÜCHER.example", "ann@xn--bcher-kva.example"),
     ("ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"),
     ("ann@XN--BCHER-KVA.example", "ann@xn--bcher-kva.example"),
+    ("ann@\uff42ücher。example", "ann@xn--bcher-kva.example"),
     ("ann@faß.example", "ann@xn--fa-hia.example"),
     ("ann@例え.example", "ann@xn--r8jz45g.example"),
     ("ann@[192.0.2.1]", "ann@[192.0.2.1]"),
@@ -44,10 +46,26 @@ def test_every_spelling_of_an_address_is_one_recipient(spelled: str, canonical: 
     assert email(spelled) == "email:" + canonical
 
 
+@pytest.mark.parametrize(
+    ("spelled", "canonical"),
+    [
+        ("Ann@Example.com", "email:ann@example.com"),
+        ("email:Ann@Example.com", "email:ann@example.com"),
+        ("EMAIL:Ann <ann@example.com>", "email:ann@example.com"),
+        ("SMS:+15550100", "sms:+15550100"),
+        ("push:apns:Token:1", "push:apns:Token:1"),
+        ("fax:+15550100", "email:fax:+15550100"),
+        ("sms", "email:sms"),
+    ],
+)
+def test_a_recipient_may_name_its_channel(spelled: str, canonical: str) -> None:
+    assert recipient(spelled, {"sms", "push"}) == canonical
+
+
 @pytest.mark.parametrize("spelled", ["nobody", "@", "a@b@c", "", "ann@-.example", "ann@" + "é" * 70 + ".example"])
 def test_what_is_no_address_is_kept(spelled: str) -> None:
     """A report about it must not be lost."""
-    assert email(spelled) == "email:" + spelled
+    assert email(spelled) == email(f" {spelled}\n") == "email:" + spelled
 
 
 _domains = st.sampled_from(["example.com", "Bücher.example", "xn--bcher-kva.example", "[192.0.2.1]", "a.b-c.example"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from hashlib import sha256
 
 import pytest
 from hypothesis import assume, given
@@ -53,6 +54,7 @@ def test_the_message_of_a_set_up_notice_comes_out(kind: str) -> None:
         b'{"Type":"Other","Message":"x"}',
         b'{"Type":"Notification"}',
         b'{"detail-type":"x"}',
+        b'{"detail":{"a":1}}',
         b'{"Type":1,"Message":"x"}',
         b'{"x":' + b"[" * 100_000,
     ],
@@ -77,6 +79,12 @@ def test_what_no_queue_carries_is_refused() -> None:
 def test_what_was_packed_comes_out() -> None:
     """MailerQ packs its results where it is told to, and a proxy may pack a webhook."""
     assert json.loads(peel(gzip.compress(ses.by_sns(BODY)))) == BODY
+
+
+def test_what_repeats_itself_only_after_a_while_comes_out() -> None:
+    """RFC 1951, 2: deflate points back as far as 32 KB."""
+    body = b"".join(sha256(b"%d" % number).digest() for number in range(1000))
+    assert peel(gzip.compress(body + body)) == body + body
 
 
 def test_what_was_packed_in_pieces_comes_out_whole() -> None:

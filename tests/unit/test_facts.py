@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.facts import BOUNDS, CORRELATIONS, FORGEABLE, LINE, WHOLE, contexts, join, union
+from aftersend.facts import BOUNDS, CORRELATIONS, FORGEABLE, LINE, WHOLE, contexts, join, judgeable, union
 from aftersend.model import Class, Context, Engagement, Evidence, Feedback, Kind
 from tests.support.strategies import full_evidence
 from tests.support.words import START, bounce, fact
@@ -94,6 +94,24 @@ def test_what_was_cut_out_of_a_fact_is_not_judged_by_what_is_left(kind: Kind) ->
     assert all(each.evidence is not None and each.evidence.attempt == 3 for each in slim)
 
 
+def test_what_was_derived_is_still_known_to_be_where_nothing_else_is() -> None:
+    facts = [fact(Kind.DELIVERED, day, evidence=Evidence(text=f"text {day}", derived=day == 1)) for day in range(4)]
+    assert [each.evidence and each.evidence.derived for each in union((), facts)] == [False, True, False, False]
+
+
+def test_what_rules_may_judge_again_is_what_still_has_all_that_they_look_at() -> None:
+    """Of a refusal that is the whole; of a complaint its kind says all, however short its text was cut."""
+    bounces = union((), _many(Kind.BOUNCED, 6))
+    assert [judgeable(each) for each in bounces] == [True, True, True, False, False, True]
+    (complaint,) = union((), [fact(Kind.COMPLAINED, evidence=Evidence(text="x" * 1024))])
+    assert judgeable(complaint)
+
+
+def test_two_of_a_kind_stay_as_they_came() -> None:
+    two = [fact(Kind.DELIVERED, day, evidence=Evidence(text="ok", tls=f"TLSv1.{day}")) for day in (2, 3)]
+    assert union((), two) == tuple(two)
+
+
 def test_what_was_opened_in_between_keeps_only_whether_a_machine_did() -> None:
     seen = Engagement(ip="192.0.2.1", user_agent="agent", link="https://example.com", machine=True)
     opens = [fact(Kind.OPENED, number / 24, engagement=seen) for number in range(4)]
@@ -162,6 +180,9 @@ def test_facts_are_kept_without_context_and_contexts_are_gathered() -> None:
 def test_correlations_are_bounded_by_their_names_whatever_the_order() -> None:
     facts = [fact(Kind.SENT, context=Context(correlation={f"name{number:02d}": "x"})) for number in range(20)]
     names = [f"name{number:02d}" for number in range(CORRELATIONS)]
+    all_names = {f"name{number:02d}": "x" for number in reversed(range(20))}
+    at_once = contexts(Context(), [fact(Kind.SENT, context=Context(correlation=all_names))])
+    assert sorted(at_once.correlation) == names
     for order in (facts, facts[::-1], facts[10:] + facts[:10]):
         grown = Context()
         for each in order:

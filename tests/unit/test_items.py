@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 
 from aftersend import items
 from aftersend.model import (
+    Act,
     Cause,
     CauseKind,
+    Decision,
     Engagement,
     Evidence,
     Feedback,
     Kind,
     Mark,
     Reason,
+    Reverted,
     Suppression,
 )
 from aftersend.outcome import absorb
@@ -50,6 +53,40 @@ def test_what_strangers_wrote_is_read_as_it_was_written(evidence: Evidence, way:
     assert items.outcome_of(items.outcome_item(outcome, RETENTION)) == outcome
 
 
+def test_a_fact_of_which_little_is_kept_is_still_the_same_fact() -> None:
+    """Law 2: a repeat of it is known again."""
+    told = [bounce(day, evidence=Evidence(word="soft", text=f"text {day}")) for day in range(6)]
+    outcome = absorb(None, told, classify)
+    back = items.outcome_of(items.outcome_item(outcome, RETENTION))
+    assert [each.id for each in back.feedback] == [each.id for each in told]
+    assert absorb(back, told, classify) is back
+
+
+def test_counts_that_are_full_are_read_as_such() -> None:
+    told = [fact(Kind.SENT, number) for number in range(2)]
+    told += [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
+    outcome = absorb(None, told, classify)
+    assert items.outcome_of(items.outcome_item(outcome, RETENTION)) == outcome
+    assert outcome.saturated == ("opened", "sent")
+
+
+_decisions = st.builds(
+    Decision,
+    at=st.sampled_from([START, NOW]),
+    by=hostile,
+    act=st.sampled_from(Act),
+    note=st.none() | hostile,
+    force=st.booleans(),
+    until=st.none() | st.just(NOW),
+)
+
+
+@given(_decisions)
+def test_what_a_person_said_of_an_outcome_is_read_as_it_was_written(look: Decision) -> None:
+    outcome = absorb(None, [bounce(1, "unclear")], classify, look=look)
+    assert items.outcome_of(items.outcome_item(outcome, RETENTION)).resolved == look
+
+
 _marks = st.builds(
     Mark,
     at=st.sampled_from([START, NOW]),
@@ -65,6 +102,7 @@ _causes = st.builds(
     first=st.none() | _marks,
     latest=st.none() | _marks,
     withdrawn=st.none() | _marks,
+    contradicted=st.none() | _marks,
     count=st.none() | st.integers(2, 100),
     until=st.none() | st.just(NOW),
 )
@@ -79,6 +117,11 @@ _causes = st.builds(
         released_at=st.none() | st.just(NOW),
         released_by=st.none() | hostile.filter(bool),
         note=st.none() | hostile.filter(bool),
+        forced_at=st.none() | st.just(START),
+        reverted=st.lists(st.builds(Reverted, st.just(START), st.just(NOW), st.sampled_from(Reason)), max_size=2).map(
+            tuple
+        ),
+        history=st.lists(_decisions, max_size=2).map(tuple),
         version=st.integers(1, 10**6),
     )
 )

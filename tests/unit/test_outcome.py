@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import combinations, permutations
 
 import pytest
@@ -109,6 +110,11 @@ def test_delay_then_delivery() -> None:
     assert (outcome.status, outcome.attempts, outcome.verdict) == (Status.DELIVERED, 3, None)
 
 
+def test_a_bounce_is_the_last_attempt() -> None:
+    assert _folded(fact(Kind.DEFERRED, 1, "full"), bounce(2)).attempts == 2
+    assert _folded(fact(Kind.DEFERRED, 1, "full"), fact(Kind.EXPIRED, 2)).attempts == 1
+
+
 def test_a_source_that_numbers_its_attempts_is_believed() -> None:
     numbered = replace(fact(Kind.DEFERRED, 1, "full"), evidence=Evidence(word="full", attempt=7), id="")
     assert _folded(numbered, fact(Kind.DELIVERED, 2)).attempts == 7
@@ -129,6 +135,12 @@ def test_not_spam_takes_back_a_complaint_that_came_before_it(complained: int, wi
     assert (outcome.complained_at is None) == (status == "delivered")
 
 
+def test_of_several_complaints_the_latest_is_the_one_that_stands() -> None:
+    first, last = fact(Kind.COMPLAINED, 1), fact(Kind.COMPLAINED, 3)
+    outcome = _folded(first, fact(Kind.COMPLAINT_WITHDRAWN, 2), last)
+    assert (outcome.status, outcome.complained_at, outcome.decided_by) == ("complained", last.occurred_at, last.id)
+
+
 def test_a_bounce_stands_where_its_complaint_was_taken_back() -> None:
     outcome = _folded(bounce(0), fact(Kind.COMPLAINED, 1), fact(Kind.COMPLAINT_WITHDRAWN, 2))
     assert outcome.status is Status.BOUNCED
@@ -138,7 +150,10 @@ def test_times_are_those_of_the_events() -> None:
     outcome = _folded(fact(Kind.SENT, 0), fact(Kind.DELIVERED, 1), fact(Kind.OPENED, 3), fact(Kind.OPENED, 2))
     times = outcome.first_at, outcome.delivered_at, outcome.opened_at, outcome.engaged_at, outcome.last_at
     assert [time and (time - START).days for time in times] == [0, 1, 2, 3, 3]
-    assert (outcome.opens, outcome.clicks) == (2, 0)
+    assert (outcome.opens, outcome.clicks, outcome.clicked_at) == (2, 0, None)
+    clicked = _folded(fact(Kind.CLICKED, 2), fact(Kind.CLICKED, 1))
+    assert (clicked.opens, clicked.clicks, clicked.opened_at) == (0, 2, None)
+    assert clicked.clicked_at == START + timedelta(days=1)
 
 
 def test_counts_saturate_and_say_so() -> None:
@@ -148,6 +163,9 @@ def test_counts_saturate_and_say_so() -> None:
     assert (outcome.opens, outcome.saturated) == (32, ("opened",))
     assert outcome.engaged_at == opens[-1].occurred_at
     assert absorb(None, opens[:31], classify).saturated == ()
+    sent = [fact(Kind.SENT, -2), fact(Kind.SENT, -1)]
+    assert absorb(None, sent, classify).saturated == ("sent",)
+    assert absorb(None, [*sent, *opens], classify).saturated == ("opened", "sent")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64decode, b64encode
 from datetime import timedelta
 from typing import Final
@@ -33,7 +34,12 @@ def test_what_passes_a_unit_is_packed() -> None:
 
 
 def test_what_would_save_nothing_is_left_readable() -> None:
-    assert packing.packed(FACTS, 2 * packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
+    for beside in (2 * packing.UNIT - len(FACTS), packing.UNIT + 1):
+        assert packing.packed(FACTS, beside) == {"S": FACTS.decode()}
+
+
+def test_what_facts_commonly_say_takes_no_room() -> None:
+    assert len(packing.packed(FACTS, packing.UNIT - len(FACTS) + 1)["B"]) < len(zlib.compress(FACTS, 9)) * 2 / 3
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=3000), st.integers(0, 5000))

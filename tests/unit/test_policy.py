@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.causes import claim, counts, sign_of_life, streak
+from aftersend.causes import claim, contradiction, counts, sign_of_life, streak, vouched
 from aftersend.errors import ConfigurationError
-from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Verdict
+from aftersend.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
 from aftersend.outcome import absorb
 from aftersend.policy import load
 from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact
@@ -38,6 +38,7 @@ def _row(*after: timedelta) -> list[Outcome]:
 # What one fact alone does: (kind, word, scope) -> (cause, scope) or nothing.
 CLAIMS = [
     (Kind.BOUNCED, "hard", None, CauseKind.HARD, "*"),
+    (Kind.BOUNCED, "hard", "news", CauseKind.HARD, "*"),
     (Kind.REJECTED, "hard", None, CauseKind.HARD, "*"),
     (Kind.DEFERRED, "hard", None, None, None),
     (Kind.BOUNCED, "soft", None, None, None),
@@ -177,9 +178,65 @@ def test_the_last_proof_of_life_counts_and_no_fact_moves_it_back() -> None:
     assert _alive_at(_outcome(fact(Kind.DELIVERED, 5), fact(Kind.DELIVERED, 1))) == late.occurred_at
 
 
+def test_a_complaint_does_not_move_the_last_sign_of_life_back() -> None:
+    """Law 1: what was delivered shows as much whether or not somebody complained of it before."""
+    delivered = fact(Kind.DELIVERED, 2)
+    assert _alive_at(_outcome(fact(Kind.COMPLAINED, 1), delivered)) == delivered.occurred_at
+
+
 def test_who_complains_has_a_mailbox_that_works() -> None:
     delivered, complained = fact(Kind.DELIVERED, 1), fact(Kind.COMPLAINED, 2)
     assert _alive_at(_outcome(delivered, complained)) == complained.occurred_at
+
+
+@pytest.mark.parametrize(("after", "contradicts"), [(-MOMENT, False), (timedelta(0), False), (MOMENT, True)])
+def test_what_comes_after_a_hard_bounce_contradicts_it(after: timedelta, contradicts: bool) -> None:
+    said = claim(one := bounce(1, "hard"), classify(one), POLICY)
+    assert said is not None
+    alive = _outcome(fact(Kind.DELIVERED, message="told:2", occurred_at=one.occurred_at + after))
+    sign = contradiction([alive], said.cause, POLICY)
+    assert (sign and sign.feedback) == (alive.decided_by if contradicts else None)
+
+
+def test_a_streak_names_the_bounces_and_not_what_came_before_them() -> None:
+    outcomes = [
+        _outcome(fact(Kind.SENT, 2 * day - 1, message=f"told:{day}"), bounce(2 * day, message=f"told:{day}"))
+        for day in range(5)
+    ]
+    cause = streak(outcomes, POLICY)
+    assert cause is not None
+    assert (cause.first and cause.first.feedback, cause.latest and cause.latest.feedback) == (
+        outcomes[0].decided_by,
+        outcomes[-1].decided_by,
+    )
+    assert cause.until == START + 38 * DAY
+
+
+def _forged(kind: Kind, day: float, word: str | None = None, message: str = "told:1") -> Outcome:
+    """What a mail says that anybody could have sent."""
+    return _outcome(fact(kind, day, message=message, evidence=Evidence(word=word, forgeable=True)))
+
+
+def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_trusts_it() -> None:
+    """No stranger may choose who is suppressed, nor who is not."""
+    trusting = load("[report]\nrequire_proof = false")
+    forged = [_forged(Kind.BOUNCED, day, "soft", f"told:{day}") for day in range(5)]
+    assert (streak(forged, POLICY), streak(forged, trusting) is not None) == (None, True)
+    alive = _forged(Kind.DELIVERED, 9)
+    real = _row(DAY, DAY, DAY, DAY)
+    assert (streak([*real, alive], POLICY) is not None, streak([*real, alive], trusting)) == (True, None)
+    said = claim(hard := bounce(1, "hard"), classify(hard), POLICY)
+    assert said is not None
+    assert contradiction([alive], said.cause, POLICY) is None
+    assert contradiction([alive], said.cause, trusting) is not None
+
+
+def test_one_fact_that_cannot_be_forged_vouches_for_the_message() -> None:
+    forged = fact(Kind.BOUNCED, 1, evidence=Evidence(word="hard", forgeable=True))
+    assert not vouched(_outcome(forged), POLICY)
+    assert vouched(_outcome(forged, fact(Kind.SENT, 0)), POLICY)
+    assert vouched(_outcome(forged, bounce(2, "soft")), POLICY)
+    assert not vouched(_outcome(forged, fact(Kind.BOUNCED, 2, evidence=Evidence(word="soft", forgeable=True))), POLICY)
 
 
 def test_only_what_decides_an_outcome_counts_once() -> None:

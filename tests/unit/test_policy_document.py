@@ -45,6 +45,27 @@ def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel()
         assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
 
 
+def test_where_channel_and_stream_both_say_something_both_are_heard() -> None:
+    policy = load("[channel.email.complaint]\nlapse_days = 10\n[stream.news.complaint]\neverywhere = false")
+    for recipient, scope, meant, days in (
+        (ANN, "news", "news", 10),
+        (ANN, "orders", "*", 10),
+        (ANN, None, "*", 10),
+        (SMS, "news", "news", None),
+        (SMS, "orders", "*", None),
+    ):
+        said = claim(fact(Kind.COMPLAINED, 1, scope=scope, recipient=recipient), None, policy)
+        assert said is not None
+        assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
+
+
+def test_bounces_may_have_to_be_as_far_apart_as_they_may_be() -> None:
+    policy = load("[streak]\nbounces = 2\napart_hours = 240\ngap_days = 10")
+    for day, stands in ((9, False), (10, True), (11, False)):
+        row = [absorb(None, [bounce(at, message=f"told:{at}")], classify) for at in (0, day)]
+        assert (streak(row, policy) is not None) == stands
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [

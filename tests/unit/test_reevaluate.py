@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from aftersend.steps import Put
 from aftersend.suppression import active
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
-from tests.support.words import ANN, BOB, bounce, classify, fact, message, told
+from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
 
 POLICY = policy.load()
 SOFT_IS_HARD, HARD_IS_SOFT = RULES[1], RULES[2]
@@ -58,6 +59,19 @@ def test_of_a_cause_what_rests_on_an_outcome_that_is_gone_stays() -> None:
     mark = row.causes[CauseKind.HARD].latest
     assert mark is not None
     assert mark.message == "told:1"
+
+
+def test_what_stays_of_a_cause_with_an_end_ends_as_long_after_its_own_evidence() -> None:
+    """A day's pause must not become one without end where a later pause turns out to be none."""
+    pauses = [fact(Kind.BOUNCED, day, "SmtpRcptFreq", message=f"told:{day}") for day in (1, 3)]
+    store = _stored(*pauses)
+    del store.outcomes_table[ANN, "told:1"]
+    run(Job(), reevaluation(store, policy.load("[pause]\nsuppress = false"), classify))
+    row = _row(store)
+    assert row is not None
+    pause = row.causes[CauseKind.PAUSE]
+    assert (pause.latest and pause.latest.message, pause.until) == ("told:1", START + timedelta(days=2))
+    assert active(row, NOW) == ()
 
 
 @pytest.mark.parametrize("judge", [classify, HARD_IS_SOFT])

@@ -222,6 +222,23 @@ def test_a_stream_has_no_streak() -> None:
     assert requests == []
 
 
+def test_a_stream_that_is_rebuilt_has_no_streak_either() -> None:
+    left = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"))
+    news = Suppression(recipient=ANN, scope="news", causes={each.kind: each.cause for each in left}, version=1)
+    errand = Errand((ANN, "news"), recount=True, rebuild=lambda _: list(left))
+    assert _run(settle(errand, news, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], news)
+
+
+def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
+    complaint = fact(Kind.COMPLAINED, 1)
+    requests, after = _run(
+        settle(Errand(EVERYWHERE, _claims(complaint)), _with(4, None, fact(Kind.COMPLAINED, 0)), POLICY),
+        [Refused(None), None],
+    )
+    assert [request.item.version for request in requests] == [5, 1]
+    assert after == _with(1, None, complaint)
+
+
 def test_bounces_before_a_release_make_no_streak() -> None:
     released = Suppression(recipient=ANN, released_at=bounce(8).occurred_at, version=2)
     assert _run(settle(Errand(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], released)

@@ -18,6 +18,7 @@ from aftersend.suppression import (
     active,
     decided,
     lapses_at,
+    rebuilt,
     reverted,
     review,
     with_contradiction,
@@ -148,6 +149,21 @@ def test_a_decision_is_cut_to_what_tables_keep() -> None:
     assert decision == Decision(at=decision.at, by="ann", act=Act.ADDED, until=decision.at)
 
 
+def test_the_last_release_is_the_one_that_counts_and_of_two_at_once_the_same_one() -> None:
+    """Law 1, for what people do: in any order."""
+    known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 3), bounce(3, "hard")))
+    releases = [
+        Decision(at=_day(day), by=by, act=Act.RELEASED, note=note, force=force)
+        for day, by, note, force in [(1, "zoe", "z", True), (4, "ann", "z", True), (4, "bob", None, False)]
+    ]
+    also = Decision(at=_day(4), by="bob", act=Act.RELEASED, note="asked")
+    for order in permutations([*releases, also]):
+        after = decided(known, order)
+        assert (after.released_at, after.released_by, after.note) == (_day(4), "bob", "asked")
+        assert after.forced_at == _day(4)
+        assert active(after, _day(99)) == ()
+
+
 def test_only_force_lifts_a_complaint() -> None:
     known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 1), bounce(1, "hard")))
     released = decided(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED)])
@@ -199,6 +215,35 @@ def test_a_contradicted_hard_bounce_is_put_up_until_a_person_has_looked() -> Non
         assert review(decided(known, [Decision(at=_day(day), by="ann", act=Act.RESOLVED)])) == left
     assert review(decided(known, [Decision(at=_day(5), by="ann", act=Act.RELEASED)])) is None
     assert review(absorb(NOTHING, _claims(bounce(1, "hard")))) is None
+
+
+def test_only_the_last_look_of_a_person_settles_a_contradiction() -> None:
+    hard = absorb(NOTHING, _claims(bounce(1, "hard")))
+    looks = [Decision(at=_day(day), by="ann", act=Act.RESOLVED) for day in (3, 6)]
+    other = Decision(at=_day(9), by="ann", act=Act.ADDED)
+    assert review(decided(hard, looks)) is None
+    assert review(decided(with_contradiction(hard, _mark(5)), looks)) is None
+    assert review(decided(with_contradiction(hard, _mark(7)), [*looks, other])) == _mark(7)
+
+
+@pytest.mark.parametrize(
+    ("known", "left"),
+    [
+        ("", Cause(first=_mark(1, "a"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))),
+        ("a", Cause(first=_mark(3, "b"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))),
+        ("b", Cause(first=_mark(1, "a"), latest=_mark(1, "a"), withdrawn=_mark(2, "c"), until=_day(11))),
+        ("c", Cause(first=_mark(1, "a"), latest=_mark(3, "b"), until=_day(13))),
+        ("ab", Cause(withdrawn=_mark(2, "c"))),
+        ("abc", None),
+    ],
+)
+def test_of_a_cause_stays_what_rests_on_feedback_that_is_gone(known: str, left: Cause | None) -> None:
+    """And it ends as long after its own latest evidence as the whole did."""
+    cause = Cause(first=_mark(1, "a"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))
+    before = absorb(NOTHING, [Claim(ANN, "*", CauseKind.COMPLAINT, cause)])
+    assert rebuilt(before, [], frozenset(known)).causes.get(CauseKind.COMPLAINT) == left
+    endless = absorb(NOTHING, [Claim(ANN, "*", CauseKind.HARD, Cause(first=_mark(1, "a"), latest=_mark(3, "b")))])
+    assert rebuilt(endless, [], frozenset("b")).causes[CauseKind.HARD].until is None
 
 
 def test_a_cause_with_an_end_holds_until_then() -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Mark, Outcome, Reason, Status, Verdict
 from aftersend.outcome import ENGAGEMENT
-from aftersend.policy import Policy, Streak, Wish
+from aftersend.policy import Policy, Streak
 from aftersend.times import UNKNOWN
 
 
@@ -66,8 +66,7 @@ def _refused(fact: Feedback, verdict: Verdict | None, rules: Policy) -> CauseKin
 
 def _scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
     """The scope that is meant: a bounce means the address, whatever was sent there; a wish may mean one stream."""
-    wish = getattr(rules, kind)
-    if fact.kind not in STREAMED or (isinstance(wish, Wish) and wish.everywhere):
+    if fact.kind not in STREAMED or getattr(rules, kind).everywhere:
         return "*"
     return fact.scope or "*"
 

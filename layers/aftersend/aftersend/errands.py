@@ -60,8 +60,7 @@ def plan(
                 sighting.traffic = guard.joined(sighting.traffic, traffic)
                 sighting.owners.add(key)
         if _changes_streaks(outcome, policy):
-            recounts.add(everywhere)
-            owners[everywhere].add(key)
+            recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
     errands = {key: Errand(key, tuple(claims[key]), key in recounts) for key in owners}
     return Plan(errands, dict(owners), sightings)
 

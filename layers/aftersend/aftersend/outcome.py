@@ -84,7 +84,7 @@ def fold(
     complaint = _standing_complaint(by_kind) if Kind.COMPLAINED in by_kind else None
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
-    status = _status(speaker, complaint)
+    status = RANKS[speaker.kind][1]
     bounced = [speaker] if status is Status.BOUNCED else by_kind.get(Kind.BOUNCED)
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
     return Outcome(
@@ -132,7 +132,8 @@ def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
 
 
 def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tuple[Feedback, Verdict | None]:
-    """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins."""
+    """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins: what
+    takes a complaint back is later than it, so a complaint speaks only where it stands."""
     best, best_rank, best_verdict = facts[0], -2, None
     for fact in facts:
         kind, verdict = fact.kind, None
@@ -145,15 +146,7 @@ def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tu
             rank = _DELIVERY
         if rank >= best_rank:
             best, best_rank, best_verdict = fact, rank, verdict
-    if best_verdict is None and (complaint is not None or best.kind is not Kind.COMPLAINED):
-        best_verdict = classify(best)
-    return best, best_verdict
-
-
-def _status(speaker: Feedback, complaint: Feedback | None) -> Status:
-    """What the fact that speaks comes to; a complaint that was withdrawn still shows that the message arrived."""
-    withdrawn = complaint is None and speaker.kind is Kind.COMPLAINED
-    return Status.DELIVERED if withdrawn else RANKS[speaker.kind][1]
+    return best, best_verdict or classify(best)
 
 
 def _attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:

@@ -73,8 +73,12 @@ def _without(cause: Cause, known: AbstractSet[str]) -> Cause | None:
     withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.feedback not in known else None
     if not marks:
         return Cause(withdrawn=withdrawn) if withdrawn else None
-    until = cause.until if marks[-1] is cause.latest else None
-    return Cause(first=marks[0], latest=marks[-1], withdrawn=withdrawn, until=until)
+    return Cause(first=marks[0], latest=marks[-1], withdrawn=withdrawn, until=_end_after(marks[-1], cause))
+
+
+def _end_after(mark: Mark, cause: Cause) -> datetime | None:
+    """When a cause ends of which nothing later than `mark` is left: as long after it as after what was the latest."""
+    return mark.at + (cause.until - cause.latest.at) if cause.until is not None and cause.latest is not None else None
 
 
 def with_cause(stored: Suppression, kind: CauseKind, cause: Cause | None) -> Suppression:

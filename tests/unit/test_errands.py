@@ -1,0 +1,96 @@
+"""What has to be settled after a batch: which suppressions, by whom asked for, and what the spike guard is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from aftersend import guard
+from aftersend.causes import Claim
+from aftersend.errands import Plan, plan
+from aftersend.model import CauseKind, Evidence, Feedback, Kind, Reason
+from aftersend.outcome import absorb
+from aftersend.policy import Policy, load
+from tests.support.words import ANN, BOB, bounce, classify, fact
+
+POLICY = load()
+EVERYWHERE = ANN, "*"
+KEY = bounce(1).key
+
+
+def _plan(*told: Feedback, stored: tuple[Feedback, ...] = (), policy: Policy = POLICY) -> Plan:
+    """What follows where `stored` was known and `told` came."""
+    news: dict[tuple[str, str], list[Feedback]] = {}
+    for each in told:
+        news.setdefault(each.key, []).append(each)
+    outcomes = {
+        key: absorb(None, [*(each for each in stored if each.key == key), *facts], classify)
+        for key, facts in news.items()
+    }
+    return plan(outcomes, news, classify, policy)
+
+
+def _kinds(claims: tuple[Claim, ...]) -> list[CauseKind]:
+    return [each.kind for each in claims]
+
+
+@pytest.mark.parametrize("kind", [Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN])
+def test_what_says_nothing_of_suppression_is_not_worth_a_read(kind: Kind) -> None:
+    assert _plan(fact(kind, 1, "hard")) == Plan({}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("facts", "recount"),
+    [
+        ([fact(Kind.DELIVERED, 1)], False),
+        ([bounce(1, "soft")], True),
+        ([bounce(1, "hard")], False),
+        ([bounce(1, "block")], False),
+        ([fact(Kind.REJECTED, 1, "block")], False),
+        ([fact(Kind.DELIVERED, 1), bounce(2, "block")], True),
+        ([fact(Kind.DELIVERED, 1), fact(Kind.REJECTED, 2, "block")], True),
+        ([fact(Kind.OPENED, 1), fact(Kind.COMPLAINED, 2)], False),
+    ],
+)
+def test_a_streak_is_looked_for_where_one_may_have_come_to_be(facts: list[Feedback], recount: bool) -> None:
+    """By a counted bounce, or by a refusal of what had shown a mailbox to work; in one step or in two."""
+    for planned in (_plan(*facts), _plan(facts[-1], stored=tuple(facts[:-1]))):
+        assert planned.errands[EVERYWHERE].recount == recount
+        assert planned.owners[EVERYWHERE] == {KEY}
+
+
+def test_each_suppression_has_its_claims_and_knows_who_asks() -> None:
+    left, hard = fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(2, "hard", "told:2")
+    other = fact(Kind.COMPLAINED, 3, recipient=BOB)
+    planned = _plan(left, hard, other)
+    assert {key: _kinds(errand.claims) for key, errand in planned.errands.items()} == {
+        (ANN, "news"): [CauseKind.UNSUBSCRIBED],
+        EVERYWHERE: [CauseKind.HARD],
+        (BOB, "*"): [CauseKind.COMPLAINT],
+    }
+    assert planned.owners == {(ANN, "news"): {left.key}, EVERYWHERE: {left.key, hard.key}, (BOB, "*"): {other.key}}
+
+
+def test_what_anybody_could_have_sent_claims_nothing_until_somebody_vouches_for_the_message() -> None:
+    forged = bounce(1, evidence=Evidence(word="hard", forgeable=True))
+    alone = _plan(forged)
+    assert (alone.errands[EVERYWHERE].claims, alone.sightings) == ((), {})
+    vouched = _plan(fact(Kind.SENT, 0), stored=(forged,))
+    assert _kinds(vouched.errands[EVERYWHERE].claims) == [CauseKind.HARD]
+    assert len(vouched.sightings) == 1
+
+
+def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_reached() -> None:
+    others = [f"email:u{number}@example.com" for number in range(100)]
+    refused = [bounce(1, "hard", recipient=each) for each in others[:3]]
+    reached = [fact(Kind.DELIVERED, 1, message="told:2", recipient=each) for each in others]
+    soft = [bounce(1, word, f"told:{word}") for word in ("soft", "listed", "unclear")]
+    window = guard.window_of(ANN, bounce(1).occurred_at, POLICY.guard)
+    sampled = [each for each in reached if guard.delivered(window, each.key) is not None]
+    assert 0 < len(sampled) < len(reached)
+    planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="told:3"))
+    assert set(planned.sightings) == {window}
+    sighting = planned.sightings[window]
+    assert sighting.owners == {each.key for each in (*refused, *sampled)}
+    assert {reason: len(sketch) for reason, sketch in sighting.traffic.refused.items()} == {Reason.USER_UNKNOWN: 3}
+    assert len(sighting.traffic.reached) == len(sampled)
+    assert _plan(*refused, *reached, policy=load("[guard]\nwatch = false")).sightings == {}
