@@ -46,6 +46,14 @@ _PROOFS: Final = frozenset(kind for kind, (rank, _) in RANKS.items() if rank == 
 ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED})
 # The provider's own documents ask for a person's look at these (Amazon SES, handling of transient bounces).
 _CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
+# Every fact is asked for these, and Python 3.11 takes longer to find a member of an Enum than to compare it.
+_AUTO_REPLIED: Final = Kind.AUTO_REPLIED
+_BOUNCED: Final = Kind.BOUNCED
+_CLICKED: Final = Kind.CLICKED
+_COMPLAINED: Final = Kind.COMPLAINED
+_DEFERRED: Final = Kind.DEFERRED
+_DELIVERED: Final = Kind.DELIVERED
+_OPENED: Final = Kind.OPENED
 
 
 def absorb(
@@ -80,12 +88,12 @@ def fold(
     by_kind: dict[Kind, list[Feedback]] = {}
     for fact in facts:
         by_kind.setdefault(fact.kind, []).append(fact)
-    opened, clicked = by_kind.get(Kind.OPENED), by_kind.get(Kind.CLICKED)
-    complaint = _standing_complaint(by_kind) if Kind.COMPLAINED in by_kind else None
+    opened, clicked = by_kind.get(_OPENED), by_kind.get(_CLICKED)
+    complaint = _standing_complaint(by_kind) if _COMPLAINED in by_kind else None
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
     status = RANKS[speaker.kind][1]
-    bounced = [speaker] if status is Status.BOUNCED else by_kind.get(Kind.BOUNCED)
+    bounced = [speaker] if status is Status.BOUNCED else by_kind.get(_BOUNCED)
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
     return Outcome(
         message=speaker.message,
@@ -97,7 +105,7 @@ def fold(
         decided_by=speaker.id,
         first_at=facts[0].occurred_at,
         last_at=facts[-1].occurred_at,
-        delivered_at=_arrival(facts, by_kind.get(Kind.DELIVERED)),
+        delivered_at=_arrival(facts, by_kind.get(_DELIVERED)),
         bounced_at=bounced[-1].occurred_at if bounced else None,
         complained_at=complaint.occurred_at if complaint else None,
         opened_at=opened[0].occurred_at if opened else None,
@@ -106,7 +114,7 @@ def fold(
         opens=len(opened) if opened else 0,
         clicks=len(clicked) if clicked else 0,
         attempts=_attempts(facts, by_kind),
-        auto_replied=Kind.AUTO_REPLIED in by_kind,
+        auto_replied=_AUTO_REPLIED in by_kind,
         review=_review(speaker, status, verdict, engaged) if verdict and not looked_at else None,
         saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
@@ -124,7 +132,7 @@ def _arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
 
 def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
     """The latest complaint, unless a later not-spam report has taken it back."""
-    complaints = by_kind[Kind.COMPLAINED]
+    complaints = by_kind[_COMPLAINED]
     withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN)
     if withdrawals and withdrawals[-1].order > complaints[-1].order:
         return None
@@ -138,11 +146,11 @@ def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tu
     for fact in facts:
         kind, verdict = fact.kind, None
         rank = RANKS[kind][0]
-        if kind is Kind.BOUNCED:
+        if kind is _BOUNCED:
             verdict = classify(fact)
             if verdict is not None and verdict.klass is Class.HARD:
                 rank = _HARD_BOUNCE
-        elif kind is Kind.COMPLAINED and complaint is None:
+        elif kind is _COMPLAINED and complaint is None:
             rank = _DELIVERY
         if rank >= best_rank:
             best, best_rank, best_verdict = fact, rank, verdict
@@ -158,8 +166,8 @@ def _attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
     for fact in facts:
         if (evidence := fact.evidence) is not None and (attempt := evidence.attempt) and attempt > numbered:
             numbered = attempt
-    ended = Kind.DELIVERED in by_kind or Kind.BOUNCED in by_kind
-    return numbered or len(by_kind.get(Kind.DEFERRED, ())) + ended
+    ended = _DELIVERED in by_kind or _BOUNCED in by_kind
+    return numbered or len(by_kind.get(_DEFERRED, ())) + ended
 
 
 def _saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
