@@ -8,7 +8,7 @@ import pytest
 
 from aftersend import items
 from aftersend.aws.errors import NoAnswer, Refusal
-from aftersend.errors import ServiceError, StoreUnavailable
+from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.model import Suppression
 from aftersend.outcome import absorb
 from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
@@ -134,3 +134,35 @@ def test_keys_that_stay_unread_are_ours(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_unknown_error_of_our_own_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         Store(_Broken(ZeroDivisionError()), TABLES).put(OUTCOME)
+
+
+STRANGE = [
+    ("a word of a newer version", {"status": {"S": "vanished"}}),
+    ("a kind of a newer version", {"feedback": {"S": '[{"source":"told","kind":"vanished"}]'}}),
+    ("no JSON", {"feedback": {"S": "["}}),
+    ("packed in another way", {"feedback": {"B": "AAAA"}}),
+    ("no base64", {"feedback": {"B": "?"}}),
+    ("another type", {"version": {"S": "1"}}),
+    ("no time", {"last_at": {"S": "yesterday"}}),
+]
+
+
+@pytest.mark.parametrize("strange", [each for _, each in STRANGE], ids=[name for name, _ in STRANGE])
+def test_an_item_that_nobody_here_has_written_is_ours_and_says_no_address(strange: items.Item) -> None:
+    class Stored(Watched):
+        def batch_get_item(self, **_: Any) -> Any:
+            return {"Responses": {"Outcomes": [ITEM | strange]}}
+
+        def query(self, **_: Any) -> Any:
+            return {"Items": [ITEM | strange]}
+
+    for ask in (lambda: Store(Stored(None), TABLES).outcomes([OUTCOME.key]), lambda: _outcomes(Stored(None))):
+        with pytest.raises(Unreadable) as raised:
+            ask()
+        assert "ann@" not in str(raised.value)
+    with pytest.raises(Unreadable):
+        Store(_Refusing(ITEM | strange, hands_back=True), TABLES).put(OUTCOME)
+
+
+def _outcomes(client: Any) -> Any:
+    return Store(client, TABLES).answer(ReadOutcomes(ANN))
