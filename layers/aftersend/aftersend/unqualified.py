@@ -4,8 +4,9 @@ One item for each text, normalised: what names a person, a machine or a single m
 ids of the feedback that said so, up to a bound: a set counts each of them once however often it arrives, which a number
 would not. Source of the idea: Adobe Campaign's delivery log qualification.
 
-A text that has come often enough is not asked about any more: a refused write costs as much as one that is done, and one
-item takes a few hundred a second. When a provider says something new to everybody, feedback must not fail for a statistic.
+A text that has come often enough is not asked about any more: a refused write costs as much as one that is done, and
+one item takes a few hundred a second. When a provider says something new to everybody, feedback must not fail for a
+statistic.
 """
 
 from __future__ import annotations
