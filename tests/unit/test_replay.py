@@ -213,3 +213,8 @@ def test_a_folder_names_a_time(folder: str) -> None:
 def test_anything_else_does_not(folder: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"source": "ses", "folder": folder}, Job)
+
+
+def test_a_beginning_without_a_time_zone_is_no_job() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'{"source":"ses","folder":"date=2026","began":"2026-03-02T10:00:00"}', type=Job)

@@ -13,8 +13,7 @@ from aftersend.ingest import Report
 from aftersend.model import CauseKind, Class, Kind, Reason
 from aftersend.verify import SOURCES
 from aftersend.verp import Verp
-from tests.engines import ROOT
-from tests.support.template import ALARMS, FUNCTIONS, INGESTING, SHARED, TEMPLATE, variables
+from tests.support.template import ALARMS, FUNCTIONS, INGESTING, ROOT, SHARED, TEMPLATE, variables
 
 
 class Recorder(dict[str, str]):

@@ -49,7 +49,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     source: str
     folder: Annotated[str, Meta(pattern="^date=[0-9]{4}(-[0-9]{2}(-[0-9]{2}(/(hour=[0-9]{2}/?)?)?)?)?$")]
     run: str = ""
-    began: datetime | None = None
+    began: Annotated[datetime, Meta(tz=True)] | None = None
     after: str = ""  # the last object that was sent
     counts: dict[str, int] = field(default_factory=dict)  # so far
 
