@@ -45,6 +45,17 @@ class Tables(Struct, frozen=True, kw_only=True):
     retention: timedelta = timedelta(days=180)
 
 
+def row_of(item: Outcome | Suppression, retention: timedelta, now: datetime) -> items.Item:
+    """The item that is stored.
+
+    A suppression in which nothing holds any more is kept twice as long as an outcome. It knows what was released or
+    withdrawn, and must not be gone before the evidence is: that of an outcome that was opened later would hold again.
+    """
+    if isinstance(item, Outcome):
+        return items.outcome_item(item, retention)
+    return items.suppression_item(item, 2 * retention, now)
+
+
 def build_put(table: str, item: items.Item, version: int) -> dict[str, Any]:
     """Store `item` as `version` if the stored one is the version before it; 1 is the first."""
     request: dict[str, Any] = {
@@ -123,11 +134,8 @@ class Store:
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else say what is stored."""
-        if isinstance(item, Outcome):
-            table, row = self._tables.outcomes, items.outcome_item(item, self._tables.retention)
-        else:
-            table = self._tables.suppressions
-            row = items.suppression_item(item, self._tables.retention, self._clock())
+        table = self._tables.outcomes if isinstance(item, Outcome) else self._tables.suppressions
+        row = row_of(item, self._tables.retention, self._clock())
         try:
             self._client.put_item(**build_put(table, row, item.version))
         except Refusal as refusal:
