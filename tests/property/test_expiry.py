@@ -57,7 +57,7 @@ def _delete(table: dict[Key, Item], now: datetime) -> None:
 def test_what_was_released_or_withdrawn_does_not_hold_again_when_that_is_forgotten(
     facts: list[Feedback], late: list[Feedback], released: int | None, force: bool, day: int
 ) -> None:
-    """Law 1 and issue: "released means evidence up to now no longer counts" whatever is deleted in between."""
+    """Issue: "released means evidence up to now no longer counts", whatever is deleted in between."""
     store, now = MemoryStore(), START + timedelta(days=day)
     ingest([message(facts)], ports(store, policy=SHORT))
     if released is not None:
