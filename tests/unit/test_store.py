@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +10,13 @@ import pytest
 from aftersend import items
 from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
-from aftersend.model import Suppression
+from aftersend.model import Cause, CauseKind, Kind, Mark, Suppression
 from aftersend.outcome import absorb
 from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
-from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query
+from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, row_of
 from tests.support.clients import Watched, service_error
-from tests.support.ports import RETENTION
-from tests.support.words import ANN, bounce, classify
+from tests.support.ports import NOW, RETENTION
+from tests.support.words import ANN, bounce, classify, fact
 
 TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
 OUTCOME = absorb(None, [bounce(1)], classify)
@@ -166,3 +167,15 @@ def test_an_item_that_nobody_here_has_written_is_ours_and_says_no_address(strang
 
 def _outcomes(client: Any) -> Any:
     return Store(client, TABLES).answer(ReadOutcomes(ANN))
+
+
+def test_what_tells_of_years_ago_expires_all_the_same() -> None:
+    """DynamoDB developer guide, TTL: "an expiration of no more than five years in the past", or it is passed over."""
+    years_ago = NOW - timedelta(days=3000)
+    outcome = absorb(None, [fact(Kind.DELIVERED, occurred_at=years_ago)], classify)
+    pause = Cause(first=None, latest=Mark(at=years_ago, feedback="f", message="m", source="s"), until=years_ago)
+    suppression = Suppression(recipient=ANN, causes={CauseKind.PAUSE: pause})
+    for item in (outcome, suppression):
+        assert row_of(item, RETENTION, NOW)["expires_at"] == {"N": str(int(NOW.timestamp()))}
+    recent = absorb(None, [fact(Kind.DELIVERED)], classify)
+    assert row_of(recent, RETENTION, NOW) == items.outcome_item(recent, RETENTION)

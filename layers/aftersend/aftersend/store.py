@@ -50,10 +50,16 @@ def row_of(item: Outcome | Suppression, retention: timedelta, now: datetime) -> 
 
     A suppression in which nothing holds any more is kept twice as long as an outcome. It knows what was released or
     withdrawn, and must not be gone before the evidence is: that of an outcome that was opened later would hold again.
+
+    What is over already expires now: TTL passes over what did so more than five years ago, and would keep it for ever.
     """
     if isinstance(item, Outcome):
-        return items.outcome_item(item, retention)
-    return items.suppression_item(item, 2 * retention, now)
+        row = items.outcome_item(item, retention)
+    else:
+        row = items.suppression_item(item, 2 * retention, now)
+    if "expires_at" in row and int(row["expires_at"]["N"]) < now.timestamp():
+        row["expires_at"] = {"N": str(int(now.timestamp()))}
+    return row
 
 
 def build_put(table: str, item: items.Item, version: int) -> dict[str, Any]:
