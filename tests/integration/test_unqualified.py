@@ -49,12 +49,36 @@ def test_a_text_is_counted_once_for_each_feedback(engine: Engine, table: str) ->
     assert {item["expires_at"]["N"] for item in items} == {str(int((NOW + RETENTION).timestamp()))}
 
 
-def test_enough_is_enough(engine: Engine, table: str) -> None:
-    counted = Unqualified(engine.connect(), table, RETENTION)
+class _Counted:
+    """A client that counts its calls."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self.calls = client, 0
+
+    def update_item(self, **request: Any) -> Any:
+        self.calls += 1
+        return self._client.update_item(**request)
+
+
+def test_enough_is_enough_and_is_not_asked_about_again(engine: Engine, table: str) -> None:
+    client = _Counted(engine.connect())
+    counted = Unqualified(client, table, RETENTION)
     for number in range(MAX_SEEN + 5):
         counted.count(_fact(number), NOW)
     [item] = engine.client().scan(TableName=table)["Items"]
     assert len(item["seen"]["SS"]) == MAX_SEEN
+    if engine.name != "local":  # it does not hand back what is stored
+        assert client.calls == MAX_SEEN + 1
+    counted.count(_fact(0, "something else"), NOW)
+    assert len(engine.client().scan(TableName=table)["Items"]) == 2
+
+
+def test_a_text_that_was_counted_already_is_not_taken_for_one_that_came_often(engine: Engine, table: str) -> None:
+    counted = Unqualified(engine.connect(), table, RETENTION)
+    for number in (1, 1, 2):
+        counted.count(_fact(number), NOW)
+    [item] = engine.client().scan(TableName=table)["Items"]
+    assert len(item["seen"]["SS"]) == 2
 
 
 @pytest.mark.parametrize("failure", [Refusal("ThrottlingException", {}), NoAnswer("TimeoutError")])

@@ -13,6 +13,7 @@ from aftersend.guard import Traffic, Window, joined
 from aftersend.ingest import Ports
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+from aftersend.store import row_of
 from tests.support.words import classify
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -55,10 +56,8 @@ class MemoryStore:
             current = self.suppressions([item.key]).get(item.key)
         if (current.version if current else 0) != item.version - 1:
             return Refused(current)
-        if isinstance(item, Outcome):
-            self.outcomes_table[item.key] = items.outcome_item(item, RETENTION)
-        else:
-            self.suppressions_table[item.key] = items.suppression_item(item, RETENTION, NOW)
+        table = self.outcomes_table if isinstance(item, Outcome) else self.suppressions_table
+        table[item.key] = row_of(item, RETENTION, NOW)
         return None
 
 

@@ -11,7 +11,7 @@ import pytest
 from aftersend.api import front
 from aftersend.api.problems import TYPES
 from aftersend.api.request import MAX_BODY
-from aftersend.errors import ContentionExhausted, StoreUnavailable
+from aftersend.errors import ContentionExhausted, StoreUnavailable, Unreadable
 from tests.support.api import Answer, Api, desk, event
 from tests.support.ports import MemoryStore
 from tests.support.words import bounce
@@ -189,6 +189,12 @@ def test_an_error_that_nobody_expected_says_where_and_not_what() -> None:
     assert answer.told.fault[0] == "KeyError"
     assert any(line.partition(":")[0].endswith("api/checks.py") for line in answer.told.fault)
     assert not [line for line in answer.told.fault if "ann@" in line]
+
+
+def test_an_item_that_cannot_be_read_is_not_asked_for_again() -> None:
+    answer = Api(desk(Broken(Unreadable("of a newer version"))))("POST", CHECK, BODY)
+    problem(answer, 500)
+    assert answer.told.fault[0] == "Unreadable"
 
 
 def test_a_process_goes_on_after_a_fault() -> None:

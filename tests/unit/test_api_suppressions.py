@@ -11,6 +11,7 @@ from aftersend.erasure import alias
 from aftersend.guard import Incident, Window
 from aftersend.ingest import ingest
 from aftersend.model import Act, Feedback, Kind, Reason
+from aftersend.steps import Answer, Put, Request
 from tests.support.api import ARN, KEY, Api, Clock, desk
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.words import ANN, BOB, bounce, fact, message, told
@@ -495,3 +496,42 @@ def test_a_year_may_be_asked_for_at_once() -> None:
 @pytest.mark.parametrize("query", ["from=0001-01-01&to=0001-01-03", "to=0001-01-03", "from=9999-12-31&to=9999-12-31"])
 def test_days_of_no_mail_are_refused(query: str) -> None:
     assert Api(desk())("GET", f"/suppressions?{query}").status == 422
+
+
+# ---- Answers that get lost -------------------------------------------------------------------------------------------
+
+
+class Forgetful(MemoryStore):
+    """Loses the answer to the next write, so that the client makes it again."""
+
+    due = False
+
+    def answer(self, request: Request) -> Answer:
+        given = super().answer(request)
+        if self.due and isinstance(request, Put):
+            self.due = False
+            return super().answer(request)
+        return given
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", ONE, BODY),
+        ("DELETE", f"{ONE}?note=asked%20us%20to", None),
+        ("POST", "/review/suppressions", {"recipient": "ann@example.com", "decision": "keep", "note": "seen"}),
+        (
+            "POST",
+            "/review/outcomes",
+            {"recipient": "ann@example.com", "message": "told:1", "decision": "keep", "note": "seen"},
+        ),
+    ],
+)
+def test_nobody_is_told_that_somebody_else_has_written_what_they_wrote_themselves(
+    method: str, path: str, body: Any
+) -> None:
+    store = Forgetful()
+    stored(bounce(1, "hard"), store=store)
+    store.due = True
+    answer = Api(desk(store))(method, path, body, {"If-Match": '"1"'})
+    assert (answer.status, store.due) in [(200, False), (204, False)], answer.text

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from aftersend.carrier import Message
-from aftersend.errors import StoreUnavailable
+from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.ingest import CHUNK, ingest
 from aftersend.model import Evidence, Feedback, Kind
 from aftersend.steps import Put, ReadOutcomes
@@ -30,13 +30,14 @@ def _source() -> Iterator[None]:
 class Unwell(MemoryStore):
     """A store that fails where `fails` says so."""
 
-    def __init__(self, fails: Any) -> None:
+    def __init__(self, fails: Any, error: ServiceError | None = None) -> None:
         super().__init__()
         self._fails = fails
+        self._error = error or StoreUnavailable("the store is unwell")
 
     def _check(self, *asked: Any) -> None:
         if self._fails(*asked):
-            raise StoreUnavailable("the store is unwell")
+            raise self._error
 
     def outcomes(self, keys: Sequence[Any]) -> Any:
         self._check("outcomes", keys)
@@ -156,6 +157,23 @@ def test_a_read_that_fails_takes_only_its_own_keys_along(name: str) -> None:
     report = ingest([message([each], each.message) for each in facts], ports(store))
     assert sorted(report.failed) == sorted(each.message for each in facts[:CHUNK])
     assert len(store.suppressions_table) == 5
+
+
+@pytest.mark.parametrize("name", ["outcomes", "suppressions"])
+def test_an_item_that_cannot_be_read_takes_no_other_key_along(name: str) -> None:
+    """Design §5: "one failed key fails only the records that touch it"; this one fails whenever it is read."""
+    facts = [
+        bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)
+    ]
+    strange = facts[7].recipient
+
+    def read(called: str, keys: Any) -> bool:
+        return called == name and strange in {key[0] for key in keys}
+
+    store = Unwell(read, Unreadable("of a newer version"))
+    report = ingest([message([each], each.message) for each in facts], ports(store))
+    assert report.failed == {facts[7].message: "of a newer version"}
+    assert len(store.suppressions_table) == len(facts) - 1
 
 
 def test_a_fault_in_our_own_code_is_not_taken_for_the_stores() -> None:

@@ -59,3 +59,17 @@ def test_an_empty_batch_is_empty() -> None:
 def test_any_other_service_is_refused(record: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="expected SQS or SNS"):
         messages({"Records": [record]})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"results::/": [{"data": "e30="}]}},
+        {"version": "2.0", "routeKey": "POST /feedback/{source}", "body": "{}"},
+        {},
+    ],
+)
+def test_an_event_without_records_is_no_empty_batch(event: dict[str, Any]) -> None:
+    """Law 4: "No body disappears." A batch of RabbitMQ that is wired to the wrong function must come again."""
+    with pytest.raises(ValueError, match="expected SQS, SNS or EventBridge"):
+        messages(event)

@@ -11,10 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend import policy
+from aftersend.errors import Unreadable
 from aftersend.ingest import ingest
 from aftersend.model import Act, CauseKind, Decision, Feedback, Kind, Suppression
 from aftersend.reevaluate import EXAMPLES, MARGIN, Job, leg, reevaluated, split
-from aftersend.steps import Put
+from aftersend.steps import Put, ReadOutcomes
 from aftersend.suppression import active
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
@@ -204,3 +205,20 @@ def test_what_holds_afterwards_is_what_the_new_rules_say() -> None:
     assert active(row, NOW) == (CauseKind.STREAK,)
     run(Job(), reevaluation(store, policy.load("[streak]\nsuppress = false"), classify))
     assert _row(store) == Suppression(recipient=ANN, version=2)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_item_that_cannot_be_read_is_counted_and_holds_up_no_other(dry_run: bool) -> None:
+    """A segment comes again as it began; what fails each time would keep all that comes after it from being done."""
+
+    class Mixed(MemoryStore):
+        def answer(self, request: Any) -> Any:
+            if request == ReadOutcomes(ANN):
+                raise Unreadable("of a newer version")
+            return super().answer(request)
+
+    store = Mixed()
+    ingest([message([bounce(1, "hard", recipient=who) for who in (ANN, BOB)])], ports(store, policy=POLICY))
+    ended = run(Job(segments=1, dry_run=dry_run), reevaluation(store, POLICY, HARD_IS_SOFT))
+    assert ended[0].changes.counts["unreadable"] == 1
+    assert ended[0].changes.counts["freed"] == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -30,14 +30,16 @@ class Bucket:
 
     def __init__(self, **objects: bytes) -> None:
         self.objects = dict(sorted(objects.items()))
+        self.kept_at: dict[str, datetime] = {}  # where that is not AT
         self.fault: Exception | None = None
 
     def list_objects_v2(self, **request: Any) -> Any:
         if self.fault:
             raise self.fault
         after = request.get("StartAfter", "")
-        found = [key for key in self.objects if key.startswith(request["Prefix"]) and key > after]
-        return {"Contents": [{"Key": key} for key in found[:2]]} if found else {}
+        found = sorted(key for key in self.objects if key.startswith(request["Prefix"]) and key > after)
+        listed = [{"Key": key, "LastModified": self.kept_at.get(key, AT)} for key in found[:2]]
+        return {"Contents": listed} if found else {}
 
     def get_object(self, **request: Any) -> Any:
         class Body:
@@ -121,6 +123,27 @@ def test_a_leg_stops_between_two_objects_when_time_is_short_and_the_next_goes_on
     assert job.counts["objects"] == 3
 
 
+def test_a_replay_of_today_does_not_feed_itself() -> None:
+    """Functions archive once more what they are sent, under today; that comes after all that is still to be sent."""
+    bucket = archive(a=packed(b"1"), b=packed(b"2"))
+
+    class Function(Queue):
+        def send(self, parcels: list[Parcel]) -> Fates:
+            assert self.sent < 9, "it never ends"
+            key = f"source=ses/date=2026-03-02/hour=11/{self.sent}.jsonl.gz"
+            bucket.objects[key] = packed(*[each.body for each in parcels])
+            bucket.kept_at[key] = AT + timedelta(seconds=self.sent + 1)
+            return super().send(parcels)
+
+    queue = Function()
+    work = Replay(bucket, "archive", {"ses": queue}, clock=lambda: AT)
+    job, ended = work.leg(JOB, lambda: MARGIN - 1)
+    later = Replay(bucket, "archive", {"ses": queue}, clock=lambda: AT + timedelta(hours=1))
+    while not ended:  # another function goes on, with the beginning of the first
+        job, ended = later.leg(msgspec.json.decode(msgspec.json.encode(job), type=Job), lambda: MARGIN - 1)
+    assert (queue.bodies, job.counts["objects"]) == ([b"1", b"2"], 2)
+
+
 def test_a_large_object_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "_AT_ONCE", 4)
     bodies = [str(number).encode() for number in range(10)]
@@ -190,3 +213,8 @@ def test_a_folder_names_a_time(folder: str) -> None:
 def test_anything_else_does_not(folder: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"source": "ses", "folder": folder}, Job)
+
+
+def test_a_beginning_without_a_time_zone_is_no_job() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'{"source":"ses","folder":"date=2026","began":"2026-03-02T10:00:00"}', type=Job)

@@ -242,3 +242,15 @@ def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
 def test_bounces_before_a_release_make_no_streak() -> None:
     released = Suppression(recipient=ANN, released_at=bounce(8).occurred_at, version=2)
     assert _run(settle(Errand(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], released)
+
+
+def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -> None:
+    """The client tries again and is refused by what it has written; the version that was expected has not moved."""
+    mine = Decision(at=bounce(1).occurred_at, by="ann", act=Act.RESOLVED)
+    stored = _with(3, None, bounce(1, "soft", "told:1"))
+    after = replace(stored, history=(mine,), version=4)
+    errand = Errand(EVERYWHERE, decisions=(mine,), expect=3)
+    requests, settled = _run(settle(errand, stored, POLICY), [Refused(after)])
+    assert (requests, settled) == ([Put(after)], after)
+    with pytest.raises(VersionMoved):
+        _run(settle(errand, stored, POLICY), [Refused(replace(after, note="theirs"))])

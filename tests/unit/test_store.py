@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from aftersend import items
 from aftersend.aws.errors import NoAnswer, Refusal
-from aftersend.errors import ServiceError, StoreUnavailable
-from aftersend.model import Suppression
+from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
+from aftersend.model import Cause, CauseKind, Kind, Mark, Suppression
 from aftersend.outcome import absorb
 from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
-from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query
+from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, row_of
 from tests.support.clients import Watched, service_error
-from tests.support.ports import RETENTION
-from tests.support.words import ANN, bounce, classify
+from tests.support.ports import NOW, RETENTION
+from tests.support.words import ANN, bounce, classify, fact
 
 TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
 OUTCOME = absorb(None, [bounce(1)], classify)
@@ -134,3 +135,47 @@ def test_keys_that_stay_unread_are_ours(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_unknown_error_of_our_own_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         Store(_Broken(ZeroDivisionError()), TABLES).put(OUTCOME)
+
+
+STRANGE = [
+    ("a word of a newer version", {"status": {"S": "vanished"}}),
+    ("a kind of a newer version", {"feedback": {"S": '[{"source":"told","kind":"vanished"}]'}}),
+    ("no JSON", {"feedback": {"S": "["}}),
+    ("packed in another way", {"feedback": {"B": "AAAA"}}),
+    ("no base64", {"feedback": {"B": "?"}}),
+    ("another type", {"version": {"S": "1"}}),
+    ("no time", {"last_at": {"S": "yesterday"}}),
+]
+
+
+@pytest.mark.parametrize("strange", [each for _, each in STRANGE], ids=[name for name, _ in STRANGE])
+def test_an_item_that_nobody_here_has_written_is_ours_and_says_no_address(strange: items.Item) -> None:
+    class Stored(Watched):
+        def batch_get_item(self, **_: Any) -> Any:
+            return {"Responses": {"Outcomes": [ITEM | strange]}}
+
+        def query(self, **_: Any) -> Any:
+            return {"Items": [ITEM | strange]}
+
+    for ask in (lambda: Store(Stored(None), TABLES).outcomes([OUTCOME.key]), lambda: _outcomes(Stored(None))):
+        with pytest.raises(Unreadable) as raised:
+            ask()
+        assert "ann@" not in str(raised.value)
+    with pytest.raises(Unreadable):
+        Store(_Refusing(ITEM | strange, hands_back=True), TABLES).put(OUTCOME)
+
+
+def _outcomes(client: Any) -> Any:
+    return Store(client, TABLES).answer(ReadOutcomes(ANN))
+
+
+def test_what_tells_of_years_ago_expires_all_the_same() -> None:
+    """DynamoDB developer guide, TTL: "an expiration of no more than five years in the past", or it is passed over."""
+    years_ago = NOW - timedelta(days=3000)
+    outcome = absorb(None, [fact(Kind.DELIVERED, occurred_at=years_ago)], classify)
+    pause = Cause(first=None, latest=Mark(at=years_ago, feedback="f", message="m", source="s"), until=years_ago)
+    suppression = Suppression(recipient=ANN, causes={CauseKind.PAUSE: pause})
+    for item in (outcome, suppression):
+        assert row_of(item, RETENTION, NOW)["expires_at"] == {"N": str(int(NOW.timestamp()))}
+    recent = absorb(None, [fact(Kind.DELIVERED)], classify)
+    assert row_of(recent, RETENTION, NOW) == items.outcome_item(recent, RETENTION)

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend import door, settings
+from aftersend import door, policy, settings
 from aftersend.errors import ConfigurationError
 from aftersend.ingest import Report
 from aftersend.model import CauseKind, Class, Kind, Reason
 from aftersend.verify import SOURCES
 from aftersend.verp import Verp
-from tests.support.template import ALARMS, FUNCTIONS, INGESTING, SHARED, TEMPLATE, variables
+from tests.support.template import ALARMS, FUNCTIONS, INGESTING, ROOT, SHARED, TEMPLATE, variables
 
 
 class Recorder(dict[str, str]):
@@ -62,6 +62,16 @@ def test_the_template_allows_no_number_that_the_settings_refuse(variable: str, p
     for number in (allowed["MinValue"] - 1, allowed["MaxValue"] + 1):
         with pytest.raises(ConfigurationError, match=variable):
             settings.load(variables("ProcessSes") | {variable: str(number)})
+
+
+def test_outcomes_are_kept_as_long_as_a_streak_needs_them() -> None:
+    """A streak is counted from stored outcomes, so one whose first bounces have expired is none any more."""
+    rules = policy.load().streak
+    reach = (rules.bounces - 1) * rules.gap_days + max(rules.lapse_days, rules.full_lapse_days)
+    retention = TEMPLATE["Parameters"]["RetentionDays"]
+    assert retention["Default"] >= reach
+    assert f"below {reach} days" in retention["Description"]
+    assert f"which is {reach} days" in (ROOT / "docs" / "policy.md").read_text()
 
 
 VERP: Final = ("b-{token}@bounce.example.com", "{token}={local}={domain}@b.example.com", "b-{TOKEN}@b.example.com")

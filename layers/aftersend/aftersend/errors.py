@@ -6,6 +6,7 @@ AftersendError
 │   └── NotVerified          a signature, certificate or secret that does not hold: refused, and never queued
 ├── ServiceError             ours: the message goes back to its queue and is tried again
 │   ├── StoreUnavailable     a table, bucket or queue did not answer
+│   ├── Unreadable           an item that is stored is none that this version writes
 │   ├── HostUnavailable      a provider's host that is needed to believe it did not answer
 │   └── ContentionExhausted  every conditional write lost against another writer
 ├── VersionMoved             a person's: somebody else wrote what they had looked at
@@ -54,6 +55,10 @@ class ServiceError(AftersendError):
 
 class StoreUnavailable(ServiceError):
     """A table, bucket or queue did not answer, or refused us."""
+
+
+class Unreadable(ServiceError):
+    """An item that is stored is none that this version writes: a newer one did, and was rolled back, or a hand."""
 
 
 class HostUnavailable(ServiceError):

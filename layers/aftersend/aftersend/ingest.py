@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from aftersend.carrier import Message
 from aftersend.causes import STREAMED
 from aftersend.errands import Plan, distinct, plan
-from aftersend.errors import MalformedFeedback, ServiceError
+from aftersend.errors import MalformedFeedback, ServiceError, Unreadable
 from aftersend.model import Feedback, Key, Outcome, Suppression
 from aftersend.parsers import read
 from aftersend.policy import Policy
@@ -191,16 +191,26 @@ def _read_and_apply(
 ) -> Iterable[tuple[Key, _T | None, _R | ServiceError]]:
     """Read all keys in chunks and apply to each, concurrently. A failure stays with the keys that it hit."""
     chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
-    stored: dict[Key, _T] = {}
-    readable: list[Key] = []
-    for chunk, found in zip(chunks, pool.map(lambda chunk: _attempt(read_many, chunk), chunks), strict=True):
-        if isinstance(found, ServiceError):
-            yield from ((key, None, found) for key in chunk)
-        else:
-            stored |= found
-            readable += chunk
-    results = pool.map(lambda key: _attempt(apply, key, stored.get(key)), readable)
-    yield from ((key, stored.get(key), result) for key, result in zip(readable, results, strict=True))
+    stored: dict[Key, _T | None] = {}
+    for found in pool.map(lambda chunk: _found(read_many, chunk), chunks):
+        for key, item in found.items():
+            if isinstance(item, ServiceError):
+                yield key, None, item
+            else:
+                stored[key] = item
+    results = pool.map(lambda key: _attempt(apply, key, stored[key]), stored)
+    yield from ((key, before, result) for (key, before), result in zip(stored.items(), results, strict=True))
+
+
+def _found(
+    read_many: Callable[[Sequence[Key]], dict[Key, _T]], keys: Sequence[Key]
+) -> dict[Key, _T | ServiceError | None]:
+    """What is stored of each key. Of an item that nobody can read, the others are read without it."""
+    found = _attempt(read_many, keys)
+    if isinstance(found, Unreadable) and len(keys) > 1:
+        middle = len(keys) // 2
+        return _found(read_many, keys[:middle]) | _found(read_many, keys[middle:])
+    return {key: found if isinstance(found, ServiceError) else found.get(key) for key in keys}
 
 
 def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceError:

@@ -25,7 +25,9 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
     """
     if "detail-type" in event:
         return [Message(str(event["id"]), msgspec.json.encode(event), instant(event["time"]))]
-    return [_message(record) for record in event.get("Records", ())]
+    if "Records" not in event:  # taken for an empty batch, whatever is in it would be acknowledged and lost
+        raise ValueError(f"an event of {event.get('eventSource')!r}: expected SQS, SNS or EventBridge")
+    return [_message(record) for record in event["Records"]]
 
 
 def answers_by_item(event: Mapping[str, Any]) -> bool:

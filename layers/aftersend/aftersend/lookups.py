@@ -17,7 +17,7 @@ from aftersend.aws.errors import CallFailed
 from aftersend.errors import StoreUnavailable
 from aftersend.items import Item
 from aftersend.model import Class, Key, Reason, Status, Suppression
-from aftersend.store import Tables
+from aftersend.store import Tables, decoded
 from aftersend.times import instant
 
 _T = TypeVar("_T")
@@ -115,7 +115,7 @@ class Lookups:
     def suppressions_of(self, recipient: str) -> list[Suppression]:
         """The suppressions of one recipient in all scopes, as they are now."""
         request = build_query(self._tables.suppressions, "recipient", recipient)
-        return list(map(items.suppression_of, self._all(request)))
+        return [decoded(items.suppression_of, item) for item in self._all(request)]
 
     def lines_of(self, recipient: str) -> list[Line]:
         """Every outcome of one recipient as it is now, without its feedback."""

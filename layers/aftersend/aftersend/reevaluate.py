@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from aftersend.causes import Claim, claim, vouched
 from aftersend.digest import digest
-from aftersend.errors import ContentionExhausted
+from aftersend.errors import ContentionExhausted, Unreadable
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.outcome import Classify, absorb
 from aftersend.policy import Policy
@@ -121,7 +121,7 @@ def leg(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
     Raises StoreUnavailable or ContentionExhausted; done again from the same job, a leg gives the same.
     """
     assert job.segment is not None
-    work = partial(reevaluated, ports=ports, dry_run=job.dry_run)
+    work = partial(_passed, ports=ports, dry_run=job.dry_run)
     while True:
         page = ports.walk.recipients(job.segment, job.segments, job.after)
         begun = job.after[0] if job.after else None  # whose outcomes went over the end of the page before
@@ -131,6 +131,14 @@ def leg(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
         job = replace(job, after=page.after, changes=changes)
         if page.after is None or seconds_left() < MARGIN:
             return job
+
+
+def _passed(recipient: str, ports: Ports, *, dry_run: bool) -> Changes:
+    """What became of one recipient. An item that cannot be read would hold up its segment each time: it is counted."""
+    try:
+        return reevaluated(recipient, ports, dry_run=dry_run)
+    except Unreadable:
+        return Changes(counts={"recipients": 1, "unreadable": 1})
 
 
 def reevaluated(recipient: str, ports: Ports, *, dry_run: bool = False) -> Changes:

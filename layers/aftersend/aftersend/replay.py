@@ -1,7 +1,8 @@
 """Replay: bodies out of the archive, back into the queue that feeds the function of their source.
 
 A body goes as it came, with what its carrier said beside it. What is known already changes nothing, so a replay may
-overlap with anything, itself included. The function archives what it is sent once more, under the day of the replay.
+overlap with anything, itself included. The function archives what it is sent once more, under the day of the replay: so
+what came to the archive after a replay had begun is left alone, or one of today would feed itself for ever.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from io import BytesIO
 from itertools import islice
 from typing import Annotated, Any, Final, Protocol
@@ -47,6 +49,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     source: str
     folder: Annotated[str, Meta(pattern="^date=[0-9]{4}(-[0-9]{2}(-[0-9]{2}(/(hour=[0-9]{2}/?)?)?)?)?$")]
     run: str = ""
+    began: Annotated[datetime, Meta(tz=True)] | None = None
     after: str = ""  # the last object that was sent
     counts: dict[str, int] = field(default_factory=dict)  # so far
 
@@ -77,8 +80,11 @@ def parcels(packed: bytes) -> Iterator[Parcel]:
 class Replay:
     """Sends what lies in one bucket to the queues of its sources."""
 
-    def __init__(self, client: S3, bucket: str, targets: Mapping[str, Target]) -> None:
+    def __init__(
+        self, client: S3, bucket: str, targets: Mapping[str, Target], clock: Callable[[], datetime] | None = None
+    ) -> None:
         self._client, self._bucket, self._targets = client, bucket, targets
+        self._clock = clock or (lambda: datetime.now(UTC))
 
     def leg(self, job: Job, seconds_left: Callable[[], float]) -> tuple[Job, bool]:
         """Send until the folder ends or time gets short: the job as it stands then, and whether that is the end.
@@ -88,18 +94,21 @@ class Replay:
         target = self._targets.get(job.source)
         if target is None:
             raise MalformedFeedback("replay", f"no queue for this source; there are {', '.join(sorted(self._targets))}")
-        while keys := self._keys(job):
-            for key in keys:
-                job = replace(job, after=key, counts=_sum(job.counts, self._sent(key, target)))
+        began = job.began or self._clock()
+        job = replace(job, began=began)
+        while objects := self._objects(job):
+            for key, kept_at in objects:
+                sent = self._sent(key, target) if kept_at <= began else {}
+                job = replace(job, after=key, counts=_sum(job.counts, sent))
                 if seconds_left() < MARGIN:
                     return job, False
         return job, True
 
-    def _keys(self, job: Job) -> list[str]:
-        """The next objects, in their order."""
+    def _objects(self, job: Job) -> list[tuple[str, datetime]]:
+        """The next objects, in their order, and since when each is there."""
         request = {"Bucket": self._bucket, "Prefix": f"source={job.source}/{job.folder}", "MaxKeys": PAGE}
         page = self._ask(self._client.list_objects_v2, **request, **({"StartAfter": job.after} if job.after else {}))
-        return [each["Key"] for each in page.get("Contents", ())]
+        return [(each["Key"], each["LastModified"]) for each in page.get("Contents", ())]
 
     def _sent(self, key: str, target: Target) -> dict[str, int]:
         """Send every body of an object; what became of them."""

@@ -13,7 +13,7 @@ A generator yields one request and is sent its answer:
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -70,6 +70,14 @@ def driven(steps: Generator[Request, Answer, _T], answer: Callable[[Request], An
     except StopIteration as end:
         result: _T = end.value
         return result
+
+
+def lost(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
+    """Whether the Put of `item` lost against another writer.
+
+    What stands there may be our own: the answer to a write that was done got lost, and the client tried again.
+    """
+    return isinstance(answer, Refused) and answer.current != item
 
 
 def record(
@@ -147,9 +155,9 @@ def settle(
         if after == before:
             return stored
         after = replace(after, version=before.version + 1)
-        refused = yield Put(after)
-        if isinstance(refused, Refused):
-            stored = _suppression(refused.current)
+        answer = yield Put(after)
+        if lost(answer, after):
+            stored = _suppression(answer.current)
         elif looks:
             stored, expect = _suppression((yield ReadSuppression(errand.key))), None
         else:

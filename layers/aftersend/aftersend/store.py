@@ -8,17 +8,20 @@ the version it has read; where that has moved on, DynamoDB refuses and hands bac
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 
 from aftersend import items
 from aftersend.aws.errors import CallFailed, Refusal
-from aftersend.errors import StoreUnavailable
+from aftersend.errors import StoreUnavailable, Unreadable
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+
+_T = TypeVar("_T")
 
 BATCH: Final = 100  # BatchGetItem takes no more keys
 _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
@@ -40,6 +43,23 @@ class Tables(Struct, frozen=True, kw_only=True):
     outcomes: str
     suppressions: str
     retention: timedelta = timedelta(days=180)
+
+
+def row_of(item: Outcome | Suppression, retention: timedelta, now: datetime) -> items.Item:
+    """The item that is stored.
+
+    A suppression in which nothing holds any more is kept twice as long as an outcome. It knows what was released or
+    withdrawn, and must not be gone before the evidence is: that of an outcome that was opened later would hold again.
+
+    What is over already expires now: TTL passes over what did so more than five years ago, and would keep it for ever.
+    """
+    if isinstance(item, Outcome):
+        row = items.outcome_item(item, retention)
+    else:
+        row = items.suppression_item(item, 2 * retention, now)
+    if "expires_at" in row and int(row["expires_at"]["N"]) < now.timestamp():
+        row["expires_at"] = {"N": str(int(now.timestamp()))}
+    return row
 
 
 def build_put(table: str, item: items.Item, version: int) -> dict[str, Any]:
@@ -77,10 +97,19 @@ def build_query(table: str, recipient: str) -> dict[str, Any]:
     }
 
 
+def decoded(decode: Callable[[items.Item], _T], item: items.Item) -> _T:
+    """What `decode` makes of an item; raises Unreadable where that is nothing."""
+    try:
+        return decode(item)
+    except (DecodeError, KeyError, ValueError, zlib.error) as error:
+        raise Unreadable("an item that is stored cannot be read by this version") from error
+
+
 class Store:
     """Reads and writes the two tables. Safe to share between threads, as its client is.
 
-    Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
+    Every method raises StoreUnavailable where DynamoDB does not answer or refuses us, and Unreadable where an item is
+    none that we write.
     """
 
     def __init__(self, client: DynamoDB, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
@@ -91,12 +120,12 @@ class Store:
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         """The outcomes that exist of at most 100 keys (recipient, message)."""
         found = self._batch(self._tables.outcomes, [items.outcome_key(key) for key in keys])
-        return {outcome.key: outcome for outcome in map(items.outcome_of, found)}
+        return {outcome.key: outcome for outcome in (decoded(items.outcome_of, item) for item in found)}
 
     def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         """The suppressions that exist of at most 100 keys (recipient, scope)."""
         found = self._batch(self._tables.suppressions, [items.suppression_key(key) for key in keys])
-        return {suppression.key: suppression for suppression in map(items.suppression_of, found)}
+        return {each.key: each for each in (decoded(items.suppression_of, item) for item in found)}
 
     def outcomes_of(self, recipient: str) -> list[Outcome]:
         """Every outcome of one recipient."""
@@ -104,18 +133,15 @@ class Store:
         found: list[Outcome] = []
         while True:
             page = self._send(self._client.query, request)
-            found += map(items.outcome_of, page["Items"])
+            found += [decoded(items.outcome_of, item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
                 return found
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else say what is stored."""
-        if isinstance(item, Outcome):
-            table, row = self._tables.outcomes, items.outcome_item(item, self._tables.retention)
-        else:
-            table = self._tables.suppressions
-            row = items.suppression_item(item, self._tables.retention, self._clock())
+        table = self._tables.outcomes if isinstance(item, Outcome) else self._tables.suppressions
+        row = row_of(item, self._tables.retention, self._clock())
         try:
             self._client.put_item(**build_put(table, row, item.version))
         except Refusal as refusal:
@@ -144,7 +170,7 @@ class Store:
             stored = self._send(self._client.get_item, build_get(table, key)).get("Item")
         if not stored:
             return None
-        return items.outcome_of(stored) if isinstance(item, Outcome) else items.suppression_of(stored)
+        return decoded(items.outcome_of, stored) if isinstance(item, Outcome) else decoded(items.suppression_of, stored)
 
     def _batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
         found: list[items.Item] = []

@@ -23,7 +23,7 @@ from aftersend.api.desk import Desk
 from aftersend.api.problems import Problem, response
 from aftersend.api.request import caller
 from aftersend.api.routing import Router
-from aftersend.errors import ServiceError, VersionMoved
+from aftersend.errors import ServiceError, Unreadable, VersionMoved
 
 # All that the API can: one router for each module.
 ROUTERS: Final[tuple[Router, ...]] = (
@@ -146,5 +146,6 @@ _TELLING: Final[dict[type[Exception], Callable[[Any], Response[str]]]] = {
     NotFoundError: _no_route,
     VersionMoved: _moved,
     ServiceError: _unavailable,
+    Unreadable: _fault,  # another time would be the same
     Exception: _fault,
 }

@@ -15,7 +15,7 @@ from aftersend.api.problems import Problem
 from aftersend.causes import Claim
 from aftersend.errors import VersionMoved
 from aftersend.model import Act, Cause, CauseKind, Decision, Key, Mark, Suppression
-from aftersend.steps import Answer, Errand, Refused, Request, driven, settle
+from aftersend.steps import Answer, Errand, Put, Request, driven, lost, settle
 from aftersend.suppression import active
 from aftersend.times import UNKNOWN
 
@@ -97,7 +97,7 @@ def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = Fals
 
     def answered(request: Request) -> Answer:
         answer = desk.store.answer(request)
-        if alone and isinstance(answer, Refused):
+        if alone and isinstance(request, Put) and lost(answer, request.item):
             raise VersionMoved(answer.current.version if answer.current else 0)
         return answer
 
