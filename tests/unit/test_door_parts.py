@@ -49,6 +49,13 @@ class TestKept:
         assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
         assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
+    def test_also_where_there_was_room(self) -> None:
+        kept: Kept[str, str] = Kept(HOUR, most=3)
+        for key, at in (("a", NOW), ("b", NOW + HOUR / 2), ("a", NOW + HOUR), ("c", NOW + HOUR), ("d", NOW + HOUR)):
+            kept.get(key, at, str.upper)
+        assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
+        assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
+
     def test_an_error_is_not_kept(self) -> None:
         kept: Kept[str, int] = Kept(HOUR, most=2)
         with pytest.raises(ZeroDivisionError):

@@ -149,6 +149,14 @@ def test_a_decision_is_cut_to_what_tables_keep() -> None:
     assert decision == Decision(at=decision.at, by="ann", act=Act.ADDED, until=decision.at)
 
 
+def test_decisions_that_say_different_things_are_different_ones() -> None:
+    one = {"at": _day(1), "by": "ann", "act": Act.RELEASED}
+    others = [{"at": _day(2)}, {"by": "bob"}, {"act": Act.ADDED}, {"note": "x"}, {"force": True}, {"until": _day(3)}]
+    told = [Decision(**(one | other)) for other in [{}, *others]]  # type: ignore[arg-type]  # each of its own type
+    assert len({each.id for each in told}) == len(told)
+    assert len(decided(NOTHING, [*told, *told]).history) == len(told)
+
+
 def test_the_last_release_is_the_one_that_counts_and_of_two_at_once_the_same_one() -> None:
     """Law 1, for what people do: in any order."""
     known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 3), bounce(3, "hard")))
