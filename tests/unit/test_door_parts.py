@@ -91,11 +91,11 @@ class TestTrusted:
             connected.append(1)
             return manager
 
-        trusted = Trusted(connect, told(SNS_TOPICS="t1,t2"))
+        trusted = Trusted(connect, told(SNS_TOPICS="t1,t2", ALIBABA_ACCOUNTS="1", MNS_SUBSCRIPTIONS="t/s"))
         assert connected == []
         trust = trusted.of("ses", NOW)
         assert trust.credentials.path == ("a-word-of-16-letters",)
-        assert trust.topics == {"t1", "t2"}
+        assert (trust.topics, trust.accounts, trust.subscriptions) == ({"t1", "t2"}, {"1"}, {"t/s"})
         manager.text = "{}"
         assert trusted.of("mailerq", NOW + AGE - timedelta(seconds=1)).credentials.path == ("a-word-of-16-letters",)
         assert trusted.of("ses", NOW + AGE).credentials.path == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -150,9 +151,16 @@ def test_a_decision_is_cut_to_what_tables_keep() -> None:
 
 
 def test_decisions_that_say_different_things_are_different_ones() -> None:
-    one = {"at": _day(1), "by": "ann", "act": Act.RELEASED}
-    others = [{"at": _day(2)}, {"by": "bob"}, {"act": Act.ADDED}, {"note": "x"}, {"force": True}, {"until": _day(3)}]
-    told = [Decision(**(one | other)) for other in [{}, *others]]  # type: ignore[arg-type]  # each of its own type
+    one: dict[str, Any] = {"at": _day(1), "by": "ann", "act": Act.RELEASED}
+    others: list[dict[str, Any]] = [
+        {"at": _day(2)},
+        {"by": "bob"},
+        {"act": Act.ADDED},
+        {"note": "x"},
+        {"force": True},
+        {"until": _day(3)},
+    ]
+    told = [Decision(**(one | other)) for other in [{}, *others]]
     assert len({each.id for each in told}) == len(told)
     assert len(decided(NOTHING, [*told, *told]).history) == len(told)
 
