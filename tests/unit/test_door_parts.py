@@ -95,7 +95,9 @@ class TestTrusted:
         assert connected == []
         trust = trusted.of("ses", NOW)
         assert trust.credentials.path == ("a-word-of-16-letters",)
-        assert (trust.topics, trust.accounts, trust.subscriptions) == ({"t1", "t2"}, {"1"}, {"t/s"})
+        assert trust.topics == {"t1", "t2"}
+        assert trust.accounts == {"1"}
+        assert trust.subscriptions == {"t/s"}
         manager.text = "{}"
         assert trusted.of("mailerq", NOW + AGE - timedelta(seconds=1)).credentials.path == ("a-word-of-16-letters",)
         assert trusted.of("ses", NOW + AGE).credentials.path == ()

@@ -153,12 +153,8 @@ def test_a_decision_is_cut_to_what_tables_keep() -> None:
 def test_decisions_that_say_different_things_are_different_ones() -> None:
     one: dict[str, Any] = {"at": _day(1), "by": "ann", "act": Act.RELEASED}
     others: list[dict[str, Any]] = [
-        {"at": _day(2)},
-        {"by": "bob"},
-        {"act": Act.ADDED},
-        {"note": "x"},
-        {"force": True},
-        {"until": _day(3)},
+        *({"at": _day(2)}, {"by": "bob"}, {"act": Act.ADDED}),
+        *({"note": "x"}, {"force": True}, {"until": _day(3)}),
     ]
     told = [Decision(**(one | other)) for other in [{}, *others]]
     assert len({each.id for each in told}) == len(told)
