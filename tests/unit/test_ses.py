@@ -82,6 +82,27 @@ def test_a_delay_says_what_it_can() -> None:
     assert _evidence(_only(_with(body, "deliveryDelay", delayedRecipients=told))).status == "4.4.7"
 
 
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [
+        ("Bounce", Kind.AUTO_REPLIED),  # without a word of why, as out-of-office replies come
+        ("Complaint", Kind.COMPLAINED),
+        ("Delivery", Kind.DELIVERED),
+        ("DeliveryDelay", Kind.DEFERRED),
+        ("Send", Kind.SENT),
+        ("Reject", Kind.REJECTED),
+        ("Rendering Failure", Kind.REJECTED),
+        ("Open", Kind.OPENED),
+        ("Click", Kind.CLICKED),
+        ("Subscription", Kind.UNKNOWN),
+        ("New", Kind.UNKNOWN),
+    ],
+)
+def test_an_event_without_its_own_object_still_says_what_its_type_says(type_: str, kind: Kind) -> None:
+    fact = _only(event(type_))
+    assert (fact.kind, fact.recipient, fact.occurred_at.day) == (kind, "email:" + ANN, 1)
+
+
 @pytest.mark.parametrize("destination", [None, [], [""], ["", ""]])
 def test_a_message_to_nobody_says_nothing(destination: object) -> None:
     assert _read(event("Send", {}, destination=destination)) == []
@@ -205,6 +226,8 @@ def test_what_the_sender_said_of_the_message() -> None:
         {"name": "x-order", "value": "lower"},
         {"name": "X-Order", "value": "again"},
         {"name": "X-Empty", "value": " "},
+        {"name": "X-Null", "value": None},
+        {"name": "X-Nothing"},
         {"name": "X-SES-Outgoing", "value": "1.2.3.4"},
         {"name": "X-Mailer", "value": "mutt"},
         {"name": "Subject", "value": "hello"},
