@@ -22,6 +22,7 @@ SPELLINGS = [
     ("ann\u00a0@ example.com", "ann@example.com"),
     ("rfc822; ann@example.com", "ann@example.com"),
     ("RFC822;ann@example.com", "ann@example.com"),
+    (" rfc822;ann@example.com", "ann@example.com"),
     ("utf-8; änn@example.com", "änn@example.com"),
     ("ann@example.com.", "ann@example.com"),
     ("ann+news@example.com", "ann+news@example.com"),

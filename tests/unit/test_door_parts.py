@@ -49,6 +49,13 @@ class TestKept:
         assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
         assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
+    def test_also_where_there_was_room(self) -> None:
+        kept: Kept[str, str] = Kept(HOUR, most=3)
+        for key, at in (("a", NOW), ("b", NOW + HOUR / 2), ("a", NOW + HOUR), ("c", NOW + HOUR), ("d", NOW + HOUR)):
+            kept.get(key, at, str.upper)
+        assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
+        assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
+
     def test_an_error_is_not_kept(self) -> None:
         kept: Kept[str, int] = Kept(HOUR, most=2)
         with pytest.raises(ZeroDivisionError):
@@ -84,11 +91,13 @@ class TestTrusted:
             connected.append(1)
             return manager
 
-        trusted = Trusted(connect, told(SNS_TOPICS="t1,t2"))
+        trusted = Trusted(connect, told(SNS_TOPICS="t1,t2", ALIBABA_ACCOUNTS="1", MNS_SUBSCRIPTIONS="t/s"))
         assert connected == []
         trust = trusted.of("ses", NOW)
         assert trust.credentials.path == ("a-word-of-16-letters",)
         assert trust.topics == {"t1", "t2"}
+        assert trust.accounts == {"1"}
+        assert trust.subscriptions == {"t/s"}
         manager.text = "{}"
         assert trusted.of("mailerq", NOW + AGE - timedelta(seconds=1)).credentials.path == ("a-word-of-16-letters",)
         assert trusted.of("ses", NOW + AGE).credentials.path == ()

@@ -22,6 +22,29 @@ FACTS: Final = b'[{"source":"ses","kind":"delivered","at":"2026-03-02T10:00:01.6
 STORED: Final = "ePm9Qoe+iybNDgNjXQOjEEMDKwMgMtQzMzEwQDLM1MgwydTcwtjCwsw0OSnZzNTCNFGpNhYAnfgapw=="
 
 
+@pytest.mark.parametrize(
+    ("attribute", "size"),
+    [
+        ({"S": "é"}, 2),
+        ({"B": b"123"}, 3),
+        ({"BOOL": True}, 1),
+        ({"L": [{"S": "ab"}, {"S": "c"}]}, 3 + 1 + 2 + 1 + 1),
+        ({"M": {"one": {"S": "v"}, "two": {"L": []}}}, 3 + 1 + len("one") + 1 + 1 + len("two") + 3),
+    ],
+)
+def test_an_item_is_as_large_as_dynamodb_counts_it(attribute: packing.Attribute, size: int) -> None:
+    """DynamoDB developer guide, "Item sizes and formats": a list or a map has 3 bytes, and 1 for each element."""
+    assert packing.size({"name": attribute}) == len("name") + size
+    assert packing.size({"name": attribute, "é": attribute}) == len("name") + 2 + 2 * size
+
+
+@pytest.mark.parametrize("digits", range(1, 20))
+def test_a_number_is_counted_as_never_less_and_hardly_more_than_it_takes(digits: int) -> None:
+    """The same: a byte for two digits, and one more."""
+    told = (digits + 1) // 2 + 1
+    assert told <= packing.size({"n": {"N": "9" * digits}}) - 1 <= told + 1
+
+
 def test_what_fits_one_unit_is_left_readable() -> None:
     assert packing.packed(FACTS, packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -147,6 +148,17 @@ def test_a_decision_is_cut_to_what_tables_keep() -> None:
     decision = Decision(at=finer, by="ann", act=Act.ADDED, until=finer)
     assert (decision.at, decision.until) == (_day(1) + timedelta(milliseconds=1),) * 2
     assert decision == Decision(at=decision.at, by="ann", act=Act.ADDED, until=decision.at)
+
+
+def test_decisions_that_say_different_things_are_different_ones() -> None:
+    one: dict[str, Any] = {"at": _day(1), "by": "ann", "act": Act.RELEASED}
+    others: list[dict[str, Any]] = [
+        *({"at": _day(2)}, {"by": "bob"}, {"act": Act.ADDED}),
+        *({"note": "x"}, {"force": True}, {"until": _day(3)}),
+    ]
+    told = [Decision(**(one | other)) for other in [{}, *others]]
+    assert len({each.id for each in told}) == len(told)
+    assert len(decided(NOTHING, [*told, *told]).history) == len(told)
 
 
 def test_the_last_release_is_the_one_that_counts_and_of_two_at_once_the_same_one() -> None:

@@ -41,6 +41,7 @@ def test_what_is_short_is_kept_as_it_came(text: str) -> None:
         ("é" * 5, 7, "ééé"),
         ("🎉🎉", 7, "🎉"),
         ('""""', 4, '""'),
+        ('aaaa""""', 4, "aaaa"),
         ("a\ud800b", 9, "a b"),
     ],
 )

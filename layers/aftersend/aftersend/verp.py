@@ -100,8 +100,8 @@ def _pattern(template: str) -> re.Pattern[str]:
     fields = _FIELD.findall(template)
     if fields.count("{token}") != 1 or len(fields) != len(set(fields)) or not set(fields) <= _FIELDS.keys():
         raise ConfigurationError("verp: the template needs {token} once, and may hold {local} and {domain} once")
-    local, at, domain = template.partition("@")
-    if not at or "{" in domain or not domain.strip():
+    local, _, domain = template.partition("@")
+    if "{" in domain or not domain.strip():
         raise ConfigurationError("verp: the template is no address: its domain must be your own")
     pieces = re.split(r"(\{[^{}]*\})", f"{local}@{domain}".lower())
     return re.compile("".join(_FIELDS.get(piece, re.escape(piece)) for piece in pieces))

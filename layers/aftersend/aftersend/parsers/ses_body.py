@@ -158,6 +158,6 @@ class Event(Struct, rename="camel", gc=False):
 decode: Final = msgspec.json.Decoder(Event).decode
 
 
-def recipients(addresses: list[str] | None) -> list[Recipient]:
+def recipients(addresses: list[str]) -> list[Recipient]:
     """Bare addresses in the form that the other events give them."""
-    return [Recipient(email_address=address) for address in addresses or ()]
+    return [Recipient(email_address=address) for address in addresses]
