@@ -381,6 +381,25 @@ def test_an_automatic_answer_is_by_who_wrote_it(header: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Otomatik yan\u0131t: Hello",
+        "Automatická odpověď: Hello",
+        "Automatikus válasz: Hello",
+        "Automatisk svar: Hello",
+        "Автоматический ответ: Hello",
+        "자동 회신: Hello",
+        "RE: αυτόματη απάντηση",
+        "Anna Example ist außer Haus",
+        "Anna Example is out of the office.",
+    ],
+)
+def test_an_absence_is_known_in_the_languages_of_outlook_and_notes(subject: str) -> None:
+    raw = mail("-", f"Subject: {subject}", "In-Reply-To: <a1@example.com>", sender="Anna <anna@example.org>")
+    assert only(raw).kind is Kind.AUTO_REPLIED
+
+
 def test_a_bounce_that_calls_itself_an_automatic_answer_is_a_bounce() -> None:
     assert only(dsn(FAILED, "", "Auto-Submitted: auto-replied")).kind is Kind.BOUNCED
 
