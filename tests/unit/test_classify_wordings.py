@@ -992,6 +992,32 @@ rate_limited ignore 450 4.7.1 <news@shop.example>: Sender address rejected: send
 sender_rejected block 550 Verification failed for sender news@shop.example
 message_too_large ignore 552 5.1.1 message exceeds the maximum size of this server
 recipient_refused soft 550 5.1.1 Refused due to the recipient's preferences
+# The sender's own account, its server and its machines: never the recipient's fault (law 5)
+sender_rejected block 554 5.7.1 Outgoing mail from "news@shop.example" has been suspended.
+sender_rejected block 550 The email account news@shop.example has been disabled from sending
+sender_rejected block 550-Verification failed for <news@shop.example> 550-The mail server could not deliver mail to news@shop.example. The account or domain may not exist, they may be blacklisted
+sender_rejected block 553 Your return address: user unknown
+sender_rejected block 550 Return address is invalid
+sender_rejected block 550 MAIL FROM user unknown
+sender_rejected block 550 Header From user does not exist at shop.example
+sender_rejected block 550 Reply-To domain does not exist
+sender_rejected block 550 5.1.1 sorry, your sending domain is not known here
+sender_rejected block 501 5.1.7 Invalid address
+sender_rejected block 550 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied
+protocol_error ignore 535 5.7.8 account disabled
+auth_failed block 554 PTR hostname not found for your mail server
+auth_failed block 550 Mail server 192.0.2.1 does not exist in DNS
+auth_failed block 550 DKIM selector domain does not exist (NXDOMAIN)
+auth_failed block 550 DMARC: organizational domain not found
+auth_failed block 550 Sender's policy prohibits this message: Reject
+auth_failed block 550 5.7.1 Message rejected due to local policy: SPF fail
+# Others
+rate_limited ignore 550 Excessive userid unknowns
+content_rejected block 550 Message headers fail syntax check
+system_error soft 451 4.7.1 ClamAV: service unavailable, try later
+system_error soft 451 4.5.0 Error in processing, id=02948-10, virus_scan FAILED: ALL VIRUS SCANNERS FAILED
+mailbox_disabled hard Mailaddress is administratively disabled. (LDAP-ERR #220)
+recipient_refused soft Your message to <a@corp.example> was automatically rejected: I take no mail from shops.
 """.strip().splitlines()
 
 
