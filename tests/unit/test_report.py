@@ -445,6 +445,9 @@ TOKEN = VERP.make("a1", "anna@example.org")
         dsn(FAILED).replace(b"bounces@example.com", TOKEN.encode()),
         dsn(FAILED, f"Return-Path: <prvs=2345abcdef={TOKEN}>\nMessage-ID: <a1@example.com>\n"),
         arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n"),
+        arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n").replace(
+            b"To: ", b"To: complaints-of-feedback-loops@example.com, ", 1
+        ),
         json.dumps(
             {"notificationType": "Received", "receipt": {"recipients": [TOKEN]}, "content": dsn(FAILED).decode()}
         ).encode(),
