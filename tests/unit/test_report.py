@@ -417,6 +417,10 @@ def test_an_absence_that_quotes_a_refusal_is_no_bounce() -> None:
 # How it came
 
 
+def test_a_mail_that_an_editor_saved_with_a_byte_order_mark_is_the_same_mail() -> None:
+    assert report.parse(b"\xef\xbb\xbf" + dsn(FAILED)) == report.parse(dsn(FAILED)) != []
+
+
 @pytest.mark.parametrize("encoding", ["UTF8", "UTF-8", None])
 def test_a_mail_inside_the_notification_of_amazon_ses(encoding: str | None) -> None:
     notice = {
