@@ -1018,6 +1018,20 @@ system_error soft 451 4.7.1 ClamAV: service unavailable, try later
 system_error soft 451 4.5.0 Error in processing, id=02948-10, virus_scan FAILED: ALL VIRUS SCANNERS FAILED
 mailbox_disabled hard Mailaddress is administratively disabled. (LDAP-ERR #220)
 recipient_refused soft Your message to <a@corp.example> was automatically rejected: I take no mail from shops.
+# Replies from logs that people showed, and the languages that were missing
+sender_rejected block 550-Postmaster verification failed while checking <george@shop.example> 550-Called: 192.0.2.6 550-Sent: RCPT TO:<postmaster@shop.example> 550-Response: 550 <postmaster@shop.example>: User unknown
+protocol_error ignore SASL authentication failed; server smtp.relay.example[192.0.2.1] said: 451 Authentication failed: Maximum credits exceeded
+network_error soft 552 Your "received:" header counts exceeds the maximum setting. (in reply to end of DATA command)
+mailbox_disabled hard 550 <a@corp.example>: Recipient address rejected: Domain not active
+sender_rejected block 550 Sender domain not active
+user_unknown hard 550 Gelöschtes Postfach
+user_unknown hard 550 Adresse électronique inexistante
+user_unknown hard 550 Hộp thư không tồn tại
+user_unknown hard 550 المستخدم غير موجود
+user_unknown hard 550 ไม่พบผู้ใช้
+user_unknown hard 550 存在しないユーザーです
+user_unknown hard 550 사용자를 찾을 수 없습니다
+mailbox_full soft 552 A postafiók megtelt
 """.strip().splitlines()
 
 
