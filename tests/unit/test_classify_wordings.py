@@ -1032,6 +1032,19 @@ user_unknown hard 550 ไม่พบผู้ใช้
 user_unknown hard 550 存在しないユーザーです
 user_unknown hard 550 사용자를 찾을 수 없습니다
 mailbox_full soft 552 A postafiók megtelt
+# More languages; "your account" is the sender's in each of them
+user_unknown hard 550 Nutzer nicht vorhanden
+user_unknown hard 550 Käyttäjää ei löydy
+user_unknown hard 550 Användaren finns inte
+user_unknown hard 550 Utilizatorul nu există
+user_unknown hard 550 Ο χρήστης δεν υπάρχει
+user_unknown hard 550 המשתמש לא קיים
+mailbox_disabled hard 550 Ce compte a été fermé
+mailbox_full soft 550 Postboks er full
+recipient_refused soft 550 5.7.1 Recipient only accepts messages from contacts
+undetermined undetermined 550 Votre compte a été désactivé
+undetermined undetermined 550 Ihr Konto wurde gesperrt
+undetermined undetermined 550 Il tuo account è stato disattivato
 """.strip().splitlines()
 
 
