@@ -1037,7 +1037,7 @@ user_unknown hard 550 Nutzer nicht vorhanden
 user_unknown hard 550 Käyttäjää ei löydy
 user_unknown hard 550 Användaren finns inte
 user_unknown hard 550 Utilizatorul nu există
-user_unknown hard 550 Ο χρήστης δεν υπάρχει
+user_unknown hard 550 5.1.1 Χρήστης δεν υπάρχει
 user_unknown hard 550 המשתמש לא קיים
 mailbox_disabled hard 550 Ce compte a été fermé
 mailbox_full soft 550 Postboks er full
