@@ -992,6 +992,59 @@ rate_limited ignore 450 4.7.1 <news@shop.example>: Sender address rejected: send
 sender_rejected block 550 Verification failed for sender news@shop.example
 message_too_large ignore 552 5.1.1 message exceeds the maximum size of this server
 recipient_refused soft 550 5.1.1 Refused due to the recipient's preferences
+# The sender's own account, its server and its machines: never the recipient's fault (law 5)
+sender_rejected block 554 5.7.1 Outgoing mail from "news@shop.example" has been suspended.
+sender_rejected block 550 The email account news@shop.example has been disabled from sending
+sender_rejected block 550-Verification failed for <news@shop.example> 550-The mail server could not deliver mail to news@shop.example. The account or domain may not exist, they may be blacklisted
+sender_rejected block 553 Your return address: user unknown
+sender_rejected block 550 Return address is invalid
+sender_rejected block 550 MAIL FROM user unknown
+sender_rejected block 550 Header From user does not exist at shop.example
+sender_rejected block 550 Reply-To domain does not exist
+sender_rejected block 550 5.1.1 sorry, your sending domain is not known here
+sender_rejected block 501 5.1.7 Invalid address
+sender_rejected block 550 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied
+protocol_error ignore 535 5.7.8 account disabled
+auth_failed block 554 PTR hostname not found for your mail server
+auth_failed block 550 Mail server 192.0.2.1 does not exist in DNS
+auth_failed block 550 DKIM selector domain does not exist (NXDOMAIN)
+auth_failed block 550 DMARC: organizational domain not found
+auth_failed block 550 Sender's policy prohibits this message: Reject
+auth_failed block 550 5.7.1 Message rejected due to local policy: SPF fail
+# Others
+rate_limited ignore 550 Excessive userid unknowns
+content_rejected block 550 Message headers fail syntax check
+system_error soft 451 4.7.1 ClamAV: service unavailable, try later
+system_error soft 451 4.5.0 Error in processing, id=02948-10, virus_scan FAILED: ALL VIRUS SCANNERS FAILED
+mailbox_disabled hard Mailaddress is administratively disabled. (LDAP-ERR #220)
+recipient_refused soft Your message to <a@corp.example> was automatically rejected: I take no mail from shops.
+# Replies from logs that people showed, and the languages that were missing
+sender_rejected block 550-Postmaster verification failed while checking <george@shop.example> 550-Called: 192.0.2.6 550-Sent: RCPT TO:<postmaster@shop.example> 550-Response: 550 <postmaster@shop.example>: User unknown
+protocol_error ignore SASL authentication failed; server smtp.relay.example[192.0.2.1] said: 451 Authentication failed: Maximum credits exceeded
+network_error soft 552 Your "received:" header counts exceeds the maximum setting. (in reply to end of DATA command)
+mailbox_disabled hard 550 <a@corp.example>: Recipient address rejected: Domain not active
+sender_rejected block 550 Sender domain not active
+user_unknown hard 550 Gelöschtes Postfach
+user_unknown hard 550 Adresse électronique inexistante
+user_unknown hard 550 Hộp thư không tồn tại
+user_unknown hard 550 المستخدم غير موجود
+user_unknown hard 550 ไม่พบผู้ใช้
+user_unknown hard 550 存在しないユーザーです
+user_unknown hard 550 사용자를 찾을 수 없습니다
+mailbox_full soft 552 A postafiók megtelt
+# More languages; "your account" is the sender's in each of them
+user_unknown hard 550 Nutzer nicht vorhanden
+user_unknown hard 550 Käyttäjää ei löydy
+user_unknown hard 550 Användaren finns inte
+user_unknown hard 550 Utilizatorul nu există
+user_unknown hard 550 5.1.1 Χρήστης δεν υπάρχει
+user_unknown hard 550 המשתמש לא קיים
+mailbox_disabled hard 550 Ce compte a été fermé
+mailbox_full soft 550 Postboks er full
+recipient_refused soft 550 5.7.1 Recipient only accepts messages from contacts
+undetermined undetermined 550 Votre compte a été désactivé
+undetermined undetermined 550 Ihr Konto wurde gesperrt
+undetermined undetermined 550 Il tuo account è stato disattivato
 """.strip().splitlines()
 
 

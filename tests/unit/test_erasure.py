@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -121,3 +122,15 @@ def test_texts_that_no_rule_knows_are_counted_without_anybodys_address(text: str
     counted = build_count("Unqualified", bounce(1, evidence=Evidence(text=text)), NOW, timedelta(days=1))
     assert counted["ExpressionAttributeValues"][":example"] == {"S": left}
     assert "ann@example.com" not in repr(counted).lower()
+
+
+def test_a_name_without_its_domain_does_not_stay_either_and_splits_no_text() -> None:
+    """ "No mailbox janedoe here" of a hundred people is one text, and names none of them."""
+
+    def counted(name: str) -> dict[str, Any]:
+        fact = bounce(1, recipient=f"email:{name}@example.com", evidence=Evidence(text=f"554 frobnicator {name} left"))
+        return build_count("Unqualified", fact, NOW, timedelta(days=1))
+
+    for name in ("janedoe", "jane.doe", "bobby23", "jane-"):
+        assert name not in repr(counted(name)).lower()
+        assert counted(name)["Key"] == counted("anna")["Key"]

@@ -12,6 +12,9 @@ from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.envelope import MAX_BYTES
 from aftersend.errors import MalformedFeedback, StoreUnavailable
 from aftersend.inbox import Inbox
+from aftersend.parsers import read
+from aftersend.parsers.report import inbound
+from aftersend.verp import Verp
 
 MAIL = b"Subject: Undelivered\r\n\r\nUser unknown\r\n"
 
@@ -30,20 +33,38 @@ class Bucket:
         return {"Body": io.BytesIO(self._content)}
 
 
-def notice(bucket: str = "inbound", key: str = "mail/1", kind: str = "S3") -> bytes:
+def notice(bucket: str = "inbound", key: str = "mail/1", kind: str = "S3", to: str = "b@bounce.example.com") -> bytes:
     action = {"type": kind, "bucketName": bucket, "objectKey": key}
-    return json.dumps({"notificationType": "Received", "receipt": {"action": action}}).encode()
+    return json.dumps({"notificationType": "Received", "receipt": {"action": action, "recipients": [to]}}).encode()
+
+
+def mail_in(body: bytes) -> bytes:
+    """The mail that a notification carries, as the parser opens it."""
+    opened = inbound.opened(body)
+    assert opened is not None
+    return opened.content
 
 
 def test_a_notice_becomes_the_mail_that_it_names() -> None:
     bucket = Bucket()
-    assert Inbox(bucket, "inbound").open(notice(key="mail/é")) == MAIL
+    assert mail_in(Inbox(bucket, "inbound").open(notice(key="mail/é"))) == MAIL
     assert [(each["Bucket"], each["Key"]) for each in bucket.asked] == [("inbound", "mail/é")]
+
+
+def test_whom_the_mail_was_sent_to_is_not_lost_on_the_way_through_the_bucket() -> None:
+    """Its To may name somebody else; then only the envelope holds the token that vouches for it."""
+    verp = Verp(keys=(b"k" * 32,), template="b-{token}@bounce.example.com")
+    mail = (
+        b"From: MAILER-DAEMON@mx.example.org\nTo: news@shop.example\nSubject: Undelivered\n"
+        b"X-Failed-Recipients: anna@example.org\n\nanna@example.org: 550 5.1.1 User unknown\n"
+    )
+    (fact,) = read("report", Inbox(Bucket(mail), "inbound").open(notice(to=verp.make("a1", "anna@example.org"))))
+    assert verp.vouches(fact)
 
 
 def test_no_more_of_a_large_mail_is_fetched_than_is_read() -> None:
     bucket = Bucket(b"x" * (MAX_BYTES + 1))
-    assert len(Inbox(bucket, "inbound").open(notice())) == MAX_BYTES
+    assert len(mail_in(Inbox(bucket, "inbound").open(notice()))) == MAX_BYTES
     assert bucket.asked[0]["Range"] == f"bytes=0-{MAX_BYTES - 1}"
 
 
@@ -64,10 +85,16 @@ def test_what_is_not_ours_to_read_is_not_asked_for(body: bytes) -> None:
     assert bucket.asked == []
 
 
-@pytest.mark.parametrize("code", ["NoSuchKey", "404"])
+@pytest.mark.parametrize("code", ["NoSuchKey", "404", "KeyTooLongError"])
 def test_a_mail_that_is_gone_is_never_asked_for_again(code: str) -> None:
     with pytest.raises(MalformedFeedback, match="gone"):
         Inbox(Bucket(failure=Refusal(code, {})), "inbound").open(notice())
+
+
+def test_an_empty_mail_is_never_asked_for_again() -> None:
+    """S3 refuses any range of an object without bytes."""
+    with pytest.raises(MalformedFeedback, match="empty"):
+        Inbox(Bucket(failure=Refusal("InvalidRange", {})), "inbound").open(notice())
 
 
 @pytest.mark.parametrize("failure", [Refusal("AccessDenied", {}), Refusal("SlowDown", {}), NoAnswer("TimeoutError")])

@@ -403,6 +403,25 @@ def test_an_automatic_answer_is_by_who_wrote_it(header: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Otomatik yan\u0131t: Hello",
+        "Automatická odpověď: Hello",
+        "Automatikus válasz: Hello",
+        "Automatisk svar: Hello",
+        "Автоматический ответ: Hello",
+        "자동 회신: Hello",
+        "RE: αυτόματη απάντηση",
+        "Anna Example ist außer Haus",
+        "Anna Example is out of the office.",
+    ],
+)
+def test_an_absence_is_known_in_the_languages_of_outlook_and_notes(subject: str) -> None:
+    raw = mail("-", f"Subject: {subject}", "In-Reply-To: <a1@example.com>", sender="Anna <anna@example.org>")
+    assert only(raw).kind is Kind.AUTO_REPLIED
+
+
 def test_a_bounce_that_calls_itself_an_automatic_answer_is_a_bounce() -> None:
     assert only(dsn(FAILED, "", "Auto-Submitted: auto-replied")).kind is Kind.BOUNCED
 
@@ -418,6 +437,10 @@ def test_an_absence_that_quotes_a_refusal_is_no_bounce() -> None:
 
 
 # How it came
+
+
+def test_a_mail_that_an_editor_saved_with_a_byte_order_mark_is_the_same_mail() -> None:
+    assert report.parse(b"\xef\xbb\xbf" + dsn(FAILED)) == report.parse(dsn(FAILED)) != []
 
 
 @pytest.mark.parametrize("encoding", ["UTF8", "UTF-8", None])
@@ -448,6 +471,9 @@ TOKEN = VERP.make("a1", "anna@example.org")
         dsn(FAILED).replace(b"bounces@example.com", TOKEN.encode()),
         dsn(FAILED, f"Return-Path: <prvs=2345abcdef={TOKEN}>\nMessage-ID: <a1@example.com>\n"),
         arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n"),
+        arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n").replace(
+            b"To: ", b"To: complaints-of-feedback-loops@example.com, ", 1
+        ),
         json.dumps(
             {"notificationType": "Received", "receipt": {"recipients": [TOKEN]}, "content": dsn(FAILED).decode()}
         ).encode(),

@@ -124,3 +124,11 @@ def report(who: str, came_to: str | None) -> Feedback:
     return Feedback(
         source="report", kind=Kind.BOUNCED, message="m", recipient=f"email:{who}", occurred_at=UNKNOWN, context=context
     )
+
+
+@pytest.mark.parametrize(
+    "spelled", ["anna@b\u00fccher.example", "Anna@B\u00dcCHER.example", "anna@xn--bcher-kva.example."]
+)
+@pytest.mark.parametrize("verp", [OPAQUE, READABLE])
+def test_a_token_is_bound_to_whom_the_feedback_names_however_the_sender_spelled_him(verp: Verp, spelled: str) -> None:
+    assert verp.vouches(report("anna@xn--bcher-kva.example", verp.make("4711", spelled)))

@@ -1,4 +1,4 @@
-"""Mail that Amazon SES received and put into our bucket: the notice names the object, here it becomes the mail itself.
+"""Mail that Amazon SES received and put into our bucket: the notice names the object, here the mail is put inside.
 
 Source: SES developer guide, receipt rule action S3 (objects up to 40 MB) and its notification.
 """
@@ -14,7 +14,8 @@ from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.envelope import MAX_BYTES, peel
 from aftersend.errors import UNREADABLE, MalformedFeedback, StoreUnavailable
 
-_GONE: Final = frozenset({"NoSuchKey", "404"})
+_GONE: Final = frozenset({"NoSuchKey", "404", "KeyTooLongError"})
+_EMPTY: Final = "InvalidRange"  # an object without a first byte
 
 
 class S3(Protocol):
@@ -31,6 +32,7 @@ class _Action(Struct, rename="camel"):
 
 class _Receipt(Struct):
     action: _Action | None = None
+    recipients: list[str] = []
 
 
 class _Notice(Struct):
@@ -48,34 +50,46 @@ class Inbox:
         self._bucket = bucket
 
     def open(self, body: bytes) -> bytes:
-        """The beginning of the mail that `body` tells of; `body` itself where it holds its mail.
+        """`body` with the beginning of the mail that it tells of, as the SNS action would send it; else as it is.
 
         What a report says stands in front of the message that it returns, so the rest of a large mail is not fetched.
+        The envelope stays with it: whom a mail was sent to may be the only place where a bounce address stands.
 
-        Raises MalformedFeedback where it names another bucket, no object or one that is gone, StoreUnavailable where S3
-        does not answer.
+        Raises MalformedFeedback where it names another bucket, no object or one that is gone or empty, StoreUnavailable
+        where S3 does not answer.
         """
-        action = _action(body)
+        receipt = _receipt(body)
+        action = receipt.action
         if action is None or action.type != "S3":
             return body
         if action.bucket_name != self._bucket:
             raise MalformedFeedback("report", "the notice names a bucket that is not ours")
         if not action.object_key:
             raise MalformedFeedback("report", "the notice names no mail")
+        return _inside(self._fetch(action.object_key), receipt.recipients)
+
+    def _fetch(self, key: str) -> bytes:
         try:
-            found = self._client.get_object(
-                Bucket=self._bucket, Key=action.object_key, Range=f"bytes=0-{MAX_BYTES - 1}"
-            )
+            found = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{MAX_BYTES - 1}")
             return bytes(found["Body"].read(MAX_BYTES))
         except CallFailed as failure:
-            if isinstance(failure, Refusal) and failure.code in _GONE:
+            code = failure.code if isinstance(failure, Refusal) else ""
+            if code in _GONE:
                 raise MalformedFeedback("report", "the mail that the notice names is gone") from failure
+            if code == _EMPTY:
+                raise MalformedFeedback("report", "the mail that the notice names is empty") from failure
             raise StoreUnavailable(f"S3: GetObject failed: {failure}") from failure
 
 
-def _action(body: bytes) -> _Action | None:
+def _inside(mail: bytes, recipients: list[str]) -> bytes:
+    """The notification of the SNS action that carries `mail`; msgspec writes bytes as base64."""
+    receipt = {"recipients": recipients, "action": {"type": "SNS", "encoding": "BASE64"}}
+    return msgspec.json.encode({"notificationType": "Received", "receipt": receipt, "content": mail})
+
+
+def _receipt(body: bytes) -> _Receipt:
     try:
         notice = _decode(peel(body))
     except UNREADABLE:  # a mail as it is, not a notice
-        return None
-    return notice.receipt.action if notice.receipt else None
+        return _Receipt()
+    return notice.receipt or _Receipt()

@@ -43,11 +43,12 @@ def deserves_a_rule(fact: Feedback, verdict: Verdict | None) -> bool:
 def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta) -> dict[str, Any]:
     """Add one feedback with a text to the texts that no rule knows; refused where it is in already or enough are."""
     assert fact.evidence is not None
-    text = cut(normalise(fact.evidence.text or ""), 512)
+    told = fact.evidence.text or ""
+    text = cut(normalise(_nameless(told, fact.recipient, _ANYBODY)), 512)
     first = {
         "source": {"S": fact.source},
         "text": {"S": text or "-"},
-        "example": {"S": _nameless(fact.evidence.text or "", fact.recipient) or "-"},
+        "example": {"S": _nameless(told, fact.recipient, "ADDR") or "-"},
         "first_at": {"S": iso(fact.occurred_at)},
         "code": {"S": str(fact.evidence.code or "-")},
         "status": {"S": fact.evidence.status or "-"},
@@ -70,17 +71,18 @@ def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta)
     }
 
 
+_ANYBODY: Final = "a@b"  # what `normalise` masks as an address
 _ADDRESS: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
-def _nameless(text: str, recipient: str) -> str:
-    """A text without addresses, and without the name before the "@" of the one that it is about.
+def _nameless(text: str, recipient: str, mask: str) -> str:
+    """A text with `mask` for addresses, and for the name before the "@" of the one that it is about.
 
     Whoever is erased must not stay here, where nobody would look for them.
     """
     local = recipient.partition(":")[2].rpartition("@")[0]
-    without = _ADDRESS.sub("ADDR", text)
-    return re.sub(rf"\b{re.escape(local)}\b", "ADDR", without, flags=re.IGNORECASE) if local else without
+    without = _ADDRESS.sub(mask, text)
+    return re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", mask, without, flags=re.IGNORECASE) if local else without
 
 
 class Unqualified:

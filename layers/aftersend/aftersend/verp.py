@@ -22,6 +22,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from aftersend import address as canonical
 from aftersend.errors import ConfigurationError
 from aftersend.model import Feedback
 
@@ -59,9 +60,9 @@ class Verp:
 
     def make(self, reference: str, recipient: str) -> str:
         """The bounce address of one message to one recipient; raises ValueError where it would be too long."""
-        canonical, told = recipient.lower(), reference.lower()
-        local, _, domain = canonical.rpartition("@")
-        token = b32encode(_proof(self._keys[0], told, canonical) + told.encode()).decode().rstrip("=").lower()
+        told, bound = reference.lower(), _bound(recipient)
+        local, _, domain = bound.rpartition("@")
+        token = b32encode(_proof(self._keys[0], told, bound) + told.encode()).decode().rstrip("=").lower()
         made = self._template.replace("{token}", token).replace("{local}", local).replace("{domain}", domain)
         if len(made.rpartition("@")[0].encode()) > MAX_LOCAL or self._read.fullmatch(made) is None:
             raise ValueError("the bounce address would be no address: take a shorter reference or template")
@@ -74,7 +75,8 @@ class Verp:
         if len(whole) < PROOF:
             return None
         told = whole[PROOF:].decode(errors="replace")
-        proofs = [_proof(key, told, recipient.lower()) for key in self._keys]
+        bound = _bound(recipient)
+        proofs = [_proof(key, told, bound) for key in self._keys]
         held = [compare_digest(proof, whole[:PROOF]) for proof in proofs]
         return Token(told) if any(held) else None
 
@@ -82,6 +84,11 @@ class Verp:
         """Whether the report behind `feedback` came to an address that we made for its recipient."""
         address = feedback.context.correlation.get(CORRELATION, "") if feedback.context else ""
         return self.check(address, feedback.recipient.removeprefix("email:")) is not None
+
+
+def _bound(recipient: str) -> str:
+    """The spelling that a token is bound to: the one that feedback names a recipient by."""
+    return canonical.email(recipient).removeprefix("email:")
 
 
 def _proof(key: bytes, reference: str, recipient: str) -> bytes:

@@ -27,6 +27,7 @@ a text stands for a list of one entry a line.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from typing import Final, Literal, TypeVar
@@ -150,10 +151,10 @@ class Compiler:
             sources=_entries(name, "source", when.source),
             kinds=_choices(name, "kind", when.kind),
             phases=_choices(name, "phase", when.phase),
-            codes=_entries(name, "code", when.code),
-            statuses=_entries(name, "status", when.status),
+            codes=_formed(name, "code", when.code),
+            statuses=_formed(name, "status", when.status),
             words=_entries(name, "word", when.word),
-            domains=_entries(name, "domain", when.domain),
+            domains=_formed(name, "domain", when.domain),
             absent=_entries(name, "absent", when.absent) or frozenset(),
         )
 
@@ -172,6 +173,12 @@ class Compiler:
         return number
 
 
+# What these can be met by: an entry in another form would never decide, and nobody would be told.
+_FORMS: Final = {
+    "code": (re.compile(r"[2-5](?:\d\d)?"), "a reply code or its first digit"),
+    "status": (re.compile(r"[x245]\.\d{1,3}\.(?:\d{1,3}|\*)"), "three numbers; the first may be x, the last *"),
+    "domain": (re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"), "a domain; what is below it counts without a *"),
+}
 _ID: Final = str.maketrans(".-_", "aaa")
 
 
@@ -194,6 +201,15 @@ def _checked(rule: str, name: str, value: Lines) -> list[str]:
 
 def _entries(rule: str, name: str, value: Lines | None) -> frozenset[str] | None:
     return None if value is None else frozenset(entry.casefold() for entry in _checked(rule, name, value))
+
+
+def _formed(rule: str, name: str, value: Lines | None) -> frozenset[str] | None:
+    entries = _entries(rule, name, value)
+    form, words = _FORMS[name]
+    for entry in sorted(entries or ()):
+        if form.fullmatch(entry) is None:
+            raise ConfigurationError(f"rule {rule}: when.{name}: {entry!r} is not {words}")
+    return entries
 
 
 def _choices(rule: str, name: str, value: list[Word] | None) -> frozenset[Word] | None:

@@ -12,6 +12,7 @@ words of the mail systems that follow none of them.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import Final, NamedTuple
 
 from aftersend.carrier import NONE, Headers
@@ -66,7 +67,7 @@ def examine(raw: bytes) -> list[Read]:
 
 
 def _mails(mail: inbound.Mail) -> list[Read]:
-    text = unfolded(mail.content[:MAX_BYTES]).lstrip("\n\t \ufeff")
+    text = unfolded(mail.content[:MAX_BYTES].removeprefix(BOM_UTF8)).lstrip("\n\t ")
     mails = _mailbox(text) if text.startswith("From ") else [text]
     reports = [(each, _report(each, mail.recipients)) for each in mails]
     return [Read(report, facts.feedback(report, each)) for each, report in reports]

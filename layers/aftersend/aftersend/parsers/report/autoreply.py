@@ -73,14 +73,40 @@ SUBJECTS: Final = (
     "\u81ea\u52a8\u56de\u590d",
     "\u81ea\u52a8\u7b54\u590d",
     "\u81ea\u52d5\u56de\u8986",
+    "automatisk svar",
+    "automatická odpov",
+    "automatikus válasz",
+    "automatski odgovor",
+    "samodejni odgovor",
+    "răspuns automat",
+    "otomatik yan\u0131t",
+    "odpowiedź automatyczna",
+    "automaatvastus",
+    "automatinis atsakymas",
+    "automātiskā atbilde",
+    "автоматический ответ",
+    "автоматична відповідь",
+    "автоматичен отговор",
+    "αυτόματη απάντηση",
+    "자동 회신",
+    "자동 응답",
+    "부재중",
+    "תשובה אוטומטית",
+    "رد تلقائي",
+    "trả lời tự động",
+    "ตอบกลับอัตโนมัติ",
 )
+# Notes puts the name before: "Anna Example is out of the office".
+CONTAINED: Final = ("is out of the office", "ist außer haus", "ist nicht im büro", "est absent", "è fuori sede")
 _PREFIX: Final = re.compile(r"(?:(?:re|aw|fwd?|sv|antw) ?: ?|\[[^\]]{1,40}\] ?){1,3}")
 
 
 def titled(headers: mime.Headers) -> bool:
     """Whether the subject is that of an automatic answer."""
     subject = words(mime.first(headers, "subject")).lower()
-    return subject.lstrip("[( ").startswith(SUBJECTS) or _PREFIX.sub("", subject).startswith(SUBJECTS)
+    if subject.lstrip("[( ").startswith(SUBJECTS) or _PREFIX.sub("", subject).startswith(SUBJECTS):
+        return True
+    return any(phrase in subject for phrase in CONTAINED)
 
 
 def read(headers: mime.Headers) -> Report | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -22,7 +23,8 @@ SOURCE: Final = "report"
 MAX_TEXT: Final = 1_024
 MAX_KEY: Final = 200
 MAX_CUSTOM: Final = 12
-MIN_TOKEN: Final = 20  # characters of a local part that can hold a token
+MIN_TOKEN: Final = 20  # characters of a local part that may be another system's
+_TOKEN: Final = re.compile(r"[A-Za-z2-7]{16}")  # the shortest that `aftersend.verp` makes
 SES_DOMAIN: Final = "amazonses.com"
 
 # Headers that systems on the way add: they identify nothing of the sender's.
@@ -128,14 +130,14 @@ def _instant(*candidates: str | None) -> datetime:
 
 
 def sent_to(report: Report, headers: mime.Headers, recipients: list[str]) -> str | None:
-    """The bounce address of the message: where the report was sent, or the envelope sender of what came back."""
+    """The bounce address of the message: where the report was sent, or the envelope sender of what came back.
+
+    The first that can hold a token of ours; the mailbox that feedback loops write to may have a long name, too.
+    """
     places = [recipients, *(headers.get(name, ()) for name in _SENT_TO), report.returned.get("return-path", ())]
-    for place in places:
-        for value in place:
-            for each in addresses.all_in(value[:400]) if value.find("@") >= MIN_TOKEN else ():
-                if each.find("@") >= MIN_TOKEN:
-                    return each
-    return None
+    found = [each for place in places for value in place if "@" in value for each in addresses.all_in(value[:400])]
+    long = (each for each in found if each.find("@") >= MIN_TOKEN)
+    return next((each for each in found if _TOKEN.search(each.rpartition("@")[0])), next(long, None))
 
 
 _SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "to")
