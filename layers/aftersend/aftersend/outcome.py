@@ -54,6 +54,7 @@ _COMPLAINED: Final = Kind.COMPLAINED
 _DEFERRED: Final = Kind.DEFERRED
 _DELIVERED: Final = Kind.DELIVERED
 _OPENED: Final = Kind.OPENED
+_STATUS_BOUNCED: Final = Status.BOUNCED
 
 
 def absorb(
@@ -93,7 +94,7 @@ def fold(
     speaker, verdict = _speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
     status = RANKS[speaker.kind][1]
-    bounced = [speaker] if status is Status.BOUNCED else by_kind.get(_BOUNCED)
+    bounced = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED)
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
     return Outcome(
         message=speaker.message,

@@ -40,6 +40,7 @@ KINDS: Final = {
     Kind.AUTO_REPLIED: Verdict(klass=Class.IGNORE, reason=Reason.AUTO_REPLY, rule="kind.auto-replied"),
 }
 NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
+_UNKNOWN: Final = Kind.UNKNOWN  # asked for by every rule that is tried: Python 3.11 is slow to find members of an Enum
 NOT_FAILED: Final = frozenset(("delayed", "relayed", "expanded", "delivered"))
 # What a refusal of "the address" means when it answered a command that had not named the recipient yet.
 EARLY: Final = {
@@ -138,7 +139,7 @@ def _holds(rule: Rule, seen: Seen) -> bool:
     found = seen.found
     if (rule.any and rule.any.isdisjoint(found)) or not rule.all <= found or not rule.none.isdisjoint(found):
         return False
-    if rule.kinds is None and rule.words is None and seen.kind is Kind.UNKNOWN:
+    if rule.kinds is None and rule.words is None and seen.kind is _UNKNOWN:
         return False  # an unknown type is judged only by a rule that knows its word, or asks for that kind
     for choices, one in ((rule.kinds, seen.kind), (rule.phases, seen.phase), (rule.sources, seen.source)):
         if choices is not None and one not in choices:
