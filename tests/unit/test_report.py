@@ -153,10 +153,15 @@ def test_the_time_is_that_of_the_last_attempt_else_of_the_arrival(fields: str, h
             (2026, 9, 20),
         ),
         ("Tue, 3 Mar 2026 11:00:00 +0000", ["Received: from a by b; Tue, 03 Mar 2026 09:20:00 +0000"], (2026, 11, 0)),
+        (
+            "Sat, 3 Mar 2108 09:00:00 +0000",
+            [f"Received: from a by b; {at}" for at in ("3 Mar 2026 09:20:00 +0000", "3 Mar 2107 09:00:00 +0000")],
+            (2026, 9, 20),
+        ),
         ("Sat, 3 Mar 2108 09:00:00 +0000", ["Received: from a by b; whenever"], (2108, 9, 0)),
         ("Sat, 3 Mar 2108 09:00:00 +0000", [], (2108, 9, 0)),
     ],
-    ids=["a lie", "a clock that is fast", "not known when", "never said"],
+    ids=["a lie", "a clock that is fast", "our own system wrote the first", "not known when", "never said"],
 )
 def test_no_report_is_received_before_what_it_tells_of(
     told: str, headers: list[str], expected: tuple[int, int, int]
