@@ -12,7 +12,7 @@ from urllib.parse import quote
 from rich.console import Console
 
 from aftersend.model import CauseKind, Status
-from aftersend.times import iso
+from aftersend.times import format_time
 from local.lambdas import Lambdas
 from local.stack import Stack
 from local.tables import Contents
@@ -58,7 +58,7 @@ def _release(host: str, _stack: Stack, _lambdas: Lambdas, who: str) -> str:
 
 def _bounce(_host: str, stack: Stack, lambdas: Lambdas, who: str) -> str:
     """A bounce that is later than the release."""
-    at = iso(datetime.now(UTC) + timedelta(seconds=1))
+    at = format_time(datetime.now(UTC) + timedelta(seconds=1))
     said = {
         "emailAddress": who,
         "action": "failed",

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from aftersend.aws import connect
 from aftersend.errors import ConfigurationError
-from aftersend.forward import Forwarder
+from aftersend.forward import QueueSender
 from aftersend.settings import QUEUE_WORDS
 from local import sinks
 from local.amqp import Consumer, parameters, say
@@ -26,7 +26,7 @@ def serve(*, url: str | None, pairs: Sequence[str], to: str | None, prefetch: in
     """Consume until a signal says stop; 1 where it was not told well enough how."""
     try:
         broker, named = parameters(url or os.environ.get(URL_VARIABLE, "")), words(pairs)
-        sink = sinks.to_queue(Forwarder(connect("sqs"), to), named) if to else _here(named, broker.virtual_host)
+        sink = sinks.to_queue(QueueSender(connect("sqs"), to), named) if to else _here(named, broker.virtual_host)
     except (ValueError, ConfigurationError, BotoCoreError) as error:
         say(str(error))
         return 1

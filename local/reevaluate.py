@@ -18,8 +18,8 @@ from typing import Any, Final
 from aftersend import classify, policy
 from aftersend.aws import connect
 from aftersend.errors import ConfigurationError, ServiceError
-from aftersend.lookups import Lookups
-from aftersend.reevaluate import Changes, Job, Ports, leg, split
+from aftersend.lookups import Queries
+from aftersend.reevaluate import Changes, ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.store import Store, Tables
 from aftersend.walk import Walk
 
@@ -70,18 +70,18 @@ def _on_the_embedded_stack(rules: tuple[policy.Policy, classify.Classifier], *, 
 def _run(names: Tables, rules: tuple[policy.Policy, classify.Classifier], *, workers: int, dry_run: bool) -> int:
     dynamodb: Any = connect("dynamodb")
     with ThreadPoolExecutor(workers) as pool:
-        ports = Ports(
+        ports = ReevaluationPorts(
             store=Store(dynamodb, names),
             walk=Walk(dynamodb, names),
-            rows=Lookups(dynamodb, names),
+            rows=Queries(dynamodb, names),
             policy=rules[0],
             classify=rules[1],
             pool=pool,
             clock=lambda: datetime.now(UTC),
             digest_key=os.environ.get("DIGEST_KEY", secrets.token_hex(16)).encode(),
         )
-        (whole,) = split(Job(segments=1, dry_run=dry_run), "local")
-        _show(leg(whole, ports, lambda: float("inf")).changes, dry_run=dry_run)
+        (whole,) = split(ReevaluationJob(segments=1, dry_run=dry_run), "local")
+        _show(run_slice(whole, ports, lambda: float("inf")).changes, dry_run=dry_run)
     return 0
 
 

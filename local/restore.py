@@ -19,13 +19,13 @@ from msgspec.structs import replace
 from aftersend.aws import connect
 from aftersend.aws.errors import CallFailed
 from aftersend.causes import Claim
-from aftersend.errands import plan
+from aftersend.errands import plan_updates
 from aftersend.errors import ConfigurationError, ServiceError, StoreUnavailable
-from aftersend.items import Item, outcome_of, suppression_of
+from aftersend.items import Item, decode_outcome, decode_suppression
 from aftersend.model import Act, CauseKind, Decision, Key, Outcome, Suppression
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.steps import Answer, Errand, Request, driven, record, settle
+from aftersend.steps import Answer, Request, SuppressionUpdate, run_steps, update_outcome, update_suppression
 from aftersend.store import Store, Tables
 from local.reevaluate import rules_of
 
@@ -68,9 +68,9 @@ def restore(options: argparse.Namespace) -> int:
     retention = timedelta(days=options.retention_days)
     store = Store(dynamodb, Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention))
     try:
-        outcomes = _all(scanned(dynamodb, options.from_outcomes, outcome_of), partial(outcome, store, judge, rules))
+        outcomes = _all(scanned(dynamodb, options.from_outcomes, decode_outcome), partial(outcome, store, judge, rules))
         sys.stdout.write(f"{outcomes:9}  outcomes joined\n")
-        rows = scanned(dynamodb, options.from_suppressions, suppression_of)
+        rows = scanned(dynamodb, options.from_suppressions, decode_suppression)
         sys.stdout.write(f"{_all(rows, partial(suppression, store, rules)):9}  suppressions joined\n")
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
@@ -82,22 +82,22 @@ def outcome(store: Shelves, judge: Classify, rules: Policy, restored: Outcome) -
     """Join a restored outcome with the one in use, and settle what both say together: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
     stored = store.outcomes([restored.key]).get(restored.key)
-    joined = driven(record(stored, facts, judge, look=restored.resolved), store.answer)
-    for key, errand in plan({joined.key: joined}, {joined.key: facts}, judge, rules).errands.items():
-        driven(settle(errand, store.suppressions([key]).get(key), rules), store.answer)
+    joined = run_steps(update_outcome(stored, facts, judge, look=restored.resolved), store.answer)
+    for key, errand in plan_updates({joined.key: joined}, {joined.key: facts}, judge, rules).errands.items():
+        run_steps(update_suppression(errand, store.suppressions([key]).get(key), rules), store.answer)
 
 
 def suppression(store: Shelves, rules: Policy, restored: Suppression) -> None:
     """Join a restored suppression with the one in use: evidence, decisions, reverted windows; streaks follow."""
     causes = {kind: cause for kind, cause in restored.causes.items() if kind is not CauseKind.STREAK}
-    errand = Errand(
+    errand = SuppressionUpdate(
         restored.key,
         claims=tuple(Claim(*restored.key, kind, cause) for kind, cause in causes.items()),
         recount=True,
         decisions=tuple(_decisions(restored)),
         windows=restored.reverted,
     )
-    driven(settle(errand, store.suppressions([restored.key]).get(restored.key), rules), store.answer)
+    run_steps(update_suppression(errand, store.suppressions([restored.key]).get(restored.key), rules), store.answer)
 
 
 def _decisions(restored: Suppression) -> Iterator[Decision]:

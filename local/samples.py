@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from aftersend.carrier import NONE, Headers
+from aftersend.carrier import NO_HEADERS, Headers
 from aftersend.classify import Classifier
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback, Verdict
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
     def headers(self) -> Headers:
         """What its carrier says beside it."""
         queue = self.path.name.partition(".queue-")[2].partition(".")[0]
-        return {"x-queue": queue} if queue else NONE
+        return {"x-queue": queue} if queue else NO_HEADERS
 
     def body(self) -> bytes:
         """The body, unchanged."""

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from aftersend.classify import Classifier, load
 from aftersend.model import CauseKind, Class, Feedback, Kind, Outcome, Status, Suppression, Verdict
-from aftersend.suppression import active
-from aftersend.times import iso
+from aftersend.suppression import find_active_causes
+from aftersend.times import format_time
 from local.tables import DeadLetter
 
 PLAIN_WIDTH: Final = 100  # where there is no terminal to ask
@@ -101,7 +101,7 @@ def suppressions(rows: Sequence[Suppression], as_of: datetime, *, everything: bo
 
 def in_force(rows: Iterable[Suppression], as_of: datetime) -> list[tuple[Suppression, CauseKind]]:
     """Every cause that holds at `as_of`, with its row."""
-    return [(row, kind) for row in rows for kind in active(row, as_of)]
+    return [(row, kind) for row in rows for kind in find_active_causes(row, as_of)]
 
 
 def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) -> Table:
@@ -115,7 +115,7 @@ def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) 
         decides = fact.id == outcome.decided_by
         table.add_row(
             f"{arrivals[fact.id]}.",
-            _two(_day(fact.occurred_at), iso(fact.occurred_at)[11:-1]),
+            _two(_day(fact.occurred_at), format_time(fact.occurred_at)[11:-1]),
             _two(Text(fact.kind, "bold reverse" if decides else "bold"), _said(fact)),
             _meaning(fact, classifier, decides=decides),
         )
@@ -227,8 +227,8 @@ def _short(message: str) -> str:
 
 
 def _day(moment: datetime) -> str:
-    return iso(moment)[:10]
+    return format_time(moment)[:10]
 
 
 def _minute(moment: datetime) -> str:
-    return iso(moment)[:16].replace("T", " ")
+    return format_time(moment)[:16].replace("T", " ")

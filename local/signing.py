@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
 from aftersend.fetch import Reply
-from aftersend.times import iso
+from aftersend.times import format_time
 
 ACCOUNT: Final = "1234567890123456"  # of Alibaba Cloud
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
@@ -93,7 +93,7 @@ def sns(authority: Authority, url: str, message: str, now: datetime, **changes: 
         "MessageId": str(uuid4()),
         "TopicArn": TOPIC,
         "Message": message,
-        "Timestamp": iso(now),
+        "Timestamp": format_time(now),
         "SignatureVersion": "2",
         "SigningCertURL": SNS_CERTIFICATE,
         "UnsubscribeURL": f"https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={TOPIC}:1",

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from aftersend.aws import connect
 from aftersend.errors import StoreUnavailable
-from aftersend.items import suppression_of
+from aftersend.items import decode_suppression
 from aftersend.model import Suppression
 from aftersend.sync import Step, Sync, step
 from local.restore import scanned
@@ -38,7 +38,7 @@ def sync(options: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     code = 0
     try:
-        _bring(scanned(dynamodb, options.suppressions, suppression_of), apply, counts)
+        _bring(scanned(dynamodb, options.suppressions, decode_suppression), apply, counts)
     except StoreUnavailable as error:
         sys.stderr.write(f"{error}\n")
         code = 1

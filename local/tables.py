@@ -31,7 +31,7 @@ class Tables:
     """Reads what the function `function` writes; its variables say where."""
 
     def __init__(self, stack: Stack, function: Function) -> None:
-        self._settings = settings.load(function.variables)
+        self._settings = settings.load_ingest(function.variables)
         self._dynamodb, self._sqs, self._s3 = (stack.client(name) for name in ("dynamodb", "sqs", "s3"))
         queues = stack.physical_ids("AWS::SQS::Queue")
         targets = {
@@ -43,8 +43,8 @@ class Tables:
 
     def contents(self) -> Contents:
         """Everything in both tables."""
-        outcomes = map(items.outcome_of, self._scan(self._settings.outcomes_table))
-        suppressions = map(items.suppression_of, self._scan(self._settings.suppressions_table))
+        outcomes = map(items.decode_outcome, self._scan(self._settings.outcomes_table))
+        suppressions = map(items.decode_suppression, self._scan(self._settings.suppressions_table))
         return Contents(sorted(outcomes, key=_key), sorted(suppressions, key=_key))
 
     def dead_letters(self) -> list[DeadLetter]:

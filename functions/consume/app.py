@@ -17,7 +17,7 @@ from aftersend.aws import connect
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import Ports, ingest
 from aftersend.lambda_event import from_rabbitmq
-from aftersend.telling import tell
+from aftersend.telling import report_batch
 
 logger = Logger()
 metrics = Metrics()
@@ -26,7 +26,7 @@ metrics = Metrics()
 @lru_cache(maxsize=1)
 def _ports() -> tuple[Ports, bytes, dict[str, str]]:
     """Clients and settings, made once for each execution environment."""
-    config = settings.load()
+    config = settings.load_ingest()
     return assemble.ports(config, connect), config.digest_key, settings.queue_words()
 
 
@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Work one batch; an error is raised where it must come again."""
     ports, key, words = _ports()
     report = ingest(from_rabbitmq(event, words, datetime.now(UTC)), ports)
-    tell(report, ports.source, key, logger, metrics)
+    report_batch(report, ports.source, key, logger, metrics)
     if report.failed:
         raise StoreUnavailable("not stored: the whole batch must come again")
     return {"malformed": len(report.malformed)}

@@ -26,7 +26,7 @@ logger = Logger()
 @lru_cache(maxsize=1)
 def _desk() -> office.BulkDesk:
     """Clients and settings, made once for each execution environment."""
-    return office.build(desk.build(settings.serving(), connect), settings.bulk())
+    return office.build(desk.build(settings.load_api(), connect), settings.load_list_jobs())
 
 
 _desk(), front.front()  # at start, where it costs nobody any time

@@ -15,7 +15,7 @@ from aftersend.aws import connect
 from aftersend.aws.errors import CallFailed
 from aftersend.drain import Drained, drain
 from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.forward import Forwarder
+from aftersend.forward import QueueSender
 from aftersend.mns import Credentials, Queue
 
 logger = Logger()
@@ -37,8 +37,8 @@ class _Key(Struct, frozen=True):
 
 
 @lru_cache(maxsize=1)
-def _forwarder(queue_url: str) -> Forwarder:
-    return Forwarder(connect("sqs"), queue_url)
+def _forwarder(queue_url: str) -> QueueSender:
+    return QueueSender(connect("sqs"), queue_url)
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +56,7 @@ def _credentials(secret: str) -> Credentials:
 
 def handler(_event: dict[str, Any], context: Context) -> dict[str, int]:
     """Drain the queue; an error is raised where something was left that should have been taken."""
-    config = settings.polling()
+    config = settings.load_polling()
     with Queue(config.endpoint, config.queue, _credentials(config.secret)) as queue:
         done = drain(queue, _forwarder(config.target_queue), lambda: context.get_remaining_time_in_millis() / 1000)
     _tell(done)

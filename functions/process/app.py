@@ -15,7 +15,7 @@ from aftersend.aws import connect
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import Ports, ingest
 from aftersend.lambda_event import answers_by_item, messages
-from aftersend.telling import tell
+from aftersend.telling import report_batch
 
 logger = Logger()
 metrics = Metrics()
@@ -24,7 +24,7 @@ metrics = Metrics()
 @lru_cache(maxsize=1)
 def _ports() -> tuple[Ports, bytes]:
     """Clients and settings, made once for each execution environment."""
-    config = settings.load()
+    config = settings.load_ingest()
     return assemble.ports(config, connect), config.digest_key
 
 
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Work one batch; hand back the messages that our side could not store."""
     ports, key = _ports()
     report = ingest(messages(event), ports)
-    tell(report, ports.source, key, logger, metrics)
+    report_batch(report, ports.source, key, logger, metrics)
     if report.failed and not answers_by_item(event):
         raise StoreUnavailable("not stored: the whole event must come again")
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.failed]}

@@ -17,7 +17,7 @@ logger = Logger()
 @lru_cache(maxsize=1)
 def _desk() -> desk.Desk:
     """Clients and settings, made once for each execution environment."""
-    return desk.build(settings.serving(), connect)
+    return desk.build(settings.load_api(), connect)
 
 
 _desk(), front.front()  # at start, where it costs nobody any time

@@ -10,8 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from aftersend import settings
 from aftersend.aws import connect
-from aftersend.door import Answer, Ports, What, receive
-from aftersend.trusted import Trusted
+from aftersend.door import PushResponse, PushResult, WebhookPorts, receive
+from aftersend.trusted import WebhookSecrets
 from aftersend.verify import SOURCES
 
 logger = Logger()
@@ -19,10 +19,10 @@ metrics = Metrics()
 
 
 @lru_cache(maxsize=1)
-def ports() -> Ports:
+def ports() -> WebhookPorts:
     """Clients and settings, made once for each execution environment."""
-    config = settings.door(SOURCES)
-    return Ports(config, Trusted(partial(connect, "secretsmanager"), config), connect("sqs"))
+    config = settings.load_webhooks(SOURCES)
+    return WebhookPorts(config, WebhookSecrets(partial(connect, "secretsmanager"), config), connect("sqs"))
 
 
 ports()  # at start, where it costs no provider any time
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return answer.response()
 
 
-def _tell(answer: Answer) -> None:
+def _tell(answer: PushResponse) -> None:
     """Count every push, and log those that were not just taken. Neither holds the path, which may hold a secret."""
     if answer.source:
         metrics.add_dimension("source", answer.source)
@@ -43,7 +43,7 @@ def _tell(answer: Answer) -> None:
         metrics.add_dimensions(service=metrics.service, source=answer.source, reason=answer.flaw)
     metrics.add_metric(answer.what, MetricUnit.Count, 1)
     metrics.flush_metrics()
-    if answer.what is not What.ACCEPTED:
+    if answer.what is not PushResult.ACCEPTED:
         told = {"source": answer.source, "scheme": answer.scheme, "flaw": answer.flaw, "why": answer.why}
         log = logger.error if answer.status >= 500 else logger.info if answer.status < 300 else logger.warning
         log(answer.what, extra={name: text for name, text in told.items() if text})

@@ -17,10 +17,10 @@ from aws_lambda_powertools import Logger
 from aftersend import classify, own_rules, settings
 from aftersend.aws import connect
 from aftersend.deadletters import DeadLetters
-from aftersend.legs import Legs
-from aftersend.lookups import Lookups
-from aftersend.reevaluate import Job, Ports, leg, split
-from aftersend.settings import Serving
+from aftersend.legs import JobRunner
+from aftersend.lookups import Queries
+from aftersend.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
+from aftersend.settings import ApiSettings
 from aftersend.store import Store, Tables
 from aftersend.walk import Walk
 
@@ -34,25 +34,29 @@ class Context(Protocol):
 
 
 @lru_cache(maxsize=1)
-def _made() -> tuple[Serving, Legs[Job], ThreadPoolExecutor, Any]:
+def _made() -> tuple[ApiSettings, JobRunner[ReevaluationJob], ThreadPoolExecutor, Any]:
     """Clients and settings, made once for each execution environment."""
-    config, jobs = settings.serving(), settings.jobs()
-    legs = Legs(
-        "reevaluate", Job, connect("sqs"), jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue)
+    config, jobs = settings.load_api(), settings.load_jobs()
+    legs = JobRunner(
+        "reevaluate",
+        ReevaluationJob,
+        connect("sqs"),
+        jobs.queue,
+        DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue),
     )
     return config, legs, ThreadPoolExecutor(config.workers), connect("dynamodb")
 
 
-def _ports() -> Ports:
+def _ports() -> ReevaluationPorts:
     """With the rules as they are now: another document may lie in their parameter since the last time."""
     config, _, pool, dynamodb = _made()
     tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
-    return Ports(
+    return ReevaluationPorts(
         store=Store(dynamodb, tables),
         walk=Walk(dynamodb, tables),
-        rows=Lookups(dynamodb, tables),
+        rows=Queries(dynamodb, tables),
         policy=config.policy,
-        classify=classify.load(own_rules.read(config.rules_parameter, connect)),
+        classify=classify.load(own_rules.read_user_rules(config.rules_parameter, connect)),
         pool=pool,
         clock=lambda: datetime.now(UTC),
         digest_key=config.digest_key,
@@ -62,10 +66,10 @@ def _ports() -> Ports:
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Work one leg; hand back what our side could not do."""
 
-    def work(job: Job, message_id: str) -> Sequence[Job]:
+    def work(job: ReevaluationJob, message_id: str) -> Sequence[ReevaluationJob]:
         if job.segment is None:
             return split(job, message_id)
-        job = leg(job, _ports(), lambda: context.get_remaining_time_in_millis() / 1000)
+        job = run_slice(job, _ports(), lambda: context.get_remaining_time_in_millis() / 1000)
         _tell(job)
         return [job] if job.after else []
 
@@ -75,7 +79,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in done.failed]}
 
 
-def _tell(job: Job) -> None:
+def _tell(job: ReevaluationJob) -> None:
     """How far a segment is, and at its end what became, or would become, of it."""
     told = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
     if job.after is not None:

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from aftersend import settings
 from aftersend.aws import boto, connect
 from aftersend.deadletters import DeadLetters
-from aftersend.forward import Forwarder
-from aftersend.legs import Legs
-from aftersend.replay import Job, Replay
+from aftersend.forward import QueueSender
+from aftersend.legs import JobRunner
+from aftersend.replay import Replay, ReplayJob
 
 logger = Logger()
 
@@ -29,11 +29,11 @@ class Context(Protocol):
 
 
 @lru_cache(maxsize=1)
-def _made() -> tuple[Replay, Legs[Job]]:
+def _made() -> tuple[Replay, JobRunner[ReplayJob]]:
     """Clients and settings, made once for each execution environment."""
-    config, jobs, sqs = settings.replaying(), settings.jobs(), connect("sqs")
-    targets = {source: Forwarder(sqs, url) for source, url in config.queues.items()}
-    legs = Legs("replay", Job, sqs, jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue))
+    config, jobs, sqs = settings.load_replay(), settings.load_jobs(), connect("sqs")
+    targets = {source: QueueSender(sqs, url) for source, url in config.queues.items()}
+    legs = JobRunner("replay", ReplayJob, sqs, jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue))
     return Replay(boto.client("s3"), config.bucket, targets), legs
 
 
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Work one leg; hand back what our side could not do."""
     replay, legs = _made()
 
-    def work(job: Job, message_id: str) -> Sequence[Job]:
+    def work(job: ReplayJob, message_id: str) -> Sequence[ReplayJob]:
         begun = job if job.run else replace(job, run=message_id)
         job, ended = replay.leg(begun, lambda: context.get_remaining_time_in_millis() / 1000)
         told = {"run": job.run, "replayed": job.source, "folder": job.folder, "counts": job.counts}

@@ -17,8 +17,8 @@ from typing import Any, Final
 from aftersend import items
 from aftersend.api import front
 from aftersend.api.desk import Desk
-from aftersend.lookups import Lookups
-from aftersend.model import Cause, CauseKind, Mark, Suppression
+from aftersend.lookups import Queries
+from aftersend.model import Cause, CauseKind, EvidenceRef, Suppression
 from aftersend.steps import Put
 from aftersend.store import Store, build_get
 from tests import engines
@@ -43,9 +43,9 @@ class Bench:
         self._client, self._tables = engine.connect(), engine.tables()
         store = Store(self._client, self._tables)
         self._desk: Desk = desk(
-            store, tables=self._tables, lookups=Lookups(self._client, self._tables), pool=pool, incidents=list
+            store, tables=self._tables, lookups=Queries(self._client, self._tables), pool=pool, incidents=list
         )
-        mark = Mark(at=NOW, feedback="f" * 20, message="ses:0102", source="ses")
+        mark = EvidenceRef(at=NOW, feedback="f" * 20, message="ses:0102", source="ses")
         hard = {CauseKind.HARD: Cause(first=mark, latest=mark)}
         list(
             pool.map(

@@ -26,7 +26,7 @@ from aftersend.aws import boto
 from aftersend.carrier import Message
 from aftersend.ingest import Ports, ingest
 from aftersend.store import Store
-from aftersend.watch import Watch
+from aftersend.watch import SpikeWindows
 from tests import engines
 from tests.bench import baseline, table
 from tests.bench.load import Load, load
@@ -140,7 +140,7 @@ class Bench:
             classify=self._judge,
             pool=self._pool,
             clock=lambda: datetime.now(UTC),
-            watch=Watch(client, self._engine.table("Traffic"), self._policy.guard),
+            watch=SpikeWindows(client, self._engine.table("Traffic"), self._policy.guard),
         )
 
         def work(batch: list[Message]) -> None:

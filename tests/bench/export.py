@@ -19,7 +19,7 @@ from aftersend import items
 from aftersend.bulk.exporting import exported
 from aftersend.bulk.job import Export, Exported, begun
 from aftersend.bulk.reader import Reader
-from aftersend.model import Cause, CauseKind, Mark, Reason, Suppression
+from aftersend.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
 from aftersend.store import Tables
 from tests import engines
 from tests.bench.table import goal, show
@@ -51,7 +51,7 @@ class Sink(MemoryObjects):
 
 def suppression(number: int) -> Suppression:
     """One of many, each a little different."""
-    mark = Mark(
+    mark = EvidenceRef(
         at=NOW - timedelta(minutes=number),
         feedback=f"{number:020x}",
         message=f"ses:0102018e{number:08x}-0000",
@@ -71,7 +71,9 @@ def fill(client: Any, table: str, begin: int, end: int) -> None:
     """Write suppressions as fast as an engine takes them."""
 
     def write(start: int) -> None:
-        rows = (items.suppression_item(suppression(each), timedelta(180), NOW) for each in range(start, start + _BATCH))
+        rows = (
+            items.encode_suppression(suppression(each), timedelta(180), NOW) for each in range(start, start + _BATCH)
+        )
         client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": row}} for row in rows]})
 
     with ThreadPoolExecutor(4) as pool:

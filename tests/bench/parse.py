@@ -13,7 +13,7 @@ from statistics import median
 from typing import Final
 
 from aftersend import classify
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.parsers import read
 from tests.bench import baseline, table
 from tests.bench.baseline import Call
@@ -34,7 +34,7 @@ def contenders() -> dict[str, Call]:
         return read("ses", raw)
 
     def whole(raw: bytes) -> object:
-        return absorb(None, read("ses", raw), judge)
+        return merge(None, read("ses", raw), judge)
 
     return {
         "json twice": baseline.json_twice,

@@ -15,7 +15,7 @@ import pytest
 
 from aftersend.carrier import unpack
 from aftersend.door_request import request
-from aftersend.verify import Credentials, Trust, claim
+from aftersend.verify import Trust, WebhookCredentials, claim
 from local import signing
 from local.environment import false_account
 from local.signing import ACCOUNT, TOPIC, Push
@@ -107,7 +107,9 @@ def test_lambdas_python_checks_seals_with_what_the_layer_ships(build: Build) -> 
         "print('proven')\n"
     )
     now = datetime.now(UTC)
-    trust = Trust(credentials=Credentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT}))
+    trust = Trust(
+        credentials=WebhookCredentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT})
+    )
     for push, authority in (
         (signing.mns_xml(WEAK, url("directmail"), MESSAGE, now), WEAK),
         (signing.sns(PROVIDER, url("ses"), MESSAGE, now), PROVIDER),

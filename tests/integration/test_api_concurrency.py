@@ -15,9 +15,9 @@ from aftersend.api import writes
 from aftersend.api.desk import Desk, now
 from aftersend.errors import VersionMoved
 from aftersend.ingest import ingest
-from aftersend.lookups import Lookups
+from aftersend.lookups import Queries
 from aftersend.model import Act, Decision, Suppression
-from aftersend.steps import record
+from aftersend.steps import update_outcome
 from aftersend.store import Store
 from tests.engines import Engine
 from tests.support.api import desk
@@ -31,7 +31,7 @@ THREADS: Final = 8
 def desk_on(engine: Engine) -> Desk:
     client, tables = engine.connect(), engine.tables()
     store = Store(client, tables)
-    return desk(store, tables=tables, lookups=Lookups(client, tables), clock=now)
+    return desk(store, tables=tables, lookups=Queries(client, tables), clock=now)
 
 
 def at_once(*tasks: Callable[[], Any]) -> list[Any]:
@@ -125,7 +125,7 @@ def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> Non
         ingest([message([bounce(day, "unclear")])], ports(used.store))
 
     at_once(
-        lambda: writes.run(record(read, [], classify, look=look), used),
+        lambda: writes.run(update_outcome(read, [], classify, look=look), used),
         *[lambda day=day: more(day) for day in (2, 3, 4)],
     )
     after = used.store.outcomes([key])[key]

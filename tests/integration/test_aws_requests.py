@@ -23,7 +23,7 @@ from aftersend.aws.errors import Refusal
 from aftersend.carrier import Message
 from aftersend.deadletters import build_send
 from aftersend.model import Evidence, Suppression
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.store import build_batch_get, build_get, build_put, build_query
 from aftersend.unqualified import build_count
 from tests.support.cloud import BUCKET, Cloud, serving
@@ -33,8 +33,8 @@ from tests.support.words import ANN, bounce, classify
 
 REGION = "eu-west-1"
 FACT = bounce(1, evidence=Evidence(text='é "quoted" \u2028 🎉', code=550))
-OUTCOME = items.outcome_item(absorb(None, [FACT, bounce(2, "hard")], classify), RETENTION)
-SUPPRESSION = items.suppression_item(Suppression(recipient=ANN, version=7), RETENTION, NOW)
+OUTCOME = items.encode_outcome(merge(None, [FACT, bounce(2, "hard")], classify), RETENTION)
+SUPPRESSION = items.encode_suppression(Suppression(recipient=ANN, version=7), RETENTION, NOW)
 KEY = items.outcome_key((ANN, "told:1"))
 LETTER = Message("1", "é\n{".encode(), NOW, {"content-type": "text/plain"})
 OBJECT = build_object("archive", "ses", [Message("1", b"{}", NOW)])

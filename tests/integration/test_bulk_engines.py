@@ -18,10 +18,10 @@ from aftersend.bulk.jobs import Held, Jobs
 from aftersend.bulk.reader import Reader
 from aftersend.bulk.shop import Shop
 from aftersend.bulk.work import work
-from aftersend.erasure import alias
+from aftersend.erasure import make_alias
 from aftersend.model import Kind, Reason
 from aftersend.store import Store, Tables
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
 from tests.engines import ROOT, Engine
 from tests.support.bulk_worker import shop_on
 from tests.support.oracle import differences, scanned, stored
@@ -138,7 +138,7 @@ def test_a_revert_finds_its_suppressions_by_day(engine: Engine, tmp_path: Path) 
     job = finish(used, "revert")
     assert isinstance(job.progress, Undone)
     assert (job.progress.found, job.progress.changed, job.progress.freed) == (3, 3, 3)
-    held = {key[0] for key, row in scanned(engine.client(), names).suppressions.items() if active(row, NOW)}
+    held = {key[0] for key, row in scanned(engine.client(), names).suppressions.items() if find_active_causes(row, NOW)}
     assert held == {ADDRESS, names_of[0], names_of[4]}
 
 
@@ -151,9 +151,9 @@ def test_whoever_is_erased_is_in_no_table(engine: Engine, tmp_path: Path) -> Non
         ports = Ports(
             store=used.store, reader=reader, pool=pool if engine.name != "moto" else Inline(), clock=used.clock
         )
-        done = erase(ADDRESS, alias(ADDRESS, b"key"), ports)
+        done = erase(ADDRESS, make_alias(ADDRESS, b"key"), ports)
     assert (done.outcomes, done.suppressions, done.suppressed) == (6, 1, True)
     left = scanned(engine.client(), names)
     assert not left.outcomes
-    assert [key[0] for key in left.suppressions] == [alias(ADDRESS, b"key")]
+    assert [key[0] for key in left.suppressions] == [make_alias(ADDRESS, b"key")]
     assert not reader.delete_suppression(next(iter(left.suppressions.values()))), "of another version"

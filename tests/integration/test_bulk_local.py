@@ -43,7 +43,7 @@ class Site:
     def suppressions(self) -> list[Any]:
         table = self.work.variables["SUPPRESSIONS_TABLE"]
         pages = self.stack.client("dynamodb").get_paginator("scan").paginate(TableName=table)
-        return [items.suppression_of(item) for page in pages for item in page["Items"]]
+        return [items.decode_suppression(item) for page in pages for item in page["Items"]]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import ingest
-from aftersend.lookups import Lookups, Page
+from aftersend.lookups import Page, Queries
 from aftersend.model import Kind, Outcome, Status, Suppression
 from aftersend.steps import Put
 from aftersend.store import Store, Tables
@@ -31,20 +31,20 @@ FACTS = (
 
 
 @pytest.fixture
-def lookups(engine: Engine) -> Lookups:
+def lookups(engine: Engine) -> Queries:
     """Queries over tables that FACTS came into."""
     return over(engine.connect(), engine.tables())
 
 
-def over(client: Any, tables: Tables) -> Lookups:
+def over(client: Any, tables: Tables) -> Queries:
     fill(Store(client, tables, clock=lambda: NOW))
-    return Lookups(client, tables)
+    return Queries(client, tables)
 
 
-def in_memory() -> Lookups:
+def in_memory() -> Queries:
     store = MemoryStore()
     fill(store)
-    return Lookups(MemoryQueries(store), TABLES)
+    return Queries(MemoryQueries(store), TABLES)
 
 
 def fill(store: Any) -> None:
@@ -53,7 +53,7 @@ def fill(store: Any) -> None:
     assert not report.failed
 
 
-def read(lookups: Lookups) -> list[Any]:
+def read(lookups: Queries) -> list[Any]:
     """Everything that can be asked, a page at a time."""
 
     def all_of(ask: Any, first: str, limit: int) -> list[Any]:
@@ -77,17 +77,17 @@ def read(lookups: Lookups) -> list[Any]:
     ]
 
 
-def test_the_memory_answers_as_an_engine_does(lookups: Lookups) -> None:
+def test_the_memory_answers_as_an_engine_does(lookups: Queries) -> None:
     assert read(lookups) == read(in_memory())
 
 
-def test_a_day_has_its_suppressions_the_newest_first(lookups: Lookups) -> None:
+def test_a_day_has_its_suppressions_the_newest_first(lookups: Queries) -> None:
     found = lookups.suppressed_on("2026-03-02", 50).found
     assert [(each.recipient, each.scope) for each in found] == [(BOB, "*"), (BOB, "news"), (ANN, "*")]
     assert lookups.suppressed_on("2026-03-09", 50).found == []
 
 
-def test_a_message_has_its_recipients(lookups: Lookups) -> None:
+def test_a_message_has_its_recipients(lookups: Queries) -> None:
     assert sorted(lookups.recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
     first = lookups.recipients_of("told:3", 1)
     assert len(first.found) == 1 and first.last is not None
@@ -96,7 +96,7 @@ def test_a_message_has_its_recipients(lookups: Lookups) -> None:
     )
 
 
-def test_what_a_person_should_look_at_the_newest_first(lookups: Lookups) -> None:
+def test_what_a_person_should_look_at_the_newest_first(lookups: Queries) -> None:
     assert lookups.outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
     assert lookups.outcomes_to_review("content", 50).found == [(BOB, "told:4")]
     assert lookups.suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
@@ -112,7 +112,7 @@ def test_what_is_settled_leaves_the_index(engine: Engine) -> None:
     assert ANN not in {each.recipient for each in lookups.suppressed_on("2026-03-02", 50).found}
 
 
-def test_lines_are_outcomes_without_their_feedback(lookups: Lookups) -> None:
+def test_lines_are_outcomes_without_their_feedback(lookups: Queries) -> None:
     lines = {each.message: each for each in lookups.lines_of(ANN)}
     assert lines.keys() == {"told:1", "told:2", "told:3"}
     assert (lines["told:1"].status, lines["told:1"].rule) == (Status.BOUNCED, "test.hard")
@@ -131,7 +131,7 @@ def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
         def query(self, **request: Any) -> Any:
             return inner.query(**(request | {"Limit": 1}))
 
-    lookups = Lookups(Short(), TABLES)
+    lookups = Queries(Short(), TABLES)
     assert lookups.lines_of(BOB) == in_memory().lines_of(BOB)
     assert lookups.suppressions_of(BOB) == in_memory().suppressions_of(BOB)
     assert len(lookups.lines_of(BOB)) == 4
@@ -139,7 +139,7 @@ def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
 
 def test_an_engine_that_refuses_is_unavailable_and_quotes_no_address() -> None:
     client = Watched(None, lambda *_: service_error("ProvisionedThroughputExceededException"))
-    for ask in (Lookups(client, TABLES).lines_of, Lookups(client, TABLES).suppressions_of):
+    for ask in (Queries(client, TABLES).lines_of, Queries(client, TABLES).suppressions_of):
         with pytest.raises(StoreUnavailable) as refused:
             ask(ANN)
         assert "ann@" not in str(refused.value)
@@ -176,7 +176,7 @@ def test_every_attribute_that_a_line_reads_is_asked_for() -> None:
             (item,) = MemoryQueries(store).query(**request)["Items"]
             return {"Items": [{name: item[name] for name in names if name in item}]}
 
-    (line,) = Lookups(Projecting(), TABLES).lines_of(ANN)
+    (line,) = Queries(Projecting(), TABLES).lines_of(ANN)
     assert asked["ConsistentRead"] is True
     for name in ("status", "delivered_at", "complained_at", "engaged_at", "opens", "clicks", "auto_replied", "review"):
         assert getattr(line, name) == getattr(full, name)

@@ -17,7 +17,7 @@ from mns.account import Account  # type: ignore[import-untyped]
 from mns.mns_exception import MNSServerException  # type: ignore[import-untyped]
 
 from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.mns import AT_ONCE, Credentials, Held
+from aftersend.mns import AT_ONCE, Credentials, ReceivedMessage
 from aftersend.mns import Queue as Client
 from local.environment import false_account
 from tests.support import cloud as clouds
@@ -51,7 +51,7 @@ def queue(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterat
         yield held
 
 
-def bodies(held: list[Held]) -> list[str]:
+def bodies(held: list[ReceivedMessage]) -> list[str]:
     return [each.body.decode() for each in held]
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aftersend import items, packing
 from aftersend.model import Context, Evidence, Kind, Outcome
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.store import Store
 from tests.engines import Engine
 from tests.support.ports import NOW, RETENTION
@@ -24,7 +24,7 @@ def _outcome(replies: list[str]) -> Outcome:
         fact(Kind.BOUNCED, number, evidence=Evidence(code=550, text=text, word="hard"), context=context)
         for number, text in enumerate(replies)
     ]
-    return replace(absorb(None, told, classify), version=1)
+    return replace(merge(None, told, classify), version=1)
 
 
 def _unlike(number: int) -> str:
@@ -50,14 +50,14 @@ def test_outcomes_of_every_size_come_back(engine: Engine, name: str) -> None:
 
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_the_size_is_what_the_engine_charges_for(concurrent_engine: Engine, name: str) -> None:
-    tables, item = concurrent_engine.tables(), items.outcome_item(OUTCOMES[name], RETENTION)
+    tables, item = concurrent_engine.tables(), items.encode_outcome(OUTCOMES[name], RETENTION)
     put: Any = concurrent_engine.client().put_item
     answer = put(TableName=tables.outcomes, Item=item, ReturnConsumedCapacity="INDEXES")["ConsumedCapacity"]
-    assert answer["Table"]["CapacityUnits"] == -(-packing.size(item) // packing.UNIT)
+    assert answer["Table"]["CapacityUnits"] == -(-packing.measure_item(item) // packing.UNIT)
 
 
 def test_which_of_them_are_packed() -> None:
-    attributes = {name: items.outcome_item(each, RETENTION)["feedback"] for name, each in OUTCOMES.items()}
+    attributes = {name: items.encode_outcome(each, RETENTION)["feedback"] for name, each in OUTCOMES.items()}
     assert {name: list(each) for name, each in attributes.items()} == {
         "small": ["S"],
         "packed into one unit": ["B"],

@@ -135,17 +135,17 @@ def test_it_imports_nothing_that_no_question_needs() -> None:
 @pytest.mark.parametrize("name", ["OUTCOMES_TABLE", "SUPPRESSIONS_TABLE", "TRAFFIC_TABLE", "DIGEST_KEY"])
 def test_a_setting_that_is_missing_is_named(name: str) -> None:
     given = variables(FUNCTION)
-    assert settings.serving(given).digest_key == b"DigestKey"
+    assert settings.load_api(given).digest_key == b"DigestKey"
     for wrong in ({}, {name: " "}):
         with pytest.raises(ConfigurationError, match=name):
-            settings.serving({key: each for key, each in given.items() if key != name} | wrong)
+            settings.load_api({key: each for key, each in given.items() if key != name} | wrong)
 
 
 def test_rules_of_ones_own_are_read_when_they_are_first_needed(cloud: Cloud) -> None:
     parameters = cloud.client("ssm")
     parameters.put_parameter(Name="/rules", Value="nonsense", Type="String")
     with environment(cloud.environment(FUNCTION) | {"RULES_PARAMETER": "/rules"}):
-        made = desk.build(settings.serving(), connect)
+        made = desk.build(settings.load_api(), connect)
         with pytest.raises(ConfigurationError):
             made.classify(bounce(1, "hard"))
     parameters.delete_parameter(Name="/rules")

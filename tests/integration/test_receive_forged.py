@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from aftersend.fetch import Reply
-from aftersend.verify import Flaw
+from aftersend.verify import FailureCode
 from local import signing
 from local.environment import environment
 from local.signing import EVENTBRIDGE_CERTIFICATE, MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push
@@ -66,96 +66,108 @@ def bare(body: bytes, kind: str = "Notification") -> Push:
 
 
 SNS_BODY: Final = sns().body
-SNS: Final[dict[str, tuple[Flaw, Make]]] = {
-    "no word in the path": (Flaw.CREDENTIALS, lambda: sns(secret="")),
-    "another word in the path": (Flaw.CREDENTIALS, lambda: sns(secret="a-word-in-the-path-of-us")),
-    "half a word in the path": (Flaw.CREDENTIALS, lambda: sns(secret=PATH[:-1])),
-    "more than a word in the path": (Flaw.CREDENTIALS, lambda: sns(secret=PATH + "x")),
-    "a word in capitals": (Flaw.CREDENTIALS, lambda: sns(secret=PATH.upper())),
-    "signed by somebody": (Flaw.SIGNATURE, lambda: sns(STRANGER)),
-    "another message": (Flaw.SIGNATURE, lambda: told(sns(), Message=MESSAGE.replace("m1", "m2"))),
-    "a message with a blank more": (Flaw.SIGNATURE, lambda: told(sns(), Message=MESSAGE + " ")),
+SNS: Final[dict[str, tuple[FailureCode, Make]]] = {
+    "no word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret="")),
+    "another word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret="a-word-in-the-path-of-us")),
+    "half a word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH[:-1])),
+    "more than a word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH + "x")),
+    "a word in capitals": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH.upper())),
+    "signed by somebody": (FailureCode.SIGNATURE, lambda: sns(STRANGER)),
+    "another message": (FailureCode.SIGNATURE, lambda: told(sns(), Message=MESSAGE.replace("m1", "m2"))),
+    "a message with a blank more": (FailureCode.SIGNATURE, lambda: told(sns(), Message=MESSAGE + " ")),
     "a second message": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: altered(sns(), body=SNS_BODY[:-1].rstrip() + b', "Message": "{}"}'),
     ),
-    "another id": (Flaw.SIGNATURE, lambda: told(sns(), MessageId="m")),
-    "a subject put in": (Flaw.SIGNATURE, lambda: told(sns(), Subject="Hello")),
-    "a subject taken out": (Flaw.SIGNATURE, lambda: told(sns(Subject="Hello"), Subject=None)),
+    "another id": (FailureCode.SIGNATURE, lambda: told(sns(), MessageId="m")),
+    "a subject put in": (FailureCode.SIGNATURE, lambda: told(sns(), Subject="Hello")),
+    "a subject taken out": (FailureCode.SIGNATURE, lambda: told(sns(Subject="Hello"), Subject=None)),
     "a younger time": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: told(sns(now=NOW - timedelta(days=1)), Timestamp="2026-03-02T10:11:15Z"),
     ),
-    "a topic of the list put in": (Flaw.SIGNATURE, lambda: told(sns(TopicArn="arn:of-somebody"), TopicArn=TOPIC)),
-    "version 2 that says version 1": (Flaw.SIGNATURE, lambda: told(sns(), SignatureVersion="1")),
-    "version 1 that says version 2": (Flaw.SIGNATURE, lambda: told(sns(SignatureVersion="1"), SignatureVersion="2")),
-    "version 3": (Flaw.MALFORMED, lambda: told(sns(), SignatureVersion="3")),
-    "a signature cut off": (Flaw.SIGNATURE, lambda: told(sns(), Signature=base64.b64encode(b"x" * 255).decode())),
-    "a signature of nothing": (Flaw.MALFORMED, lambda: told(sns(), Signature="")),
-    "a signature that is no base64": (Flaw.MALFORMED, lambda: told(sns(), Signature="ä" * 20)),
-    "a signature of half a character": (Flaw.MALFORMED, lambda: told(sns(), Signature="abc")),
-    "a very long signature": (Flaw.MALFORMED, lambda: told(sns(), Signature="AAAA" * 9000)),
-    "replayed after two hours": (Flaw.STALE, lambda: sns(now=NOW - timedelta(hours=2, seconds=1))),
-    "replayed after a year": (Flaw.STALE, lambda: sns(now=NOW - timedelta(days=365))),
-    "from the future": (Flaw.STALE, lambda: sns(now=NOW + timedelta(minutes=6))),
-    "of no time": (Flaw.MALFORMED, lambda: sns(Timestamp="yesterday")),
-    "of the edge of time": (Flaw.MALFORMED, lambda: sns(Timestamp="9999-12-31T23:59:59-23:59")),
-    "of the year one": (Flaw.MALFORMED, lambda: sns(Timestamp="0001-01-01T00:00:00+23:59")),
-    "of a very long time": (Flaw.MALFORMED, lambda: sns(Timestamp="2026-" * 20_000)),
-    "another topic": (Flaw.SENDER, lambda: sns(TopicArn=TOPIC.replace("111122223333", "999999999999"))),
-    "the beginning of a topic": (Flaw.SENDER, lambda: sns(TopicArn=TOPIC[:-1])),
-    "a topic and more": (Flaw.SENDER, lambda: sns(TopicArn=TOPIC + "\n")),
-    "no topic": (Flaw.SENDER, lambda: sns(TopicArn="")),
-    "no mark": (Flaw.SCHEME, lambda: altered(sns(), {"x-amz-sns-message-type": None})),
-    "the mark of another provider": (Flaw.SCHEME, lambda: signing.mns_json(PROVIDER, url("ses"), LEGACY, NOW)),
+    "a topic of the list put in": (
+        FailureCode.SIGNATURE,
+        lambda: told(sns(TopicArn="arn:of-somebody"), TopicArn=TOPIC),
+    ),
+    "version 2 that says version 1": (FailureCode.SIGNATURE, lambda: told(sns(), SignatureVersion="1")),
+    "version 1 that says version 2": (
+        FailureCode.SIGNATURE,
+        lambda: told(sns(SignatureVersion="1"), SignatureVersion="2"),
+    ),
+    "version 3": (FailureCode.MALFORMED, lambda: told(sns(), SignatureVersion="3")),
+    "a signature cut off": (
+        FailureCode.SIGNATURE,
+        lambda: told(sns(), Signature=base64.b64encode(b"x" * 255).decode()),
+    ),
+    "a signature of nothing": (FailureCode.MALFORMED, lambda: told(sns(), Signature="")),
+    "a signature that is no base64": (FailureCode.MALFORMED, lambda: told(sns(), Signature="ä" * 20)),
+    "a signature of half a character": (FailureCode.MALFORMED, lambda: told(sns(), Signature="abc")),
+    "a very long signature": (FailureCode.MALFORMED, lambda: told(sns(), Signature="AAAA" * 9000)),
+    "replayed after two hours": (FailureCode.STALE, lambda: sns(now=NOW - timedelta(hours=2, seconds=1))),
+    "replayed after a year": (FailureCode.STALE, lambda: sns(now=NOW - timedelta(days=365))),
+    "from the future": (FailureCode.STALE, lambda: sns(now=NOW + timedelta(minutes=6))),
+    "of no time": (FailureCode.MALFORMED, lambda: sns(Timestamp="yesterday")),
+    "of the edge of time": (FailureCode.MALFORMED, lambda: sns(Timestamp="9999-12-31T23:59:59-23:59")),
+    "of the year one": (FailureCode.MALFORMED, lambda: sns(Timestamp="0001-01-01T00:00:00+23:59")),
+    "of a very long time": (FailureCode.MALFORMED, lambda: sns(Timestamp="2026-" * 20_000)),
+    "another topic": (FailureCode.SENDER, lambda: sns(TopicArn=TOPIC.replace("111122223333", "999999999999"))),
+    "the beginning of a topic": (FailureCode.SENDER, lambda: sns(TopicArn=TOPIC[:-1])),
+    "a topic and more": (FailureCode.SENDER, lambda: sns(TopicArn=TOPIC + "\n")),
+    "no topic": (FailureCode.SENDER, lambda: sns(TopicArn="")),
+    "no mark": (FailureCode.SCHEME, lambda: altered(sns(), {"x-amz-sns-message-type": None})),
+    "the mark of another provider": (FailureCode.SCHEME, lambda: signing.mns_json(PROVIDER, url("ses"), LEGACY, NOW)),
     "another type in the header": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: altered(sns(), {"x-amz-sns-message-type": "SubscriptionConfirmation"}),
     ),
-    "an empty type in the header": (Flaw.MALFORMED, lambda: altered(sns(), {"x-amz-sns-message-type": ""})),
-    "a type that SNS does not have": (Flaw.MALFORMED, lambda: sns(Type="Order")),
+    "an empty type in the header": (FailureCode.MALFORMED, lambda: altered(sns(), {"x-amz-sns-message-type": ""})),
+    "a type that SNS does not have": (FailureCode.MALFORMED, lambda: sns(Type="Order")),
     "an order to unsubscribe made of a notification": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: altered(
             told(sns(), Type="UnsubscribeConfirmation"), {"x-amz-sns-message-type": "UnsubscribeConfirmation"}
         ),
     ),
-    "an empty message": (Flaw.MALFORMED, lambda: told(sns(), Message="", **{"detail-type": "x", "detail": {}})),
-    "no body": (Flaw.MALFORMED, lambda: bare(b"")),
-    "half a body": (Flaw.MALFORMED, lambda: bare(SNS_BODY[: len(SNS_BODY) // 2])),
-    "a body without its end": (Flaw.MALFORMED, lambda: bare(SNS_BODY[:-1])),
-    "two bodies": (Flaw.MALFORMED, lambda: bare(SNS_BODY * 2)),
-    "a list": (Flaw.MALFORMED, lambda: bare(b"[" + SNS_BODY + b"]")),
-    "nothing in JSON": (Flaw.MALFORMED, lambda: bare(b"null")),
-    "a number in JSON": (Flaw.MALFORMED, lambda: bare(b"1e999999")),
-    "a very deep body": (Flaw.MALFORMED, lambda: bare(b'{"Type":' * 100_000)),
-    "a very deep list": (Flaw.MALFORMED, lambda: bare(b"[" * 200_000)),
-    "bytes that are no text": (Flaw.MALFORMED, lambda: bare(SNS_BODY.replace(b"eventType", b"\xff\xfe"))),
-    "a mark of order in front": (Flaw.MALFORMED, lambda: bare(b"\xef\xbb\xbf" + SNS_BODY)),
-    "a message that is an object": (Flaw.MALFORMED, lambda: told(sns(), Message={"eventType": "Send"})),
-    "a type that is a number": (Flaw.MALFORMED, lambda: told(sns(), Type=1)),
-    "half a character of two": (Flaw.MALFORMED, lambda: bare(SNS_BODY.replace(b"eventType", b"\\ud800"))),
-    "a confirmation for another topic": (Flaw.SENDER, lambda: confirm(TopicArn="arn:aws:sns:eu-west-1:999999999999:x")),
-    "a confirmation with another token": (Flaw.SIGNATURE, lambda: told(confirm(), Token="x")),
-    "a confirmation without a token": (Flaw.SIGNATURE, lambda: told(confirm(), Token=None)),
+    "an empty message": (FailureCode.MALFORMED, lambda: told(sns(), Message="", **{"detail-type": "x", "detail": {}})),
+    "no body": (FailureCode.MALFORMED, lambda: bare(b"")),
+    "half a body": (FailureCode.MALFORMED, lambda: bare(SNS_BODY[: len(SNS_BODY) // 2])),
+    "a body without its end": (FailureCode.MALFORMED, lambda: bare(SNS_BODY[:-1])),
+    "two bodies": (FailureCode.MALFORMED, lambda: bare(SNS_BODY * 2)),
+    "a list": (FailureCode.MALFORMED, lambda: bare(b"[" + SNS_BODY + b"]")),
+    "nothing in JSON": (FailureCode.MALFORMED, lambda: bare(b"null")),
+    "a number in JSON": (FailureCode.MALFORMED, lambda: bare(b"1e999999")),
+    "a very deep body": (FailureCode.MALFORMED, lambda: bare(b'{"Type":' * 100_000)),
+    "a very deep list": (FailureCode.MALFORMED, lambda: bare(b"[" * 200_000)),
+    "bytes that are no text": (FailureCode.MALFORMED, lambda: bare(SNS_BODY.replace(b"eventType", b"\xff\xfe"))),
+    "a mark of order in front": (FailureCode.MALFORMED, lambda: bare(b"\xef\xbb\xbf" + SNS_BODY)),
+    "a message that is an object": (FailureCode.MALFORMED, lambda: told(sns(), Message={"eventType": "Send"})),
+    "a type that is a number": (FailureCode.MALFORMED, lambda: told(sns(), Type=1)),
+    "half a character of two": (FailureCode.MALFORMED, lambda: bare(SNS_BODY.replace(b"eventType", b"\\ud800"))),
+    "a confirmation for another topic": (
+        FailureCode.SENDER,
+        lambda: confirm(TopicArn="arn:aws:sns:eu-west-1:999999999999:x"),
+    ),
+    "a confirmation with another token": (FailureCode.SIGNATURE, lambda: told(confirm(), Token="x")),
+    "a confirmation without a token": (FailureCode.SIGNATURE, lambda: told(confirm(), Token=None)),
     "a notification that is confirmed": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: altered(
             told(sns(), Type="SubscriptionConfirmation"), {"x-amz-sns-message-type": "SubscriptionConfirmation"}
         ),
     ),
-    "raw, of another topic": (Flaw.SENDER, lambda: signing.sns_raw(url("ses"), MESSAGE, TOPIC + "x")),
+    "raw, of another topic": (FailureCode.SENDER, lambda: signing.sns_raw(url("ses"), MESSAGE, TOPIC + "x")),
     "raw, of no topic": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: altered(signing.sns_raw(url("ses"), MESSAGE), {"x-amz-sns-topic-arn": ""}),
     ),
-    "raw, without the word": (Flaw.CREDENTIALS, lambda: signing.sns_raw(url("ses", ""), MESSAGE)),
+    "raw, without the word": (FailureCode.CREDENTIALS, lambda: signing.sns_raw(url("ses", ""), MESSAGE)),
     "raw, but not so": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: altered(signing.sns_raw(url("ses"), MESSAGE), {"x-amz-sns-rawdelivery": "false"}),
     ),
     "raw, to be confirmed": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: altered(signing.sns_raw(url("ses"), MESSAGE), {"x-amz-sns-message-type": "SubscriptionConfirmation"}),
     ),
 }
@@ -184,7 +196,7 @@ VISITS: Final = (
 
 @pytest.mark.parametrize("visit", VISITS)
 def test_a_subscription_is_confirmed_nowhere_else(bench: DoorBench, visit: str | None) -> None:
-    refused(bench, confirm(SubscribeURL=visit), Flaw.MALFORMED)
+    refused(bench, confirm(SubscribeURL=visit), FailureCode.MALFORMED)
     assert bench.fetched == []
 
 
@@ -234,7 +246,7 @@ SNS_PLACES: Final = [
 
 @pytest.mark.parametrize("place", SNS_PLACES)
 def test_a_certificate_of_sns_is_fetched_from_nowhere_else(bench: DoorBench, place: str) -> None:
-    refused(bench, sns(SigningCertURL=place), Flaw.CERTIFICATE)
+    refused(bench, sns(SigningCertURL=place), FailureCode.CERTIFICATE)
     assert bench.fetched == []
 
 
@@ -245,7 +257,7 @@ def test_a_certificate_of_sns_is_fetched_from_nowhere_else(bench: DoorBench, pla
 def test_a_certificate_of_mns_is_fetched_from_nowhere_else(bench: DoorBench, place: str) -> None:
     named = base64.b64encode(place.encode()).decode()
     push = signing.mns(PROVIDER, url("directmail"), b"{}", "text/json", NOW, x_mns_signing_cert_url=named)
-    refused(bench, push, Flaw.CERTIFICATE)
+    refused(bench, push, FailureCode.CERTIFICATE)
     assert bench.fetched == []
 
 
@@ -260,7 +272,7 @@ def test_a_certificate_of_mns_is_fetched_from_nowhere_else(bench: DoorBench, pla
     ],
 )
 def test_a_certificate_of_eventbridge_is_fetched_from_nowhere_else(bench: DoorBench, place: str) -> None:
-    refused(bench, altered(bridge(), {"x-eventbridge-signature-url": place}), Flaw.CERTIFICATE)
+    refused(bench, altered(bridge(), {"x-eventbridge-signature-url": place}), FailureCode.CERTIFICATE)
     assert bench.fetched == []
 
 
@@ -288,82 +300,97 @@ REST: Final = "<TopicName>t</TopicName><SubscriptionName>s</SubscriptionName><Me
 LAUGHS: Final = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 OTHER: Final = "9999999999999999"
 
-MNS: Final[dict[str, tuple[Flaw, Make]]] = {
-    "no word in the path": (Flaw.CREDENTIALS, lambda: mns(secret="")),
-    "another word in the path": (Flaw.CREDENTIALS, lambda: mns(secret="a-word-in-the-path-of-us")),
-    "signed by somebody": (Flaw.SIGNATURE, lambda: mns(STRANGER)),
-    "another body": (Flaw.DIGEST, lambda: altered(mns(), body=mns().body.replace(b"deliver", b"Deliver"))),
-    "another body and its digest": (Flaw.SIGNATURE, lambda: of_another(mns())),
-    "a body cut off": (Flaw.DIGEST, lambda: altered(mns(), body=mns().body[:-1])),
-    "no body": (Flaw.DIGEST, lambda: altered(mns(), body=b"")),
-    "no digest": (Flaw.MALFORMED, lambda: altered(mns(), {"content-md5": None})),
-    "an empty digest": (Flaw.MALFORMED, lambda: altered(mns(), {"content-md5": ""})),
-    "a digest of another body": (Flaw.DIGEST, lambda: altered(mns(), {"content-md5": "0" * 32})),
-    "replayed after 15 minutes": (Flaw.STALE, lambda: mns(now=NOW - timedelta(minutes=15, seconds=1))),
-    "from the future": (Flaw.STALE, lambda: mns(now=NOW + timedelta(minutes=16))),
+MNS: Final[dict[str, tuple[FailureCode, Make]]] = {
+    "no word in the path": (FailureCode.CREDENTIALS, lambda: mns(secret="")),
+    "another word in the path": (FailureCode.CREDENTIALS, lambda: mns(secret="a-word-in-the-path-of-us")),
+    "signed by somebody": (FailureCode.SIGNATURE, lambda: mns(STRANGER)),
+    "another body": (FailureCode.DIGEST, lambda: altered(mns(), body=mns().body.replace(b"deliver", b"Deliver"))),
+    "another body and its digest": (FailureCode.SIGNATURE, lambda: of_another(mns())),
+    "a body cut off": (FailureCode.DIGEST, lambda: altered(mns(), body=mns().body[:-1])),
+    "no body": (FailureCode.DIGEST, lambda: altered(mns(), body=b"")),
+    "no digest": (FailureCode.MALFORMED, lambda: altered(mns(), {"content-md5": None})),
+    "an empty digest": (FailureCode.MALFORMED, lambda: altered(mns(), {"content-md5": ""})),
+    "a digest of another body": (FailureCode.DIGEST, lambda: altered(mns(), {"content-md5": "0" * 32})),
+    "replayed after 15 minutes": (FailureCode.STALE, lambda: mns(now=NOW - timedelta(minutes=15, seconds=1))),
+    "from the future": (FailureCode.STALE, lambda: mns(now=NOW + timedelta(minutes=16))),
     "a younger date": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: altered(mns(now=NOW - timedelta(hours=1)), {"date": mns().headers["date"]}),
     ),
-    "no date": (Flaw.MALFORMED, lambda: altered(mns(), {"date": None})),
-    "a date that is none": (Flaw.MALFORMED, lambda: altered(mns(), {"date": "Mon, 99 Foo 2026"})),
-    "a very long date": (Flaw.MALFORMED, lambda: altered(mns(), {"date": "(" * 9000})),
-    "no signature": (Flaw.MALFORMED, lambda: altered(mns(), {"authorization": None})),
-    "a bearer in its place": (Flaw.MALFORMED, lambda: altered(mns(), {"authorization": f"Bearer {BEARER}"})),
-    "no mark": (Flaw.SCHEME, lambda: altered(mns(), {"x-mns-signing-cert-url": None})),
-    "a mark of nothing": (Flaw.MALFORMED, lambda: altered(mns(), {"x-mns-signing-cert-url": ""})),
-    "a mark that is no base64": (Flaw.MALFORMED, lambda: altered(mns(), {"x-mns-signing-cert-url": MNS_CERTIFICATE})),
-    "a mark that is no text": (Flaw.CERTIFICATE, lambda: altered(mns(), {"x-mns-signing-cert-url": "/////w=="})),
-    "another request id": (Flaw.SIGNATURE, lambda: altered(mns(), {"x-mns-request-id": "1"})),
-    "a header more": (Flaw.SIGNATURE, lambda: altered(mns(), {"x-mns-zone": "1"})),
-    "a header less": (Flaw.SIGNATURE, lambda: altered(mns(), {"x-mns-version": None})),
-    "another type": (Flaw.SIGNATURE, lambda: altered(mns(), {"content-type": "text/xml"})),
-    "another query": (Flaw.SIGNATURE, lambda: altered(mns(), url=url("directmail") + "?a=b")),
-    "JSON of another account": (Flaw.SENDER, lambda: mns(owner=OTHER)),
-    "SIMPLIFIED of another account": (Flaw.SENDER, lambda: simplified(OTHER)),
-    "XML of another account": (Flaw.SENDER, lambda: signing.mns_xml(PROVIDER, url("directmail"), LEGACY, NOW, OTHER)),
+    "no date": (FailureCode.MALFORMED, lambda: altered(mns(), {"date": None})),
+    "a date that is none": (FailureCode.MALFORMED, lambda: altered(mns(), {"date": "Mon, 99 Foo 2026"})),
+    "a very long date": (FailureCode.MALFORMED, lambda: altered(mns(), {"date": "(" * 9000})),
+    "no signature": (FailureCode.MALFORMED, lambda: altered(mns(), {"authorization": None})),
+    "a bearer in its place": (FailureCode.MALFORMED, lambda: altered(mns(), {"authorization": f"Bearer {BEARER}"})),
+    "no mark": (FailureCode.SCHEME, lambda: altered(mns(), {"x-mns-signing-cert-url": None})),
+    "a mark of nothing": (FailureCode.MALFORMED, lambda: altered(mns(), {"x-mns-signing-cert-url": ""})),
+    "a mark that is no base64": (
+        FailureCode.MALFORMED,
+        lambda: altered(mns(), {"x-mns-signing-cert-url": MNS_CERTIFICATE}),
+    ),
+    "a mark that is no text": (FailureCode.CERTIFICATE, lambda: altered(mns(), {"x-mns-signing-cert-url": "/////w=="})),
+    "another request id": (FailureCode.SIGNATURE, lambda: altered(mns(), {"x-mns-request-id": "1"})),
+    "a header more": (FailureCode.SIGNATURE, lambda: altered(mns(), {"x-mns-zone": "1"})),
+    "a header less": (FailureCode.SIGNATURE, lambda: altered(mns(), {"x-mns-version": None})),
+    "another type": (FailureCode.SIGNATURE, lambda: altered(mns(), {"content-type": "text/xml"})),
+    "another query": (FailureCode.SIGNATURE, lambda: altered(mns(), url=url("directmail") + "?a=b")),
+    "JSON of another account": (FailureCode.SENDER, lambda: mns(owner=OTHER)),
+    "SIMPLIFIED of another account": (FailureCode.SENDER, lambda: simplified(OTHER)),
+    "XML of another account": (
+        FailureCode.SENDER,
+        lambda: signing.mns_xml(PROVIDER, url("directmail"), LEGACY, NOW, OTHER),
+    ),
     "an account put in": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: altered(simplified(OTHER), {"x-mns-topic-owner": signing.ACCOUNT}),
     ),
-    "an account taken out": (Flaw.MALFORMED, lambda: altered(simplified(OTHER), {"x-mns-topic-owner": None})),
-    "an empty account": (Flaw.MALFORMED, lambda: simplified("")),
-    "half an account": (Flaw.SENDER, lambda: mns(owner=signing.ACCOUNT[:-1])),
+    "an account taken out": (FailureCode.MALFORMED, lambda: altered(simplified(OTHER), {"x-mns-topic-owner": None})),
+    "an empty account": (FailureCode.MALFORMED, lambda: simplified("")),
+    "half an account": (FailureCode.SENDER, lambda: mns(owner=signing.ACCOUNT[:-1])),
     "a message that names an account": (
-        Flaw.SENDER,
+        FailureCode.SENDER,
         lambda: signing.mns_xml(PROVIDER, url("directmail"), OWNER, NOW, OTHER),
     ),
-    "JSON of nobody": (Flaw.MALFORMED, lambda: signing.mns(PROVIDER, url("directmail"), b"{}", "text/json", NOW)),
-    "a list of nobody": (Flaw.MALFORMED, lambda: signing.mns(PROVIDER, url("directmail"), b"[]", "text/json", NOW)),
+    "JSON of nobody": (
+        FailureCode.MALFORMED,
+        lambda: signing.mns(PROVIDER, url("directmail"), b"{}", "text/json", NOW),
+    ),
+    "a list of nobody": (
+        FailureCode.MALFORMED,
+        lambda: signing.mns(PROVIDER, url("directmail"), b"[]", "text/json", NOW),
+    ),
     "very deep JSON": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: signing.mns(PROVIDER, url("directmail"), b'{"a":' * 60_000, "text/json", NOW),
     ),
     "bytes that are no text": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: signing.mns(PROVIDER, url("directmail"), b"\xff\xfe\x00", "text/json", NOW),
     ),
-    "XML of nobody": (Flaw.MALFORMED, lambda: notification(REST)),
-    "XML of two accounts": (Flaw.MALFORMED, lambda: notification(OWNER.replace(signing.ACCOUNT, OTHER) + OWNER + REST)),
+    "XML of nobody": (FailureCode.MALFORMED, lambda: notification(REST)),
+    "XML of two accounts": (
+        FailureCode.MALFORMED,
+        lambda: notification(OWNER.replace(signing.ACCOUNT, OTHER) + OWNER + REST),
+    ),
     "XML with an account inside the message": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: notification(f"<Message>{OWNER}{REST}</Message>"),
     ),
-    "XML with an account around it": (Flaw.MALFORMED, lambda: xml(f"<a>{OWNER}{REST}</a>")),
-    "XML that ends too early": (Flaw.MALFORMED, lambda: xml(f"<Notification>{OWNER}<TopicName>t")),
-    "XML with a document type": (Flaw.MALFORMED, lambda: notification(OWNER + REST, "<!DOCTYPE Notification>")),
+    "XML with an account around it": (FailureCode.MALFORMED, lambda: xml(f"<a>{OWNER}{REST}</a>")),
+    "XML that ends too early": (FailureCode.MALFORMED, lambda: xml(f"<Notification>{OWNER}<TopicName>t")),
+    "XML with a document type": (FailureCode.MALFORMED, lambda: notification(OWNER + REST, "<!DOCTYPE Notification>")),
     "XML that laughs a billion times": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: notification(f"<TopicOwner>&l9;</TopicOwner>{REST}", f'<!DOCTYPE n [<!ENTITY l0 "ha">{LAUGHS}]>'),
     ),
     "XML that reads a file": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: notification(
             f"<TopicOwner>&f;</TopicOwner>{REST}", '<!DOCTYPE n [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
         ),
     ),
     "XML in another encoding": (
-        Flaw.MALFORMED,
+        FailureCode.MALFORMED,
         lambda: signing.mns(
             PROVIDER,
             url("directmail"),
@@ -372,7 +399,7 @@ MNS: Final[dict[str, tuple[Flaw, Make]]] = {
             NOW,
         ),
     ),
-    "very deep XML": (Flaw.MALFORMED, lambda: xml("<a>" * 60_000)),
+    "very deep XML": (FailureCode.MALFORMED, lambda: xml("<a>" * 60_000)),
 }
 
 
@@ -387,7 +414,7 @@ def test_a_subscription_that_is_not_on_the_list(bench: DoorBench, listed: str) -
     with environment({"MNS_SUBSCRIPTIONS": listed}):
         bench.restart()
     for push in (mns(), simplified(), signing.mns_xml(PROVIDER, url("directmail"), LEGACY, NOW)):
-        refused(bench, push, Flaw.SENDER)
+        refused(bench, push, FailureCode.SENDER)
     assert bench.fetched == []
 
 
@@ -409,41 +436,44 @@ OLD_SCHEME: Final = {
     "x-eventbridge-signature-secret": "c2VjcmV0",
     "x-eventbridge-signature": "c2lnbmF0dXJl",
 }
-EVENTBRIDGE: Final[dict[str, tuple[Flaw, Make]]] = {
-    "no word in the path": (Flaw.CREDENTIALS, lambda: bridge(secret="")),
-    "signed by somebody": (Flaw.SIGNATURE, lambda: bridge(authority=STRANGER)),
-    "another body": (Flaw.SIGNATURE, lambda: altered(bridge(), body=EVENT.replace("e1", "e2").encode())),
-    "no body": (Flaw.SIGNATURE, lambda: altered(bridge(), body=b"")),
-    "a body with a blank more": (Flaw.SIGNATURE, lambda: altered(bridge(), body=EVENT.encode() + b" ")),
-    "for another address": (Flaw.SIGNATURE, lambda: altered(bridge(), url=url("directmail") + "?a=b")),
-    "replayed after a minute": (Flaw.STALE, lambda: bridge(NOW - timedelta(seconds=61))),
-    "from the future": (Flaw.STALE, lambda: bridge(NOW + timedelta(seconds=61))),
+EVENTBRIDGE: Final[dict[str, tuple[FailureCode, Make]]] = {
+    "no word in the path": (FailureCode.CREDENTIALS, lambda: bridge(secret="")),
+    "signed by somebody": (FailureCode.SIGNATURE, lambda: bridge(authority=STRANGER)),
+    "another body": (FailureCode.SIGNATURE, lambda: altered(bridge(), body=EVENT.replace("e1", "e2").encode())),
+    "no body": (FailureCode.SIGNATURE, lambda: altered(bridge(), body=b"")),
+    "a body with a blank more": (FailureCode.SIGNATURE, lambda: altered(bridge(), body=EVENT.encode() + b" ")),
+    "for another address": (FailureCode.SIGNATURE, lambda: altered(bridge(), url=url("directmail") + "?a=b")),
+    "replayed after a minute": (FailureCode.STALE, lambda: bridge(NOW - timedelta(seconds=61))),
+    "from the future": (FailureCode.STALE, lambda: bridge(NOW + timedelta(seconds=61))),
     "a younger time": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: altered(
             bridge(NOW - timedelta(hours=1)),
             {"x-eventbridge-signature-timestamp": bridge().headers["x-eventbridge-signature-timestamp"]},
         ),
     ),
-    "seconds for milliseconds": (Flaw.MALFORMED, lambda: said_at(str(int(NOW.timestamp())))),
-    "a negative time": (Flaw.MALFORMED, lambda: said_at("-1772446275000")),
-    "a time with a point": (Flaw.MALFORMED, lambda: said_at("1772446275000.0")),
-    "a time in other digits": (Flaw.MALFORMED, lambda: said_at("١٧٧٢٤٤٦٢٧٥٠٠٠")),
-    "a very long time": (Flaw.MALFORMED, lambda: said_at("1" * 5000)),
-    "the last time that fits": (Flaw.STALE, lambda: said_at("9" * 14)),
-    "no time": (Flaw.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-signature-timestamp": None})),
-    "another version": (Flaw.SCHEME, lambda: altered(bridge(), {"x-eventbridge-signature-version": "2.0"})),
-    "another method": (Flaw.SCHEME, lambda: altered(bridge(), {"x-eventbridge-hash-method": "SHA1"})),
-    "no method": (Flaw.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-hash-method": None})),
-    "no certificate": (Flaw.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-signature-url": None})),
-    "a signature that is no base64": (Flaw.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-signature-v2": "%"})),
-    "a token put in": (Flaw.SIGNATURE, lambda: altered(bridge(), {"x-eventbridge-signature-token": "a-token"})),
+    "seconds for milliseconds": (FailureCode.MALFORMED, lambda: said_at(str(int(NOW.timestamp())))),
+    "a negative time": (FailureCode.MALFORMED, lambda: said_at("-1772446275000")),
+    "a time with a point": (FailureCode.MALFORMED, lambda: said_at("1772446275000.0")),
+    "a time in other digits": (FailureCode.MALFORMED, lambda: said_at("١٧٧٢٤٤٦٢٧٥٠٠٠")),
+    "a very long time": (FailureCode.MALFORMED, lambda: said_at("1" * 5000)),
+    "the last time that fits": (FailureCode.STALE, lambda: said_at("9" * 14)),
+    "no time": (FailureCode.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-signature-timestamp": None})),
+    "another version": (FailureCode.SCHEME, lambda: altered(bridge(), {"x-eventbridge-signature-version": "2.0"})),
+    "another method": (FailureCode.SCHEME, lambda: altered(bridge(), {"x-eventbridge-hash-method": "SHA1"})),
+    "no method": (FailureCode.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-hash-method": None})),
+    "no certificate": (FailureCode.MALFORMED, lambda: altered(bridge(), {"x-eventbridge-signature-url": None})),
+    "a signature that is no base64": (
+        FailureCode.MALFORMED,
+        lambda: altered(bridge(), {"x-eventbridge-signature-v2": "%"}),
+    ),
+    "a token put in": (FailureCode.SIGNATURE, lambda: altered(bridge(), {"x-eventbridge-signature-token": "a-token"})),
     "a token taken out": (
-        Flaw.SIGNATURE,
+        FailureCode.SIGNATURE,
         lambda: altered(bridge(token="a-token"), {"x-eventbridge-signature-token": None}),
     ),
-    "the first way of signing": (Flaw.SCHEME, lambda: altered(bridge(), OLD_SCHEME)),
-    "nothing": (Flaw.SCHEME, lambda: Push(url("directmail"), {}, EVENT.encode())),
+    "the first way of signing": (FailureCode.SCHEME, lambda: altered(bridge(), OLD_SCHEME)),
+    "nothing": (FailureCode.SCHEME, lambda: Push(url("directmail"), {}, EVENT.encode())),
 }
 
 # ---- MailerQ ---------------------------------------------------------------------------------------------------------
@@ -453,17 +483,17 @@ def result(said: str | None, secret: str = PATH) -> Push:
     return Push(url("mailerq", secret), {"authorization": said} if said is not None else {}, b'{"recipient":"a@b.c"}')
 
 
-MAILERQ: Final[dict[str, tuple[Flaw, Make]]] = {
-    "no word at all": (Flaw.CREDENTIALS, lambda: result(None)),
-    "an empty word": (Flaw.CREDENTIALS, lambda: result("")),
-    "half a word": (Flaw.CREDENTIALS, lambda: result(f"Bearer {BEARER[:-1]}")),
-    "more than a word": (Flaw.CREDENTIALS, lambda: result(f"Bearer {BEARER}x")),
-    "the word twice": (Flaw.CREDENTIALS, lambda: result(f"Bearer {BEARER},Bearer {BEARER}")),
-    "the word alone": (Flaw.CREDENTIALS, lambda: result(BEARER)),
-    "letters that nobody has": (Flaw.CREDENTIALS, lambda: result("Bearer \ud800ü\x00")),
-    "no word in the path": (Flaw.CREDENTIALS, lambda: result(f"Bearer {BEARER}", "")),
-    "the words swapped": (Flaw.CREDENTIALS, lambda: result(f"Bearer {PATH}", BEARER)),
-    "a signature of SNS": (Flaw.CREDENTIALS, lambda: altered(sns(), url=url("mailerq"))),
+MAILERQ: Final[dict[str, tuple[FailureCode, Make]]] = {
+    "no word at all": (FailureCode.CREDENTIALS, lambda: result(None)),
+    "an empty word": (FailureCode.CREDENTIALS, lambda: result("")),
+    "half a word": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER[:-1]}")),
+    "more than a word": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER}x")),
+    "the word twice": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER},Bearer {BEARER}")),
+    "the word alone": (FailureCode.CREDENTIALS, lambda: result(BEARER)),
+    "letters that nobody has": (FailureCode.CREDENTIALS, lambda: result("Bearer \ud800ü\x00")),
+    "no word in the path": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER}", "")),
+    "the words swapped": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {PATH}", BEARER)),
+    "a signature of SNS": (FailureCode.CREDENTIALS, lambda: altered(sns(), url=url("mailerq"))),
 }
 
 ALL: Final = {
@@ -473,7 +503,7 @@ ALL: Final = {
 }
 
 
-def refused(bench: DoorBench, push: Push, flaw: Flaw) -> None:
+def refused(bench: DoorBench, push: Push, flaw: FailureCode) -> None:
     """It is refused for that flaw, which is counted, and nothing of it is queued."""
     answer = bench.answer(push)
     assert answer == {"statusCode": 403, "headers": {}, "body": ""}, bench.lines()
@@ -490,7 +520,7 @@ def test_there_are_many() -> None:
 def test_it_does_not_get_in(bench: DoorBench, name: str) -> None:
     flaw, make = ALL[name]
     refused(bench, make(), flaw)
-    assert bool(bench.fetched) == (flaw is Flaw.SIGNATURE)
+    assert bool(bench.fetched) == (flaw is FailureCode.SIGNATURE)
 
 
 @pytest.mark.parametrize(
@@ -500,7 +530,7 @@ def test_it_does_not_get_in(bench: DoorBench, name: str) -> None:
 def test_a_certificate_that_is_none(bench: DoorBench, content: bytes, status: int) -> None:
     bench.world = lambda _: Reply(status, content)
     for push in (sns(), mns(), bridge()):
-        refused(bench, push, Flaw.CERTIFICATE)
+        refused(bench, push, FailureCode.CERTIFICATE)
 
 
 def test_a_certificate_of_another_kind_of_key(bench: DoorBench) -> None:
@@ -508,7 +538,7 @@ def test_a_certificate_of_another_kind_of_key(bench: DoorBench) -> None:
     name = x509.Name([])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime.now(UTC), datetime.now(UTC))
     bench.world = lambda _: Reply(200, made.sign(key, SHA256()).public_bytes(Encoding.PEM))
-    refused(bench, sns(), Flaw.CERTIFICATE)
+    refused(bench, sns(), FailureCode.CERTIFICATE)
 
 
 LARGE: Final[dict[str, Make]] = {

@@ -15,9 +15,9 @@ from aftersend import policy, walk
 from aftersend.aws import boto
 from aftersend.errors import StoreUnavailable
 from aftersend.ingest import ingest
-from aftersend.lookups import Lookups
+from aftersend.lookups import Queries
 from aftersend.model import Evidence, Feedback, Kind
-from aftersend.reevaluate import Job, Ports, leg, split
+from aftersend.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.store import Store, Tables
 from aftersend.walk import Walk, build_scan
 from tests.engines import Engine
@@ -57,11 +57,11 @@ def _ingest(client: Any, names: Tables, rules: Any, facts: list[Feedback]) -> No
     assert not report.failed
 
 
-def _ports(client: Any, names: Tables) -> Ports:
-    return Ports(
+def _ports(client: Any, names: Tables) -> ReevaluationPorts:
+    return ReevaluationPorts(
         store=Store(client, names, clock=lambda: NOW),
         walk=Walk(client, names),
-        rows=Lookups(client, names),
+        rows=Queries(client, names),
         policy=NEW[0],
         classify=NEW[1],
         pool=Inline(),
@@ -70,18 +70,18 @@ def _ports(client: Any, names: Tables) -> Ports:
     )
 
 
-def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) -> list[Job]:
+def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) -> list[ReevaluationJob]:
     """Leg after leg of each segment, all segments side by side."""
 
-    def whole(job: Job) -> Job:
-        job = leg(job, used, lambda: 0.0)
+    def whole(job: ReevaluationJob) -> ReevaluationJob:
+        job = run_slice(job, used, lambda: 0.0)
         while job.after is not None:
-            job = leg(job, used, lambda: 0.0)
+            job = run_slice(job, used, lambda: 0.0)
         return job
 
     used = _ports(client, names)
     with ThreadPoolExecutor(segments) as functions:
-        return list(functions.map(whole, split(Job(segments=segments, dry_run=dry_run), "run")))
+        return list(functions.map(whole, split(ReevaluationJob(segments=segments, dry_run=dry_run), "run")))
 
 
 @pytest.mark.parametrize("segments", [1, 3])

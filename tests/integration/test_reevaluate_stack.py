@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aftersend import aws, classify, policy, reevaluate, replay, walk
-from aftersend.items import suppression_of
+from aftersend.items import decode_suppression
 from aftersend.model import CauseKind
 from local import sync
 from local.__main__ import main
@@ -127,7 +127,7 @@ def test_another_policy_reaches_what_is_stored(
     properties = world.stack.resources("AWS::Lambda::Function")["Reevaluate"]
     properties["Environment"]["Variables"]["POLICY"] = MILDER
     record = {"eventSource": "aws:sqs", "messageId": "m", "attributes": {"SentTimestamp": "1772445600000"}}
-    job = reevaluate.Job(run="r", segment=0, segments=1)
+    job = reevaluate.ReevaluationJob(run="r", segment=0, segments=1)
     body = json.dumps({"run": job.run, "segment": 0, "segments": 1})
     answer = Function("Reevaluate", properties)({"Records": [record | {"body": body}]})
     assert answer == {"batchItemFailures": []}
@@ -170,7 +170,7 @@ def test_the_list_of_ses_is_brought_to_what_the_table_says(
     monkeypatch.setattr("time.sleep", lambda _: None)
     wanted = [
         step
-        for row in scanned(real("dynamodb"), world.names["Suppressions"], suppression_of)
+        for row in scanned(real("dynamodb"), world.names["Suppressions"], decode_suppression)
         if (step := sync.wanted_of(row))
     ]
     assert {step.reason for step in wanted} >= {"BOUNCE", "COMPLAINT"}

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend.ingest import ingest
-from aftersend.model import Cause, CauseKind, Context, Kind, Mark, Outcome, Suppression
-from aftersend.outcome import absorb
+from aftersend.model import Cause, CauseKind, Context, EvidenceRef, Kind, Outcome, Suppression
+from aftersend.outcome import merge
 from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
 from aftersend.store import Store, Tables
 from tests.engines import Engine
@@ -19,7 +19,7 @@ from tests.support.clients import Sparing, Watched, service_error
 from tests.support.ports import NOW, ports
 from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
 
-MARK = Mark(at=START, feedback="f", message="told:1", source="told")
+MARK = EvidenceRef(at=START, feedback="f", message="told:1", source="told")
 HARD = {CauseKind.HARD: Cause(first=MARK, latest=MARK)}
 
 
@@ -46,7 +46,7 @@ def store(client: Watched, names: Tables) -> Store:
 
 def _outcome(*days: float, version: int = 1, **others: Any) -> Outcome:
     facts = [fact(Kind.DELIVERED, day, **others) for day in days]
-    return replace(absorb(None, facts, classify), version=version)
+    return replace(merge(None, facts, classify), version=version)
 
 
 def test_what_was_put_is_read(store: Store) -> None:
@@ -81,7 +81,7 @@ def test_an_item_of_every_kind_of_attribute_is_read_as_it_was_put(store: Store) 
     facts = [fact(Kind.OPENED, number / 24) for number in range(40)]
     facts += [bounce(1, "hard", context=None), fact(Kind.AUTO_REPLIED, 2)]
     told = {"correlation": {"x-order": "7", "empty?": "-"}, "sender": "news@example.com", "subject": 'Hé "llo" 🎉'}
-    outcome = absorb(None, facts, classify)
+    outcome = merge(None, facts, classify)
     outcome = replace(outcome, context=replace(outcome.context, **told), version=1)
     assert store.put(outcome) is None
     assert store.outcomes([outcome.key]) == {outcome.key: outcome}
@@ -109,7 +109,7 @@ def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watch
     """A query answers with 1 MB at most: what lies beyond is on further pages."""
     large = Context(correlation={f"x-{number}": "x" * 400 for number in range(16)})
     for number in range(200):
-        outcome = absorb(None, [bounce(1, message=f"told:{number}", context=large)], classify)
+        outcome = merge(None, [bounce(1, message=f"told:{number}", context=large)], classify)
         assert store.put(replace(outcome, version=1)) is None
     found = store.outcomes_of(ANN)
     assert len({outcome.key for outcome in found}) == len(found) == 200

@@ -12,9 +12,9 @@ from aftersend.carrier import Message
 from aftersend.ingest import ingest
 from aftersend.items import Item
 from aftersend.model import Act, CauseKind, Decision, Suppression
-from aftersend.reevaluate import Job
-from aftersend.steps import Errand, Put, Refused, Request, settle
-from aftersend.suppression import active
+from aftersend.reevaluate import ReevaluationJob
+from aftersend.steps import Put, Refused, Request, SuppressionUpdate, update_suppression
+from aftersend.suppression import find_active_causes
 from aftersend.sync import Sync
 from local.samples import EVENTS
 from tests.support.account_list import AccountList, record
@@ -65,7 +65,9 @@ class World:
     def released(self, address: str, *, force: bool = False) -> None:
         key = f"email:{address}", "*"
         release = Decision(at=NOW, by="a person", act=Act.RELEASED, force=force)
-        steps = settle(Errand(key, decisions=(release,)), self.store.suppressions([key])[key], POLICY)
+        steps = update_suppression(
+            SuppressionUpdate(key, decisions=(release,)), self.store.suppressions([key])[key], POLICY
+        )
         answer: Any = None
         try:
             while True:
@@ -82,7 +84,7 @@ class World:
 
     def held(self, address: str) -> set[CauseKind]:
         row = self.store.suppressions([(f"email:{address}", "*")]).get((f"email:{address}", "*"))
-        return set(active(row, NOW)) if row else set()
+        return set(find_active_causes(row, NOW)) if row else set()
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,6 @@ def test_a_re_evaluation_reaches_their_list() -> None:
     world.told("bounce-permanent-noemail")
     assert world.ses.listed
     milder = policy.load("[hard]\nlapse_days = 30")
-    run(Job(), reevaluation(world.store, milder, RULES))
+    run(ReevaluationJob(), reevaluation(world.store, milder, RULES))
     world.follow()
     assert world.ses.listed == {}, "their list knows no end, so what has one is not on it"

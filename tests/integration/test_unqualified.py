@@ -12,7 +12,7 @@ import pytest
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.errors import StoreUnavailable
 from aftersend.model import Evidence, Feedback
-from aftersend.unqualified import MAX_SEEN, Unqualified
+from aftersend.unqualified import MAX_SEEN, UnmatchedTexts
 from tests.engines import Engine
 from tests.support.ports import NOW
 from tests.support.words import bounce
@@ -39,7 +39,7 @@ def _fact(number: int, text: str = TEXT) -> Feedback:
 
 
 def test_a_text_is_counted_once_for_each_feedback(engine: Engine, table: str) -> None:
-    counted = Unqualified(engine.connect(), table, RETENTION)
+    counted = UnmatchedTexts(engine.connect(), table, RETENTION)
     facts = [_fact(1), _fact(2), _fact(3), _fact(4, "something else")]
     for fact in facts * 3:
         counted.count(fact, NOW)
@@ -62,7 +62,7 @@ class _Counted:
 
 def test_enough_is_enough_and_is_not_asked_about_again(engine: Engine, table: str) -> None:
     client = _Counted(engine.connect())
-    counted = Unqualified(client, table, RETENTION)
+    counted = UnmatchedTexts(client, table, RETENTION)
     for number in range(MAX_SEEN + 5):
         counted.count(_fact(number), NOW)
     [item] = engine.client().scan(TableName=table)["Items"]
@@ -74,7 +74,7 @@ def test_enough_is_enough_and_is_not_asked_about_again(engine: Engine, table: st
 
 
 def test_a_text_that_was_counted_already_is_not_taken_for_one_that_came_often(engine: Engine, table: str) -> None:
-    counted = Unqualified(engine.connect(), table, RETENTION)
+    counted = UnmatchedTexts(engine.connect(), table, RETENTION)
     for number in (1, 1, 2):
         counted.count(_fact(number), NOW)
     [item] = engine.client().scan(TableName=table)["Items"]
@@ -88,4 +88,4 @@ def test_a_table_that_does_not_take_it_is_ours(failure: CallFailed) -> None:
             raise failure
 
     with pytest.raises(StoreUnavailable, match=str(failure)):
-        Unqualified(Broken(), "T", RETENTION).count(_fact(1), NOW)
+        UnmatchedTexts(Broken(), "T", RETENTION).count(_fact(1), NOW)

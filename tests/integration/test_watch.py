@@ -13,47 +13,47 @@ import pytest
 from aftersend import guard
 from aftersend.aws.errors import NoAnswer
 from aftersend.errors import StoreUnavailable
-from aftersend.guard import Traffic, joined, window_of
+from aftersend.guard import Traffic, find_window, merge_traffic
 from aftersend.model import Act, Decision, Reason
 from aftersend.policy import load
-from aftersend.watch import Lookout, Watch, item_of, traffic_of
+from aftersend.watch import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
 from tests.engines import Engine
 from tests.support.ports import NOW
 from tests.support.words import ANN, START
 
 RULES = load().guard
-WINDOW = window_of(ANN, START, RULES)
+WINDOW = find_window(ANN, START, RULES)
 DECISION = Decision(at=START, by="ops", act=Act.CONFIRMED, note="they did leave")
 
 
 def _told(count: int) -> list[Traffic]:
     keys = [(f"email:u{number}@example.com", "ses:1") for number in range(count)]
-    refused = [guard.refused(WINDOW, key, Reason.USER_UNKNOWN) for key in keys]
-    reached = [guard.delivered(WINDOW, key) for key in keys]
+    refused = [guard.report_refusal(WINDOW, key, Reason.USER_UNKNOWN) for key in keys]
+    reached = [guard.report_delivery(WINDOW, key) for key in keys]
     return [*refused, *(each for each in reached if each is not None)]
 
 
 def _all(told: Sequence[Traffic]) -> Traffic:
     known = Traffic(window=WINDOW)
     for each in told:
-        known = joined(known, each)
+        known = merge_traffic(known, each)
     return known
 
 
 def test_a_window_is_kept_and_its_incident_found(engine: Engine) -> None:
-    watch = Watch(engine.connect(), engine.table("Traffic"), RULES)
+    watch = SpikeWindows(engine.connect(), engine.table("Traffic"), RULES)
     assert watch.incidents() == []
     known = watch.tell(_all(_told(60)))
     assert (known.version, watch.tell(_all(_told(60)))) == (1, known)
     (incident,) = watch.incidents()
     assert (incident.window, incident.reason, incident.refused) == (WINDOW, Reason.USER_UNKNOWN, 60)
-    watch.tell(guard.judged(WINDOW, Reason.USER_UNKNOWN, DECISION))
+    watch.tell(guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION))
     assert watch.incidents() == []
 
 
 def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
     """Law 3, for windows; each of them loses now and then, and tells again."""
-    watch = Watch(concurrent_engine.connect(), concurrent_engine.table("Traffic"), RULES)
+    watch = SpikeWindows(concurrent_engine.connect(), concurrent_engine.table("Traffic"), RULES)
     told = _told(40)
     Random(3).shuffle(told)
     with ThreadPoolExecutor(8) as pool:
@@ -63,11 +63,11 @@ def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    "traffic", [_all(_told(100)), _all([*_told(3), guard.judged(WINDOW, Reason.EXPIRED, DECISION)])]
+    "traffic", [_all(_told(100)), _all([*_told(3), guard.report_decision(WINDOW, Reason.EXPIRED, DECISION)])]
 )
 def test_what_is_written_is_read(traffic: Traffic) -> None:
-    item = item_of(traffic, RULES)
-    assert traffic_of(item) == traffic
+    item = encode_traffic(traffic, RULES)
+    assert decode_traffic(item) == traffic
     assert len(str(item)) < 2048
 
 
@@ -76,12 +76,12 @@ def test_a_window_with_an_incident_does_not_expire() -> None:
     spike, revert = _all(_told(60)), Decision(at=START, by="ops", act=Act.REVERTED)
     states = [
         (spike, {"S": "open"}),
-        (joined(spike, guard.judged(WINDOW, Reason.USER_UNKNOWN, revert)), {"S": "reverted"}),
-        (joined(spike, guard.judged(WINDOW, Reason.USER_UNKNOWN, DECISION)), None),
+        (merge_traffic(spike, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, revert)), {"S": "reverted"}),
+        (merge_traffic(spike, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION)), None),
         (_all(_told(3)), None),
     ]
     for traffic, state in states:
-        item = item_of(traffic, RULES)
+        item = encode_traffic(traffic, RULES)
         assert (item.get("state"), "expires_at" in item) == (state, state is None)
 
 
@@ -93,16 +93,16 @@ class _Deaf:
 
 
 def test_a_table_that_does_not_answer_is_ours() -> None:
-    watch = Watch(_Deaf(), "Traffic", RULES)
+    watch = SpikeWindows(_Deaf(), "Traffic", RULES)
     for call in (lambda: watch.tell(Traffic(window=WINDOW)), watch.incidents):
         with pytest.raises(StoreUnavailable, match="time-out"):
             call()
 
 
 def test_incidents_are_read_anew_after_a_while(engine: Engine) -> None:
-    watch = Watch(engine.connect(), engine.table("Traffic"), RULES)
+    watch = SpikeWindows(engine.connect(), engine.table("Traffic"), RULES)
     now = [NOW]
-    lookout = Lookout(watch, lambda: now[0], timedelta(seconds=30))
+    lookout = IncidentCache(watch, lambda: now[0], timedelta(seconds=30))
     assert lookout.incidents() == []
     watch.tell(_all(_told(60)))
     assert lookout.incidents() == []

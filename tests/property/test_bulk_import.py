@@ -20,7 +20,7 @@ from aftersend.bulk.job import Imported, Job, State
 from aftersend.bulk.tally import Tally
 from aftersend.model import Act, Decision, Feedback, Suppression
 from aftersend.steps import Put
-from aftersend.suppression import active, decided
+from aftersend.suppression import apply_decisions, find_active_causes
 from tests.support import shop as shops
 from tests.support.oracle import Tables, stored
 from tests.support.ports import NOW, MemoryStore
@@ -142,11 +142,11 @@ def test_a_release_holds_against_older_rows_whenever_they_are_imported(rows: lis
     imported_first = stored(taken(rows)).suppressions
     store = MemoryStore()
     for key in imported_first:
-        store.answer(Put(replace(decided(Suppression(recipient=key[0], scope=key[1]), [release]), version=1)))
+        store.answer(Put(replace(apply_decisions(Suppression(recipient=key[0], scope=key[1]), [release]), version=1)))
     released_first = stored(taken(rows, store=store)).suppressions
     for key, row in imported_first.items():
-        assert decided(row, [release]) == released_first[key]
-        assert not active(released_first[key], NOW)
+        assert apply_decisions(row, [release]) == released_first[key]
+        assert not find_active_causes(released_first[key], NOW)
 
 
 @given(rows=LISTS)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.bulk.job import Revert, State, Undone
-from aftersend.guard import domain_of
+from aftersend.guard import find_group
 from aftersend.model import Act, Evidence, Feedback, Kind, Reason, Suppression
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
 from tests.support.shop import ANN, ingested, run, shop, ticking
@@ -47,7 +47,7 @@ def undone(store: MemoryStore, request: Revert = WINDOW, id_: str = "job") -> Un
 
 def inside(row: Suppression) -> bool:
     marks = [mark for cause in row.causes.values() for mark in (cause.first, cause.latest) if mark]
-    return domain_of(row.recipient) == WINDOW.domain and any(
+    return find_group(row.recipient) == WINDOW.domain and any(
         WINDOW.since <= mark.at <= WINDOW.until and mark.reason == WINDOW.reason for mark in marks
     )
 
@@ -61,13 +61,13 @@ def test_what_lies_in_the_window_does_not_hold_and_all_else_does(facts: list[Fee
     affected = {key for key, row in before.items() if inside(row)}
     assert {key for key in after if after[key].reverted} == affected
     assert {key for key in after if after[key] != before[key]} == affected
-    freed = {key for key in before if active(before[key], NOW) and not active(after[key], NOW)}
+    freed = {key for key in before if find_active_causes(before[key], NOW) and not find_active_causes(after[key], NOW)}
     assert (progress.found, progress.changed, progress.freed) == (len(affected), len(affected), len(freed))
     for key in affected:
         causes = after[key].causes.values()
         marks = [mark for cause in causes for mark in (cause.first, cause.latest) if mark]
         out = [mark for mark in marks if not WINDOW.since <= mark.at <= WINDOW.until or mark.reason != WINDOW.reason]
-        assert bool(active(after[key], NOW)) == bool(out) or not active(before[key], NOW)
+        assert bool(find_active_causes(after[key], NOW)) == bool(out) or not find_active_causes(before[key], NOW)
 
 
 @given(facts=FACTS)
@@ -119,4 +119,4 @@ def test_a_revert_says_who_and_why() -> None:
         NOW,
         "six hours of nonsense",
     )
-    assert not active(row, NOW)
+    assert not find_active_causes(row, NOW)

@@ -23,7 +23,7 @@ from aftersend.parsers import directmail as parser
 from aftersend.parsers import read
 from aftersend.parsers.directmail_body import NAMES
 from aftersend.parsers.directmail_text import fields
-from aftersend.text import cut
+from aftersend.text import truncate
 from local.samples import EVENTS
 from tests.support import directmail
 from tests.support.directmail import Event
@@ -161,7 +161,7 @@ def test_a_text_changes_nothing_but_the_evidence_of_it(text: str) -> None:
     assert plain.evidence is not None and forged.evidence is not None
     without = replace(forged.evidence, text=plain.evidence.text, status=plain.evidence.status)
     assert replace(forged, evidence=without, id="") == plain
-    assert forged.evidence.text == (cut(text.strip(), 1_024).strip() or None)
+    assert forged.evidence.text == (truncate(text.strip(), 1_024).strip() or None)
 
 
 @given(_forged)
@@ -171,7 +171,7 @@ def test_a_link_changes_nothing_but_itself(link: str) -> None:
     (forged,) = read("directmail", directmail.as_text(replace(event, url=link)))
     assert plain.engagement is not None and forged.engagement is not None
     assert replace(forged, engagement=plain.engagement, id="") == plain
-    assert forged.engagement.link == (cut(link.strip(), 512) or None)
+    assert forged.engagement.link == (truncate(link.strip(), 512) or None)
 
 
 # -- Law 5 -------------------------------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from aftersend.ingest import ingest
 from aftersend.items import Item
 from aftersend.model import Act, CauseKind, Decision, Feedback, Key, Kind
-from aftersend.reevaluate import Job
-from aftersend.steps import Errand, driven, settle
-from aftersend.suppression import active
+from aftersend.reevaluate import ReevaluationJob
+from aftersend.steps import SuppressionUpdate, run_steps, update_suppression
+from aftersend.suppression import find_active_causes
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import reevaluation, run
 from tests.support.strategies import SHORT, feedback
@@ -39,7 +39,7 @@ def _source() -> Iterator[None]:
 
 def _holding(store: MemoryStore, now: datetime) -> set[tuple[Key, CauseKind]]:
     rows = store.suppressions(list(store.suppressions_table)).values()
-    return {(row.key, cause) for row in rows for cause in active(row, now)}
+    return {(row.key, cause) for row in rows for cause in find_active_causes(row, now)}
 
 
 def _delete(table: dict[Key, Item], now: datetime) -> None:
@@ -62,11 +62,11 @@ def test_what_was_released_or_withdrawn_does_not_hold_again_when_that_is_forgott
     ingest([message(facts)], ports(store, policy=SHORT))
     if released is not None:
         decision = Decision(at=START + timedelta(days=released), by="ann", act=Act.RELEASED, force=force)
-        errand = Errand((ANN, "*"), decisions=(decision,), recount=True)
-        driven(settle(errand, store.suppressions([errand.key]).get(errand.key), SHORT), store.answer)
+        errand = SuppressionUpdate((ANN, "*"), decisions=(decision,), recount=True)
+        run_steps(update_suppression(errand, store.suppressions([errand.key]).get(errand.key), SHORT), store.answer)
     ingest([message(late)], ports(store, policy=SHORT))
     before = _holding(store, now)
     _delete(store.suppressions_table, now)
     _delete(store.outcomes_table, now - _LAG)
-    run(Job(segments=1), reevaluation(store, SHORT, classify))
+    run(ReevaluationJob(segments=1), reevaluation(store, SHORT, classify))
     assert _holding(store, now) == before

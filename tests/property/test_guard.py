@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend import guard
-from aftersend.guard import SAMPLE, SIZE, Traffic, Window, domain_of, incidents, joined, window_of, windows
+from aftersend.guard import (
+    SAMPLE,
+    SIZE,
+    Traffic,
+    Window,
+    find_group,
+    find_incidents,
+    find_reverted_windows,
+    find_window,
+    merge_traffic,
+)
 from aftersend.ingest import ingest
 from aftersend.model import Act, Decision, Feedback, Reason
 from aftersend.policy import load
@@ -19,7 +29,7 @@ from tests.support.strategies import deliveries, feedback
 from tests.support.words import ANN, START, message, told
 
 RULES = load().guard
-WINDOW = window_of(ANN, START, RULES)
+WINDOW = find_window(ANN, START, RULES)
 EMPTY = Traffic(window=WINDOW)
 _REASONS = st.sampled_from([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED])
 _KEYS = st.integers(0, 400).map(lambda number: (f"email:u{number}@example.com", "ses:1"))
@@ -29,9 +39,9 @@ _DECISIONS = st.builds(
     st.sampled_from([Act.CONFIRMED, Act.REVERTED]),
 )
 _TOLD = (
-    st.builds(lambda key, reason: guard.refused(WINDOW, key, reason), _KEYS, _REASONS)
-    | st.builds(lambda key: guard.delivered(WINDOW, key) or EMPTY, _KEYS)
-    | st.builds(lambda reason, decision: guard.judged(WINDOW, reason, decision), _REASONS, _DECISIONS)
+    st.builds(lambda key, reason: guard.report_refusal(WINDOW, key, reason), _KEYS, _REASONS)
+    | st.builds(lambda key: guard.report_delivery(WINDOW, key) or EMPTY, _KEYS)
+    | st.builds(lambda reason, decision: guard.report_decision(WINDOW, reason, decision), _REASONS, _DECISIONS)
 )
 
 
@@ -40,29 +50,29 @@ def test_what_is_told_of_a_window_comes_in_any_order_and_number(told: list[Traff
     """Laws 1, 2 and 3, for windows."""
     one, other = EMPTY, EMPTY
     for each in told:
-        one = joined(one, each)
+        one = merge_traffic(one, each)
     middle = data.draw(st.integers(0, len(told)))
     halves = [EMPTY, EMPTY]
     for place, each in enumerate(data.draw(st.permutations([*told, *told[:20]]))):
-        halves[place < middle] = joined(halves[place < middle], each)
-    other = joined(*halves)
+        halves[place < middle] = merge_traffic(halves[place < middle], each)
+    other = merge_traffic(*halves)
     assert other == one
-    assert joined(one, other) is one
+    assert merge_traffic(one, other) is one
 
 
 def _many(count: int, reason: Reason | None, start: int = 0) -> Traffic:
     traffic = EMPTY
     for number in range(start, start + count):
         key = f"email:u{number}@example.com", "ses:1"
-        told = guard.delivered(WINDOW, key) if reason is None else guard.refused(WINDOW, key, reason)
-        traffic = joined(traffic, told) if told else traffic
+        told = guard.report_delivery(WINDOW, key) if reason is None else guard.report_refusal(WINDOW, key, reason)
+        traffic = merge_traffic(traffic, told) if told else traffic
     return traffic
 
 
 @pytest.mark.parametrize("count", [1, SIZE - 1, SIZE, 300, 5000])
 def test_a_sketch_counts_exactly_up_to_its_size_and_nearly_beyond(count: int) -> None:
-    traffic = joined(_many(count, Reason.USER_UNKNOWN), _many(10 * count, None, start=100_000))
-    found = incidents(traffic, load("[guard]\nfloor = 10\nshare_percent = 1").guard)
+    traffic = merge_traffic(_many(count, Reason.USER_UNKNOWN), _many(10 * count, None, start=100_000))
+    found = find_incidents(traffic, load("[guard]\nfloor = 10\nshare_percent = 1").guard)
     assert len(found) == (count >= 10)
     if not found:
         return
@@ -75,28 +85,30 @@ def test_a_sketch_counts_exactly_up_to_its_size_and_nearly_beyond(count: int) ->
 @pytest.mark.parametrize(("refused", "delivered", "open_"), [(49, 0, False), (50, 0, True), (55, 400, False)])
 def test_floor_and_share(refused: int, delivered: int, open_: bool) -> None:
     """Design §6: "when one domain's hard bounces in a window exceed a share and a floor, an *incident* is opened"."""
-    traffic = joined(_many(refused, Reason.USER_UNKNOWN), _many(delivered, None, start=1000))
-    assert bool(incidents(traffic, RULES)) == open_
-    assert incidents(traffic, load("[guard]\nwatch = false").guard) == []
+    traffic = merge_traffic(_many(refused, Reason.USER_UNKNOWN), _many(delivered, None, start=1000))
+    assert bool(find_incidents(traffic, RULES)) == open_
+    assert find_incidents(traffic, load("[guard]\nwatch = false").guard) == []
 
 
 @pytest.mark.parametrize(("act", "left"), [(Act.CONFIRMED, 0), (Act.REVERTED, 1)])
 def test_a_person_ends_an_incident(act: Act, left: int) -> None:
     """Confirmed, its causes hold; reverted, they never do, and neither does what comes late."""
     decision = Decision(at=START, by="ops", act=act)
-    traffic = joined(_many(60, Reason.USER_UNKNOWN), guard.judged(WINDOW, Reason.USER_UNKNOWN, decision))
-    assert len(incidents(traffic, RULES)) == left
+    traffic = merge_traffic(
+        _many(60, Reason.USER_UNKNOWN), guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision)
+    )
+    assert len(find_incidents(traffic, RULES)) == left
 
 
 def test_an_incident_is_about_its_own_domain_reason_and_window() -> None:
-    found = incidents(_many(60, Reason.USER_UNKNOWN), RULES)
-    (window,) = windows(found, ANN)
+    found = find_incidents(_many(60, Reason.USER_UNKNOWN), RULES)
+    (window,) = find_reverted_windows(found, ANN)
     assert (window.since, window.until, window.reason) == (
         WINDOW.since,
         WINDOW.until - timedelta(milliseconds=1),
         Reason.USER_UNKNOWN,
     )
-    assert windows(found, "email:ann@example.org") == []
+    assert find_reverted_windows(found, "email:ann@example.org") == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,7 @@ def test_an_incident_is_about_its_own_domain_reason_and_window() -> None:
     [("email:a@b.example", "b.example"), ("push:apns:t0", "push:apns"), ("sms:+15550100", "sms"), ("email:odd", "odd")],
 )
 def test_what_has_an_accident_as_a_whole(recipient: str, domain: str) -> None:
-    assert domain_of(recipient) == domain
+    assert find_group(recipient) == domain
 
 
 @given(st.data())
@@ -126,17 +138,17 @@ def test_the_guard_knows_the_same_whatever_the_order_and_the_batches(data: st.Da
 def test_an_incident_begins_at_the_very_share(refused: int, open_: bool) -> None:
     rules = load("[guard]\nfloor = 10\nshare_percent = 50").guard
     one_of_the_sample = Traffic(window=WINDOW, reached=(SAMPLE,))
-    traffic = joined(_many(refused, Reason.USER_UNKNOWN), one_of_the_sample)
-    found = incidents(traffic, rules)
+    traffic = merge_traffic(_many(refused, Reason.USER_UNKNOWN), one_of_the_sample)
+    found = find_incidents(traffic, rules)
     assert bool(found) == open_
     assert not found or (found[0].refused, found[0].sent) == (SAMPLE, 2 * SAMPLE)
 
 
 def test_a_decision_is_about_one_reason() -> None:
     confirmed = Decision(at=START, by="ops", act=Act.CONFIRMED)
-    traffic = joined(_many(60, Reason.USER_UNKNOWN), _many(60, Reason.MAILBOX_DISABLED))
-    traffic = joined(traffic, guard.judged(WINDOW, Reason.USER_UNKNOWN, confirmed))
-    assert [each.reason for each in incidents(traffic, RULES)] == [Reason.MAILBOX_DISABLED]
+    traffic = merge_traffic(_many(60, Reason.USER_UNKNOWN), _many(60, Reason.MAILBOX_DISABLED))
+    traffic = merge_traffic(traffic, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, confirmed))
+    assert [each.reason for each in find_incidents(traffic, RULES)] == [Reason.MAILBOX_DISABLED]
 
 
 @pytest.mark.parametrize(("act", "left"), [(Act.CONFIRMED, 0), (Act.REVERTED, 1)])
@@ -145,29 +157,29 @@ def test_the_last_decision_counts(act: Act, left: int) -> None:
     traffic = _many(60, Reason.USER_UNKNOWN)
     for day, each in ((2, act), (1, first)):
         decision = Decision(at=START + timedelta(days=day), by="ops", act=each)
-        traffic = joined(traffic, guard.judged(WINDOW, Reason.USER_UNKNOWN, decision))
-    assert len(incidents(traffic, RULES)) == left
+        traffic = merge_traffic(traffic, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision))
+    assert len(find_incidents(traffic, RULES)) == left
 
 
 def test_decisions_of_several_reasons_come_in_any_order() -> None:
     """Law 1: also where one of them takes the place of an earlier one."""
     told = [
-        guard.judged(WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED))
+        guard.report_decision(WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED))
         for day, reason in enumerate([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED, Reason.USER_UNKNOWN])
     ]
-    one, *others = (joined(joined(joined(EMPTY, a), b), c) for a, b, c in permutations(told))
+    one, *others = (merge_traffic(merge_traffic(merge_traffic(EMPTY, a), b), c) for a, b, c in permutations(told))
     assert all(other == one for other in others)
     assert len(one.judged) == 2
 
 
 @pytest.mark.parametrize(("minutes", "hour"), [(0, 0), (59, 0), (60, 1), (150, 2)])
 def test_a_window_is_as_long_as_the_policy_says(minutes: int, hour: int) -> None:
-    window = window_of(ANN, START + timedelta(minutes=minutes), load("[guard]\nwindow_hours = 1").guard)
+    window = find_window(ANN, START + timedelta(minutes=minutes), load("[guard]\nwindow_hours = 1").guard)
     assert (window.since, window.until) == (START + timedelta(hours=hour), START + timedelta(hours=hour + 1))
 
 
 def test_windows_meet_without_a_gap() -> None:
     moment = timedelta(milliseconds=1)
-    before, after = (window_of(ANN, WINDOW.until - each, RULES) for each in (moment, timedelta()))
+    before, after = (find_window(ANN, WINDOW.until - each, RULES) for each in (moment, timedelta()))
     assert (before, after.since) == (WINDOW, WINDOW.until)
     assert SAMPLE > 1

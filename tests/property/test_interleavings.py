@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from aftersend import policy
 from aftersend.ingest import ingest
 from aftersend.model import Act, Decision, Evidence, Feedback, Kind
-from aftersend.steps import Errand, Put, ReadSuppression, Refused, settle
+from aftersend.steps import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
@@ -165,7 +165,10 @@ def _release(store: Any) -> None:
     key = ANN, "*"
     release = Decision(at=RELEASED, by="a person", act=Act.RELEASED)
     current = store.answer(ReadSuppression(key))
-    steps, answer = settle(Errand(key, recount=True, decisions=(release,)), current, POLICY), None
+    steps, answer = (
+        update_suppression(SuppressionUpdate(key, recount=True, decisions=(release,)), current, POLICY),
+        None,
+    )
     try:
         while True:
             answer = store.answer(steps.send(answer))
@@ -192,7 +195,7 @@ def test_a_release_at_the_same_time_neither_loses_nor_is_lost(arrival: Feedback)
 
 def _without_second_look(*arguments: Any) -> Any:
     """`settle`, but it ends with its first write."""
-    steps, answer = settle(*arguments), None
+    steps, answer = update_suppression(*arguments), None
     try:
         while True:
             request = steps.send(answer)
@@ -205,7 +208,7 @@ def _without_second_look(*arguments: Any) -> Any:
 
 def _stubborn(*arguments: Any) -> Any:
     """`settle`, but where its write is refused it writes the same over the newer version."""
-    steps, answer = settle(*arguments), None
+    steps, answer = update_suppression(*arguments), None
     try:
         while True:
             request = steps.send(answer)

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from aftersend.carrier import Message
 from aftersend.classify import load as load_rules
-from aftersend.facts import contexts, union
+from aftersend.facts import merge_contexts, union
 from aftersend.ingest import ingest
 from aftersend.model import Context, Engagement, Evidence, Feedback, Kind, Phase
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.policy import load
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
@@ -74,12 +74,12 @@ def test_what_was_told_already_writes_nothing(data: st.DataObject) -> None:
 def test_the_fold_of_one_outcome_is_free_of_order_and_batches(data: st.DataObject) -> None:
     """Law 1, law 2, law 3 for `outcome.absorb` alone: union is commutative, associative and idempotent."""
     given_facts = _same_key(data.draw(feedback(max_size=30)))
-    at_once = absorb(None, given_facts, classify)
+    at_once = merge(None, given_facts, classify)
     outcome = None
     for batch in data.draw(deliveries(given_facts)):
-        outcome = absorb(outcome, batch, classify)
+        outcome = merge(outcome, batch, classify)
     assert outcome == at_once
-    assert absorb(at_once, given_facts, classify) is at_once
+    assert merge(at_once, given_facts, classify) is at_once
 
 
 @given(st.data())
@@ -95,10 +95,10 @@ def test_union_takes_sets_in_any_grouping(data: st.DataObject) -> None:
 def test_contexts_take_in_any_order(data: st.DataObject) -> None:
     """Law 1 for what the sender said of a message: copies of a fact that tell more or less of it are joined."""
     given_facts = data.draw(feedback())
-    at_once = contexts(Context(), given_facts)
+    at_once = merge_contexts(Context(), given_facts)
     one_by_one = Context()
     for each in data.draw(st.permutations(given_facts)):
-        one_by_one = contexts(one_by_one, [each])
+        one_by_one = merge_contexts(one_by_one, [each])
     assert one_by_one == at_once
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from aftersend import classify
 from aftersend.ingest import ingest
 from aftersend.model import Outcome
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.parsers import read
 from tests.support import mailerq
 from tests.support.mailerq import Story, Told
@@ -30,7 +30,7 @@ def _outcome(told: Iterable[Told]) -> Outcome:
     """What these bodies come to, one after another; all of them are about one message."""
     outcome: Outcome | None = None
     for body, queue in told:
-        outcome = absorb(outcome, read("mailerq", body, {"x-queue": queue}), _rules())
+        outcome = merge(outcome, read("mailerq", body, {"x-queue": queue}), _rules())
     assert outcome is not None
     return outcome
 

@@ -9,10 +9,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.causes import claim, counts, streak
+from aftersend.causes import counts_for_streak, find_streak, make_claim
 from aftersend.errors import ConfigurationError
 from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Verdict
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.policy import Policy, load
 from tests.support.words import START, bounce, classify, fact
 
@@ -48,10 +48,10 @@ def test_the_senders_own_fault_never_suppresses(data: st.DataObject, reason: Rea
     policy, verdict = _policy(data, reason), Verdict(klass=klass, reason=reason, rule="test")
     for kind in (Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED):
         refused = fact(kind, 1, "any")
-        said = claim(refused, verdict, policy)
+        said = make_claim(refused, verdict, policy)
         # What the provider has on a list of its own is mirrored: nobody's fault is held against anybody here.
         assert said is None or (said.kind, reason) == (CauseKind.PROVIDER, Reason.SUPPRESSED)
-        assert not counts(absorb(None, [refused], lambda _: verdict), policy)
+        assert not counts_for_streak(merge(None, [refused], lambda _: verdict), policy)
 
 
 @given(st.data(), st.sampled_from(Reason), st.sampled_from(Class))
@@ -71,7 +71,7 @@ def histories(draw: st.DrawFn) -> list[Outcome]:
         at = draw(_hours)
         kind = draw(st.sampled_from([Kind.DELIVERED, Kind.OPENED])) if alive else Kind.BOUNCED
         facts.append(fact(kind, 0, None if alive else "soft", message=f"told:{number}", occurred_at=at))
-    return [absorb(None, [each], classify) for each in facts]
+    return [merge(None, [each], classify) for each in facts]
 
 
 def _rows(outcomes: list[Outcome], policy: Policy, released: datetime | None) -> list[tuple[Outcome, ...]]:
@@ -108,7 +108,7 @@ def test_a_streak_stands_where_a_row_of_bounces_is_long_enough(
     """Design §6: so many "in a row without a delivery or engagement after, at least 1 day apart, none older than 10
     days before the next". The latest bounce is the last that any such row ends in, and the count that of the longest.
     """
-    cause, rows = streak(outcomes, policy, released), _rows(outcomes, policy, released)
+    cause, rows = find_streak(outcomes, policy, released), _rows(outcomes, policy, released)
     if not rows:
         assert cause is None
         return
@@ -127,13 +127,13 @@ def test_more_bounces_never_end_a_streak_and_more_life_never_makes_one(
 ) -> None:
     """Law 1 rests on it: whoever brings a proof of life need not look for a streak where none stands."""
     shuffled = random.sample(outcomes, len(outcomes))
-    before: Cause | None = streak(outcomes, policy)
-    assert streak(shuffled, policy) == before
-    more = absorb(None, [bounce(0, message="told:more", occurred_at=at)], classify)
-    alive = absorb(None, [fact(Kind.DELIVERED, message="told:alive", occurred_at=at)], classify)
+    before: Cause | None = find_streak(outcomes, policy)
+    assert find_streak(shuffled, policy) == before
+    more = merge(None, [bounce(0, message="told:more", occurred_at=at)], classify)
+    alive = merge(None, [fact(Kind.DELIVERED, message="told:alive", occurred_at=at)], classify)
     if before is not None:
-        assert streak([*outcomes, more], policy) is not None
+        assert find_streak([*outcomes, more], policy) is not None
     else:
-        assert streak([*outcomes, alive], policy) is None
+        assert find_streak([*outcomes, alive], policy) is None
         for gone in (each for each in outcomes if each.status is Status.BOUNCED):
-            assert streak([each for each in outcomes if each is not gone], policy) is None
+            assert find_streak([each for each in outcomes if each is not gone], policy) is None

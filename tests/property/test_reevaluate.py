@@ -13,7 +13,7 @@ from aftersend.ingest import ingest
 from aftersend.model import Feedback
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.reevaluate import Job
+from aftersend.reevaluate import ReevaluationJob
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import POLICIES, RULES, MemoryWalk, reevaluation, run
@@ -71,7 +71,7 @@ def test_the_tables_equal_those_of_the_new_rules_from_the_start(
     store = MemoryStore()
     for batch in data.draw(deliveries(told_of)):
         _ingest(batch, store, old, old_rules)
-    run(Job(segments=segments), reevaluation(store, new, new_rules))
+    run(ReevaluationJob(segments=segments), reevaluation(store, new, new_rules))
     assert not differences(stored(store), expected(told_of, new_rules, new))
 
 
@@ -84,10 +84,10 @@ def test_stopped_anywhere_and_begun_again_it_gives_the_same(
     _ingest(told_of, store, old, old_rules)
     for calls in stops:
         try:
-            run(Job(segments=1), reevaluation(Mortal(store, calls), new, new_rules, MemoryWalk(store)))
+            run(ReevaluationJob(segments=1), reevaluation(Mortal(store, calls), new, new_rules, MemoryWalk(store)))
         except Killed:
             continue
-    run(Job(segments=1), reevaluation(store, new, new_rules))
+    run(ReevaluationJob(segments=1), reevaluation(store, new, new_rules))
     assert not differences(stored(store), expected(told_of, new_rules, new))
 
 
@@ -100,7 +100,7 @@ def test_feedback_that_comes_in_before_or_after_makes_no_difference(
     early, late = (data.draw(st.lists(st.sampled_from(told_of), max_size=8)) for _ in range(2))
     _ingest(early, store, old, old_rules)
     _ingest(late, store, new, new_rules)
-    run(Job(), reevaluation(store, new, new_rules))
+    run(ReevaluationJob(), reevaluation(store, new, new_rules))
     _ingest(told_of, store, new, new_rules)
     assert not differences(stored(store), expected(told_of, new_rules, new))
 
@@ -112,9 +112,9 @@ def test_a_second_time_writes_nothing(
     """Issue: "idempotent"."""
     store = MemoryStore()
     _ingest(told_of, store, old, old_rules)
-    run(Job(), reevaluation(store, new, new_rules))
+    run(ReevaluationJob(), reevaluation(store, new, new_rules))
     puts = store.puts
-    ends = run(Job(), reevaluation(store, new, new_rules))
+    ends = run(ReevaluationJob(), reevaluation(store, new, new_rules))
     assert store.puts == puts
     assert not [name for end in ends for name in end.changes.counts if name not in ("recipients", "outcomes")]
 
@@ -124,7 +124,7 @@ def test_the_same_rules_write_nothing(told_of: list[Feedback], same: Policy, sam
     store = MemoryStore()
     _ingest(told_of, store, same, same_rules)
     puts = store.puts
-    run(Job(), reevaluation(store, same, same_rules))
+    run(ReevaluationJob(), reevaluation(store, same, same_rules))
     assert store.puts == puts
 
 
@@ -136,9 +136,9 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_written(
     store = MemoryStore()
     _ingest(told_of, store, old, old_rules)
     before, puts = stored(store), store.puts
-    dry = run(Job(dry_run=True), reevaluation(store, new, new_rules))
+    dry = run(ReevaluationJob(dry_run=True), reevaluation(store, new, new_rules))
     assert store.puts == puts
     assert stored(store) == before
-    wet = run(Job(), reevaluation(store, new, new_rules))
+    wet = run(ReevaluationJob(), reevaluation(store, new, new_rules))
     assert [each.changes for each in dry] == [each.changes for each in wet]
     assert bool(store.puts - puts) == any("changed" in name for each in wet for name in each.changes.counts)

@@ -18,7 +18,7 @@ from aftersend.model import Act, Decision, Evidence, Feedback, Kind
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
 from aftersend.reevaluate import reevaluated
-from aftersend.steps import Errand, Put, ReadSuppression, Refused, settle
+from aftersend.steps import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
@@ -163,7 +163,9 @@ def _release(rules: Policy, store: Any) -> None:
     """A person lifts the suppression as of day 9."""
     key = ANN, "*"
     release = Decision(at=RELEASED, by="a person", act=Act.RELEASED)
-    steps = settle(Errand(key, recount=True, decisions=(release,)), store.answer(ReadSuppression(key)), rules)
+    steps = update_suppression(
+        SuppressionUpdate(key, recount=True, decisions=(release,)), store.answer(ReadSuppression(key)), rules
+    )
     answer = None
     try:
         while True:
@@ -193,7 +195,7 @@ def test_a_release_at_the_same_time_neither_loses_nor_is_lost(late: int) -> None
 
 def _without_second_look(*arguments: Any) -> Any:
     """`settle`, but it ends with its first write."""
-    steps, answer = settle(*arguments), None
+    steps, answer = update_suppression(*arguments), None
     try:
         while True:
             request = steps.send(answer)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aftersend import items
 from aftersend.ingest import ingest
 from aftersend.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason, Reverted, Suppression
-from aftersend.steps import Errand, driven, settle
+from aftersend.steps import SuppressionUpdate, run_steps, update_suppression
 from aftersend.store import Store
 from local import restore
 from tests.engines import Engine
@@ -38,14 +38,14 @@ def _ingest(store: Any, facts: list[Feedback]) -> None:
 
 def _restore(lost: MemoryStore, store: Any) -> None:
     for item in list(lost.outcomes_table.values()):
-        restore.outcome(store, classify, SHORT, items.outcome_of(item))
+        restore.outcome(store, classify, SHORT, items.decode_outcome(item))
     for item in list(lost.suppressions_table.values()):
-        restore.suppression(store, SHORT, items.suppression_of(item))
+        restore.suppression(store, SHORT, items.decode_suppression(item))
 
 
 def _decide(store: MemoryStore, *decisions: Decision, windows: tuple[Reverted, ...] = ()) -> None:
-    errand = Errand(KEY, decisions=decisions, windows=windows, recount=True)
-    driven(settle(errand, store.suppressions([KEY]).get(KEY), SHORT), store.answer)
+    errand = SuppressionUpdate(KEY, decisions=decisions, windows=windows, recount=True)
+    run_steps(update_suppression(errand, store.suppressions([KEY]).get(KEY), SHORT), store.answer)
 
 
 @given(feedback() | streaks(), st.data())
@@ -107,6 +107,6 @@ def test_tables_of_an_engine_are_read_whole(engine: Engine) -> None:
     names, client = engine.tables(), engine.connect()
     facts = [bounce(1, "soft", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(40)]
     _ingest(Store(client, names), facts)
-    found = {each.key for each in restore.scanned(client, names.outcomes, items.outcome_of)}
+    found = {each.key for each in restore.scanned(client, names.outcomes, items.decode_outcome)}
     assert found == scanned(engine.client(), names).outcomes.keys()
     assert len(found) == 40

@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.errors import NotVerified
-from aftersend.verify import SOURCES, Credentials, Request, Trust, claim, prove
+from aftersend.errors import VerificationError
+from aftersend.verify import SOURCES, PushRequest, Trust, WebhookCredentials, claim, prove
 from local import signing
 from local.signing import ACCOUNT, TOPIC, Push
 from tests.support.door import HOST, NOW, PATH, PROVIDER, WEAK, url
 
 MESSAGE: Final = '{"eventType":"Send","mail":{"messageId":"m1","destination":["jürgen@example.net"]}}'
 LEGACY: Final = "env_id=60001&event=deliver&err_msg=a <b> & c"
-TRUST: Final = Trust(credentials=Credentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT}))
+TRUST: Final = Trust(
+    credentials=WebhookCredentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT})
+)
 
 PUSHES: Final[dict[str, Push]] = {
     "sns 1": signing.sns(PROVIDER, url("ses"), MESSAGE, NOW, SignatureVersion="1"),
@@ -35,8 +37,8 @@ PUSHES: Final[dict[str, Push]] = {
 OLD: Final = signing.mns_json(WEAK, url("directmail"), LEGACY, NOW)
 
 
-def request(source: str, headers: dict[str, str], body: bytes, where: str) -> Request:
-    return Request(source=source, secret=PATH, url=where, path=where.partition(HOST)[2], headers=headers, body=body)
+def request(source: str, headers: dict[str, str], body: bytes, where: str) -> PushRequest:
+    return PushRequest(source=source, secret=PATH, url=where, path=where.partition(HOST)[2], headers=headers, body=body)
 
 
 def is_believed(push: Push, authority: signing.Authority = PROVIDER, trust: Trust = TRUST) -> bool:
@@ -49,7 +51,7 @@ def is_believed(push: Push, authority: signing.Authority = PROVIDER, trust: Trus
             if found.status != 200:
                 return False
             prove(made.seal, found.content)
-    except NotVerified:
+    except VerificationError:
         return False
     return True
 
@@ -193,7 +195,11 @@ def test_whatever_comes_is_believed_or_refused(
     source: str, headers: dict[str, str], body: bytes, is_told: bool
 ) -> None:
     """No other error, and nothing is believed that was not signed so."""
-    secrets = Credentials(path=(PATH,)) if is_told else Credentials(bearer=("a-word-for-it",), basic=("a:password",))
+    secrets = (
+        WebhookCredentials(path=(PATH,))
+        if is_told
+        else WebhookCredentials(bearer=("a-word-for-it",), basic=("a:password",))
+    )
     push = Push(url(source), headers, body)
     believed = is_believed(push, trust=Trust(credentials=secrets, topics=TRUST.topics, accounts=TRUST.accounts))
     if believed and source != "mailerq" and headers.get("x-amz-sns-rawdelivery") != "true":

@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
 
 from aftersend.aws import boto
-from aftersend.items import Item, suppression_item
+from aftersend.items import Item, encode_suppression
 from aftersend.model import Suppression
 from tests.support.ports import NOW, RETENTION
 
@@ -71,7 +71,7 @@ class _Raw(io.BytesIO):
 
 
 def image(suppression: Suppression | None) -> Item | None:
-    return suppression_item(suppression, RETENTION, NOW) if suppression else None
+    return encode_suppression(suppression, RETENTION, NOW) if suppression else None
 
 
 def record(old: Item | None, new: Item | None, number: int = 1) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 from aftersend import policy
 from aftersend.api import front
 from aftersend.api.desk import Desk
-from aftersend.guard import Incident, incidents
-from aftersend.lookups import Lookups
+from aftersend.guard import Incident, find_incidents
+from aftersend.lookups import Queries
 from aftersend.store import Tables
 from tests.engines import table_definitions
 from tests.support.ports import NOW, Inline, MemoryStore, MemoryWatch
@@ -145,7 +145,7 @@ class Watching(MemoryWatch):
         self._rules = rules
 
     def incidents(self) -> list[Incident]:
-        return [found for traffic in self.windows.values() for found in incidents(traffic, self._rules)]
+        return [found for traffic in self.windows.values() for found in find_incidents(traffic, self._rules)]
 
 
 class Clock:
@@ -170,7 +170,7 @@ def desk(store: Any = None, **others: Any) -> Desk:
     given: dict[str, Any] = {
         "tables": TABLES,
         "store": used,
-        "lookups": Lookups(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
+        "lookups": Queries(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
         "watch": watch,
         "incidents": watch.incidents,
         "policy": rules,

@@ -212,7 +212,7 @@ def world() -> Api:
     desk = replace(Bulk(store, clock=Clock(NOW)).desk, classify=judge)
     for number in range(60):
         key = f"email:user{number}@accident.example", "ses:0102-d4"
-        desk.watch.tell(guard.refused(ACCIDENT, key, Reason.USER_UNKNOWN))
+        desk.watch.tell(guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))
     return Api(desk)
 
 

@@ -20,7 +20,7 @@ from aftersend.bulk.plan import Terms, claims
 from aftersend.bulk.records import records
 from aftersend.causes import Claim
 from aftersend.classify import Classifier
-from aftersend.times import iso
+from aftersend.times import format_time
 from tests.support.ports import NOW
 
 SAMPLES: Final = Path(__file__).resolve().parents[1] / "samples" / "import"
@@ -80,9 +80,9 @@ def _plain(claim: Claim) -> dict[str, str]:
         "recipient": claim.recipient,
         "scope": claim.scope,
         "kind": claim.kind,
-        "since": iso(first.at) if first.at != latest.at else "",
-        "at": iso(latest.at),
-        "until": iso(until) if until else "",
+        "since": format_time(first.at) if first.at != latest.at else "",
+        "at": format_time(latest.at),
+        "until": format_time(until) if until else "",
         "reason": latest.reason or "",
         "rule": latest.rule or "",
         "word": latest.word or "",

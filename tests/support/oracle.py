@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from aftersend import items, suppression
 from aftersend import store as stores
-from aftersend.causes import claim, contradiction, streak, vouched
+from aftersend.causes import find_contradiction, find_streak, is_vouched, make_claim
 from aftersend.model import CauseKind, Feedback, Key, Outcome, Suppression
-from aftersend.outcome import Classify, absorb
+from aftersend.outcome import Classify, merge
 from aftersend.policy import Policy
 
 
@@ -46,8 +46,8 @@ def stored(store: Any) -> Tables:
 def scanned(client: Any, names: stores.Tables) -> Tables:
     """What the tables of an engine hold."""
     return tables(
-        map(items.outcome_of, _scan(client, names.outcomes)),
-        map(items.suppression_of, _scan(client, names.suppressions)),
+        map(items.decode_outcome, _scan(client, names.outcomes)),
+        map(items.decode_suppression, _scan(client, names.suppressions)),
     )
 
 
@@ -63,20 +63,20 @@ def expected(
     by_key: dict[Key, list[Feedback]] = {}
     for fact in facts:
         by_key.setdefault(fact.key, []).append(fact)
-    outcomes = [absorb(None, each, classify) for each in by_key.values()]
+    outcomes = [merge(None, each, classify) for each in by_key.values()]
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
-    known = {outcome.key for outcome in outcomes if vouched(outcome, policy)}
+    known = {outcome.key for outcome in outcomes if is_vouched(outcome, policy)}
     for fact in (fact for key, each in by_key.items() if key in known for fact in each):
-        said = claim(fact, classify(fact), policy)
+        said = make_claim(fact, classify(fact), policy)
         if said is not None:
             row = rows.get((said.recipient, said.scope)) or Suppression(recipient=said.recipient, scope=said.scope)
-            rows[row.key] = suppression.absorb(row, [said])
+            rows[row.key] = suppression.merge_claims(row, [said])
     for recipient in {outcome.recipient for outcome in outcomes}:
         row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
         theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]
-        row = suppression.with_streak(row, streak(theirs, policy, row.released_at))
+        row = suppression.replace_streak(row, find_streak(theirs, policy, row.released_at))
         if (hard := row.causes.get(CauseKind.HARD)) is not None:
-            row = suppression.with_contradiction(row, contradiction(theirs, hard, policy))
+            row = suppression.replace_contradiction(row, find_contradiction(theirs, hard, policy))
         rows[row.key] = row
     return tables(outcomes, rows.values())
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from aftersend import items, policy
 from aftersend.carrier import Message
-from aftersend.guard import Traffic, Window, joined
+from aftersend.guard import Traffic, Window, merge_traffic
 from aftersend.ingest import Ports
 from aftersend.model import Key, Outcome, Suppression
 from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
-from aftersend.store import row_of
+from aftersend.store import make_row
 from tests.support.words import classify
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -31,11 +31,13 @@ class MemoryStore:
         self.puts = 0
 
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
-        found = (items.outcome_of(self.outcomes_table[key]) for key in keys if key in self.outcomes_table)
+        found = (items.decode_outcome(self.outcomes_table[key]) for key in keys if key in self.outcomes_table)
         return {outcome.key: outcome for outcome in found}
 
     def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
-        found = (items.suppression_of(self.suppressions_table[key]) for key in keys if key in self.suppressions_table)
+        found = (
+            items.decode_suppression(self.suppressions_table[key]) for key in keys if key in self.suppressions_table
+        )
         return {suppression.key: suppression for suppression in found}
 
     def answer(self, request: Request) -> Answer:
@@ -57,7 +59,7 @@ class MemoryStore:
         if (current.version if current else 0) != item.version - 1:
             return Refused(current)
         table = self.outcomes_table if isinstance(item, Outcome) else self.suppressions_table
-        table[item.key] = row_of(item, RETENTION, NOW)
+        table[item.key] = make_row(item, RETENTION, NOW)
         return None
 
 
@@ -89,7 +91,7 @@ class MemoryWatch:
 
     def tell(self, told: Traffic) -> Traffic:
         known = self.windows.get(told.window)
-        self.windows[told.window] = joined(known, told) if known else told
+        self.windows[told.window] = merge_traffic(known, told) if known else told
         return self.windows[told.window]
 
 

@@ -11,7 +11,7 @@ from aftersend import policy
 from aftersend.model import Feedback, Key, Suppression, Verdict
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.reevaluate import Job, Ports, leg, split
+from aftersend.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.walk import Page
 from tests.support.ports import NOW, Inline, MemoryStore
 from tests.support.words import VERDICTS, classify
@@ -66,8 +66,8 @@ class MemoryWalk:
         return list(self._store.suppressions([(recipient, scope) for scope in self._scopes]).values())
 
 
-def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -> Ports:
-    return Ports(
+def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -> ReevaluationPorts:
+    return ReevaluationPorts(
         store=store,
         walk=walk or MemoryWalk(store),
         rows=walk or MemoryWalk(store),
@@ -79,13 +79,15 @@ def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -
     )
 
 
-def run(job: Job, ports: Ports, seconds_left: Callable[[], float] = lambda: 0.0) -> list[Job]:
+def run(
+    job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float] = lambda: 0.0
+) -> list[ReevaluationJob]:
     """Every segment from its beginning to its end, a leg at a time; how each stood at its end."""
-    return [_to_its_end(leg(part, ports, seconds_left), ports, seconds_left) for part in split(job, "run")]
+    return [_to_its_end(run_slice(part, ports, seconds_left), ports, seconds_left) for part in split(job, "run")]
 
 
-def _to_its_end(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
+def _to_its_end(job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float]) -> ReevaluationJob:
     while job.after is not None:
-        carried = msgspec.json.decode(msgspec.json.encode(job), type=Job)  # as a queue carries it
-        job = leg(carried, ports, seconds_left)
+        carried = msgspec.json.decode(msgspec.json.encode(job), type=ReevaluationJob)  # as a queue carries it
+        job = run_slice(carried, ports, seconds_left)
     return job

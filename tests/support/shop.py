@@ -38,7 +38,7 @@ class MemoryReader:
     def page(self, after: Key | None, limit: int | None = None) -> tuple[list[Suppression], Key | None]:
         table, size = self.store.suppressions_table, limit or self.size
         keys = sorted(key for key in table if after is None or key > after)
-        found = [items.suppression_of(table[key]) for key in keys[:size]]
+        found = [items.decode_suppression(table[key]) for key in keys[:size]]
         self.held = max(self.held, len(found))
         return found, keys[size - 1] if len(keys) > size else None
 
@@ -47,11 +47,11 @@ class MemoryReader:
         rows.sort(key=_place)
         rows = [row for row in rows if after is None or _place(row) > _place(after)]
         last = rows[self.size - 1] if len(rows) > self.size else None
-        return Page(list(map(items.suppression_of, rows[: self.size])), last and _index_key(last))
+        return Page(list(map(items.decode_suppression, rows[: self.size])), last and _index_key(last))
 
     def suppressions_of(self, recipient: str) -> list[Suppression]:
         table = self.store.suppressions_table
-        return [items.suppression_of(row) for key, row in sorted(table.items()) if key[0] == recipient]
+        return [items.decode_suppression(row) for key, row in sorted(table.items()) if key[0] == recipient]
 
     def messages_of(self, recipient: str) -> list[str]:
         return [message for who, message in sorted(self.store.outcomes_table) if who == recipient]

@@ -6,14 +6,14 @@ from typing import Final
 
 import msgspec
 
-from aftersend.carrier import NONE, Headers
+from aftersend.carrier import NO_HEADERS, Headers
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback
 
 _decode: Final = msgspec.json.Decoder(list[Feedback]).decode
 
 
-def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
+def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
     try:
         return _decode(raw)
     except msgspec.DecodeError as error:

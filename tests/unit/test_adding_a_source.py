@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from aftersend import address, settings
-from aftersend.carrier import NONE, Headers
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.carrier import NO_HEADERS, Headers
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.model import Evidence, Feedback, Kind
 from aftersend.parsers import PARSERS
 from aftersend.smtp import reply
-from aftersend.text import cut
-from aftersend.times import instant
+from aftersend.text import truncate
+from aftersend.times import parse_time
 from tests.support.template import INGESTING, ROOT, variables
 
 
@@ -33,8 +33,8 @@ class Event(msgspec.Struct):
 def parse() -> Any:
     (code,) = re.findall(r"```python\n(SOURCE.*?)```", (ROOT / "docs" / "adding-a-source.md").read_text(), re.DOTALL)
     known = {
-        **{each.__name__: each for each in (Evidence, Feedback, Kind, MalformedFeedback, cut, instant, reply)},
-        **{"Final": Any, "Headers": Headers, "NONE": NONE, "UNREADABLE": UNREADABLE, "address": address},
+        **{each.__name__: each for each in (Evidence, Feedback, Kind, MalformedFeedback, truncate, parse_time, reply)},
+        **{"Final": Any, "Headers": Headers, "NONE": NO_HEADERS, "UNREADABLE": DECODE_ERRORS, "address": address},
         "decode": msgspec.json.Decoder(Event).decode,
     }
     exec(f"from __future__ import annotations\n{code}", known)
@@ -72,6 +72,6 @@ def test_what_it_cannot_read_is_malformed_for_a_reason_that_quotes_nobody(parse:
 def test_a_source_has_its_function_its_way_back_and_its_page(source: str) -> None:
     deployed = {name for name, each in INGESTING.items() if each["Environment"]["Variables"]["SOURCE"] == source}
     assert any(name.startswith("Process") for name in deployed)
-    assert source in settings.replaying(variables("Replay")).queues
+    assert source in settings.load_replay(variables("Replay")).queues
     assert (ROOT / "docs" / f"{source}.md").is_file()
     assert f"(docs/{source}.md)" in (ROOT / "README.md").read_text()

@@ -15,7 +15,7 @@ from aftersend.bulk.job import HOLD, State
 from aftersend.errors import StoreUnavailable
 from aftersend.guard import Incident, Window
 from aftersend.model import Act, Decision, Kind, Reason
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
 from tests.support.api import ARN, Api, desk
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
@@ -36,7 +36,7 @@ ACCIDENT = {
 
 
 def suppressed(store: MemoryStore) -> set[str]:
-    return {row.recipient for row in stored(store).suppressions.values() if active(row, NOW)}
+    return {row.recipient for row in stored(store).suppressions.values() if find_active_causes(row, NOW)}
 
 
 def test_a_small_list_is_taken_in_at_once() -> None:

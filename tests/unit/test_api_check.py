@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aftersend.erasure import alias
+from aftersend.erasure import make_alias
 from aftersend.guard import Incident, Window
-from aftersend.model import Cause, CauseKind, Key, Mark, Reason, Suppression
+from aftersend.model import Cause, CauseKind, EvidenceRef, Key, Reason, Suppression
 from aftersend.steps import Put
 from tests.support.api import KEY, Api, Clock, desk
 from tests.support.ports import NOW, MemoryStore
@@ -23,7 +23,7 @@ def suppressed(
 ) -> MemoryStore:
     """A store where each of these is suppressed for one cause."""
     store = store or MemoryStore()
-    mark = Mark(at=NOW - timedelta(days=3), feedback="f", message="m", source="ses", reason=Reason.USER_UNKNOWN)
+    mark = EvidenceRef(at=NOW - timedelta(days=3), feedback="f", message="m", source="ses", reason=Reason.USER_UNKNOWN)
     for name, scope in keys:
         cause = Cause(first=mark, latest=mark, until=until)
         assert store.answer(Put(Suppression(recipient=name, scope=scope, causes={kind: cause}, version=1))) is None
@@ -139,7 +139,7 @@ def test_a_suppression_lapses_at_the_very_instant() -> None:
 
 
 def test_who_was_erased_is_still_suppressed_in_the_same_scopes() -> None:
-    api = Api(desk(suppressed((alias(ANN, KEY), "*"), (alias("email:bob@example.org", KEY), "news"))))
+    api = Api(desk(suppressed((make_alias(ANN, KEY), "*"), (make_alias("email:bob@example.org", KEY), "news"))))
     assert [each["suppressed"] for each in check(api, ANN, "bob@example.org")] == [True, False]
     assert [each["suppressed"] for each in check(api, ANN, "bob@example.org", scope="news")] == [True, True]
     assert api("HEAD", "/suppressions/Ann@example.com").status == 200

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from aftersend.api.messages import MOST, view
-from aftersend.erasure import alias
+from aftersend.erasure import make_alias
 from aftersend.facts import BOUNDS
 from aftersend.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from tests.support.api import KEY, Api, desk
 from tests.support.ports import MemoryStore
 from tests.support.words import ANN, BOB, bounce, fact
@@ -94,9 +94,9 @@ def test_who_was_released_everywhere_is_not_suppressed() -> None:
 
 
 def test_who_was_erased_is_found_by_the_alias() -> None:
-    found = Api(desk(suppressed((alias(ANN, KEY), "*"))))("GET", PERSON).json
+    found = Api(desk(suppressed((make_alias(ANN, KEY), "*"))))("GET", PERSON).json
     assert (found["recipient"], found["suppressed"], found["outcomes"]) == (ANN, True, [])
-    assert [each["recipient"] for each in found["suppressions"]] == [alias(ANN, KEY)]
+    assert [each["recipient"] for each in found["suppressions"]] == [make_alias(ANN, KEY)]
 
 
 def test_nobody_is_not_found() -> None:
@@ -224,6 +224,6 @@ def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:
     """The largest outcome that can be stored, every refusal in it explained, as many times as a page may have it."""
     wordy = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="x" * 64)
     facts = [_largest(kind, number, "é") for kind in Kind for number in range(BOUNDS[kind])]
-    outcome = absorb(None, facts, lambda _: wordy)
+    outcome = merge(None, facts, lambda _: wordy)
     size = len(msgspec.json.encode(view(outcome, lambda _: wordy)))
     assert 50_000 < size < 6_000_000 / MOST

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aftersend.erasure import alias
+from aftersend.erasure import make_alias
 from aftersend.guard import Incident, Window
 from aftersend.ingest import ingest
 from aftersend.model import Act, Feedback, Kind, Reason
@@ -301,7 +301,7 @@ def test_a_release_everywhere_leaves_what_holds_in_one_stream() -> None:
 
 
 def test_who_was_erased_can_be_released() -> None:
-    name = alias(ANN, KEY)
+    name = make_alias(ANN, KEY)
     api = Api(desk(suppressed((name, "*"))))
     shown = api("GET", ONE).json
     assert (shown["recipient"], shown["suppressed"], shown["version"]) == (ANN, True, 0)
@@ -315,7 +315,7 @@ def test_who_was_erased_can_be_released() -> None:
 def test_a_complaint_of_somebody_who_was_erased_needs_force_too() -> None:
     from aftersend.model import CauseKind
 
-    api = Api(desk(suppressed((alias(ANN, KEY), "*"), kind=CauseKind.COMPLAINT)))
+    api = Api(desk(suppressed((make_alias(ANN, KEY), "*"), kind=CauseKind.COMPLAINT)))
     assert api("DELETE", f"{ONE}?note=x").status == 409
     assert api("DELETE", f"{ONE}?note=x&force=true").json["suppressed"] is False
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from aftersend.api.description.operations import OWN
-from aftersend.lookups import Lookups
-from aftersend.watch import Watch
+from aftersend.lookups import Queries
+from aftersend.watch import SpikeWindows
 from tests.support.api import TABLES, desk
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
 
@@ -98,12 +98,12 @@ def test_the_function_may_use_every_index_that_it_asks() -> None:
             asked.add(f"${{{request['TableName']}.Arn}}/index/{request['IndexName']}")
             return {"Items": []}
 
-    lookups = Lookups(Recording(), TABLES)
+    lookups = Queries(Recording(), TABLES)
     lookups.suppressed_on("2026-03-01", 1)
     lookups.recipients_of("told:1", 1)
     lookups.outcomes_to_review("content", 1)
     lookups.suppressions_to_review("contradicted", 1)
-    Watch(Recording(), "Traffic", desk().policy.guard).incidents()  # type: ignore[arg-type]  # it only queries
+    SpikeWindows(Recording(), "Traffic", desk().policy.guard).incidents()  # type: ignore[arg-type]  # it only queries
     assert {each["Fn::Sub"] for each in statements()["LookUp"]["Resource"]} == asked
 
 

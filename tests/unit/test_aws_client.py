@@ -343,7 +343,7 @@ def test_what_fails_is_ours_and_names_no_address(answer: Said) -> None:
 def test_a_refusal_hands_back_what_is_stored() -> None:
     """`ReturnValuesOnConditionCheckFailure`: the item comes with the refusal, and nothing is read."""
     stored = Suppression(recipient="email:ann@example.com", version=4)
-    item = items.suppression_item(stored, TABLES.retention, NOW)
+    item = items.encode_suppression(stored, TABLES.retention, NOW)
     with wire(refusal("ConditionalCheckFailedException", Item=item)) as server:
         found = Store(dynamodb(server.endpoint), TABLES).put(Suppression(recipient="email:ann@example.com", version=4))
     assert found == Refused(stored)

@@ -10,18 +10,18 @@ import pytest
 
 from aftersend.bulk.erasing import Erased, Ports, erase
 from aftersend.bulk.shop import written
-from aftersend.erasure import alias
+from aftersend.erasure import make_alias
 from aftersend.errors import StoreUnavailable
 from aftersend.model import Act, Decision, Feedback, Kind
-from aftersend.steps import Errand
-from aftersend.suppression import active
+from aftersend.steps import SuppressionUpdate
+from aftersend.suppression import find_active_causes
 from tests.support.oracle import stored
 from tests.support.ports import NOW, Inline, MemoryStore
 from tests.support.shop import MemoryReader, exported, ingested, shop
 from tests.support.words import ANN, BOB, START, bounce, fact
 
 KEY = b"a key of this deployment"
-ALIAS = alias(ANN, KEY)
+ALIAS = make_alias(ANN, KEY)
 
 # A hard bounce, a complaint, a streak, a stream that was left; and somebody else, who is to stay.
 BEFORE = [
@@ -80,7 +80,7 @@ def run(store: MemoryStore, due: int = 0, act: Callable[[], object] = lambda: No
 def holding(store: MemoryStore) -> set[tuple[str, str]]:
     """The causes by scope that keep Ann from being written to, under whichever name."""
     rows = stored(store).suppressions.values()
-    return {(row.scope, kind) for row in rows if row.recipient in (ANN, ALIAS) for kind in active(row, NOW)}
+    return {(row.scope, kind) for row in rows if row.recipient in (ANN, ALIAS) for kind in find_active_causes(row, NOW)}
 
 
 def left(store: MemoryStore) -> set[str]:
@@ -173,7 +173,7 @@ def test_two_erasures_at_once_agree() -> None:
 def test_what_was_released_before_it_is_read_is_not_kept() -> None:
     def release(store: MemoryStore) -> None:
         decision = Decision(at=NOW - timedelta(seconds=1), by="bob", act=Act.RELEASED, force=True)
-        errand = Errand((ANN, "*"), decisions=(decision,))
+        errand = SuppressionUpdate((ANN, "*"), decisions=(decision,))
         written((ANN, "*"), store.suppressions([(ANN, "*")]).get((ANN, "*")), lambda _: (None, errand), shop(store))
 
     store = filled()
@@ -183,7 +183,7 @@ def test_what_was_released_before_it_is_read_is_not_kept() -> None:
 
 def _released(store: MemoryStore, who: str, day: float) -> None:
     decision = Decision(at=START + timedelta(days=day), by="bob", act=Act.RELEASED, force=True)
-    errand = Errand((who, "*"), decisions=(decision,))
+    errand = SuppressionUpdate((who, "*"), decisions=(decision,))
     written((who, "*"), store.suppressions([(who, "*")]).get((who, "*")), lambda _: (None, errand), shop(store))
 
 

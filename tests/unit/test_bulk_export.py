@@ -15,16 +15,16 @@ from aftersend.bulk import exporting
 from aftersend.bulk.export import ADDRESS_COLUMNS, COLUMNS
 from aftersend.bulk.job import Exported, State
 from aftersend.errors import StoreUnavailable
-from aftersend.model import Act, Cause, CauseKind, Decision, Mark, Reason, Reverted, Suppression
+from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
 from aftersend.steps import Put
-from aftersend.suppression import active, decided
+from aftersend.suppression import apply_decisions, find_active_causes
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
 from tests.support.shop import MemoryObjects, MemoryReader, exported, finish, imported, shop, ticking
 
 
 def cause(days: float, reason: Reason | None = None, until: datetime | None = None) -> Cause:
-    mark = Mark(at=NOW - timedelta(days=days), feedback="f", message="ses:m", source="ses", reason=reason)
+    mark = EvidenceRef(at=NOW - timedelta(days=days), feedback="f", message="ses:m", source="ses", reason=reason)
     return Cause(first=mark, latest=mark, until=until)
 
 
@@ -41,7 +41,7 @@ TABLE = [
     suppression('email:"b, \\"c"@example.com', complaint=cause(4, Reason.COMPLAINT)),
     suppression("sms:+14255550156", manual=cause(5, None, NOW + timedelta(days=9))),
     suppression("email:over@example.com", pause=cause(2, None, NOW - timedelta(days=1))),
-    decided(suppression("email:back@example.com", hard=HARD), [Decision(at=NOW, by="bob", act=Act.RELEASED)]),
+    apply_decisions(suppression("email:back@example.com", hard=HARD), [Decision(at=NOW, by="bob", act=Act.RELEASED)]),
     suppression("erased:0123456789abcdef0123456789abcdef01234567", hard=HARD),
     suppression("email:empty@example.com"),
 ]
@@ -149,7 +149,7 @@ def test_an_import_takes_an_export_back(layout: str) -> None:
         {
             (row.key, row.causes[kind].latest.at, row.causes[kind].until)  # type: ignore[union-attr]
             for row in stored(store).suppressions.values()
-            for kind in active(row, NOW)
+            for kind in find_active_causes(row, NOW)
             if not row.recipient.startswith("erased:")
         }
         for store in (filled(), copy)

@@ -133,4 +133,4 @@ def test_a_tally_counts_every_row_once_and_keeps_the_first_flaws() -> None:
 def test_a_setting_that_is_missing_is_named(name: str) -> None:
     given = dict.fromkeys(("JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"), "x") | {name: " "}
     with pytest.raises(ConfigurationError, match=name):
-        settings.bulk(given)
+        settings.load_list_jobs(given)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.carrier import KEPT, attribute, kept, pack, sqs_attributes, unpack, weight
+from aftersend.carrier import (
+    FORWARDED_HEADERS,
+    clean_attribute,
+    measure_size,
+    pack,
+    select_headers,
+    to_sqs_attributes,
+    unpack,
+)
 
 # SQS API reference, SendMessage: the characters of a message.
 _FIT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -16,13 +24,13 @@ _FIT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 
 @given(
     st.binary() | st.text().map(str.encode),
-    st.dictionaries(st.sampled_from(KEPT), st.from_regex(r"[a-z/;]{1,256}", fullmatch=True)),
+    st.dictionaries(st.sampled_from(FORWARDED_HEADERS), st.from_regex(r"[a-z/;]{1,256}", fullmatch=True)),
 )
 def test_what_was_packed_comes_out(body: bytes, headers: dict[str, str]) -> None:
     text, attributes = pack(body, headers)
     assert unpack(text, attributes) == (body, headers)
     assert _FIT.fullmatch(text), "and no queue takes an empty text"
-    assert weight(text, attributes) >= len(text) + len("".join(attributes))
+    assert measure_size(text, attributes) >= len(text) + len("".join(attributes))
 
 
 def test_a_readable_body_stays_readable() -> None:
@@ -39,7 +47,7 @@ def test_a_body_that_we_did_not_pack_is_as_it_is(attributes: dict[str, str]) -> 
 
 def test_only_some_headers_travel_and_each_is_bounded() -> None:
     headers = {"Content-Type": "x" * 1000, "Authorization": "secret", "x-queue": "results", "content-encoding": ""}
-    assert kept(headers) == {"content-type": "x" * 256, "x-queue": "results"}
+    assert select_headers(headers) == {"content-type": "x" * 256, "x-queue": "results"}
     assert unpack("b", {"header.authorization": "secret", "header.x-queue": "results"})[1] == {"x-queue": "results"}
 
 
@@ -51,7 +59,7 @@ def test_nothing_stays_nothing_and_a_dash_a_dash() -> None:
 @pytest.mark.parametrize("value", ["", "\x00\ufffe\n", "\ud800", "é" * 300, "a\uffffb", '"' * 300])
 def test_an_attribute_is_what_sqs_takes(value: str) -> None:
     """Its characters are those of a body, and it must not be empty."""
-    (told,) = sqs_attributes({"name": attribute(value)}).values()
+    (told,) = to_sqs_attributes({"name": clean_attribute(value)}).values()
     assert _FIT.fullmatch(told["StringValue"])
     assert "\n" not in told["StringValue"]
     assert 0 < len(told["StringValue"].encode()) <= 256
@@ -59,4 +67,4 @@ def test_an_attribute_is_what_sqs_takes(value: str) -> None:
 
 def test_the_weight_is_what_sqs_counts() -> None:
     """SQS developer guide, message quotas: body, and name, type and value of each attribute."""
-    assert weight("é", {"name": "value"}) == 2 + len("name") + len("String") + len("value")
+    assert measure_size("é", {"name": "value"}) == 2 + len("name") + len("String") + len("value")

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from aftersend import guard, items
 from aftersend.aws.errors import NoAnswer
 from aftersend.client import Suppressions, canonical
-from aftersend.erasure import alias, erased
+from aftersend.erasure import make_alias, strip_suppressions
 from aftersend.errors import StoreUnavailable
-from aftersend.model import Cause, CauseKind, Mark, Reason, Suppression
+from aftersend.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
 from aftersend.policy import load
-from aftersend.suppression import absorb
-from aftersend.watch import item_of
+from aftersend.suppression import merge_claims
+from aftersend.watch import encode_traffic
 from tests.support.clients import service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, BOB, START
@@ -30,7 +30,7 @@ KEY = b"a deployment's key"
 
 
 def row(recipient: str, kind: str = "hard", scope: str = "*", until: Any = None, **others: Any) -> Suppression:
-    mark = Mark(at=START, feedback="f", message="ses:1", source="ses", reason=Reason.USER_UNKNOWN)
+    mark = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses", reason=Reason.USER_UNKNOWN)
     causes = {CauseKind(kind): Cause(first=mark, latest=mark, until=until)}
     return Suppression(recipient=recipient, scope=scope, causes=causes, version=1, **others)
 
@@ -43,7 +43,7 @@ class Table:
 
     def __init__(self, rows: Iterable[Suppression] = (), spike: str = "") -> None:
         self.incidents = [_incident(spike)] if spike else []
-        self.items = {each.key: items.suppression_item(each, RETENTION, NOW) for each in rows}
+        self.items = {each.key: items.encode_suppression(each, RETENTION, NOW) for each in rows}
         self.calls: list[int] = []
         self.unread = 0
         self.fault: Exception | None = None
@@ -68,11 +68,11 @@ class Table:
 
 def _incident(recipient: str) -> Any:
     rules = load().guard
-    window = guard.window_of(recipient, START, rules)
+    window = guard.find_window(recipient, START, rules)
     known = guard.Traffic(window=window)
     for number in range(rules.floor):
-        known = guard.joined(known, guard.refused(window, (f"{number}", "ses:1"), Reason.USER_UNKNOWN))
-    return item_of(known, rules)
+        known = guard.merge_traffic(known, guard.report_refusal(window, (f"{number}", "ses:1"), Reason.USER_UNKNOWN))
+    return encode_traffic(known, rules)
 
 
 def client(*rows: Suppression, table: Any = None, **others: Any) -> Suppressions:
@@ -181,7 +181,7 @@ def test_a_text_in_the_place_of_a_list_is_an_error() -> None:
 
 def test_who_was_erased_is_found_with_the_key_and_only_with_it() -> None:
     """Issue: "erased addresses: needs the digest key optionally"."""
-    kept = erased([row(ANN), row(ANN, "unsubscribed", "news")], alias(ANN, KEY), NOW)
+    kept = strip_suppressions([row(ANN), row(ANN, "unsubscribed", "news")], make_alias(ANN, KEY), NOW)
     assert client(*kept, digest_key=KEY).allowed(["Ann@example.com", "bob@example.org"]) == ["bob@example.org"]
     assert [
         each.scope for each in client(*kept, digest_key=KEY).check(["ann@example.com"], "news")["ann@example.com"]
@@ -200,14 +200,14 @@ def test_a_providers_accident_holds_back_what_it_covers() -> None:
 
 
 def test_an_accident_does_not_bring_an_erased_one_back() -> None:
-    kept = erased([row(ANN)], alias(ANN, KEY), NOW)
+    kept = strip_suppressions([row(ANN)], make_alias(ANN, KEY), NOW)
     used = client(table=Table(kept, spike=ANN), digest_key=KEY, traffic="traffic")
     assert used.allowed(["ann@example.com"]) == []
 
 
 @given(st.lists(st.sampled_from([ANN, BOB, "email:c@example.com"]), max_size=5), st.sets(st.sampled_from([ANN, BOB])))
 def test_allowed_and_held_are_all_that_were_asked_for(asked: list[str], held: set[str]) -> None:
-    used = client(*(absorb(row(each), []) for each in held))
+    used = client(*(merge_claims(row(each), []) for each in held))
     allowed, checked = used.allowed(asked), used.check(asked)
     assert [each for each in asked if each not in held] == allowed
     assert checked.keys() == set(asked)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aftersend.archive import build_put
-from aftersend.carrier import Message, unpack, weight
+from aftersend.carrier import Message, measure_size, unpack
 from aftersend.deadletters import build_send
 from aftersend.envelope import MAX_BYTES
 
@@ -36,11 +36,11 @@ def test_a_note_says_where_the_archive_has_it() -> None:
 @pytest.mark.parametrize(("fill", "bytes_each"), [(b"{", 1), (b"\xff\xff\xff", 4)])
 def test_whole_as_long_as_it_fits_with_everything_beside_it(fill: bytes, bytes_each: int) -> None:
     """Base64 takes four bytes for three. The largest that fits is parked whole, and the next is not."""
-    beside = weight(*packed(fill)) - bytes_each
+    beside = measure_size(*packed(fill)) - bytes_each
     most = (MAX_BYTES - beside) // bytes_each
     text, said = packed(fill * most)
     assert unpack(text, said)[0] == fill * most
-    assert MAX_BYTES - bytes_each < weight(text, said) <= MAX_BYTES
+    assert MAX_BYTES - bytes_each < measure_size(text, said) <= MAX_BYTES
     assert "archived_in" in packed(fill * (most + 1))[0]
 
 
@@ -51,4 +51,4 @@ def packed(body: bytes) -> tuple[str, dict[str, str]]:
 
 def test_a_note_is_small_whatever_was_said() -> None:
     sent = build_send("q", "mailerq", Message("i" * 5000, LARGE.body, AT), "w" * 5000)
-    assert weight(sent["MessageBody"], attributes(sent)) < 10_000
+    assert measure_size(sent["MessageBody"], attributes(sent)) < 10_000

@@ -111,12 +111,12 @@ def told(**others: str) -> dict[str, str]:
 
 
 def test_poll_is_given_what_it_reads() -> None:
-    assert settings.polling(told()).target_queue == "DirectMailQueue"
+    assert settings.load_polling(told()).target_queue == "DirectMailQueue"
     own = FUNCTIONS["Poll"]["Environment"]["Variables"]
     assert own.keys() == {"MNS_ENDPOINT", "MNS_QUEUE_NAME", "MNS_SECRET", "TARGET_QUEUE"}
     for missing in own:
         with pytest.raises(ConfigurationError, match=missing):
-            settings.polling(told(**{missing: ""}))
+            settings.load_polling(told(**{missing: ""}))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_poll_is_given_what_it_reads() -> None:
 )
 def test_template_and_settings_take_the_same_endpoints(endpoint: str) -> None:
     try:
-        taken = bool(settings.polling(told(MNS_ENDPOINT=endpoint)))
+        taken = bool(settings.load_polling(told(MNS_ENDPOINT=endpoint)))
     except ConfigurationError:
         taken = False
     assert taken is takes("MnsEndpoint", endpoint)

@@ -20,7 +20,7 @@ from aftersend.parsers import directmail as parser
 from aftersend.parsers import read
 from aftersend.parsers.directmail_facts import moment
 from aftersend.parsers.directmail_text import fields
-from aftersend.times import iso
+from aftersend.times import format_time
 from aftersend.vocabulary import advice
 from local.__main__ import main
 from local.samples import EVENTS
@@ -188,7 +188,7 @@ def test_the_text_is_taken_apart(text: str, found: dict[str, str]) -> None:
     ],
 )
 def test_times(text: str, zone: str, utc: str) -> None:
-    assert iso(moment(text, zone)) == utc
+    assert format_time(moment(text, zone)) == utc
 
 
 @pytest.mark.parametrize(

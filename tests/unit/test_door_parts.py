@@ -12,9 +12,9 @@ from aftersend import settings
 from aftersend.aws.errors import Refusal
 from aftersend.door_request import request
 from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.kept import Kept
-from aftersend.settings import Door
-from aftersend.trusted import AGE, Trusted
+from aftersend.kept import TtlCache
+from aftersend.settings import WebhookSettings
+from aftersend.trusted import AGE, WebhookSecrets
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -28,20 +28,20 @@ class TestKept:
             made.append(key)
             return len(made)
 
-        kept: Kept[str, int] = Kept(HOUR, most=2)
+        kept: TtlCache[str, int] = TtlCache(HOUR, most=2)
         moments = (NOW, NOW + HOUR - timedelta(seconds=1), NOW + HOUR)
         assert [kept.get("a", moment, make) for moment in moments] == [1, 1, 2]
         assert made == ["a", "a"]
 
     def test_the_first_goes_first(self) -> None:
-        kept: Kept[str, str] = Kept(HOUR, most=2)
+        kept: TtlCache[str, str] = TtlCache(HOUR, most=2)
         for key in ("a", "b", "a", "c"):
             kept.get(key, NOW, str.upper)
         assert kept.get("b", NOW, lambda _: "anew") == "B"
         assert kept.get("a", NOW, lambda _: "anew") == "anew"
 
     def test_one_that_is_made_again_goes_last(self) -> None:
-        kept: Kept[str, str] = Kept(HOUR, most=2)
+        kept: TtlCache[str, str] = TtlCache(HOUR, most=2)
         kept.get("a", NOW, str.upper)
         kept.get("b", NOW + HOUR / 2, str.upper)
         kept.get("a", NOW + HOUR, str.upper)
@@ -50,14 +50,14 @@ class TestKept:
         assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
     def test_also_where_there_was_room(self) -> None:
-        kept: Kept[str, str] = Kept(HOUR, most=3)
+        kept: TtlCache[str, str] = TtlCache(HOUR, most=3)
         for key, at in (("a", NOW), ("b", NOW + HOUR / 2), ("a", NOW + HOUR), ("c", NOW + HOUR), ("d", NOW + HOUR)):
             kept.get(key, at, str.upper)
         assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
         assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
     def test_an_error_is_not_kept(self) -> None:
-        kept: Kept[str, int] = Kept(HOUR, most=2)
+        kept: TtlCache[str, int] = TtlCache(HOUR, most=2)
         with pytest.raises(ZeroDivisionError):
             kept.get("a", NOW, lambda _: 1 // 0)
         assert kept.get("a", NOW, lambda _: 7) == 7
@@ -77,9 +77,9 @@ class Manager:
         return {"SecretString": self.text}
 
 
-def told(**changes: Any) -> Door:
+def told(**changes: Any) -> WebhookSettings:
     environ = {"DOOR": "the-arn", "SES_QUEUE": "https://q/ses", **changes}
-    return settings.door(("ses", "directmail", "mailerq"), environ)
+    return settings.load_webhooks(("ses", "directmail", "mailerq"), environ)
 
 
 class TestTrusted:
@@ -91,7 +91,7 @@ class TestTrusted:
             connected.append(1)
             return manager
 
-        trusted = Trusted(connect, told(SNS_TOPICS="t1,t2", ALIBABA_ACCOUNTS="1", MNS_SUBSCRIPTIONS="t/s"))
+        trusted = WebhookSecrets(connect, told(SNS_TOPICS="t1,t2", ALIBABA_ACCOUNTS="1", MNS_SUBSCRIPTIONS="t/s"))
         assert connected == []
         trust = trusted.of("ses", NOW)
         assert trust.credentials.path == ("a-word-of-16-letters",)
@@ -105,7 +105,7 @@ class TestTrusted:
 
     def test_what_cannot_be_read_is_our_trouble_and_asked_for_again(self) -> None:
         manager = Manager(None)
-        trusted = Trusted(lambda: manager, told())
+        trusted = WebhookSecrets(lambda: manager, told())
         with pytest.raises(StoreUnavailable, match="GetSecretValue failed: AccessDeniedException"):
             trusted.of("ses", NOW)
         manager.text = "{}"
@@ -113,7 +113,7 @@ class TestTrusted:
 
     def test_what_makes_no_sense_is_the_operators(self) -> None:
         with pytest.raises(ConfigurationError, match="the secrets"):
-            Trusted(lambda: Manager("[]"), told()).of("ses", NOW)
+            WebhookSecrets(lambda: Manager("[]"), told()).of("ses", NOW)
 
 
 class TestSettings:

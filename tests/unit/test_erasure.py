@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from aftersend.causes import Claim
 from aftersend.digest import digest
-from aftersend.erasure import alias, erased, is_alias
-from aftersend.model import Act, Cause, CauseKind, Decision, Evidence, Mark, Reason, Suppression
-from aftersend.suppression import absorb, active, decided
+from aftersend.erasure import is_alias, make_alias, strip_suppressions
+from aftersend.model import Act, Cause, CauseKind, Decision, Evidence, EvidenceRef, Reason, Suppression
+from aftersend.suppression import apply_decisions, find_active_causes, merge_claims
 from aftersend.unqualified import build_count
 from tests.support.ports import NOW
 from tests.support.words import ANN, BOB, bounce
@@ -22,8 +22,8 @@ from tests.support.words import ANN, BOB, bounce
 KEY = b"a key of this deployment"
 
 
-def mark(days: float, reason: Reason | None = Reason.USER_UNKNOWN) -> Mark:
-    return Mark(
+def mark(days: float, reason: Reason | None = Reason.USER_UNKNOWN) -> EvidenceRef:
+    return EvidenceRef(
         at=NOW - timedelta(days=days),
         feedback=f"feedback{days}",
         message="ses:secret-message",
@@ -46,20 +46,20 @@ def suppression(scope: str = "*", **causes: Cause) -> Suppression:
 
 
 def test_an_alias_is_the_same_for_the_same_address_and_key_alone() -> None:
-    assert alias(ANN, KEY) == alias(ANN, KEY)
-    assert len({alias(ANN, KEY), alias(BOB, KEY), alias(ANN, KEY + b"!")}) == 3
+    assert make_alias(ANN, KEY) == make_alias(ANN, KEY)
+    assert len({make_alias(ANN, KEY), make_alias(BOB, KEY), make_alias(ANN, KEY + b"!")}) == 3
 
 
 def test_an_alias_is_no_address_of_any_channel() -> None:
-    name, _, digits = alias(ANN, KEY).partition(":")
+    name, _, digits = make_alias(ANN, KEY).partition(":")
     assert (name, len(digits), int(digits, 16) > 0) == ("erased", 40, True)
-    assert is_alias(alias(ANN, KEY))
+    assert is_alias(make_alias(ANN, KEY))
     assert not is_alias(ANN)
 
 
 @given(st.text())
 def test_an_alias_shares_nothing_with_the_digest_in_logs(recipient: str) -> None:
-    assert digest(recipient, KEY) not in alias(recipient, KEY)
+    assert digest(recipient, KEY) not in make_alias(recipient, KEY)
 
 
 def test_what_holds_is_kept_with_its_kind_days_reason_and_end_and_nothing_else() -> None:
@@ -68,12 +68,12 @@ def test_what_holds_is_kept_with_its_kind_days_reason_and_end_and_nothing_else()
         hard=Cause(first=mark(9), latest=mark(2), contradicted=mark(1)),
         pause=Cause(first=mark(0.5, None), latest=mark(0.5, None), until=until),
     )
-    (kept,) = erased([stored], "erased:1", NOW)
-    assert active(kept, NOW) == active(stored, NOW) == ("hard", "pause")
+    (kept,) = strip_suppressions([stored], "erased:1", NOW)
+    assert find_active_causes(kept, NOW) == find_active_causes(stored, NOW) == ("hard", "pause")
     assert kept.key == ("erased:1", "*")
     assert kept.causes[CauseKind.HARD] == Cause(
-        first=Mark(at=day(9), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
-        latest=Mark(at=day(2), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
+        first=EvidenceRef(at=day(9), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
+        latest=EvidenceRef(at=day(2), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
     )
     assert kept.causes[CauseKind.PAUSE].until == until
     written = msgspec.json.encode(kept)
@@ -87,24 +87,26 @@ def day(days: float) -> datetime:
 
 def test_what_does_not_hold_is_not_kept() -> None:
     lapsed = suppression("news", unsubscribed=Cause(first=mark(9), latest=mark(9), until=NOW))
-    released = decided(
+    released = apply_decisions(
         suppression("offers", hard=Cause(first=mark(9), latest=mark(9))), [Decision(at=NOW, by="bob", act=Act.RELEASED)]
     )
     both = suppression(hard=Cause(first=mark(9), latest=mark(9)), pause=Cause(latest=mark(9), until=NOW))
-    assert [(each.scope, *each.causes) for each in erased([lapsed, released, both], "erased:1", NOW)] == [("*", "hard")]
+    assert [(each.scope, *each.causes) for each in strip_suppressions([lapsed, released, both], "erased:1", NOW)] == [
+        ("*", "hard")
+    ]
 
 
 def test_whoever_is_erased_twice_keeps_what_held_the_first_time() -> None:
-    (first,) = erased([suppression(hard=Cause(first=mark(9), latest=mark(9)))], "erased:1", NOW)
-    (again,) = erased([suppression(complaint=Cause(first=mark(1), latest=mark(1)))], "erased:1", NOW)
+    (first,) = strip_suppressions([suppression(hard=Cause(first=mark(9), latest=mark(9)))], "erased:1", NOW)
+    (again,) = strip_suppressions([suppression(complaint=Cause(first=mark(1), latest=mark(1)))], "erased:1", NOW)
     claims = [Claim(*again.key, kind, cause) for kind, cause in again.causes.items()]
-    assert active(absorb(first, claims), NOW) == ("complaint", "hard")
+    assert find_active_causes(merge_claims(first, claims), NOW) == ("complaint", "hard")
 
 
 def test_a_release_after_an_erasure_lifts_the_alias() -> None:
     """Days are cut down and not up: what was there when a person decided counts as before it."""
-    (kept,) = erased([suppression(hard=Cause(first=mark(0), latest=mark(0)))], "erased:1", NOW)
-    assert not active(decided(kept, [Decision(at=NOW, by="bob", act=Act.RELEASED)]), NOW)
+    (kept,) = strip_suppressions([suppression(hard=Cause(first=mark(0), latest=mark(0)))], "erased:1", NOW)
+    assert not find_active_causes(apply_decisions(kept, [Decision(at=NOW, by="bob", act=Act.RELEASED)]), NOW)
 
 
 @pytest.mark.parametrize(

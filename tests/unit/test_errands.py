@@ -6,9 +6,9 @@ import pytest
 
 from aftersend import guard
 from aftersend.causes import Claim
-from aftersend.errands import Plan, plan
+from aftersend.errands import Plan, plan_updates
 from aftersend.model import CauseKind, Evidence, Feedback, Kind, Reason
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.policy import Policy, load
 from tests.support.words import ANN, BOB, bounce, classify, fact
 
@@ -23,10 +23,10 @@ def _plan(*told: Feedback, stored: tuple[Feedback, ...] = (), policy: Policy = P
     for each in told:
         news.setdefault(each.key, []).append(each)
     outcomes = {
-        key: absorb(None, [*(each for each in stored if each.key == key), *facts], classify)
+        key: merge(None, [*(each for each in stored if each.key == key), *facts], classify)
         for key, facts in news.items()
     }
-    return plan(outcomes, news, classify, policy)
+    return plan_updates(outcomes, news, classify, policy)
 
 
 def _kinds(claims: tuple[Claim, ...]) -> list[CauseKind]:
@@ -84,8 +84,8 @@ def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_
     refused = [bounce(1, "hard", recipient=each) for each in others[:3]]
     reached = [fact(Kind.DELIVERED, 1, message="told:2", recipient=each) for each in others]
     soft = [bounce(1, word, f"told:{word}") for word in ("soft", "listed", "unclear")]
-    window = guard.window_of(ANN, bounce(1).occurred_at, POLICY.guard)
-    sampled = [each for each in reached if guard.delivered(window, each.key) is not None]
+    window = guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
+    sampled = [each for each in reached if guard.report_delivery(window, each.key) is not None]
     assert 0 < len(sampled) < len(reached)
     planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="told:3"))
     assert set(planned.sightings) == {window}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.facts import BOUNDS, CORRELATIONS, FORGEABLE, LINE, WHOLE, contexts, join, judgeable, union
+from aftersend.facts import BOUNDS, CORRELATIONS, FORGEABLE, LINE, WHOLE, is_judgeable, join, merge_contexts, union
 from aftersend.model import Class, Context, Engagement, Evidence, Feedback, Kind
 from tests.support.strategies import full_evidence
 from tests.support.words import START, bounce, fact
@@ -102,9 +102,9 @@ def test_what_was_derived_is_still_known_to_be_where_nothing_else_is() -> None:
 def test_what_rules_may_judge_again_is_what_still_has_all_that_they_look_at() -> None:
     """Of a refusal that is the whole; of a complaint its kind says all, however short its text was cut."""
     bounces = union((), _many(Kind.BOUNCED, 6))
-    assert [judgeable(each) for each in bounces] == [True, True, True, False, False, True]
+    assert [is_judgeable(each) for each in bounces] == [True, True, True, False, False, True]
     (complaint,) = union((), [fact(Kind.COMPLAINED, evidence=Evidence(text="x" * 1024))])
-    assert judgeable(complaint)
+    assert is_judgeable(complaint)
 
 
 def test_two_of_a_kind_stay_as_they_came() -> None:
@@ -174,19 +174,19 @@ def test_facts_are_kept_without_context_and_contexts_are_gathered() -> None:
     told = Context(sender="news@example.com", correlation={"campaign": "spring"})
     [kept] = union((), [fact(Kind.SENT, context=told)])
     assert kept.context is None
-    assert contexts(Context(), [fact(Kind.SENT), fact(Kind.SENT, context=told)]) == told
+    assert merge_contexts(Context(), [fact(Kind.SENT), fact(Kind.SENT, context=told)]) == told
 
 
 def test_correlations_are_bounded_by_their_names_whatever_the_order() -> None:
     facts = [fact(Kind.SENT, context=Context(correlation={f"name{number:02d}": "x"})) for number in range(20)]
     names = [f"name{number:02d}" for number in range(CORRELATIONS)]
     all_names = {f"name{number:02d}": "x" for number in reversed(range(20))}
-    at_once = contexts(Context(), [fact(Kind.SENT, context=Context(correlation=all_names))])
+    at_once = merge_contexts(Context(), [fact(Kind.SENT, context=Context(correlation=all_names))])
     assert sorted(at_once.correlation) == names
     for order in (facts, facts[::-1], facts[10:] + facts[:10]):
         grown = Context()
         for each in order:
-            grown = contexts(grown, [each])
+            grown = merge_contexts(grown, [each])
         assert sorted(grown.correlation) == names
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
-from aftersend.carrier import unpack, weight
+from aftersend.carrier import measure_size, unpack
 from aftersend.envelope import MAX_BYTES
-from aftersend.forward import MOST_AT_ONCE, Fates, Forwarder, Parcel
+from aftersend.forward import MOST_AT_ONCE, OutgoingMessage, QueueSender, SendResults
 
 
 class Queue:
@@ -41,14 +41,14 @@ def _attributes(entry: dict[str, Any]) -> dict[str, str]:
     return {name: each["StringValue"] for name, each in entry["MessageAttributes"].items()}
 
 
-def send(queue: Any, *bodies: bytes) -> Fates:
-    return Forwarder(queue, "url").send([Parcel(body) for body in bodies])
+def send(queue: Any, *bodies: bytes) -> SendResults:
+    return QueueSender(queue, "url").send([OutgoingMessage(body) for body in bodies])
 
 
 def test_ten_at_once_each_with_an_id_of_its_own() -> None:
     queue = Queue()
     bodies = [b"%d" % number for number in range(23)]
-    assert send(queue, *bodies) == Fates(accepted=set(range(23)))
+    assert send(queue, *bodies) == SendResults(accepted=set(range(23)))
     assert [len(call) for call in queue.calls] == [10, 10, 3]
     assert queue.bodies == bodies
     assert all(len({entry["Id"] for entry in call}) == len(call) for call in queue.calls)
@@ -58,7 +58,7 @@ def test_no_call_is_heavier_than_sqs_allows() -> None:
     queue = Queue()
     send(queue, *[b"x" * 300_000] * 7, b"y" * (MAX_BYTES - 1))
     for call in queue.calls:
-        assert sum(weight(entry["MessageBody"], _attributes(entry)) for entry in call) <= MAX_BYTES
+        assert sum(measure_size(entry["MessageBody"], _attributes(entry)) for entry in call) <= MAX_BYTES
     assert [len(call) for call in queue.calls] == [3, 3, 1, 1]
 
 
@@ -76,7 +76,9 @@ def test_what_no_call_can_carry_is_refused_and_the_others_pass(body: bytes) -> N
 def test_the_headers_travel_and_any_body_comes_out_as_it_was() -> None:
     queue = Queue()
     packed = gzip.compress(b"{}")
-    Forwarder(queue, "url").send([Parcel(packed, {"content-encoding": "gzip", "x-queue": "retry"}), Parcel(b"")])
+    QueueSender(queue, "url").send(
+        [OutgoingMessage(packed, {"content-encoding": "gzip", "x-queue": "retry"}), OutgoingMessage(b"")]
+    )
     (first, second) = queue.calls[0]
     assert unpack(first["MessageBody"], _attributes(first)) == (
         packed,
@@ -110,5 +112,5 @@ def test_a_call_that_fails_fails_its_messages_and_no_others(failure: CallFailed)
 
 def test_nothing_to_send_asks_nothing() -> None:
     queue = Queue()
-    assert send(queue) == Fates()
+    assert send(queue) == SendResults()
     assert queue.calls == []

@@ -11,7 +11,7 @@ import pytest
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.envelope import MAX_BYTES
 from aftersend.errors import MalformedFeedback, StoreUnavailable
-from aftersend.inbox import Inbox
+from aftersend.inbox import InboundMail
 from aftersend.parsers import read
 from aftersend.parsers.report import inbound
 from aftersend.verp import Verp
@@ -47,7 +47,7 @@ def mail_in(body: bytes) -> bytes:
 
 def test_a_notice_becomes_the_mail_that_it_names() -> None:
     bucket = Bucket()
-    assert mail_in(Inbox(bucket, "inbound").open(notice(key="mail/é"))) == MAIL
+    assert mail_in(InboundMail(bucket, "inbound").open(notice(key="mail/é"))) == MAIL
     assert [(each["Bucket"], each["Key"]) for each in bucket.asked] == [("inbound", "mail/é")]
 
 
@@ -58,13 +58,13 @@ def test_whom_the_mail_was_sent_to_is_not_lost_on_the_way_through_the_bucket() -
         b"From: MAILER-DAEMON@mx.example.org\nTo: news@shop.example\nSubject: Undelivered\n"
         b"X-Failed-Recipients: anna@example.org\n\nanna@example.org: 550 5.1.1 User unknown\n"
     )
-    (fact,) = read("report", Inbox(Bucket(mail), "inbound").open(notice(to=verp.make("a1", "anna@example.org"))))
+    (fact,) = read("report", InboundMail(Bucket(mail), "inbound").open(notice(to=verp.make("a1", "anna@example.org"))))
     assert verp.vouches(fact)
 
 
 def test_no_more_of_a_large_mail_is_fetched_than_is_read() -> None:
     bucket = Bucket(b"x" * (MAX_BYTES + 1))
-    assert len(mail_in(Inbox(bucket, "inbound").open(notice()))) == MAX_BYTES
+    assert len(mail_in(InboundMail(bucket, "inbound").open(notice()))) == MAX_BYTES
     assert bucket.asked[0]["Range"] == f"bytes=0-{MAX_BYTES - 1}"
 
 
@@ -73,7 +73,7 @@ def test_no_more_of_a_large_mail_is_fetched_than_is_read() -> None:
 )
 def test_what_is_no_notice_stays_what_it_is(body: bytes) -> None:
     bucket = Bucket()
-    assert Inbox(bucket, "inbound").open(body) == body
+    assert InboundMail(bucket, "inbound").open(body) == body
     assert bucket.asked == []
 
 
@@ -81,26 +81,26 @@ def test_what_is_no_notice_stays_what_it_is(body: bytes) -> None:
 def test_what_is_not_ours_to_read_is_not_asked_for(body: bytes) -> None:
     bucket = Bucket()
     with pytest.raises(MalformedFeedback):
-        Inbox(bucket, "inbound").open(body)
+        InboundMail(bucket, "inbound").open(body)
     assert bucket.asked == []
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "404", "KeyTooLongError"])
 def test_a_mail_that_is_gone_is_never_asked_for_again(code: str) -> None:
     with pytest.raises(MalformedFeedback, match="gone"):
-        Inbox(Bucket(failure=Refusal(code, {})), "inbound").open(notice())
+        InboundMail(Bucket(failure=Refusal(code, {})), "inbound").open(notice())
 
 
 def test_an_empty_mail_is_never_asked_for_again() -> None:
     """S3 refuses any range of an object without bytes."""
     with pytest.raises(MalformedFeedback, match="empty"):
-        Inbox(Bucket(failure=Refusal("InvalidRange", {})), "inbound").open(notice())
+        InboundMail(Bucket(failure=Refusal("InvalidRange", {})), "inbound").open(notice())
 
 
 @pytest.mark.parametrize("failure", [Refusal("AccessDenied", {}), Refusal("SlowDown", {}), NoAnswer("TimeoutError")])
 def test_a_bucket_that_does_not_answer_is_ours(failure: CallFailed) -> None:
     with pytest.raises(StoreUnavailable, match=str(failure)):
-        Inbox(Bucket(failure=failure), "inbound").open(notice())
+        InboundMail(Bucket(failure=failure), "inbound").open(notice())
 
 
 def test_a_mail_that_breaks_off_while_it_is_read_is_ours() -> None:
@@ -112,4 +112,4 @@ def test_a_mail_that_breaks_off_while_it_is_read_is_ours() -> None:
             raise NoAnswer("ReadTimeoutError")
 
     with pytest.raises(StoreUnavailable):
-        Inbox(Torn(), "inbound").open(notice())
+        InboundMail(Torn(), "inbound").open(notice())

@@ -19,15 +19,15 @@ from aftersend.model import (
     Decision,
     Engagement,
     Evidence,
+    EvidenceRef,
     Feedback,
     Kind,
-    Mark,
     Reason,
     Reverted,
     Suppression,
 )
-from aftersend.outcome import absorb
-from aftersend.times import UNKNOWN
+from aftersend.outcome import merge
+from aftersend.times import UNKNOWN_TIME
 from tests.support.ports import NOW, RETENTION
 from tests.support.strategies import feedback, full_evidence, hostile, ways
 from tests.support.words import ANN, START, bounce, classify, fact
@@ -35,11 +35,11 @@ from tests.support.words import ANN, START, bounce, classify, fact
 
 @given(feedback())
 def test_outcomes_are_read_as_they_were_written(told: list[Feedback]) -> None:
-    outcome = absorb(None, [each for each in told if each.key == told[0].key], classify)
-    item = items.outcome_item(outcome, RETENTION)
-    assert items.outcome_of(item) == outcome
+    outcome = merge(None, [each for each in told if each.key == told[0].key], classify)
+    item = items.encode_outcome(outcome, RETENTION)
+    assert items.decode_outcome(item) == outcome
     on_the_wire = json.loads(msgspec.json.encode(item))
-    assert items.outcome_of(on_the_wire) == outcome
+    assert items.decode_outcome(on_the_wire) == outcome
 
 
 @given(full_evidence(), ways, hostile)
@@ -49,24 +49,24 @@ def test_what_strangers_wrote_is_read_as_it_was_written(evidence: Evidence, way:
         fact(Kind.BOUNCED, evidence=evidence, context=way.context, received_as=agent or None, scope="news"),
         fact(Kind.CLICKED, 1, engagement=seen),
     ]
-    outcome = absorb(None, told, classify)
-    assert items.outcome_of(items.outcome_item(outcome, RETENTION)) == outcome
+    outcome = merge(None, told, classify)
+    assert items.decode_outcome(items.encode_outcome(outcome, RETENTION)) == outcome
 
 
 def test_a_fact_of_which_little_is_kept_is_still_the_same_fact() -> None:
     """Law 2: a repeat of it is known again."""
     told = [bounce(day, evidence=Evidence(word="soft", text=f"text {day}")) for day in range(6)]
-    outcome = absorb(None, told, classify)
-    back = items.outcome_of(items.outcome_item(outcome, RETENTION))
+    outcome = merge(None, told, classify)
+    back = items.decode_outcome(items.encode_outcome(outcome, RETENTION))
     assert [each.id for each in back.feedback] == [each.id for each in told]
-    assert absorb(back, told, classify) is back
+    assert merge(back, told, classify) is back
 
 
 def test_counts_that_are_full_are_read_as_such() -> None:
     told = [fact(Kind.SENT, number) for number in range(2)]
     told += [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
-    outcome = absorb(None, told, classify)
-    assert items.outcome_of(items.outcome_item(outcome, RETENTION)) == outcome
+    outcome = merge(None, told, classify)
+    assert items.decode_outcome(items.encode_outcome(outcome, RETENTION)) == outcome
     assert outcome.saturated == ("opened", "sent")
 
 
@@ -83,12 +83,12 @@ _decisions = st.builds(
 
 @given(_decisions)
 def test_what_a_person_said_of_an_outcome_is_read_as_it_was_written(look: Decision) -> None:
-    outcome = absorb(None, [bounce(1, "unclear")], classify, look=look)
-    assert items.outcome_of(items.outcome_item(outcome, RETENTION)).resolved == look
+    outcome = merge(None, [bounce(1, "unclear")], classify, look=look)
+    assert items.decode_outcome(items.encode_outcome(outcome, RETENTION)).resolved == look
 
 
 _marks = st.builds(
-    Mark,
+    EvidenceRef,
     at=st.sampled_from([START, NOW]),
     feedback=st.sampled_from(["a", "b"]),
     message=st.just("told:1"),
@@ -126,14 +126,14 @@ _causes = st.builds(
     )
 )
 def test_suppressions_are_read_as_they_were_written(suppression: Suppression) -> None:
-    item = items.suppression_item(suppression, RETENTION, NOW)
-    assert items.suppression_of(json.loads(json.dumps(item))) == suppression
+    item = items.encode_suppression(suppression, RETENTION, NOW)
+    assert items.decode_suppression(json.loads(json.dumps(item))) == suppression
 
 
 def test_an_outcome_is_readable_in_the_console() -> None:
     """Design §5: "Derived fields are native attributes"; "Times are ISO-8601 strings with milliseconds"."""
-    outcome = absorb(None, [fact(Kind.DELIVERED, 0), bounce(1, "hard", "told:1"), fact(Kind.OPENED, 2)], classify)
-    item = items.outcome_item(outcome, RETENTION)
+    outcome = merge(None, [fact(Kind.DELIVERED, 0), bounce(1, "hard", "told:1"), fact(Kind.OPENED, 2)], classify)
+    item = items.encode_outcome(outcome, RETENTION)
     plain = {name: next(iter(value.values())) for name, value in item.items() if name not in ("feedback", "decided_by")}
     assert plain == {
         "recipient": ANN,
@@ -157,12 +157,12 @@ def test_an_outcome_is_readable_in_the_console() -> None:
 
 
 def test_an_outcome_without_any_time_does_not_expire_at_once() -> None:
-    outcome = absorb(None, [fact(Kind.SENT, occurred_at=UNKNOWN)], classify)
-    assert "expires_at" not in items.outcome_item(outcome, RETENTION)
+    outcome = merge(None, [fact(Kind.SENT, occurred_at=UNKNOWN_TIME)], classify)
+    assert "expires_at" not in items.encode_outcome(outcome, RETENTION)
 
 
-def _mark(day: float) -> Mark:
-    return Mark(at=START + timedelta(days=day), feedback="f", message="told:1", source="told")
+def _mark(day: float) -> EvidenceRef:
+    return EvidenceRef(at=START + timedelta(days=day), feedback="f", message="told:1", source="told")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_suppressions_expire_only_once_nothing_in_them_can_hold(
     suppression: Suppression, expires: datetime | None
 ) -> None:
     """Design §5: "TTL on `expires_at` (… suppressions only once lapsed or released)"."""
-    item = items.suppression_item(suppression, RETENTION, NOW)
+    item = items.encode_suppression(suppression, RETENTION, NOW)
     assert item.get("expires_at") == (expires and {"N": str(int(expires.timestamp()))})
 
 
@@ -203,7 +203,7 @@ def test_the_index_by_day_holds_the_newest_cause_and_nothing_without_a_cause() -
         CauseKind.HARD: Cause(first=_mark(1), latest=_mark(2)),
         CauseKind.COMPLAINT: Cause(first=_mark(1), latest=_mark(4)),
     }
-    item = items.suppression_item(Suppression(recipient=ANN, causes=causes), RETENTION, NOW)
+    item = items.encode_suppression(Suppression(recipient=ANN, causes=causes), RETENTION, NOW)
     assert (item["day"], item["at"]) == ({"S": "2026-03-05"}, {"S": "2026-03-05T00:00:00.000Z"})
     withdrawn = {CauseKind.COMPLAINT: Cause(withdrawn=_mark(1))}
-    assert "day" not in items.suppression_item(Suppression(recipient=ANN, causes=withdrawn), RETENTION, NOW)
+    assert "day" not in items.encode_suppression(Suppression(recipient=ANN, causes=withdrawn), RETENTION, NOW)

@@ -17,10 +17,10 @@ from aftersend.model import (
     Kind,
     Phase,
 )
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.parsers import read
 from aftersend.smtp import MAX_TEXT
-from aftersend.text import cut
+from aftersend.text import truncate
 from tests.support import ses
 from tests.support.ports import RETENTION
 from tests.support.words import START, classify
@@ -30,9 +30,9 @@ LIMIT = 64 * 1024
 
 def _unpacked_size(item: items.Item) -> int:
     """The size of an item whose facts are not packed: not every text can be."""
-    facts = packing.unpacked(item["feedback"])
+    facts = packing.unpack_facts(item["feedback"])
     plain = facts.decode() if isinstance(facts, bytes) else facts
-    return packing.size(item | {"feedback": {"S": plain}})
+    return packing.measure_item(item | {"feedback": {"S": plain}})
 
 
 # Characters that take the most room: quotation marks and backslashes are escaped, the others have several bytes.
@@ -40,7 +40,7 @@ _FILLERS = ['"', "\\", "é", "漢", "🎉", "a"]
 
 
 def _widest(limit: int, filler: str) -> str:
-    return cut(filler * limit, limit)
+    return truncate(filler * limit, limit)
 
 
 # What a source says of a conversation with another system, it may say of how that was secured.
@@ -94,9 +94,9 @@ def test_an_item_never_passes_64_kb(filler: str) -> None:
     """Design §4: "An item never passes 64 KB", with every field of every fact at its longest and every kind full."""
     facts = [_largest(kind, number, filler) for kind in Kind for number in range(BOUNDS[kind] + 3)]
     facts += [_largest(Kind.BOUNCED, 99 + number, filler, forgeable=True) for number in range(FORGEABLE + 3)]
-    outcome = absorb(None, facts, classify)
+    outcome = merge(None, facts, classify)
     assert len(outcome.feedback) == sum(BOUNDS.values()) + FORGEABLE
-    size = _unpacked_size(items.outcome_item(outcome, RETENTION))
+    size = _unpacked_size(items.encode_outcome(outcome, RETENTION))
     assert LIMIT // 3 < size <= LIMIT
 
 

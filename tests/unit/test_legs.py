@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from aftersend.deadletters import DeadLetters
 from aftersend.errors import MalformedFeedback, StoreUnavailable
-from aftersend.legs import Legs
+from aftersend.legs import JobRunner
 from tests.support.clients import service_error
 
 
@@ -36,7 +36,7 @@ class Rig:
     def __init__(self) -> None:
         self.queues = Queues()
         self.worked: list[tuple[int, str]] = []
-        self.legs = Legs("chore", Job, self.queues, "jobs", DeadLetters(lambda: self.queues, "parked"))
+        self.legs = JobRunner("chore", Job, self.queues, "jobs", DeadLetters(lambda: self.queues, "parked"))
 
     def run(self, *bodies: str, work: Callable[[Job, str], Sequence[Job]] | None = None) -> Any:
         records = [

@@ -16,7 +16,7 @@ import pytest
 from aftersend import classify
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Class, Feedback, Kind, Outcome, Reason, Status
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.parsers import mailerq_body, read
 from aftersend.parsers.mailerq import EARLIEST, ENDS, LATEST
 from aftersend.parsers.mailerq_facts import MAX_TLS, MAX_WORD, flag
@@ -44,7 +44,7 @@ def said(fact: Feedback) -> str:
 
 
 def folded(facts: list[Feedback]) -> Outcome:
-    return absorb(None, facts, RULES)
+    return merge(None, facts, RULES)
 
 
 # -- One attempt, one fact ---------------------------------------------------------------------------------------------
@@ -83,8 +83,8 @@ def test_very_many_attempts_come_to_the_same_with_and_without_the_retry_queue() 
     attempts = [attempt(*LATER, hours=hours) for hours in range(90)]
     whole = folded(told(*attempts, queue="failure"))
     copies = [fact for made in range(1, 90) for fact in told(*attempts[:made], queue="retry")]
-    assert absorb(whole, copies, RULES) == whole
-    assert absorb(folded(copies), told(*attempts, queue="failure"), RULES) == whole
+    assert merge(whole, copies, RULES) == whole
+    assert merge(folded(copies), told(*attempts, queue="failure"), RULES) == whole
     assert whole.attempts == 90
 
 

@@ -36,7 +36,7 @@ ROUTES: Final = {
     for module in (ROOT / "layers" / "aftersend" / "aftersend" / "api").glob("*.py")
     for method, path in re.findall(r'^@router\.(\w+)\("([^"]+)"\)', module.read_text(), re.MULTILINE)
 }
-JOBS: Final = {"ReevaluateQueue": reevaluate.Job, "ReplayQueue": replay.Job}
+JOBS: Final = {"ReevaluateQueue": reevaluate.ReevaluationJob, "ReplayQueue": replay.ReplayJob}
 BODIES: Final = {"/incidents/judge": incidents.Judgement, "/suppressions/revert": bulk.Accident}
 
 # Writes down what it was called with, and answers as much as the page builds upon.

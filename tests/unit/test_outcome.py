@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from aftersend import classify as rules
 from aftersend.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Status
-from aftersend.outcome import RANKS, absorb
+from aftersend.outcome import RANKS, merge
 from aftersend.parsers import read
 from tests.support import ses
 from tests.support.words import START, bounce, classify, fact
@@ -44,7 +44,7 @@ def _folded(*facts: Feedback) -> Outcome:
     for order in permutations(facts):
         outcome = None
         for each in order:
-            outcome = absorb(outcome, [each], classify)
+            outcome = merge(outcome, [each], classify)
         outcomes.append(outcome)
     assert outcomes[0] is not None
     assert all(outcome == outcomes[0] for outcome in outcomes)
@@ -159,13 +159,13 @@ def test_times_are_those_of_the_events() -> None:
 def test_counts_saturate_and_say_so() -> None:
     """Design §4: "counts saturate and say so"."""
     opens = [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
-    outcome = absorb(None, opens, classify)
+    outcome = merge(None, opens, classify)
     assert (outcome.opens, outcome.saturated) == (32, ("opened",))
     assert outcome.engaged_at == opens[-1].occurred_at
-    assert absorb(None, opens[:31], classify).saturated == ()
+    assert merge(None, opens[:31], classify).saturated == ()
     sent = [fact(Kind.SENT, -2), fact(Kind.SENT, -1)]
-    assert absorb(None, sent, classify).saturated == ("sent",)
-    assert absorb(None, [*sent, *opens], classify).saturated == ("opened", "sent")
+    assert merge(None, sent, classify).saturated == ("sent",)
+    assert merge(None, [*sent, *opens], classify).saturated == ("opened", "sent")
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_a_person_should_look(facts: list[Feedback], review: str | None) -> None
 
 def test_nothing_new_is_the_stored_outcome_itself() -> None:
     """Design §3: "A union that changes nothing writes nothing." """
-    stored = absorb(None, [bounce(1)], classify)
-    assert absorb(stored, [bounce(1)], classify) is stored
-    assert absorb(stored, [bounce(2)], classify) is not stored
+    stored = merge(None, [bounce(1)], classify)
+    assert merge(stored, [bounce(1)], classify) is stored
+    assert merge(stored, [bounce(2)], classify) is not stored
 
 
 # What Amazon SES really sends, through the real parser and the real rules.
@@ -205,7 +205,7 @@ def _ses(*bodies: ses.Body) -> Outcome:
         for order in permutations(bodies):
             outcome = None
             for body in order:
-                outcome = absorb(outcome, read("ses", carry(body)), _RULES)
+                outcome = merge(outcome, read("ses", carry(body)), _RULES)
             outcomes.append(outcome)
     assert outcomes[0] is not None
     assert all(outcome == outcomes[0] for outcome in outcomes)

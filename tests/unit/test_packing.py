@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aftersend import items, packing
 from aftersend.model import Engagement, Kind
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from tests.support.ports import RETENTION
 from tests.support.words import START, classify, fact
 
@@ -34,50 +34,50 @@ STORED: Final = "ePm9Qoe+iybNDgNjXQOjEEMDKwMgMtQzMzEwQDLM1MgwydTcwtjCwsw0OSnZzNT
 )
 def test_an_item_is_as_large_as_dynamodb_counts_it(attribute: packing.Attribute, size: int) -> None:
     """DynamoDB developer guide, "Item sizes and formats": a list or a map has 3 bytes, and 1 for each element."""
-    assert packing.size({"name": attribute}) == len("name") + size
-    assert packing.size({"name": attribute, "é": attribute}) == len("name") + 2 + 2 * size
+    assert packing.measure_item({"name": attribute}) == len("name") + size
+    assert packing.measure_item({"name": attribute, "é": attribute}) == len("name") + 2 + 2 * size
 
 
 @pytest.mark.parametrize("digits", range(1, 20))
 def test_a_number_is_counted_as_never_less_and_hardly_more_than_it_takes(digits: int) -> None:
     """The same: a byte for two digits, and one more."""
     told = (digits + 1) // 2 + 1
-    assert told <= packing.size({"n": {"N": "9" * digits}}) - 1 <= told + 1
+    assert told <= packing.measure_item({"n": {"N": "9" * digits}}) - 1 <= told + 1
 
 
 def test_what_fits_one_unit_is_left_readable() -> None:
-    assert packing.packed(FACTS, packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
+    assert packing.pack_facts(FACTS, packing.UNIT - len(FACTS)) == {"S": FACTS.decode()}
 
 
 def test_what_passes_a_unit_is_packed() -> None:
-    [(kind, small)] = packing.packed(FACTS, packing.UNIT - len(FACTS) + 1).items()
+    [(kind, small)] = packing.pack_facts(FACTS, packing.UNIT - len(FACTS) + 1).items()
     assert kind == "B"
     assert len(small) < len(FACTS)
-    assert packing.unpacked({"B": small}) == FACTS
+    assert packing.unpack_facts({"B": small}) == FACTS
 
 
 def test_what_would_save_nothing_is_left_readable() -> None:
     for beside in (2 * packing.UNIT - len(FACTS), packing.UNIT + 1):
-        assert packing.packed(FACTS, beside) == {"S": FACTS.decode()}
+        assert packing.pack_facts(FACTS, beside) == {"S": FACTS.decode()}
 
 
 def test_what_facts_commonly_say_takes_no_room() -> None:
-    assert len(packing.packed(FACTS, packing.UNIT - len(FACTS) + 1)["B"]) < len(zlib.compress(FACTS, 9)) * 2 / 3
+    assert len(packing.pack_facts(FACTS, packing.UNIT - len(FACTS) + 1)["B"]) < len(zlib.compress(FACTS, 9)) * 2 / 3
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=3000), st.integers(0, 5000))
 def test_what_is_packed_comes_back_in_every_form_that_clients_have(text: str, beside: int) -> None:
-    attribute = packing.packed(text.encode(), beside)
-    plain = packing.unpacked(attribute)
+    attribute = packing.pack_facts(text.encode(), beside)
+    plain = packing.unpack_facts(attribute)
     assert (plain if isinstance(plain, str) else plain.decode()) == text
     if "B" in attribute:
         wire = {"B": b64encode(attribute["B"]).decode()}
-        assert packing.unpacked(wire) == plain
+        assert packing.unpack_facts(wire) == plain
 
 
 def test_what_was_packed_long_ago_is_read() -> None:
-    assert packing.unpacked({"B": b64decode(STORED)}) == FACTS
-    assert packing.unpacked({"B": STORED}) == FACTS
+    assert packing.unpack_facts({"B": b64decode(STORED)}) == FACTS
+    assert packing.unpack_facts({"B": STORED}) == FACTS
 
 
 @pytest.mark.parametrize("count", range(1, 13))
@@ -95,6 +95,6 @@ def test_a_dozen_facts_cost_one_write_unit(count: int) -> None:
         )
         for number in range(count)
     ]
-    outcome = absorb(None, seen, classify)
+    outcome = merge(None, seen, classify)
     assert outcome.last_at == START + timedelta(hours=count - 1)
-    assert packing.size(items.outcome_item(outcome, RETENTION)) <= packing.UNIT
+    assert packing.measure_item(items.encode_outcome(outcome, RETENTION)) <= packing.UNIT

@@ -6,10 +6,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.causes import claim, contradiction, counts, sign_of_life, streak, vouched
+from aftersend.causes import (
+    counts_for_streak,
+    find_contradiction,
+    find_sign_of_life,
+    find_streak,
+    is_vouched,
+    make_claim,
+)
 from aftersend.errors import ConfigurationError
 from aftersend.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.policy import load
 from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact
 
@@ -18,12 +25,12 @@ DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(millisecond
 
 
 def _alive_at(outcome: Outcome) -> datetime | None:
-    sign = sign_of_life(outcome)
+    sign = find_sign_of_life(outcome)
     return sign.occurred_at if sign else None
 
 
 def _outcome(*facts: Feedback) -> Outcome:
-    return absorb(None, facts, classify)
+    return merge(None, facts, classify)
 
 
 def _row(*after: timedelta) -> list[Outcome]:
@@ -68,7 +75,7 @@ def test_what_one_fact_does(
 ) -> None:
     """Design §6: hard and complaint at once and without end, unsubscribed for the scope that was left, others never."""
     one = fact(kind, 1, word, scope=stream)
-    said = claim(one, classify(one), POLICY)
+    said = make_claim(one, classify(one), POLICY)
     if cause is None:
         assert said is None
         return
@@ -85,7 +92,7 @@ def test_what_one_fact_does(
     [(Kind.COMPLAINT_WITHDRAWN, CauseKind.COMPLAINT), (Kind.SUBSCRIBED, CauseKind.UNSUBSCRIBED)],
 )
 def test_what_takes_a_cause_back(kind: Kind, cause: CauseKind) -> None:
-    said = claim(fact(kind, 1, scope="news"), None, load("[complaint]\neverywhere = false"))
+    said = make_claim(fact(kind, 1, scope="news"), None, load("[complaint]\neverywhere = false"))
     assert said is not None
     assert (said.scope, said.kind, said.cause.first, said.cause.latest) == ("news", cause, None, None)
     assert said.cause.withdrawn is not None
@@ -99,10 +106,10 @@ def test_each_rule_can_be_switched_off(name: str) -> None:
         "unsubscribed": fact(Kind.UNSUBSCRIBED, 1),
     }
     off = load(f"[{name}]\nsuppress = false")
-    said = {each: claim(one, classify(one), off) for each, one in kinds.items()}
+    said = {each: make_claim(one, classify(one), off) for each, one in kinds.items()}
     assert [each for each in said if said[each] is None] == [name]
     assert load("[streak]\nsuppress = false").streak.suppress is False
-    assert streak(_row(DAY, DAY, DAY, DAY), load("[streak]\nsuppress = false")) is None
+    assert find_streak(_row(DAY, DAY, DAY, DAY), load("[streak]\nsuppress = false")) is None
 
 
 @pytest.mark.parametrize(
@@ -125,13 +132,13 @@ def test_each_rule_can_be_switched_off(name: str) -> None:
 )
 def test_the_streak_at_its_edges(after: list[timedelta], count: int | None) -> None:
     """Design §6: "5 in a row …, at least 1 day apart, none older than 10 days before the next → 30 days"."""
-    cause = streak(_row(*after), POLICY)
+    cause = find_streak(_row(*after), POLICY)
     assert (cause.count if cause else None) == count
 
 
 def test_a_streak_names_its_first_and_latest_bounce_and_lapses_30_days_after_the_latest() -> None:
     outcomes = _row(DAY, 2 * DAY, 3 * DAY, 4 * DAY)
-    cause = streak(reversed(outcomes), POLICY)
+    cause = find_streak(reversed(outcomes), POLICY)
     assert cause is not None
     assert cause.first is not None
     assert cause.latest is not None
@@ -144,11 +151,11 @@ def test_a_streak_names_its_first_and_latest_bounce_and_lapses_30_days_after_the
     ("released", "stands"), [(START - MOMENT, True), (START, False), (START + DAY, False), (START + 9 * DAY, False)]
 )
 def test_bounces_up_to_a_release_no_longer_count(released: datetime, stands: bool) -> None:
-    assert (streak(_row(DAY, DAY, DAY, DAY), POLICY, released) is not None) == stands
+    assert (find_streak(_row(DAY, DAY, DAY, DAY), POLICY, released) is not None) == stands
 
 
 def test_a_new_row_after_the_release_counts_again() -> None:
-    cause = streak(_row(*[DAY] * 9), POLICY, START + 4 * DAY)
+    cause = find_streak(_row(*[DAY] * 9), POLICY, START + 4 * DAY)
     assert cause is not None
     assert (cause.count, cause.first and cause.first.at) == (5, START + 5 * DAY)
 
@@ -159,7 +166,7 @@ def test_a_new_row_after_the_release_counts_again() -> None:
 @pytest.mark.parametrize(("day", "stands"), [(-1, True), (0, False), (2, False), (4, False), (9, False)])
 def test_a_proof_of_life_ends_what_came_before_it(kind: Kind, day: int, stands: bool) -> None:
     alive = _outcome(fact(kind, day, message="told:alive"))
-    assert (streak([*_row(DAY, DAY, DAY, DAY), alive], POLICY) is not None) == stands
+    assert (find_streak([*_row(DAY, DAY, DAY, DAY), alive], POLICY) is not None) == stands
 
 
 def test_what_was_refused_in_the_end_proves_no_life_but_what_was_opened_does() -> None:
@@ -191,10 +198,10 @@ def test_who_complains_has_a_mailbox_that_works() -> None:
 
 @pytest.mark.parametrize(("after", "contradicts"), [(-MOMENT, False), (timedelta(0), False), (MOMENT, True)])
 def test_what_comes_after_a_hard_bounce_contradicts_it(after: timedelta, contradicts: bool) -> None:
-    said = claim(one := bounce(1, "hard"), classify(one), POLICY)
+    said = make_claim(one := bounce(1, "hard"), classify(one), POLICY)
     assert said is not None
     alive = _outcome(fact(Kind.DELIVERED, message="told:2", occurred_at=one.occurred_at + after))
-    sign = contradiction([alive], said.cause, POLICY)
+    sign = find_contradiction([alive], said.cause, POLICY)
     assert (sign and sign.feedback) == (alive.decided_by if contradicts else None)
 
 
@@ -203,7 +210,7 @@ def test_a_streak_names_the_bounces_and_not_what_came_before_them() -> None:
         _outcome(fact(Kind.SENT, 2 * day - 1, message=f"told:{day}"), bounce(2 * day, message=f"told:{day}"))
         for day in range(5)
     ]
-    cause = streak(outcomes, POLICY)
+    cause = find_streak(outcomes, POLICY)
     assert cause is not None
     assert (cause.first and cause.first.feedback, cause.latest and cause.latest.feedback) == (
         outcomes[0].decided_by,
@@ -221,34 +228,36 @@ def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_t
     """No stranger may choose who is suppressed, nor who is not."""
     trusting = load("[report]\nrequire_proof = false")
     forged = [_forged(Kind.BOUNCED, day, "soft", f"told:{day}") for day in range(5)]
-    assert (streak(forged, POLICY), streak(forged, trusting) is not None) == (None, True)
+    assert (find_streak(forged, POLICY), find_streak(forged, trusting) is not None) == (None, True)
     alive = _forged(Kind.DELIVERED, 9)
     real = _row(DAY, DAY, DAY, DAY)
-    assert (streak([*real, alive], POLICY) is not None, streak([*real, alive], trusting)) == (True, None)
-    said = claim(hard := bounce(1, "hard"), classify(hard), POLICY)
+    assert (find_streak([*real, alive], POLICY) is not None, find_streak([*real, alive], trusting)) == (True, None)
+    said = make_claim(hard := bounce(1, "hard"), classify(hard), POLICY)
     assert said is not None
-    assert contradiction([alive], said.cause, POLICY) is None
-    assert contradiction([alive], said.cause, trusting) is not None
+    assert find_contradiction([alive], said.cause, POLICY) is None
+    assert find_contradiction([alive], said.cause, trusting) is not None
 
 
 def test_one_fact_that_cannot_be_forged_vouches_for_the_message() -> None:
     forged = fact(Kind.BOUNCED, 1, evidence=Evidence(word="hard", forgeable=True))
-    assert not vouched(_outcome(forged), POLICY)
-    assert vouched(_outcome(forged, fact(Kind.SENT, 0)), POLICY)
-    assert vouched(_outcome(forged, bounce(2, "soft")), POLICY)
-    assert not vouched(_outcome(forged, fact(Kind.BOUNCED, 2, evidence=Evidence(word="soft", forgeable=True))), POLICY)
+    assert not is_vouched(_outcome(forged), POLICY)
+    assert is_vouched(_outcome(forged, fact(Kind.SENT, 0)), POLICY)
+    assert is_vouched(_outcome(forged, bounce(2, "soft")), POLICY)
+    assert not is_vouched(
+        _outcome(forged, fact(Kind.BOUNCED, 2, evidence=Evidence(word="soft", forgeable=True))), POLICY
+    )
 
 
 def test_only_what_decides_an_outcome_counts_once() -> None:
     """One message that bounces five times is one bounce of the streak."""
-    assert streak([_outcome(*[bounce(day) for day in range(5)])], POLICY) is None
+    assert find_streak([_outcome(*[bounce(day) for day in range(5)])], POLICY) is None
 
 
 @pytest.mark.parametrize(
     ("word", "counted"), [("soft", True), ("full", True), ("hard", False), ("block", False), ("unclear", False)]
 )
 def test_what_a_streak_counts(word: str, counted: bool) -> None:
-    assert counts(_outcome(bounce(1, word)), POLICY) is counted
+    assert counts_for_streak(_outcome(bounce(1, word)), POLICY) is counted
 
 
 # Every mistake in a document, and what the error must name.

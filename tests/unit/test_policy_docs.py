@@ -15,8 +15,8 @@ from aftersend.errors import ConfigurationError
 from aftersend.ingest import ingest
 from aftersend.model import Act, Context, Decision, Evidence, Feedback, Kind, Suppression
 from aftersend.policy import Policy
-from aftersend.steps import Errand, driven, settle
-from aftersend.suppression import active, review
+from aftersend.steps import SuppressionUpdate, run_steps, update_suppression
+from aftersend.suppression import find_active_causes, find_contradiction_to_review
 from aftersend.words import CauseKind
 from tests.engines import ROOT
 from tests.support.ports import MemoryStore, ports
@@ -121,18 +121,21 @@ def _told(day: int, said: str) -> Feedback:
 def _decide(day: int, said: str, store: MemoryStore, rules: Policy) -> None:
     key = ANN, "*"
     release = Decision(at=START + timedelta(days=day), by="a", act=Act.RELEASED, force="force" in said)
-    driven(
-        settle(Errand(key, decisions=(release,), recount=True), store.suppressions([key]).get(key), rules), store.answer
+    run_steps(
+        update_suppression(
+            SuppressionUpdate(key, decisions=(release,), recount=True), store.suppressions([key]).get(key), rules
+        ),
+        store.answer,
     )
 
 
 def _held(row: Suppression, day: int) -> Iterator[str]:
     """What holds on a day, as a cell has it."""
-    for kind in active(row, START + timedelta(days=day)):
+    for kind in find_active_causes(row, START + timedelta(days=day)):
         until = row.causes[kind].until
         end = f" until day {(until - START).days}" if until else ""
         yield f"{kind}{'' if row.scope == '*' else f' ({row.scope})'}{end}"
-        if kind is CauseKind.HARD and review(row):
+        if kind is CauseKind.HARD and find_contradiction_to_review(row):
             yield "contradicted"
 
 

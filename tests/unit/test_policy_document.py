@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.causes import claim, streak
+from aftersend.causes import find_streak, make_claim
 from aftersend.errors import ConfigurationError
 from aftersend.ingest import ingest
 from aftersend.model import CauseKind, Class, Context, Evidence, Kind, Reason, Suppression, Verdict
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.policy import load
-from aftersend.suppression import absorb as absorb_claims
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
+from aftersend.suppression import merge_claims as absorb_claims
 from tests.support.ports import MemoryStore, ports
 from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact, message, told
 
@@ -28,11 +28,11 @@ def _day(day: float) -> datetime:
 def test_a_channel_may_have_a_policy_of_its_own() -> None:
     policy = load("[channel.sms.hard]\nsuppress = false\n[channel.sms.streak]\nbounces = 2")
     hard, texted = bounce(1, "hard"), bounce(1, "hard", recipient=SMS)
-    assert claim(hard, classify(hard), policy) is not None
-    assert claim(texted, classify(texted), policy) is None
+    assert make_claim(hard, classify(hard), policy) is not None
+    assert make_claim(texted, classify(texted), policy) is None
     for recipient, stands in ((ANN, False), (SMS, True)):
         facts = [bounce(2 * day, message=f"told:{day}", recipient=recipient) for day in range(2)]
-        assert (streak([absorb(None, [each], classify) for each in facts], policy) is not None) == stands
+        assert (find_streak([merge(None, [each], classify) for each in facts], policy) is not None) == stands
 
 
 def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel() -> None:
@@ -40,7 +40,7 @@ def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel()
         "[channel.email.complaint]\neverywhere = true\n[stream.news.complaint]\neverywhere = false\nlapse_days = 90"
     )
     for scope, meant, days in (("news", "news", 90), ("orders", "*", None), (None, "*", None)):
-        said = claim(fact(Kind.COMPLAINED, 1, scope=scope), None, policy)
+        said = make_claim(fact(Kind.COMPLAINED, 1, scope=scope), None, policy)
         assert said is not None
         assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
 
@@ -54,7 +54,7 @@ def test_where_channel_and_stream_both_say_something_both_are_heard() -> None:
         (SMS, "news", "news", None),
         (SMS, "orders", "*", None),
     ):
-        said = claim(fact(Kind.COMPLAINED, 1, scope=scope, recipient=recipient), None, policy)
+        said = make_claim(fact(Kind.COMPLAINED, 1, scope=scope, recipient=recipient), None, policy)
         assert said is not None
         assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
 
@@ -62,8 +62,8 @@ def test_where_channel_and_stream_both_say_something_both_are_heard() -> None:
 def test_bounces_may_have_to_be_as_far_apart_as_they_may_be() -> None:
     policy = load("[streak]\nbounces = 2\napart_hours = 240\ngap_days = 10")
     for day, stands in ((9, False), (10, True), (11, False)):
-        row = [absorb(None, [bounce(at, message=f"told:{at}")], classify) for at in (0, day)]
-        assert (streak(row, policy) is not None) == stands
+        row = [merge(None, [bounce(at, message=f"told:{at}")], classify) for at in (0, day)]
+        assert (find_streak(row, policy) is not None) == stands
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ def test_a_sender_is_found_however_the_document_spells_it(given: str) -> None:
 @pytest.mark.parametrize(("days", "end"), [(0, None), (30, 31)])
 def test_a_cause_lapses_when_the_policy_says_so(days: int, end: float | None) -> None:
     policy = load(f"[hard]\nlapse_days = {days}")
-    said = claim(bounce(1, "hard"), VERDICTS["hard"], policy)
+    said = make_claim(bounce(1, "hard"), VERDICTS["hard"], policy)
     assert said is not None
     known = absorb_claims(Suppression(recipient=ANN), [said])
     assert said.cause.until == (None if end is None else _day(end))
-    assert active(known, _day(31) - MOMENT) == (CauseKind.HARD,)
-    assert active(known, _day(31)) == (() if end else (CauseKind.HARD,))
+    assert find_active_causes(known, _day(31) - MOMENT) == (CauseKind.HARD,)
+    assert find_active_causes(known, _day(31)) == (() if end else (CauseKind.HARD,))
 
 
 def test_a_streak_of_full_mailboxes_may_lapse_at_another_time() -> None:
     policy = load("[streak]\nbounces = 2\nfull_lapse_days = 7")
     for word, days in (("full", 7), ("soft", 30)):
         facts = [bounce(2 * day, "soft", f"told:{day}") for day in range(2)] + [bounce(4, word, "told:9")]
-        cause = streak([absorb(None, [each], classify) for each in facts], policy)
+        cause = find_streak([merge(None, [each], classify) for each in facts], policy)
         assert cause is not None and cause.until == _day(4 + days)
 
 
@@ -122,11 +122,11 @@ def test_who_asks_for_a_pause_gets_one(kind: Kind) -> None:
     """Design §6: "recipient asked for a pause (DirectMail SmtpRcptFreq): 24 hours"."""
     asked = fact(kind, 1, "SmtpRcptFreq")
     verdict = Verdict(klass=Class.IGNORE, reason=Reason.RATE_LIMITED, rule="test")
-    said = claim(asked, verdict, load())
+    said = make_claim(asked, verdict, load())
     assert said is not None
     assert (said.kind, said.scope, said.cause.until) == (CauseKind.PAUSE, "*", _day(2))
-    assert claim(asked, verdict, load("[pause]\nsuppress = false")) is None
-    assert claim(fact(kind, 1, "SmtpMfFreq"), verdict, load()) is None
+    assert make_claim(asked, verdict, load("[pause]\nsuppress = false")) is None
+    assert make_claim(fact(kind, 1, "SmtpMfFreq"), verdict, load()) is None
 
 
 STREAMS = """[streams]

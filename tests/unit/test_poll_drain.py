@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from aftersend.drain import ROUND, WAIT, Drained, drain
 from aftersend.errors import StoreUnavailable
-from aftersend.forward import Fates, Parcel
-from aftersend.mns import Held
+from aftersend.forward import OutgoingMessage, SendResults
+from aftersend.mns import ReceivedMessage
 
 
 class Mns:
@@ -29,11 +29,11 @@ class Mns:
         if self._errors and self._errors.pop(0) == name:
             raise StoreUnavailable(f"MNS: {name}")
 
-    def receive(self, wait: int) -> list[Held]:
+    def receive(self, wait: int) -> list[ReceivedMessage]:
         assert wait == WAIT
         self._call("receive")
         taken, self._visible = self._visible[:16], self._visible[16:]
-        return [Held(self.held[receipt], receipt) for receipt in taken]
+        return [ReceivedMessage(self.held[receipt], receipt) for receipt in taken]
 
     def delete(self, receipts: Sequence[str]) -> dict[str, str]:
         assert 0 < len(receipts) <= 16
@@ -51,8 +51,8 @@ class Sqs:
         self.bodies: list[bytes] = []
         self._failed, self._refused = failed, refused
 
-    def send(self, parcels: Sequence[Parcel]) -> Fates:
-        fates = Fates()
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults:
+        fates = SendResults()
         for place, parcel in enumerate(parcels):
             if parcel.body in self._failed:
                 fates.failed[place] = "InternalError"

@@ -20,7 +20,7 @@ from mns.mns_xml_handler import ReceiptHandlesEncoder  # type: ignore[import-unt
 from aftersend.errors import StoreUnavailable
 from aftersend.mns import (
     Credentials,
-    Held,
+    ReceivedMessage,
     Request,
     build_delete,
     build_receive,
@@ -115,9 +115,9 @@ def test_every_message_with_its_receipt() -> None:
         "Messages", entry("a=1&amp;b=&lt;é&gt;", "x&amp;y") + entry('<![CDATA[{"é": 1}]]>', "z") + entry("", "e")
     )
     assert read_messages(200, answer) == [
-        Held("a=1&b=<é>".encode(), "x&y"),
-        Held('{"é": 1}'.encode(), "z"),
-        Held(b"", "e"),
+        ReceivedMessage("a=1&b=<é>".encode(), "x&y"),
+        ReceivedMessage('{"é": 1}'.encode(), "z"),
+        ReceivedMessage(b"", "e"),
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
-from aftersend.forward import Fates, Parcel
+from aftersend.forward import OutgoingMessage, SendResults
 from aftersend.lambda_event import from_rabbitmq
 from local import __main__ as cli
 from local import rabbitmq
@@ -133,17 +133,17 @@ def test_a_handler_takes_all_or_nothing() -> None:
 
 
 class Forwarder:
-    def __init__(self, fates: Fates) -> None:
-        self.parcels: list[Parcel] = []
+    def __init__(self, fates: SendResults) -> None:
+        self.parcels: list[OutgoingMessage] = []
         self._fates = fates
 
-    def send(self, parcels: Sequence[Parcel]) -> Fates:
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults:
         self.parcels += parcels
         return self._fates
 
 
 def test_a_queue_takes_each_for_itself() -> None:
-    forwarder = Forwarder(Fates(accepted={0}, refused={1: "too large"}, failed={2: "Throttling"}))
+    forwarder = Forwarder(SendResults(accepted={0}, refused={1: "too large"}, failed={2: "Throttling"}))
     taken = to_queue(forwarder, WORDS)(BATCH)
     assert (taken.refused, taken.again, taken.why) == ([(BATCH[1], "too large")], [BATCH[2]], "Throttling")
     assert [each.body for each in forwarder.parcels] == [b"\xff", b"{}", b""]

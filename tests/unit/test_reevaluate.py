@@ -14,9 +14,9 @@ from aftersend import policy
 from aftersend.errors import Unreadable
 from aftersend.ingest import ingest
 from aftersend.model import Act, CauseKind, Decision, Feedback, Kind, Suppression
-from aftersend.reevaluate import EXAMPLES, MARGIN, Job, leg, reevaluated, split
+from aftersend.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluated, run_slice, split
 from aftersend.steps import Put, ReadOutcomes
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
 from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
@@ -47,14 +47,14 @@ def test_what_rests_on_outcomes_that_are_gone_is_left_alone() -> None:
     store = _stored(bounce(1, "hard"), bounce(3, "hard", "told:2"))
     before = _row(store)
     del store.outcomes_table[ANN, "told:1"], store.outcomes_table[ANN, "told:2"]
-    run(Job(), reevaluation(store, POLICY, HARD_IS_SOFT))
+    run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     assert _row(store) == before
 
 
 def test_of_a_cause_what_rests_on_an_outcome_that_is_gone_stays() -> None:
     store = _stored(bounce(1, "hard"), bounce(3, "hard", "told:2"))
     del store.outcomes_table[ANN, "told:1"]
-    run(Job(), reevaluation(store, POLICY, HARD_IS_SOFT))
+    run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     row = _row(store)
     assert row is not None
     mark = row.causes[CauseKind.HARD].latest
@@ -67,12 +67,12 @@ def test_what_stays_of_a_cause_with_an_end_ends_as_long_after_its_own_evidence()
     pauses = [fact(Kind.BOUNCED, day, "SmtpRcptFreq", message=f"told:{day}") for day in (1, 3)]
     store = _stored(*pauses)
     del store.outcomes_table[ANN, "told:1"]
-    run(Job(), reevaluation(store, policy.load("[pause]\nsuppress = false"), classify))
+    run(ReevaluationJob(), reevaluation(store, policy.load("[pause]\nsuppress = false"), classify))
     row = _row(store)
     assert row is not None
     pause = row.causes[CauseKind.PAUSE]
     assert (pause.latest and pause.latest.message, pause.until) == ("told:1", START + timedelta(days=2))
-    assert active(row, NOW) == ()
+    assert find_active_causes(row, NOW) == ()
 
 
 @pytest.mark.parametrize("judge", [classify, HARD_IS_SOFT])
@@ -84,7 +84,7 @@ def test_what_rests_on_a_fact_that_is_no_longer_whole_stays(judge: Any) -> None:
     before = _row(store)
     assert before is not None
     assert before.causes.keys() == {CauseKind.HARD}
-    run(Job(), reevaluation(store, POLICY, judge))
+    run(ReevaluationJob(), reevaluation(store, POLICY, judge))
     assert _row(store) == before
 
 
@@ -95,7 +95,7 @@ def test_what_people_decided_stays() -> None:
     assert row is not None
     released = replace(row, released_at=NOW, released_by="a person", note="asked", history=(release,), version=2)
     store.answer(Put(released))
-    run(Job(), reevaluation(store, POLICY, HARD_IS_SOFT))
+    run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     after = _row(store)
     assert after == replace(released, causes={}, version=3)
 
@@ -157,7 +157,7 @@ def test_a_change_that_nobody_notices_is_counted_and_not_listed() -> None:
 
 def test_a_list_is_bounded() -> None:
     store = _stored(*(bounce(1, "soft", recipient=f"email:{number}@example.com") for number in range(EXAMPLES + 9)))
-    (end,) = run(Job(segments=1), reevaluation(store, POLICY, SOFT_IS_HARD))
+    (end,) = run(ReevaluationJob(segments=1), reevaluation(store, POLICY, SOFT_IS_HARD))
     assert end.changes.counts["suppressed"] == EXAMPLES + 9
     assert len(end.changes.outcomes) == len(end.changes.suppressions) == EXAMPLES
     assert len(msgspec.json.encode(end)) < 16_384, "far below what a message of a queue may hold"
@@ -167,11 +167,11 @@ def test_a_leg_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
     names = [f"email:{letter}@example.com" for letter in "abcdef"]
     store = _stored(*(bounce(1, "soft", recipient=name) for name in names))
     used = reevaluation(store, POLICY, SOFT_IS_HARD)
-    (whole,) = split(Job(segments=1), "run")
-    first = leg(whole, used, lambda: MARGIN - 1)
+    (whole,) = split(ReevaluationJob(segments=1), "run")
+    first = run_slice(whole, used, lambda: MARGIN - 1)
     assert first.after == (names[1], "told:1")
     assert {name for name, _ in store.suppressions_table} == set(names[:2])
-    rest = leg(first, used, lambda: MARGIN + 1)
+    rest = run_slice(first, used, lambda: MARGIN + 1)
     assert rest.after is None
     assert rest.changes.counts["suppressed"] == len(names)
     assert {name for name, _ in store.suppressions_table} == set(names)
@@ -181,13 +181,13 @@ def test_who_goes_over_the_end_of_a_page_is_worked_once() -> None:
     store = _stored(*(bounce(day, "soft", f"told:{day}") for day in range(5)), bounce(1, "hard", recipient=BOB))
     used = reevaluation(store, POLICY, SOFT_IS_HARD)
     assert len(MemoryWalk(store).recipients(0, 1, None).recipients) == 1, "a page holds two of Ann's five"
-    (end,) = run(Job(segments=1), used)
+    (end,) = run(ReevaluationJob(segments=1), used)
     assert end.changes.counts["recipients"] == 2
     assert end.changes.counts["outcomes"] == 6
 
 
 def test_a_job_falls_into_segments_of_one_run() -> None:
-    parts = split(Job(segments=3, dry_run=True), "m1")
+    parts = split(ReevaluationJob(segments=3, dry_run=True), "m1")
     assert [part.segment for part in parts] == [0, 1, 2]
     assert {(part.run, part.segments, part.dry_run) for part in parts} == {("m1", 3, True)}
 
@@ -195,15 +195,15 @@ def test_a_job_falls_into_segments_of_one_run() -> None:
 @pytest.mark.parametrize("text", ["[]", '{"segments": 0}', '{"segments": 65}', '{"segment": -1}', '{"dryrun": true}'])
 def test_what_is_no_job_is_refused(text: str) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(text, type=Job)
+        msgspec.json.decode(text, type=ReevaluationJob)
 
 
 def test_what_holds_afterwards_is_what_the_new_rules_say() -> None:
     store = _stored(*(bounce(2 * day, "soft", f"told:{day}") for day in range(5)))
     row = _row(store)
     assert row is not None
-    assert active(row, NOW) == (CauseKind.STREAK,)
-    run(Job(), reevaluation(store, policy.load("[streak]\nsuppress = false"), classify))
+    assert find_active_causes(row, NOW) == (CauseKind.STREAK,)
+    run(ReevaluationJob(), reevaluation(store, policy.load("[streak]\nsuppress = false"), classify))
     assert _row(store) == Suppression(recipient=ANN, version=2)
 
 
@@ -219,6 +219,6 @@ def test_an_item_that_cannot_be_read_is_counted_and_holds_up_no_other(dry_run: b
 
     store = Mixed()
     ingest([message([bounce(1, "hard", recipient=who) for who in (ANN, BOB)])], ports(store, policy=POLICY))
-    ended = run(Job(segments=1, dry_run=dry_run), reevaluation(store, POLICY, HARD_IS_SOFT))
+    ended = run(ReevaluationJob(segments=1, dry_run=dry_run), reevaluation(store, POLICY, HARD_IS_SOFT))
     assert ended[0].changes.counts["unreadable"] == 1
     assert ended[0].changes.counts["freed"] == 1

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from aftersend import replay
 from aftersend.archive import build_put
-from aftersend.carrier import KEPT, Message, kept
+from aftersend.carrier import FORWARDED_HEADERS, Message, select_headers
 from aftersend.errors import MalformedFeedback, StoreUnavailable
-from aftersend.forward import Fates, Parcel
-from aftersend.replay import MARGIN, Job, Replay, parcels
+from aftersend.forward import OutgoingMessage, SendResults
+from aftersend.replay import MARGIN, Replay, ReplayJob, parcels
 from tests.support.clients import service_error
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 PLENTY = MARGIN + 1
-headers = st.dictionaries(st.sampled_from(KEPT), st.text(max_size=20), max_size=3)
+headers = st.dictionaries(st.sampled_from(FORWARDED_HEADERS), st.text(max_size=20), max_size=3)
 
 
 class Bucket:
@@ -56,8 +56,8 @@ class Queue:
         self.sent = 0
         self._refused, self._failed = refused, failed
 
-    def send(self, parcels: list[Parcel]) -> Fates:
-        fates = Fates()
+    def send(self, parcels: list[OutgoingMessage]) -> SendResults:
+        fates = SendResults()
         self.sent += 1
         for place, parcel in enumerate(parcels):
             if parcel.body in self._failed:
@@ -88,7 +88,7 @@ def archive(**objects: bytes) -> Bucket:
     return bucket
 
 
-JOB = Job(source="ses", folder="date=2026-03-02/")
+JOB = ReplayJob(source="ses", folder="date=2026-03-02/")
 
 
 @given(
@@ -96,9 +96,9 @@ JOB = Job(source="ses", folder="date=2026-03-02/")
 )
 def test_what_the_archive_took_comes_out_again(bodies: list[tuple[bytes, dict[str, str]]]) -> None:
     """Whatever bytes, and what their carrier said beside them."""
-    messages = [Message(str(place), body, AT, kept(said)) for place, (body, said) in enumerate(bodies)]
+    messages = [Message(str(place), body, AT, select_headers(said)) for place, (body, said) in enumerate(bodies)]
     found = list(parcels(build_put("archive", "ses", messages)["Body"]))
-    assert found == [Parcel(each.body, each.headers) for each in messages]
+    assert found == [OutgoingMessage(each.body, each.headers) for each in messages]
 
 
 def test_a_folder_is_sent_from_its_beginning_to_its_end_and_nothing_else_is() -> None:
@@ -115,7 +115,7 @@ def test_a_leg_stops_between_two_objects_when_time_is_short_and_the_next_goes_on
     work = Replay(bucket, "archive", {"ses": queue})
     job, ended, legs = JOB, False, 0
     while not ended:
-        carried = msgspec.json.decode(msgspec.json.encode(job), type=Job)
+        carried = msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob)
         job, ended = work.leg(carried, lambda: MARGIN - 1)
         legs += 1
     assert legs == 4, "one for each object, and one that finds no more"
@@ -128,7 +128,7 @@ def test_a_replay_of_today_does_not_feed_itself() -> None:
     bucket = archive(a=packed(b"1"), b=packed(b"2"))
 
     class Function(Queue):
-        def send(self, parcels: list[Parcel]) -> Fates:
+        def send(self, parcels: list[OutgoingMessage]) -> SendResults:
             assert self.sent < 9, "it never ends"
             key = f"source=ses/date=2026-03-02/hour=11/{self.sent}.jsonl.gz"
             bucket.objects[key] = packed(*[each.body for each in parcels])
@@ -140,7 +140,7 @@ def test_a_replay_of_today_does_not_feed_itself() -> None:
     job, ended = work.leg(JOB, lambda: MARGIN - 1)
     later = Replay(bucket, "archive", {"ses": queue}, clock=lambda: AT + timedelta(hours=1))
     while not ended:  # another function goes on, with the beginning of the first
-        job, ended = later.leg(msgspec.json.decode(msgspec.json.encode(job), type=Job), lambda: MARGIN - 1)
+        job, ended = later.leg(msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob), lambda: MARGIN - 1)
     assert (queue.bodies, job.counts["objects"]) == ([b"1", b"2"], 2)
 
 
@@ -197,14 +197,14 @@ def test_a_bucket_that_does_not_answer_is_ours() -> None:
 def test_a_source_without_queue_is_told_at_once() -> None:
     work = Replay(archive(), "archive", {"ses": Queue(), "mailerq": Queue()})
     with pytest.raises(MalformedFeedback, match="there are mailerq, ses"):
-        work.leg(Job(source="smpp", folder="date=2026"), lambda: PLENTY)
+        work.leg(ReplayJob(source="smpp", folder="date=2026"), lambda: PLENTY)
 
 
 @pytest.mark.parametrize(
     "folder", ["date=2026", "date=2026-03", "date=2026-03-02", "date=2026-03-02/", "date=2026-03-02/hour=09/"]
 )
 def test_a_folder_names_a_time(folder: str) -> None:
-    assert msgspec.convert({"source": "ses", "folder": folder}, Job).folder == folder
+    assert msgspec.convert({"source": "ses", "folder": folder}, ReplayJob).folder == folder
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,9 @@ def test_a_folder_names_a_time(folder: str) -> None:
 )
 def test_anything_else_does_not(folder: str) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"source": "ses", "folder": folder}, Job)
+        msgspec.convert({"source": "ses", "folder": folder}, ReplayJob)
 
 
 def test_a_beginning_without_a_time_zone_is_no_job() -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(b'{"source":"ses","folder":"date=2026","began":"2026-03-02T10:00:00"}', type=Job)
+        msgspec.json.decode(b'{"source":"ses","folder":"date=2026","began":"2026-03-02T10:00:00"}', type=ReplayJob)

@@ -13,7 +13,7 @@ from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback, Kind, Phase
 from aftersend.parsers import report
 from aftersend.parsers.report.said import Form
-from aftersend.times import UNKNOWN
+from aftersend.times import UNKNOWN_TIME
 from aftersend.verp import Verp
 from local.samples import EVENTS
 
@@ -173,7 +173,7 @@ def test_no_report_is_received_before_what_it_tells_of(
 
 def test_else_that_of_the_report_else_it_is_not_known() -> None:
     assert only(dsn(FAILED)).occurred_at == datetime(2026, 3, 3, 9, 15, 2, tzinfo=UTC)
-    assert only(dsn(FAILED).replace(b"Date:", b"X-Date:")).occurred_at == UNKNOWN
+    assert only(dsn(FAILED).replace(b"Date:", b"X-Date:")).occurred_at == UNKNOWN_TIME
 
 
 # What became of it

@@ -10,7 +10,7 @@ import pytest
 
 from aftersend import classify
 from aftersend.model import Class, Feedback, Kind, Outcome, Reason, Status
-from aftersend.outcome import absorb
+from aftersend.outcome import merge
 from aftersend.parsers import PARSERS, read
 from local.samples import EVENTS, Sample, reading, samples
 
@@ -124,7 +124,7 @@ def _fold(told: tuple[Feedback, ...]) -> Outcome:
     """Each fact by itself, as if each came in a batch of its own; equal but for the version."""
     outcome: Outcome | None = None
     for fact in told:
-        outcome = absorb(outcome, [fact], CLASSIFIER)
+        outcome = merge(outcome, [fact], CLASSIFIER)
     assert outcome is not None
     return outcome
 

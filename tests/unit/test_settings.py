@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from aftersend.errors import ConfigurationError
-from aftersend.settings import load
+from aftersend.settings import load_ingest
 
 ENVIRON = {
     "SOURCE": "ses",
@@ -22,7 +22,7 @@ ENVIRON = {
 
 
 def test_the_least_that_must_be_said() -> None:
-    settings = load(ENVIRON)
+    settings = load_ingest(ENVIRON)
     assert (settings.source, settings.outcomes_table, settings.digest_key) == ("ses", "Outcomes", b"secret")
     assert (settings.retention, settings.workers) == (timedelta(days=180), 8)
     assert settings.policy.streak.bounces == 5
@@ -33,19 +33,19 @@ def test_the_least_that_must_be_said() -> None:
 def test_what_is_missing_is_named(name: str, value: str | None) -> None:
     changed = {key: each for key, each in ENVIRON.items() if key != name} | ({name: value} if value is not None else {})
     with pytest.raises(ConfigurationError, match=name):
-        load(changed)
+        load_ingest(changed)
 
 
 @pytest.mark.parametrize(("name", "least", "most"), [("RETENTION_DAYS", 1, 3650), ("WORKERS", 1, 64)])
 def test_numbers_have_bounds(name: str, least: int, most: int) -> None:
     for wrong in (str(least - 1), str(most + 1), "-1", "many", "1.5", "1e3"):
         with pytest.raises(ConfigurationError, match=rf"{name}.*{least} to {most}"):
-            load(ENVIRON | {name: wrong})
-    assert load(ENVIRON | {"RETENTION_DAYS": "1", "WORKERS": "64"}).workers == 64
-    assert load(ENVIRON | {name: " "}) == load(ENVIRON)
+            load_ingest(ENVIRON | {name: wrong})
+    assert load_ingest(ENVIRON | {"RETENTION_DAYS": "1", "WORKERS": "64"}).workers == 64
+    assert load_ingest(ENVIRON | {name: " "}) == load_ingest(ENVIRON)
 
 
 def test_the_policy_of_the_deployment() -> None:
-    assert load(ENVIRON | {"POLICY": "[streak]\nbounces = 9"}).policy.streak.bounces == 9
+    assert load_ingest(ENVIRON | {"POLICY": "[streak]\nbounces = 9"}).policy.streak.bounces == 9
     with pytest.raises(ConfigurationError, match=r"\$\.streak\.bounces"):
-        load(ENVIRON | {"POLICY": "[streak]\nbounces = 0"})
+        load_ingest(ENVIRON | {"POLICY": "[streak]\nbounces = 0"})

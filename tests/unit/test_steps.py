@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aftersend.causes import Claim, claim, streak
+from aftersend.causes import Claim, find_streak, make_claim
 from aftersend.errors import ContentionExhausted, VersionMoved
-from aftersend.model import Act, Cause, CauseKind, Decision, Feedback, Kind, Mark, Outcome, Suppression
-from aftersend.outcome import absorb
+from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Feedback, Kind, Outcome, Suppression
+from aftersend.outcome import merge
 from aftersend.policy import load
-from aftersend.steps import MAX_TRIES, Errand, Put, ReadOutcomes, ReadSuppression, Refused, record, settle
-from aftersend.suppression import absorb as absorb_claims
-from aftersend.suppression import with_contradiction
+from aftersend.steps import (
+    MAX_TRIES,
+    Put,
+    ReadOutcomes,
+    ReadSuppression,
+    Refused,
+    SuppressionUpdate,
+    update_outcome,
+    update_suppression,
+)
+from aftersend.suppression import merge_claims as absorb_claims
+from aftersend.suppression import replace_contradiction
 from tests.support.words import ANN, VERDICTS, bounce, classify, fact
 
 POLICY = load()
@@ -36,16 +45,16 @@ def _run(steps: Generator[Any, Any, Any], answers: Sequence[Any]) -> tuple[list[
 
 
 def _stored(*facts: Feedback, version: int = 1) -> Outcome:
-    return replace(absorb(None, facts, classify), version=version)
+    return replace(merge(None, facts, classify), version=version)
 
 
 def _claims(*facts: Feedback) -> tuple[Claim, ...]:
-    found = (claim(each, classify(each), POLICY) for each in facts)
+    found = (make_claim(each, classify(each), POLICY) for each in facts)
     return tuple(each for each in found if each is not None)
 
 
 FIVE = [_stored(bounce(2 * day, message=f"told:{day}")) for day in range(5)]
-STREAK = streak(FIVE, POLICY)
+STREAK = find_streak(FIVE, POLICY)
 assert STREAK is not None
 
 
@@ -55,31 +64,33 @@ def _with(version: int, streak: Cause | None = None, *facts: Feedback) -> Suppre
 
 
 def test_a_first_outcome_is_put_as_version_one() -> None:
-    [put], outcome = _run(record(None, [bounce(1)], classify), [None])
+    [put], outcome = _run(update_outcome(None, [bounce(1)], classify), [None])
     assert put == Put(outcome)
     assert outcome == _stored(bounce(1), version=1)
 
 
 def test_what_is_known_is_not_put() -> None:
     stored = _stored(bounce(1), version=7)
-    assert _run(record(stored, [bounce(1)], classify), []) == ([], stored)
+    assert _run(update_outcome(stored, [bounce(1)], classify), []) == ([], stored)
 
 
 def test_a_refused_put_is_made_again_from_what_is_stored_now() -> None:
     theirs = _stored(fact(Kind.DELIVERED, 1), version=4)
-    requests, outcome = _run(record(None, [bounce(2)], classify), [Refused(theirs), None])
+    requests, outcome = _run(update_outcome(None, [bounce(2)], classify), [Refused(theirs), None])
     assert [request.item.version for request in requests] == [1, 5]
     assert outcome == _stored(fact(Kind.DELIVERED, 1), bounce(2), version=5)
 
 
 def test_a_put_that_another_writer_has_made_already_is_not_made_again() -> None:
     theirs = _stored(bounce(2), fact(Kind.DELIVERED, 1), version=4)
-    requests, outcome = _run(record(None, [bounce(2)], classify), [Refused(theirs)])
+    requests, outcome = _run(update_outcome(None, [bounce(2)], classify), [Refused(theirs)])
     assert (len(requests), outcome) == (1, theirs)
 
 
 def test_an_outcome_that_has_expired_meanwhile_is_put_anew() -> None:
-    requests, outcome = _run(record(_stored(bounce(1), version=3), [bounce(2)], classify), [Refused(None), None])
+    requests, outcome = _run(
+        update_outcome(_stored(bounce(1), version=3), [bounce(2)], classify), [Refused(None), None]
+    )
     assert [request.item.version for request in requests] == [4, 1]
     assert outcome == _stored(bounce(2), version=1)
 
@@ -87,29 +98,32 @@ def test_an_outcome_that_has_expired_meanwhile_is_put_anew() -> None:
 def test_whoever_loses_every_time_gives_up() -> None:
     others = [_stored(fact(Kind.OPENED, number / 24), version=number + 1) for number in range(MAX_TRIES)]
     with pytest.raises(ContentionExhausted):
-        _run(record(None, [bounce(1)], classify), [Refused(each) for each in others])
+        _run(update_outcome(None, [bounce(1)], classify), [Refused(each) for each in others])
     others_too = [Refused(_with(number + 1)) for number in range(MAX_TRIES)]
     with pytest.raises(ContentionExhausted):
-        _run(settle(Errand(EVERYWHERE, _claims(fact(Kind.COMPLAINED, 1))), None, POLICY), others_too)
+        _run(
+            update_suppression(SuppressionUpdate(EVERYWHERE, _claims(fact(Kind.COMPLAINED, 1))), None, POLICY),
+            others_too,
+        )
 
 
 def test_a_claim_costs_one_write_and_no_read() -> None:
     complaint = _claims(fact(Kind.COMPLAINED, 1))
-    [put], after = _run(settle(Errand(EVERYWHERE, complaint), None, POLICY), [None])
+    [put], after = _run(update_suppression(SuppressionUpdate(EVERYWHERE, complaint), None, POLICY), [None])
     assert put == Put(_with(1, None, fact(Kind.COMPLAINED, 1)))
     assert after == put.item
-    assert _run(settle(Errand(EVERYWHERE, complaint), after, POLICY), []) == ([], after)
+    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, complaint), after, POLICY), []) == ([], after)
 
 
 def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
     """A delivery may contradict it that was stored before, or meanwhile."""
     hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="told:2")
     written = _with(1, None, hard)
-    sign = Mark(at=delivered.occurred_at, feedback=delivered.id, message="told:2", source="told")
-    contradicted = replace(with_contradiction(written, sign), version=2)
+    sign = EvidenceRef(at=delivered.occurred_at, feedback=delivered.id, message="told:2", source="told")
+    contradicted = replace(replace_contradiction(written, sign), version=2)
     outcomes = [_stored(hard), _stored(delivered)]
     requests, after = _run(
-        settle(Errand(EVERYWHERE, _claims(hard)), None, POLICY),
+        update_suppression(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, POLICY),
         [outcomes[:1], None, written, outcomes, None, contradicted, outcomes],
     )
     assert [request.item for request in requests if isinstance(request, Put)] == [written, contradicted]
@@ -119,13 +133,15 @@ def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
 def test_a_person_decides_of_what_they_have_seen() -> None:
     release = Decision(at=bounce(9).occurred_at, by="a person", act=Act.RELEASED, note="asked by phone")
     seen = _with(3, None, fact(Kind.COMPLAINED, 1))
-    [put], after = _run(settle(Errand(EVERYWHERE, decisions=(release,), expect=3), seen, POLICY), [None])
+    [put], after = _run(
+        update_suppression(SuppressionUpdate(EVERYWHERE, decisions=(release,), expect=3), seen, POLICY), [None]
+    )
     assert (after, put.item.released_at, put.item.history) == (put.item, release.at, (release,))
     with pytest.raises(VersionMoved, match="version 3"):
-        _run(settle(Errand(EVERYWHERE, decisions=(release,), expect=2), seen, POLICY), [])
+        _run(update_suppression(SuppressionUpdate(EVERYWHERE, decisions=(release,), expect=2), seen, POLICY), [])
     with pytest.raises(VersionMoved, match="version 4"):
         _run(
-            settle(Errand(EVERYWHERE, decisions=(release,), expect=3), seen, POLICY),
+            update_suppression(SuppressionUpdate(EVERYWHERE, decisions=(release,), expect=3), seen, POLICY),
             [Refused(replace(seen, version=4))],
         )
 
@@ -133,24 +149,24 @@ def test_a_person_decides_of_what_they_have_seen() -> None:
 def test_a_look_settles_an_outcome_until_something_later_comes() -> None:
     unclear = _stored(bounce(1, "unclear"))
     look = Decision(at=bounce(2).occurred_at, by="a person", act=Act.RESOLVED)
-    [put], outcome = _run(record(unclear, [], classify, look=look), [None])
+    [put], outcome = _run(update_outcome(unclear, [], classify, look=look), [None])
     assert (unclear.review, outcome.review, put.item.resolved) == ("undetermined", None, look)
-    assert _run(record(outcome, [], classify, look=look), []) == ([], outcome)
-    _, early = _run(record(outcome, [bounce(1.5, "unclear")], classify), [None])
-    _, late = _run(record(outcome, [bounce(3, "unclear")], classify), [None])
+    assert _run(update_outcome(outcome, [], classify, look=look), []) == ([], outcome)
+    _, early = _run(update_outcome(outcome, [bounce(1.5, "unclear")], classify), [None])
+    _, late = _run(update_outcome(outcome, [bounce(3, "unclear")], classify), [None])
     assert (early.review, late.review) == (None, "undetermined")
 
 
 def test_what_was_erased_meanwhile_cannot_be_looked_at() -> None:
     look = Decision(at=bounce(2).occurred_at, by="a person", act=Act.RESOLVED)
     with pytest.raises(VersionMoved, match="version 0"):
-        _run(record(_stored(bounce(1, "unclear")), [], classify, look=look), [Refused(None)])
+        _run(update_outcome(_stored(bounce(1, "unclear")), [], classify, look=look), [Refused(None)])
 
 
 def test_changed_rules_are_written_where_they_change_something() -> None:
     before = _stored(bounce(1), version=4)
-    assert _run(record(before, [], classify, afresh=True), []) == ([], before)
-    [put], after = _run(record(before, [], lambda _: VERDICTS["hard"], afresh=True), [None])
+    assert _run(update_outcome(before, [], classify, afresh=True), []) == ([], before)
+    [put], after = _run(update_outcome(before, [], lambda _: VERDICTS["hard"], afresh=True), [None])
     assert (after, after.verdict, after.version) == (put.item, VERDICTS["hard"], 5)
 
 
@@ -159,7 +175,7 @@ def test_a_suppression_is_rebuilt_from_what_the_outcomes_say_now() -> None:
     expired = bounce(-300, "hard", "told:old")
     known = absorb_claims(_with(3, None, bounce(1, "hard")), _claims(expired))
     outcomes = [_stored(bounce(1, "hard"))]
-    steps = settle(Errand(EVERYWHERE, rebuild=lambda _: []), known, POLICY)
+    steps = update_suppression(SuppressionUpdate(EVERYWHERE, rebuild=lambda _: []), known, POLICY)
     left = replace(_with(4, None, expired), recipient=ANN)
     requests, after = _run(steps, [outcomes, None, left, outcomes])
     assert requests[0] == ReadOutcomes(ANN)
@@ -167,16 +183,21 @@ def test_a_suppression_is_rebuilt_from_what_the_outcomes_say_now() -> None:
 
 
 def test_nothing_to_say_costs_nothing() -> None:
-    assert _run(settle(Errand(EVERYWHERE), None, POLICY), []) == ([], None)
+    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE), None, POLICY), []) == ([], None)
 
 
 def test_a_soft_bounce_without_a_streak_costs_one_read() -> None:
-    assert _run(settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE[:4]]) == ([ReadOutcomes(ANN)], None)
+    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE[:4]]) == (
+        [ReadOutcomes(ANN)],
+        None,
+    )
 
 
 def test_a_streak_is_looked_at_once_more_after_it_was_written() -> None:
     written = _with(1, STREAK)
-    requests, after = _run(settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, FIVE])
+    requests, after = _run(
+        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, FIVE]
+    )
     assert requests == [ReadOutcomes(ANN), Put(written), ReadSuppression(EVERYWHERE), ReadOutcomes(ANN)]
     assert after == written
 
@@ -185,7 +206,8 @@ def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile()
     alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
     written, gone = _with(1, STREAK), _with(2)
     requests, _ = _run(
-        settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, alive, None, gone, alive]
+        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
+        [FIVE, None, written, alive, None, gone, alive],
     )
     assert [request.item for request in requests if isinstance(request, Put)] == [written, gone]
 
@@ -194,21 +216,27 @@ def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
     """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
     alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
     standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
-    requests, after = _run(settle(Errand(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE])
+    requests, after = _run(
+        update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE]
+    )
     assert [request.item for request in requests if isinstance(request, Put)] == [gone, back]
     assert after == back
 
 
 def test_a_streak_that_stands_is_counted_again_whatever_came() -> None:
     standing = _with(3, STREAK)
-    assert _run(settle(Errand(EVERYWHERE), standing, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], standing)
+    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [FIVE]) == (
+        [ReadOutcomes(ANN)],
+        standing,
+    )
 
 
 def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after_it() -> None:
     theirs = _with(5, None, bounce(1, "hard"))
     both = replace(theirs, causes=theirs.causes | {CauseKind.STREAK: STREAK}, version=6)
     requests, after = _run(
-        settle(Errand(EVERYWHERE, recount=True), None, POLICY), [FIVE, Refused(theirs), FIVE, None, both, FIVE]
+        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
+        [FIVE, Refused(theirs), FIVE, None, both, FIVE],
     )
     assert requests[:4] == [ReadOutcomes(ANN), Put(_with(1, STREAK)), ReadOutcomes(ANN), Put(both)]
     assert after == both
@@ -216,23 +244,25 @@ def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after
 
 def test_a_stream_has_no_streak() -> None:
     left = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"))
-    [put], after = _run(settle(Errand((ANN, "news"), left), None, POLICY), [None])
+    [put], after = _run(update_suppression(SuppressionUpdate((ANN, "news"), left), None, POLICY), [None])
     assert put.item == after
-    requests, _ = _run(settle(Errand((ANN, "news"), recount=True), after, POLICY), [])
+    requests, _ = _run(update_suppression(SuppressionUpdate((ANN, "news"), recount=True), after, POLICY), [])
     assert requests == []
 
 
 def test_a_stream_that_is_rebuilt_has_no_streak_either() -> None:
     left = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"))
     news = Suppression(recipient=ANN, scope="news", causes={each.kind: each.cause for each in left}, version=1)
-    errand = Errand((ANN, "news"), recount=True, rebuild=lambda _: list(left))
-    assert _run(settle(errand, news, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], news)
+    errand = SuppressionUpdate((ANN, "news"), recount=True, rebuild=lambda _: list(left))
+    assert _run(update_suppression(errand, news, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], news)
 
 
 def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
     complaint = fact(Kind.COMPLAINED, 1)
     requests, after = _run(
-        settle(Errand(EVERYWHERE, _claims(complaint)), _with(4, None, fact(Kind.COMPLAINED, 0)), POLICY),
+        update_suppression(
+            SuppressionUpdate(EVERYWHERE, _claims(complaint)), _with(4, None, fact(Kind.COMPLAINED, 0)), POLICY
+        ),
         [Refused(None), None],
     )
     assert [request.item.version for request in requests] == [5, 1]
@@ -241,7 +271,10 @@ def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
 
 def test_bounces_before_a_release_make_no_streak() -> None:
     released = Suppression(recipient=ANN, released_at=bounce(8).occurred_at, version=2)
-    assert _run(settle(Errand(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], released)
+    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == (
+        [ReadOutcomes(ANN)],
+        released,
+    )
 
 
 def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -> None:
@@ -249,8 +282,8 @@ def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -
     mine = Decision(at=bounce(1).occurred_at, by="ann", act=Act.RESOLVED)
     stored = _with(3, None, bounce(1, "soft", "told:1"))
     after = replace(stored, history=(mine,), version=4)
-    errand = Errand(EVERYWHERE, decisions=(mine,), expect=3)
-    requests, settled = _run(settle(errand, stored, POLICY), [Refused(after)])
+    errand = SuppressionUpdate(EVERYWHERE, decisions=(mine,), expect=3)
+    requests, settled = _run(update_suppression(errand, stored, POLICY), [Refused(after)])
     assert (requests, settled) == ([Put(after)], after)
     with pytest.raises(VersionMoved):
-        _run(settle(errand, stored, POLICY), [Refused(replace(after, note="theirs"))])
+        _run(update_suppression(errand, stored, POLICY), [Refused(replace(after, note="theirs"))])

@@ -10,17 +10,17 @@ import pytest
 from aftersend import items
 from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
-from aftersend.model import Cause, CauseKind, Kind, Mark, Suppression
-from aftersend.outcome import absorb
+from aftersend.model import Cause, CauseKind, EvidenceRef, Kind, Suppression
+from aftersend.outcome import merge
 from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
-from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, row_of
+from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, make_row
 from tests.support.clients import Watched, service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, bounce, classify, fact
 
 TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
-OUTCOME = absorb(None, [bounce(1)], classify)
-ITEM = items.outcome_item(OUTCOME, RETENTION)
+OUTCOME = merge(None, [bounce(1)], classify)
+ITEM = items.encode_outcome(OUTCOME, RETENTION)
 
 
 class _Broken:
@@ -172,10 +172,10 @@ def _outcomes(client: Any) -> Any:
 def test_what_tells_of_years_ago_expires_all_the_same() -> None:
     """DynamoDB developer guide, TTL: "an expiration of no more than five years in the past", or it is passed over."""
     years_ago = NOW - timedelta(days=3000)
-    outcome = absorb(None, [fact(Kind.DELIVERED, occurred_at=years_ago)], classify)
-    pause = Cause(first=None, latest=Mark(at=years_ago, feedback="f", message="m", source="s"), until=years_ago)
+    outcome = merge(None, [fact(Kind.DELIVERED, occurred_at=years_ago)], classify)
+    pause = Cause(first=None, latest=EvidenceRef(at=years_ago, feedback="f", message="m", source="s"), until=years_ago)
     suppression = Suppression(recipient=ANN, causes={CauseKind.PAUSE: pause})
     for item in (outcome, suppression):
-        assert row_of(item, RETENTION, NOW)["expires_at"] == {"N": str(int(NOW.timestamp()))}
-    recent = absorb(None, [fact(Kind.DELIVERED)], classify)
-    assert row_of(recent, RETENTION, NOW) == items.outcome_item(recent, RETENTION)
+        assert make_row(item, RETENTION, NOW)["expires_at"] == {"N": str(int(NOW.timestamp()))}
+    recent = merge(None, [fact(Kind.DELIVERED)], classify)
+    assert make_row(recent, RETENTION, NOW) == items.encode_outcome(recent, RETENTION)

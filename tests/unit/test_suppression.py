@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.causes import Claim, claim
-from aftersend.model import Act, Cause, CauseKind, Decision, Kind, Mark, Reverted, Suppression
+from aftersend.causes import Claim, make_claim
+from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Kind, Reverted, Suppression
 from aftersend.policy import load
 from aftersend.suppression import (
     HISTORY,
-    absorb,
-    active,
-    decided,
-    lapses_at,
-    rebuilt,
-    reverted,
-    review,
-    with_contradiction,
-    with_streak,
+    apply_decisions,
+    apply_reverts,
+    compute_lapse,
+    find_active_causes,
+    find_contradiction_to_review,
+    merge_claims,
+    rebuild,
+    replace_contradiction,
+    replace_streak,
 )
 from tests.support.words import ANN, START, bounce, classify, fact
 
@@ -35,12 +35,12 @@ def _day(day: float) -> datetime:
     return START + timedelta(days=day)
 
 
-def _mark(day: float, name: str = "f") -> Mark:
-    return Mark(at=_day(day), feedback=name, message="told:1", source="told")
+def _mark(day: float, name: str = "f") -> EvidenceRef:
+    return EvidenceRef(at=_day(day), feedback=name, message="told:1", source="told")
 
 
 def _claims(*facts: object) -> list[Claim]:
-    found = (claim(each, classify(each), POLICY) for each in facts)  # type: ignore[arg-type]
+    found = (make_claim(each, classify(each), POLICY) for each in facts)  # type: ignore[arg-type]
     return [each for each in found if each is not None]
 
 
@@ -55,12 +55,12 @@ _claim_lists = st.lists(st.builds(lambda kind, cause: Claim(ANN, "*", kind, caus
 @given(_claim_lists, st.data())
 def test_claims_come_in_any_order_grouping_and_number(claims: list[Claim], data: st.DataObject) -> None:
     """Design §4: "Evidence only widens (first = smallest, latest = greatest by (at, id)), so causes are a set too"."""
-    at_once, one_by_one = absorb(NOTHING, claims), NOTHING
+    at_once, one_by_one = merge_claims(NOTHING, claims), NOTHING
     repeats = data.draw(st.lists(st.sampled_from(claims), max_size=3)) if claims else []
     for each in data.draw(st.permutations([*claims, *repeats])):
-        one_by_one = absorb(one_by_one, [each])
+        one_by_one = merge_claims(one_by_one, [each])
     assert one_by_one == at_once
-    assert absorb(at_once, claims) is at_once
+    assert merge_claims(at_once, claims) is at_once
     for kind, cause in at_once.causes.items():
         told = [each.cause for each in claims if each.kind is kind]
         orders = sorted(mark.order for each in told if (mark := each.first))
@@ -80,23 +80,23 @@ def test_a_complaint_is_withdrawn_by_what_is_later_than_it(
     for order in permutations([fact(kind, day) for kind, day in days if day is not None]):
         known = NOTHING
         for each in order:
-            known = absorb(known, _claims(each))
-        assert active(known, _day(99)) == ((CauseKind.COMPLAINT,) if holds else ())
+            known = merge_claims(known, _claims(each))
+        assert find_active_causes(known, _day(99)) == ((CauseKind.COMPLAINT,) if holds else ())
 
 
 def test_who_joins_again_after_leaving_is_not_suppressed_and_who_leaves_again_is() -> None:
     left, joined = fact(Kind.UNSUBSCRIBED, 1, scope="news"), fact(Kind.SUBSCRIBED, 2, scope="news")
-    assert active(absorb(NOTHING, _claims(left, joined)), _day(9)) == ()
+    assert find_active_causes(merge_claims(NOTHING, _claims(left, joined)), _day(9)) == ()
     again = fact(Kind.UNSUBSCRIBED, 3, scope="news")
-    assert active(absorb(NOTHING, _claims(again, joined, left)), _day(9)) == (CauseKind.UNSUBSCRIBED,)
+    assert find_active_causes(merge_claims(NOTHING, _claims(again, joined, left)), _day(9)) == (CauseKind.UNSUBSCRIBED,)
 
 
 @pytest.mark.parametrize(("released", "holds"), [(0.9, True), (1, False), (2, False)])
 def test_a_release_lifts_older_evidence_only(released: float, holds: bool) -> None:
     """Design, words: "later evidence can suppress again, older evidence cannot"."""
-    known = absorb(Suppression(recipient=ANN, released_at=_day(released)), _claims(bounce(1, "hard")))
-    assert (active(known, _day(99)) != ()) == holds
-    assert active(absorb(known, _claims(bounce(3, "hard"))), _day(99)) == (CauseKind.HARD,)
+    known = merge_claims(Suppression(recipient=ANN, released_at=_day(released)), _claims(bounce(1, "hard")))
+    assert (find_active_causes(known, _day(99)) != ()) == holds
+    assert find_active_causes(merge_claims(known, _claims(bounce(3, "hard"))), _day(99)) == (CauseKind.HARD,)
 
 
 _decisions = st.builds(
@@ -121,20 +121,20 @@ def test_evidence_and_decisions_come_in_any_order(
     """Design, words: a release is "a person's decision to lift a suppression; later evidence can suppress again, older
     evidence cannot", whichever of them is known first.
     """
-    at_once = reverted(decided(absorb(NOTHING, claims), decisions), windows)
+    at_once = apply_reverts(apply_decisions(merge_claims(NOTHING, claims), decisions), windows)
     one_by_one = NOTHING
     for each in data.draw(st.permutations([*claims, *decisions, *windows, *decisions[:1]])):
         match each:
             case Claim():
-                one_by_one = absorb(one_by_one, [each])
+                one_by_one = merge_claims(one_by_one, [each])
             case Decision():
-                one_by_one = decided(one_by_one, [each])
+                one_by_one = apply_decisions(one_by_one, [each])
             case Reverted():
-                one_by_one = reverted(one_by_one, [each])
+                one_by_one = apply_reverts(one_by_one, [each])
     assert one_by_one == at_once
     releases = [each.at for each in decisions if each.act is Act.RELEASED]
     assert at_once.released_at == max(releases, default=None)
-    for kind in active(at_once, _day(99)):
+    for kind in find_active_causes(at_once, _day(99)):
         latest, barrier = at_once.causes[kind].latest, [each.at for each in decisions if _lifts(each, kind)]
         assert latest is not None and all(latest.at > at for at in barrier)
 
@@ -158,36 +158,36 @@ def test_decisions_that_say_different_things_are_different_ones() -> None:
     ]
     told = [Decision(**(one | other)) for other in [{}, *others]]
     assert len({each.id for each in told}) == len(told)
-    assert len(decided(NOTHING, [*told, *told]).history) == len(told)
+    assert len(apply_decisions(NOTHING, [*told, *told]).history) == len(told)
 
 
 def test_the_last_release_is_the_one_that_counts_and_of_two_at_once_the_same_one() -> None:
     """Law 1, for what people do: in any order."""
-    known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 3), bounce(3, "hard")))
+    known = merge_claims(NOTHING, _claims(fact(Kind.COMPLAINED, 3), bounce(3, "hard")))
     releases = [
         Decision(at=_day(day), by=by, act=Act.RELEASED, note=note, force=force)
         for day, by, note, force in [(1, "zoe", "z", True), (4, "ann", "z", True), (4, "bob", None, False)]
     ]
     also = Decision(at=_day(4), by="bob", act=Act.RELEASED, note="asked")
     for order in permutations([*releases, also]):
-        after = decided(known, order)
+        after = apply_decisions(known, order)
         assert (after.released_at, after.released_by, after.note) == (_day(4), "bob", "asked")
         assert after.forced_at == _day(4)
-        assert active(after, _day(99)) == ()
+        assert find_active_causes(after, _day(99)) == ()
 
 
 def test_only_force_lifts_a_complaint() -> None:
-    known = absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 1), bounce(1, "hard")))
-    released = decided(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED)])
-    forced = decided(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED, force=True)])
-    assert active(released, _day(3)) == (CauseKind.COMPLAINT,)
-    assert active(forced, _day(3)) == ()
+    known = merge_claims(NOTHING, _claims(fact(Kind.COMPLAINED, 1), bounce(1, "hard")))
+    released = apply_decisions(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED)])
+    forced = apply_decisions(known, [Decision(at=_day(2), by="ann", act=Act.RELEASED, force=True)])
+    assert find_active_causes(released, _day(3)) == (CauseKind.COMPLAINT,)
+    assert find_active_causes(forced, _day(3)) == ()
 
 
 def test_the_last_decisions_are_kept_and_the_last_release_whatever_came_after() -> None:
     release = Decision(at=_day(0), by="ann", act=Act.RELEASED, note="asked")
     looks = [Decision(at=_day(1 + number), by="bob", act=Act.RESOLVED) for number in range(HISTORY)]
-    known = decided(NOTHING, [release, *looks])
+    known = apply_decisions(NOTHING, [release, *looks])
     assert known.history == tuple(looks)
     assert (known.released_at, known.released_by, known.note) == (_day(0), "ann", "asked")
 
@@ -200,11 +200,11 @@ def test_evidence_in_a_reverted_window_does_not_count(
     days: list[float], since: float, until: float, holds: bool
 ) -> None:
     """Issue: "undo all causes of one domain + reason + time window"; what else there is against the address stands."""
-    known = absorb(NOTHING, _claims(*(bounce(day, "hard") for day in days)))
+    known = merge_claims(NOTHING, _claims(*(bounce(day, "hard") for day in days)))
     window = Reverted(_day(since), _day(until), "user_unknown")
-    assert bool(active(reverted(known, [window]), _day(99))) == holds
-    assert bool(active(known, _day(99), [window])) == holds
-    assert active(reverted(known, [Reverted(_day(since), _day(until), "mailbox_full")]), _day(99))
+    assert bool(find_active_causes(apply_reverts(known, [window]), _day(99))) == holds
+    assert bool(find_active_causes(known, _day(99), [window])) == holds
+    assert find_active_causes(apply_reverts(known, [Reverted(_day(since), _day(until), "mailbox_full")]), _day(99))
 
 
 def test_the_end_of_a_cause_is_that_of_its_latest_evidence() -> None:
@@ -213,29 +213,36 @@ def test_the_end_of_a_cause_is_that_of_its_latest_evidence() -> None:
         for day in (1, 3)
     )
     for claims in ([early, late], [late, early]):
-        assert absorb(NOTHING, claims).causes[CauseKind.PAUSE].until == _day(4)
+        assert merge_claims(NOTHING, claims).causes[CauseKind.PAUSE].until == _day(4)
     endless = Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_mark(3), latest=_mark(3)))
     for claims in ([endless, late], [late, endless]):
-        assert absorb(NOTHING, claims).causes[CauseKind.PAUSE].until is None
+        assert merge_claims(NOTHING, claims).causes[CauseKind.PAUSE].until is None
 
 
 def test_a_contradicted_hard_bounce_is_put_up_until_a_person_has_looked() -> None:
-    known = with_contradiction(absorb(NOTHING, _claims(bounce(1, "hard"))), _mark(5))
-    assert review(known) == _mark(5)
-    assert active(known, _day(99)) == (CauseKind.HARD,)
+    known = replace_contradiction(merge_claims(NOTHING, _claims(bounce(1, "hard"))), _mark(5))
+    assert find_contradiction_to_review(known) == _mark(5)
+    assert find_active_causes(known, _day(99)) == (CauseKind.HARD,)
     for day, left in ((4, _mark(5)), (5, None)):
-        assert review(decided(known, [Decision(at=_day(day), by="ann", act=Act.RESOLVED)])) == left
-    assert review(decided(known, [Decision(at=_day(5), by="ann", act=Act.RELEASED)])) is None
-    assert review(absorb(NOTHING, _claims(bounce(1, "hard")))) is None
+        assert (
+            find_contradiction_to_review(apply_decisions(known, [Decision(at=_day(day), by="ann", act=Act.RESOLVED)]))
+            == left
+        )
+    assert (
+        find_contradiction_to_review(apply_decisions(known, [Decision(at=_day(5), by="ann", act=Act.RELEASED)])) is None
+    )
+    assert find_contradiction_to_review(merge_claims(NOTHING, _claims(bounce(1, "hard")))) is None
 
 
 def test_only_the_last_look_of_a_person_settles_a_contradiction() -> None:
-    hard = absorb(NOTHING, _claims(bounce(1, "hard")))
+    hard = merge_claims(NOTHING, _claims(bounce(1, "hard")))
     looks = [Decision(at=_day(day), by="ann", act=Act.RESOLVED) for day in (3, 6)]
     other = Decision(at=_day(9), by="ann", act=Act.ADDED)
-    assert review(decided(hard, looks)) is None
-    assert review(decided(with_contradiction(hard, _mark(5)), looks)) is None
-    assert review(decided(with_contradiction(hard, _mark(7)), [*looks, other])) == _mark(7)
+    assert find_contradiction_to_review(apply_decisions(hard, looks)) is None
+    assert find_contradiction_to_review(apply_decisions(replace_contradiction(hard, _mark(5)), looks)) is None
+    assert find_contradiction_to_review(
+        apply_decisions(replace_contradiction(hard, _mark(7)), [*looks, other])
+    ) == _mark(7)
 
 
 @pytest.mark.parametrize(
@@ -252,27 +259,27 @@ def test_only_the_last_look_of_a_person_settles_a_contradiction() -> None:
 def test_of_a_cause_stays_what_rests_on_feedback_that_is_gone(known: str, left: Cause | None) -> None:
     """And it ends as long after its own latest evidence as the whole did."""
     cause = Cause(first=_mark(1, "a"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))
-    before = absorb(NOTHING, [Claim(ANN, "*", CauseKind.COMPLAINT, cause)])
-    assert rebuilt(before, [], frozenset(known)).causes.get(CauseKind.COMPLAINT) == left
-    endless = absorb(NOTHING, [Claim(ANN, "*", CauseKind.HARD, Cause(first=_mark(1, "a"), latest=_mark(3, "b")))])
-    assert rebuilt(endless, [], frozenset("b")).causes[CauseKind.HARD].until is None
+    before = merge_claims(NOTHING, [Claim(ANN, "*", CauseKind.COMPLAINT, cause)])
+    assert rebuild(before, [], frozenset(known)).causes.get(CauseKind.COMPLAINT) == left
+    endless = merge_claims(NOTHING, [Claim(ANN, "*", CauseKind.HARD, Cause(first=_mark(1, "a"), latest=_mark(3, "b")))])
+    assert rebuild(endless, [], frozenset("b")).causes[CauseKind.HARD].until is None
 
 
 def test_a_cause_with_an_end_holds_until_then() -> None:
     """Design §4: active "and which has not lapsed at `now`"."""
-    known = with_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35)))
+    known = replace_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35)))
     moment = timedelta(milliseconds=1)
-    assert active(known, _day(35) - moment) == (CauseKind.STREAK,)
-    assert active(known, _day(35)) == ()
+    assert find_active_causes(known, _day(35) - moment) == (CauseKind.STREAK,)
+    assert find_active_causes(known, _day(35)) == ()
 
 
 def test_a_streak_is_put_in_the_place_of_the_old_one() -> None:
     old, new = (Cause(first=_mark(1), latest=_mark(day), count=5) for day in (5, 6))
-    known = with_streak(absorb(NOTHING, _claims(bounce(1, "hard"))), old)
-    assert with_streak(known, old) is known
-    assert with_streak(known, new).causes[CauseKind.STREAK] == new
-    assert list(with_streak(known, None).causes) == [CauseKind.HARD]
-    assert with_streak(NOTHING, None) is NOTHING
+    known = replace_streak(merge_claims(NOTHING, _claims(bounce(1, "hard"))), old)
+    assert replace_streak(known, old) is known
+    assert replace_streak(known, new).causes[CauseKind.STREAK] == new
+    assert list(replace_streak(known, None).causes) == [CauseKind.HARD]
+    assert replace_streak(NOTHING, None) is NOTHING
 
 
 def test_each_scope_is_told_apart() -> None:
@@ -284,13 +291,13 @@ def test_each_scope_is_told_apart() -> None:
     ("suppression", "lapse"),
     [
         (NOTHING, None),
-        (with_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35))), 35),
-        (absorb(NOTHING, _claims(bounce(1, "hard"))), None),
-        (absorb(Suppression(recipient=ANN, released_at=_day(2)), _claims(bounce(1, "hard"))), 2),
-        (absorb(Suppression(recipient=ANN, released_at=_day(1)), _claims(bounce(2, "hard"))), None),
-        (absorb(NOTHING, _claims(fact(Kind.COMPLAINED, 1), fact(Kind.COMPLAINT_WITHDRAWN, 3))), 3),
+        (replace_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35))), 35),
+        (merge_claims(NOTHING, _claims(bounce(1, "hard"))), None),
+        (merge_claims(Suppression(recipient=ANN, released_at=_day(2)), _claims(bounce(1, "hard"))), 2),
+        (merge_claims(Suppression(recipient=ANN, released_at=_day(1)), _claims(bounce(2, "hard"))), None),
+        (merge_claims(NOTHING, _claims(fact(Kind.COMPLAINED, 1), fact(Kind.COMPLAINT_WITHDRAWN, 3))), 3),
         (Suppression(recipient=ANN, released_at=_day(4)), 4),
     ],
 )
 def test_when_nothing_can_hold_any_more(suppression: Suppression, lapse: float | None) -> None:
-    assert lapses_at(suppression) == (None if lapse is None else _day(lapse))
+    assert compute_lapse(suppression) == (None if lapse is None else _day(lapse))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.errors import StoreUnavailable
-from aftersend.model import Cause, CauseKind, Mark, Reverted, Suppression
+from aftersend.model import Cause, CauseKind, EvidenceRef, Reverted, Suppression
 from aftersend.model import Reason as Verdict
-from aftersend.suppression import reverted
+from aftersend.suppression import apply_reverts
 from aftersend.sync import PACE, Reason, Step, Sync, step
 from tests.support.account_list import AccountList, image, record
 from tests.support.words import ANN, START
@@ -24,7 +24,7 @@ LATER = START + timedelta(days=5)
 
 
 def cause(until: datetime | None = None, at: datetime = START) -> Cause:
-    mark = Mark(at=at, feedback="f", message="ses:1", source="ses")
+    mark = EvidenceRef(at=at, feedback="f", message="ses:1", source="ses")
     return Cause(first=mark, latest=mark, until=until)
 
 
@@ -35,7 +35,7 @@ def row(*kinds: str, until: datetime | None = None, **others: Any) -> Suppressio
 
 RELEASED = {"released_at": LATER}
 FORCED = {"released_at": LATER, "forced_at": LATER}
-WITHDRAWN = replace(cause(), withdrawn=Mark(at=LATER, feedback="w", message="ses:1", source="ses"))
+WITHDRAWN = replace(cause(), withdrawn=EvidenceRef(at=LATER, feedback="w", message="ses:1", source="ses"))
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_what_a_change_asks_for(old: Suppression | None, new: Suppression | None
 
 def test_an_accident_leaves_the_list_once_its_echo_is_reverted_too() -> None:
     """docs/operations.md, Incidents: what SES refused for its list stands as evidence of its own."""
-    hard = Mark(at=START, feedback="h", message="ses:1", source="ses", reason=Verdict.USER_UNKNOWN)
-    echo = Mark(at=LATER, feedback="p", message="ses:2", source="ses", reason=Verdict.SUPPRESSED)
+    hard = EvidenceRef(at=START, feedback="h", message="ses:1", source="ses", reason=Verdict.USER_UNKNOWN)
+    echo = EvidenceRef(at=LATER, feedback="p", message="ses:2", source="ses", reason=Verdict.SUPPRESSED)
     accident = Reverted(START, START + timedelta(hours=1), Verdict.USER_UNKNOWN)
     alone = row(causes={CauseKind.HARD: Cause(first=hard, latest=hard)})
-    assert step(alone, reverted(alone, [accident])) == DELETE
+    assert step(alone, apply_reverts(alone, [accident])) == DELETE
     both = replace(alone, causes=alone.causes | {CauseKind.PROVIDER: Cause(first=echo, latest=echo)})
-    once = reverted(both, [accident])
+    once = apply_reverts(both, [accident])
     assert step(both, once) is None
-    assert step(once, reverted(once, [Reverted(START, LATER, Verdict.SUPPRESSED)])) == DELETE
+    assert step(once, apply_reverts(once, [Reverted(START, LATER, Verdict.SUPPRESSED)])) == DELETE
 
 
 kinds = st.sets(st.sampled_from([*CauseKind]), max_size=4)

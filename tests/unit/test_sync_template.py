@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aftersend import sync
-from aftersend.model import Cause, CauseKind, Mark, Suppression
+from aftersend.model import Cause, CauseKind, EvidenceRef, Suppression
 from tests.support.template import ALARMS, FUNCTIONS, RESOURCES, STREAMS, TEMPLATE, mentioned, one
 from tests.support.words import START
 
@@ -41,7 +41,7 @@ def test_the_filter_lets_through_what_may_be_decided(recipient: str, scope: str,
     (filter_,) = MAPPING["FilterCriteria"]["Filters"]
     keys = {"recipient": {"S": recipient}, "scope": {"S": scope}}
     assert _passes(json.loads(filter_["Pattern"]), {"dynamodb": {"Keys": keys}}) is passes
-    mark = Mark(at=START, feedback="f", message="ses:1", source="ses")
+    mark = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses")
     row = Suppression(recipient=recipient, scope=scope, causes={CauseKind.HARD: Cause(first=mark, latest=mark)})
     assert (sync.step(None, row) is not None) is passes
 

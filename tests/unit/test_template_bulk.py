@@ -64,8 +64,10 @@ def test_outcomes_are_forgotten_and_never_written() -> None:
 
 def test_every_setting_is_given_and_every_variable_is_read() -> None:
     given = variables("Work")
-    assert settings.bulk(given) == settings.Bulk(jobs_table="Jobs", bucket="Bulk", queue="JobsQueue")
-    assert settings.serving(given).traffic_table == "Traffic"
+    assert settings.load_list_jobs(given) == settings.ListJobSettings(
+        jobs_table="Jobs", bucket="Bulk", queue="JobsQueue"
+    )
+    assert settings.load_api(given).traffic_table == "Traffic"
     assert WORK["Environment"]["Variables"].keys() == {"JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from aftersend import door, policy, settings
 from aftersend.errors import ConfigurationError
-from aftersend.ingest import Report
+from aftersend.ingest import BatchReport
 from aftersend.model import CauseKind, Class, Kind, Reason
 from aftersend.verify import SOURCES
 from aftersend.verp import Verp
@@ -38,7 +38,7 @@ ONLY_FOR: Final = {
 
 def test_the_http_door_is_given_what_it_reads() -> None:
     environment = Recorder(variables("Receive"))
-    config = settings.door(SOURCES, environment)
+    config = settings.load_webhooks(SOURCES, environment)
     assert environment.asked == FUNCTIONS["Receive"]["Environment"]["Variables"].keys()
     assert config.queues == {"ses": "SesEventsQueue", "directmail": "DirectMailQueue", "mailerq": "MailerQQueue"}
     assert config.secret == "DoorSecret"
@@ -47,7 +47,7 @@ def test_the_http_door_is_given_what_it_reads() -> None:
 @pytest.mark.parametrize("name", INGESTING)
 def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
     environment = Recorder(variables(name))
-    source = settings.load(environment).source
+    source = settings.load_ingest(environment).source
     if "MAILERQ_QUEUES" in environment:  # what takes from RabbitMQ is told of its queues
         assert set(settings.queue_words(environment).values()) == {"results"}, "by default"
     others = {variable for variable, only in ONLY_FOR.items() if only != source}
@@ -58,10 +58,10 @@ def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
 def test_the_template_allows_no_number_that_the_settings_refuse(variable: str, parameter: str) -> None:
     allowed = TEMPLATE["Parameters"][parameter]
     for number in (allowed["MinValue"], allowed["MaxValue"]):
-        settings.load(variables("ProcessSes") | {variable: str(number)})
+        settings.load_ingest(variables("ProcessSes") | {variable: str(number)})
     for number in (allowed["MinValue"] - 1, allowed["MaxValue"] + 1):
         with pytest.raises(ConfigurationError, match=variable):
-            settings.load(variables("ProcessSes") | {variable: str(number)})
+            settings.load_ingest(variables("ProcessSes") | {variable: str(number)})
 
 
 def test_outcomes_are_kept_as_long_as_a_streak_needs_them() -> None:
@@ -93,9 +93,9 @@ def test_the_template_takes_no_form_of_bounce_addresses_that_stops_the_function(
 def emitted() -> set[str]:
     """The name of every metric that the code can write."""
     words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
-    report = Report(failed={"1": ""}, malformed={"2": ""})
+    report = BatchReport(failed={"1": ""}, malformed={"2": ""})
     report.counts.update((what, word) for what, kind in words for word in kind)
-    return {*report.numbers(), *door.What}
+    return {*report.numbers(), *door.PushResult}
 
 
 def own_metrics() -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.text import cut, cut_or_none
+from aftersend.text import truncate, truncate_or_none
 from tests.support.strategies import hostile
 
 _any = hostile | st.text(max_size=300) | st.text(st.sampled_from('"\\a é🎉\x00\ud800'), max_size=300)
@@ -16,19 +16,19 @@ _any = hostile | st.text(max_size=300) | st.text(st.sampled_from('"\\a é🎉\x0
 
 @given(_any, st.integers(4, 200))
 def test_a_text_is_no_longer_than_its_limit_as_a_json_string(text: str, limit: int) -> None:
-    kept = cut(text, limit)
+    kept = truncate(text, limit)
     assert len(json.dumps(kept, ensure_ascii=False).encode()) - 2 <= limit
     assert not any(ord(mark) < 32 or 127 <= ord(mark) < 160 or 0xD800 <= ord(mark) < 0xE000 for mark in kept)
 
 
 @given(_any, st.integers(4, 200))
 def test_what_was_cut_is_not_cut_again(text: str, limit: int) -> None:
-    assert cut(cut(text, limit), limit) == cut(text, limit)
+    assert truncate(truncate(text, limit), limit) == truncate(text, limit)
 
 
 @given(st.text(st.characters(categories=["L", "Nd", "Zs", "P"], exclude_characters='"\\'), max_size=50))
 def test_what_is_short_is_kept_as_it_came(text: str) -> None:
-    assert cut(text, 4 * 50) == text
+    assert truncate(text, 4 * 50) == text
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_what_is_short_is_kept_as_it_came(text: str) -> None:
     ],
 )
 def test_examples(text: str, limit: int, kept: str) -> None:
-    assert cut(text, limit) == kept
+    assert truncate(text, limit) == kept
 
 
 def test_nothing_is_nothing() -> None:
-    assert cut_or_none(None, 9) is None
-    assert cut_or_none("", 9) is None
-    assert cut_or_none("x", 9) == "x"
+    assert truncate_or_none(None, 9) is None
+    assert truncate_or_none("", 9) is None
+    assert truncate_or_none("x", 9) == "x"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.times import UNKNOWN, instant, iso
+from aftersend.times import UNKNOWN_TIME, format_time, parse_time
 
 NOON = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 
@@ -29,15 +29,15 @@ WRITTEN = [
     (" 2026-03-02T12:00:05 Z ", NOON),
     (" 2026-03-02T12:00:05 ", NOON),
     ("2026-03-02T04:00:05.250 -0800", NOON + timedelta(milliseconds=250)),
-    ("1970-01-01T00:00:00Z", UNKNOWN),
-    ("1969-12-31T23:00:00-01:00", UNKNOWN),
+    ("1970-01-01T00:00:00Z", UNKNOWN_TIME),
+    ("1969-12-31T23:00:00-01:00", UNKNOWN_TIME),
     ("2199-12-31T23:59:59Z", datetime(2199, 12, 31, 23, 59, 59, tzinfo=UTC)),
 ]
 
 
 @pytest.mark.parametrize(("text", "moment"), WRITTEN)
 def test_every_way_of_writing_is_one_instant(text: str, moment: datetime) -> None:
-    found = instant(text)
+    found = parse_time(text)
     assert found == moment
     assert found.tzinfo is UTC
 
@@ -64,7 +64,7 @@ def test_every_way_of_writing_is_one_instant(text: str, moment: datetime) -> Non
 )
 def test_what_is_no_time_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
-        instant(text)
+        parse_time(text)
 
 
 _numbers = st.integers(-(10**20), 10**20).map(str) | st.sampled_from(["0", "1", "31", "99", "2026", "nan", "-", ""])
@@ -77,11 +77,11 @@ _numbers = st.integers(-(10**20), 10**20).map(str) | st.sampled_from(["0", "1", 
 )
 def test_a_text_of_any_shape_is_a_time_or_a_value_error(text: str) -> None:
     try:
-        found = instant(text)
+        found = parse_time(text)
     except ValueError:
         return
     assert found.tzinfo is UTC
-    assert instant(iso(found)) == found
+    assert parse_time(format_time(found)) == found
 
 
 _moments = st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 31)).map(
@@ -91,10 +91,10 @@ _moments = st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 31)).map(
 
 @given(_moments, _moments)
 def test_written_times_sort_as_the_times_do(one: datetime, other: datetime) -> None:
-    assert (iso(one) < iso(other)) == (one < other)
-    assert instant(iso(one)) == one
+    assert (format_time(one) < format_time(other)) == (one < other)
+    assert parse_time(format_time(one)) == one
 
 
 def test_a_time_is_written_in_utc_with_milliseconds() -> None:
-    assert iso(NOON.astimezone(timezone(timedelta(hours=5)))) == "2026-03-02T12:00:05.000Z"
-    assert iso(UNKNOWN) == "1970-01-01T00:00:00.000Z"
+    assert format_time(NOON.astimezone(timezone(timedelta(hours=5)))) == "2026-03-02T12:00:05.000Z"
+    assert format_time(UNKNOWN_TIME) == "1970-01-01T00:00:00.000Z"

@@ -8,22 +8,22 @@ from typing import Any, Final
 import pytest
 
 from aftersend.errors import ConfigurationError
-from aftersend.verify import KINDS, Credentials
+from aftersend.verify import KINDS, WebhookCredentials
 from aftersend.verify.secret import known, read
 
 WORD: Final = "a-word-of-16-letters"
 
 
-def credentials(document: Any) -> dict[str, Credentials]:
+def credentials(document: Any) -> dict[str, WebhookCredentials]:
     return read(json.dumps(document), KINDS)
 
 
 def test_as_the_stack_generates_it() -> None:
-    assert credentials({"path": WORD}) == dict.fromkeys(KINDS, Credentials(path=(WORD,)))
+    assert credentials({"path": WORD}) == dict.fromkeys(KINDS, WebhookCredentials(path=(WORD,)))
 
 
 def test_nothing_is_a_document_too() -> None:
-    assert credentials({}) == dict.fromkeys(KINDS, Credentials())
+    assert credentials({}) == dict.fromkeys(KINDS, WebhookCredentials())
 
 
 def test_one_word_or_several() -> None:
@@ -37,9 +37,9 @@ def test_one_word_or_several() -> None:
             },
         }
     )
-    assert found["ses"] == Credentials(path=(WORD, WORD + "-2"), basic=("user:password:2", "ü:geheim-geheim"))
-    assert found["directmail"] == Credentials(path=(WORD + "-3",), token=("a-token-of-it",))
-    assert found["mailerq"] == Credentials(bearer=("bearer-1", "bearer-2"))
+    assert found["ses"] == WebhookCredentials(path=(WORD, WORD + "-2"), basic=("user:password:2", "ü:geheim-geheim"))
+    assert found["directmail"] == WebhookCredentials(path=(WORD + "-3",), token=("a-token-of-it",))
+    assert found["mailerq"] == WebhookCredentials(bearer=("bearer-1", "bearer-2"))
     assert found["mailerq"].kinds() == {"bearer"}
 
 

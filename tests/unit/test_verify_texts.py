@@ -10,8 +10,18 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.errors import NotVerified
-from aftersend.verify import KINDS, SCHEMES, SOURCES, Act, Credentials, Flaw, Request, Trust, claim
+from aftersend.errors import VerificationError
+from aftersend.verify import (
+    KINDS,
+    SCHEMES,
+    SOURCES,
+    FailureCode,
+    PushAction,
+    PushRequest,
+    Trust,
+    WebhookCredentials,
+    claim,
+)
 from aftersend.verify.contract import shown
 
 NOW: Final = datetime(2026, 3, 2, 10, 11, 15, tzinfo=UTC)
@@ -19,18 +29,20 @@ TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
 SNS_CERTIFICATE: Final = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
 SIGNATURE: Final = base64.b64encode(b"a signature").decode()
 TRUST: Final = Trust(
-    credentials=Credentials(path=("a-word",)), topics=frozenset({TOPIC}), accounts=frozenset({"1234567890123456"})
+    credentials=WebhookCredentials(path=("a-word",)),
+    topics=frozenset({TOPIC}),
+    accounts=frozenset({"1234567890123456"}),
 )
 
 
-def asked(source: str, headers: dict[str, str], body: bytes, tail: str = "") -> Request:
+def asked(source: str, headers: dict[str, str], body: bytes, tail: str = "") -> PushRequest:
     path = f"/feedback/{source}/a-word{tail}"
-    return Request(
+    return PushRequest(
         source=source, secret="a-word", url=f"https://api.example{path}", path=path, headers=headers, body=body
     )
 
 
-def message(**changes: Any) -> Request:
+def message(**changes: Any) -> PushRequest:
     said = {
         "Type": "Notification",
         "MessageId": "165545c9",
@@ -49,7 +61,7 @@ def message(**changes: Any) -> Request:
 
 def test_sns_notification() -> None:
     made = claim(message(), TRUST, NOW)
-    assert made.act is Act.QUEUE
+    assert made.act is PushAction.QUEUE
     assert made.seal is not None
     assert (made.seal.certificate_url, made.seal.signature, made.seal.digest) == (
         SNS_CERTIFICATE,
@@ -76,7 +88,7 @@ def test_sns_notification_with_a_subject_in_the_second_version() -> None:
 def test_sns_confirmation(kind: str) -> None:
     visit = f"https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=t0ken"
     made = claim(message(Type=kind, Token="t0ken", SubscribeURL=visit), TRUST, NOW)
-    assert made.act is (Act.CONFIRM if kind.startswith("Sub") else Act.NOTE)
+    assert made.act is (PushAction.CONFIRM if kind.startswith("Sub") else PushAction.NOTE)
     assert made.visit == (visit if kind.startswith("Sub") else "")
     assert made.seal is not None
     assert made.seal.texts == (
@@ -142,7 +154,9 @@ def test_mns_of_a_subscription_that_is_named() -> None:
         if is_believed:
             assert claim(asked("directmail", MNS_HEADERS, MNS_BODY), trust, NOW).scheme == "mns"
         else:
-            with pytest.raises(NotVerified, match=r"sender: the subscription is not on the list: dm-events/to-aws"):
+            with pytest.raises(
+                VerificationError, match=r"sender: the subscription is not on the list: dm-events/to-aws"
+            ):
                 claim(asked("directmail", MNS_HEADERS, MNS_BODY), trust, NOW)
 
 
@@ -196,7 +210,7 @@ def test_the_window_of_sns(age: timedelta, is_fresh: bool) -> None:
     if is_fresh:
         claim(request, TRUST, NOW)
     else:
-        with pytest.raises(NotVerified, match=Flaw.STALE):
+        with pytest.raises(VerificationError, match=FailureCode.STALE):
             claim(request, TRUST, NOW)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from aftersend.errors import ConfigurationError
 from aftersend.model import Context, Feedback, Kind
-from aftersend.times import UNKNOWN
+from aftersend.times import UNKNOWN_TIME
 from aftersend.verp import MAX_LOCAL, Token, Verp
 
 KEY, OLD = b"k" * 32, b"o" * 32
@@ -122,7 +122,12 @@ def test_a_report_is_vouched_for_by_the_address_that_it_came_to() -> None:
 def report(who: str, came_to: str | None) -> Feedback:
     context = Context(correlation={"verp": came_to}) if came_to else None
     return Feedback(
-        source="report", kind=Kind.BOUNCED, message="m", recipient=f"email:{who}", occurred_at=UNKNOWN, context=context
+        source="report",
+        kind=Kind.BOUNCED,
+        message="m",
+        recipient=f"email:{who}",
+        occurred_at=UNKNOWN_TIME,
+        context=context,
     )
 
 

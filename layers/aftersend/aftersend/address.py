@@ -11,7 +11,7 @@ import re
 from collections.abc import Container
 from typing import Final
 
-from aftersend.text import cut
+from aftersend.text import truncate
 
 MAX_BYTES: Final = 320  # RFC 5321 section 4.5.3.1: 64 octets of local part, "@", 255 of domain
 
@@ -30,7 +30,7 @@ def email(raw: str) -> str:
         return "email:" + raw
     bare = _bare(raw)
     local, at, domain = bare.rpartition("@")
-    return "email:" + cut(f"{local.lower()}{at}{_a_label(domain)}", MAX_BYTES)
+    return "email:" + truncate(f"{local.lower()}{at}{_a_label(domain)}", MAX_BYTES)
 
 
 def recipient(raw: str, channels: Container[str]) -> str:
@@ -42,7 +42,7 @@ def recipient(raw: str, channels: Container[str]) -> str:
 
 def _bare(raw: str) -> str:
     """The address inside `raw`; everything outside the last pair of angle brackets is decoration."""
-    text = cut(raw, 2 * MAX_BYTES).strip()
+    text = truncate(raw, 2 * MAX_BYTES).strip()
     typed = _TYPED(text)
     if typed:
         text = text[typed.end() :]

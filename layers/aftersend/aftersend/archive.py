@@ -20,7 +20,7 @@ from msgspec import Struct
 from aftersend.aws.errors import CallFailed
 from aftersend.carrier import Message
 from aftersend.errors import StoreUnavailable
-from aftersend.times import iso
+from aftersend.times import format_time
 
 
 class S3(Protocol):
@@ -65,7 +65,7 @@ def _line(source: str, message: Message) -> _Line:
         text, coded = message.body.decode(), None
     except UnicodeDecodeError:
         text, coded = None, base64.b64encode(message.body).decode()
-    return _Line(source, message.id, iso(message.received_at), text, coded, message.headers)
+    return _Line(source, message.id, format_time(message.received_at), text, coded, message.headers)
 
 
 class Archive:

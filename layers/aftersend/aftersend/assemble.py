@@ -11,19 +11,19 @@ from typing import Any
 from aftersend import classify, own_rules
 from aftersend.archive import Archive
 from aftersend.deadletters import DeadLetters
-from aftersend.inbox import Inbox
+from aftersend.inbox import InboundMail
 from aftersend.parsers import parser
 from aftersend.ports import Ports
-from aftersend.settings import Settings
+from aftersend.settings import IngestSettings
 from aftersend.store import Store, Tables
-from aftersend.unqualified import Unqualified
+from aftersend.unqualified import UnmatchedTexts
 from aftersend.verp import Verp
-from aftersend.watch import Watch
+from aftersend.watch import SpikeWindows
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
 
-def ports(config: Settings, connect: Connect) -> Ports:
+def ports(config: IngestSettings, connect: Connect) -> Ports:
     """Everything that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
     parser(config.source)  # imported now, at start, where it costs no message any time
     dynamodb, s3 = connect("dynamodb"), connect("s3")
@@ -34,11 +34,11 @@ def ports(config: Settings, connect: Connect) -> Ports:
         archive=Archive(s3, config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.dead_letter_queue),
         policy=config.policy,
-        classify=classify.load(own_rules.read(config.rules_parameter, connect)),
+        classify=classify.load(own_rules.read_user_rules(config.rules_parameter, connect)),
         pool=ThreadPoolExecutor(config.workers),
         clock=lambda: datetime.now(UTC),
-        watch=Watch(dynamodb, config.traffic_table, config.policy.guard),
-        unqualified=Unqualified(dynamodb, config.unqualified_table, config.retention),
-        unpack=Inbox(s3, config.inbound_bucket).open if config.inbound_bucket else None,
+        watch=SpikeWindows(dynamodb, config.traffic_table, config.policy.guard),
+        unqualified=UnmatchedTexts(dynamodb, config.unqualified_table, config.retention),
+        unpack=InboundMail(s3, config.inbound_bucket).open if config.inbound_bucket else None,
         vouch=Verp(config.verp_keys, config.verp_template).vouches if config.verp_template else None,
     )

@@ -19,11 +19,11 @@ from typing import Any, Final
 
 from aftersend import address, aws, guard
 from aftersend.api.views import Why, reasons
-from aftersend.erasure import alias, is_alias
+from aftersend.erasure import is_alias, make_alias
 from aftersend.model import Key, Reverted
 from aftersend.policy import Policy, load
 from aftersend.store import BATCH, Store, Tables
-from aftersend.watch import Lookout, Watch
+from aftersend.watch import IncidentCache, SpikeWindows
 
 EVERYWHERE: Final = "*"
 _OTHER_CHANNELS: Final = frozenset({"sms", "push"})
@@ -50,7 +50,9 @@ class Suppressions:
         connected = _connected(client)
         self._store = Store(connected, Tables(outcomes="", suppressions=table))
         self._key, self._clock = digest_key, clock
-        self._lookout = Lookout(Watch(connected, traffic, (policy or load()).guard), clock) if traffic else None
+        self._lookout = (
+            IncidentCache(SpikeWindows(connected, traffic, (policy or load()).guard), clock) if traffic else None
+        )
 
     def allowed(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> list[str]:
         """Those of `recipients` that may be written to, in their order and spelling.
@@ -79,12 +81,12 @@ class Suppressions:
 
     def _pending(self, name: str) -> list[Reverted]:
         """The windows of an accident, in which evidence against `name` does not hold."""
-        return guard.windows(self._lookout.incidents(), name) if self._lookout else []
+        return guard.find_reverted_windows(self._lookout.incidents(), name) if self._lookout else []
 
     def _rows(self, names: Iterable[str], scope: str) -> Iterator[tuple[Key, str]]:
         """Every row that can speak against one of `names`, and against which."""
         for name in names:
-            for recipient in (name, alias(name, self._key)) if self._key else (name,):
+            for recipient in (name, make_alias(name, self._key)) if self._key else (name,):
                 yield (recipient, EVERYWHERE), name
                 yield (recipient, scope), name
 

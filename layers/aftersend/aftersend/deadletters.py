@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from aftersend.archive import folder
 from aftersend.aws.errors import CallFailed
-from aftersend.carrier import Message, attribute, pack, sqs_attributes, weight
+from aftersend.carrier import Message, clean_attribute, measure_size, pack, to_sqs_attributes
 from aftersend.envelope import MAX_BYTES
 from aftersend.errors import StoreUnavailable
-from aftersend.times import iso
+from aftersend.times import format_time
 
 
 class SQS(Protocol):
@@ -37,14 +37,14 @@ class _Note(Struct):
 
 def build_send(queue_url: str, source: str, message: Message, why: str) -> dict[str, Any]:
     """The body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
-    said = {"source": source, "reason": attribute(why), "message_id": attribute(message.id)}
+    said = {"source": source, "reason": clean_attribute(why), "message_id": clean_attribute(message.id)}
     text, attributes = pack(message.body, message.headers)
     attributes |= said
-    if weight(text, attributes) > MAX_BYTES:
+    if measure_size(text, attributes) > MAX_BYTES:
         at = message.received_at
-        note = _Note(folder(source, at), message.id, iso(at), len(message.body))
+        note = _Note(folder(source, at), message.id, format_time(at), len(message.body))
         text, attributes = msgspec.json.encode(note).decode(), said
-    return {"QueueUrl": queue_url, "MessageBody": text, "MessageAttributes": sqs_attributes(attributes)}
+    return {"QueueUrl": queue_url, "MessageBody": text, "MessageAttributes": to_sqs_attributes(attributes)}
 
 
 class DeadLetters:

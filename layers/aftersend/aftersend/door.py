@@ -16,14 +16,14 @@ from msgspec import Struct, field
 
 from aftersend import fetch
 from aftersend.aws.errors import CallFailed
-from aftersend.carrier import pack, sqs_attributes, weight
+from aftersend.carrier import measure_size, pack, to_sqs_attributes
 from aftersend.door_request import request as request_of
 from aftersend.envelope import MAX_BYTES
-from aftersend.errors import ConfigurationError, HostUnavailable, NotVerified, ServiceError, StoreUnavailable
-from aftersend.kept import Kept
-from aftersend.settings import Door
-from aftersend.trusted import Trusted
-from aftersend.verify import SOURCES, Act, Claim, Flaw, Request, claim, key_of, prove
+from aftersend.errors import ConfigurationError, HostUnavailable, ServiceError, StoreUnavailable, VerificationError
+from aftersend.kept import TtlCache
+from aftersend.settings import WebhookSettings
+from aftersend.trusted import WebhookSecrets
+from aftersend.verify import SOURCES, FailureCode, PushAction, PushRequest, VerifiedPush, claim, key_of, prove
 
 # A body that nobody can read is parked with a reason beside it, and must still fit.
 ROOM: Final = 1024
@@ -38,18 +38,18 @@ class SQS(Protocol):
     def send_message(self, **request: Any) -> Any: ...  # noqa: D102
 
 
-class Ports(Struct):
+class WebhookPorts(Struct):
     """Everything outside that the door needs."""
 
-    config: Door
-    trusted: Trusted
+    config: WebhookSettings
+    trusted: WebhookSecrets
     sqs: SQS
     fetch: Callable[[str], fetch.Reply] = fetch.get
     clock: Callable[[], datetime] = partial(datetime.now, UTC)
-    certificates: Kept[str, bytes] = field(default_factory=lambda: Kept(CERTIFICATE_AGE, CERTIFICATES))
+    certificates: TtlCache[str, bytes] = field(default_factory=lambda: TtlCache(CERTIFICATE_AGE, CERTIFICATES))
 
 
-class What(StrEnum):
+class PushResult(StrEnum):
     """What became of a push: the name of a metric."""
 
     ACCEPTED = "Accepted"  # queued
@@ -63,11 +63,11 @@ class What(StrEnum):
     NOT_READY = "NotReady"  # our own trouble
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class PushResponse(Struct, frozen=True, kw_only=True):
     """What the provider is told, and what the operator is."""
 
     status: int
-    what: What
+    what: PushResult
     source: str = ""
     scheme: str = ""
     flaw: str = ""
@@ -79,55 +79,63 @@ class Answer(Struct, frozen=True, kw_only=True):
         return {"statusCode": self.status, "headers": dict(self.headers), "body": ""}
 
 
-def receive(event: Mapping[str, Any], ports: Ports) -> Answer:
+def receive(event: Mapping[str, Any], ports: WebhookPorts) -> PushResponse:
     """Take what is pushed, or say why not."""
     request = request_of(event, ports.config.public_url)
     source = request.source
     if source not in ports.config.queues:
-        return Answer(status=404, what=What.UNKNOWN_SOURCE)  # its name is a stranger's, and may be somebody's secret
+        return PushResponse(
+            status=404, what=PushResult.UNKNOWN_SOURCE
+        )  # its name is a stranger's, and may be somebody's secret
     if request.method != "POST":
-        return Answer(status=405, what=What.WRONG_METHOD, source=source, headers={"allow": "POST"})
+        return PushResponse(status=405, what=PushResult.WRONG_METHOD, source=source, headers={"allow": "POST"})
     try:
         return _take(request, ports)
-    except NotVerified as error:
+    except VerificationError as error:
         return _refusal(source, error)
     except (ServiceError, ConfigurationError) as trouble:
-        return Answer(status=503, what=What.NOT_READY, source=source, why=str(trouble))
+        return PushResponse(status=503, what=PushResult.NOT_READY, source=source, why=str(trouble))
 
 
-def _refusal(source: str, error: NotVerified) -> Answer:
+def _refusal(source: str, error: VerificationError) -> PushResponse:
     """Amazon SNS sends user and password only where it is asked for them."""
-    if error.flaw == Flaw.CHALLENGED:
+    if error.flaw == FailureCode.CHALLENGED:
         asking = {"www-authenticate": 'Basic realm="aftersend"'}
-        return Answer(status=401, what=What.CHALLENGED, source=source, headers=asking)
-    return Answer(status=403, what=What.NOT_VERIFIED, source=source, flaw=error.flaw, why=error.why)
+        return PushResponse(status=401, what=PushResult.CHALLENGED, source=source, headers=asking)
+    return PushResponse(status=403, what=PushResult.NOT_VERIFIED, source=source, flaw=error.flaw, why=error.why)
 
 
-def _take(request: Request, ports: Ports) -> Answer:
+def _take(request: PushRequest, ports: WebhookPorts) -> PushResponse:
     source = SOURCES[request.source]
     packed = _packed(request, source.largest)
     if packed is None:
-        return Answer(status=413, what=What.TOO_LARGE, source=request.source, why=f"{len(request.body)} bytes")
+        return PushResponse(
+            status=413, what=PushResult.TOO_LARGE, source=request.source, why=f"{len(request.body)} bytes"
+        )
     made = _proven(request, ports)
-    if made.act is Act.QUEUE:
+    if made.act is PushAction.QUEUE:
         _queue(ports.config.queues[request.source], *packed, ports.sqs)
-    if made.act is Act.CONFIRM:
+    if made.act is PushAction.CONFIRM:
         _confirm(made.visit, ports)
-    return Answer(status=source.done, what=_DONE[made.act], source=request.source, scheme=made.scheme)
+    return PushResponse(status=source.done, what=_DONE[made.act], source=request.source, scheme=made.scheme)
 
 
-_DONE: Final = {Act.QUEUE: What.ACCEPTED, Act.CONFIRM: What.CONFIRMED, Act.NOTE: What.NOTED}
+_DONE: Final = {
+    PushAction.QUEUE: PushResult.ACCEPTED,
+    PushAction.CONFIRM: PushResult.CONFIRMED,
+    PushAction.NOTE: PushResult.NOTED,
+}
 
 
-def _packed(request: Request, largest: int) -> tuple[str, dict[str, str]] | None:
+def _packed(request: PushRequest, largest: int) -> tuple[str, dict[str, str]] | None:
     """Text and attributes of the message; None for a body that is too large, as it came or as a queue takes it."""
     if len(request.body) > largest:
         return None
     text, attributes = pack(request.body, request.headers)
-    return (text, attributes) if weight(text, attributes) <= MAX_BYTES - ROOM else None
+    return (text, attributes) if measure_size(text, attributes) <= MAX_BYTES - ROOM else None
 
 
-def _proven(request: Request, ports: Ports) -> Claim:
+def _proven(request: PushRequest, ports: WebhookPorts) -> VerifiedPush:
     """What is pushed; the certificate is fetched only for what holds in every other way. Raises NotVerified."""
     now = ports.clock()
     made = claim(request, ports.trusted.of(request.source, now), now)
@@ -140,14 +148,14 @@ def _certificate(get: Callable[[str], fetch.Reply], url: str) -> bytes:
     """What lies there, if it is a certificate: only then it is kept."""
     reply = get(url)
     if 400 <= reply.status < 500 and reply.status not in _LATER:
-        raise NotVerified(Flaw.CERTIFICATE, "the provider has no such certificate")
+        raise VerificationError(FailureCode.CERTIFICATE, "the provider has no such certificate")
     if reply.status != 200:
         raise HostUnavailable(f"the certificate is answered with {reply.status}")
     key_of(reply.content)
     return reply.content
 
 
-def _confirm(url: str, ports: Ports) -> None:
+def _confirm(url: str, ports: WebhookPorts) -> None:
     reply = ports.fetch(url)
     if not 200 <= reply.status < 300:
         raise HostUnavailable(f"the confirmation is answered with {reply.status}")
@@ -155,6 +163,6 @@ def _confirm(url: str, ports: Ports) -> None:
 
 def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQS) -> None:
     try:
-        client.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=sqs_attributes(attributes))
+        client.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=to_sqs_attributes(attributes))
     except CallFailed as failure:
         raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

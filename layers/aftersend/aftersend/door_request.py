@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from aftersend.verify import Request
+from aftersend.verify import PushRequest
 
 ROUTE: Final = "/feedback/"  # where the routes of the template begin
 
 
-def request(event: Mapping[str, Any], public_url: str) -> Request:
+def request(event: Mapping[str, Any], public_url: str) -> PushRequest:
     """The request in `event`. `public_url` is what the API is called outside, where that is not AWS's name for it."""
     place = event.get("pathParameters") or {}
     path, url = _address(event, public_url)
-    return Request(
+    return PushRequest(
         source=place.get("source", ""),
         secret=place.get("secret", ""),
         method=event["requestContext"]["http"]["method"],

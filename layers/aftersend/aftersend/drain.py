@@ -12,8 +12,8 @@ from typing import Final, Protocol
 from msgspec import Struct, field
 
 from aftersend.errors import StoreUnavailable
-from aftersend.forward import Fates, Parcel
-from aftersend.mns import Held
+from aftersend.forward import OutgoingMessage, SendResults
+from aftersend.mns import ReceivedMessage
 
 WAIT: Final = 10  # seconds to wait for the first message; an empty queue costs one request and this time
 ROUND: Final = 25.0  # seconds that one round may take: to wait, to send, to delete
@@ -22,14 +22,14 @@ ROUND: Final = 25.0  # seconds that one round may take: to wait, to send, to del
 class Source(Protocol):
     """Where messages come from: `aftersend.mns.Queue` is one."""
 
-    def receive(self, wait: int) -> list[Held]: ...  # noqa: D102
+    def receive(self, wait: int) -> list[ReceivedMessage]: ...  # noqa: D102
     def delete(self, receipts: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
 
 
 class Target(Protocol):
-    """Where they go: `aftersend.forward.Forwarder` is one."""
+    """Where they go: `aftersend.forward.QueueSender` is one."""
 
-    def send(self, parcels: Sequence[Parcel]) -> Fates: ...  # noqa: D102
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults: ...  # noqa: D102
 
 
 class Drained(Struct):
@@ -58,9 +58,9 @@ def drain(source: Source, target: Target, seconds_left: Callable[[], float]) -> 
     return done
 
 
-def _move(held: Sequence[Held], source: Source, target: Target, done: Drained) -> None:
+def _move(held: Sequence[ReceivedMessage], source: Source, target: Target, done: Drained) -> None:
     done.received += len(held)
-    fates = target.send([Parcel(each.body) for each in held])
+    fates = target.send([OutgoingMessage(each.body) for each in held])
     done.trouble += sorted({f"SQS: {why}" for why in fates.failed.values()})
     done.forwarded += len(fates.accepted)
     done.refused += len(fates.refused)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from aftersend.envelope_mns import unpacked
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
 MOST_BYTES: Final = 6_291_456  # Lambda hands over no larger event, and nothing unpacks to more
@@ -86,7 +86,7 @@ def _open(body: bytes) -> bytes | None:
         if (message := envelope.message) and (envelope.type in _SNS_TYPES or envelope.topic_owner):
             # SNS always sends a string that holds the body; samples on the web also show the object itself.
             return message.encode() if isinstance(message, str) else msgspec.json.encode(message)
-    except UNREADABLE:  # not JSON, or not an object with these types
+    except DECODE_ERRORS:  # not JSON, or not an object with these types
         return unpacked(body)
     if envelope.detail_type is not None and envelope.detail:
         return bytes(envelope.detail)

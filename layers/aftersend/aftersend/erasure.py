@@ -15,15 +15,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.causes import Claim
-from aftersend.model import Cause, CauseKind, Mark, Reverted, Suppression
-from aftersend.suppression import active
+from aftersend.model import Cause, CauseKind, EvidenceRef, Reverted, Suppression
+from aftersend.suppression import find_active_causes
 
 CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
 _DIGITS: Final = 40
 _MOMENT: Final = timedelta(milliseconds=1)
 
 
-def alias(recipient: str, key: bytes) -> str:
+def make_alias(recipient: str, key: bytes) -> str:
     """What stands for `recipient`, which is canonical, once it has been erased."""
     digest = hmac.digest(key, b"erased\0" + recipient.encode(), "sha256")
     return f"{CHANNEL}:{digest.hex()[:_DIGITS]}"
@@ -34,7 +34,7 @@ def is_alias(recipient: str) -> bool:
     return recipient.startswith(f"{CHANNEL}:")
 
 
-def erased(
+def strip_suppressions(
     suppressions: Iterable[Suppression], alias: str, now: datetime, taken_back: Sequence[Reverted] = ()
 ) -> list[Suppression]:
     """What keeps an erased address suppressed: of each scope the causes that hold at `now`, stripped.
@@ -44,13 +44,15 @@ def erased(
     """
     kept = []
     for suppression in suppressions:
-        causes = {kind: _stripped(suppression.causes[kind]) for kind in active(suppression, now, taken_back)}
+        causes = {
+            kind: _stripped(suppression.causes[kind]) for kind in find_active_causes(suppression, now, taken_back)
+        }
         if causes:
             kept.append(Suppression(recipient=alias, scope=suppression.scope, causes=causes))
     return kept
 
 
-def beside(kept: Suppression, own: Suppression, stored: Suppression) -> list[Claim]:
+def merge_into_alias(kept: Suppression, own: Suppression, stored: Suppression) -> list[Claim]:
     """What `kept`, made of `own`, adds to what is `stored` under the alias.
 
     Its days are cut down, but not to before a release that the evidence itself came after.
@@ -70,9 +72,9 @@ def _stripped(cause: Cause) -> Cause:
     return Cause(first=_bare(cause.first), latest=_bare(cause.latest), until=cause.until)
 
 
-def _bare(mark: Mark | None) -> Mark | None:
+def _bare(mark: EvidenceRef | None) -> EvidenceRef | None:
     """A mark's day and reason. Its very moment could be found again in the provider's logs."""
     if mark is None:
         return None
     day = mark.at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Mark(at=day, feedback="", message="", source="", reason=mark.reason)
+    return EvidenceRef(at=day, feedback="", message="", source="", reason=mark.reason)

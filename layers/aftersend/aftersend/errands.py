@@ -9,19 +9,19 @@ from typing import Final
 from msgspec import Struct, field
 
 from aftersend import guard
-from aftersend.causes import Claim, claim, counts, vouched
+from aftersend.causes import Claim, counts_for_streak, is_vouched, make_claim
 from aftersend.guard import Traffic, Window
 from aftersend.model import CauseKind, Feedback, Key, Kind, Outcome, Status
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.steps import Errand
+from aftersend.steps import SuppressionUpdate
 
 # Kinds that can say nothing about suppression and end no streak: not worth a read.
 _SILENT: Final = frozenset({Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN})
 _REFUSED: Final = frozenset({Status.BOUNCED, Status.REJECTED})
 
 
-class Sighting(Struct):
+class TrafficReport(Struct):
     """What the spike guard should know of a window, and which outcomes say so."""
 
     traffic: Traffic
@@ -31,41 +31,41 @@ class Sighting(Struct):
 class Plan(Struct):
     """What has to be settled, by suppression, and which outcomes ask for it."""
 
-    errands: dict[Key, Errand]
+    errands: dict[Key, SuppressionUpdate]
     owners: dict[Key, set[Key]]
-    sightings: dict[Window, Sighting]
+    sightings: dict[Window, TrafficReport]
 
 
-def plan(
+def plan_updates(
     outcomes: Mapping[Key, Outcome], told: Mapping[Key, Sequence[Feedback]], classify: Classify, policy: Policy
 ) -> Plan:
     """What follows from `outcomes`, which are stored, and from what was told of each."""
     claims: defaultdict[Key, list[Claim]] = defaultdict(list)
     recounts: set[Key] = set()
     owners: defaultdict[Key, set[Key]] = defaultdict(set)
-    sightings: dict[Window, Sighting] = {}
+    sightings: dict[Window, TrafficReport] = {}
     for key, outcome in outcomes.items():
         everywhere = (outcome.recipient, "*")
-        trusted = vouched(outcome, policy)
-        for fact in distinct(outcome.feedback, told[key]):
+        trusted = is_vouched(outcome, policy)
+        for fact in deduplicate(outcome.feedback, told[key]):
             if fact.kind in _SILENT:
                 continue
             owners[everywhere].add(key)
-            said = claim(fact, classify(fact), policy) if trusted else None
+            said = make_claim(fact, classify(fact), policy) if trusted else None
             if said is not None:
                 claims[said.recipient, said.scope].append(said)
                 owners[said.recipient, said.scope].add(key)
             if trusted and (traffic := _traffic(fact, said, policy)) is not None:
-                sighting = sightings.setdefault(traffic.window, Sighting(traffic))
-                sighting.traffic = guard.joined(sighting.traffic, traffic)
+                sighting = sightings.setdefault(traffic.window, TrafficReport(traffic))
+                sighting.traffic = guard.merge_traffic(sighting.traffic, traffic)
                 sighting.owners.add(key)
         if _changes_streaks(outcome, policy):
             recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
-    errands = {key: Errand(key, tuple(claims[key]), key in recounts) for key in owners}
+    errands = {key: SuppressionUpdate(key, tuple(claims[key]), key in recounts) for key in owners}
     return Plan(errands, dict(owners), sightings)
 
 
-def distinct(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
+def deduplicate(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
     """Each fact once, by its id; the fullest copy comes in the last group."""
     return {fact.id: fact for group in groups for fact in group}.values()
 
@@ -75,13 +75,13 @@ def _traffic(fact: Feedback, said: Claim | None, policy: Policy) -> Traffic | No
     if not policy.guard.watch:
         return None
     if fact.kind is Kind.DELIVERED:
-        return guard.delivered(guard.window_of(fact.recipient, fact.occurred_at, policy.guard), fact.key)
+        return guard.report_delivery(guard.find_window(fact.recipient, fact.occurred_at, policy.guard), fact.key)
     mark = said.cause.latest if said is not None and said.kind is CauseKind.HARD else None
     if mark is None or mark.reason is None:
         return None
-    return guard.refused(guard.window_of(fact.recipient, mark.at, policy.guard), fact.key, mark.reason)
+    return guard.report_refusal(guard.find_window(fact.recipient, mark.at, policy.guard), fact.key, mark.reason)
 
 
 def _changes_streaks(outcome: Outcome, policy: Policy) -> bool:
     """Whether this outcome may make a streak: it is a counted soft bounce, or it is no longer a proof of life."""
-    return counts(outcome, policy) or (outcome.status in _REFUSED and outcome.delivered_at is not None)
+    return counts_for_streak(outcome, policy) or (outcome.status in _REFUSED and outcome.delivered_at is not None)

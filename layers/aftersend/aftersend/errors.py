@@ -20,7 +20,7 @@ from typing import Final
 from msgspec import DecodeError
 
 # All that decoding JSON raises for what a stranger may send: no JSON, the wrong types, no UTF-8, too deeply nested.
-UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS: Final = (DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class AftersendError(Exception):
@@ -40,7 +40,7 @@ class MalformedFeedback(FeedbackError):
         self.why = why
 
 
-class NotVerified(FeedbackError):
+class VerificationError(FeedbackError):
     """A signature, certificate or secret that does not hold: `flaw` in one word, `why` safe to log (no address)."""
 
     def __init__(self, flaw: str, why: str) -> None:

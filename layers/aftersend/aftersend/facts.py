@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.model import Context, Engagement, Evidence, Feedback, Kind
-from aftersend.text import cut_or_none
+from aftersend.text import truncate_or_none
 
 # How many facts of each kind an outcome holds: 64 that decide, 32 opens and 32 clicks.
 BOUNDS: Final[dict[Kind, int]] = {
@@ -43,7 +43,7 @@ WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 3, None: FORGEABLE}
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED})
 LINE: Final = 192
 CORRELATIONS: Final = 16
-NOTHING: Final = Context()
+EMPTY_CONTEXT: Final = Context()
 
 _S = TypeVar("_S", bound=Struct)
 
@@ -59,11 +59,11 @@ def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedba
     return _bounded(sorted(facts, key=_order)) if len(facts) > 1 else (_whole(facts[0]),)
 
 
-def contexts(stored: Context, new: Iterable[Feedback]) -> Context:
+def merge_contexts(stored: Context, new: Iterable[Feedback]) -> Context:
     """What the sender said of the message, from every fact that tells something of it."""
     for fact in new:
         if fact.context is not None:
-            stored = fact.context if stored == NOTHING else join(stored, fact.context)
+            stored = fact.context if stored == EMPTY_CONTEXT else join(stored, fact.context)
     if len(stored.correlation) > CORRELATIONS:
         stored = replace(stored, correlation=dict(sorted(stored.correlation.items())[:CORRELATIONS]))
     return stored
@@ -126,7 +126,7 @@ def _bounded_group(name: Kind | None, facts: list[Feedback]) -> list[Feedback]:
     return [_early(fact) if place < whole else _slim(fact) for place, fact in enumerate(early)] + [_whole(last)]
 
 
-def judgeable(fact: Feedback) -> bool:
+def is_judgeable(fact: Feedback) -> bool:
     """Whether a stored fact still has all that rules may look at: its identity is made of that."""
     return fact.kind not in WORDY or replace(fact, id="").id == fact.id
 
@@ -135,7 +135,7 @@ def _whole(fact: Feedback) -> Feedback:
     evidence = fact.evidence
     if evidence is None or evidence.text is None or fact.kind in WORDY or len(evidence.text) <= LINE // 4:
         return fact
-    return replace(fact, evidence=replace(evidence, text=cut_or_none(evidence.text, LINE)))
+    return replace(fact, evidence=replace(evidence, text=truncate_or_none(evidence.text, LINE)))
 
 
 def _early(fact: Feedback) -> Feedback:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct, field
 
 from aftersend.aws.errors import CallFailed
-from aftersend.carrier import NONE, Headers, pack, sqs_attributes, weight
+from aftersend.carrier import NO_HEADERS, Headers, measure_size, pack, to_sqs_attributes
 from aftersend.envelope import MAX_BYTES
 
 MOST_AT_ONCE: Final = 10
@@ -24,14 +24,14 @@ class SQS(Protocol):
     def send_message_batch(self, **request: Any) -> Any: ...  # noqa: D102
 
 
-class Parcel(Struct, frozen=True):
+class OutgoingMessage(Struct, frozen=True):
     """A body, and what its carrier said beside it."""
 
     body: bytes
-    headers: Headers = NONE
+    headers: Headers = NO_HEADERS
 
 
-class Fates(Struct):
+class SendResults(Struct):
     """What became of each parcel, by its place. Only what is `accepted` is safe."""
 
     accepted: set[int] = field(default_factory=set)
@@ -39,16 +39,16 @@ class Fates(Struct):
     failed: dict[int, str] = field(default_factory=dict)  # why: ours, it can be tried again
 
 
-class Forwarder:
+class QueueSender:
     """Sends to one queue."""
 
     def __init__(self, client: SQS, queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, parcels: Sequence[Parcel]) -> Fates:
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults:
         """Send all of them, in their order; raises nothing."""
-        fates = Fates()
+        fates = SendResults()
         for entries in _batches(parcels, fates):
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
@@ -58,26 +58,26 @@ class Forwarder:
         return fates
 
 
-def _batches(parcels: Sequence[Parcel], fates: Fates) -> Iterator[list[dict[str, Any]]]:
+def _batches(parcels: Sequence[OutgoingMessage], fates: SendResults) -> Iterator[list[dict[str, Any]]]:
     """The entries of each call; what no call can carry is refused here."""
     entries: list[dict[str, Any]] = []
     load = 0
     for place, parcel in enumerate(parcels):
         text, attributes = pack(parcel.body, parcel.headers)
-        size = weight(text, attributes)
+        size = measure_size(text, attributes)
         if size > MAX_BYTES:
             fates.refused[place] = f"{size} bytes are more than the {MAX_BYTES} that a queue takes"
             continue
         if entries and (len(entries) == MOST_AT_ONCE or load + size > MAX_BYTES):
             yield entries
             entries, load = [], 0
-        entries.append({"Id": str(place), "MessageBody": text, "MessageAttributes": sqs_attributes(attributes)})
+        entries.append({"Id": str(place), "MessageBody": text, "MessageAttributes": to_sqs_attributes(attributes)})
         load += size
     if entries:
         yield entries
 
 
-def _note(answer: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], fates: Fates) -> None:
+def _note(answer: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], fates: SendResults) -> None:
     """Read the answer to one call; what it has no word of has failed."""
     accepted = {int(each["Id"]) for each in answer.get("Successful", ())}
     failed = {int(each["Id"]): each for each in answer.get("Failed", ())}

@@ -38,7 +38,7 @@ class Window(Struct, frozen=True):
     until: datetime
 
 
-class Judged(Struct, frozen=True):
+class ReasonDecision(Struct, frozen=True):
     """What a person decided of one reason in a window."""
 
     reason: Reason
@@ -51,7 +51,7 @@ class Traffic(Struct, frozen=True, kw_only=True):
     window: Window
     reached: Sketch = ()  # of the sample
     refused: dict[Reason, Sketch] = {}
-    judged: tuple[Judged, ...] = ()
+    judged: tuple[ReasonDecision, ...] = ()
     version: int = 0
 
 
@@ -65,36 +65,36 @@ class Incident(Struct, frozen=True):
     decision: Decision | None = None
 
 
-def domain_of(recipient: str) -> str:
+def find_group(recipient: str) -> str:
     """What can have an accident as a whole: the domain of a mail address, the channel or application of any other."""
     channel, _, rest = recipient.partition(":")
     return rest.rpartition("@")[2] if channel == "email" else recipient.rpartition(":")[0]
 
 
-def window_of(recipient: str, at: datetime, rules: Guard) -> Window:
+def find_window(recipient: str, at: datetime, rules: Guard) -> Window:
     """The window that something belongs to which happened to `recipient` at `at`."""
     length = rules.window_hours * 3600
     since = datetime.fromtimestamp(int(at.timestamp()) // length * length, UTC)
-    return Window(domain_of(recipient), since, since + timedelta(seconds=length))
+    return Window(find_group(recipient), since, since + timedelta(seconds=length))
 
 
-def delivered(window: Window, outcome: Key) -> Traffic | None:
+def report_delivery(window: Window, outcome: Key) -> Traffic | None:
     """That one outcome was delivered; None where it is not in the sample."""
     number = _digest(outcome)
     return None if number % SAMPLE else Traffic(window=window, reached=(number,))
 
 
-def refused(window: Window, outcome: Key, reason: Reason) -> Traffic:
+def report_refusal(window: Window, outcome: Key, reason: Reason) -> Traffic:
     """That one outcome was refused for good."""
     return Traffic(window=window, refused={reason: (_digest(outcome),)})
 
 
-def judged(window: Window, reason: Reason, decision: Decision) -> Traffic:
+def report_decision(window: Window, reason: Reason, decision: Decision) -> Traffic:
     """That a person has decided."""
-    return Traffic(window=window, judged=(Judged(reason, decision),))
+    return Traffic(window=window, judged=(ReasonDecision(reason, decision),))
 
 
-def joined(one: Traffic, other: Traffic) -> Traffic:
+def merge_traffic(one: Traffic, other: Traffic) -> Traffic:
     """All that both know of a window; `one` itself, with its version, where the other adds nothing."""
     reasons = sorted({*one.refused, *other.refused})
     both = replace(
@@ -106,7 +106,7 @@ def joined(one: Traffic, other: Traffic) -> Traffic:
     return one if both == one else both
 
 
-def incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
+def find_incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
     """The incidents of a window that a person has not confirmed."""
     if not rules.watch:
         return []
@@ -123,9 +123,9 @@ def incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
     return found
 
 
-def windows(found: Iterable[Incident], recipient: str) -> list[Reverted]:
+def find_reverted_windows(found: Iterable[Incident], recipient: str) -> list[Reverted]:
     """The windows in which evidence against `recipient` does not hold: for `suppression.active`."""
-    domain = domain_of(recipient)
+    domain = find_group(recipient)
     moment = timedelta(milliseconds=1)
     return [
         Reverted(each.window.since, each.window.until - moment, each.reason)
@@ -142,7 +142,7 @@ def _smallest(one: Sketch, other: Sketch) -> Sketch:
     return tuple(sorted({*one, *other})[:SIZE])
 
 
-def _latest(judgements: Iterable[Judged]) -> tuple[Judged, ...]:
+def _latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision, ...]:
     """The last decision for each reason."""
     in_order = sorted(judgements, key=lambda each: each.decision.order)
     return tuple(sorted({each.reason: each for each in in_order}.values(), key=lambda each: each.reason))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.envelope import MAX_BYTES, peel
-from aftersend.errors import UNREADABLE, MalformedFeedback, StoreUnavailable
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
 
 _GONE: Final = frozenset({"NoSuchKey", "404", "KeyTooLongError"})
 _EMPTY: Final = "InvalidRange"  # an object without a first byte
@@ -42,7 +42,7 @@ class _Notice(Struct):
 _decode: Final = msgspec.json.Decoder(_Notice).decode
 
 
-class Inbox:
+class InboundMail:
     """Reads mails out of one bucket, and out of no other: a notice is a stranger's word until it names ours."""
 
     def __init__(self, client: S3, bucket: str) -> None:
@@ -90,6 +90,6 @@ def _inside(mail: bytes, recipients: list[str]) -> bytes:
 def _receipt(body: bytes) -> _Receipt:
     try:
         notice = _decode(peel(body))
-    except UNREADABLE:  # a mail as it is, not a notice
+    except DECODE_ERRORS:  # a mail as it is, not a notice
         return _Receipt()
     return notice.receipt or _Receipt()

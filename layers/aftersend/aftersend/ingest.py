@@ -16,17 +16,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from aftersend.carrier import Message
-from aftersend.causes import STREAMED
-from aftersend.errands import Plan, distinct, plan
+from aftersend.causes import STREAM_KINDS
+from aftersend.errands import Plan, deduplicate, plan_updates
 from aftersend.errors import MalformedFeedback, ServiceError, Unreadable
 from aftersend.model import Feedback, Key, Outcome, Suppression
 from aftersend.parsers import read
 from aftersend.policy import Policy
-from aftersend.ports import Ports, Report, Store
-from aftersend.steps import Answer, Refused, Request, driven, record, settle
-from aftersend.unqualified import deserves_a_rule
+from aftersend.ports import BatchReport, Ports, StorePort
+from aftersend.steps import Answer, Refused, Request, run_steps, update_outcome, update_suppression
+from aftersend.unqualified import needs_rule
 
-__all__ = ["Ports", "Report", "ingest"]
+__all__ = ["BatchReport", "Ports", "ingest"]
 
 CHUNK = 100  # keys read at once
 
@@ -34,9 +34,9 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def ingest(messages: Sequence[Message], ports: Ports) -> Report:
+def ingest(messages: Sequence[Message], ports: Ports) -> BatchReport:
     """Bring one batch into the tables. Raises nothing: what our side could not do is in `Report.failed`."""
-    report = Report()
+    report = BatchReport()
     try:
         ports.archive.put(ports.source, messages)
     except ServiceError as error:
@@ -44,7 +44,7 @@ def ingest(messages: Sequence[Message], ports: Ports) -> Report:
         return report
     told = _gather(messages, ports, report)
     outcomes = _record(told, ports, report)
-    wanted = plan(outcomes, {key: each.facts for key, each in told.items()}, ports.classify, ports.policy)
+    wanted = plan_updates(outcomes, {key: each.facts for key, each in told.items()}, ports.classify, ports.policy)
     _watch(wanted, told, ports, report)
     _settle(wanted, told, ports, report)
     return report
@@ -56,11 +56,11 @@ class _Told(Struct):
     facts: list[Feedback] = field(default_factory=list)
     said_by: set[str] = field(default_factory=set)
 
-    def fail(self, report: Report, error: ServiceError) -> None:
+    def fail(self, report: BatchReport, error: ServiceError) -> None:
         report.failed.update(dict.fromkeys(self.said_by, str(error)))
 
 
-def _gather(messages: Sequence[Message], ports: Ports, report: Report) -> dict[Key, _Told]:
+def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> dict[Key, _Told]:
     """Every fact of the batch by the outcome it belongs to; unreadable bodies are parked."""
     told: defaultdict[Key, _Told] = defaultdict(_Told)
     now = ports.clock()
@@ -92,7 +92,7 @@ def _read(message: Message, ports: Ports) -> list[Feedback]:
 
 def _routed(fact: Feedback, policy: Policy) -> Feedback:
     """The fact in the stream that its sender's mail belongs to, where it names none itself."""
-    if fact.kind not in STREAMED or fact.scope or fact.context is None or not fact.context.sender:
+    if fact.kind not in STREAM_KINDS or fact.scope or fact.context is None or not fact.context.sender:
         return fact
     stream = policy.stream_of(fact.context.sender)
     return replace(fact, scope=stream, id="") if stream else fact
@@ -104,7 +104,7 @@ def _vouched(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
     return replace(fact, evidence=replace(fact.evidence, forgeable=False), id="")  # another fact: it can be trusted
 
 
-def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Report) -> None:
+def _park(message: Message, error: MalformedFeedback, ports: Ports, report: BatchReport) -> None:
     try:
         ports.dead_letters.put(ports.source, message, error.why)
     except ServiceError as trouble:
@@ -113,12 +113,12 @@ def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Repo
         report.malformed[message.id] = error.why
 
 
-def _record(told: dict[Key, _Told], ports: Ports, report: Report) -> dict[Key, Outcome]:
+def _record(told: dict[Key, _Told], ports: Ports, report: BatchReport) -> dict[Key, Outcome]:
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
         _count_unqualified(told[key].facts, stored, ports)
-        return _drive(record(stored, told[key].facts, ports.classify), ports.store)
+        return _drive(update_outcome(stored, told[key].facts, ports.classify), ports.store)
 
     outcomes: dict[Key, Outcome] = {}
     for key, before, result in _read_and_apply(list(told), ports.store.outcomes, apply, ports.pool):
@@ -137,21 +137,21 @@ def _count_unqualified(facts: list[Feedback], stored: Outcome | None, ports: Por
         return
     known = {fact.id for fact in stored.feedback} if stored else set()
     for fact in facts:
-        if fact.id not in known and deserves_a_rule(fact, ports.classify(fact)):
+        if fact.id not in known and needs_rule(fact, ports.classify(fact)):
             ports.unqualified.count(fact, ports.clock())
 
 
-def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, report: Report) -> None:
+def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, report: BatchReport) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
     known = {fact.id for fact in before.feedback} if before else set()
-    for fact in distinct(fact for fact in facts if fact.id not in known):
+    for fact in deduplicate(fact for fact in facts if fact.id not in known):
         report.counts["Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
             report.counts["Verdict", after.verdict.klass] += 1
             report.counts["Reason", after.verdict.reason] += 1
 
 
-def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: Report) -> None:
+def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
     """Tell the spike guard, before anything suppresses: an accident should be known when its effect begins."""
     if ports.watch is None:
         return
@@ -163,12 +163,12 @@ def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: Report) -
                 told[owner].fail(report, result)
 
 
-def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: Report) -> None:
+def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
     """Bring what the stored facts mean into the suppressions."""
     errands = wanted.errands
 
     def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
-        return _drive(settle(errands[key], stored, ports.policy), ports.store)
+        return _drive(update_suppression(errands[key], stored, ports.policy), ports.store)
 
     for key, before, result in _read_and_apply(list(errands), ports.store.suppressions, apply, ports.pool):
         if isinstance(result, ServiceError):
@@ -220,7 +220,7 @@ def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceErr
         return error
 
 
-def _drive(steps: Generator[Request, Answer, _T], store: Store) -> tuple[_T, int]:
+def _drive(steps: Generator[Request, Answer, _T], store: StorePort) -> tuple[_T, int]:
     """Carry out every step; the result, and how many writes were refused on the way."""
     answers: list[Answer] = []
 
@@ -228,4 +228,4 @@ def _drive(steps: Generator[Request, Answer, _T], store: Store) -> tuple[_T, int
         answers.append(store.answer(request))
         return answers[-1]
 
-    return driven(steps, answered), sum(isinstance(each, Refused) for each in answers)
+    return run_steps(steps, answered), sum(isinstance(each, Refused) for each in answers)

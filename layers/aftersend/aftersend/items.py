@@ -31,9 +31,9 @@ from aftersend.model import (
     Suppression,
     Verdict,
 )
-from aftersend.packing import packed, size, unpacked
-from aftersend.suppression import lapses_at, review
-from aftersend.times import UNKNOWN, instant, iso
+from aftersend.packing import measure_item, pack_facts, unpack_facts
+from aftersend.suppression import compute_lapse, find_contradiction_to_review
+from aftersend.times import UNKNOWN_TIME, format_time, parse_time
 
 Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"B": …}, {"BOOL": …}, {"L": …}, {"M": …}
 
@@ -84,7 +84,7 @@ def suppression_key(key: Key) -> Item:
     return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
 
 
-def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
+def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     """The item of an outcome; it expires `retention` after its last feedback."""
     item = outcome_key(outcome.key)
     item["status"] = {"S": outcome.status}
@@ -92,7 +92,7 @@ def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
     item["version"] = {"N": str(outcome.version)}
     for name in _TIMES:
         if (moment := getattr(outcome, name)) is not None:
-            item[name] = {"S": iso(moment)}
+            item[name] = {"S": format_time(moment)}
     for name in _COUNTS:
         if count := getattr(outcome, name):
             item[name] = {"N": str(count)}
@@ -107,23 +107,23 @@ def outcome_item(outcome: Outcome, retention: timedelta) -> Item:
         item["resolved"] = {"S": _encode(outcome.resolved).decode()}
     if outcome.saturated:
         item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
-    if outcome.last_at > UNKNOWN:
+    if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _epoch(outcome.last_at + retention)
     item |= _context_item(outcome.context)
     facts = _encode([_stored(fact) for fact in outcome.feedback])
-    item["feedback"] = packed(facts, size(item) + len("feedback"))
+    item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
     return item
 
 
-def outcome_of(item: Item) -> Outcome:
+def decode_outcome(item: Item) -> Outcome:
     """The outcome that `outcome_item` wrote."""
     message, recipient = item["message"]["S"], item["recipient"]["S"]
-    derived: dict[str, Any] = {name: instant(item[name]["S"]) for name in _TIMES if name in item}
+    derived: dict[str, Any] = {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     derived |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
     return Outcome(
         message=message,
         recipient=recipient,
-        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(unpacked(item["feedback"]))),
+        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(unpack_facts(item["feedback"]))),
         context=_context_of(item),
         status=Status(item["status"]["S"]),
         verdict=_verdict_of(item) if "rule" in item else None,
@@ -137,7 +137,7 @@ def outcome_of(item: Item) -> Outcome:
     )
 
 
-def suppression_item(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
+def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
     """The item of a suppression; it expires `retention` after nothing in it can hold any more.
 
     `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
@@ -147,12 +147,12 @@ def suppression_item(suppression: Suppression, retention: timedelta, now: dateti
     item["version"] = {"N": str(suppression.version)}
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
     if latest:
-        item |= {"day": {"S": iso(max(latest))[:10]}, "at": {"S": iso(max(latest))}}
-    if review(suppression) is not None:
+        item |= {"day": {"S": format_time(max(latest))[:10]}, "at": {"S": format_time(max(latest))}}
+    if find_contradiction_to_review(suppression) is not None:
         item["review"] = {"S": "contradicted"}
     for name in ("released_at", "forced_at"):
         if (moment := getattr(suppression, name)) is not None:
-            item[name] = {"S": iso(moment)}
+            item[name] = {"S": format_time(moment)}
     for name in ("released_by", "note"):
         if text := getattr(suppression, name):
             item[name] = {"S": text}
@@ -161,21 +161,21 @@ def suppression_item(suppression: Suppression, retention: timedelta, now: dateti
             item[name] = {"S": _encode(several).decode()}
     if not suppression.causes and not suppression.history and suppression.released_at is None:
         item["expires_at"] = _epoch(now + TOMBSTONE)
-    elif (lapse := lapses_at(suppression)) is not None:
+    elif (lapse := compute_lapse(suppression)) is not None:
         item["expires_at"] = _epoch(lapse + retention)
     return item
 
 
-def suppression_of(item: Item) -> Suppression:
+def decode_suppression(item: Item) -> Suppression:
     """The suppression that `suppression_item` wrote."""
     return Suppression(
         recipient=item["recipient"]["S"],
         scope=item["scope"]["S"],
         causes=_decode_causes(item["causes"]["S"]),
-        released_at=instant(item["released_at"]["S"]) if "released_at" in item else None,
+        released_at=parse_time(item["released_at"]["S"]) if "released_at" in item else None,
         released_by=item["released_by"]["S"] if "released_by" in item else None,
         note=item["note"]["S"] if "note" in item else None,
-        forced_at=instant(item["forced_at"]["S"]) if "forced_at" in item else None,
+        forced_at=parse_time(item["forced_at"]["S"]) if "forced_at" in item else None,
         reverted=_decode_reverted(item["reverted"]["S"]) if "reverted" in item else (),
         history=_decode_history(item["history"]["S"]) if "history" in item else (),
         version=int(item["version"]["N"]),

@@ -10,7 +10,7 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
 
-class Kept(Generic[_K, _V]):
+class TtlCache(Generic[_K, _V]):
     """At most `most` values, each as old as `age` at most; the one that came first goes first."""
 
     def __init__(self, age: timedelta, most: int) -> None:

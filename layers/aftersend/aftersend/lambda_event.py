@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from aftersend.carrier import Message, kept, unpack
-from aftersend.times import instant
+from aftersend.carrier import Message, select_headers, unpack
+from aftersend.times import parse_time
 
 
 def messages(event: Mapping[str, Any]) -> list[Message]:
@@ -24,7 +24,7 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
     Raises ValueError for an event of any other service.
     """
     if "detail-type" in event:
-        return [Message(str(event["id"]), msgspec.json.encode(event), instant(event["time"]))]
+        return [Message(str(event["id"]), msgspec.json.encode(event), parse_time(event["time"]))]
     if "Records" not in event:  # taken for an empty batch, whatever is in it would be acknowledged and lost
         raise ValueError(f"an event of {event.get('eventSource')!r}: expected SQS, SNS or EventBridge")
     return [_message(record) for record in event["Records"]]
@@ -43,7 +43,7 @@ def _message(record: Mapping[str, Any]) -> Message:
         return Message(record["messageId"], body, datetime.fromtimestamp(sent, UTC), headers)
     if record.get("EventSource") == "aws:sns":
         notice = record["Sns"]
-        return Message(notice["MessageId"], notice["Message"].encode(), instant(notice["Timestamp"]))
+        return Message(notice["MessageId"], notice["Message"].encode(), parse_time(notice["Timestamp"]))
     raise ValueError(f"a record of {record.get('eventSource') or record.get('EventSource')!r}: expected SQS or SNS")
 
 
@@ -69,7 +69,7 @@ def _from_queue(delivery: Mapping[str, Any], queue: str, word: str, now: datetim
         "content-encoding": said.get("contentEncoding") or "",
         "x-queue": word,
     }
-    return Message(_id(queue, said.get("messageId") or "", body), body, now, kept(headers))
+    return Message(_id(queue, said.get("messageId") or "", body), body, now, select_headers(headers))
 
 
 def _id(queue: str, message_id: str, body: bytes) -> str:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from aftersend.aws.errors import CallFailed
 from aftersend.carrier import Message
 from aftersend.deadletters import DeadLetters
-from aftersend.errors import UNREADABLE, MalformedFeedback, ServiceError, StoreUnavailable
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback, ServiceError, StoreUnavailable
 from aftersend.lambda_event import messages
 
 J = TypeVar("J")
@@ -27,14 +27,14 @@ class SQS(Protocol):
     def send_message(self, **request: Any) -> Any: ...  # noqa: D102
 
 
-class Done(Struct):
+class RunResult(Struct):
     """What became of the messages of an event."""
 
     failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours, it comes again
     parked: dict[str, str] = field(default_factory=dict)  # message id -> why: it is no job
 
 
-class Legs(Generic[J]):
+class JobRunner(Generic[J]):
     """Works the jobs of one queue."""
 
     def __init__(self, name: str, kind: type[J], client: SQS, queue_url: str, dead_letters: DeadLetters) -> None:
@@ -42,12 +42,12 @@ class Legs(Generic[J]):
         self._decode = msgspec.json.Decoder(kind).decode
         self._client, self._queue_url, self._dead_letters = client, queue_url, dead_letters
 
-    def run(self, event: Mapping[str, Any], work: Callable[[J, str], Sequence[J]]) -> Done:
+    def run(self, event: Mapping[str, Any], work: Callable[[J, str], Sequence[J]]) -> RunResult:
         """Work every message of `event`: `work` gets the job and the message's id, and gives what is to be sent on.
 
         It may raise MalformedFeedback for a job that makes no sense, and ServiceError where it should come again.
         """
-        done = Done()
+        done = RunResult()
         for message in messages(event):
             try:
                 self._send(work(self._job(message), message.id))
@@ -60,7 +60,7 @@ class Legs(Generic[J]):
     def _job(self, message: Message) -> J:
         try:
             return self._decode(message.body)
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             raise MalformedFeedback(self._name, f"no job: {error}") from error
 
     def _send(self, jobs: Sequence[J]) -> None:
@@ -70,7 +70,7 @@ class Legs(Generic[J]):
             except CallFailed as failure:
                 raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure
 
-    def _park(self, message: Message, why: str, done: Done) -> None:
+    def _park(self, message: Message, why: str, done: RunResult) -> None:
         try:
             self._dead_letters.put(self._name, message, why)
         except ServiceError as trouble:

@@ -17,8 +17,8 @@ from aftersend.aws.errors import CallFailed
 from aftersend.errors import StoreUnavailable
 from aftersend.items import Item
 from aftersend.model import Class, Key, Reason, Status, Suppression
-from aftersend.store import Tables, decoded
-from aftersend.times import instant
+from aftersend.store import Tables, decode_item
+from aftersend.times import parse_time
 
 _T = TypeVar("_T")
 _Moment = Annotated[datetime, Meta(tz=True)]
@@ -41,7 +41,7 @@ class Page(Struct, Generic[_T], frozen=True):
     last: Item | None
 
 
-class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An outcome without the feedback it follows from."""
 
     message: str
@@ -85,7 +85,7 @@ def build_query(
     return request
 
 
-class Lookups:
+class Queries:
     """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us."""
 
     def __init__(self, client: DynamoDB, tables: Tables) -> None:
@@ -95,7 +95,7 @@ class Lookups:
     def suppressed_on(self, day: str, limit: int, after: Item | None = None) -> Page[Suppression]:
         """Suppressions whose newest cause is of this day (2026-03-01), the newest first."""
         request = build_query(self._tables.suppressions, "day", day, index="by_day", limit=limit, after=after)
-        return self._page(request, items.suppression_of)
+        return self._page(request, items.decode_suppression)
 
     def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Keys of the outcomes of one message."""
@@ -115,9 +115,9 @@ class Lookups:
     def suppressions_of(self, recipient: str) -> list[Suppression]:
         """The suppressions of one recipient in all scopes, as they are now."""
         request = build_query(self._tables.suppressions, "recipient", recipient)
-        return [decoded(items.suppression_of, item) for item in self._all(request)]
+        return [decode_item(items.decode_suppression, item) for item in self._all(request)]
 
-    def lines_of(self, recipient: str) -> list[Line]:
+    def lines_of(self, recipient: str) -> list[OutcomeLine]:
         """Every outcome of one recipient as it is now, without its feedback."""
         names = {f"#{number}": name for number, name in enumerate(_LINE)}
         request = build_query(self._tables.outcomes, "recipient", recipient)
@@ -152,11 +152,11 @@ def _suppression_key(item: Item) -> Key:
     return item["recipient"]["S"], item["scope"]["S"]
 
 
-def _line(item: Item) -> Line:
+def _line(item: Item) -> OutcomeLine:
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
-    given |= {name: instant(item[name]["S"]) for name in _TIMES if name in item}
+    given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
-    return Line(
+    return OutcomeLine(
         message=item["message"]["S"],
         status=Status(item["status"]["S"]),
         klass=Class(item["class"]["S"]) if "class" in item else None,

@@ -26,7 +26,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from msgspec import Struct
 
-from aftersend.carrier import UNFIT
+from aftersend.carrier import NOT_XML_CHARACTERS
 from aftersend.errors import StoreUnavailable
 
 AT_ONCE: Final = 16  # messages in one answer; MNS gives no more
@@ -59,7 +59,7 @@ class Request(Struct, frozen=True):
     body: bytes = b""
 
 
-class Held(Struct, frozen=True):
+class ReceivedMessage(Struct, frozen=True):
     """A message that is ours until its receipt runs out."""
 
     body: bytes
@@ -105,7 +105,7 @@ def sign(request: Request, credentials: Credentials, now: datetime) -> dict[str,
     return headers
 
 
-def read_messages(status: int, content: bytes) -> list[Held]:
+def read_messages(status: int, content: bytes) -> list[ReceivedMessage]:
     """The messages in an answer to `build_receive`; none where the queue is empty. Raises StoreUnavailable."""
     root = _document(status, content)
     if status == 404 and _code(root) == _EMPTY:
@@ -114,7 +114,9 @@ def read_messages(status: int, content: bytes) -> list[Held]:
         raise StoreUnavailable(f"MNS: {status} {_code(root)}")
     found = [_children(each) for each in root if _name(each) == "Message"]
     return [
-        Held(each.get("MessageBody", "").encode(), each["ReceiptHandle"]) for each in found if each["ReceiptHandle"]
+        ReceivedMessage(each.get("MessageBody", "").encode(), each["ReceiptHandle"])
+        for each in found
+        if each["ReceiptHandle"]
     ]
 
 
@@ -140,7 +142,7 @@ def _document(status: int, content: bytes) -> Element:
         try:
             return _parsed(text)
         except ParseError:
-            return _parsed(UNFIT.sub(" ", _REFERENCE.sub(_fit, text)))
+            return _parsed(NOT_XML_CHARACTERS.sub(" ", _REFERENCE.sub(_fit, text)))
     except (ParseError, DefusedXmlException) as error:
         raise StoreUnavailable(f"MNS: {status}, an answer that is no XML") from error
 
@@ -152,7 +154,7 @@ def _parsed(text: str) -> Element:
 
 def _fit(reference: re.Match[str]) -> str:
     number = int(reference[1], 16) if reference[1] else int(reference[2])
-    return " " if number > 0x10FFFF or UNFIT.match(chr(number)) else reference[0]
+    return " " if number > 0x10FFFF or NOT_XML_CHARACTERS.match(chr(number)) else reference[0]
 
 
 def _name(element: Element) -> str:
@@ -190,7 +192,7 @@ class Queue:
     def __exit__(self, *_: Any) -> None:
         self._hang_up()
 
-    def receive(self, wait: int) -> list[Held]:
+    def receive(self, wait: int) -> list[ReceivedMessage]:
         """Up to AT_ONCE messages; none where none came within `wait` seconds."""
         return read_messages(*self._answer(build_receive(self._queue, wait), wait + PATIENCE))
 

@@ -26,10 +26,10 @@ __all__ = [
     "Decision",
     "Engagement",
     "Evidence",
+    "EvidenceRef",
     "Feedback",
     "Key",
     "Kind",
-    "Mark",
     "Outcome",
     "Phase",
     "Reason",
@@ -178,7 +178,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return self.recipient, self.message
 
 
-class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A piece of evidence in a cause: which feedback, when, and in whose words."""
 
     at: datetime
@@ -202,10 +202,10 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     for an unsubscription); it may come before the evidence does.
     """
 
-    first: Mark | None = None
-    latest: Mark | None = None
-    withdrawn: Mark | None = None
-    contradicted: Mark | None = None  # of a hard bounce: the last sign of life after it
+    first: EvidenceRef | None = None
+    latest: EvidenceRef | None = None
+    withdrawn: EvidenceRef | None = None
+    contradicted: EvidenceRef | None = None  # of a hard bounce: the last sign of life after it
     count: int | None = None  # bounces of a streak
     until: datetime | None = None  # None has no end
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from aftersend.facts import BOUNDS, NOTHING, contexts, union
+from aftersend.facts import BOUNDS, EMPTY_CONTEXT, merge_contexts, union
 from aftersend.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
 
 Classify = Callable[[Feedback], Verdict | None]
@@ -57,7 +57,7 @@ _OPENED: Final = Kind.OPENED
 _STATUS_BOUNCED: Final = Status.BOUNCED
 
 
-def absorb(
+def merge(
     stored: Outcome | None,
     new: Sequence[Feedback],
     classify: Classify,
@@ -71,8 +71,8 @@ def absorb(
     there is nothing to write then.
     """
     if stored is None:
-        return fold(union((), new), contexts(NOTHING, new), classify, resolved=look)
-    before, context = stored.feedback, contexts(stored.context, new)
+        return fold(union((), new), merge_contexts(EMPTY_CONTEXT, new), classify, resolved=look)
+    before, context = stored.feedback, merge_contexts(stored.context, new)
     facts = union(before, new)
     looks = [each for each in (stored.resolved, look) if each is not None]
     resolved = max(looks, key=lambda each: each.order, default=None)

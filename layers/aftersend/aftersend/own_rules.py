@@ -9,7 +9,7 @@ from aftersend.aws.errors import CallFailed
 from aftersend.errors import ConfigurationError
 
 
-def read(parameter: str, connect: Callable[[str], Any]) -> str | None:
+def read_user_rules(parameter: str, connect: Callable[[str], Any]) -> str | None:
     """The document, or None where no parameter is named; raises ConfigurationError where it cannot be read."""
     if not parameter:
         return None

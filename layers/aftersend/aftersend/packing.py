@@ -45,7 +45,7 @@ _COMMON: Final = b"".join(
 )
 
 
-def size(item: dict[str, Attribute]) -> int:
+def measure_item(item: dict[str, Attribute]) -> int:
     """The bytes of an item as DynamoDB counts them."""
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
@@ -62,11 +62,11 @@ def _size(attribute: Attribute) -> int:
         case "L":
             return 3 + sum(1 + _size(each) for each in value)
         case "M":
-            return 3 + len(value) + size(value)
+            return 3 + len(value) + measure_item(value)
     return 1  # BOOL
 
 
-def packed(text: bytes, beside: int) -> Attribute:
+def pack_facts(text: bytes, beside: int) -> Attribute:
     """The attribute that holds `text` (UTF-8), in an item that takes `beside` bytes without it, its name included."""
     if beside + len(text) > UNIT:
         deflate = zlib.compressobj(level=9, zdict=_COMMON)
@@ -76,7 +76,7 @@ def packed(text: bytes, beside: int) -> Attribute:
     return {"S": text.decode()}
 
 
-def unpacked(attribute: Attribute) -> bytes | str:
+def unpack_facts(attribute: Attribute) -> bytes | str:
     """The text (JSON) in an attribute that `packed` made: str where it was left readable, bytes in UTF-8 where not.
 
     Binary comes as bytes or, as on the wire, as base64. Raises zlib.error or ValueError for what `packed` did not make.

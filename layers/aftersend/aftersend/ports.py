@@ -18,7 +18,7 @@ from aftersend.policy import Policy
 from aftersend.steps import Answer, Request
 
 
-class Store(Protocol):
+class StorePort(Protocol):
     """Where outcomes and suppressions are kept: `aftersend.store.Store` is one."""
 
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
@@ -26,26 +26,26 @@ class Store(Protocol):
     def answer(self, request: Request) -> Answer: ...  # noqa: D102
 
 
-class Keeper(Protocol):
+class ArchivePort(Protocol):
     """Where raw bodies are kept: `aftersend.archive.Archive` is one."""
 
     def put(self, source: str, messages: Sequence[Message]) -> None: ...  # noqa: D102
 
 
-class Morgue(Protocol):
+class DeadLettersPort(Protocol):
     """Where unreadable bodies are parked: `aftersend.deadletters.DeadLetters` is one."""
 
     def put(self, source: str, message: Message, why: str) -> None: ...  # noqa: D102
 
 
-class Desk(Protocol):
-    """Where texts are counted that no rule knows: `aftersend.unqualified.Unqualified` is one."""
+class UnmatchedTextsPort(Protocol):
+    """Where texts are counted that no rule knows: `aftersend.unqualified.UnmatchedTexts` is one."""
 
     def count(self, fact: Feedback, now: datetime) -> None: ...  # noqa: D102
 
 
-class Lookout(Protocol):
-    """Who watches for a provider's accident: `aftersend.watch.Watch` does."""
+class SpikeWindowsPort(Protocol):
+    """Who watches for a provider's accident: `aftersend.watch.SpikeWindows` does."""
 
     def tell(self, told: Traffic) -> object: ...  # noqa: D102
 
@@ -54,20 +54,20 @@ class Ports(Struct, frozen=True, kw_only=True):
     """Everything that a batch is worked with."""
 
     source: str
-    store: Store
-    archive: Keeper
-    dead_letters: Morgue
+    store: StorePort
+    archive: ArchivePort
+    dead_letters: DeadLettersPort
     policy: Policy
     classify: Classify
     pool: Executor
     clock: Callable[[], datetime]
-    unqualified: Desk | None = None
-    watch: Lookout | None = None
+    unqualified: UnmatchedTextsPort | None = None
+    watch: SpikeWindowsPort | None = None
     unpack: Callable[[bytes], bytes] | None = None  # a body that only tells where the feedback lies, to the feedback
     vouch: Callable[[Feedback], bool] | None = None  # whether a fact that could be forged carries our own token
 
 
-class Report(Struct, kw_only=True):
+class BatchReport(Struct, kw_only=True):
     """What became of a batch. `failed` must come back; everything else is done."""
 
     failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours

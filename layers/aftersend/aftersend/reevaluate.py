@@ -19,25 +19,25 @@ from typing import Annotated, Final, Protocol, TypeVar
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from aftersend.causes import Claim, claim, vouched
+from aftersend.causes import Claim, is_vouched, make_claim
 from aftersend.digest import digest
 from aftersend.errors import ContentionExhausted, Unreadable
 from aftersend.model import Key, Outcome, Suppression
-from aftersend.outcome import Classify, absorb
+from aftersend.outcome import Classify, merge
 from aftersend.policy import Policy
 from aftersend.steps import (
     MAX_TRIES,
     Answer,
-    Errand,
     Put,
     ReadOutcomes,
     ReadSuppression,
     Refused,
     Request,
-    driven,
-    settle,
+    SuppressionUpdate,
+    run_steps,
+    update_suppression,
 )
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
 from aftersend.walk import Page
 
 MARGIN: Final = 60.0  # seconds that must be left for another page
@@ -59,12 +59,12 @@ class Walker(Protocol):
 
 
 class Rows(Protocol):
-    """Every suppression of a recipient: `aftersend.lookups.Lookups` knows."""
+    """Every suppression of a recipient: `aftersend.lookups.Queries` knows."""
 
     def suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
 
 
-class Ports(Struct, frozen=True, kw_only=True):
+class ReevaluationPorts(Struct, frozen=True, kw_only=True):
     """Everything that a re-evaluation works with."""
 
     store: Store
@@ -99,7 +99,7 @@ class Changes(Struct, kw_only=True, omit_defaults=True):
         )
 
 
-class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class ReevaluationJob(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is to be done: all of it, or where `segment` is given what is left of that one."""
 
     run: str = ""  # the same for all segments
@@ -110,12 +110,12 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     changes: Changes = field(default_factory=Changes)  # so far
 
 
-def split(job: Job, run: str) -> list[Job]:
+def split(job: ReevaluationJob, run: str) -> list[ReevaluationJob]:
     """A job for each segment."""
     return [replace(job, run=run, segment=number, after=None, changes=Changes()) for number in range(job.segments)]
 
 
-def leg(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
+def run_slice(job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float]) -> ReevaluationJob:
     """Work on one segment until it ends or time gets short; the job as it stands then, without `after` at the end.
 
     Raises StoreUnavailable or ContentionExhausted; done again from the same job, a leg gives the same.
@@ -133,7 +133,7 @@ def leg(job: Job, ports: Ports, seconds_left: Callable[[], float]) -> Job:
             return job
 
 
-def _passed(recipient: str, ports: Ports, *, dry_run: bool) -> Changes:
+def _passed(recipient: str, ports: ReevaluationPorts, *, dry_run: bool) -> Changes:
     """What became of one recipient. An item that cannot be read would hold up its segment each time: it is counted."""
     try:
         return reevaluated(recipient, ports, dry_run=dry_run)
@@ -141,7 +141,7 @@ def _passed(recipient: str, ports: Ports, *, dry_run: bool) -> Changes:
         return Changes(counts={"recipients": 1, "unreadable": 1})
 
 
-def reevaluated(recipient: str, ports: Ports, *, dry_run: bool = False) -> Changes:
+def reevaluated(recipient: str, ports: ReevaluationPorts, *, dry_run: bool = False) -> Changes:
     """Bring all outcomes of one recipient, and then every suppression, to the present rules and policy.
 
     Gives what changed, or for `dry_run` what would change. Raises StoreUnavailable or ContentionExhausted.
@@ -152,14 +152,14 @@ def reevaluated(recipient: str, ports: Ports, *, dry_run: bool = False) -> Chang
     outcomes = _outcomes(store.answer(ReadOutcomes(recipient)))
     refolded = []
     for outcome in outcomes:
-        after = driven(_refold(outcome, ports.classify), store.answer)
+        after = run_steps(_refold(outcome, ports.classify), store.answer)
         _note_outcome(outcome, after, ports.digest_key, changes)
         refolded += [after] if after else []
     before = {each.key: each for each in ports.rows.suppressions_of(recipient)}
     claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
     for key in sorted({(recipient, "*"), *before, *claimed}):
-        errand = Errand(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
-        settled = driven(settle(errand, before.get(key), ports.policy), store.answer)
+        errand = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
+        settled = run_steps(update_suppression(errand, before.get(key), ports.policy), store.answer)
         _note_suppression(before.get(key), settled, ports, changes)
     return changes
 
@@ -167,7 +167,7 @@ def reevaluated(recipient: str, ports: Ports, *, dry_run: bool = False) -> Chang
 def _refold(stored: Outcome, classify: Classify) -> Generator[Request, Answer, Outcome | None]:
     """Derive a stored outcome anew. One that is gone meanwhile has expired or been erased, and stays gone."""
     for _ in range(MAX_TRIES):
-        outcome = absorb(stored, (), classify, afresh=True)
+        outcome = merge(stored, (), classify, afresh=True)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
@@ -181,10 +181,10 @@ def _refold(stored: Outcome, classify: Classify) -> Generator[Request, Answer, O
     raise ContentionExhausted(f"an outcome changed {MAX_TRIES} times while it was being derived anew")
 
 
-def _claims(outcomes: Iterable[Outcome], ports: Ports, key: Key | None = None) -> list[Claim]:
+def _claims(outcomes: Iterable[Outcome], ports: ReevaluationPorts, key: Key | None = None) -> list[Claim]:
     """All that the facts of these outcomes say, about one suppression or about any."""
-    trusted = [outcome for outcome in outcomes if vouched(outcome, ports.policy)]
-    said = (claim(fact, ports.classify(fact), ports.policy) for outcome in trusted for fact in outcome.feedback)
+    trusted = [outcome for outcome in outcomes if is_vouched(outcome, ports.policy)]
+    said = (make_claim(fact, ports.classify(fact), ports.policy) for outcome in trusted for fact in outcome.feedback)
     return [each for each in said if each is not None and key in (None, (each.recipient, each.scope))]
 
 
@@ -231,13 +231,15 @@ def _said(outcome: Outcome) -> str:
     return f"{outcome.status} {verdict.klass}/{verdict.reason}" if verdict else outcome.status.value
 
 
-def _note_suppression(before: Suppression | None, after: Suppression | None, ports: Ports, changes: Changes) -> None:
+def _note_suppression(
+    before: Suppression | None, after: Suppression | None, ports: ReevaluationPorts, changes: Changes
+) -> None:
     if after is None or (before is not None and after.version == before.version):
         return
     changes.count("suppressions changed")
     now = ports.clock()
-    held = set(active(before, now)) if before else set()
-    holds = set(active(after, now))
+    held = set(find_active_causes(before, now)) if before else set()
+    holds = set(find_active_causes(after, now))
     signs = [f"+{cause}" for cause in sorted(holds - held)] + [f"-{cause}" for cause in sorted(held - holds)]
     changes.count(*signs)
     if bool(held) != bool(holds):

@@ -21,9 +21,9 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from aftersend.aws.errors import CallFailed
-from aftersend.carrier import NONE
-from aftersend.errors import UNREADABLE, MalformedFeedback, StoreUnavailable
-from aftersend.forward import Fates, Parcel
+from aftersend.carrier import NO_HEADERS
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
+from aftersend.forward import OutgoingMessage, SendResults
 
 MARGIN: Final = 60.0  # seconds that must be left for another object
 PAGE: Final = 100  # objects that are listed at once
@@ -38,12 +38,12 @@ class S3(Protocol):
 
 
 class Target(Protocol):
-    """Where bodies go: `aftersend.forward.Forwarder` is one."""
+    """Where bodies go: `aftersend.forward.QueueSender` is one."""
 
-    def send(self, parcels: list[Parcel]) -> Fates: ...  # noqa: D102
+    def send(self, parcels: list[OutgoingMessage]) -> SendResults: ...  # noqa: D102
 
 
-class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class ReplayJob(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is to be sent again: what the archive keeps of a source below a folder, or what is left of that."""
 
     source: str
@@ -64,17 +64,17 @@ class _Line(Struct):
 
 _line: Final = msgspec.json.Decoder(_Line).decode
 # What reading an object raises that is none of the archive's, or is broken.
-_BROKEN: Final = (*UNREADABLE, OSError, EOFError, zlib.error, ValueError)
+_BROKEN: Final = (*DECODE_ERRORS, OSError, EOFError, zlib.error, ValueError)
 
 
-def parcels(packed: bytes) -> Iterator[Parcel]:
+def parcels(packed: bytes) -> Iterator[OutgoingMessage]:
     """Every body in an object of the archive."""
     with gzip.open(BytesIO(packed)) as lines:
         for text in lines:
             line = _line(text)
             coded = line.body_base64
             body = base64.b64decode(coded, validate=True) if coded is not None else (line.body or "").encode()
-            yield Parcel(body, line.headers or NONE)
+            yield OutgoingMessage(body, line.headers or NO_HEADERS)
 
 
 class Replay:
@@ -86,7 +86,7 @@ class Replay:
         self._client, self._bucket, self._targets = client, bucket, targets
         self._clock = clock or (lambda: datetime.now(UTC))
 
-    def leg(self, job: Job, seconds_left: Callable[[], float]) -> tuple[Job, bool]:
+    def leg(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
         """Send until the folder ends or time gets short: the job as it stands then, and whether that is the end.
 
         Raises MalformedFeedback for a source that has no queue, StoreUnavailable where bucket or queue fail us.
@@ -104,7 +104,7 @@ class Replay:
                     return job, False
         return job, True
 
-    def _objects(self, job: Job) -> list[tuple[str, datetime]]:
+    def _objects(self, job: ReplayJob) -> list[tuple[str, datetime]]:
         """The next objects, in their order, and since when each is there."""
         request = {"Bucket": self._bucket, "Prefix": f"source={job.source}/{job.folder}", "MaxKeys": PAGE}
         page = self._ask(self._client.list_objects_v2, **request, **({"StartAfter": job.after} if job.after else {}))
@@ -127,7 +127,7 @@ class Replay:
             raise StoreUnavailable(f"S3: a read failed: {failure}") from failure
 
 
-def _readable(packed: bytes, trouble: dict[str, int]) -> Iterator[Parcel]:
+def _readable(packed: bytes, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:
     """Every body up to the first place where an object is broken, which is counted."""
     try:
         yield from parcels(packed)
@@ -135,7 +135,7 @@ def _readable(packed: bytes, trouble: dict[str, int]) -> Iterator[Parcel]:
         trouble["broken objects"] = 1
 
 
-def _forwarded(waiting: list[Parcel], target: Target) -> dict[str, int]:
+def _forwarded(waiting: list[OutgoingMessage], target: Target) -> dict[str, int]:
     fates = target.send(waiting)
     if fates.failed:
         raise StoreUnavailable(f"SQS: {'; '.join(sorted(set(fates.failed.values()))[:3])}")

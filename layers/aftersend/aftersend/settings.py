@@ -15,7 +15,7 @@ from aftersend.errors import ConfigurationError
 from aftersend.policy import Policy
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class IngestSettings(Struct, frozen=True, kw_only=True):
     """The settings of a function that consumes feedback."""
 
     source: str
@@ -35,9 +35,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     verp_keys: tuple[bytes, ...] = ()  # the first makes tokens, all verify
 
 
-def load(environ: Mapping[str, str] = os.environ) -> Settings:
+def load_ingest(environ: Mapping[str, str] = os.environ) -> IngestSettings:
     """Settings from the environment; raises ConfigurationError that names the variable."""
-    return Settings(
+    return IngestSettings(
         source=_text(environ, "SOURCE"),
         outcomes_table=_text(environ, "OUTCOMES_TABLE"),
         suppressions_table=_text(environ, "SUPPRESSIONS_TABLE"),
@@ -75,7 +75,7 @@ def queue_words(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return words
 
 
-class Polling(Struct, frozen=True, kw_only=True):
+class PollingSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that empties a queue of Alibaba Cloud MNS into one of SQS."""
 
     endpoint: str
@@ -84,9 +84,9 @@ class Polling(Struct, frozen=True, kw_only=True):
     target_queue: str
 
 
-def polling(environ: Mapping[str, str] = os.environ) -> Polling:
+def load_polling(environ: Mapping[str, str] = os.environ) -> PollingSettings:
     """Settings from the environment; raises ConfigurationError that names the variable."""
-    return Polling(
+    return PollingSettings(
         endpoint=_matching(environ, "MNS_ENDPOINT", _MNS_ENDPOINT),
         queue=_matching(environ, "MNS_QUEUE_NAME", _MNS_QUEUE),
         secret=_text(environ, "MNS_SECRET"),
@@ -106,7 +106,7 @@ def _matching(environ: Mapping[str, str], name: str, pattern: re.Pattern[str]) -
     return value
 
 
-class Door(Struct, frozen=True, kw_only=True):
+class WebhookSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that takes what is pushed."""
 
     secret: str  # name or ARN of the secret with what providers must know
@@ -117,10 +117,10 @@ class Door(Struct, frozen=True, kw_only=True):
     subscriptions: frozenset[str]  # topic/subscription of those accounts; empty for all
 
 
-def door(sources: Iterable[str], environ: Mapping[str, str] = os.environ) -> Door:
+def load_webhooks(sources: Iterable[str], environ: Mapping[str, str] = os.environ) -> WebhookSettings:
     """Settings from the environment, for those of `sources` that have a queue; raises ConfigurationError."""
     queues = {source: environ.get(f"{source.upper()}_QUEUE", "").strip() for source in sources}
-    return Door(
+    return WebhookSettings(
         secret=_text(environ, "DOOR"),
         queues={source: url for source, url in queues.items() if url},
         public_url=environ.get("PUBLIC_URL", "").strip().rstrip("/"),
@@ -130,7 +130,7 @@ def door(sources: Iterable[str], environ: Mapping[str, str] = os.environ) -> Doo
     )
 
 
-class Serving(Struct, frozen=True, kw_only=True):
+class ApiSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function behind the HTTP API."""
 
     outcomes_table: str
@@ -143,9 +143,9 @@ class Serving(Struct, frozen=True, kw_only=True):
     rules_parameter: str = ""
 
 
-def serving(environ: Mapping[str, str] = os.environ) -> Serving:
+def load_api(environ: Mapping[str, str] = os.environ) -> ApiSettings:
     """Settings from the environment; raises ConfigurationError that names the variable."""
-    return Serving(
+    return ApiSettings(
         outcomes_table=_text(environ, "OUTCOMES_TABLE"),
         suppressions_table=_text(environ, "SUPPRESSIONS_TABLE"),
         traffic_table=_text(environ, "TRAFFIC_TABLE"),
@@ -157,19 +157,19 @@ def serving(environ: Mapping[str, str] = os.environ) -> Serving:
     )
 
 
-class Jobs(Struct, frozen=True, kw_only=True):
+class JobSettings(Struct, frozen=True, kw_only=True):
     """The settings of a function whose work comes in jobs, which it sends on to itself."""
 
     queue: str
     dead_letter_queue: str
 
 
-def jobs(environ: Mapping[str, str] = os.environ) -> Jobs:
+def load_jobs(environ: Mapping[str, str] = os.environ) -> JobSettings:
     """Settings from the environment; raises ConfigurationError that names the variable."""
-    return Jobs(queue=_text(environ, "JOBS_QUEUE"), dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"))
+    return JobSettings(queue=_text(environ, "JOBS_QUEUE"), dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"))
 
 
-class Bulk(Struct, frozen=True, kw_only=True):
+class ListJobSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that imports, exports, reverts and erases, beside those of the HTTP API."""
 
     jobs_table: str
@@ -177,26 +177,26 @@ class Bulk(Struct, frozen=True, kw_only=True):
     queue: str
 
 
-def bulk(environ: Mapping[str, str] = os.environ) -> Bulk:
+def load_list_jobs(environ: Mapping[str, str] = os.environ) -> ListJobSettings:
     """Settings from the environment; raises ConfigurationError that names the variable."""
-    return Bulk(
+    return ListJobSettings(
         jobs_table=_text(environ, "JOBS_TABLE"),
         bucket=_text(environ, "BULK_BUCKET"),
         queue=_text(environ, "JOBS_QUEUE"),
     )
 
 
-class Replaying(Struct, frozen=True, kw_only=True):
+class ReplaySettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that sends archived bodies back to work."""
 
     bucket: str
     queues: dict[str, str]  # URL of each queue by its source; of those sources that the deployment has
 
 
-def replaying(environ: Mapping[str, str] = os.environ) -> Replaying:
+def load_replay(environ: Mapping[str, str] = os.environ) -> ReplaySettings:
     """Settings from the environment, where REPLAY_SES names the queue of "ses"; raises ConfigurationError."""
     named = {name.removeprefix("REPLAY_").lower(): environ[name].strip() for name in environ if "REPLAY_" in name[:7]}
-    return Replaying(
+    return ReplaySettings(
         bucket=_text(environ, "ARCHIVE_BUCKET"), queues={source: url for source, url in named.items() if url}
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aftersend.text import cut
+from aftersend.text import truncate
 
 MAX_TEXT: Final = 1024
 
@@ -22,7 +22,7 @@ def reply(diagnostic: str | None) -> tuple[int | None, str | None, str | None]:
     """
     if not diagnostic:
         return None, None, None
-    text = cut(diagnostic, MAX_TEXT).strip()
+    text = truncate(diagnostic, MAX_TEXT).strip()
     match = _REPLY.match(text)
     assert match is not None  # every part is optional
     code, status = match.groups()

@@ -18,14 +18,14 @@ from typing import TypeGuard, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.causes import Claim, contradiction, streak
+from aftersend.causes import Claim, find_contradiction, find_streak
 from aftersend.errors import ContentionExhausted, VersionMoved
-from aftersend.facts import judgeable
+from aftersend.facts import is_judgeable
 from aftersend.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
-from aftersend.outcome import Classify, absorb
+from aftersend.outcome import Classify, merge
 from aftersend.policy import Policy
-from aftersend.suppression import absorb as absorb_claims
-from aftersend.suppression import decided, rebuilt, reverted, with_contradiction, with_streak
+from aftersend.suppression import apply_decisions, apply_reverts, rebuild, replace_contradiction, replace_streak
+from aftersend.suppression import merge_claims as absorb_claims
 
 # Each refusal means that another writer got through, so this many in a row is a fault and not bad luck.
 MAX_TRIES = 50
@@ -61,7 +61,7 @@ Request = Put | ReadSuppression | ReadOutcomes
 Answer = None | Refused | Suppression | list[Outcome]
 
 
-def driven(steps: Generator[Request, Answer, _T], answer: Callable[[Request], Answer]) -> _T:
+def run_steps(steps: Generator[Request, Answer, _T], answer: Callable[[Request], Answer]) -> _T:
     """Carry out every step; the result. `answer` is a store's, or something that listens to it."""
     given: Answer = None
     try:
@@ -72,7 +72,7 @@ def driven(steps: Generator[Request, Answer, _T], answer: Callable[[Request], An
         return result
 
 
-def lost(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
+def lost_race(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
     """Whether the Put of `item` lost against another writer.
 
     What stands there may be our own: the answer to a write that was done got lost, and the client tried again.
@@ -80,7 +80,7 @@ def lost(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
     return isinstance(answer, Refused) and answer.current != item
 
 
-def record(
+def update_outcome(
     stored: Outcome | None,
     new: Sequence[Feedback],
     classify: Classify,
@@ -97,7 +97,7 @@ def record(
     for _ in range(MAX_TRIES):
         if stored is None and not new:
             raise VersionMoved(0)
-        outcome = absorb(stored, new, classify, look=look, afresh=afresh)
+        outcome = merge(stored, new, classify, look=look, afresh=afresh)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
@@ -108,7 +108,7 @@ def record(
     raise ContentionExhausted(f"an outcome changed {MAX_TRIES} times while it was being written")
 
 
-class Errand(Struct, frozen=True):
+class SuppressionUpdate(Struct, frozen=True):
     """What has to be settled in one suppression after outcomes were written, or because a person decided.
 
     `recount` says that a soft bounce was stored, so the streak must be computed; without it a streak that stands
@@ -124,8 +124,8 @@ class Errand(Struct, frozen=True):
     expect: int | None = None  # the version that the person has seen; another one is refused
 
 
-def settle(
-    errand: Errand, stored: Suppression | None, policy: Policy
+def update_suppression(
+    errand: SuppressionUpdate, stored: Suppression | None, policy: Policy
 ) -> Generator[Request, Answer, Suppression | None]:
     """Bring claims and the streak into one suppression, of which `stored` was read *after* the outcomes were written.
 
@@ -145,7 +145,7 @@ def settle(
         before = stored or Suppression(recipient=recipient, scope=scope)
         if expect is not None and before.version != expect:
             raise VersionMoved(before.version)
-        after = reverted(decided(absorb_claims(before, errand.claims), errand.decisions), errand.windows)
+        after = apply_reverts(apply_decisions(absorb_claims(before, errand.claims), errand.decisions), errand.windows)
         recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes
         looks = errand.rebuild is not None or (scope == "*" and recount)
         if looks:
@@ -156,7 +156,7 @@ def settle(
             return stored
         after = replace(after, version=before.version + 1)
         answer = yield Put(after)
-        if lost(answer, after):
+        if lost_race(answer, after):
             stored = _suppression(answer.current)
         elif looks:
             stored, expect = _suppression((yield ReadSuppression(errand.key))), None
@@ -165,16 +165,18 @@ def settle(
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
 
 
-def _derived(suppression: Suppression, outcomes: list[Outcome], errand: Errand, policy: Policy) -> Suppression:
+def _derived(
+    suppression: Suppression, outcomes: list[Outcome], errand: SuppressionUpdate, policy: Policy
+) -> Suppression:
     """`suppression` with what follows from all outcomes of its recipient."""
     if errand.rebuild is not None:
-        known = {fact.id for outcome in outcomes for fact in outcome.feedback if judgeable(fact)}
-        suppression = rebuilt(suppression, errand.rebuild(outcomes), known)
+        known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
+        suppression = rebuild(suppression, errand.rebuild(outcomes), known)
     if suppression.scope != "*":
         return suppression
-    suppression = with_streak(suppression, streak(outcomes, policy, suppression.released_at))
+    suppression = replace_streak(suppression, find_streak(outcomes, policy, suppression.released_at))
     if (hard := suppression.causes.get(CauseKind.HARD)) is not None:
-        suppression = with_contradiction(suppression, contradiction(outcomes, hard, policy))
+        suppression = replace_contradiction(suppression, find_contradiction(outcomes, hard, policy))
     return suppression
 
 

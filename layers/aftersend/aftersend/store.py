@@ -45,7 +45,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     retention: timedelta = timedelta(days=180)
 
 
-def row_of(item: Outcome | Suppression, retention: timedelta, now: datetime) -> items.Item:
+def make_row(item: Outcome | Suppression, retention: timedelta, now: datetime) -> items.Item:
     """The item that is stored.
 
     A suppression in which nothing holds any more is kept twice as long as an outcome. It knows what was released or
@@ -54,9 +54,9 @@ def row_of(item: Outcome | Suppression, retention: timedelta, now: datetime) -> 
     What is over already expires now: TTL passes over what did so more than five years ago, and would keep it for ever.
     """
     if isinstance(item, Outcome):
-        row = items.outcome_item(item, retention)
+        row = items.encode_outcome(item, retention)
     else:
-        row = items.suppression_item(item, 2 * retention, now)
+        row = items.encode_suppression(item, 2 * retention, now)
     if "expires_at" in row and int(row["expires_at"]["N"]) < now.timestamp():
         row["expires_at"] = {"N": str(int(now.timestamp()))}
     return row
@@ -97,7 +97,7 @@ def build_query(table: str, recipient: str) -> dict[str, Any]:
     }
 
 
-def decoded(decode: Callable[[items.Item], _T], item: items.Item) -> _T:
+def decode_item(decode: Callable[[items.Item], _T], item: items.Item) -> _T:
     """What `decode` makes of an item; raises Unreadable where that is nothing."""
     try:
         return decode(item)
@@ -120,12 +120,12 @@ class Store:
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         """The outcomes that exist of at most 100 keys (recipient, message)."""
         found = self._batch(self._tables.outcomes, [items.outcome_key(key) for key in keys])
-        return {outcome.key: outcome for outcome in (decoded(items.outcome_of, item) for item in found)}
+        return {outcome.key: outcome for outcome in (decode_item(items.decode_outcome, item) for item in found)}
 
     def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         """The suppressions that exist of at most 100 keys (recipient, scope)."""
         found = self._batch(self._tables.suppressions, [items.suppression_key(key) for key in keys])
-        return {each.key: each for each in (decoded(items.suppression_of, item) for item in found)}
+        return {each.key: each for each in (decode_item(items.decode_suppression, item) for item in found)}
 
     def outcomes_of(self, recipient: str) -> list[Outcome]:
         """Every outcome of one recipient."""
@@ -133,7 +133,7 @@ class Store:
         found: list[Outcome] = []
         while True:
             page = self._send(self._client.query, request)
-            found += [decoded(items.outcome_of, item) for item in page["Items"]]
+            found += [decode_item(items.decode_outcome, item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
                 return found
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -141,7 +141,7 @@ class Store:
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else say what is stored."""
         table = self._tables.outcomes if isinstance(item, Outcome) else self._tables.suppressions
-        row = row_of(item, self._tables.retention, self._clock())
+        row = make_row(item, self._tables.retention, self._clock())
         try:
             self._client.put_item(**build_put(table, row, item.version))
         except Refusal as refusal:
@@ -170,7 +170,11 @@ class Store:
             stored = self._send(self._client.get_item, build_get(table, key)).get("Item")
         if not stored:
             return None
-        return decoded(items.outcome_of, stored) if isinstance(item, Outcome) else decoded(items.suppression_of, stored)
+        return (
+            decode_item(items.decode_outcome, stored)
+            if isinstance(item, Outcome)
+            else decode_item(items.decode_suppression, stored)
+        )
 
     def _batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
         found: list[items.Item] = []

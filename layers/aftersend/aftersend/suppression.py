@@ -14,13 +14,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.causes import Claim
-from aftersend.model import Act, Cause, CauseKind, Decision, Mark, Reverted, Suppression
+from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reverted, Suppression
 
 HISTORY: Final = 32  # decisions that are kept; earlier ones lie in the table's stream and backups
 REVERTED: Final = 16  # windows that are kept, the latest ones
 
 
-def absorb(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
+def merge_claims(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
     """`stored` with what `claims` add to it; they are of its recipient and scope. Any order gives the same."""
     causes = dict(stored.causes)
     for claim in claims:
@@ -29,7 +29,7 @@ def absorb(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
     return stored if causes == stored.causes else replace(stored, causes=_sorted(causes))
 
 
-def decided(stored: Suppression, decisions: Iterable[Decision]) -> Suppression:
+def apply_decisions(stored: Suppression, decisions: Iterable[Decision]) -> Suppression:
     """`stored` with what people decided of it; any order gives the same."""
     for decision in decisions:
         history = {each.id: each for each in (*stored.history, decision)}
@@ -48,13 +48,13 @@ def _released(stored: Suppression, release: Decision) -> Suppression:
     return stored
 
 
-def reverted(stored: Suppression, windows: Iterable[Reverted]) -> Suppression:
+def apply_reverts(stored: Suppression, windows: Iterable[Reverted]) -> Suppression:
     """`stored` where evidence in these windows does not count; any order gives the same."""
     known = tuple(sorted({*stored.reverted, *windows})[-REVERTED:])
     return stored if known == stored.reverted else replace(stored, reverted=known)
 
 
-def rebuilt(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str]) -> Suppression:
+def rebuild(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str]) -> Suppression:
     """`stored` as `claims` alone would make it, which are all that the feedback with the ids in `known` says.
 
     What rests on feedback that is no longer kept, or not whole, stays, and so does what a person wrote down.
@@ -64,7 +64,7 @@ def rebuilt(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str
         rest = cause if kind is CauseKind.STREAK else _without(cause, known)
         if rest is not None:
             kept[kind] = rest
-    return absorb(replace(stored, causes=kept), claims)
+    return merge_claims(replace(stored, causes=kept), claims)
 
 
 def _without(cause: Cause, known: AbstractSet[str]) -> Cause | None:
@@ -76,12 +76,12 @@ def _without(cause: Cause, known: AbstractSet[str]) -> Cause | None:
     return Cause(first=marks[0], latest=marks[-1], withdrawn=withdrawn, until=_end_after(marks[-1], cause))
 
 
-def _end_after(mark: Mark, cause: Cause) -> datetime | None:
+def _end_after(mark: EvidenceRef, cause: Cause) -> datetime | None:
     """When a cause ends of which nothing later than `mark` is left: as long after it as after what was the latest."""
     return mark.at + (cause.until - cause.latest.at) if cause.until is not None and cause.latest is not None else None
 
 
-def with_cause(stored: Suppression, kind: CauseKind, cause: Cause | None) -> Suppression:
+def replace_cause(stored: Suppression, kind: CauseKind, cause: Cause | None) -> Suppression:
     """`stored` with this cause in place of the one it had: of one that is computed afresh, never added to."""
     if stored.causes.get(kind) == cause:
         return stored
@@ -92,18 +92,20 @@ def with_cause(stored: Suppression, kind: CauseKind, cause: Cause | None) -> Sup
     return replace(stored, causes=_sorted(causes))
 
 
-def with_streak(stored: Suppression, streak: Cause | None) -> Suppression:
+def replace_streak(stored: Suppression, streak: Cause | None) -> Suppression:
     """`stored` with this streak in place of the one it had."""
-    return with_cause(stored, CauseKind.STREAK, streak)
+    return replace_cause(stored, CauseKind.STREAK, streak)
 
 
-def with_contradiction(stored: Suppression, sign: Mark | None) -> Suppression:
+def replace_contradiction(stored: Suppression, sign: EvidenceRef | None) -> Suppression:
     """`stored` where this sign of life, or none, contradicts its hard bounce."""
     hard = stored.causes[CauseKind.HARD]
-    return with_cause(stored, CauseKind.HARD, replace(hard, contradicted=sign))
+    return replace_cause(stored, CauseKind.HARD, replace(hard, contradicted=sign))
 
 
-def active(suppression: Suppression, now: datetime, pending: Iterable[Reverted] = ()) -> tuple[CauseKind, ...]:
+def find_active_causes(
+    suppression: Suppression, now: datetime, pending: Iterable[Reverted] = ()
+) -> tuple[CauseKind, ...]:
     """The causes that hold at `now` (UTC): not lapsed, not withdrawn, with evidence that counts.
 
     `pending` are windows whose evidence does not count for now: a provider's accident that nobody has confirmed yet.
@@ -112,7 +114,7 @@ def active(suppression: Suppression, now: datetime, pending: Iterable[Reverted] 
     return tuple(kind for kind in suppression.causes if _holds(suppression, kind, windows, now))
 
 
-def review(suppression: Suppression) -> Mark | None:
+def find_contradiction_to_review(suppression: Suppression) -> EvidenceRef | None:
     """The sign of life that a person should look at: later than a hard bounce that stands, and than the last look."""
     hard = suppression.causes.get(CauseKind.HARD)
     if hard is None or hard.contradicted is None or not _stands(suppression, CauseKind.HARD, suppression.reverted):
@@ -121,7 +123,7 @@ def review(suppression: Suppression) -> Mark | None:
     return hard.contradicted if not looks or hard.contradicted.at > looks[-1] else None
 
 
-def lapses_at(suppression: Suppression) -> datetime | None:
+def compute_lapse(suppression: Suppression) -> datetime | None:
     """When nothing in it can hold any more; None where a cause has no end and was not released or withdrawn."""
     standing = [cause for kind, cause in suppression.causes.items() if _stands(suppression, kind, suppression.reverted)]
     if any(cause.until is None for cause in standing):
@@ -147,7 +149,7 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     return any(not _inside(mark, windows) for mark in marks)
 
 
-def _inside(mark: Mark, windows: Iterable[Reverted]) -> bool:
+def _inside(mark: EvidenceRef, windows: Iterable[Reverted]) -> bool:
     return any(each.since <= mark.at <= each.until and each.reason == mark.reason for each in windows)
 
 
@@ -174,11 +176,11 @@ def _later_end(one: Cause, other: Cause) -> datetime | None:
     return None if one.until is None or other.until is None else max(one.until, other.until)
 
 
-def _marks(cause: Cause) -> list[Mark]:
+def _marks(cause: Cause) -> list[EvidenceRef]:
     return [mark for mark in (cause.first, cause.latest, cause.withdrawn) if mark is not None]
 
 
-def _order(item: Mark | Decision) -> tuple[datetime, str]:
+def _order(item: EvidenceRef | Decision) -> tuple[datetime, str]:
     return item.order
 
 

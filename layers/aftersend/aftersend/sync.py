@@ -24,7 +24,7 @@ from aftersend import items
 from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.errors import StoreUnavailable
 from aftersend.model import CauseKind, Suppression
-from aftersend.suppression import active
+from aftersend.suppression import find_active_causes
 
 PACE: Final = 1.0  # seconds between two calls
 _CHANNEL: Final = "email:"
@@ -69,13 +69,13 @@ def step(old: Suppression | None, new: Suppression | None) -> Step | None:
 
 def _reason(suppression: Suppression | None) -> Reason | None:
     """Why we want an address on the list, if we do."""
-    held = active(suppression, _NEVER) if suppression else ()
+    held = find_active_causes(suppression, _NEVER) if suppression else ()
     return next((reason for cause, reason in _LISTED.items() if cause in held), None)
 
 
 def _on_theirs(suppression: Suppression | None) -> bool:
     """Whether the provider has it on a list of its own, as far as it has told, and nobody has released that."""
-    return suppression is not None and CauseKind.PROVIDER in active(suppression, _ALWAYS)
+    return suppression is not None and CauseKind.PROVIDER in find_active_causes(suppression, _ALWAYS)
 
 
 class SES(Protocol):
@@ -140,4 +140,4 @@ def _images(record: Mapping[str, Any]) -> tuple[Suppression | None, Suppression 
     """A row before and after; a row that is gone, by whomever, TTL included, has no image after."""
     told = record["dynamodb"]
     old, new = told.get("OldImage"), told.get("NewImage")
-    return items.suppression_of(old) if old else None, items.suppression_of(new) if new else None
+    return items.decode_suppression(old) if old else None, items.decode_suppression(new) if new else None

@@ -6,10 +6,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from aftersend.digest import digest
-from aftersend.ports import Report
+from aftersend.ports import BatchReport
 
 
-def tell(report: Report, source: str, key: bytes, logger: Logger, metrics: Metrics) -> None:
+def report_batch(report: BatchReport, source: str, key: bytes, logger: Logger, metrics: Metrics) -> None:
     """Write both; `key` is that of the digests."""
     numbers = report.numbers()
     metrics.add_dimension("source", source)

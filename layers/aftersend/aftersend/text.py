@@ -9,7 +9,7 @@ from typing import Final
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """`text` on one line without control characters, at most `limit` bytes as a JSON string, never half a character.
 
     Quotation marks and backslashes count twice, because the store keeps facts as JSON and its items are bounded.
@@ -22,6 +22,6 @@ def cut(text: str, limit: int) -> str:
     return text.encode()[: max(limit // 2, limit - escapes)].decode(errors="ignore")
 
 
-def cut_or_none(text: str | None, limit: int) -> str | None:
+def truncate_or_none(text: str | None, limit: int) -> str | None:
     """Like `cut`, and nothing for nothing: an empty text says no more than a missing one."""
-    return (cut(text, limit) or None) if text else None
+    return (truncate(text, limit) or None) if text else None

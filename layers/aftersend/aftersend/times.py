@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 # A source that gives no time at all: sorts before every known time, so that it never outranks one.
-UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # No mail is of another time; dates at the edge of the calendar break whatever adds to them.
 _EARLIEST: Final = 1970
@@ -17,7 +17,7 @@ _LATEST: Final = 2199
 _LOOSE: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?")
 
 
-def instant(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """The UTC instant, in milliseconds, that `text` names.
 
     Takes ISO-8601 with or without fraction, with Z, an offset (also after a blank, as some SES samples write it) or
@@ -54,6 +54,6 @@ def _loose(text: str) -> datetime:
     return datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7]}{offset or ''}")
 
 
-def iso(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """ISO-8601 with milliseconds and Z: what tables and people read. Sorts as the times do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

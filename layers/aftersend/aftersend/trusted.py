@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 
 from aftersend.aws.errors import CallFailed
 from aftersend.errors import StoreUnavailable
-from aftersend.kept import Kept
-from aftersend.settings import Door
-from aftersend.verify import KINDS, Credentials, Trust, secret
+from aftersend.kept import TtlCache
+from aftersend.settings import WebhookSettings
+from aftersend.verify import KINDS, Trust, WebhookCredentials, secret
 
 AGE: Final = timedelta(minutes=5)
 
@@ -24,14 +24,14 @@ class SecretsManager(Protocol):
     def get_secret_value(self, **request: Any) -> Any: ...  # noqa: D102
 
 
-class Trusted:
+class WebhookSecrets:
     """Knows whom to trust, for each source."""
 
-    def __init__(self, connect: Callable[[], SecretsManager], config: Door) -> None:
+    def __init__(self, connect: Callable[[], SecretsManager], config: WebhookSettings) -> None:
         self._connect = connect
         self._client: SecretsManager | None = None
         self._config = config
-        self._secrets: Kept[str, dict[str, Credentials]] = Kept(AGE, most=1)
+        self._secrets: TtlCache[str, dict[str, WebhookCredentials]] = TtlCache(AGE, most=1)
 
     def of(self, source: str, now: datetime) -> Trust:
         """Raises StoreUnavailable where the secrets cannot be read, and ConfigurationError where they make no sense."""
@@ -43,7 +43,7 @@ class Trusted:
             subscriptions=self._config.subscriptions,
         )
 
-    def _read(self, name: str) -> dict[str, Credentials]:
+    def _read(self, name: str) -> dict[str, WebhookCredentials]:
         self._client = self._client or self._connect()
         try:
             text = self._client.get_secret_value(SecretId=name).get("SecretString", "")

@@ -20,8 +20,8 @@ from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.classify import normalise
 from aftersend.errors import StoreUnavailable
 from aftersend.model import Class, Feedback, Verdict
-from aftersend.text import cut
-from aftersend.times import iso
+from aftersend.text import truncate
+from aftersend.times import format_time
 
 MAX_SEEN: Final = 100  # a text that came this often deserves a rule, whatever the exact number
 _REFUSED: Final = "ConditionalCheckFailedException"
@@ -34,7 +34,7 @@ class DynamoDB(Protocol):
     def update_item(self, **request: Any) -> Any: ...  # noqa: D102
 
 
-def deserves_a_rule(fact: Feedback, verdict: Verdict | None) -> bool:
+def needs_rule(fact: Feedback, verdict: Verdict | None) -> bool:
     """Whether nothing but a text was there to judge by, and no rule knew it."""
     told = fact.evidence is not None and fact.evidence.text is not None
     return told and verdict is not None and verdict.klass is Class.UNDETERMINED
@@ -44,12 +44,12 @@ def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta)
     """Add one feedback with a text to the texts that no rule knows; refused where it is in already or enough are."""
     assert fact.evidence is not None
     told = fact.evidence.text or ""
-    text = cut(normalise(_nameless(told, fact.recipient, _ANYBODY)), 512)
+    text = truncate(normalise(_nameless(told, fact.recipient, _ANYBODY)), 512)
     first = {
         "source": {"S": fact.source},
         "text": {"S": text or "-"},
         "example": {"S": _nameless(told, fact.recipient, "ADDR") or "-"},
-        "first_at": {"S": iso(fact.occurred_at)},
+        "first_at": {"S": format_time(fact.occurred_at)},
         "code": {"S": str(fact.evidence.code or "-")},
         "status": {"S": fact.evidence.status or "-"},
     }
@@ -85,7 +85,7 @@ def _nameless(text: str, recipient: str, mask: str) -> str:
     return re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", mask, without, flags=re.IGNORECASE) if local else without
 
 
-class Unqualified:
+class UnmatchedTexts:
     """Counts texts in one table."""
 
     def __init__(self, client: DynamoDB, table: str, retention: timedelta) -> None:

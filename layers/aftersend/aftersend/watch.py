@@ -17,18 +17,18 @@ from msgspec.structs import replace
 from aftersend import guard
 from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.errors import ContentionExhausted, StoreUnavailable
-from aftersend.guard import Incident, Judged, Sketch, Traffic, Window
+from aftersend.guard import Incident, ReasonDecision, Sketch, Traffic, Window
 from aftersend.items import Item
 from aftersend.model import Reason
 from aftersend.policy import Guard
 from aftersend.steps import MAX_TRIES
-from aftersend.times import instant, iso
+from aftersend.times import format_time, parse_time
 
 KEPT: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")
 
 _encode: Final = msgspec.json.Encoder().encode
-_judgements: Final = msgspec.json.Decoder(tuple[Judged, ...]).decode
+_judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
 
 
 class DynamoDB(Protocol):
@@ -39,21 +39,21 @@ class DynamoDB(Protocol):
     def query(self, **request: Any) -> Any: ...  # noqa: D102
 
 
-def key_of(window: Window) -> Item:
+def window_key(window: Window) -> Item:
     """The primary key: the domain, and the window with its length, which the policy may change."""
     hours = (window.until - window.since) // timedelta(hours=1)
-    return {"domain": {"S": window.domain}, "window": {"S": f"{iso(window.since)}/{hours}h"}}
+    return {"domain": {"S": window.domain}, "window": {"S": f"{format_time(window.since)}/{hours}h"}}
 
 
-def item_of(traffic: Traffic, rules: Guard) -> Item:
+def encode_traffic(traffic: Traffic, rules: Guard) -> Item:
     """The item of a window."""
-    item = key_of(traffic.window) | {"version": {"N": str(traffic.version)}}
+    item = window_key(traffic.window) | {"version": {"N": str(traffic.version)}}
     item["refused"] = {"M": {reason: {"S": _packed(sketch)} for reason, sketch in traffic.refused.items()}}
     if traffic.reached:
         item["reached"] = {"S": _packed(traffic.reached)}
     if traffic.judged:
         item["judged"] = {"S": _encode(traffic.judged).decode()}
-    found = guard.incidents(traffic, rules)
+    found = guard.find_incidents(traffic, rules)
     if found:
         item["state"] = {"S": "open" if any(each.decision is None for each in found) else "reverted"}
     else:
@@ -61,10 +61,10 @@ def item_of(traffic: Traffic, rules: Guard) -> Item:
     return item
 
 
-def traffic_of(item: Item) -> Traffic:
+def decode_traffic(item: Item) -> Traffic:
     """The window that `item_of` wrote."""
     since, _, hours = item["window"]["S"].partition("/")
-    begin = instant(since)
+    begin = parse_time(since)
     return Traffic(
         window=Window(item["domain"]["S"], begin, begin + timedelta(hours=int(hours.removesuffix("h")))),
         reached=_unpacked(item["reached"]["S"]) if "reached" in item else (),
@@ -74,7 +74,7 @@ def traffic_of(item: Item) -> Traffic:
     )
 
 
-class Watch:
+class SpikeWindows:
     """Keeps what is known of windows.
 
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
@@ -90,7 +90,7 @@ class Watch:
         """
         stored = self._read(told.window)
         for _ in range(MAX_TRIES):
-            known = guard.joined(stored or Traffic(window=told.window), told)
+            known = guard.merge_traffic(stored or Traffic(window=told.window), told)
             if stored is not None and known is stored:
                 return stored
             known = replace(known, version=known.version + 1)
@@ -113,19 +113,19 @@ class Watch:
             while request:
                 page = self._send(self._client.query, request)
                 for item in page["Items"]:
-                    found += guard.incidents(traffic_of(item), self._rules)
+                    found += guard.find_incidents(decode_traffic(item), self._rules)
                 last = page.get("LastEvaluatedKey")
                 request = request | {"ExclusiveStartKey": last} if last else {}
         return found
 
     def _read(self, window: Window) -> Traffic | None:
-        request = {"TableName": self._table, "Key": key_of(window), "ConsistentRead": True}
+        request = {"TableName": self._table, "Key": window_key(window), "ConsistentRead": True}
         item = self._send(self._client.get_item, request).get("Item")
-        return traffic_of(item) if item else None
+        return decode_traffic(item) if item else None
 
     def _put(self, traffic: Traffic) -> bool:
         """Store it where the stored version is the one before it; whether that was refused."""
-        request: dict[str, Any] = {"TableName": self._table, "Item": item_of(traffic, self._rules)}
+        request: dict[str, Any] = {"TableName": self._table, "Item": encode_traffic(traffic, self._rules)}
         if traffic.version == 1:
             request["ConditionExpression"] = "attribute_not_exists(#key)"
             request["ExpressionAttributeNames"] = {"#key": "domain"}
@@ -149,10 +149,12 @@ class Watch:
             raise StoreUnavailable(f"DynamoDB: a read failed: {failure}") from failure
 
 
-class Lookout:
+class IncidentCache:
     """The incidents that stand, read anew when they are `lasts` old: for whoever asks often."""
 
-    def __init__(self, watch: Watch, clock: Callable[[], datetime], lasts: timedelta = timedelta(seconds=30)) -> None:
+    def __init__(
+        self, watch: SpikeWindows, clock: Callable[[], datetime], lasts: timedelta = timedelta(seconds=30)
+    ) -> None:
         self._watch, self._clock, self._lasts = watch, clock, lasts
         self._found: tuple[datetime, list[Incident]] | None = None
 

@@ -24,9 +24,9 @@ from aftersend.bulk import export
 from aftersend.bulk.formats import Name
 from aftersend.bulk.job import Export, Import, Job, Revert, State
 from aftersend.erasure import is_alias
-from aftersend.guard import domain_of, windows
+from aftersend.guard import find_group, find_reverted_windows
 from aftersend.model import Key, Reason
-from aftersend.times import instant
+from aftersend.times import parse_time
 
 if TYPE_CHECKING:
     from aftersend.bulk.office import Office
@@ -177,7 +177,7 @@ def _domain(given: str) -> str:
     """As the spike guard calls it: the domain of mail addresses, or the channel or application of all others."""
     if given.partition(":")[0] in ("sms", "push"):
         return given
-    return domain_of(address.email(f"anybody@{given.removeprefix('email:')}"))
+    return find_group(address.email(f"anybody@{given.removeprefix('email:')}"))
 
 
 @router.get("/jobs/<job>")
@@ -209,7 +209,7 @@ def erased(recipient: str) -> Response[str]:
     if is_alias(name):
         raise Problem("invalid", "whoever this was has been erased already")
     desk, office = asked.desk, _office(asked)
-    taken_back = windows([each for each in desk.incidents() if each.decision], name)
+    taken_back = find_reverted_windows([each for each in desk.incidents() if each.decision], name)
     ports = erasing.Ports(
         store=desk.store, reader=office.reader, pool=desk.pool, clock=desk.clock, taken_back=taken_back
     )
@@ -234,7 +234,7 @@ def _found(id_: str, office: Office) -> Job:
 
 def _moment(given: datetime, name: str) -> datetime:
     try:
-        return instant(given.isoformat())
+        return parse_time(given.isoformat())
     except ValueError as error:
         raise Problem("invalid", f"{name} must lie between 1970 and 2200") from error
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from aftersend.errors import UNREADABLE
+from aftersend.errors import DECODE_ERRORS
 
 LASTS: Final = timedelta(days=1)
 MAX_CHARACTERS: Final = 8192
@@ -52,7 +52,7 @@ def opened(cursor: str, question: str, key: bytes, now: datetime, kind: type[_T]
         if found.until < now.timestamp():
             raise BrokenCursor("it is too old; begin again without one")
         return msgspec.json.decode(found.place, type=kind)
-    except UNREADABLE as error:  # of another version of ours
+    except DECODE_ERRORS as error:  # of another version of ours
         raise BrokenCursor("it is of another version; begin again without one") from error
 
 

@@ -12,16 +12,16 @@ from msgspec import Struct
 
 from aftersend import guard, own_rules
 from aftersend.api.routing import Router
-from aftersend.erasure import alias
+from aftersend.erasure import make_alias
 from aftersend.guard import Incident
-from aftersend.lookups import Lookups
+from aftersend.lookups import Queries
 from aftersend.model import Feedback, Key, Outcome, Reverted, Suppression, Verdict
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.settings import Serving
+from aftersend.settings import ApiSettings
 from aftersend.steps import Answer, Request
 from aftersend.store import Store, Tables
-from aftersend.watch import Lookout, Watch
+from aftersend.watch import IncidentCache, SpikeWindows
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
@@ -39,8 +39,8 @@ class Desk(Struct, frozen=True, kw_only=True):
 
     tables: Tables
     store: Shelves
-    lookups: Lookups
-    watch: Watch
+    lookups: Queries
+    watch: SpikeWindows
     incidents: Callable[[], list[Incident]]  # those that stand
     policy: Policy
     classify: Classify
@@ -51,11 +51,11 @@ class Desk(Struct, frozen=True, kw_only=True):
 
     def alias(self, recipient: str) -> str:
         """What stands for this recipient, should they have been erased."""
-        return alias(recipient, self.digest_key)
+        return make_alias(recipient, self.digest_key)
 
     def pending(self, recipient: str) -> Iterable[Reverted]:
         """The windows of a provider's accident, in which evidence against this recipient does not hold."""
-        return guard.windows(self.incidents(), recipient)
+        return guard.find_reverted_windows(self.incidents(), recipient)
 
 
 def desk_of(router: Router) -> Desk:
@@ -63,17 +63,17 @@ def desk_of(router: Router) -> Desk:
     return cast(Desk, router.context["desk"])
 
 
-def build(config: Serving, connect: Connect) -> Desk:
+def build(config: ApiSettings, connect: Connect) -> Desk:
     """The desk of a function; raises ConfigurationError where the user's rules are wrong or cannot be read."""
     dynamodb = connect("dynamodb")
     tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
-    watch = Watch(dynamodb, config.traffic_table, config.policy.guard)
+    watch = SpikeWindows(dynamodb, config.traffic_table, config.policy.guard)
     return Desk(
         tables=tables,
         store=Store(dynamodb, tables),
-        lookups=Lookups(dynamodb, tables),
+        lookups=Queries(dynamodb, tables),
         watch=watch,
-        incidents=Lookout(watch, now).incidents,
+        incidents=IncidentCache(watch, now).incidents,
         policy=config.policy,
         classify=_classifier(config.rules_parameter, connect),
         pool=ThreadPoolExecutor(config.workers),
@@ -96,7 +96,7 @@ def _classifier(parameter: str, connect: Connect) -> Classify:
     def rules() -> Classify:
         from aftersend import classify  # noqa: PLC0415
 
-        return classify.load(own_rules.read(parameter, connect))
+        return classify.load(own_rules.read_user_rules(parameter, connect))
 
     def judge(fact: Feedback) -> Verdict | None:
         return rules()(fact)

@@ -21,7 +21,7 @@ from aftersend.api.routing import Router
 from aftersend.api.shapes import Nothing
 from aftersend.guard import Incident
 from aftersend.model import Act, Decision, Reason
-from aftersend.times import iso
+from aftersend.times import format_time
 
 router: Final = Router()
 
@@ -79,7 +79,7 @@ def judge() -> Response[str]:
     if incident is None:
         raise Problem("not-found", "no such incident stands; GET /incidents has all that do")
     decision = Decision(at=asked.desk.clock(), by=asked.by, act=_ACTS[said.decision], note=said.note)
-    asked.desk.watch.tell(guard.judged(incident.window, said.reason, decision))
+    asked.desk.watch.tell(guard.report_decision(incident.window, said.reason, decision))
     return answers.nothing(204)
 
 
@@ -97,13 +97,13 @@ def _shown(incident: Incident) -> Shown:
     decision = incident.decision
     return Shown(
         domain=incident.window.domain,
-        since=iso(incident.window.since),
-        until=iso(incident.window.until),
+        since=format_time(incident.window.since),
+        until=format_time(incident.window.until),
         reason=incident.reason,
         state="reverted" if decision else "open",
         refused=incident.refused,
         sent=incident.sent,
-        decided_at=iso(decision.at) if decision else None,
+        decided_at=format_time(decision.at) if decision else None,
         decided_by=decision.by if decision else None,
         note=decision.note if decision else None,
     )

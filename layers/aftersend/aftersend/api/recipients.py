@@ -13,9 +13,9 @@ from aftersend.api import answers, request, views, writes
 from aftersend.api.problems import Problem
 from aftersend.api.routing import Router
 from aftersend.api.shapes import Moment, Paged
-from aftersend.lookups import Line
+from aftersend.lookups import OutcomeLine
 from aftersend.model import Class, Status
-from aftersend.times import UNKNOWN
+from aftersend.times import UNKNOWN_TIME
 
 router: Final = Router()
 
@@ -42,7 +42,7 @@ class Recipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     suppressed: bool  # in one scope at least
     health: Health
     suppressions: list[views.SuppressionView]
-    outcomes: list[Line]
+    outcomes: list[OutcomeLine]
     next: str | None = None
 
 
@@ -79,12 +79,12 @@ def recipient(recipient: str) -> Response[str]:
     )
 
 
-def health(lines: Sequence[Line]) -> Health:
+def health(lines: Sequence[OutcomeLine]) -> Health:
     """What these outcomes of one recipient come to."""
     arrived = [each.delivered_at for each in lines if each.delivered_at and each.status is not Status.BOUNCED]
     engaged = [each.engaged_at for each in lines if each.engaged_at]
     bounced = [each for each in lines if each.status is Status.BOUNCED]
-    alive = max([*arrived, *engaged], default=UNKNOWN)
+    alive = max([*arrived, *engaged], default=UNKNOWN_TIME)
     row = [each for each in bounced if each.klass in _AGAINST and each.bounced_at and each.bounced_at > alive]
     return Health(
         messages=len(lines),
@@ -98,5 +98,5 @@ def health(lines: Sequence[Line]) -> Health:
     )
 
 
-def _order(line: Line) -> tuple[datetime, str]:
+def _order(line: OutcomeLine) -> tuple[datetime, str]:
     return line.order

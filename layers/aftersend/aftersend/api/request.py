@@ -23,8 +23,8 @@ from aftersend.api import cursors
 from aftersend.api.desk import Desk, desk_of
 from aftersend.api.problems import Problem
 from aftersend.api.routing import Router
-from aftersend.errors import UNREADABLE, VersionMoved
-from aftersend.text import cut
+from aftersend.errors import DECODE_ERRORS, VersionMoved
+from aftersend.text import truncate
 
 MAX_BODY: Final = 512 * 1024  # bytes; a thousand addresses of the greatest length
 MAX_KEY: Final = 1000  # bytes; DynamoDB takes 1,024 in the key of an index
@@ -64,7 +64,7 @@ class Asked(Struct, frozen=True):
             return msgspec.json.decode(raw, type=shape)
         except msgspec.ValidationError as error:
             raise Problem("invalid", f"body: {error}") from error
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             raise Problem("unreadable", "the body is no JSON in UTF-8") from error
 
     def content(self, kinds: Sequence[str], most: int) -> bytes:
@@ -131,7 +131,7 @@ def caller(event: dict[str, Any]) -> str:
     """The ARN of IAM, or the subject of a JWT, that API Gateway has verified."""
     match event.get("requestContext", {}).get("authorizer"):
         case {"iam": {"userArn": str(name)}} | {"jwt": {"claims": {"sub": str(name)}}} if name:
-            return cut(name, MAX_BY)
+            return truncate(name, MAX_BY)
     raise Problem("unidentified", "API Gateway named no identity; the route has no authoriser")
 
 
@@ -144,12 +144,12 @@ def spelled(given: str) -> str:
     """The canonical form of a recipient in any spelling: an e-mail address, or "sms:…" and "push:…" as they are."""
     if _PLAIN(given) is None:
         raise Problem("invalid", "a recipient is a text of 1 to 1000 characters, none of which is a control character")
-    return cut(address.recipient(given.strip(), _CHANNELS), MAX_KEY)
+    return truncate(address.recipient(given.strip(), _CHANNELS), MAX_KEY)
 
 
 def message(given: str) -> str:
     """The id of a message that stands in a path, no longer than one can be."""
-    return cut(_meant(given), MAX_KEY)
+    return truncate(_meant(given), MAX_KEY)
 
 
 def _meant(part: str) -> str:

@@ -17,9 +17,9 @@ from aftersend.api.shapes import EVERYWHERE, Cursor, Note, Nothing, Scope, Spell
 from aftersend.errors import VersionMoved
 from aftersend.items import Item
 from aftersend.model import Act, Decision, Key, Outcome, Suppression
-from aftersend.steps import record
-from aftersend.suppression import review
-from aftersend.text import cut
+from aftersend.steps import update_outcome
+from aftersend.suppression import find_contradiction_to_review
+from aftersend.text import truncate
 
 router: Final = Router()
 
@@ -123,7 +123,7 @@ def _outcomes(desk: Desk, keys: list[Key], why: Concern) -> list[Outcome]:
 
 def _suppressions(desk: Desk, keys: list[Key]) -> list[Suppression]:
     found = desk.store.suppressions(keys) if keys else {}
-    return [found[key] for key in keys if key in found and review(found[key])]
+    return [found[key] for key in keys if key in found and find_contradiction_to_review(found[key])]
 
 
 @router.post("/review/outcomes")
@@ -132,7 +132,7 @@ def outcome_looked_at() -> Response[str]:
     asked = request.read(router)
     asked.parameters(Nothing)
     said = asked.body(OfOutcome)
-    key = request.spelled(said.recipient), cut(said.message, request.MAX_KEY)
+    key = request.spelled(said.recipient), truncate(said.message, request.MAX_KEY)
     stored = asked.desk.store.outcomes([key]).get(key)
     if stored is None:
         raise Problem("not-found", "no outcome is stored of this message and this recipient")
@@ -142,8 +142,8 @@ def outcome_looked_at() -> Response[str]:
     _decide(asked, (key[0], EVERYWHERE), said, lambda _: None)
     # What was shown is meant, also where a source's clock is ahead of ours.
     at = max(asked.desk.clock(), stored.last_at)
-    look = Decision(at=at, by=asked.by, act=Act.RESOLVED, note=cut(said.note, 1000))
-    steps = record(stored, [], asked.desk.classify, look=look)
+    look = Decision(at=at, by=asked.by, act=Act.RESOLVED, note=truncate(said.note, 1000))
+    steps = update_outcome(stored, [], asked.desk.classify, look=look)
     after = writes.run(steps, asked.desk, alone=expect is not None)
     return answers.json(view(after, asked.desk.classify), etag=after.version)
 
@@ -160,7 +160,7 @@ def suppression_looked_at() -> Response[str]:
     _decide(asked, key, said, asked.expected)
     if said.decision != "release":
         expected = asked.expected if said.decision == "keep" else lambda _: None
-        writes.resolve(asked.desk, key, asked.by, cut(said.note, 1000), expected=expected)
+        writes.resolve(asked.desk, key, asked.by, truncate(said.note, 1000), expected=expected)
     after = asked.desk.store.suppressions([key])[key]
     shown = views.suppression(after, asked.desk.clock(), asked.desk.pending(key[0]))
     return answers.json(shown, etag=after.version)
@@ -168,7 +168,7 @@ def suppression_looked_at() -> Response[str]:
 
 def _decide(asked: Asked, key: Key, said: Resolution, expected: writes.Expected) -> None:
     """What is decided of the recipient, beside that somebody has looked."""
-    note = cut(said.note, 1000)
+    note = truncate(said.note, 1000)
     if said.decision == "suppress":
         writes.add(asked.desk, key, asked.by, note, expected=expected)
     elif said.decision == "release":

@@ -19,9 +19,9 @@ from aftersend.api.routing import Router
 from aftersend.api.shapes import Cursor, Limit, Moment, Note, Scoped
 from aftersend.items import Item
 from aftersend.model import CauseKind, Key, Reason, Suppression
-from aftersend.suppression import active
-from aftersend.text import cut
-from aftersend.times import instant
+from aftersend.suppression import find_active_causes
+from aftersend.text import truncate
+from aftersend.times import parse_time
 
 router: Final = Router()
 
@@ -110,7 +110,7 @@ def _page(desk: Desk, wanted: Filter, place: _Place, first: date) -> tuple[list[
 
 def _fits(stored: Suppression, wanted: Filter, desk: Desk, now: datetime) -> bool:
     """Whether one cause is all that is wanted."""
-    holding = active(stored, now, desk.pending(stored.recipient)) if wanted.active else tuple(stored.causes)
+    holding = find_active_causes(stored, now, desk.pending(stored.recipient)) if wanted.active else tuple(stored.causes)
     return any(_is_wanted(stored, kind, wanted) for kind in holding)
 
 
@@ -137,7 +137,7 @@ def added(recipient: str) -> Response[str]:
     key = _plausible(request.recipient(recipient)), asked.parameters(Scoped).scope
     said = asked.body(Addition)
     until = _ahead(said.until, asked.desk.clock()) if said.until else None
-    fresh = writes.add(asked.desk, key, asked.by, cut(said.note, 1000), until=until, expected=asked.expected)
+    fresh = writes.add(asked.desk, key, asked.by, truncate(said.note, 1000), until=until, expected=asked.expected)
     return _shown(asked, key, 201 if fresh else 200)
 
 
@@ -149,7 +149,7 @@ def released(recipient: str) -> Response[str]:
     key = request.recipient(recipient), said.scope
     if not any(writes.stored_of(asked.desk, key)):  # whatever a source has called somebody can be released
         _plausible(key[0])
-    writes.release(asked.desk, key, asked.by, cut(said.note, 1000), force=said.force, expected=asked.expected)
+    writes.release(asked.desk, key, asked.by, truncate(said.note, 1000), force=said.force, expected=asked.expected)
     return _shown(asked, key)
 
 
@@ -174,7 +174,7 @@ def _plausible(recipient: str) -> str:
 
 def _ahead(until: datetime, now: datetime) -> datetime:
     try:
-        moment = instant(until.isoformat())
+        moment = parse_time(until.isoformat())
     except ValueError as error:
         raise Problem("invalid", "until must lie before the year 2200") from error
     if moment <= now:

@@ -8,8 +8,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from aftersend.api.shapes import Moment
-from aftersend.model import Act, Cause, CauseKind, Decision, Mark, Reason, Reverted, Suppression
-from aftersend.suppression import active, review
+from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
+from aftersend.suppression import find_active_causes, find_contradiction_to_review
 
 
 class Why(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,7 +90,7 @@ class SuppressionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def reasons(suppression: Suppression, now: datetime, pending: Iterable[Reverted] = ()) -> list[Why]:
     """Every cause that holds at `now`."""
-    return [_why(suppression, kind) for kind in active(suppression, now, pending)]
+    return [_why(suppression, kind) for kind in find_active_causes(suppression, now, pending)]
 
 
 def end(why: Sequence[Why]) -> datetime | None:
@@ -111,7 +111,7 @@ def suppression(
         scope=stored.scope,
         suppressed=bool(why or before),
         until=end([*why, *before]),
-        review="contradicted" if review(stored) else None,
+        review="contradicted" if find_contradiction_to_review(stored) else None,
         causes=[_cause(kind, cause, kind in {each.cause for each in why}) for kind, cause in stored.causes.items()],
         released_at=stored.released_at,
         released_by=stored.released_by,
@@ -158,7 +158,7 @@ def _cause(kind: CauseKind, cause: Cause, holds: bool) -> CauseView:
     )
 
 
-def _mark(mark: Mark | None) -> MarkView | None:
+def _mark(mark: EvidenceRef | None) -> MarkView | None:
     if mark is None:
         return None
     return MarkView(

@@ -14,10 +14,10 @@ from aftersend.api.desk import Desk
 from aftersend.api.problems import Problem
 from aftersend.causes import Claim
 from aftersend.errors import VersionMoved
-from aftersend.model import Act, Cause, CauseKind, Decision, Key, Mark, Suppression
-from aftersend.steps import Answer, Errand, Put, Request, driven, lost, settle
-from aftersend.suppression import active
-from aftersend.times import UNKNOWN
+from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Suppression
+from aftersend.steps import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
+from aftersend.suppression import find_active_causes
+from aftersend.times import UNKNOWN_TIME
 
 Expected = Callable[[int], int | None]  # the version that is stored, to the one that must be
 _T = TypeVar("_T")
@@ -50,11 +50,14 @@ def add(desk: Desk, key: Key, by: str, note: str, *, until: datetime | None = No
             raise VersionMoved(stored.version)
         return False
     # It is meant to hold, also where the clock of whoever released it before is ahead of ours.
-    at = max(now, ((stored and stored.released_at) or UNKNOWN) + _MOMENT)
+    at = max(now, ((stored and stored.released_at) or UNKNOWN_TIME) + _MOMENT)
     decision = Decision(at=at, by=by, act=Act.ADDED, note=note, until=until)
-    mark = Mark(at=at, feedback=decision.id, message=f"manual:{decision.id}", source="manual")
+    mark = EvidenceRef(at=at, feedback=decision.id, message=f"manual:{decision.id}", source="manual")
     claim = Claim(*key, CauseKind.MANUAL, Cause(first=mark, latest=mark, until=until))
-    run(settle(Errand(key, (claim,), decisions=(decision,), expect=expect), stored, desk.policy), desk)
+    run(
+        update_suppression(SuppressionUpdate(key, (claim,), decisions=(decision,), expect=expect), stored, desk.policy),
+        desk,
+    )
     return known(stored) is None
 
 
@@ -70,15 +73,23 @@ def release(desk: Desk, key: Key, by: str, note: str, *, force: bool = False, ex
     expect = _expect(stored, expected)
     now = desk.clock()
     both = [each for each in (stored, erased) if each is not None]
-    if not force and any(CauseKind.COMPLAINT in active(each, now) for each in both):
+    if not force and any(CauseKind.COMPLAINT in find_active_causes(each, now) for each in both):
         raise Problem("standing-complaint", "this person has complained: only force=true lifts that")
     # What was written by hand is meant too, also where the clock of whoever wrote it is ahead of ours.
     manual = [each.causes[CauseKind.MANUAL].latest for each in both if CauseKind.MANUAL in each.causes]
     at = max([now, *[mark.at for mark in manual if mark is not None]])
     decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
-    run(settle(Errand(key, decisions=(decision,), recount=True, expect=expect), stored, desk.policy), desk)
+    run(
+        update_suppression(
+            SuppressionUpdate(key, decisions=(decision,), recount=True, expect=expect), stored, desk.policy
+        ),
+        desk,
+    )
     if erased is not None:
-        run(settle(Errand(erased.key, decisions=(decision,), recount=True), erased, desk.policy), desk)
+        run(
+            update_suppression(SuppressionUpdate(erased.key, decisions=(decision,), recount=True), erased, desk.policy),
+            desk,
+        )
 
 
 def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> None:
@@ -87,9 +98,9 @@ def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> 
     expect = _expect(stored, expected)
     hard = stored.causes.get(CauseKind.HARD) if stored else None
     # What was shown is meant, also where a source's clock is ahead of ours.
-    at = max(desk.clock(), hard.contradicted.at if hard and hard.contradicted else UNKNOWN)
+    at = max(desk.clock(), hard.contradicted.at if hard and hard.contradicted else UNKNOWN_TIME)
     decision = Decision(at=at, by=by, act=Act.RESOLVED, note=note)
-    run(settle(Errand(key, decisions=(decision,), expect=expect), stored, desk.policy), desk)
+    run(update_suppression(SuppressionUpdate(key, decisions=(decision,), expect=expect), stored, desk.policy), desk)
 
 
 def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = False) -> _T:
@@ -97,11 +108,11 @@ def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = Fals
 
     def answered(request: Request) -> Answer:
         answer = desk.store.answer(request)
-        if alone and isinstance(request, Put) and lost(answer, request.item):
+        if alone and isinstance(request, Put) and lost_race(answer, request.item):
             raise VersionMoved(answer.current.version if answer.current else 0)
         return answer
 
-    return driven(steps, answered)
+    return run_steps(steps, answered)
 
 
 def _expect(stored: Suppression | None, expected: Expected) -> int | None:
@@ -113,7 +124,7 @@ def _expect(stored: Suppression | None, expected: Expected) -> int | None:
 
 def _repeats(stored: Suppression, by: str, note: str, until: datetime | None, now: datetime) -> bool:
     """Whether this was the last thing that was said, and holds."""
-    if not stored.history or CauseKind.MANUAL not in active(stored, now):
+    if not stored.history or CauseKind.MANUAL not in find_active_causes(stored, now):
         return False
     last = stored.history[-1]
     return (last.act, last.by, last.note, last.until) == (Act.ADDED, by, note, until)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.bulk.records import Framing, Place, Record, records
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 
 HEAD: Final = 256 * 1024  # bytes of a file that tell how to read it
 
@@ -71,7 +71,7 @@ def rows(record: Record, layout: Layout) -> Iterator[Row]:
             yield Row(record.line, _plain(_decode(record.data.removeprefix(_BOM))))
     except UnicodeDecodeError:
         yield Row(record.line, {}, "not UTF-8")
-    except UNREADABLE:
+    except DECODE_ERRORS:
         yield Row(record.line, {}, "not a JSON object")
     except csv.Error:
         yield Row(record.line, {}, "not CSV")
@@ -135,7 +135,7 @@ def _is_row(line: bytes) -> bool:
         if not isinstance(found, dict) or _holds_rows(found):
             return False
         return bool(_plain(found)) or not any(isinstance(each, list) for each in found.values())
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return False
 
 

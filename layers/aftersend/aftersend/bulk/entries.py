@@ -15,8 +15,8 @@ from aftersend import address
 from aftersend.bulk.columns import Fields
 from aftersend.bulk.formats import OURS, Format
 from aftersend.model import CauseKind, Reason
-from aftersend.text import cut
-from aftersend.times import instant, iso
+from aftersend.text import truncate
+from aftersend.times import format_time, parse_time
 
 # As a request may name one: an export has it, and must be taken back.
 _STREAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullmatch
@@ -64,7 +64,7 @@ def listed(fields: Fields, format_: Format) -> Listed:
         since=_moment(fields, "since") if ours else None,
         until=_moment(fields, "until") if ours else None,
         reason=_reason(fields) if ours else format_.reason,
-        word=cut(fields["note"], 256) if ours and "note" in fields else word,
+        word=truncate(fields["note"], 256) if ours and "note" in fields else word,
         **refusal,
     )
 
@@ -76,7 +76,7 @@ def _kind(fields: Fields, format_: Format) -> tuple[CauseKind | None, str | None
     for key in (told.casefold(), words[0].casefold() if words else ""):
         if key in format_.kinds:
             kind = format_.kinds[key]
-            return kind, None if told.casefold() == kind else cut(told, 64) or None
+            return kind, None if told.casefold() == kind else truncate(told, 64) or None
     raise Flawed(f"no word that we know in {' or '.join(format_.words)}")
 
 
@@ -127,10 +127,10 @@ def _moment(fields: Fields, name: str) -> datetime | None:
 def moment(text: str) -> datetime:
     """The instant that a list means: seconds or milliseconds since 1970, or what `aftersend.times` reads."""
     if _SECONDS.fullmatch(text):
-        return instant(iso(datetime.fromtimestamp(float(text), UTC)))
+        return parse_time(format_time(datetime.fromtimestamp(float(text), UTC)))
     if _MILLISECONDS.fullmatch(text):
-        return instant(iso(datetime.fromtimestamp(int(text) / 1000, UTC)))
-    return instant(text)
+        return parse_time(format_time(datetime.fromtimestamp(int(text) / 1000, UTC)))
+    return parse_time(text)
 
 
 def _reason(fields: Fields) -> Reason | None:

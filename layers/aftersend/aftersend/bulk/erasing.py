@@ -19,11 +19,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.bulk.shop import Store
-from aftersend.erasure import beside, erased
+from aftersend.erasure import merge_into_alias, strip_suppressions
 from aftersend.errors import ContentionExhausted
 from aftersend.model import Key, Reverted, Suppression
 from aftersend.steps import MAX_TRIES, Put, Refused
-from aftersend.suppression import absorb, active
+from aftersend.suppression import find_active_causes, merge_claims
 
 
 class Reader(Protocol):
@@ -62,7 +62,7 @@ def erase(recipient: str, alias: str, ports: Ports) -> Erased:
     for _ in range(MAX_TRIES):
         found = ports.reader.suppressions_of(recipient)
         own = {each.scope: each for each in found}
-        for kept in erased(found, alias, ports.clock(), ports.taken_back):
+        for kept in strip_suppressions(found, alias, ports.clock(), ports.taken_back):
             _keep(kept, own[kept.scope], ports.store)
         keys = [(recipient, message) for message in ports.reader.messages_of(recipient)]
         outcomes += len(list(ports.pool.map(ports.reader.delete_outcome, keys)))
@@ -74,7 +74,7 @@ def erase(recipient: str, alias: str, ports: Ports) -> Erased:
 
 
 def _is_suppressed(alias: str, ports: Ports) -> bool:
-    return any(active(each, ports.clock()) for each in ports.reader.suppressions_of(alias))
+    return any(find_active_causes(each, ports.clock()) for each in ports.reader.suppressions_of(alias))
 
 
 def _keep(alias: Suppression, own: Suppression, store: Store) -> None:
@@ -82,7 +82,7 @@ def _keep(alias: Suppression, own: Suppression, store: Store) -> None:
     stored = store.suppressions([alias.key]).get(alias.key)
     for _ in range(MAX_TRIES):
         before = stored or replace(alias, causes={})
-        after = absorb(before, beside(alias, own, before))
+        after = merge_claims(before, merge_into_alias(alias, own, before))
         if after is before:
             return
         answer = store.answer(Put(replace(after, version=before.version + 1)))

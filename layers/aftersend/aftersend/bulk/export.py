@@ -17,8 +17,8 @@ from msgspec import Struct
 from aftersend.bulk.job import Export
 from aftersend.erasure import is_alias
 from aftersend.model import CauseKind, Reverted, Suppression
-from aftersend.suppression import active
-from aftersend.times import iso
+from aftersend.suppression import find_active_causes
+from aftersend.times import format_time
 
 COLUMNS: Final = ("recipient", "scope", "kind", "since", "at", "reason", "until", "source", "active")
 ADDRESS_COLUMNS: Final = ("address", "kind", "reason", "since", "at", "until")
@@ -71,7 +71,7 @@ def _is_wanted(suppression: Suppression, wanted: Export) -> bool:
 
 def _lines(suppression: Suppression, wanted: Export, now: datetime, pending: Sequence[Reverted]) -> Iterator[Line]:
     """A line for each cause with evidence."""
-    holding = active(suppression, now, pending)
+    holding = find_active_causes(suppression, now, pending)
     for kind, cause in suppression.causes.items():
         if cause.latest is None or (wanted.active and kind not in holding):
             continue
@@ -79,10 +79,10 @@ def _lines(suppression: Suppression, wanted: Export, now: datetime, pending: Seq
             recipient=suppression.recipient,
             scope=suppression.scope,
             kind=kind,
-            since=iso((cause.first or cause.latest).at),
-            at=iso(cause.latest.at),
+            since=format_time((cause.first or cause.latest).at),
+            at=format_time(cause.latest.at),
             reason=cause.latest.reason or "",
-            until=iso(cause.until) if cause.until else "",
+            until=format_time(cause.until) if cause.until else "",
             source=cause.latest.source,
             active="yes" if kind in holding else "no",
         )

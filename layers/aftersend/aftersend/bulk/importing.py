@@ -22,7 +22,7 @@ from aftersend.bulk.shop import Shop, stored, written
 from aftersend.bulk.tally import Fate, Flaw, Tally
 from aftersend.causes import Claim
 from aftersend.model import Act, Decision, Key, Suppression
-from aftersend.steps import Errand
+from aftersend.steps import SuppressionUpdate
 
 BITE: Final = 500  # records
 MEMORY: Final = 20_000  # suppressions that a dry run remembers
@@ -78,11 +78,11 @@ def _taken(wanted: _Wanted, decision: Decision, shop: Shop) -> Iterable[list[Fat
     def one(key: Key) -> list[Fate]:
         meant = tuple(claim for _, claim in wanted[key])
 
-        def plan(before: Suppression) -> tuple[list[Fate], Errand | None]:
+        def plan(before: Suppression) -> tuple[list[Fate], SuppressionUpdate | None]:
             after, fates = added(before, meant)
             if after is before:
                 return fates, None
-            return fates, Errand(key, claims=meant, decisions=(decision,), expect=before.version)
+            return fates, SuppressionUpdate(key, claims=meant, decisions=(decision,), expect=before.version)
 
         return written(key, known.get(key), plan, shop)
 

@@ -18,7 +18,7 @@ from aftersend.bulk.records import Place
 from aftersend.bulk.tally import Tally
 from aftersend.items import Item
 from aftersend.model import Key
-from aftersend.times import instant, iso
+from aftersend.times import format_time, parse_time
 
 KEPT: Final = timedelta(days=30)  # after it was made
 HOLD: Final = timedelta(minutes=3)  # longer than any function that works jobs may run
@@ -137,12 +137,12 @@ def item_of(job: Job) -> Item:
         "request": {"S": _encode(job.request).decode()},
         "progress": {"S": _encode(job.progress).decode()},
         "by": {"S": job.by},
-        "created_at": {"S": iso(job.created_at)},
+        "created_at": {"S": format_time(job.created_at)},
         "version": {"N": str(job.version)},
         "expires_at": {"N": str(int((job.created_at + KEPT).timestamp()))},
     }
     if job.held_until is not None:
-        item["held_until"] = {"S": iso(job.held_until)}
+        item["held_until"] = {"S": format_time(job.held_until)}
     if job.why is not None:
         item["why"] = {"S": job.why}
     return item
@@ -156,8 +156,8 @@ def job_of(item: Item) -> Job:
         request=_request(item["request"]["S"]),
         progress=_progress(item["progress"]["S"]),
         by=item["by"]["S"],
-        created_at=instant(item["created_at"]["S"]),
-        held_until=instant(item["held_until"]["S"]) if "held_until" in item else None,
+        created_at=parse_time(item["created_at"]["S"]),
+        held_until=parse_time(item["held_until"]["S"]) if "held_until" in item else None,
         why=item["why"]["S"] if "why" in item else None,
         version=int(item["version"]["N"]),
     )

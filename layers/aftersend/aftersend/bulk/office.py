@@ -90,7 +90,7 @@ class BulkDesk(Desk, frozen=True, kw_only=True):
     office: Office
 
 
-def build(desk: Desk, config: settings.Bulk, whole_s3: Callable[[], Any] | None = None) -> BulkDesk:
+def build(desk: Desk, config: settings.ListJobSettings, whole_s3: Callable[[], Any] | None = None) -> BulkDesk:
     """The same desk with an office beside it."""
     dynamodb = desk.connect("dynamodb")
     jobs, reader = Jobs(dynamodb, config.jobs_table), Reader(dynamodb, desk.tables)

@@ -23,12 +23,12 @@ from aftersend.bulk.columns import Row
 from aftersend.bulk.entries import Flawed, Listed, listed
 from aftersend.bulk.formats import OURS, Format
 from aftersend.bulk.tally import Fate
-from aftersend.causes import Claim, end
+from aftersend.causes import Claim, compute_end
 from aftersend.classify.evidence import evidence_from
-from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Mark, Reason, Suppression, Verdict
+from aftersend.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Reason, Suppression, Verdict
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.suppression import absorb
+from aftersend.suppression import merge_claims
 
 _EARLY: Final = timedelta(days=1)  # clocks may differ, but nobody reports what has not happened
 _LAW_5: Final = frozenset({Class.BLOCK, Class.IGNORE})
@@ -73,11 +73,11 @@ def _claims(said: Listed, terms: Terms) -> Iterator[Claim]:
         yield Claim(said.recipient, scope, kind, Cause(first=first, latest=latest, until=until))
 
 
-def _end(latest: Mark, kind: CauseKind, recipient: str, scope: str, terms: Terms) -> datetime | None:
+def _end(latest: EvidenceRef, kind: CauseKind, recipient: str, scope: str, terms: Terms) -> datetime | None:
     """When it ends by the policy, as if the provider had told us itself; a list of ours says so itself."""
     if terms.format.name == OURS or kind is CauseKind.MANUAL:
         return None
-    return end(latest, kind, terms.policy.of(recipient, scope))
+    return compute_end(latest, kind, terms.policy.of(recipient, scope))
 
 
 def _judged(said: Listed, terms: Terms) -> tuple[CauseKind | None, Verdict | None]:
@@ -125,10 +125,10 @@ def _scopes(kind: CauseKind, said: Listed, terms: Terms) -> tuple[str, ...]:
     return ("*",) if everywhere.get(kind) else meant
 
 
-def _mark(said: Listed, scope: str, kind: CauseKind, verdict: Verdict | None, terms: Terms) -> Mark:
+def _mark(said: Listed, scope: str, kind: CauseKind, verdict: Verdict | None, terms: Terms) -> EvidenceRef:
     assert said.at is not None
     source = f"import:{terms.format.name}"
-    return Mark(
+    return EvidenceRef(
         at=said.at,
         feedback=blake2b(_encode((source, scope, said)), digest_size=10).hexdigest(),  # whatever rules made of it
         message=source,
@@ -149,7 +149,7 @@ def added(stored: Suppression, wanted: Iterable[Claim]) -> tuple[Suppression, li
     """`stored` with these claims one after another, which are of its key, and what became of each."""
     fates = []
     for claim in wanted:
-        after = absorb(stored, [claim])
+        after = merge_claims(stored, [claim])
         known = stored.causes.get(claim.kind)
         fates.append(Fate.KNOWN if after is stored else Fate.WIDENED if known and known.latest else Fate.NEW)
         stored = after

@@ -13,7 +13,7 @@ from aftersend import items
 from aftersend.aws.errors import CallFailed, Refusal
 from aftersend.errors import StoreUnavailable
 from aftersend.items import Item
-from aftersend.lookups import Lookups, Page, build_query
+from aftersend.lookups import Page, Queries, build_query
 from aftersend.model import Key, Suppression
 from aftersend.store import Tables
 
@@ -59,19 +59,19 @@ class Reader:
     def __init__(self, client: DynamoDB, tables: Tables) -> None:
         self._client = client
         self._tables = tables
-        self._lookups = Lookups(client, tables)
+        self._lookups = Queries(client, tables)
 
     def page(self, after: Key | None, limit: int = PAGE) -> tuple[list[Suppression], Key | None]:
         """A page of all suppressions, and the key after which to go on; None where there is no more."""
         page = self._send(self._client.scan, build_scan(self._tables.suppressions, limit, after))
         last = page.get("LastEvaluatedKey")
-        found = list(map(items.suppression_of, page["Items"]))
+        found = list(map(items.decode_suppression, page["Items"]))
         return found, (last["recipient"]["S"], last["scope"]["S"]) if last else None
 
     def on_day(self, day: str, after: Item | None) -> Page[Suppression]:
         """A page of the suppressions whose newest cause is of this day, as the index knew them a moment ago."""
         page = self._send(self._client.query, build_day(self._tables.suppressions, day, after))
-        return Page(list(map(items.suppression_of, page["Items"])), page.get("LastEvaluatedKey"))
+        return Page(list(map(items.decode_suppression, page["Items"])), page.get("LastEvaluatedKey"))
 
     def suppressions_of(self, recipient: str) -> list[Suppression]:
         """The suppressions of one recipient in all scopes, as they are now."""

@@ -16,10 +16,10 @@ from typing import Final
 
 from aftersend.bulk.job import Job, Revert, Undone
 from aftersend.bulk.shop import Shop, stored, written
-from aftersend.guard import domain_of
+from aftersend.guard import find_group
 from aftersend.model import Act, Decision, Key, Reverted, Suppression
-from aftersend.steps import Errand
-from aftersend.suppression import active, reverted
+from aftersend.steps import SuppressionUpdate
+from aftersend.suppression import apply_reverts, find_active_causes
 
 PAGES: Final = 50  # that a bite passes over at most
 _DAY: Final = timedelta(days=1)
@@ -60,7 +60,7 @@ def _last(request: Revert, shop: Shop) -> date:
 
 def _is_meant(suppression: Suppression, request: Revert) -> bool:
     """Whether it is of the domain, and has evidence in the window for the reason."""
-    if domain_of(suppression.recipient) != request.domain:
+    if find_group(suppression.recipient) != request.domain:
         return False
     marks = (mark for cause in suppression.causes.values() for mark in (cause.first, cause.latest) if mark)
     return any(request.since <= mark.at <= request.until and mark.reason == request.reason for mark in marks)
@@ -73,11 +73,11 @@ def _changes(keys: list[Key], job: Job, request: Revert, shop: Shop) -> Iterator
     known = stored(keys, shop)
 
     def one(key: Key) -> tuple[bool, bool]:
-        def plan(before: Suppression) -> tuple[tuple[bool, bool], Errand | None]:
-            after = reverted(before, [window])
+        def plan(before: Suppression) -> tuple[tuple[bool, bool], SuppressionUpdate | None]:
+            after = apply_reverts(before, [window])
             changed = after is not before
-            freed = bool(active(before, now)) and not active(after, now)
-            errand = Errand(key, decisions=(decision,), windows=(window,), expect=before.version)
+            freed = bool(find_active_causes(before, now)) and not find_active_causes(after, now)
+            errand = SuppressionUpdate(key, decisions=(decision,), windows=(window,), expect=before.version)
             return (changed, freed), errand if changed and not request.dry_run else None
 
         return written(key, known.get(key), plan, shop)

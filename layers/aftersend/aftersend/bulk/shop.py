@@ -16,7 +16,7 @@ from aftersend.lookups import Page
 from aftersend.model import Key, Reverted, Suppression
 from aftersend.outcome import Classify
 from aftersend.policy import Policy
-from aftersend.steps import MAX_TRIES, Answer, Errand, Request, driven, settle
+from aftersend.steps import MAX_TRIES, Answer, Request, SuppressionUpdate, run_steps, update_suppression
 
 CHUNK = 100  # keys read at once
 
@@ -78,7 +78,7 @@ def stored(keys: Sequence[Key], shop: Shop) -> dict[Key, Suppression]:
     return found
 
 
-Wanted = Callable[[Suppression], tuple[_T, Errand | None]]
+Wanted = Callable[[Suppression], tuple[_T, SuppressionUpdate | None]]
 
 
 def written(key: Key, known: Suppression | None, wanted: Wanted[_T], shop: Shop) -> _T:
@@ -91,7 +91,7 @@ def written(key: Key, known: Suppression | None, wanted: Wanted[_T], shop: Shop)
         if errand is None:
             return said
         try:
-            driven(settle(errand, known, shop.policy), shop.store.answer)
+            run_steps(update_suppression(errand, known, shop.policy), shop.store.answer)
         except VersionMoved:
             known = shop.store.suppressions([key]).get(key)
         else:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-from aftersend.carrier import NONE, Headers
+from aftersend.carrier import NO_HEADERS, Headers
 from aftersend.envelope import peel
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback
@@ -40,6 +40,6 @@ def parser(source: str) -> Parse:
     return parse
 
 
-def read(source: str, raw: bytes, headers: Headers = NONE) -> list[Feedback]:
+def read(source: str, raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
     """The feedback in `raw`, out of whatever envelope carried it; raises MalformedFeedback where it cannot be read."""
     return parser(source)(peel(raw), headers)

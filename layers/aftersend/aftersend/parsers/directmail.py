@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from aftersend.carrier import NONE, Headers
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.carrier import NO_HEADERS, Headers
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.model import Engagement, Evidence, Feedback, Kind
 from aftersend.parsers import directmail_body as body
 from aftersend.parsers.directmail_body import Data, first
 from aftersend.parsers.directmail_facts import SOURCE, Facts
 from aftersend.parsers.directmail_text import fields
 from aftersend.smtp import reply
-from aftersend.text import cut, cut_or_none
+from aftersend.text import truncate, truncate_or_none
 
 # The types of event in either form, folded. Of the deliveries: the kind where the event says no more than its type.
 DELIVERIES: Final = {"deliver": Kind.UNKNOWN, "dm:deliver:succeed": Kind.DELIVERED, "dm:deliver:fail": Kind.BOUNCED}
@@ -68,14 +68,14 @@ _ADDRESS: Final = frozenset(
 _CONTRADICTS: Final = frozenset({"0", "3"})
 
 
-def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
+def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
     """Every fact that one body tells: one for a notification, one for each event of an array.
 
     Raises MalformedFeedback. Results of address checks, and events of unknown types that name nobody, tell none.
     """
     try:
         return [fact for event in _events(raw.strip()) for fact in _read(*event)]
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MalformedFeedback(SOURCE, f"not a body of DirectMail: {error}") from error
     except ValueError as error:  # its text quotes the body
         raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
@@ -108,13 +108,13 @@ def _read(type_: str, data: Data, told_at: str | None) -> Iterator[Feedback]:
     elif folded in OTHERS:
         yield _other(OTHERS[folded], facts, data)
     elif folded not in IGNORED and facts.complete:
-        yield facts.about(Kind.UNKNOWN, Evidence(word=cut(type_, 64)))
+        yield facts.about(Kind.UNKNOWN, Evidence(word=truncate(type_, 64)))
 
 
 def _other(kind: Kind, facts: Facts, data: Data) -> Feedback:
     match kind:
         case Kind.CLICKED:
-            return facts.about(kind, engagement=Engagement(link=cut_or_none(first(data.url), 512)))
+            return facts.about(kind, engagement=Engagement(link=truncate_or_none(first(data.url), 512)))
         case Kind.COMPLAINED:
             return facts.about(kind, Evidence(word="FblReport"))
     return facts.about(kind)
@@ -130,9 +130,9 @@ def outcome(data: Data, otherwise: Kind) -> tuple[Kind, str | None]:
     elif failed:
         arrived = failed == "SendOk"
     else:
-        return otherwise, cut_or_none(data.event, 64)
+        return otherwise, truncate_or_none(data.event, 64)
     if arrived:
-        return Kind.DELIVERED, cut_or_none(failed, 64)
+        return Kind.DELIVERED, truncate_or_none(failed, 64)
     return Kind.REJECTED if failed in NOT_TRIED else Kind.BOUNCED, _word(failed, status)
 
 
@@ -141,7 +141,7 @@ def _word(failed: str, status: str) -> str:
     contradicted = failed in _ADDRESS and status in _CONTRADICTS
     if failed in _SPECIFIC and not contradicted:
         return failed
-    return cut(f"{failed or 'unnamed'}/{status or 'none'}", 64)
+    return truncate(f"{failed or 'unnamed'}/{status or 'none'}", 64)
 
 
 def _evidence(data: Data, word: str | None) -> Evidence:
@@ -152,7 +152,7 @@ def _evidence(data: Data, word: str | None) -> Evidence:
         status=status,
         text=text,
         word=word,
-        reporting_mta=cut_or_none(first(data.outbound_ip), 64),
+        reporting_mta=truncate_or_none(first(data.outbound_ip), 64),
     )
 
 

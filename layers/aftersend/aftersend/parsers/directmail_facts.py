@@ -15,8 +15,8 @@ from aftersend import address
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Context, Engagement, Evidence, Feedback, Kind
 from aftersend.parsers.directmail_body import Data, first
-from aftersend.text import cut
-from aftersend.times import UNKNOWN, instant
+from aftersend.text import truncate
+from aftersend.times import UNKNOWN_TIME, parse_time
 
 SOURCE: Final = "directmail"
 CHINA: Final = "+08:00"
@@ -35,7 +35,7 @@ class Facts:
         self._told_at = told_at
         self.recipient = first(data.rcpt, data.block_email)
         envelope, self._message_id = first(data.env_id, data.envid), _message_id(data)
-        self._message = f"directmail:{cut(envelope, 200)}" if envelope else f"rfc5322:{self._message_id}"
+        self._message = f"directmail:{truncate(envelope, 200)}" if envelope else f"rfc5322:{self._message_id}"
 
     @property
     def complete(self) -> bool:
@@ -53,7 +53,7 @@ class Facts:
             message=self._message,
             recipient=canonical,
             occurred_at=self._time(),
-            received_as=None if canonical == f"email:{self.recipient}" else cut(self.recipient, address.MAX_BYTES),
+            received_as=None if canonical == f"email:{self.recipient}" else truncate(self.recipient, address.MAX_BYTES),
             evidence=evidence,
             engagement=engagement,
             context=self._context(),
@@ -68,9 +68,9 @@ class Facts:
     def _context(self) -> Context:
         data = self._data
         found = {
-            _NOTIFY: cut(first(data.notify_message_id, _header(data.header)), 128),
-            "tag": cut(first(data.tag), 128),
-            "Message-ID": cut(self._message_id, 128) if self._message.startswith(SOURCE) else "",
+            _NOTIFY: truncate(first(data.notify_message_id, _header(data.header)), 128),
+            "tag": truncate(first(data.tag), 128),
+            "Message-ID": truncate(self._message_id, 128) if self._message.startswith(SOURCE) else "",
         }
         sender = first(data.sender, data.account, data.send_email)
         return Context(
@@ -81,7 +81,7 @@ class Facts:
 
 def _message_id(data: Data) -> str:
     """The Message-ID of the mail, without its angle brackets, which some events have and some have not."""
-    return cut(first(data.msg_id, data.msgid, data.message_id).strip("<> \t"), 200)
+    return truncate(first(data.msg_id, data.msgid, data.message_id).strip("<> \t"), 200)
 
 
 def _header(headers: object) -> str | None:
@@ -111,11 +111,11 @@ def moment(text: str, zone: str = CHINA) -> datetime:
     Raises ValueError where it is no time.
     """
     if not text:
-        return UNKNOWN
+        return UNKNOWN_TIME
     if text.isdecimal() and len(text) in (_SECONDS, _SECONDS + 3):
         seconds = int(text) / (1 if len(text) == _SECONDS else 1000)
-        return instant(datetime.fromtimestamp(seconds, UTC).isoformat())
+        return parse_time(datetime.fromtimestamp(seconds, UTC).isoformat())
     text = text[:64]
     if text.endswith(_PRC):
-        return instant(text.removesuffix(_PRC) + CHINA)
-    return instant(text if _OFFSET.search(text) else text + zone)
+        return parse_time(text.removesuffix(_PRC) + CHINA)
+    return parse_time(text if _OFFSET.search(text) else text + zone)

@@ -17,14 +17,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from aftersend import address
-from aftersend.carrier import NONE, Headers
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.carrier import NO_HEADERS, Headers
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.model import Feedback, Kind
 from aftersend.parsers import mailerq_facts as facts
 from aftersend.parsers import report
 from aftersend.parsers.mailerq_body import SOURCE, Attempt, Message, decode
-from aftersend.text import cut
-from aftersend.times import UNKNOWN, instant
+from aftersend.text import truncate
+from aftersend.times import UNKNOWN_TIME, parse_time
 
 # The words that the carrier has for the queue in which a body lay: what is in it is at its end, or is not.
 ENDS: Final = {"results": True, "success": True, "failure": True, "retry": False}
@@ -43,7 +43,7 @@ OWN: Final = frozenset({"process", "suppression", "storage", "responsive", "pers
 Numbered = tuple[int, Attempt, Attempt | None]  # its number; and where MailerQ gave up, the attempt that tells why
 
 
-def parse(raw: bytes, headers: Headers = NONE) -> list[Feedback]:
+def parse(raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
     """Every fact that one body tells: one for each attempt of each message, or what a received report says.
 
     `headers["x-queue"]` is the queue it lay in (`ENDS`, `REPORTS`), where the carrier knows. Raises MalformedFeedback.
@@ -52,7 +52,7 @@ def parse(raw: bytes, headers: Headers = NONE) -> list[Feedback]:
     queue = headers.get("x-queue", "")
     try:
         return [fact for message in decode(raw) for fact in _told(message, queue)]
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MalformedFeedback(SOURCE, f"not a body of MailerQ: {error}") from error
     except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
         raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
@@ -80,7 +80,7 @@ def _report(message: Message) -> list[Feedback]:
 
 def _feedback(message: Message, recipient: str, attempts: list[Attempt], ends: bool | None) -> Iterator[Feedback]:
     canonical, name = address.email(recipient), facts.key(message, attempts)
-    received_as = None if canonical == f"email:{recipient}" else cut(recipient, address.MAX_BYTES)
+    received_as = None if canonical == f"email:{recipient}" else truncate(recipient, address.MAX_BYTES)
     context, final = facts.context(message), _is_final(message, attempts[-1], ends)
     for number, attempt, before in _numbered(attempts):
         yield Feedback(
@@ -135,10 +135,10 @@ def _is_later(planned: Any, last: datetime) -> bool:
     """Whether an attempt is planned after the last one: the plan for one that was made stays in the message."""
     text = planned.get("time") if isinstance(planned, dict) else planned
     try:
-        return not isinstance(text, str) or instant(text) > last
+        return not isinstance(text, str) or parse_time(text) > last
     except ValueError:
         return True
 
 
 def _time(attempt: Attempt) -> datetime:
-    return instant(attempt.time) if attempt.time else UNKNOWN
+    return parse_time(attempt.time) if attempt.time else UNKNOWN_TIME

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from aftersend.errors import MalformedFeedback
-from aftersend.text import cut
+from aftersend.text import truncate
 
 SOURCE: Final = "mailerq"
 
@@ -111,7 +111,7 @@ def _written(raw: Raw, limit: int) -> str | None:
     if text == b"null":
         return None
     value = _decode(raw) if text.startswith(b'"') else msgspec.json.format(text, indent=-1).decode()
-    return cut(value, limit).strip() or None
+    return truncate(value, limit).strip() or None
 
 
 def decode(raw: bytes) -> Iterator[Message]:

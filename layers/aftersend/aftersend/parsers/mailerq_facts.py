@@ -18,7 +18,7 @@ from aftersend.classify.evidence import phase_of
 from aftersend.model import Context, Evidence
 from aftersend.parsers.mailerq_body import Attempt, Message
 from aftersend.smtp import reply
-from aftersend.text import cut, cut_or_none
+from aftersend.text import truncate, truncate_or_none
 
 MAX_KEY: Final = 200
 MAX_NAME: Final = 64
@@ -69,7 +69,7 @@ def _by_header(value: str) -> str:
 
 
 def _bare(value: object) -> str | None:
-    return cut(value.strip("<> \t"), MAX_KEY) or None if isinstance(value, str) else None
+    return truncate(value.strip("<> \t"), MAX_KEY) or None if isinstance(value, str) else None
 
 
 def _digest(message: Message, first: Attempt) -> str:
@@ -86,12 +86,16 @@ def context(message: Message) -> Context:
     found |= {"envelope": message.text("envelope", MAX_VALUE), "tags": _tags(message.get("tags"))}
     if envelope_id := _inside(message.get("dsn"), "envid"):
         found["envid"] = envelope_id
-    texts = {cut(name, MAX_NAME): cut(text, MAX_VALUE).strip() for name, text in found.items() if isinstance(text, str)}
+    texts = {
+        truncate(name, MAX_NAME): truncate(text, MAX_VALUE).strip()
+        for name, text in found.items()
+        if isinstance(text, str)
+    }
     kept = [(name, text) for name, text in sorted(texts.items()) if text]
     sender, subject = _inside(extracted, "from"), _inside(extracted, "subject")
     return Context(
         sender=address.email(sender).removeprefix("email:") if isinstance(sender, str) and sender else None,
-        subject=cut_or_none(subject, 256) if isinstance(subject, str) else None,
+        subject=truncate_or_none(subject, 256) if isinstance(subject, str) else None,
         correlation=dict(kept[:MAX_CUSTOM]),
     )
 
@@ -145,7 +149,7 @@ def _status(value: object) -> str | None:
 
 
 def _host(value: object) -> str | None:
-    return cut_or_none(value, 64) if isinstance(value, str) else None
+    return truncate_or_none(value, 64) if isinstance(value, str) else None
 
 
 def _word(attempt: Attempt, before: Attempt | None) -> str:
@@ -186,4 +190,4 @@ def _tls(attempt: Attempt) -> str | None:
         said.append("until " + until[:10])
     if (verified := flag(_inside(attempt.certificate, "verified"))) is not None:
         said.append("verified" if verified else "not verified" + (f": {why}" if isinstance(why, str) else ""))
-    return cut_or_none(", ".join(text for text in said if text), MAX_TLS)
+    return truncate_or_none(", ".join(text for text in said if text), MAX_TLS)

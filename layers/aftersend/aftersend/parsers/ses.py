@@ -15,15 +15,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from aftersend.carrier import NONE, Headers
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.carrier import NO_HEADERS, Headers
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.model import Evidence, Feedback, Kind
 from aftersend.parsers import ses_body as body
 from aftersend.parsers.ses_engagement import clicked, opened
 from aftersend.parsers.ses_facts import Facts
 from aftersend.parsers.ses_subscription import subscription
 from aftersend.smtp import reply
-from aftersend.text import cut, cut_or_none
+from aftersend.text import truncate, truncate_or_none
 
 SOURCE: Final = "ses"
 
@@ -31,7 +31,7 @@ SOURCE: Final = "ses"
 _SET_UP: Final = (b"Successfully validated SNS topic", b"You have chosen to subscribe")
 
 
-def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
+def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
     """Every fact that one SES body tells, one per recipient.
 
     Raises MalformedFeedback. Set-up messages, events about the account, inbound mail, and opens or clicks of a
@@ -39,7 +39,7 @@ def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
     """
     try:
         return _read(body.decode(raw))
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         if raw.lstrip()[:40].startswith(_SET_UP):
             return []
         raise MalformedFeedback(SOURCE, f"not a body of Amazon SES: {error}") from error
@@ -66,7 +66,7 @@ def _folded(kind: str) -> str:
 
 def _bounce(event: body.Event, facts: Facts) -> list[Feedback]:
     bounce = event.bounce or body.Bounce()
-    word = cut(f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}", 64)
+    word = truncate(f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}", 64)
     at = facts.time(bounce.timestamp)
     named, derived = facts.named(bounce.bounced_recipients)
     found = []
@@ -74,12 +74,12 @@ def _bounce(event: body.Event, facts: Facts) -> list[Feedback]:
         code, status, text = reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
-            status=cut_or_none(recipient.status, 11) or status,
+            status=truncate_or_none(recipient.status, 11) or status,
             text=text,
             word=word,
             action=_lower(recipient.action),
             reporting_mta=_host(bounce.reporting_mta),
-            event_id=cut_or_none(bounce.feedback_id, 80),
+            event_id=truncate_or_none(bounce.feedback_id, 80),
             derived=derived,
         )
         kind = _bounce_kind(word, evidence)
@@ -115,8 +115,8 @@ def _complaint(event: body.Event, facts: Facts) -> list[Feedback]:
         kind, detail = Kind.REJECTED, complaint.complaint_sub_type
     named, derived = facts.named(complaint.complained_recipients)
     evidence = Evidence(
-        word=cut(f"Complaint/{detail}" if detail else "Complaint", 64),
-        event_id=cut_or_none(complaint.feedback_id, 80),
+        word=truncate(f"Complaint/{detail}" if detail else "Complaint", 64),
+        event_id=truncate_or_none(complaint.feedback_id, 80),
         derived=derived or len(named) > 1,  # several are candidates: everyone of that provider in the message
     )
     at = facts.time(complaint.timestamp)
@@ -150,7 +150,7 @@ def _delivery(event: body.Event, facts: Facts) -> list[Feedback]:
 
 def _delay(event: body.Event, facts: Facts) -> list[Feedback]:
     delay = event.delivery_delay or body.Delay()
-    word = cut(f"Delay/{delay.delay_type or 'Undetermined'}", 64)
+    word = truncate(f"Delay/{delay.delay_type or 'Undetermined'}", 64)
     at = facts.time(delay.timestamp)
     named, derived = facts.named(delay.delayed_recipients)
     found = []
@@ -158,7 +158,7 @@ def _delay(event: body.Event, facts: Facts) -> list[Feedback]:
         code, status, text = reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
-            status=cut_or_none(recipient.status, 11) or status,
+            status=truncate_or_none(recipient.status, 11) or status,
             text=text,
             word=word,
             reporting_mta=_host(delay.reporting_mta),
@@ -174,27 +174,27 @@ def _send(_event: body.Event, facts: Facts) -> list[Feedback]:
 
 def _reject(event: body.Event, facts: Facts) -> list[Feedback]:
     reason = (event.reject.reason if event.reject else None) or "unknown"
-    return facts.everyone(Kind.REJECTED, Evidence(word=cut(f"Reject/{reason}", 64)))
+    return facts.everyone(Kind.REJECTED, Evidence(word=truncate(f"Reject/{reason}", 64)))
 
 
 def _rendering_failure(event: body.Event, facts: Facts) -> list[Feedback]:
     failure = event.failure or body.Failure()
-    text = cut_or_none(failure.error_message, 1024)
+    text = truncate_or_none(failure.error_message, 1024)
     return facts.everyone(Kind.REJECTED, Evidence(word="RenderingFailure", text=text))
 
 
 def _unknown(event: body.Event, facts: Facts) -> list[Feedback]:
-    return facts.everyone(Kind.UNKNOWN, Evidence(word=cut(event.type, 64)))
+    return facts.everyone(Kind.UNKNOWN, Evidence(word=truncate(event.type, 64)))
 
 
 @lru_cache(maxsize=1024)
 def _host(reported: str | None) -> str | None:
     """The host of "dns; mx.example.com", which SES writes in three ways."""
-    return cut_or_none((reported or "").rpartition(";")[2].strip(), 64)
+    return truncate_or_none((reported or "").rpartition(";")[2].strip(), 64)
 
 
 def _lower(word: str | None) -> str | None:
-    return cut_or_none((word or "").strip().lower(), 16)
+    return truncate_or_none((word or "").strip().lower(), 16)
 
 
 Handler = Callable[[body.Event, Facts], list[Feedback]]

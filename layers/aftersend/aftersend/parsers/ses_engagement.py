@@ -8,7 +8,7 @@ from typing import Final
 from aftersend.model import Engagement, Feedback, Kind
 from aftersend.parsers import ses_body as body
 from aftersend.parsers.ses_facts import Facts
-from aftersend.text import cut_or_none
+from aftersend.text import truncate_or_none
 
 
 def opened(event: body.Event, facts: Facts) -> list[Feedback]:
@@ -27,9 +27,9 @@ def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> list[Feedback]:
         return []
     agent, machine = _agent(seen.user_agent)
     engagement = Engagement(
-        ip=cut_or_none(seen.ip_address, 45),
+        ip=truncate_or_none(seen.ip_address, 45),
         user_agent=agent,
-        link=cut_or_none(seen.link, 512),
+        link=truncate_or_none(seen.link, 512),
         machine=machine,
     )
     return [facts.about(facts.destinations[0], kind, facts.time(seen.timestamp), None, engagement)]
@@ -38,7 +38,7 @@ def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> list[Feedback]:
 @lru_cache(maxsize=1024)
 def _agent(reported: str | None) -> tuple[str | None, bool]:
     """Who fetched, and whether that was a machine."""
-    agent = cut_or_none(reported, 256)
+    agent = truncate_or_none(reported, 256)
     return agent, agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES))
 
 

@@ -10,8 +10,8 @@ from aftersend import address
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Context, Engagement, Evidence, Feedback, Kind
 from aftersend.parsers import ses_body as body
-from aftersend.text import cut, cut_or_none
-from aftersend.times import UNKNOWN, instant
+from aftersend.text import truncate, truncate_or_none
+from aftersend.times import UNKNOWN_TIME, parse_time
 
 # Headers that mailing software adds by itself: they identify nothing.
 _NOT_CUSTOM: Final = ("x-ses-", "x-mailer", "x-priority", "x-msmail", "x-mimeole", "x-originating", "x-received")
@@ -32,7 +32,7 @@ class Facts:
     def __init__(self, mail: body.Mail) -> None:
         if not mail.message_id:
             raise MalformedFeedback("ses", "mail.messageId is empty")
-        self._message = "ses:" + cut(mail.message_id, 200)
+        self._message = "ses:" + truncate(mail.message_id, 200)
         self._context = _context(mail)
         self.destinations = _distinct(mail.destination or [])  # as SES spells them
         self._sent_at = mail.timestamp
@@ -55,7 +55,7 @@ class Facts:
             message=self._message,
             recipient=canonical,
             occurred_at=at,
-            received_as=None if canonical == "email:" + recipient else cut(recipient, address.MAX_BYTES),
+            received_as=None if canonical == "email:" + recipient else truncate(recipient, address.MAX_BYTES),
             scope=scope,
             evidence=evidence,
             engagement=engagement,
@@ -75,7 +75,7 @@ class Facts:
     def time(self, own: str | None) -> datetime:
         """The event's own time, else the message's; raises ValueError where it is no time."""
         text = own or self._sent_at
-        return instant(text) if text else UNKNOWN
+        return parse_time(text) if text else UNKNOWN_TIME
 
 
 def _distinct(destinations: list[str]) -> list[str]:
@@ -94,17 +94,17 @@ def _context(mail: body.Mail) -> Context:
     found: dict[str, str] = {}
     for tag, values in (mail.tags or {}).items():
         if tag not in _SES_TAGS and values and values[0] and (name := _tag_name(tag)):
-            found[name] = cut(values[0], 128)
+            found[name] = truncate(values[0], 128)
     for header in mail.headers or ():
         if name := _header_name(header.name):
             value = (header.value or "").strip()
             if value and not value.endswith(_SES_MESSAGE_ID):
-                found.setdefault(name, cut(value, 128))
+                found.setdefault(name, truncate(value, 128))
     if len(found) > _MAX_CUSTOM:
         found = dict(sorted(found.items())[:_MAX_CUSTOM])
     subject = mail.common_headers.subject if mail.common_headers else None
     sender = (_sender(mail.source) or None) if mail.source else None
-    return Context(sender=sender, subject=cut_or_none(subject, 256), correlation=found)
+    return Context(sender=sender, subject=truncate_or_none(subject, 256), correlation=found)
 
 
 # The same few names and senders come with every message.
@@ -116,7 +116,7 @@ def _sender(source: str) -> str:
 @lru_cache(maxsize=256)
 def _tag_name(name: str) -> str:
     """The name of a tag that the sender gave, or nothing for those of SES."""
-    return "" if name.startswith("ses:") else cut(name, 64)
+    return "" if name.startswith("ses:") else truncate(name, 64)
 
 
 @lru_cache(maxsize=1024)
@@ -124,4 +124,4 @@ def _header_name(name: str) -> str:
     """The name of a header of the sender's own, X- or the Message-ID it gave, or nothing."""
     lowered = name.lower()
     custom = lowered.startswith("x-") and not lowered.startswith(_NOT_CUSTOM)
-    return cut(name, 64) if custom or lowered == "message-id" else ""
+    return truncate(name, 64) if custom or lowered == "message-id" else ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from aftersend.model import Evidence, Feedback, Kind
 from aftersend.parsers import ses_body as body
 from aftersend.parsers.ses_facts import Facts
-from aftersend.text import cut
+from aftersend.text import truncate
 
 _CHANGES = {"OptOut": Kind.UNSUBSCRIBED, "OptIn": Kind.SUBSCRIBED}
 
@@ -22,10 +22,10 @@ def subscription(event: body.Event, facts: Facts) -> list[Feedback]:
     if len(facts.destinations) != 1:
         return []
     at = facts.time(changed.timestamp)
-    evidence = Evidence(word=cut(f"Subscription/{changed.source or 'unknown'}", 64))
+    evidence = Evidence(word=truncate(f"Subscription/{changed.source or 'unknown'}", 64))
     found = []
     for kind, topic in list(_changes(changed)) or [(Kind.UNKNOWN, None)]:
-        scope = "/".join(cut(part, 64) for part in (changed.contact_list, topic) if part) or None
+        scope = "/".join(truncate(part, 64) for part in (changed.contact_list, topic) if part) or None
         found.append(facts.about(facts.destinations[0], kind, at, evidence, scope=scope))
     return found
 

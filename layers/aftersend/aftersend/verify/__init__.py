@@ -17,18 +17,38 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend.errors import NotVerified
+from aftersend.errors import VerificationError
 from aftersend.verify import eventbridge, mns, secret, sns
-from aftersend.verify.contract import Act, Claim, Credentials, Flaw, Request, Seal, Trust
+from aftersend.verify.contract import (
+    FailureCode,
+    PushAction,
+    PushRequest,
+    Signature,
+    Trust,
+    VerifiedPush,
+    WebhookCredentials,
+)
 from aftersend.verify.seals import key_of, prove
 
-__all__ = ["SOURCES", "Act", "Claim", "Credentials", "Flaw", "Request", "Seal", "Trust", "claim", "key_of", "prove"]
+__all__ = [
+    "SOURCES",
+    "FailureCode",
+    "PushAction",
+    "PushRequest",
+    "Signature",
+    "Trust",
+    "VerifiedPush",
+    "WebhookCredentials",
+    "claim",
+    "key_of",
+    "prove",
+]
 
 
 class Scheme(Struct, frozen=True, kw_only=True):
     """A kind of proof, told by a header that only it has."""
 
-    claim: Callable[[Request, Trust, datetime], Claim]
+    claim: Callable[[PushRequest, Trust, datetime], VerifiedPush]
     mark: str = ""  # empty: no header tells
     needs: frozenset[str] = frozenset()  # secrets of which at least one must be configured beside it
 
@@ -65,17 +85,19 @@ SOURCES: Final[dict[str, Source]] = {
 KINDS: Final = {name: source.secrets for name, source in SOURCES.items()}
 
 
-def claim(request: Request, trust: Trust, now: datetime) -> Claim:
+def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
     """What a push claims to be, proven but for its seal. Raises NotVerified."""
     secret.admit(request, trust.credentials)
     scheme = _scheme(request)
     if scheme.needs and not scheme.needs & trust.credentials.kinds():
-        raise NotVerified(Flaw.UNPROVABLE, f"one of these must be configured: {', '.join(sorted(scheme.needs))}")
+        raise VerificationError(
+            FailureCode.UNPROVABLE, f"one of these must be configured: {', '.join(sorted(scheme.needs))}"
+        )
     return scheme.claim(request, trust, now)
 
 
-def _scheme(request: Request) -> Scheme:
+def _scheme(request: PushRequest) -> Scheme:
     for name in SOURCES[request.source].schemes:
         if not SCHEMES[name].mark or SCHEMES[name].mark in request.headers:
             return SCHEMES[name]
-    raise NotVerified(Flaw.SCHEME, "nothing in it proves who sent it")
+    raise VerificationError(FailureCode.SCHEME, "nothing in it proves who sent it")

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from aftersend.errors import NotVerified
+from aftersend.errors import VerificationError
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9:/._-]{1,256}").fullmatch
 
@@ -19,7 +19,7 @@ def shown(name: str) -> str:
     return name if _PLAIN(name) else "(not a name)"
 
 
-class Flaw(StrEnum):
+class FailureCode(StrEnum):
     """Why a push is not believed; a dimension of the metric NotVerified."""
 
     CHALLENGED = "challenged"  # no Authorization yet: asked for it, as Amazon SNS wants to be
@@ -34,7 +34,7 @@ class Flaw(StrEnum):
     SIGNATURE = "signature"  # does not hold
 
 
-class Credentials(Struct, frozen=True, kw_only=True):
+class WebhookCredentials(Struct, frozen=True, kw_only=True):
     """The secrets of one source. Of several words for one thing each is right: so they can be changed."""
 
     path: tuple[str, ...] = ()  # the last part of the path
@@ -50,13 +50,13 @@ class Credentials(Struct, frozen=True, kw_only=True):
 class Trust(Struct, frozen=True, kw_only=True):
     """Whom the operator trusts, for one source."""
 
-    credentials: Credentials = Credentials()
+    credentials: WebhookCredentials = WebhookCredentials()
     topics: frozenset[str] = frozenset()  # ARNs of SNS topics
     accounts: frozenset[str] = frozenset()  # ids of Alibaba Cloud accounts
     subscriptions: frozenset[str] = frozenset()  # "topic/subscription" of MNS; empty for all of those accounts
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class PushRequest(Struct, frozen=True, kw_only=True):
     """A push as the provider sent it."""
 
     source: str
@@ -71,11 +71,11 @@ class Request(Struct, frozen=True, kw_only=True):
         """What it says; raises NotVerified where it is missing."""
         value = self.headers.get(name, "")
         if not value:
-            raise NotVerified(Flaw.MALFORMED, f"the header {name} is missing")
+            raise VerificationError(FailureCode.MALFORMED, f"the header {name} is missing")
         return value
 
 
-class Seal(Struct, frozen=True, kw_only=True):
+class Signature(Struct, frozen=True, kw_only=True):
     """A signature, and all that is needed to check it but the certificate. It holds if it fits one of the texts."""
 
     certificate_url: str  # of a host that is the provider's own
@@ -84,7 +84,7 @@ class Seal(Struct, frozen=True, kw_only=True):
     digest: Literal["sha1", "sha256"]
 
 
-class Act(StrEnum):
+class PushAction(StrEnum):
     """What is to be done with a push that is believed."""
 
     QUEUE = "queue"
@@ -92,10 +92,10 @@ class Act(StrEnum):
     NOTE = "note"  # nothing but an answer
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class VerifiedPush(Struct, frozen=True, kw_only=True):
     """What a push says it is. Everything about it is checked but its seal; without one, a secret has proven it."""
 
     scheme: str
-    act: Act = Act.QUEUE
+    act: PushAction = PushAction.QUEUE
     visit: str = ""  # where a subscription is confirmed
-    seal: Seal | None = None
+    seal: Signature | None = None

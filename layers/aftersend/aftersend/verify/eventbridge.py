@@ -12,8 +12,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aftersend.errors import NotVerified
-from aftersend.verify.contract import Claim, Flaw, Request, Seal, Trust, shown
+from aftersend.errors import VerificationError
+from aftersend.verify.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, shown
 from aftersend.verify.seals import fresh_at, signature
 from aftersend.verify.secret import known
 
@@ -37,20 +37,20 @@ _CERTIFICATE: Final = re.compile(
 _MILLISECONDS: Final = re.compile(r"[0-9]{12,14}").fullmatch
 
 
-def claim(request: Request, trust: Trust, now: datetime) -> Claim:
+def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
     """What a push claims; raises NotVerified."""
     _check_token(request, trust)
     for name, value in _FIXED.items():
         if request.header(name) != value:
-            raise NotVerified(Flaw.SCHEME, f"the header {name} is not {value}")
+            raise VerificationError(FailureCode.SCHEME, f"the header {name} is not {value}")
     fresh_at(_said_at(request), now, WINDOW, WINDOW)
     url = request.header(_URL)
     if not _CERTIFICATE(url):
-        raise NotVerified(Flaw.CERTIFICATE, f"not a certificate of EventBridge: {shown(url)}")
+        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of EventBridge: {shown(url)}")
     text = _text(request)
-    return Claim(
+    return VerifiedPush(
         scheme="eventbridge",
-        seal=Seal(
+        seal=Signature(
             certificate_url=url,
             signature=signature(request.header(MARK)),
             texts=(text, text + b"\n"),
@@ -59,19 +59,19 @@ def claim(request: Request, trust: Trust, now: datetime) -> Claim:
     )
 
 
-def _check_token(request: Request, trust: Trust) -> None:
+def _check_token(request: PushRequest, trust: Trust) -> None:
     words = trust.credentials.token
     if words and not known(request.headers.get(_TOKEN, ""), words):
-        raise NotVerified(Flaw.CREDENTIALS, "the signature token is wrong or missing")
+        raise VerificationError(FailureCode.CREDENTIALS, "the signature token is wrong or missing")
 
 
-def _said_at(request: Request) -> datetime:
+def _said_at(request: PushRequest) -> datetime:
     said = request.header(_TIMESTAMP)
     if not _MILLISECONDS(said):
-        raise NotVerified(Flaw.MALFORMED, "a time that cannot be read")
+        raise VerificationError(FailureCode.MALFORMED, "a time that cannot be read")
     return datetime.fromtimestamp(int(said) / 1000, UTC)
 
 
-def _text(request: Request) -> bytes:
+def _text(request: PushRequest) -> bytes:
     lines = [f"{name}: {request.headers[name]}" for name in _SIGNED if name in request.headers]
     return "\n".join([request.url, *lines, ""]).encode("utf-8", "surrogatepass") + request.body

@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from aftersend.errors import UNREADABLE, NotVerified
-from aftersend.verify.contract import Claim, Flaw, Request, Seal, Trust, shown
+from aftersend.errors import DECODE_ERRORS, VerificationError
+from aftersend.verify.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, shown
 from aftersend.verify.seals import decoded, fresh, signature
 
 MARK: Final = "x-mns-signing-cert-url"
@@ -42,30 +42,30 @@ _decode: Final = msgspec.json.Decoder(_Sender).decode
 _IN_HEADERS: Final = ("x-mns-topic-owner", "x-mns-topic-name", "x-mns-subscription-name")
 
 
-def claim(request: Request, trust: Trust, now: datetime) -> Claim:
+def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
     """What a push claims; raises NotVerified."""
     fresh(request.header("date"), now, WINDOW, WINDOW)
-    seal = Seal(
+    seal = Signature(
         certificate_url=_certificate_url(request),
         signature=signature(request.header("authorization")),
         texts=_texts(request),
         digest="sha1",
     )
     if request.header("content-md5") not in _digests(request.body):
-        raise NotVerified(Flaw.DIGEST, "the body is not the one that Content-MD5 is about")
+        raise VerificationError(FailureCode.DIGEST, "the body is not the one that Content-MD5 is about")
     _from(_sender(request), trust)
-    return Claim(scheme="mns", seal=seal)
+    return VerifiedPush(scheme="mns", seal=seal)
 
 
-def _certificate_url(request: Request) -> str:
+def _certificate_url(request: PushRequest) -> str:
     url = decoded(request.header(MARK), f"the header {MARK}").decode("utf-8", "replace")
     match = _CERTIFICATE(url)
     if match is None:
-        raise NotVerified(Flaw.CERTIFICATE, f"not a certificate of MNS: {shown(url)}")
+        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of MNS: {shown(url)}")
     return "https" + match[1]
 
 
-def _texts(request: Request) -> tuple[bytes, ...]:
+def _texts(request: PushRequest) -> tuple[bytes, ...]:
     """The text that is signed: with Content-Type as it came, and in lower case, because the vendor's pages disagree."""
     named = sorted(name for name in request.headers if name.startswith("x-mns-"))
     signed = "".join(f"{name}:{request.headers[name]}\n" for name in named)
@@ -84,12 +84,12 @@ def _digests(body: bytes) -> set[str]:
 def _from(sender: _Sender, trust: Trust) -> None:
     subscription = f"{sender.topic_name}/{sender.subscription_name}"
     if sender.topic_owner not in trust.accounts:
-        raise NotVerified(Flaw.SENDER, f"the account is not on the list: {shown(sender.topic_owner)}")
+        raise VerificationError(FailureCode.SENDER, f"the account is not on the list: {shown(sender.topic_owner)}")
     if trust.subscriptions and subscription not in trust.subscriptions:
-        raise NotVerified(Flaw.SENDER, f"the subscription is not on the list: {shown(subscription)}")
+        raise VerificationError(FailureCode.SENDER, f"the subscription is not on the list: {shown(subscription)}")
 
 
-def _sender(request: Request) -> _Sender:
+def _sender(request: PushRequest) -> _Sender:
     """Who sent it: in the headers where the body is the bare message (SIMPLIFIED), else in the body."""
     if "x-mns-topic-owner" in request.headers:
         return _Sender(*(request.header(name) for name in _IN_HEADERS))
@@ -99,5 +99,5 @@ def _sender(request: Request) -> _Sender:
         return _Sender(*mns_xml.texts(request.body, _Sender.__struct_encode_fields__))
     try:
         return _decode(request.body)
-    except UNREADABLE as error:
-        raise NotVerified(Flaw.MALFORMED, "nothing says whose topic it comes from") from error
+    except DECODE_ERRORS as error:
+        raise VerificationError(FailureCode.MALFORMED, "nothing says whose topic it comes from") from error

@@ -13,8 +13,8 @@ from typing import Final
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, XMLParser
 
-from aftersend.errors import NotVerified
-from aftersend.verify.contract import Flaw
+from aftersend.errors import VerificationError
+from aftersend.verify.contract import FailureCode
 
 _MOST: Final = 1024  # characters of one text
 
@@ -26,12 +26,12 @@ def texts(body: bytes, names: Sequence[str]) -> list[str]:
     try:
         parser.feed(body.decode())  # as text, so that no declaration can name an encoding
     except (UnicodeDecodeError, DefusedXmlException) as error:
-        raise NotVerified(Flaw.MALFORMED, "not XML that anybody should read") from error
+        raise VerificationError(FailureCode.MALFORMED, "not XML that anybody should read") from error
     except ParseError:
         pass
     found = [listener.found[name] for name in names]
     if any(len(each) != 1 for each in found):
-        raise NotVerified(Flaw.MALFORMED, "XML that does not say whose topic it comes from")
+        raise VerificationError(FailureCode.MALFORMED, "XML that does not say whose topic it comes from")
     return [each[0] for each in found]
 
 

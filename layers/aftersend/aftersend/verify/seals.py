@@ -12,9 +12,9 @@ import binascii
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aftersend.errors import NotVerified
-from aftersend.times import instant
-from aftersend.verify.contract import Flaw, Seal
+from aftersend.errors import VerificationError
+from aftersend.times import parse_time
+from aftersend.verify.contract import FailureCode, Signature
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -30,25 +30,25 @@ def decoded(text: str, what: str) -> bytes:
     try:
         found = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
-        raise NotVerified(Flaw.MALFORMED, f"{what} is not base64") from error
+        raise VerificationError(FailureCode.MALFORMED, f"{what} is not base64") from error
     if not 0 < len(found) <= 1024:
-        raise NotVerified(Flaw.MALFORMED, f"{what} has a length that none has")
+        raise VerificationError(FailureCode.MALFORMED, f"{what} has a length that none has")
     return found
 
 
 def fresh(text: str, now: datetime, age: timedelta, ahead: timedelta) -> None:
     """Pass what was said at most `age` ago, and at most `ahead` of our clock; raises NotVerified for others."""
     try:
-        said = instant(text[:64])
+        said = parse_time(text[:64])
     except ValueError as error:
-        raise NotVerified(Flaw.MALFORMED, "a time that cannot be read") from error
+        raise VerificationError(FailureCode.MALFORMED, "a time that cannot be read") from error
     fresh_at(said, now, age, ahead)
 
 
 def fresh_at(said: datetime, now: datetime, age: timedelta, ahead: timedelta) -> None:
     """The same for a time (UTC) that has been read; raises NotVerified."""
     if not now - age <= said <= now + ahead:
-        raise NotVerified(Flaw.STALE, f"said {(now - said).total_seconds():.0f} seconds ago")
+        raise VerificationError(FailureCode.STALE, f"said {(now - said).total_seconds():.0f} seconds ago")
 
 
 def key_of(certificate: bytes) -> RSAPublicKey:
@@ -61,13 +61,13 @@ def key_of(certificate: bytes) -> RSAPublicKey:
     try:
         key = x509.load_pem_x509_certificate(certificate).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise NotVerified(Flaw.CERTIFICATE, "not a certificate") from error
+        raise VerificationError(FailureCode.CERTIFICATE, "not a certificate") from error
     if not isinstance(key, RSAPublicKey):
-        raise NotVerified(Flaw.CERTIFICATE, "not a certificate of an RSA key")
+        raise VerificationError(FailureCode.CERTIFICATE, "not a certificate of an RSA key")
     return key
 
 
-def prove(seal: Seal, certificate: bytes) -> None:
+def prove(seal: Signature, certificate: bytes) -> None:
     """Pass a seal that the certificate (PEM, X.509) proves; raises NotVerified for others."""
     key = key_of(certificate)
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
@@ -80,4 +80,4 @@ def prove(seal: Seal, certificate: bytes) -> None:
         except InvalidSignature:
             continue
         return
-    raise NotVerified(Flaw.SIGNATURE, "the signature does not hold")
+    raise VerificationError(FailureCode.SIGNATURE, "the signature does not hold")

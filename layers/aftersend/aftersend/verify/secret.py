@@ -27,8 +27,8 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from aftersend.errors import UNREADABLE, ConfigurationError, NotVerified
-from aftersend.verify.contract import Claim, Credentials, Flaw, Request, Trust
+from aftersend.errors import DECODE_ERRORS, ConfigurationError, VerificationError
+from aftersend.verify.contract import FailureCode, PushRequest, Trust, VerifiedPush, WebhookCredentials
 
 # What a word may be made of, by its kind. That of a path needs no escape there.
 _FORMS: Final = {
@@ -55,7 +55,7 @@ class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 _T = TypeVar("_T")
 
 
-def read(text: str, kinds: Mapping[str, frozenset[str]]) -> dict[str, Credentials]:
+def read(text: str, kinds: Mapping[str, frozenset[str]]) -> dict[str, WebhookCredentials]:
     """The credentials of every source in `kinds`, which says what each can use.
 
     Raises ConfigurationError that names the field, and quotes no secret.
@@ -66,10 +66,10 @@ def read(text: str, kinds: Mapping[str, frozenset[str]]) -> dict[str, Credential
     return {name: _credentials(name, document, allowed) for name, allowed in kinds.items()}
 
 
-def _credentials(source: str, document: _Document, allowed: frozenset[str]) -> Credentials:
+def _credentials(source: str, document: _Document, allowed: frozenset[str]) -> WebhookCredentials:
     place = f"$.sources.{source}"
     own = _decoded(bytes(document.sources.get(source, b"{}")), _Source, place)
-    found = Credentials(
+    found = WebhookCredentials(
         path=_words(document.path, "$", "path") if own.path is None else _words(own.path, place, "path"),
         **{kind: _words(getattr(own, kind), place, kind) for kind in ("bearer", "basic", "token")},
     )
@@ -89,31 +89,31 @@ def _words(said: _Words, place: str, kind: str) -> tuple[str, ...]:
 def _decoded(text: bytes, shape: type[_T], place: str) -> _T:
     try:
         return msgspec.json.decode(text, type=shape)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         where = str(error).replace("`$", f"`{place}") if "`$" in str(error) else f"{error} - at `{place}`"
         raise ConfigurationError(f"the secrets: {where}") from None  # what caused it may hold the text
 
 
-def admit(request: Request, words: Credentials) -> None:
+def admit(request: PushRequest, words: WebhookCredentials) -> None:
     """Let a request pass that knows what it must know; raises NotVerified for others."""
     if words.path and not known(request.secret, words.path):
-        raise NotVerified(Flaw.CREDENTIALS, "the secret in the path is wrong or missing")
+        raise VerificationError(FailureCode.CREDENTIALS, "the secret in the path is wrong or missing")
     if not words.bearer and not words.basic:
         return
     said = request.headers.get("authorization", "")
     if not said and words.basic:
-        raise NotVerified(Flaw.CHALLENGED, "no user and password yet")
+        raise VerificationError(FailureCode.CHALLENGED, "no user and password yet")
     scheme, _, value = said.partition(" ")
     if not known(value.strip(), _EXPECTED.get(scheme.lower(), _nothing)(words)):
-        raise NotVerified(Flaw.CREDENTIALS, "the header authorization is wrong or missing")
+        raise VerificationError(FailureCode.CREDENTIALS, "the header authorization is wrong or missing")
 
 
-def _nothing(_words: Credentials) -> Sequence[str]:
+def _nothing(_words: WebhookCredentials) -> Sequence[str]:
     return ()
 
 
 # What follows the first word of Authorization.
-_EXPECTED: Final[dict[str, Callable[[Credentials], Sequence[str]]]] = {
+_EXPECTED: Final[dict[str, Callable[[WebhookCredentials], Sequence[str]]]] = {
     "bearer": lambda words: words.bearer,
     "basic": lambda words: [b64encode(pair.encode()).decode() for pair in words.basic],
 }
@@ -126,6 +126,6 @@ def known(said: str, words: Sequence[str]) -> bool:
     return any(right)
 
 
-def claim(_request: Request, _trust: Trust, _now: datetime) -> Claim:
+def claim(_request: PushRequest, _trust: Trust, _now: datetime) -> VerifiedPush:
     """A push that nothing but a secret proves: it has been asked for before anything else was looked at."""
-    return Claim(scheme="secret")
+    return VerifiedPush(scheme="secret")

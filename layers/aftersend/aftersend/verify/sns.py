@@ -17,8 +17,8 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Struct
 
-from aftersend.errors import UNREADABLE, NotVerified
-from aftersend.verify.contract import Act, Claim, Flaw, Request, Seal, Trust, shown
+from aftersend.errors import DECODE_ERRORS, VerificationError
+from aftersend.verify.contract import FailureCode, PushAction, PushRequest, Signature, Trust, VerifiedPush, shown
 from aftersend.verify.seals import fresh, signature
 
 MARK: Final = "x-amz-sns-message-type"
@@ -34,15 +34,15 @@ _VISIT: Final = re.compile(_HOST + r"/\?([!-~]{1,4096})").fullmatch
 
 _DIGESTS: Final[Mapping[str, Literal["sha1", "sha256"]]] = {"1": "sha1", "2": "sha256"}
 _ACTS: Final = {
-    "Notification": Act.QUEUE,
-    "SubscriptionConfirmation": Act.CONFIRM,
-    "UnsubscribeConfirmation": Act.NOTE,  # never subscribed again: somebody wanted it so
+    "Notification": PushAction.QUEUE,
+    "SubscriptionConfirmation": PushAction.CONFIRM,
+    "UnsubscribeConfirmation": PushAction.NOTE,  # never subscribed again: somebody wanted it so
 }
 # What is signed, by its keys in this order; a key that has no value is left out.
 _SIGNED: Final = {
-    Act.QUEUE: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
-    Act.CONFIRM: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
-    Act.NOTE: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    PushAction.QUEUE: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    PushAction.CONFIRM: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    PushAction.NOTE: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 
 
@@ -63,19 +63,19 @@ class _Message(Struct, frozen=True, rename="pascal"):
 _decode: Final = msgspec.json.Decoder(_Message).decode
 
 
-def claim(request: Request, trust: Trust, now: datetime) -> Claim:
+def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
     """What a signed message claims; raises NotVerified."""
     message = _read(request)
     act = _ACTS[message.type]
     _of_topic(message.topic_arn, trust)
     fresh(message.timestamp, now, MAX_AGE, MAX_AHEAD)
     if not _CERTIFICATE(message.signing_cert_url):
-        raise NotVerified(Flaw.CERTIFICATE, f"not a certificate of SNS: {shown(message.signing_cert_url)}")
-    return Claim(
+        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of SNS: {shown(message.signing_cert_url)}")
+    return VerifiedPush(
         scheme="sns",
         act=act,
-        visit=_visit(message) if act is Act.CONFIRM else "",
-        seal=Seal(
+        visit=_visit(message) if act is PushAction.CONFIRM else "",
+        seal=Signature(
             certificate_url=message.signing_cert_url,
             signature=signature(message.signature),
             texts=(_text(message, act),),
@@ -84,21 +84,21 @@ def claim(request: Request, trust: Trust, now: datetime) -> Claim:
     )
 
 
-def _read(request: Request) -> _Message:
+def _read(request: PushRequest) -> _Message:
     try:
         message = _decode(request.body)
-    except UNREADABLE as error:
-        raise NotVerified(Flaw.MALFORMED, "not a message of SNS") from error
+    except DECODE_ERRORS as error:
+        raise VerificationError(FailureCode.MALFORMED, "not a message of SNS") from error
     if message.type not in _ACTS or message.signature_version not in _DIGESTS or not message.message:
-        raise NotVerified(Flaw.MALFORMED, "a type, a version or a message that SNS does not have")
+        raise VerificationError(FailureCode.MALFORMED, "a type, a version or a message that SNS does not have")
     if request.header(MARK) != message.type:
-        raise NotVerified(Flaw.MALFORMED, f"the header {MARK} says another type")
+        raise VerificationError(FailureCode.MALFORMED, f"the header {MARK} says another type")
     return message
 
 
 def _of_topic(arn: str, trust: Trust) -> None:
     if arn not in trust.topics:
-        raise NotVerified(Flaw.SENDER, f"the topic is not on the list: {shown(arn)}")
+        raise VerificationError(FailureCode.SENDER, f"the topic is not on the list: {shown(arn)}")
 
 
 def _visit(message: _Message) -> str:
@@ -106,20 +106,20 @@ def _visit(message: _Message) -> str:
     match = _VISIT(message.subscribe_url or "")
     asked = parse_qs(match[1]) if match else {}
     if match is None or (asked.get("Action"), asked.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
-        raise NotVerified(Flaw.MALFORMED, "SubscribeURL does not confirm a subscription to this topic")
+        raise VerificationError(FailureCode.MALFORMED, "SubscribeURL does not confirm a subscription to this topic")
     return match[0]
 
 
-def _text(message: _Message, act: Act) -> bytes:
+def _text(message: _Message, act: PushAction) -> bytes:
     names = dict(zip(message.__struct_encode_fields__, message.__struct_fields__, strict=True))
     values = ((key, getattr(message, names[key])) for key in _SIGNED[act])
     lines = (f"{key}\n{value}\n" for key, value in values if value is not None)
     return "".join(lines).encode("utf-8", "surrogatepass")
 
 
-def claim_raw(request: Request, trust: Trust, _now: datetime) -> Claim:
+def claim_raw(request: PushRequest, trust: Trust, _now: datetime) -> VerifiedPush:
     """What a message claims that is delivered raw, unsigned: a secret must have proven it. Raises NotVerified."""
     if request.header(RAW_MARK) != "true" or request.header(MARK) != "Notification":
-        raise NotVerified(Flaw.MALFORMED, "not a notification that is delivered raw")
+        raise VerificationError(FailureCode.MALFORMED, "not a notification that is delivered raw")
     _of_topic(request.header("x-amz-sns-topic-arn"), trust)
-    return Claim(scheme="sns_raw")
+    return VerifiedPush(scheme="sns_raw")

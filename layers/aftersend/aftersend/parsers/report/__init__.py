@@ -15,7 +15,7 @@ import re
 from codecs import BOM_UTF8
 from typing import Final, NamedTuple
 
-from aftersend.carrier import NONE, Headers
+from aftersend.carrier import NO_HEADERS, Headers
 from aftersend.errors import MalformedFeedback
 from aftersend.model import Feedback, Key
 from aftersend.parsers.report import arf, autoreply, bounce, facts, inbound, mime, notice, sns
@@ -32,7 +32,7 @@ _POSTMARK: Final = re.compile(
 )
 
 
-def parse(raw: bytes, _headers: Headers = NONE) -> list[Feedback]:
+def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
     """Every fact that one mail tells, one per recipient; nothing where it is no report.
 
     `raw` is the mail, or the notification of Amazon SES that carries it. Raises MalformedFeedback for what is neither.

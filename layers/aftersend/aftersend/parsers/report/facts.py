@@ -16,8 +16,8 @@ from aftersend.parsers.report import addresses, mime
 from aftersend.parsers.report.decode import words
 from aftersend.parsers.report.said import Form, Report, Said
 from aftersend.smtp import reply
-from aftersend.text import cut, cut_or_none
-from aftersend.times import UNKNOWN, instant
+from aftersend.text import truncate, truncate_or_none
+from aftersend.times import UNKNOWN_TIME, parse_time
 
 SOURCE: Final = "report"
 MAX_TEXT: Final = 1_024
@@ -53,14 +53,14 @@ def key(report: Report, mail: str) -> str:
         return report.message
     headers = report.headers if report.form is Form.AUTO_REPLY else report.returned
     for value in _message_ids(headers, report):
-        name = cut(value.strip("<> \t"), MAX_KEY)
+        name = truncate(value.strip("<> \t"), MAX_KEY)
         local, at, domain = name.rpartition("@")
         if at and (domain.lower() == SES_DOMAIN or domain.lower().endswith("." + SES_DOMAIN)) and local:
             return f"ses:{local}"
         if name:
             return f"rfc5322:{name}"
     if report.envelope_id:
-        return "envid:" + cut(report.envelope_id.strip("<> \t"), MAX_KEY)
+        return "envid:" + truncate(report.envelope_id.strip("<> \t"), MAX_KEY)
     return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
 
 
@@ -85,24 +85,24 @@ def _fact(report: Report, said: Said, message: str, context: Context | None) -> 
         message=message,
         recipient=canonical,
         occurred_at=_time(report, said),
-        received_as=None if canonical == f"email:{said.recipient}" else cut(said.recipient, address.MAX_BYTES),
+        received_as=None if canonical == f"email:{said.recipient}" else truncate(said.recipient, address.MAX_BYTES),
         evidence=_evidence(report, said),
         context=_of_recipient(context, said),
     )
 
 
 def _evidence(report: Report, said: Said) -> Evidence:
-    text = cut_or_none(said.text, MAX_TEXT) or ""
+    text = truncate_or_none(said.text, MAX_TEXT) or ""
     delivery = said.kind is Kind.DELIVERED
     return Evidence(
         code=reply(text)[0] if delivery else code_in(text),
         status=said.status or (None if delivery else status_in(text)),
         text=text or None,
-        word=cut(report.word, 64),
+        word=truncate(report.word, 64),
         action=said.action,
         phase=phase_in(text) or phase_in(said.around or ""),
-        remote_mta=cut_or_none(said.remote_mta, 64),
-        reporting_mta=cut_or_none(report.reporting_mta, 64),
+        remote_mta=truncate_or_none(said.remote_mta, 64),
+        reporting_mta=truncate_or_none(report.reporting_mta, 64),
         derived=said.derived,
         forgeable=True,  # until a token proves otherwise
     )
@@ -112,7 +112,7 @@ def _time(report: Report, said: Said) -> datetime:
     """When it happened, as the report tells; but no report is received before what it tells of."""
     told = _instant(said.at, report.arrival, mime.first(report.headers, "date"))
     received = _instant(mime.first(report.headers, "received").rpartition(";")[2].partition("(")[0].strip())
-    return received if received != UNKNOWN and told - received > _SKEW else told
+    return received if received != UNKNOWN_TIME and told - received > _SKEW else told
 
 
 _SKEW: Final = timedelta(days=1)  # clocks are wrong by minutes, time zones by hours; what is later still is a lie
@@ -123,10 +123,10 @@ def _instant(*candidates: str | None) -> datetime:
     for text in candidates:
         if text:
             try:
-                return instant(text[:80])
+                return parse_time(text[:80])
             except (ValueError, OverflowError):
                 continue
-    return UNKNOWN
+    return UNKNOWN_TIME
 
 
 def sent_to(report: Report, headers: mime.Headers, recipients: list[str]) -> str | None:
@@ -146,12 +146,12 @@ _SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-t
 def _context(report: Report) -> Context | None:
     """What the returned message tells of its sender's own names for it."""
     headers = report.returned
-    found = {verp.CORRELATION: cut(report.sent_to, MAX_KEY)} if report.sent_to else {}
+    found = {verp.CORRELATION: truncate(report.sent_to, MAX_KEY)} if report.sent_to else {}
     for name, values in headers.items():
         if name.startswith("x-") and not name.startswith(NOT_CUSTOM) and len(found) < MAX_CUSTOM and values[0]:
-            found[cut(name, 64)] = cut(words(values[0]), 128)
+            found[truncate(name, 64)] = truncate(words(values[0]), 128)
     sender = next(iter(addresses.several(headers.get("from", ()))), None)
-    subject = cut_or_none(words(mime.first(headers, "subject")), 256)
+    subject = truncate_or_none(words(mime.first(headers, "subject")), 256)
     if not (sender or subject or found):
         return None
     bare = address.email(sender).removeprefix("email:") if sender else None
@@ -164,4 +164,4 @@ def _of_recipient(context: Context | None, said: Said) -> Context | None:
         return context
     known = context or Context()
     original = address.email(said.original).removeprefix("email:")
-    return replace(known, correlation={**known.correlation, "original-recipient": cut(original, 128)})
+    return replace(known, correlation={**known.correlation, "original-recipient": truncate(original, 128)})

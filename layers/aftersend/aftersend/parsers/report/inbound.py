@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from aftersend.errors import UNREADABLE, MalformedFeedback
+from aftersend.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.parsers.report.decode import base64
 
 
@@ -42,7 +42,7 @@ def opened(raw: bytes) -> Mail | None:
     """The mail inside the notification, None where it only sets up a topic. Raises MalformedFeedback for others."""
     try:
         notification = _decode(raw)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MalformedFeedback("report", "neither a mail nor a notification of Amazon SES") from error
     if notification.type == SET_UP:
         return None

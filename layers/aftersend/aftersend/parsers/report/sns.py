@@ -14,7 +14,7 @@ from aftersend.parsers import ses
 from aftersend.parsers.report.mime import Headers
 from aftersend.parsers.report.said import Form, Report, Said
 from aftersend.parsers.report.status import diagnostic
-from aftersend.times import UNKNOWN, iso
+from aftersend.times import UNKNOWN_TIME, format_time
 
 _MARKS: Final = ("notificationType", "eventType")
 _FORMS: Final = {
@@ -44,7 +44,7 @@ def read(headers: Headers, text: str) -> Report | None:
     at = told[0].occurred_at
     report = Report(form=_FORMS[told[0].kind], headers=headers, said=[_said(fact) for fact in told])
     report.word = (told[0].evidence and told[0].evidence.word) or str(told[0].kind)
-    report.message, report.arrival = told[0].message, None if at == UNKNOWN else iso(at)
+    report.message, report.arrival = told[0].message, None if at == UNKNOWN_TIME else format_time(at)
     return report
 
 
