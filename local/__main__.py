@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from aftersend.parsers import PARSERS
+from aftersend.sources import PARSERS
 from local import commands, reevaluate, restore, sync
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from rich.console import Console
 
-from aftersend.model import CauseKind, Status
-from aftersend.times import format_time
+from aftersend.core.model import CauseKind, Status
+from aftersend.core.times import format_time
 from local.lambdas import Lambdas
 from local.stack import Stack
 from local.tables import Contents

@@ -12,9 +12,9 @@ from msgspec import Raw, Struct
 
 from aftersend import classify
 from aftersend.classify import Classifier, evidence_from
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Verdict
-from aftersend.parsers import PARSERS, read
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Verdict
+from aftersend.sources import PARSERS, read
 from local.reports import summary
 from local.samples import EVENTS, Sample, expect, explained, plain
 
@@ -39,7 +39,7 @@ def parse(source: str, files: Iterable[str]) -> int:
                 continue
             for fact in facts:
                 verdict = classifier(fact)
-                word = fact.evidence.word if fact.evidence else None
+                word = fact.evidence.provider_code if fact.evidence else None
                 _print(plain(fact) | {"verdict": explained(verdict, classifier, word) if verdict else None})
     return worst
 
@@ -78,7 +78,8 @@ class _Refusal(Struct):
     text: Any = None
     command: Any = None
     action: Any = None
-    word: Any = None
+    provider_code: Any = None
+    word: Any = None  # an older name of the same
 
 
 _refusal: Final = msgspec.json.Decoder(_Refusal).decode
@@ -105,7 +106,7 @@ def _judge_lines(lines: BinaryIO) -> int:
             worst = _complain(f"line {number}: not a JSON object: {error}")
             continue
         verdict = _verdict(refusal, classifier)
-        _print({"id": refusal.id, **explained(verdict, classifier, _text(refusal.word))})
+        _print({"id": refusal.id, **explained(verdict, classifier, _code(refusal))})
     return worst
 
 
@@ -116,9 +117,13 @@ def _verdict(refusal: _Refusal, classifier: Classifier) -> Verdict:
         text=_text(refusal.text),
         command=_text(refusal.command),
         action=_text(refusal.action),
-        word=_text(refusal.word),
+        provider_code=_code(refusal),
     )
     return classifier.judge(source=_text(refusal.source) or DEFAULT_SOURCE, evidence=evidence)
+
+
+def _code(refusal: _Refusal) -> str | None:
+    return _text(refusal.provider_code) or _text(refusal.word)
 
 
 def _text(value: object) -> str | None:

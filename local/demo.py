@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from aftersend import classify
-from aftersend.errors import MalformedFeedback
-from aftersend.facts import union
-from aftersend.model import Feedback, Outcome
-from aftersend.parsers import read
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.feedback_set import union
+from aftersend.core.model import Feedback, Outcome
+from aftersend.sources import read
 from local import asking, show
 from local.lambdas import Lambdas
 from local.mails import mails

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from botocore.exceptions import BotoCoreError
 
 from aftersend.aws import connect
-from aftersend.errors import ConfigurationError
-from aftersend.forward import QueueSender
+from aftersend.core.errors import ConfigurationError
 from aftersend.settings import QUEUE_WORDS
+from aftersend.storage.queue import QueueSender
 from local import sinks
 from local.amqp import Consumer, parameters, say
 

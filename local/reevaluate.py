@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aftersend import classify, policy
+from aftersend import classify
 from aftersend.aws import connect
-from aftersend.errors import ConfigurationError, ServiceError
-from aftersend.lookups import Queries
-from aftersend.reevaluate import Changes, ReevaluationJob, ReevaluationPorts, run_slice, split
-from aftersend.store import Store, Tables
-from aftersend.walk import Walk
+from aftersend.core import policy
+from aftersend.core.errors import ConfigurationError, ServiceError
+from aftersend.jobs.reevaluate import Changes, ReevaluationJob, ReevaluationPorts, run_slice, split
+from aftersend.storage.queries import Queries
+from aftersend.storage.scan import Walk
+from aftersend.storage.store import Store, Tables
 
 _FIRST: Final = ("recipients", "outcomes", "outcomes changed", "suppressions changed", "suppressed", "freed")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aftersend.classify import Classifier
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Evidence, Feedback
-from aftersend.parsers import report
-from aftersend.parsers.report import Read
-from aftersend.parsers.report.said import Form
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Evidence, Feedback
+from aftersend.sources import report
+from aftersend.sources.report import Read
+from aftersend.sources.report.statements import Form
 
 
 def summary(name: str, body: bytes, classifier: Classifier) -> dict[str, Any]:

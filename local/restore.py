@@ -18,15 +18,15 @@ from msgspec.structs import replace
 
 from aftersend.aws import connect
 from aftersend.aws.errors import CallFailed
-from aftersend.causes import Claim
-from aftersend.errands import plan_updates
-from aftersend.errors import ConfigurationError, ServiceError, StoreUnavailable
-from aftersend.items import Item, decode_outcome, decode_suppression
-from aftersend.model import Act, CauseKind, Decision, Key, Outcome, Suppression
-from aftersend.outcome import Classify
-from aftersend.policy import Policy
-from aftersend.steps import Answer, Request, SuppressionUpdate, run_steps, update_outcome, update_suppression
-from aftersend.store import Store, Tables
+from aftersend.core.causes import Claim
+from aftersend.core.errors import ConfigurationError, ServiceError, StoreUnavailable
+from aftersend.core.model import Act, CauseKind, Decision, Key, Outcome, Suppression
+from aftersend.core.outcome import Classify
+from aftersend.core.plan import plan_updates
+from aftersend.core.policy import Policy
+from aftersend.core.writes import Answer, Request, SuppressionUpdate, run_steps, update_outcome, update_suppression
+from aftersend.storage.items import Item, decode_outcome, decode_suppression
+from aftersend.storage.store import Store, Tables
 from local.reevaluate import rules_of
 
 _T = TypeVar("_T")
@@ -39,7 +39,7 @@ _NAMES: Final = {
 
 
 class Shelves(Protocol):
-    """The tables in use: `aftersend.store.Store` is one."""
+    """The tables in use: `aftersend.storage.store.Store` is one."""
 
     def outcomes(self, keys: list[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def suppressions(self, keys: list[Key]) -> dict[Key, Suppression]: ...  # noqa: D102

@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from aftersend.carrier import NO_HEADERS, Headers
 from aftersend.classify import Classifier
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Feedback, Verdict
-from aftersend.parsers import PARSERS, read
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback, Verdict
+from aftersend.sources import PARSERS, read
+from aftersend.sources.message import NO_HEADERS, Headers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EVENTS: Final = ROOT / "events"

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aftersend.classify import Classifier, load
-from aftersend.model import CauseKind, Class, Feedback, Kind, Outcome, Status, Suppression, Verdict
-from aftersend.suppression import find_active_causes
-from aftersend.times import format_time
+from aftersend.core.model import CauseKind, Class, Feedback, Kind, Outcome, Status, Suppression, Verdict
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.times import format_time
 from local.tables import DeadLetter
 
 PLAIN_WIDTH: Final = 100  # where there is no terminal to ask
@@ -94,7 +94,10 @@ def suppressions(rows: Sequence[Suppression], as_of: datetime, *, everything: bo
             _two(_bare(row.recipient), "everything" if row.scope == "*" else row.scope),
             _two(Text(kind, "bold"), f"{cause.latest.reason or '-'}"),
             _two(_day(cause.first.at), _day(cause.until) if cause.until else "no end"),
-            _two(f"{cause.latest.word or '-'}{times}", f"{cause.latest.rule or '-'} {_short(cause.latest.message)}"),
+            _two(
+                f"{cause.latest.provider_code or '-'}{times}",
+                f"{cause.latest.rule or '-'} {_short(cause.latest.message)}",
+            ),
         )
     return table
 
@@ -176,7 +179,7 @@ def _verdict(outcome: Outcome) -> Text:
 
 
 def _advice(classifier: Classifier, verdict: Verdict, fact: Feedback) -> str:
-    return classifier.advice(verdict, fact.evidence.word if fact.evidence else None)
+    return classifier.advice(verdict, fact.evidence.provider_code if fact.evidence else None)
 
 
 def _said(fact: Feedback) -> str:
@@ -185,7 +188,7 @@ def _said(fact: Feedback) -> str:
         return seen.link or ("fetched by a machine" if seen.machine else "fetched by a person")
     if evidence is None:
         return ""
-    return " ".join(part for part in (evidence.word, evidence.text) if part)
+    return " ".join(part for part in (evidence.provider_code, evidence.text) if part)
 
 
 def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool) -> Text:

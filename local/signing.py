@@ -1,7 +1,8 @@
 """Signs pushes as providers sign theirs, with a key pair of this machine: for the demo, `serve` and tests.
 
 An `Authority` also stands for the places where providers publish their certificates. A door believes it only where it
-was handed in as the way to fetch; nothing in the layer knows of it. The forms are those that `aftersend.verify` names.
+was handed in as the way to fetch; nothing in the layer knows of it. The forms are those that
+`aftersend.webhooks.schemes` names.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
-from aftersend.fetch import Reply
-from aftersend.times import format_time
+from aftersend.core.times import format_time
+from aftersend.webhooks.fetch import Reply
 
 ACCOUNT: Final = "1234567890123456"  # of Alibaba Cloud
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from aftersend.drain import Target
-from aftersend.errors import ServiceError
-from aftersend.forward import OutgoingMessage
+from aftersend.core.errors import ServiceError
+from aftersend.jobs.poll_mns import Target
+from aftersend.storage.queue import OutgoingMessage
 from local.samples import ROOT
 
 _CONSUME: Final = ROOT / "functions" / "consume" / "app.py"

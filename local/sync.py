@@ -16,10 +16,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from aftersend.aws import connect
-from aftersend.errors import StoreUnavailable
-from aftersend.items import decode_suppression
-from aftersend.model import Suppression
-from aftersend.sync import Step, Sync, step
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Suppression
+from aftersend.jobs.ses_sync import Step, Sync, step
+from aftersend.storage.items import decode_suppression
 from local.restore import scanned
 
 

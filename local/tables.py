@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from aftersend import items, settings
-from aftersend.model import Outcome, Suppression
+from aftersend import settings
+from aftersend.core.model import Outcome, Suppression
+from aftersend.storage import items
 from local.lambdas import Function
 from local.stack import Stack
 from local.template import Json

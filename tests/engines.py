@@ -31,7 +31,7 @@ from botocore.config import Config
 
 from aftersend.aws import boto, services
 from aftersend.aws.account import Account
-from aftersend.store import Tables
+from aftersend.storage.store import Tables
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CACHE: Final = ROOT / ".cache" / "engines"

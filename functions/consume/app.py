@@ -12,12 +12,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
-from aftersend import assemble, settings
+from aftersend import bootstrap, settings
 from aftersend.aws import connect
-from aftersend.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import Ports, ingest
-from aftersend.lambda_event import from_rabbitmq
-from aftersend.telling import report_batch
+from aftersend.observability import report_batch
+from aftersend.sources.lambda_event import from_rabbitmq
 
 logger = Logger()
 metrics = Metrics()
@@ -27,7 +27,7 @@ metrics = Metrics()
 def _ports() -> tuple[Ports, bytes, dict[str, str]]:
     """Clients and settings, made once for each execution environment."""
     config = settings.load_ingest()
-    return assemble.ports(config, connect), config.digest_key, settings.queue_words()
+    return bootstrap.ports(config, connect), config.digest_key, settings.queue_words()
 
 
 _ports()  # at start, where it costs no message any time

@@ -1,4 +1,4 @@
-"""Wiring: bulk work, asked for over HTTP or by a message about a job, to `aftersend.api` and `aftersend.bulk`.
+"""Wiring: bulk work, asked for over HTTP or by a message about a job, to `aftersend.api` and `aftersend.lists`.
 
 Both come to one function, so that one role alone may read whole tables and delete.
 """
@@ -15,8 +15,8 @@ from aftersend import settings
 from aftersend.api import desk, front
 from aftersend.api.bulk_views import summary
 from aftersend.aws import connect
-from aftersend.bulk import office
-from aftersend.errors import ServiceError
+from aftersend.core.errors import ServiceError
+from aftersend.lists import office
 
 AT_A_TIME = 60.0  # seconds that a job is worked before the next message goes on with it
 

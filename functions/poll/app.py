@@ -13,10 +13,10 @@ from msgspec import Struct
 from aftersend import settings
 from aftersend.aws import connect
 from aftersend.aws.errors import CallFailed
-from aftersend.drain import Drained, drain
-from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.forward import QueueSender
-from aftersend.mns import Credentials, Queue
+from aftersend.core.errors import ConfigurationError, StoreUnavailable
+from aftersend.jobs.mns_queue import Credentials, Queue
+from aftersend.jobs.poll_mns import Drained, drain
+from aftersend.storage.queue import QueueSender
 
 logger = Logger()
 metrics = Metrics()

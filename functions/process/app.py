@@ -10,12 +10,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
-from aftersend import assemble, settings
+from aftersend import bootstrap, settings
 from aftersend.aws import connect
-from aftersend.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import Ports, ingest
-from aftersend.lambda_event import answers_by_item, messages
-from aftersend.telling import report_batch
+from aftersend.observability import report_batch
+from aftersend.sources.lambda_event import answers_by_item, messages
 
 logger = Logger()
 metrics = Metrics()
@@ -25,7 +25,7 @@ metrics = Metrics()
 def _ports() -> tuple[Ports, bytes]:
     """Clients and settings, made once for each execution environment."""
     config = settings.load_ingest()
-    return assemble.ports(config, connect), config.digest_key
+    return bootstrap.ports(config, connect), config.digest_key
 
 
 _ports()  # at start, where it costs no message any time

@@ -1,4 +1,4 @@
-"""Wiring: one request of the HTTP API to `aftersend.door`, and its answer to logs, metrics and the provider."""
+"""Wiring: one request to `aftersend.webhooks.receive`, and its answer to logs, metrics and the provider."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from aftersend import settings
 from aftersend.aws import connect
-from aftersend.door import PushResponse, PushResult, WebhookPorts, receive
-from aftersend.trusted import WebhookSecrets
-from aftersend.verify import SOURCES
+from aftersend.webhooks.receive import PushResponse, PushResult, WebhookPorts, receive
+from aftersend.webhooks.schemes import SOURCES
+from aftersend.webhooks.secrets import WebhookSecrets
 
 logger = Logger()
 metrics = Metrics()

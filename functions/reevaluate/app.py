@@ -1,4 +1,4 @@
-"""Wiring: one leg of a re-evaluation to `aftersend.reevaluate`, and what is left of it back into its queue.
+"""Wiring: one leg of a re-evaluation to `aftersend.jobs.reevaluate`, and what is left of it back into its queue.
 
 A message `{}` begins one, `{"dry_run": true}` only looks; each segment that has ended is one line of log.
 """
@@ -14,15 +14,16 @@ from typing import Any, Protocol
 import msgspec
 from aws_lambda_powertools import Logger
 
-from aftersend import classify, own_rules, settings
+from aftersend import classify, settings
 from aftersend.aws import connect
-from aftersend.deadletters import DeadLetters
-from aftersend.legs import JobRunner
-from aftersend.lookups import Queries
-from aftersend.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
+from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
+from aftersend.jobs.runner import JobRunner
 from aftersend.settings import ApiSettings
-from aftersend.store import Store, Tables
-from aftersend.walk import Walk
+from aftersend.storage import user_rules
+from aftersend.storage.dead_letters import DeadLetters
+from aftersend.storage.queries import Queries
+from aftersend.storage.scan import Walk
+from aftersend.storage.store import Store, Tables
 
 logger = Logger()
 
@@ -56,7 +57,7 @@ def _ports() -> ReevaluationPorts:
         walk=Walk(dynamodb, tables),
         rows=Queries(dynamodb, tables),
         policy=config.policy,
-        classify=classify.load(own_rules.read_user_rules(config.rules_parameter, connect)),
+        classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
         pool=pool,
         clock=lambda: datetime.now(UTC),
         digest_key=config.digest_key,

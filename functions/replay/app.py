@@ -1,4 +1,4 @@
-"""Wiring: one leg of a replay to `aftersend.replay`, and what is left of it back into its queue.
+"""Wiring: one leg of a replay to `aftersend.jobs.replay`, and what is left of it back into its queue.
 
 A message `{"source": "ses", "folder": "date=2026-03-02/"}` begins one.
 """
@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from aftersend import settings
 from aftersend.aws import boto, connect
-from aftersend.deadletters import DeadLetters
-from aftersend.forward import QueueSender
-from aftersend.legs import JobRunner
-from aftersend.replay import Replay, ReplayJob
+from aftersend.jobs.replay import Replay, ReplayJob
+from aftersend.jobs.runner import JobRunner
+from aftersend.storage.dead_letters import DeadLetters
+from aftersend.storage.queue import QueueSender
 
 logger = Logger()
 

@@ -1,4 +1,4 @@
-"""Wiring: one batch of the stream of suppressions to `aftersend.sync`, and its report to logs and metrics."""
+"""Wiring: one batch of the stream of suppressions to `aftersend.jobs.ses_sync`, and its report to logs and metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from aftersend.aws import connect
-from aftersend.sync import Sync
+from aftersend.jobs.ses_sync import Sync
 
 logger = Logger()
 metrics = Metrics()

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 from typing import Any, Final
 
-from aftersend import items
 from aftersend.api import front
 from aftersend.api.desk import Desk
-from aftersend.lookups import Queries
-from aftersend.model import Cause, CauseKind, EvidenceRef, Suppression
-from aftersend.steps import Put
-from aftersend.store import Store, build_get
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
+from aftersend.core.writes import Put
+from aftersend.storage import items
+from aftersend.storage.queries import Queries
+from aftersend.storage.store import Store, build_get
 from tests import engines
 from tests.bench import table
 from tests.engines import Engine

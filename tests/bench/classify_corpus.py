@@ -24,7 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers" / "aftersend"))
 
 from aftersend.classify import evidence_from, load
-from aftersend.model import Class, Evidence, Reason, Verdict
+from aftersend.core.model import Class, Evidence, Reason, Verdict
 
 ROUNDS = 60  # of some milliseconds each: the best is the one that nothing else disturbed
 Row = dict[str, Any]

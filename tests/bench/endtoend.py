@@ -21,12 +21,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from aftersend import classify, policy
+from aftersend import classify
 from aftersend.aws import boto
-from aftersend.carrier import Message
+from aftersend.core import policy
 from aftersend.ingest import Ports, ingest
-from aftersend.store import Store
-from aftersend.watch import SpikeWindows
+from aftersend.sources.message import Message
+from aftersend.storage.spike_windows import SpikeWindows
+from aftersend.storage.store import Store
 from tests import engines
 from tests.bench import baseline, table
 from tests.bench.load import Load, load

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Final
 
-from aftersend import items
-from aftersend.bulk.exporting import exported
-from aftersend.bulk.job import Export, Exported, begun
-from aftersend.bulk.reader import Reader
-from aftersend.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
-from aftersend.store import Tables
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
+from aftersend.lists.exporting import exported
+from aftersend.lists.job import Export, Exported, begun
+from aftersend.lists.reader import Reader
+from aftersend.storage import items
+from aftersend.storage.store import Tables
 from tests import engines
 from tests.bench.table import goal, show
 from tests.support.ports import NOW
@@ -58,7 +58,7 @@ def suppression(number: int) -> Suppression:
         source="ses",
         reason=Reason.USER_UNKNOWN,
         rule="address.unknown",
-        word="Permanent/NoEmail",
+        provider_code="Permanent/NoEmail",
     )
     return Suppression(
         recipient=f"email:somebody.{number}@example.com",

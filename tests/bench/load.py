@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from aftersend.carrier import Message as Record
+from aftersend.sources.message import Message as Record
 from tests.bench.notifications import Message
 
 BATCH: Final = 100  # the template's BatchSize

@@ -28,8 +28,9 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers" / "aftersend"))
 
-from aftersend import address, classify
-from aftersend.parsers import report
+from aftersend import classify
+from aftersend.core.recipient import canonicalize_email
+from aftersend.sources import report
 from local.reports import summary
 from tests.bench.table import goal, show
 
@@ -67,7 +68,7 @@ def mails(corpus: Path) -> Iterator[Mail]:
 
 
 def _canonical(name: str) -> str:
-    return address.email(name).removeprefix("email:")
+    return canonicalize_email(name).removeprefix("email:")
 
 
 def ours() -> Contender:

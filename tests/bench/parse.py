@@ -13,8 +13,8 @@ from statistics import median
 from typing import Final
 
 from aftersend import classify
-from aftersend.outcome import merge
-from aftersend.parsers import read
+from aftersend.core.outcome import merge
+from aftersend.sources import read
 from tests.bench import baseline, table
 from tests.bench.baseline import Call
 from tests.bench.notifications import mix

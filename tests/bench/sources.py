@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from aftersend.errors import MalformedFeedback
-from aftersend.parsers import read
+from aftersend.core.errors import MalformedFeedback
+from aftersend.sources import read
 from local.samples import samples
 from tests.bench import table
 from tests.bench.baseline import Call

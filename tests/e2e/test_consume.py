@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from aftersend.carrier import unpack
-from aftersend.envelope import MAX_BYTES
+from aftersend.sources.envelope import MAX_BYTES
+from aftersend.sources.message import unpack
 from local.samples import EVENTS
 from tests.support.cloud import Cloud
 from tests.support.emulator import Build, Emulator

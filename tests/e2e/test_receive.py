@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from aftersend.carrier import unpack
-from aftersend.door_request import request
-from aftersend.verify import Trust, WebhookCredentials, claim
+from aftersend.sources.message import unpack
+from aftersend.webhooks.request import request
+from aftersend.webhooks.schemes import Trust, WebhookCredentials, claim
 from local import signing
 from local.environment import false_account
 from local.signing import ACCOUNT, TOPIC, Push
@@ -101,7 +101,7 @@ def test_what_is_not_proven_is_refused_and_told(receiver: Receiver) -> None:
 def test_lambdas_python_checks_seals_with_what_the_layer_ships(build: Build) -> None:
     """The old key of MNS too: another build of OpenSSL might refuse it."""
     script = (
-        "import sys, msgspec, aftersend.verify as v\n"
+        "import sys, msgspec, aftersend.webhooks.schemes as v\n"
         "seal, certificate = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=tuple[v.Seal, bytes])\n"
         "v.prove(seal, certificate)\n"
         "print('proven')\n"

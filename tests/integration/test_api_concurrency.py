@@ -13,12 +13,12 @@ import pytest
 
 from aftersend.api import writes
 from aftersend.api.desk import Desk, now
-from aftersend.errors import VersionMoved
+from aftersend.core.errors import VersionMoved
+from aftersend.core.model import Act, Decision, Suppression
+from aftersend.core.writes import update_outcome
 from aftersend.ingest import ingest
-from aftersend.lookups import Queries
-from aftersend.model import Act, Decision, Suppression
-from aftersend.steps import update_outcome
-from aftersend.store import Store
+from aftersend.storage.queries import Queries
+from aftersend.storage.store import Store
 from tests.engines import Engine
 from tests.support.api import desk
 from tests.support.ports import ports

@@ -15,17 +15,17 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from aftersend import items
-from aftersend.archive import build_put as build_object
 from aftersend.aws import boto, services
 from aftersend.aws.account import Account
 from aftersend.aws.errors import Refusal
-from aftersend.carrier import Message
-from aftersend.deadletters import build_send
-from aftersend.model import Evidence, Suppression
-from aftersend.outcome import merge
-from aftersend.store import build_batch_get, build_get, build_put, build_query
-from aftersend.unqualified import build_count
+from aftersend.core.model import Evidence, Suppression
+from aftersend.core.outcome import merge
+from aftersend.sources.message import Message
+from aftersend.storage import items
+from aftersend.storage.archive import build_put as build_object
+from aftersend.storage.dead_letters import build_send
+from aftersend.storage.store import build_batch_get, build_get, build_put, build_query
+from aftersend.storage.unmatched import build_count
 from tests.support.cloud import BUCKET, Cloud, serving
 from tests.support.ports import NOW, RETENTION
 from tests.support.wire import OK, Heard, Said, Wire, refusal, said, table, wire

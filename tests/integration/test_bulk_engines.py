@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from aftersend.bulk.erasing import Ports, erase
-from aftersend.bulk.job import Export, Exported, Import, Imported, Revert, State, Undone, begun
-from aftersend.bulk.jobs import Held, Jobs
-from aftersend.bulk.reader import Reader
-from aftersend.bulk.shop import Shop
-from aftersend.bulk.work import work
-from aftersend.erasure import make_alias
-from aftersend.model import Kind, Reason
-from aftersend.store import Store, Tables
-from aftersend.suppression import find_active_causes
+from aftersend.core.erasure import make_alias
+from aftersend.core.model import Kind, Reason
+from aftersend.core.suppression import find_active_causes
+from aftersend.lists.erasing import Ports, erase
+from aftersend.lists.job import Export, Exported, Import, Imported, Revert, State, Undone, begun
+from aftersend.lists.jobs import Held, Jobs
+from aftersend.lists.reader import Reader
+from aftersend.lists.shop import Shop
+from aftersend.lists.work import work
+from aftersend.storage.store import Store, Tables
 from tests.engines import ROOT, Engine
 from tests.support.bulk_worker import shop_on
 from tests.support.oracle import differences, scanned, stored

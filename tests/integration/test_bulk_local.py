@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 
-from aftersend import items
+from aftersend.storage import items
 from local.lambdas import Lambdas
 from local.serve_routes import Gateway
 from local.stack import Stack, running

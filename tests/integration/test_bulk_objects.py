@@ -13,9 +13,9 @@ from moto.server import ThreadedMotoServer
 
 from aftersend.aws import boto, services
 from aftersend.aws.account import Account
-from aftersend.bulk import objects
-from aftersend.bulk.objects import Objects
-from aftersend.errors import MalformedFeedback, StoreUnavailable
+from aftersend.core.errors import MalformedFeedback, StoreUnavailable
+from aftersend.lists import objects
+from aftersend.lists.objects import Objects
 from local.environment import false_account
 
 _serial = count()

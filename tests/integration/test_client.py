@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from aftersend.client import Suppressions
-from aftersend.errors import StoreUnavailable
-from aftersend.model import CauseKind
-from aftersend.store import Store
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import CauseKind
+from aftersend.storage.store import Store
 from tests.engines import ROOT, Engine
 from tests.support.ports import NOW
 from tests.support.words import ANN

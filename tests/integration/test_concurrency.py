@@ -14,9 +14,9 @@ from random import Random
 import msgspec
 import pytest
 
-from aftersend.facts import BOUNDS
-from aftersend.model import Engagement, Evidence, Feedback, Kind
-from aftersend.store import Tables
+from aftersend.core.feedback_set import BOUNDS
+from aftersend.core.model import Engagement, Evidence, Feedback, Kind
+from aftersend.storage.store import Tables
 from tests.engines import ROOT, Engine
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import ports
@@ -47,7 +47,7 @@ def _feedback(random: Random, count: int, recipients: int, messages: int) -> lis
             fact(
                 kind,
                 occurred_at=START + timedelta(seconds=int(day * 86_400)),
-                evidence=Evidence(word=word, event_id=str(number)),
+                evidence=Evidence(provider_code=word, event_id=str(number)),
                 recipient=f"email:{recipient}@example.com",
                 message=f"told:{message}",
             )
@@ -95,7 +95,7 @@ def test_no_update_of_one_outcome_is_lost(concurrent_engine: Engine) -> None:
     """Issue: "conditional writes, no lost update": every fact of 120 about one outcome, one by one, is in there."""
     kinds = [Kind.DEFERRED, Kind.BOUNCED, Kind.DELIVERED, Kind.OPENED, Kind.CLICKED]
     facts = [
-        fact(kind, hour / 24, evidence=Evidence(word="full"), engagement=Engagement())
+        fact(kind, hour / 24, evidence=Evidence(provider_code="full"), engagement=Engagement())
         for kind in kinds
         for hour in range(BOUNDS[kind])
     ]

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from aftersend.carrier import Message
-from aftersend.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Feedback, Kind
 from aftersend.ingest import ingest
-from aftersend.model import Feedback, Kind
-from aftersend.parsers import read
-from aftersend.store import Store
+from aftersend.sources import read
+from aftersend.sources.message import Message
+from aftersend.storage.store import Store
 from tests.engines import Engine
 from tests.support.oracle import Tables, expected, scanned, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports

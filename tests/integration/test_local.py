@@ -12,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from aftersend import classify, policy
-from aftersend.model import CauseKind, Outcome
+from aftersend import classify
+from aftersend.core import policy
+from aftersend.core.model import CauseKind, Outcome
 from local import demo, show
 from local.demo import Pass, Rig, rigged
 from local.lambdas import Mapping

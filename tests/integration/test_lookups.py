@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from aftersend.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Kind, Outcome, Status, Suppression
+from aftersend.core.writes import Put
 from aftersend.ingest import ingest
-from aftersend.lookups import Page, Queries
-from aftersend.model import Kind, Outcome, Status, Suppression
-from aftersend.steps import Put
-from aftersend.store import Store, Tables
+from aftersend.storage.queries import Page, Queries
+from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.api import TABLES, MemoryQueries
 from tests.support.clients import Watched, service_error

@@ -16,9 +16,9 @@ import pytest
 from mns.account import Account  # type: ignore[import-untyped]
 from mns.mns_exception import MNSServerException  # type: ignore[import-untyped]
 
-from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.mns import AT_ONCE, Credentials, ReceivedMessage
-from aftersend.mns import Queue as Client
+from aftersend.core.errors import ConfigurationError, StoreUnavailable
+from aftersend.jobs.mns_queue import AT_ONCE, Credentials, ReceivedMessage
+from aftersend.jobs.mns_queue import Queue as Client
 from local.environment import false_account
 from tests.support import cloud as clouds
 from tests.support.cloud import Cloud
@@ -224,7 +224,7 @@ def _loaded() -> ModuleType:
 
 @pytest.fixture
 def deployed(server: Cloud, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    monkeypatch.setattr("aftersend.drain.WAIT", 0)
+    monkeypatch.setattr("aftersend.jobs.poll_mns.WAIT", 0)
     return Deployed(server, monkeypatch)
 
 

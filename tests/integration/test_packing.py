@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from aftersend import items, packing
-from aftersend.model import Context, Evidence, Kind, Outcome
-from aftersend.outcome import merge
-from aftersend.store import Store
+from aftersend.core.model import Context, Evidence, Kind, Outcome
+from aftersend.core.outcome import merge
+from aftersend.storage import items, packing
+from aftersend.storage.store import Store
 from tests.engines import Engine
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import classify, fact
@@ -21,7 +21,7 @@ AS_LONG_AS_IT_MAY_BE: Final = 1_000  # characters of a reply
 def _outcome(replies: list[str]) -> Outcome:
     context = Context(sender="news@example.com", subject="Größe", correlation={"campaign": "spring"})
     told = [
-        fact(Kind.BOUNCED, number, evidence=Evidence(code=550, text=text, word="hard"), context=context)
+        fact(Kind.BOUNCED, number, evidence=Evidence(code=550, text=text, provider_code="hard"), context=context)
         for number, text in enumerate(replies)
     ]
     return replace(merge(None, told, classify), version=1)

@@ -17,9 +17,9 @@ import pytest
 from aftersend import settings
 from aftersend.api import desk
 from aftersend.aws import connect
-from aftersend.errors import ConfigurationError
+from aftersend.core.errors import ConfigurationError
 from aftersend.ingest import ingest
-from aftersend.store import Store, Tables
+from aftersend.storage.store import Store, Tables
 from local.environment import environment, false_account
 from tests.support.api import ARN, event
 from tests.support.cloud import Cloud, serving
@@ -35,13 +35,13 @@ NEEDLESS: Final = {
     "botocore.session",
     "urllib3",
     "pydantic",
-    "aftersend.archive",
-    "aftersend.assemble",
+    "aftersend.storage.archive",
+    "aftersend.bootstrap",
     "aftersend.classify",
-    "aftersend.deadletters",
+    "aftersend.storage.dead_letters",
     "aftersend.ingest",
-    "aftersend.parsers",
-    "aftersend.verify",
+    "aftersend.sources",
+    "aftersend.webhooks.schemes",
     "aftersend.api.description",
 }
 

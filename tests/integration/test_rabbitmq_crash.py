@@ -23,9 +23,10 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend import classify, policy
-from aftersend.carrier import Message, unpack
+from aftersend import classify
+from aftersend.core import policy
 from aftersend.ingest import ingest
+from aftersend.sources.message import Message, unpack
 from tests import engines
 from tests.engines import Engine
 from tests.support import cloud as clouds

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.carrier import unpack
-from aftersend.envelope import MAX_BYTES
+from aftersend.sources.envelope import MAX_BYTES
+from aftersend.sources.message import unpack
 from local.environment import false_account
 from tests.support import cloud as clouds
 from tests.support.cloud import Cloud

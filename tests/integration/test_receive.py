@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.fetch import Reply
+from aftersend.webhooks.fetch import Reply
 from local import signing
 from local.environment import environment
 from local.signing import MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aftersend.fetch import Reply
-from aftersend.verify import FailureCode
+from aftersend.webhooks.fetch import Reply
+from aftersend.webhooks.schemes import FailureCode
 from local import signing
 from local.environment import environment
 from local.signing import EVENTBRIDGE_CERTIFICATE, MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push

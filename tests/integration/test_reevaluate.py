@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from aftersend import policy, walk
 from aftersend.aws import boto
-from aftersend.errors import StoreUnavailable
+from aftersend.core import policy
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.ingest import ingest
-from aftersend.lookups import Queries
-from aftersend.model import Evidence, Feedback, Kind
-from aftersend.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
-from aftersend.store import Store, Tables
-from aftersend.walk import Walk, build_scan
+from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
+from aftersend.storage import scan
+from aftersend.storage.queries import Queries
+from aftersend.storage.scan import Walk, build_scan
+from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.clients import service_error
 from tests.support.oracle import differences, expected, scanned
@@ -44,7 +45,9 @@ def _feedback(random: Random, count: int, recipients: int) -> list[Feedback]:
             recipient=f"email:{random.randrange(recipients)}@example.com",
             message=f"told:{random.randrange(40)}",  # so many that no outcome loses a fact to its bounds
             occurred_at=START + timedelta(hours=random.randrange(20 * 24)),
-            evidence=Evidence(word=random.choice(["soft", "hard", "full", "block", "listed"]), event_id=str(number)),
+            evidence=Evidence(
+                provider_code=random.choice(["soft", "hard", "full", "block", "listed"]), event_id=str(number)
+            ),
             scope=random.choice([None, "news"]),
         )
         for number in range(count)
@@ -86,7 +89,7 @@ def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) ->
 
 @pytest.mark.parametrize("segments", [1, 3])
 def test_a_walk_meets_every_recipient_once(engine: Engine, segments: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "PAGE", 7)
+    monkeypatch.setattr(scan, "PAGE", 7)
     client, names = engine.connect(), engine.tables()
     facts = _feedback(Random(1), 150, 30)
     _ingest(client, names, OLD, facts)
@@ -104,7 +107,7 @@ def test_a_walk_meets_every_recipient_once(engine: Engine, segments: int, monkey
 
 
 def test_the_tables_equal_those_of_the_new_rules(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "PAGE", 11)
+    monkeypatch.setattr(scan, "PAGE", 11)
     client, names = engine.connect(), engine.tables()
     facts = _feedback(Random(2), 120, 12)
     _ingest(client, names, OLD, facts)
@@ -119,7 +122,7 @@ def test_the_tables_equal_those_of_the_new_rules(engine: Engine, monkeypatch: py
 
 def test_beside_functions_that_process_feedback(concurrent_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue: "safe beside running `process` functions": four of them, and a re-evaluation in three segments."""
-    monkeypatch.setattr(walk, "PAGE", 5)
+    monkeypatch.setattr(scan, "PAGE", 5)
     client, names, random = concurrent_engine.connect(), concurrent_engine.tables(), Random(3)
     facts = _feedback(random, 400, 8)
     stored, coming = facts[:200], [facts[start : start + 4] for start in range(200, 400, 4)]

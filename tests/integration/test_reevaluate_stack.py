@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from aftersend import aws, classify, policy, reevaluate, replay, walk
-from aftersend.items import decode_suppression
-from aftersend.model import CauseKind
+from aftersend import aws, classify
+from aftersend.core import policy
+from aftersend.core.model import CauseKind
+from aftersend.jobs import reevaluate, replay
+from aftersend.storage import scan
+from aftersend.storage.items import decode_suppression
 from local import sync
 from local.__main__ import main
 from local.demo import Rig, facts, rigged
@@ -95,7 +98,7 @@ def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.Monke
 
 
 def test_the_same_rules_change_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "PAGE", 5)
+    monkeypatch.setattr(scan, "PAGE", 5)
     monkeypatch.setattr(reevaluate, "MARGIN", 1e9)  # so that every page is a leg
     writes = world.stack.writes.total()
     world.send("ReevaluateQueue", {"segments": 2})

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from aftersend.core.model import Cause, CauseKind, Context, EvidenceRef, Kind, Outcome, Suppression
+from aftersend.core.outcome import merge
+from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
 from aftersend.ingest import ingest
-from aftersend.model import Cause, CauseKind, Context, EvidenceRef, Kind, Outcome, Suppression
-from aftersend.outcome import merge
-from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
-from aftersend.store import Store, Tables
+from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.clients import Sparing, Watched, service_error
 from tests.support.ports import NOW, ports

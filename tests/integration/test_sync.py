@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from aftersend import classify, policy
-from aftersend.carrier import Message
+from aftersend import classify
+from aftersend.core import policy
+from aftersend.core.model import Act, CauseKind, Decision, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import Put, Refused, Request, SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
-from aftersend.items import Item
-from aftersend.model import Act, CauseKind, Decision, Suppression
-from aftersend.reevaluate import ReevaluationJob
-from aftersend.steps import Put, Refused, Request, SuppressionUpdate, update_suppression
-from aftersend.suppression import find_active_causes
-from aftersend.sync import Sync
+from aftersend.jobs.reevaluate import ReevaluationJob
+from aftersend.jobs.ses_sync import Sync
+from aftersend.sources.message import Message
+from aftersend.storage.items import Item
 from local.samples import EVENTS
 from tests.support.account_list import AccountList, record
 from tests.support.ports import MemoryStore, ports

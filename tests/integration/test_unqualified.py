@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
-from aftersend.errors import StoreUnavailable
-from aftersend.model import Evidence, Feedback
-from aftersend.unqualified import MAX_SEEN, UnmatchedTexts
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Evidence, Feedback
+from aftersend.storage.unmatched import MAX_SEEN, UnmatchedTexts
 from tests.engines import Engine
 from tests.support.ports import NOW
 from tests.support.words import bounce

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from aftersend import guard
 from aftersend.aws.errors import NoAnswer
-from aftersend.errors import StoreUnavailable
-from aftersend.guard import Traffic, find_window, merge_traffic
-from aftersend.model import Act, Decision, Reason
-from aftersend.policy import load
-from aftersend.watch import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
+from aftersend.core import spike_guard
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Act, Decision, Reason
+from aftersend.core.policy import load
+from aftersend.core.spike_guard import Traffic, find_window, merge_traffic
+from aftersend.storage.spike_windows import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
 from tests.engines import Engine
 from tests.support.ports import NOW
 from tests.support.words import ANN, START
@@ -28,8 +28,8 @@ DECISION = Decision(at=START, by="ops", act=Act.CONFIRMED, note="they did leave"
 
 def _told(count: int) -> list[Traffic]:
     keys = [(f"email:u{number}@example.com", "ses:1") for number in range(count)]
-    refused = [guard.report_refusal(WINDOW, key, Reason.USER_UNKNOWN) for key in keys]
-    reached = [guard.report_delivery(WINDOW, key) for key in keys]
+    refused = [spike_guard.report_refusal(WINDOW, key, Reason.USER_UNKNOWN) for key in keys]
+    reached = [spike_guard.report_delivery(WINDOW, key) for key in keys]
     return [*refused, *(each for each in reached if each is not None)]
 
 
@@ -47,7 +47,7 @@ def test_a_window_is_kept_and_its_incident_found(engine: Engine) -> None:
     assert (known.version, watch.tell(_all(_told(60)))) == (1, known)
     (incident,) = watch.incidents()
     assert (incident.window, incident.reason, incident.refused) == (WINDOW, Reason.USER_UNKNOWN, 60)
-    watch.tell(guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION))
+    watch.tell(spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION))
     assert watch.incidents() == []
 
 
@@ -63,7 +63,7 @@ def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    "traffic", [_all(_told(100)), _all([*_told(3), guard.report_decision(WINDOW, Reason.EXPIRED, DECISION)])]
+    "traffic", [_all(_told(100)), _all([*_told(3), spike_guard.report_decision(WINDOW, Reason.EXPIRED, DECISION)])]
 )
 def test_what_is_written_is_read(traffic: Traffic) -> None:
     item = encode_traffic(traffic, RULES)
@@ -76,8 +76,8 @@ def test_a_window_with_an_incident_does_not_expire() -> None:
     spike, revert = _all(_told(60)), Decision(at=START, by="ops", act=Act.REVERTED)
     states = [
         (spike, {"S": "open"}),
-        (merge_traffic(spike, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, revert)), {"S": "reverted"}),
-        (merge_traffic(spike, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION)), None),
+        (merge_traffic(spike, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, revert)), {"S": "reverted"}),
+        (merge_traffic(spike, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION)), None),
         (_all(_told(3)), None),
     ]
     for traffic, state in states:

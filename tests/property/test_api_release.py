@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from aftersend.core.model import Feedback, Kind
 from aftersend.ingest import ingest
-from aftersend.model import Feedback, Kind
 from tests.support.api import Api, Clock, desk
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.words import START, bounce, fact, message, told

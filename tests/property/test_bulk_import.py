@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend.bulk import importing
-from aftersend.bulk.job import Imported, Job, State
-from aftersend.bulk.tally import Tally
-from aftersend.model import Act, Decision, Feedback, Suppression
-from aftersend.steps import Put
-from aftersend.suppression import apply_decisions, find_active_causes
+from aftersend.core.model import Act, Decision, Feedback, Suppression
+from aftersend.core.suppression import apply_decisions, find_active_causes
+from aftersend.core.writes import Put
+from aftersend.lists import importing
+from aftersend.lists.job import Imported, Job, State
+from aftersend.lists.tally import Tally
 from tests.support import shop as shops
 from tests.support.oracle import Tables, stored
 from tests.support.ports import NOW, MemoryStore

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend.bulk.job import Revert, State, Undone
-from aftersend.guard import find_group
-from aftersend.model import Act, Evidence, Feedback, Kind, Reason, Suppression
-from aftersend.suppression import find_active_causes
+from aftersend.core.model import Act, Evidence, Feedback, Kind, Reason, Suppression
+from aftersend.core.spike_guard import find_group
+from aftersend.core.suppression import find_active_causes
+from aftersend.lists.job import Revert, State, Undone
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
 from tests.support.shop import ANN, ingested, run, shop, ticking
@@ -20,7 +20,11 @@ from tests.support.words import START, fact
 # "hard" and "full" are words that the judge of the tests reads as user_unknown and mailbox_full.
 BOUNCES = st.builds(
     lambda who, hour, word, number: fact(
-        Kind.BOUNCED, hour / 24, recipient=f"email:{who}", message=f"told:{number}", evidence=Evidence(word=word)
+        Kind.BOUNCED,
+        hour / 24,
+        recipient=f"email:{who}",
+        message=f"told:{number}",
+        evidence=Evidence(provider_code=word),
     ),
     st.sampled_from(["ann@apple.example", "bob@apple.example", "ann@other.example"]),
     st.integers(0, 72),

@@ -20,8 +20,8 @@ from aftersend.classify import Classifier, evidence_from, load, normalise
 from aftersend.classify.engine import EARLY
 from aftersend.classify.rules import Source, lines, parse
 from aftersend.classify.shipped import FOLDER, ORDER
-from aftersend.model import Class, Evidence, Kind, Phase, Reason, Verdict
-from aftersend.vocabulary import MEANINGS
+from aftersend.core.model import Class, Evidence, Kind, Phase, Reason, Verdict
+from aftersend.core.vocabulary import MEANINGS
 
 RULES = {name: parse((FOLDER / f"{name}.toml").read_text("utf-8")) for name in ORDER}
 EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in lines(rule.example)]
@@ -179,7 +179,7 @@ def test_no_code_turns_the_sender_s_fault_against_the_address(
     assert load().judge(source="report", evidence=evidence, kind=kind).klass in {Class.BLOCK, Class.IGNORE}
 
 
-WORDS = [entry for rules in RULES.values() for rule in rules for entry in lines(rule.when.word)]
+WORDS = [entry for rules in RULES.values() for rule in rules for entry in lines(rule.when.provider_code)]
 PIECES = [entry.replace("*", " ") for rules in RULES.values() for rule in rules for entry in lines(rule.when.text)]
 
 
@@ -201,7 +201,7 @@ def test_class_and_reason_agree_whatever_the_evidence(
     kind: Kind,
     source: str,
 ) -> None:
-    evidence = Evidence(code=code, status=status, phase=phase, text=" ".join(pieces) or None, word=word)
+    evidence = Evidence(code=code, status=status, phase=phase, text=" ".join(pieces) or None, provider_code=word)
     verdict = load().judge(source=source, evidence=evidence, kind=kind)
     if verdict.reason in BLAMELESS:
         assert verdict.klass is MEANINGS[verdict.reason].permanent

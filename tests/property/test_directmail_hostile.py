@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.address import MAX_BYTES as MAX_ADDRESS
 from aftersend.classify.rules import lines, parse
 from aftersend.classify.shipped import FOLDER, ORDER
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Class, Evidence, Feedback, Kind
-from aftersend.parsers import directmail as parser
-from aftersend.parsers import read
-from aftersend.parsers.directmail_body import NAMES
-from aftersend.parsers.directmail_text import fields
-from aftersend.text import truncate
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Class, Evidence, Feedback, Kind
+from aftersend.core.recipient import MAX_RECIPIENT_BYTES as MAX_ADDRESS
+from aftersend.core.text import truncate
+from aftersend.sources import directmail as parser
+from aftersend.sources import read
+from aftersend.sources.directmail.body import NAMES
+from aftersend.sources.directmail.text import fields
 from local.samples import EVENTS
 from tests.support import directmail
 from tests.support.directmail import Event
@@ -45,7 +45,7 @@ def told(raw: bytes) -> list[Feedback] | str:
         assert len(fact.message.encode()) <= 250
         evidence = fact.evidence or Evidence()
         assert len((evidence.text or "").encode()) <= 1_024
-        assert len(evidence.word or "") <= 64
+        assert len(evidence.provider_code or "") <= 64
         assert evidence.code is None or 200 <= evidence.code <= 599
         assert fact.engagement is None or len(fact.engagement.link or "") <= 512
         assert fact.context is not None and all(len(value) <= 200 for value in fact.context.correlation.values())
@@ -195,7 +195,7 @@ def test_what_is_the_sender_s_fault_is_never_held_against_the_address(word: str)
     assert len(against) > 50, "else this proves nothing"
     for text in TEXTS:
         for code in (None, 450, 550):
-            verdict = rules.judge(source="directmail", evidence=Evidence(code=code, text=text, word=word))
+            verdict = rules.judge(source="directmail", evidence=Evidence(code=code, text=text, provider_code=word))
             assert verdict.klass not in (Class.HARD, Class.SOFT), (text, verdict)
 
 

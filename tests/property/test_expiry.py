@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from aftersend.core.model import Act, CauseKind, Decision, Feedback, Key, Kind
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
-from aftersend.items import Item
-from aftersend.model import Act, CauseKind, Decision, Feedback, Key, Kind
-from aftersend.reevaluate import ReevaluationJob
-from aftersend.steps import SuppressionUpdate, run_steps, update_suppression
-from aftersend.suppression import find_active_causes
+from aftersend.jobs.reevaluate import ReevaluationJob
+from aftersend.storage.items import Item
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import reevaluation, run
 from tests.support.strategies import SHORT, feedback

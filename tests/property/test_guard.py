@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend import guard
-from aftersend.guard import (
+from aftersend.core import spike_guard
+from aftersend.core.model import Act, Decision, Feedback, Reason
+from aftersend.core.policy import load
+from aftersend.core.spike_guard import (
     SAMPLE,
     SIZE,
     Traffic,
@@ -22,8 +24,6 @@ from aftersend.guard import (
     merge_traffic,
 )
 from aftersend.ingest import ingest
-from aftersend.model import Act, Decision, Feedback, Reason
-from aftersend.policy import load
 from tests.support.ports import MemoryStore, MemoryWatch, ports
 from tests.support.strategies import deliveries, feedback
 from tests.support.words import ANN, START, message, told
@@ -39,9 +39,9 @@ _DECISIONS = st.builds(
     st.sampled_from([Act.CONFIRMED, Act.REVERTED]),
 )
 _TOLD = (
-    st.builds(lambda key, reason: guard.report_refusal(WINDOW, key, reason), _KEYS, _REASONS)
-    | st.builds(lambda key: guard.report_delivery(WINDOW, key) or EMPTY, _KEYS)
-    | st.builds(lambda reason, decision: guard.report_decision(WINDOW, reason, decision), _REASONS, _DECISIONS)
+    st.builds(lambda key, reason: spike_guard.report_refusal(WINDOW, key, reason), _KEYS, _REASONS)
+    | st.builds(lambda key: spike_guard.report_delivery(WINDOW, key) or EMPTY, _KEYS)
+    | st.builds(lambda reason, decision: spike_guard.report_decision(WINDOW, reason, decision), _REASONS, _DECISIONS)
 )
 
 
@@ -64,7 +64,11 @@ def _many(count: int, reason: Reason | None, start: int = 0) -> Traffic:
     traffic = EMPTY
     for number in range(start, start + count):
         key = f"email:u{number}@example.com", "ses:1"
-        told = guard.report_delivery(WINDOW, key) if reason is None else guard.report_refusal(WINDOW, key, reason)
+        told = (
+            spike_guard.report_delivery(WINDOW, key)
+            if reason is None
+            else spike_guard.report_refusal(WINDOW, key, reason)
+        )
         traffic = merge_traffic(traffic, told) if told else traffic
     return traffic
 
@@ -95,7 +99,7 @@ def test_a_person_ends_an_incident(act: Act, left: int) -> None:
     """Confirmed, its causes hold; reverted, they never do, and neither does what comes late."""
     decision = Decision(at=START, by="ops", act=act)
     traffic = merge_traffic(
-        _many(60, Reason.USER_UNKNOWN), guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision)
+        _many(60, Reason.USER_UNKNOWN), spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision)
     )
     assert len(find_incidents(traffic, RULES)) == left
 
@@ -147,7 +151,7 @@ def test_an_incident_begins_at_the_very_share(refused: int, open_: bool) -> None
 def test_a_decision_is_about_one_reason() -> None:
     confirmed = Decision(at=START, by="ops", act=Act.CONFIRMED)
     traffic = merge_traffic(_many(60, Reason.USER_UNKNOWN), _many(60, Reason.MAILBOX_DISABLED))
-    traffic = merge_traffic(traffic, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, confirmed))
+    traffic = merge_traffic(traffic, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, confirmed))
     assert [each.reason for each in find_incidents(traffic, RULES)] == [Reason.MAILBOX_DISABLED]
 
 
@@ -157,14 +161,16 @@ def test_the_last_decision_counts(act: Act, left: int) -> None:
     traffic = _many(60, Reason.USER_UNKNOWN)
     for day, each in ((2, act), (1, first)):
         decision = Decision(at=START + timedelta(days=day), by="ops", act=each)
-        traffic = merge_traffic(traffic, guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision))
+        traffic = merge_traffic(traffic, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision))
     assert len(find_incidents(traffic, RULES)) == left
 
 
 def test_decisions_of_several_reasons_come_in_any_order() -> None:
     """Law 1: also where one of them takes the place of an earlier one."""
     told = [
-        guard.report_decision(WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED))
+        spike_guard.report_decision(
+            WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED)
+        )
         for day, reason in enumerate([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED, Reason.USER_UNKNOWN])
     ]
     one, *others = (merge_traffic(merge_traffic(merge_traffic(EMPTY, a), b), c) for a, b, c in permutations(told))

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from aftersend import policy
+from aftersend.core import policy
+from aftersend.core.model import Act, Decision, Evidence, Feedback, Kind
+from aftersend.core.writes import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
-from aftersend.model import Act, Decision, Evidence, Feedback, Kind
-from aftersend.steps import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
@@ -32,8 +32,8 @@ FIFTH, SIXTH = bounce(8, message="told:4"), bounce(10, message="told:5")
 LATE = fact(Kind.DELIVERED, 9, message="told:6")  # after the fifth bounce
 EARLY = fact(Kind.DELIVERED, 7, message="told:6")  # between the fourth and the fifth
 OPENED = fact(Kind.OPENED, 9, message="told:0")
-FORGED = bounce(8, message="told:4", evidence=Evidence(word="hard", forgeable=True))
-FORGED_FIFTH = bounce(8, message="told:4", evidence=Evidence(word="soft", forgeable=True))
+FORGED = bounce(8, message="told:4", evidence=Evidence(provider_code="hard", forgeable=True))
+FORGED_FIFTH = bounce(8, message="told:4", evidence=Evidence(provider_code="soft", forgeable=True))
 
 
 class Case(NamedTuple):

@@ -10,13 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend.carrier import Message
 from aftersend.classify import load as load_rules
-from aftersend.facts import merge_contexts, union
+from aftersend.core.feedback_set import merge_contexts, union
+from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core.outcome import merge
+from aftersend.core.policy import load
 from aftersend.ingest import ingest
-from aftersend.model import Context, Engagement, Evidence, Feedback, Kind, Phase
-from aftersend.outcome import merge
-from aftersend.policy import load
+from aftersend.sources.message import Message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
 from tests.support.strategies import SHORT, deliveries, facts, feedback, streaks, told_by, ways
@@ -119,8 +119,8 @@ DECIDES: list[dict[str, Any]] = [
     {"occurred_at": NOW},
     {"scope": "another"},
     *({"evidence": Evidence(**said)} for said in [  # type: ignore[arg-type]  # each of its own type
-        {"code": 421}, {"status": "5.9.9"}, {"text": "a"}, {"word": "b"}, {"action": "failed"}, {"phase": Phase.AUTH},
-        {"event_id": "c"}, {"forgeable": True},
+        {"code": 421}, {"status": "5.9.9"}, {"text": "a"}, {"provider_code": "b"}, {"action": "failed"},
+        {"phase": Phase.AUTH}, {"event_id": "c"}, {"forgeable": True},
     ]),
     {"engagement": Engagement(ip="192.0.2.9")},
     {"engagement": Engagement(user_agent="d")},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aftersend import classify
 from aftersend.ingest import ingest
-from aftersend.parsers import read
+from aftersend.sources import read
 from tests.support import directmail
 from tests.support.directmail import ENVELOPES, Event
 from tests.support.oracle import differences, expected, stored

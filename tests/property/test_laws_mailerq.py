@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
+from aftersend.core.model import Outcome
+from aftersend.core.outcome import merge
 from aftersend.ingest import ingest
-from aftersend.model import Outcome
-from aftersend.outcome import merge
-from aftersend.parsers import read
+from aftersend.sources import read
 from tests.support import mailerq
 from tests.support.mailerq import Story, Told
 from tests.support.oracle import differences, expected, stored

@@ -12,9 +12,9 @@ from itertools import combinations
 
 import pytest
 
-from aftersend.facts import FORGEABLE
+from aftersend.core.feedback_set import FORGEABLE
+from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.ingest import ingest
-from aftersend.model import Evidence, Feedback, Kind
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.strategies import SHORT
@@ -56,9 +56,9 @@ OUTCOME = [
 ]
 # Reports that anybody could have sent, and what vouches for the messages that they tell of.
 FORGED = [
-    bounce(0, message="told:0", evidence=Evidence(word="soft", forgeable=True)),
-    bounce(1, message="told:1", evidence=Evidence(word="soft", forgeable=True)),
-    bounce(1, message="told:1", evidence=Evidence(word="hard", forgeable=True)),
+    bounce(0, message="told:0", evidence=Evidence(provider_code="soft", forgeable=True)),
+    bounce(1, message="told:1", evidence=Evidence(provider_code="soft", forgeable=True)),
+    bounce(1, message="told:1", evidence=Evidence(provider_code="hard", forgeable=True)),
     bounce(2, message="told:2"),
     fact(Kind.COMPLAINED, 1, message="told:0", evidence=Evidence(forgeable=True)),
     fact(Kind.UNSUBSCRIBED, 1, message="told:0", scope="news", evidence=Evidence(forgeable=True)),
@@ -82,7 +82,7 @@ def test_every_order_of_every_small_set(facts: list[Feedback], size: int) -> Non
 
 def test_what_vouches_for_a_message_is_not_pushed_out_by_forgeries() -> None:
     """Law 1, and no stranger may choose what is known: forged reports of one message leave the real one its place."""
-    forged = [bounce(day, evidence=Evidence(word="hard", forgeable=True)) for day in range(20)]
+    forged = [bounce(day, evidence=Evidence(provider_code="hard", forgeable=True)) for day in range(20)]
     real = bounce(15.5, "hard")
     tables = []
     for order in ([real, *forged], [*forged, real]):
@@ -100,7 +100,7 @@ def test_what_vouches_for_a_message_is_not_pushed_out_by_forgeries() -> None:
 def test_what_could_be_forged_counts_whole_once_somebody_vouches_for_the_message(hard: int) -> None:
     """Law 1: as many reports that could be forged as are kept, and whoever vouches for the message first or last."""
     words = ["hard" if number == hard else "soft" for number in range(FORGEABLE)]
-    forged = [bounce(day, evidence=Evidence(word=word, forgeable=True)) for day, word in enumerate(words)]
+    forged = [bounce(day, evidence=Evidence(provider_code=word, forgeable=True)) for day, word in enumerate(words)]
     sent = fact(Kind.SENT, -1)
     for order in ([sent, *forged], [*forged, sent], [*forged[::-1], sent]):
         store = MemoryStore()
@@ -132,6 +132,6 @@ def _copy(store: MemoryStore) -> MemoryStore:
 def _told(chosen: tuple[Feedback, ...], last: Feedback, wrong: list[str]) -> Iterator[str]:
     yield "in any order, and then the last:"
     for each in [*(other for other in chosen if other is not last), last]:
-        word = each.evidence.word if each.evidence else ""
+        word = each.evidence.provider_code if each.evidence else ""
         yield f"    {each.occurred_at:%d. %H:%M} {each.message} {each.kind} {word}"
     yield from wrong

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend import classify
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Feedback
-from aftersend.parsers import mailerq
-from aftersend.parsers.mailerq_body import MAX_MESSAGES
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback
+from aftersend.sources import mailerq
+from aftersend.sources.mailerq.body import MAX_MESSAGES
 from local.samples import EVENTS
 from tests.support.mailerq import ACCEPTED, attempt, message, raw
 

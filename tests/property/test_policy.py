@@ -9,11 +9,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.causes import counts_for_streak, find_streak, make_claim
-from aftersend.errors import ConfigurationError
-from aftersend.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Verdict
-from aftersend.outcome import merge
-from aftersend.policy import Policy, load
+from aftersend.core.causes import counts_for_streak, find_streak, make_claim
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.outcome import merge
+from aftersend.core.policy import Policy, load
 from tests.support.words import START, bounce, classify, fact
 
 _hours = st.integers(0, 40).map(lambda half: START + timedelta(hours=12 * half))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftersend.core.model import Feedback
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
 from aftersend.ingest import ingest
-from aftersend.model import Feedback
-from aftersend.outcome import Classify
-from aftersend.policy import Policy
-from aftersend.reevaluate import ReevaluationJob
+from aftersend.jobs.reevaluate import ReevaluationJob
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import POLICIES, RULES, MemoryWalk, reevaluation, run

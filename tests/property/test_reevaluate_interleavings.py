@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from aftersend import policy
+from aftersend.core import policy
+from aftersend.core.model import Act, Decision, Evidence, Feedback, Kind
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
+from aftersend.core.writes import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
-from aftersend.model import Act, Decision, Evidence, Feedback, Kind
-from aftersend.outcome import Classify
-from aftersend.policy import Policy
-from aftersend.reevaluate import reevaluated
-from aftersend.steps import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
+from aftersend.jobs.reevaluate import reevaluated
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
@@ -215,7 +215,7 @@ def _without_second_look(*arguments: Any) -> Any:
 )
 def test_without_a_second_look_evidence_would_be_lost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who finds nothing to write relies on what is there; whoever takes that away must look again."""
-    monkeypatch.setattr("aftersend.reevaluate.settle", _without_second_look)
+    monkeypatch.setattr("aftersend.jobs.reevaluate.settle", _without_second_look)
     case = CASES[name]
     explorer = Explorer(_workers(case), _store(case))
     found = [stored(explorer.store(state)) for state in explorer.ends().values()]

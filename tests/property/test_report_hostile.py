@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.address import MAX_BYTES as MAX_ADDRESS
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Feedback
-from aftersend.parsers import report
-from aftersend.parsers.report.status import MAX_RECIPIENTS
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback
+from aftersend.core.recipient import MAX_RECIPIENT_BYTES as MAX_ADDRESS
+from aftersend.sources import report
+from aftersend.sources.report.status import MAX_RECIPIENTS
 from local.samples import EVENTS
 
 OWN = sorted(path for path in (EVENTS / "report").glob("*.*") if not path.name.endswith(".expected.json"))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend import items
+from aftersend.core.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason, Reverted, Suppression
+from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
-from aftersend.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason, Reverted, Suppression
-from aftersend.steps import SuppressionUpdate, run_steps, update_suppression
-from aftersend.store import Store
+from aftersend.storage import items
+from aftersend.storage.store import Store
 from local import restore
 from tests.engines import Engine
 from tests.support.oracle import differences, expected, scanned, stored

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.errors import VerificationError
-from aftersend.verify import SOURCES, PushRequest, Trust, WebhookCredentials, claim, prove
+from aftersend.core.errors import VerificationError
+from aftersend.webhooks.schemes import SOURCES, PushRequest, Trust, WebhookCredentials, claim, prove
 from local import signing
 from local.signing import ACCOUNT, TOPIC, Push
 from tests.support.door import HOST, NOW, PATH, PROVIDER, WEAK, url

@@ -16,8 +16,8 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
 
 from aftersend.aws import boto
-from aftersend.items import Item, encode_suppression
-from aftersend.model import Suppression
+from aftersend.core.model import Suppression
+from aftersend.storage.items import Item, encode_suppression
 from tests.support.ports import NOW, RETENTION
 
 _PATH = "/v2/email/suppression/addresses"

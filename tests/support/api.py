@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
-from aftersend import policy
 from aftersend.api import front
 from aftersend.api.desk import Desk
-from aftersend.guard import Incident, find_incidents
-from aftersend.lookups import Queries
-from aftersend.store import Tables
+from aftersend.core import policy
+from aftersend.core.spike_guard import Incident, find_incidents
+from aftersend.storage.queries import Queries
+from aftersend.storage.store import Tables
 from tests.engines import table_definitions
 from tests.support.ports import NOW, Inline, MemoryStore, MemoryWatch
 from tests.support.words import classify

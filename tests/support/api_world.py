@@ -15,12 +15,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend import classify, guard
+from aftersend import classify
 from aftersend.api.description import Example
-from aftersend.carrier import Message
-from aftersend.guard import Window
+from aftersend.core import spike_guard
+from aftersend.core.model import Context, Evidence, Feedback, Kind, Reason
+from aftersend.core.spike_guard import Window
 from aftersend.ingest import ingest
-from aftersend.model import Context, Evidence, Feedback, Kind, Reason
+from aftersend.sources.message import Message
 from tests.support.api import Answer, Api, Clock
 from tests.support.ports import MemoryStore, ports
 from tests.support.shop import Bulk
@@ -212,7 +213,7 @@ def world() -> Api:
     desk = replace(Bulk(store, clock=Clock(NOW)).desk, classify=judge)
     for number in range(60):
         key = f"email:user{number}@accident.example", "ses:0102-d4"
-        desk.watch.tell(guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))
+        desk.watch.tell(spike_guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))
     return Api(desk)
 
 

@@ -15,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from aftersend.bulk.job import Job
-from aftersend.bulk.jobs import Jobs
-from aftersend.bulk.reader import Reader
-from aftersend.bulk.shop import Shop
-from aftersend.bulk.work import work
-from aftersend.store import Store, Tables
+from aftersend.lists.job import Job
+from aftersend.lists.jobs import Jobs
+from aftersend.lists.reader import Reader
+from aftersend.lists.shop import Shop
+from aftersend.lists.work import work
+from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.ports import NOW
 from tests.support.shop import MemoryObjects, shop

@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from aftersend.carrier import Message
-from aftersend.parsers.directmail import NOT_TRIED, TRIED
+from aftersend.sources.directmail import NOT_TRIED, TRIED
+from aftersend.sources.message import Message
 from tests.support.words import START
 
 CHINA: Final = timezone(timedelta(hours=8))

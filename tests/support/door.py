@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from aftersend.carrier import unpack
-from aftersend.errors import HostUnavailable
-from aftersend.fetch import Reply
+from aftersend.core.errors import HostUnavailable
+from aftersend.sources.message import unpack
+from aftersend.webhooks.fetch import Reply
 from local.environment import environment, false_account
 from local.serve_routes import Request, Route, event
 from local.signing import ACCOUNT, TOPIC, Authority, Push

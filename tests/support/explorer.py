@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from aftersend.model import Key, Outcome, Suppression
-from aftersend.steps import Answer, Request
+from aftersend.core.model import Key, Outcome, Suppression
+from aftersend.core.writes import Answer, Request
 from tests.support.ports import MemoryStore
 
 Worker = Callable[[Any], object]  # called with a store

@@ -12,15 +12,16 @@ from typing import Any, Final
 
 import msgspec
 
-from aftersend import classify, policy
-from aftersend.bulk import columns, formats
-from aftersend.bulk.entries import Flawed
-from aftersend.bulk.formats import FORMATS
-from aftersend.bulk.plan import Terms, claims
-from aftersend.bulk.records import records
-from aftersend.causes import Claim
+from aftersend import classify
 from aftersend.classify import Classifier
-from aftersend.times import format_time
+from aftersend.core import policy
+from aftersend.core.causes import Claim
+from aftersend.core.times import format_time
+from aftersend.lists import columns, formats
+from aftersend.lists.entries import Flawed
+from aftersend.lists.formats import FORMATS
+from aftersend.lists.plan import Terms, claims
+from aftersend.lists.records import records
 from tests.support.ports import NOW
 
 SAMPLES: Final = Path(__file__).resolve().parents[1] / "samples" / "import"
@@ -85,7 +86,7 @@ def _plain(claim: Claim) -> dict[str, str]:
         "until": format_time(until) if until else "",
         "reason": latest.reason or "",
         "rule": latest.rule or "",
-        "word": latest.word or "",
+        "provider_code": latest.provider_code or "",
     }
     return {name: text for name, text in told.items() if text}
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from aftersend.carrier import Message
+from aftersend.sources.message import Message
 from tests.support.words import START
 
 Body = dict[str, Any]

@@ -9,12 +9,13 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend import items, suppression
-from aftersend import store as stores
-from aftersend.causes import find_contradiction, find_streak, is_vouched, make_claim
-from aftersend.model import CauseKind, Feedback, Key, Outcome, Suppression
-from aftersend.outcome import Classify, merge
-from aftersend.policy import Policy
+from aftersend.core import suppression
+from aftersend.core.causes import find_contradiction, find_streak, is_vouched, make_claim
+from aftersend.core.model import CauseKind, Feedback, Key, Outcome, Suppression
+from aftersend.core.outcome import Classify, merge
+from aftersend.core.policy import Policy
+from aftersend.storage import items
+from aftersend.storage import store as stores
 
 
 class Tables(Struct, frozen=True):

@@ -7,13 +7,14 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from aftersend import items, policy
-from aftersend.carrier import Message
-from aftersend.guard import Traffic, Window, merge_traffic
+from aftersend.core import policy
+from aftersend.core.model import Key, Outcome, Suppression
+from aftersend.core.spike_guard import Traffic, Window, merge_traffic
+from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
 from aftersend.ingest import Ports
-from aftersend.model import Key, Outcome, Suppression
-from aftersend.steps import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
-from aftersend.store import make_row
+from aftersend.sources.message import Message
+from aftersend.storage import items
+from aftersend.storage.store import make_row
 from tests.support.words import classify
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)

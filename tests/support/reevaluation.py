@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from aftersend import policy
-from aftersend.model import Feedback, Key, Suppression, Verdict
-from aftersend.outcome import Classify
-from aftersend.policy import Policy
-from aftersend.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
-from aftersend.walk import Page
+from aftersend.core import policy
+from aftersend.core.model import Feedback, Key, Suppression, Verdict
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
+from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
+from aftersend.storage.scan import Page
 from tests.support.ports import NOW, Inline, MemoryStore
 from tests.support.words import VERDICTS, classify
 
@@ -24,7 +24,7 @@ DOCUMENTS: Final = [
     _SHORT + "[report]\nrequire_proof = false\n[unsubscribed]\neverywhere = true\n[provider]\nsuppress = false",
     _SHORT + "[classes]\nuser_unknown = 'soft'\n[complaint]\nlapse_days = 5\n[unsubscribed]\nlapse_days = 4",
     _SHORT + "[hard]\nsuppress = false\n[complaint]\nsuppress = false\n[unsubscribed]\nsuppress = false",
-    _SHORT + "[pause]\nwords = ['soft']\nhours = 48\n[channel.email.streak]\nbounces = 3",
+    _SHORT + "[pause]\nprovider_codes = ['soft']\nhours = 48\n[channel.email.streak]\nbounces = 3",
     _SHORT + "[stream.news.unsubscribed]\neverywhere = true\nlapse_days = 3",
 ]
 POLICIES: Final = [policy.load(document) for document in DOCUMENTS]
@@ -40,7 +40,7 @@ _EXCHANGES: Final[list[dict[str, str]]] = [
 def _judging(exchange: dict[str, str]) -> Classify:
     def judge(fact: Feedback) -> Verdict | None:
         verdict = classify(fact)
-        word = fact.evidence.word if fact.evidence and verdict else None
+        word = fact.evidence.provider_code if fact.evidence and verdict else None
         return VERDICTS[exchange[word]] if word in exchange else verdict
 
     return judge

@@ -7,19 +7,20 @@ from datetime import datetime
 from hashlib import md5
 from typing import Any, Final, TypeVar
 
-from aftersend import items, policy
 from aftersend.api.desk import Desk
 from aftersend.aws.errors import Refusal
-from aftersend.bulk.job import Export, Import, Job, Request, State, begun
-from aftersend.bulk.jobs import Jobs
-from aftersend.bulk.office import BulkDesk, Office
-from aftersend.bulk.shop import Shop
-from aftersend.bulk.work import work
-from aftersend.errors import MalformedFeedback
+from aftersend.core import policy
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback, Key, Suppression
 from aftersend.ingest import ingest
-from aftersend.items import Item
-from aftersend.lookups import Page
-from aftersend.model import Feedback, Key, Suppression
+from aftersend.lists.job import Export, Import, Job, Request, State, begun
+from aftersend.lists.jobs import Jobs
+from aftersend.lists.office import BulkDesk, Office
+from aftersend.lists.shop import Shop
+from aftersend.lists.work import work
+from aftersend.storage import items
+from aftersend.storage.items import Item
+from aftersend.storage.queries import Page
 from tests.support.api import Api, desk
 from tests.support.lists import classifier
 from tests.support.ports import NOW, Inline, MemoryStore, ports

@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend import policy
-from aftersend.facts import FORGEABLE
-from aftersend.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core import policy
+from aftersend.core.feedback_set import FORGEABLE
+from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
 from tests.support.words import ANN, BOB, REFUSALS, START, VERDICTS, fact
 
 _T = TypeVar("_T")
@@ -39,7 +39,7 @@ def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
     evidence = None
     if kind in REFUSALS:
         word, code = draw(_said)
-        evidence = Evidence(word=word, code=code, forgeable=draw(_forgeable))
+        evidence = Evidence(provider_code=word, code=code, forgeable=draw(_forgeable))
     elif kind in (Kind.COMPLAINED, Kind.UNSUBSCRIBED, Kind.DELIVERED):
         evidence = Evidence(forgeable=draw(_forgeable))
     seen = None
@@ -164,7 +164,7 @@ def full_evidence(draw: st.DrawFn, text: Any = hostile) -> Evidence:
         code=draw(st.none() | st.integers(200, 599)),
         status=draw(st.sampled_from([None, "5.1.1", "4.2.2"])),
         text=draw(maybe),
-        word=draw(maybe),
+        provider_code=draw(maybe),
         action=draw(st.sampled_from([None, "failed", "delayed"])),
         phase=draw(st.none() | st.sampled_from(Phase)),
         remote_mta=draw(maybe),

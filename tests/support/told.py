@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from aftersend.carrier import NO_HEADERS, Headers
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Feedback
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback
+from aftersend.sources.message import NO_HEADERS, Headers
 
 _decode: Final = msgspec.json.Decoder(list[Feedback]).decode
 

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import msgspec
 
-from aftersend.carrier import Message
-from aftersend.model import Class, Evidence, Feedback, Kind, Reason, Verdict
-from aftersend.parsers import PARSERS
+from aftersend.core.model import Class, Evidence, Feedback, Kind, Reason, Verdict
+from aftersend.sources import PARSERS
+from aftersend.sources.message import Message
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 ANN: Final = "email:ann@example.com"
@@ -41,7 +41,7 @@ def classify(fact: Feedback) -> Verdict | None:
     if fact.kind is Kind.AUTO_REPLIED:
         return _AUTO_REPLY
     if fact.kind in REFUSALS and fact.evidence is not None:
-        return VERDICTS.get(fact.evidence.word or "")
+        return VERDICTS.get(fact.evidence.provider_code or "")
     return None
 
 
@@ -53,7 +53,7 @@ def fact(kind: Kind, day: float = 0, word: str | None = None, **others: Any) -> 
         "message": "told:1",
         "recipient": ANN,
         "occurred_at": START + timedelta(days=day),
-        "evidence": Evidence(word=word) if word else None,
+        "evidence": Evidence(provider_code=word) if word else None,
     }
     return Feedback(**(given | others))
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from aftersend.core.model import Feedback
 from aftersend.ingest import ingest
-from aftersend.model import Feedback
-from aftersend.store import Store, Tables
+from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.ports import NOW, ports
 from tests.support.words import message, told

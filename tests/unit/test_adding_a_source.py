@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from aftersend import address, settings
-from aftersend.carrier import NO_HEADERS, Headers
-from aftersend.errors import DECODE_ERRORS, MalformedFeedback
-from aftersend.model import Evidence, Feedback, Kind
-from aftersend.parsers import PARSERS
-from aftersend.smtp import reply
-from aftersend.text import truncate
-from aftersend.times import parse_time
+from aftersend import settings
+from aftersend.core import recipient
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
+from aftersend.core.model import Evidence, Feedback, Kind
+from aftersend.core.text import truncate
+from aftersend.core.times import parse_time
+from aftersend.sources import PARSERS
+from aftersend.sources.message import NO_HEADERS, Headers
+from aftersend.sources.smtp_reply import reply
 from tests.support.template import INGESTING, ROOT, variables
 
 
@@ -34,7 +35,7 @@ def parse() -> Any:
     (code,) = re.findall(r"```python\n(SOURCE.*?)```", (ROOT / "docs" / "adding-a-source.md").read_text(), re.DOTALL)
     known = {
         **{each.__name__: each for each in (Evidence, Feedback, Kind, MalformedFeedback, truncate, parse_time, reply)},
-        **{"Final": Any, "Headers": Headers, "NONE": NO_HEADERS, "UNREADABLE": DECODE_ERRORS, "address": address},
+        **{"Final": Any, "Headers": Headers, "NONE": NO_HEADERS, "UNREADABLE": DECODE_ERRORS, "address": recipient},
         "decode": msgspec.json.Decoder(Event).decode,
     }
     exec(f"from __future__ import annotations\n{code}", known)
@@ -47,7 +48,7 @@ GOOD = {"type": "bounce", "time": "2026-03-02T10:11:12Z", "message_id": "m", "re
 def test_it_reads_what_acme_posts(parse: Any) -> None:
     (found,) = parse(msgspec.json.encode(GOOD | {"reason": "550 5.1.1 no such user"}))
     assert (found.kind, found.message, found.recipient) == (Kind.BOUNCED, "acme:m", "email:ann@example.com")
-    assert (found.evidence.code, found.evidence.status, found.evidence.word) == (550, "5.1.1", "bounce")
+    assert (found.evidence.code, found.evidence.status, found.evidence.provider_code) == (550, "5.1.1", "bounce")
 
 
 @pytest.mark.parametrize(

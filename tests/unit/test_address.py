@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.address import MAX_BYTES, email, recipient
+from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email, canonicalize_recipient
 from tests.support.strategies import hostile
 
 SPELLINGS = [
@@ -44,7 +44,7 @@ def test_every_spelling_of_an_address_is_one_recipient(spelled: str, canonical: 
     """Design §4: "local part lower-cased, domain lower-cased IDNA A-label, display name and angle brackets gone, `+tag`
     and dots kept".
     """
-    assert email(spelled) == "email:" + canonical
+    assert canonicalize_email(spelled) == "email:" + canonical
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_every_spelling_of_an_address_is_one_recipient(spelled: str, canonical: 
     ],
 )
 def test_a_recipient_may_name_its_channel(spelled: str, canonical: str) -> None:
-    assert recipient(spelled, {"sms", "push"}) == canonical
+    assert canonicalize_recipient(spelled, {"sms", "push"}) == canonical
 
 
 @pytest.mark.parametrize("spelled", ["nobody", "@", "a@b@c", "", "ann@-.example", "ann@" + "é" * 70 + ".example"])
 def test_what_is_no_address_is_kept(spelled: str) -> None:
     """A report about it must not be lost."""
-    assert email(spelled) == email(f" {spelled}\n") == "email:" + spelled
+    assert canonicalize_email(spelled) == canonicalize_email(f" {spelled}\n") == "email:" + spelled
 
 
 _domains = st.sampled_from(["example.com", "Bücher.example", "xn--bcher-kva.example", "[192.0.2.1]", "a.b-c.example"])
@@ -76,17 +76,17 @@ _locals = st.text(st.characters(categories=["Ll", "Lu", "Nd"]) | st.sampled_from
 @given(st.builds(lambda local, domain: f"{local}@{domain}", _locals, _domains) | hostile)
 def test_the_canonical_spelling_is_canonical(spelled: str) -> None:
     """What was made one recipient once stays that recipient: in the tables, in a query, in a report about it."""
-    canonical = email(spelled)
-    assert email(canonical.removeprefix("email:")) == canonical
+    canonical = canonicalize_email(spelled)
+    assert canonicalize_email(canonical.removeprefix("email:")) == canonical
 
 
 @given(hostile | st.text(max_size=2000))
 def test_whatever_a_stranger_writes_is_bounded_and_can_be_stored(spelled: str) -> None:
-    canonical = email(spelled)
+    canonical = canonicalize_email(spelled)
     assert canonical.startswith("email:")
-    assert len(canonical.encode()) <= MAX_BYTES + len("email:")
+    assert len(canonical.encode()) <= MAX_RECIPIENT_BYTES + len("email:")
 
 
 def test_the_longest_spelling_is_read_in_no_time() -> None:
     for nasty in ("<" * 100_000, "(" * 100_000, '"' * 100_000, "a@" + "é." * 50_000, "a." * 100_000 + "@b"):
-        assert len(email(nasty).encode()) <= MAX_BYTES + len("email:")
+        assert len(canonicalize_email(nasty).encode()) <= MAX_RECIPIENT_BYTES + len("email:")

@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend.api import bulk
-from aftersend.bulk import importing
-from aftersend.bulk.formats import FORMATS, Name
-from aftersend.bulk.job import HOLD, State
-from aftersend.errors import StoreUnavailable
-from aftersend.guard import Incident, Window
-from aftersend.model import Act, Decision, Kind, Reason
-from aftersend.suppression import find_active_causes
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Act, Decision, Kind, Reason
+from aftersend.core.spike_guard import Incident, Window
+from aftersend.core.suppression import find_active_causes
+from aftersend.lists import importing
+from aftersend.lists.formats import FORMATS, Name
+from aftersend.lists.job import HOLD, State
 from tests.support.api import ARN, Api, desk
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from aftersend.erasure import make_alias
-from aftersend.guard import Incident, Window
-from aftersend.model import Cause, CauseKind, EvidenceRef, Key, Reason, Suppression
-from aftersend.steps import Put
+from aftersend.core.erasure import make_alias
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Key, Reason, Suppression
+from aftersend.core.spike_guard import Incident, Window
+from aftersend.core.writes import Put
 from tests.support.api import KEY, Api, Clock, desk
 from tests.support.ports import NOW, MemoryStore
 

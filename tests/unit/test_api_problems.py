@@ -11,7 +11,7 @@ import pytest
 from aftersend.api import front
 from aftersend.api.problems import TYPES
 from aftersend.api.request import MAX_BODY
-from aftersend.errors import ContentionExhausted, StoreUnavailable, Unreadable
+from aftersend.core.errors import ContentionExhausted, StoreUnavailable, Unreadable
 from tests.support.api import Answer, Api, desk, event
 from tests.support.ports import MemoryStore
 from tests.support.words import bounce

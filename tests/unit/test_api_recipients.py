@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from aftersend.api.messages import MOST, view
-from aftersend.erasure import make_alias
-from aftersend.facts import BOUNDS
-from aftersend.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
-from aftersend.outcome import merge
+from aftersend.core.erasure import make_alias
+from aftersend.core.feedback_set import BOUNDS
+from aftersend.core.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
+from aftersend.core.outcome import merge
 from tests.support.api import KEY, Api, desk
 from tests.support.ports import MemoryStore
 from tests.support.words import ANN, BOB, bounce, fact
@@ -136,7 +136,7 @@ def test_an_outcome_in_the_list_says_what_decided() -> None:
 def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> None:
     facts = [
         fact(Kind.SENT, 0.5),
-        bounce(1, "full", evidence=Evidence(word="full", code=552, text="552 mailbox full")),
+        bounce(1, "full", evidence=Evidence(provider_code="full", code=552, text="552 mailbox full")),
         fact(Kind.OPENED, 2, engagement=Engagement(ip="192.0.2.1", user_agent="Mail")),
     ]
     answer = Api(desk(stored(*facts)))("GET", "/messages/told:1")
@@ -157,7 +157,7 @@ def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> Non
         "at": "2026-03-02T00:00:00Z",
         "decided": True,
         "verdict": verdict,
-        "evidence": {"code": 552, "text": "552 mailbox full", "word": "full"},
+        "evidence": {"code": 552, "text": "552 mailbox full", "provider_code": "full"},
     }
     assert opened["engagement"] == {"ip": "192.0.2.1", "user_agent": "Mail"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aftersend.model import Evidence, Kind
+from aftersend.core.model import Evidence, Kind
 from tests.support.api import ARN, Api, Clock, desk
 from tests.support.ports import NOW, MemoryStore
 from tests.support.words import ANN, BOB, bounce, fact
@@ -59,7 +59,7 @@ def test_one_may_look_at_a_part(query: str, found: Any) -> None:
 
 def test_an_outcome_comes_with_its_whole_story() -> None:
     (found,) = Api(desk(waiting()))("GET", "/review?why=undetermined").json["outcomes"]
-    assert found["feedback"][0]["evidence"] == {"word": "unclear"}
+    assert found["feedback"][0]["evidence"] == {"provider_code": "unclear"}
     assert found["verdict"]["advice"].startswith("Read the diagnostic text")
 
 
@@ -153,7 +153,7 @@ def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() ->
         def answer(self, request: Any) -> Any:
             if not self.raced and getattr(request, "item", None) is not None:
                 self.raced = True
-                stored(bounce(2, "unclear", evidence=Evidence(word="unclear", text="again")), store=self)
+                stored(bounce(2, "unclear", evidence=Evidence(provider_code="unclear", text="again")), store=self)
             return super().answer(request)
 
         raced = True

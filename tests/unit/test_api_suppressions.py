@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from aftersend.erasure import make_alias
-from aftersend.guard import Incident, Window
+from aftersend.core.erasure import make_alias
+from aftersend.core.model import Act, Feedback, Kind, Reason
+from aftersend.core.spike_guard import Incident, Window
+from aftersend.core.writes import Answer, Put, Request
 from aftersend.ingest import ingest
-from aftersend.model import Act, Feedback, Kind, Reason
-from aftersend.steps import Answer, Put, Request
 from tests.support.api import ARN, KEY, Api, Clock, desk
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.words import ANN, BOB, bounce, fact, message, told
@@ -51,7 +51,7 @@ def test_one_suppression_names_its_evidence() -> None:
         "feedback": bounce(1, "hard").id,
         "reason": "user_unknown",
         "rule": "test.hard",
-        "word": "hard",
+        "provider_code": "hard",
     }
     assert cause["contradicted"]["at"] == "2026-03-04T00:00:00Z"
     assert answer.json["review"] == "contradicted"
@@ -313,7 +313,7 @@ def test_who_was_erased_can_be_released() -> None:
 
 
 def test_a_complaint_of_somebody_who_was_erased_needs_force_too() -> None:
-    from aftersend.model import CauseKind
+    from aftersend.core.model import CauseKind
 
     api = Api(desk(suppressed((make_alias(ANN, KEY), "*"), kind=CauseKind.COMPLAINT)))
     assert api("DELETE", f"{ONE}?note=x").status == 409

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from aftersend.api.description.operations import OWN
-from aftersend.lookups import Queries
-from aftersend.watch import SpikeWindows
+from aftersend.storage.queries import Queries
+from aftersend.storage.spike_windows import SpikeWindows
 from tests.support.api import TABLES, desk
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from aftersend.archive import Archive, build_put
 from aftersend.aws.boto import adapted
 from aftersend.aws.errors import NoAnswer
-from aftersend.carrier import Message
-from aftersend.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable
+from aftersend.sources.message import Message
+from aftersend.storage.archive import Archive, build_put
 from tests.support.clients import service_error
 
 AT = datetime(2026, 3, 2, 10, 59, 59, 250_000, tzinfo=UTC)

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from aftersend import items
 from aftersend.aws import client, services, transport
 from aftersend.aws.account import Account
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
-from aftersend.errors import StoreUnavailable
-from aftersend.model import Suppression
-from aftersend.steps import Refused
-from aftersend.store import Store, Tables
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Suppression
+from aftersend.core.writes import Refused
+from aftersend.storage import items
+from aftersend.storage.store import Store, Tables
 from tests.support import wire as wires
 from tests.support.ports import NOW
 from tests.support.wire import HOST, NOTHING, OK, Said, Wire, refusal, said, table, wire

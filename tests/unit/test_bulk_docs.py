@@ -7,8 +7,8 @@ from typing import get_args
 
 from aftersend.api import bulk
 from aftersend.api.bulk import Layout
-from aftersend.bulk.export import ADDRESS_COLUMNS, COLUMNS
-from aftersend.bulk.formats import FORMATS
+from aftersend.lists.export import ADDRESS_COLUMNS, COLUMNS
+from aftersend.lists.formats import FORMATS
 from tests.support.template import ROOT
 
 PAGE = (ROOT / "docs" / "bulk.md").read_text()

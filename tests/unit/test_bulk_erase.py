@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from aftersend.bulk.erasing import Erased, Ports, erase
-from aftersend.bulk.shop import written
-from aftersend.erasure import make_alias
-from aftersend.errors import StoreUnavailable
-from aftersend.model import Act, Decision, Feedback, Kind
-from aftersend.steps import SuppressionUpdate
-from aftersend.suppression import find_active_causes
+from aftersend.core.erasure import make_alias
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Act, Decision, Feedback, Kind
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import SuppressionUpdate
+from aftersend.lists.erasing import Erased, Ports, erase
+from aftersend.lists.shop import written
 from tests.support.oracle import stored
 from tests.support.ports import NOW, Inline, MemoryStore
 from tests.support.shop import MemoryReader, exported, ingested, shop
@@ -156,7 +156,7 @@ def test_nothing_that_comes_meanwhile_is_lost(facts: list[Feedback]) -> None:
 
 def _cause(each: Feedback) -> str | None:
     if each.kind is Kind.BOUNCED:
-        return "hard" if each.evidence and each.evidence.word == "hard" else None
+        return "hard" if each.evidence and each.evidence.provider_code == "hard" else None
     return {Kind.COMPLAINED: "complaint", Kind.UNSUBSCRIBED: "unsubscribed"}.get(each.kind)
 
 

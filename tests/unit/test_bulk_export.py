@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from aftersend.bulk import exporting
-from aftersend.bulk.export import ADDRESS_COLUMNS, COLUMNS
-from aftersend.bulk.job import Exported, State
-from aftersend.errors import StoreUnavailable
-from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
-from aftersend.steps import Put
-from aftersend.suppression import apply_decisions, find_active_causes
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
+from aftersend.core.suppression import apply_decisions, find_active_causes
+from aftersend.core.writes import Put
+from aftersend.lists import exporting
+from aftersend.lists.export import ADDRESS_COLUMNS, COLUMNS
+from aftersend.lists.job import Exported, State
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
 from tests.support.shop import MemoryObjects, MemoryReader, exported, finish, imported, shop, ticking

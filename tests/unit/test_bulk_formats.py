@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.bulk import columns, formats
-from aftersend.bulk.columns import layout
-from aftersend.bulk.entries import Flawed, moment, recipient
-from aftersend.bulk.formats import FORMATS
-from aftersend.bulk.job import Import, Imported, State
-from aftersend.bulk.records import Framing
-from aftersend.errors import MalformedFeedback
+from aftersend.core.errors import MalformedFeedback
+from aftersend.lists import columns, formats
+from aftersend.lists.columns import layout
+from aftersend.lists.entries import Flawed, moment, recipient
+from aftersend.lists.formats import FORMATS
+from aftersend.lists.job import Import, Imported, State
+from aftersend.lists.records import Framing
 from tests.support.lists import AT, expectation, format_of, recognised, said, samples, terms, understood
 from tests.support.shop import imported, run, shop
 
@@ -191,7 +191,7 @@ def test_order_case_separator_quotes_line_ends_and_bom_do_not_matter(
             "scope": "*",
             "kind": "hard",
             "at": "2026-03-01T10:00:00.000Z",
-            "word": "BOUNCE",
+            "provider_code": "BOUNCE",
         }
     ]
 

@@ -36,5 +36,5 @@ def test_routes_bring_neither_the_classifier_nor_boto3() -> None:
         env={"PYTHONPATH": str(ROOT / "layers" / "aftersend"), "PATH": ""},
     )
     loaded = set(done.stdout.split())
-    assert "aftersend.bulk.job" in loaded
-    assert not loaded & {"boto3", "aftersend.classify", "aftersend.bulk.work", "aftersend.bulk.plan"}
+    assert "aftersend.lists.job" in loaded
+    assert not loaded & {"boto3", "aftersend.classify", "aftersend.lists.work", "aftersend.lists.plan"}

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from aftersend import settings
 from aftersend.aws.errors import NoAnswer, Refusal
-from aftersend.bulk.job import (
+from aftersend.core.errors import ConfigurationError, StoreUnavailable
+from aftersend.core.model import Suppression
+from aftersend.lists.job import (
     HOLD,
     Export,
     Exported,
@@ -24,14 +26,12 @@ from aftersend.bulk.job import (
     item_of,
     job_of,
 )
-from aftersend.bulk.jobs import Held, Jobs
-from aftersend.bulk.reader import Reader
-from aftersend.bulk.records import Place
-from aftersend.bulk.tally import MOST_FLAWS, Fate, Flaw, Tally
-from aftersend.bulk.work import work
-from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.model import Suppression
-from aftersend.store import Tables
+from aftersend.lists.jobs import Held, Jobs
+from aftersend.lists.reader import Reader
+from aftersend.lists.records import Place
+from aftersend.lists.tally import MOST_FLAWS, Fate, Flaw, Tally
+from aftersend.lists.work import work
+from aftersend.storage.store import Tables
 from tests.support.ports import NOW
 from tests.support.shop import ANN, MemoryTable, shop
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.bulk.records import MAX_LINES, MAX_RECORD, Framing, Place, Record, _Scan, records
-from aftersend.errors import MalformedFeedback
+from aftersend.core.errors import MalformedFeedback
+from aftersend.lists.records import MAX_LINES, MAX_RECORD, Framing, Place, Record, _Scan, records
 from tests.support.lists import samples
 
 # Bytes that mean something, so that Hypothesis makes many of them meet.

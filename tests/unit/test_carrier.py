@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.carrier import (
+from aftersend.sources.message import (
     FORWARDED_HEADERS,
     clean_attribute,
     measure_size,

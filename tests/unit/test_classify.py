@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aftersend.classify import Classifier, evidence_from, load
-from aftersend.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
+from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
 
 NOW = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
 
@@ -68,10 +68,10 @@ def test_a_refusal_always_has_a_verdict(kind: Kind) -> None:
 
 
 def test_an_unknown_type_is_judged_only_by_a_rule_that_knows_its_word() -> None:
-    known = load()(feedback(Kind.UNKNOWN, Evidence(word="Complaint/auth-failure")))
+    known = load()(feedback(Kind.UNKNOWN, Evidence(provider_code="Complaint/auth-failure")))
     assert known is not None
     assert said(known) == "auth_failed/block"
-    assert load()(feedback(Kind.UNKNOWN, Evidence(word="Novelty/1", text="550 5.1.1 user unknown"))) is None
+    assert load()(feedback(Kind.UNKNOWN, Evidence(provider_code="Novelty/1", text="550 5.1.1 user unknown"))) is None
 
 
 # -- Words of sources ---------------------------------------------------------------------------------------------------
@@ -185,23 +185,24 @@ def test_the_words_of_sources(source: str, kind: str, word: str, expected: str) 
 
 def test_a_missing_domain_has_its_own_codes_at_directmail() -> None:
     for code in ("524", "526"):
-        gone = judge("DNS lookup failed", source="directmail", word="SysOutDnsResolveFail", code=code)
+        gone = judge("DNS lookup failed", source="directmail", provider_code="SysOutDnsResolveFail", code=code)
         assert said(gone) == "invalid_domain/hard"
-    later = judge("DNS lookup failed", source="directmail", word="SysOutDnsResolveFail", code="423")
+    later = judge("DNS lookup failed", source="directmail", provider_code="SysOutDnsResolveFail", code="423")
     assert said(later) == "dns_failure/soft"
 
 
 def test_mailerq_errors_are_read_from_the_text() -> None:
     for state in ("rcptto", "data", "message"):
         assert (
-            said(judge("5.1.1 no such user", source="mailerq", word=f"{state}/error", code=550)) == "user_unknown/hard"
+            said(judge("5.1.1 no such user", source="mailerq", provider_code=f"{state}/error", code=550))
+            == "user_unknown/hard"
         )
-    nowhere = judge("domain does not exist", source="mailerq", word="dns/error", code=512, status="5.1.2")
+    nowhere = judge("domain does not exist", source="mailerq", provider_code="dns/error", code=512, status="5.1.2")
     assert said(nowhere) == "invalid_domain/hard"
 
 
 def test_the_states_of_mailerq_are_phases() -> None:
-    verdict = judge("550 5.1.1 no such user", source="mailerq", word="mailfrom/error")
+    verdict = judge("550 5.1.1 no such user", source="mailerq", provider_code="mailfrom/error")
     assert said(verdict) == "sender_rejected/block"
 
 
@@ -219,7 +220,7 @@ def test_an_unknown_action_counts_as_failed() -> None:
 
 
 def test_verdicts_that_are_no_delivery_attempt_come_before_any_text() -> None:
-    verdict = judge("550 5.1.1 user unknown", source="ses", word="Permanent/OnAccountSuppressionList")
+    verdict = judge("550 5.1.1 user unknown", source="ses", provider_code="Permanent/OnAccountSuppressionList")
     assert said(verdict) == "suppressed/ignore"
 
 
@@ -245,14 +246,17 @@ def test_the_text_overrides_the_status() -> None:
 
 
 def test_a_specific_status_overrides_the_words_of_the_source() -> None:
-    verdict = judge("something new", source="ses", word="Transient/MailboxFull", status="5.1.1", code=550)
+    verdict = judge("something new", source="ses", provider_code="Transient/MailboxFull", status="5.1.1", code=550)
     assert said(verdict) == "user_unknown/hard"
 
 
 def test_the_words_of_the_source_override_a_generic_status() -> None:
-    verdict = judge("something new", source="ses", word="Transient/MailboxFull", status="5.0.0", code=550)
+    verdict = judge("something new", source="ses", provider_code="Transient/MailboxFull", status="5.0.0", code=550)
     assert said(verdict) == "mailbox_full/soft"
-    assert said(judge("something new", source="ses", word="Permanent/NoEmail", status="5.7.1")) == "user_unknown/hard"
+    assert (
+        said(judge("something new", source="ses", provider_code="Permanent/NoEmail", status="5.7.1"))
+        == "user_unknown/hard"
+    )
 
 
 def test_a_generic_status_overrides_the_reply_code() -> None:
@@ -267,20 +271,23 @@ def test_these_codes_alone_decide_nothing(code: int) -> None:
 
 def test_recipients_are_judged_by_their_own_status_before_the_type_of_the_bounce() -> None:
     """AWS's own example: Permanent/General with one recipient failed and one delayed."""
-    failed = judge("smtp; 550 5.1.1 user unknown", source="ses", word="Permanent/General", action="failed")
-    delayed = judge(source="ses", word="Permanent/General", action="delayed", status="4.0.0")
+    failed = judge("smtp; 550 5.1.1 user unknown", source="ses", provider_code="Permanent/General", action="failed")
+    delayed = judge(source="ses", provider_code="Permanent/General", action="delayed", status="4.0.0")
     assert (said(failed), said(delayed)) == ("user_unknown/hard", "undetermined/ignore")
 
 
 def test_transient_general_with_a_reply_is_the_bounce_that_the_reply_tells() -> None:
-    assert said(judge("550 5.1.1 user unknown", source="ses", word="Transient/General")) == "user_unknown/hard"
-    failed = judge(source="ses", word="Transient/General", action="failed", status="5.0.0")
+    assert said(judge("550 5.1.1 user unknown", source="ses", provider_code="Transient/General")) == "user_unknown/hard"
+    failed = judge(source="ses", provider_code="Transient/General", action="failed", status="5.0.0")
     assert said(failed) == "undetermined/soft"
 
 
 def test_permanent_general_is_hard_only_without_a_text() -> None:
-    assert judge("nobody has seen this wording", source="ses", word="Permanent/General").klass is Class.UNDETERMINED
-    assert judge(source="ses", word="Permanent/General", status="4.0.0").klass is Class.SOFT
+    assert (
+        judge("nobody has seen this wording", source="ses", provider_code="Permanent/General").klass
+        is Class.UNDETERMINED
+    )
+    assert judge(source="ses", provider_code="Permanent/General", status="4.0.0").klass is Class.SOFT
 
 
 # -- The class ---------------------------------------------------------------------------------------------------------
@@ -361,8 +368,8 @@ def test_trap_9_an_unknown_user_named_only_after_data_is_unknown_all_the_same() 
 
 
 def test_trap_10_an_absence_notice_without_evidence_is_no_bounce() -> None:
-    assert said(judge(source="ses", word="Transient/General")) == "auto_reply/ignore"
-    assert judge(source="ses", word="Undetermined/Undetermined").klass is Class.UNDETERMINED
+    assert said(judge(source="ses", provider_code="Transient/General")) == "auto_reply/ignore"
+    assert judge(source="ses", provider_code="Undetermined/Undetermined").klass is Class.UNDETERMINED
 
 
 def test_trap_12_a_warning_is_no_bounce() -> None:
@@ -371,8 +378,11 @@ def test_trap_12_a_warning_is_no_bounce() -> None:
 
 
 def test_trap_16_a_catch_all_is_decided_by_the_message() -> None:
-    assert said(judge("550 no such user", source="directmail", word="SmtpZPermErr")) == "user_unknown/hard"
-    assert said(judge("550 blocked by our blacklist", source="directmail", word="UnkSmtpError")) == "blocked/block"
+    assert said(judge("550 no such user", source="directmail", provider_code="SmtpZPermErr")) == "user_unknown/hard"
+    assert (
+        said(judge("550 blocked by our blacklist", source="directmail", provider_code="UnkSmtpError"))
+        == "blocked/block"
+    )
 
 
 def test_trap_17_too_large_is_neither_spam_nor_quota() -> None:

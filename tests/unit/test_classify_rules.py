@@ -11,8 +11,8 @@ from aftersend.classify import Classifier, evidence_from, load
 from aftersend.classify.pattern import Matcher, Pattern, compile_pattern
 from aftersend.classify.rules import MAX_BYTES, MAX_ENTRIES, MAX_LENGTH, MAX_RULES, Source, lines, parse
 from aftersend.classify.shipped import COMPILED, FOLDER, ORDER, Compiled, compile_shipped, shipped
-from aftersend.errors import ConfigurationError
-from aftersend.model import Class, Evidence, Kind, Phase, Reason, Verdict
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Class, Evidence, Kind, Phase, Reason, Verdict
 
 RULES = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read_text("utf-8"))]
 TEXT_RULES = [rule for rule in RULES if rule.when.text or rule.when.all]
@@ -20,9 +20,9 @@ TEXT_RULES = [rule for rule in RULES if rule.when.text or rule.when.all]
 
 def given(rule: Source, text: str) -> Verdict:
     """The verdict on a text of a rule, from the machine, and with the source and its word, that the rule is about."""
-    domain, word = lines(rule.when.domain), lines(rule.when.word)
+    domain, word = lines(rule.when.domain), lines(rule.when.provider_code)
     evidence = evidence_from(
-        text=text, remote_mta=f"mx.{domain[0]}" if domain else None, word=word[0] if word else None
+        text=text, remote_mta=f"mx.{domain[0]}" if domain else None, provider_code=word[0] if word else None
     )
     return load().judge(source=(lines(rule.when.source) or ["report"])[0], evidence=evidence)
 
@@ -157,7 +157,11 @@ def test_a_user_s_rule_comes_first_and_is_named() -> None:
         ('when.status = ["5.1.1"]', {"status": "5.1.1"}, {"status": "4.1.1"}),
         ('when.status = ["x.1.1"]', {"status": "4.1.1"}, {"status": "4.1.2"}),
         ('when.status = ["5.7.*"]', {"status": "5.7.99"}, {"status": "5.1.99"}),
-        ('when.word = ["Permanent/*"]', {"word": "Permanent/New"}, {"word": "Transient/New"}),
+        (
+            'when.provider_code = ["Permanent/*"]',
+            {"provider_code": "Permanent/New"},
+            {"provider_code": "Transient/New"},
+        ),
         ('when.domain = ["corp.example"]', {"remote_mta": "mx.corp.example"}, {"remote_mta": "mx.notcorp.example"}),
         ('when.absent = ["text"]\nwhen.code = ["550"]', {"code": 550}, {"code": 550, "text": "x"}),
     ],

@@ -9,7 +9,7 @@ from aftersend.classify import evidence_from, normalise
 from aftersend.classify.evidence import MAX_TEXT
 from aftersend.classify.pattern import REACH, Matcher, compile_pattern
 from aftersend.classify.text import LIMIT
-from aftersend.model import Phase
+from aftersend.core.model import Phase
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_facts_from_loose_fields(
 
 
 def test_empty_fields_are_absent() -> None:
-    evidence = evidence_from(text="  ", word="", action="", remote_mta=" ")
-    assert (evidence.text, evidence.word, evidence.action, evidence.remote_mta) == (None, None, None, None)
+    evidence = evidence_from(text="  ", provider_code="", action="", remote_mta=" ")
+    assert (evidence.text, evidence.provider_code, evidence.action, evidence.remote_mta) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("character", ["x", "\u00e9", "\u7528", "\U0001f408"])

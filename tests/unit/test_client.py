@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend import guard, items
 from aftersend.aws.errors import NoAnswer
 from aftersend.client import Suppressions, canonical
-from aftersend.erasure import make_alias, strip_suppressions
-from aftersend.errors import StoreUnavailable
-from aftersend.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
-from aftersend.policy import load
-from aftersend.suppression import merge_claims
-from aftersend.watch import encode_traffic
+from aftersend.core import spike_guard
+from aftersend.core.erasure import make_alias, strip_suppressions
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
+from aftersend.core.policy import load
+from aftersend.core.suppression import merge_claims
+from aftersend.storage import items
+from aftersend.storage.spike_windows import encode_traffic
 from tests.support.clients import service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, BOB, START
@@ -68,10 +69,12 @@ class Table:
 
 def _incident(recipient: str) -> Any:
     rules = load().guard
-    window = guard.find_window(recipient, START, rules)
-    known = guard.Traffic(window=window)
+    window = spike_guard.find_window(recipient, START, rules)
+    known = spike_guard.Traffic(window=window)
     for number in range(rules.floor):
-        known = guard.merge_traffic(known, guard.report_refusal(window, (f"{number}", "ses:1"), Reason.USER_UNKNOWN))
+        known = spike_guard.merge_traffic(
+            known, spike_guard.report_refusal(window, (f"{number}", "ses:1"), Reason.USER_UNKNOWN)
+        )
     return encode_traffic(known, rules)
 
 

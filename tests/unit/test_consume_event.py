@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from aftersend.errors import ConfigurationError
-from aftersend.lambda_event import answers_by_item, from_rabbitmq
+from aftersend.core.errors import ConfigurationError
 from aftersend.settings import queue_words
+from aftersend.sources.lambda_event import answers_by_item, from_rabbitmq
 
 NOW = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from aftersend.archive import build_put
-from aftersend.carrier import Message, measure_size, unpack
-from aftersend.deadletters import build_send
-from aftersend.envelope import MAX_BYTES
+from aftersend.sources.envelope import MAX_BYTES
+from aftersend.sources.message import Message, measure_size, unpack
+from aftersend.storage.archive import build_put
+from aftersend.storage.dead_letters import build_send
 
 AT = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
 LARGE = Message("0123", b"{" * (MAX_BYTES * 5), AT, {"x-queue": "results"})

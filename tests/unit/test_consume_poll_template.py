@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from aftersend import settings
-from aftersend.drain import ROUND, WAIT
-from aftersend.errors import ConfigurationError
+from aftersend.core.errors import ConfigurationError
+from aftersend.jobs.poll_mns import ROUND, WAIT
 from aftersend.settings import QUEUE_WORDS
 from tests.support.template import FUNCTIONS, RESOURCES, SHARED, TEMPLATE, many, mentioned, properties, variables
 

@@ -12,9 +12,9 @@ from moto import mock_aws
 
 from aftersend.aws.boto import adapted
 from aftersend.aws.errors import NoAnswer
-from aftersend.carrier import Message, unpack
-from aftersend.deadletters import DeadLetters, build_send
-from aftersend.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable
+from aftersend.sources.message import Message, unpack
+from aftersend.storage.dead_letters import DeadLetters, build_send
 from tests.support.clients import service_error
 
 BAD = Message("id-1", b"{no json", datetime(2026, 3, 1, tzinfo=UTC))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aftersend.digest import digest
+from aftersend.core.digest import digest
 from tests.support.words import ANN, BOB
 
 

@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aftersend import classify, policy
+from aftersend import classify
 from aftersend.classify.rules import Source, lines, parse
 from aftersend.classify.shipped import FOLDER, ORDER
-from aftersend.errors import MalformedFeedback
+from aftersend.core import policy
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason, Verdict
+from aftersend.core.times import format_time
+from aftersend.core.vocabulary import advice
 from aftersend.ingest import ingest
-from aftersend.model import CauseKind, Evidence, Feedback, Kind, Reason, Verdict
-from aftersend.parsers import directmail as parser
-from aftersend.parsers import read
-from aftersend.parsers.directmail_facts import moment
-from aftersend.parsers.directmail_text import fields
-from aftersend.times import format_time
-from aftersend.vocabulary import advice
+from aftersend.sources import directmail as parser
+from aftersend.sources import read
+from aftersend.sources.directmail.facts import moment
+from aftersend.sources.directmail.text import fields
 from local.__main__ import main
 from local.samples import EVENTS
 from tests.support import directmail
@@ -116,7 +117,7 @@ def test_one_failure_in_every_envelope_is_one_fact() -> None:
 def test_what_became_of_a_message(values: dict[str, str], kind: Kind, word: str | None) -> None:
     fact = deliver(**values)
     assert fact.evidence is not None
-    assert (fact.kind, fact.evidence.word) == (kind, word)
+    assert (fact.kind, fact.evidence.provider_code) == (kind, word)
 
 
 def test_the_type_of_a_cloud_event_decides_only_where_it_is_all_there_is() -> None:
@@ -242,7 +243,7 @@ ROWS = [tuple(row.split(" ", 3)) for row in SUGGESTED.strip().splitlines()]
 def judged(word: str, code: str, text: str = "") -> tuple[str, str]:
     """Class and reason, and the advice."""
     rules = classify.load()
-    verdict = rules.judge(source="directmail", evidence=Evidence(code=int(code), text=text or None, word=word))
+    verdict = rules.judge(source="directmail", evidence=Evidence(code=int(code), text=text or None, provider_code=word))
     return f"{verdict.klass}/{verdict.reason}", rules.advice(verdict, word)
 
 
@@ -352,9 +353,9 @@ then.advice = "Ask at the reception."
 
 def test_advice_is_the_rule_s_then_the_word_s_then_the_reason_s() -> None:
     rules = classify.load(MINE)
-    by_rule = rules.judge(source="directmail", evidence=Evidence(text="moonlight", word="SmtpNxBox"))
+    by_rule = rules.judge(source="directmail", evidence=Evidence(text="moonlight", provider_code="SmtpNxBox"))
     assert rules.advice(by_rule, "SmtpNxBox") == "Ask at the reception."
-    by_text = rules.judge(source="directmail", evidence=Evidence(text="550 user unknown", word="SmtpNxBox"))
+    by_text = rules.judge(source="directmail", evidence=Evidence(text="550 user unknown", provider_code="SmtpNxBox"))
     assert not by_text.rule.startswith("directmail.")
     assert rules.advice(by_text, "SmtpNxBox").startswith("Remove this address from your list")
     assert rules.advice(by_text, "SmtpTempErr") == advice(Reason.USER_UNKNOWN)
@@ -370,7 +371,7 @@ def test_advice_on_a_verdict_of_a_rule_that_is_gone_is_the_reason_s() -> None:
 
 def test_rules_for_words_of_directmail_know_no_word_that_the_parser_does_not() -> None:
     sources = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read_text("utf-8"))]
-    named = {word.partition("/")[0] for rule in sources if _is_ours(rule) for word in lines(rule.when.word)}
+    named = {word.partition("/")[0] for rule in sources if _is_ours(rule) for word in lines(rule.when.provider_code)}
     assert named - {"*", "SendOk"} == parser.TRIED | parser.NOT_TRIED
 
 
@@ -381,7 +382,13 @@ def _is_ours(rule: Source) -> bool:
 def test_the_command_line_takes_the_word_and_gives_its_advice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = {"id": 1, "source": "directmail", "replycode": 451, "word": "SmtpRcptFreq", "text": "451 too much mail"}
+    row = {
+        "id": 1,
+        "source": "directmail",
+        "replycode": 451,
+        "provider_code": "SmtpRcptFreq",
+        "text": "451 too much mail",
+    }
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(row).encode())))
     assert main(["classify"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from aftersend.envelope import MAX_DEPTH, peel
-from aftersend.envelope_mns import MAX_XML, unpacked
+from aftersend.sources.envelope import MAX_DEPTH, peel
+from aftersend.sources.envelope_mns import MAX_XML, unpacked
 from tests.support.directmail import in_base64, in_json, in_xml
 
 BODY = b"event=deliver&env_id=1&rcpt=ann@example.net&err_msg=550 <no> & never&failed_type=SmtpNxBox"
@@ -125,7 +125,7 @@ def test_only_xml_waits_for_the_library_that_reads_it() -> None:
     """Design §10, cold start: what only one source needs is imported when that comes."""
     code = """
 import sys
-from aftersend.parsers import read
+from aftersend.sources import read
 read("directmail", b"event=Open&env_id=1&rcpt=a@b.example&operate_time=2026-03-02 18:11:14")
 assert "defusedxml" not in sys.modules
 read("directmail", b"<Notification><Message>event=Open&amp;env_id=1&amp;rcpt=a@b.example</Message></Notification>")

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from aftersend import fetch
-from aftersend.errors import HostUnavailable
+from aftersend.core.errors import HostUnavailable
+from aftersend.webhooks import fetch
 from tests.support.tls import Certificates
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from aftersend import settings
 from aftersend.aws.errors import Refusal
-from aftersend.door_request import request
-from aftersend.errors import ConfigurationError, StoreUnavailable
-from aftersend.kept import TtlCache
+from aftersend.core.errors import ConfigurationError, StoreUnavailable
+from aftersend.core.ttl_cache import TtlCache
 from aftersend.settings import WebhookSettings
-from aftersend.trusted import AGE, WebhookSecrets
+from aftersend.webhooks.request import request
+from aftersend.webhooks.secrets import AGE, WebhookSecrets
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aftersend.envelope import MOST_BYTES, peel
-from aftersend.errors import MalformedFeedback
+from aftersend.core.errors import MalformedFeedback
+from aftersend.sources.envelope import MOST_BYTES, peel
 from tests.support import ses
 
 BODY = ses.delivery("2026-03-01T00:00:00Z", recipient="é@example.com")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aftersend.envelope import peel
-from aftersend.lambda_event import answers_by_item, messages
+from aftersend.sources.envelope import peel
+from aftersend.sources.lambda_event import answers_by_item, messages
 from local import envelopes
 from local.samples import EVENTS
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.causes import Claim
-from aftersend.digest import digest
-from aftersend.erasure import is_alias, make_alias, strip_suppressions
-from aftersend.model import Act, Cause, CauseKind, Decision, Evidence, EvidenceRef, Reason, Suppression
-from aftersend.suppression import apply_decisions, find_active_causes, merge_claims
-from aftersend.unqualified import build_count
+from aftersend.core.causes import Claim
+from aftersend.core.digest import digest
+from aftersend.core.erasure import is_alias, make_alias, strip_suppressions
+from aftersend.core.model import Act, Cause, CauseKind, Decision, Evidence, EvidenceRef, Reason, Suppression
+from aftersend.core.suppression import apply_decisions, find_active_causes, merge_claims
+from aftersend.storage.unmatched import build_count
 from tests.support.ports import NOW
 from tests.support.words import ANN, BOB, bounce
 
@@ -30,7 +30,7 @@ def mark(days: float, reason: Reason | None = Reason.USER_UNKNOWN) -> EvidenceRe
         source="ses",
         reason=reason,
         rule="address.unknown",
-        word="secret word",
+        provider_code="secret word",
     )
 
 

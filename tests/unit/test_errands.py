@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from aftersend import guard
-from aftersend.causes import Claim
-from aftersend.errands import Plan, plan_updates
-from aftersend.model import CauseKind, Evidence, Feedback, Kind, Reason
-from aftersend.outcome import merge
-from aftersend.policy import Policy, load
+from aftersend.core import spike_guard
+from aftersend.core.causes import Claim
+from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason
+from aftersend.core.outcome import merge
+from aftersend.core.plan import Plan, plan_updates
+from aftersend.core.policy import Policy, load
 from tests.support.words import ANN, BOB, bounce, classify, fact
 
 POLICY = load()
@@ -71,7 +71,7 @@ def test_each_suppression_has_its_claims_and_knows_who_asks() -> None:
 
 
 def test_what_anybody_could_have_sent_claims_nothing_until_somebody_vouches_for_the_message() -> None:
-    forged = bounce(1, evidence=Evidence(word="hard", forgeable=True))
+    forged = bounce(1, evidence=Evidence(provider_code="hard", forgeable=True))
     alone = _plan(forged)
     assert (alone.errands[EVERYWHERE].claims, alone.sightings) == ((), {})
     vouched = _plan(fact(Kind.SENT, 0), stored=(forged,))
@@ -84,8 +84,8 @@ def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_
     refused = [bounce(1, "hard", recipient=each) for each in others[:3]]
     reached = [fact(Kind.DELIVERED, 1, message="told:2", recipient=each) for each in others]
     soft = [bounce(1, word, f"told:{word}") for word in ("soft", "listed", "unclear")]
-    window = guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
-    sampled = [each for each in reached if guard.report_delivery(window, each.key) is not None]
+    window = spike_guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
+    sampled = [each for each in reached if spike_guard.report_delivery(window, each.key) is not None]
     assert 0 < len(sampled) < len(reached)
     planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="told:3"))
     assert set(planned.sightings) == {window}

@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.facts import BOUNDS, CORRELATIONS, FORGEABLE, LINE, WHOLE, is_judgeable, join, merge_contexts, union
-from aftersend.model import Class, Context, Engagement, Evidence, Feedback, Kind
+from aftersend.core.feedback_set import (
+    BOUNDS,
+    CORRELATIONS,
+    FORGEABLE,
+    LINE,
+    WHOLE,
+    is_judgeable,
+    join,
+    merge_contexts,
+    union,
+)
+from aftersend.core.model import Class, Context, Engagement, Evidence, Feedback, Kind
 from tests.support.strategies import full_evidence
 from tests.support.words import START, bounce, fact
 
@@ -84,7 +94,7 @@ def test_the_earliest_bounces_and_the_last_keep_what_was_said_and_the_others_not
 def test_what_was_cut_out_of_a_fact_is_not_judged_by_what_is_left(kind: Kind) -> None:
     """Law 5: a fact that keeps no text must not be taken for worse than it is."""
     whole = Evidence(
-        code=550, status="5.1.1", text="user unknown", word="Permanent/General", action="failed", attempt=3
+        code=550, status="5.1.1", text="user unknown", provider_code="Permanent/General", action="failed", attempt=3
     )
     facts = [fact(kind, number / 24, evidence=replace(whole, text=f"user unknown {number}")) for number in range(20)]
     rules = classify.load()

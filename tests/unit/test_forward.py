@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
-from aftersend.carrier import measure_size, unpack
-from aftersend.envelope import MAX_BYTES
-from aftersend.forward import MOST_AT_ONCE, OutgoingMessage, QueueSender, SendResults
+from aftersend.sources.envelope import MAX_BYTES
+from aftersend.sources.message import measure_size, unpack
+from aftersend.storage.queue import MOST_AT_ONCE, OutgoingMessage, QueueSender, SendResults
 
 
 class Queue:

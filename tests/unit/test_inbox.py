@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
-from aftersend.envelope import MAX_BYTES
-from aftersend.errors import MalformedFeedback, StoreUnavailable
-from aftersend.inbox import InboundMail
-from aftersend.parsers import read
-from aftersend.parsers.report import inbound
+from aftersend.core.errors import MalformedFeedback, StoreUnavailable
+from aftersend.sources import read
+from aftersend.sources.envelope import MAX_BYTES
+from aftersend.sources.report import inbound
+from aftersend.storage.inbound_mail import InboundMail
 from aftersend.verp import Verp
 
 MAIL = b"Subject: Undelivered\r\n\r\nUser unknown\r\n"

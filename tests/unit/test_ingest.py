@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from aftersend.carrier import Message
-from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
+from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
+from aftersend.core.model import Evidence, Feedback, Kind
+from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import CHUNK, ingest
-from aftersend.model import Evidence, Feedback, Kind
-from aftersend.steps import Put, ReadOutcomes
+from aftersend.sources.message import Message
 from tests.support.oracle import expected, stored
 from tests.support.ports import NOW, MemoryDeadLetters, MemoryStore, ports
 from tests.support.words import ANN, BOB, bounce, classify, fact, message, told
@@ -199,6 +199,6 @@ def test_texts_that_no_rule_knows_are_handed_on() -> None:
         def count(self, unknown: Feedback, now: Any) -> None:
             self.counted.append(unknown.id)
 
-    odd = bounce(1, evidence=Evidence(word="unclear", text="the hamster is asleep"))
+    odd = bounce(1, evidence=Evidence(provider_code="unclear", text="the hamster is asleep"))
     ingest([message([odd, bounce(2, "hard")])], ports(unqualified=Desk()))
     assert Desk.counted == [odd.id]

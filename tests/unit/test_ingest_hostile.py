@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aftersend.ingest import ingest
-from aftersend.parsers import parser
+from aftersend.sources import parser
 from tests.support import ses
 from tests.support.ports import MemoryStore, ports
 from tests.support.words import ANN

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend import items
-from aftersend.model import (
+from aftersend.core.model import (
     Act,
     Cause,
     CauseKind,
@@ -26,8 +25,9 @@ from aftersend.model import (
     Reverted,
     Suppression,
 )
-from aftersend.outcome import merge
-from aftersend.times import UNKNOWN_TIME
+from aftersend.core.outcome import merge
+from aftersend.core.times import UNKNOWN_TIME
+from aftersend.storage import items
 from tests.support.ports import NOW, RETENTION
 from tests.support.strategies import feedback, full_evidence, hostile, ways
 from tests.support.words import ANN, START, bounce, classify, fact
@@ -55,7 +55,7 @@ def test_what_strangers_wrote_is_read_as_it_was_written(evidence: Evidence, way:
 
 def test_a_fact_of_which_little_is_kept_is_still_the_same_fact() -> None:
     """Law 2: a repeat of it is known again."""
-    told = [bounce(day, evidence=Evidence(word="soft", text=f"text {day}")) for day in range(6)]
+    told = [bounce(day, evidence=Evidence(provider_code="soft", text=f"text {day}")) for day in range(6)]
     outcome = merge(None, told, classify)
     back = items.decode_outcome(items.encode_outcome(outcome, RETENTION))
     assert [each.id for each in back.feedback] == [each.id for each in told]

@@ -7,20 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from aftersend import items, packing
-from aftersend.facts import BOUNDS, FORGEABLE
-from aftersend.model import (
-    Context,
-    Engagement,
-    Evidence,
-    Feedback,
-    Kind,
-    Phase,
-)
-from aftersend.outcome import merge
-from aftersend.parsers import read
-from aftersend.smtp import MAX_TEXT
-from aftersend.text import truncate
+from aftersend.core.feedback_set import BOUNDS, FORGEABLE
+from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core.outcome import merge
+from aftersend.core.text import truncate
+from aftersend.sources import read
+from aftersend.sources.smtp_reply import MAX_TEXT
+from aftersend.storage import items, packing
 from tests.support import ses
 from tests.support.ports import RETENTION
 from tests.support.words import START, classify
@@ -65,7 +58,7 @@ def _largest(kind: Kind, number: int, filler: str, *, forgeable: bool = False) -
             code=550,
             status="x" * 11,
             text=_widest(MAX_TEXT, filler),
-            word=_widest(64, filler),
+            provider_code=_widest(64, filler),
             action=_widest(16, filler),
             phase=Phase.MAIL_FROM,
             remote_mta=_widest(64, filler),

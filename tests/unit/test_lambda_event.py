@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aftersend.carrier import Message, pack
-from aftersend.lambda_event import answers_by_item, messages
+from aftersend.sources.lambda_event import answers_by_item, messages
+from aftersend.sources.message import Message, pack
 
 AT = datetime(2026, 3, 2, 10, 11, 12, 345_000, tzinfo=UTC)
 SENT = str(int(AT.timestamp() * 1000))

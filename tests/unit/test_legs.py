@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from aftersend.deadletters import DeadLetters
-from aftersend.errors import MalformedFeedback, StoreUnavailable
-from aftersend.legs import JobRunner
+from aftersend.core.errors import MalformedFeedback, StoreUnavailable
+from aftersend.jobs.runner import JobRunner
+from aftersend.storage.dead_letters import DeadLetters
 from tests.support.clients import service_error
 
 

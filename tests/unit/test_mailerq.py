@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from aftersend import classify
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Class, Feedback, Kind, Outcome, Reason, Status
-from aftersend.outcome import merge
-from aftersend.parsers import mailerq_body, read
-from aftersend.parsers.mailerq import EARLIEST, ENDS, LATEST
-from aftersend.parsers.mailerq_facts import MAX_TLS, MAX_WORD, flag
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Class, Feedback, Kind, Outcome, Reason, Status
+from aftersend.core.outcome import merge
+from aftersend.sources import read
+from aftersend.sources.mailerq import EARLIEST, ENDS, LATEST
+from aftersend.sources.mailerq import body as mailerq_body
+from aftersend.sources.mailerq.facts import MAX_TLS, MAX_WORD, flag
 from local.samples import EVENTS
 from tests.support.mailerq import ACCEPTED, ANN, FAILURES, GAVE_UP, OVERRIDES, RESULTS, STATES, attempt, message, raw
 from tests.support.words import START
@@ -149,7 +150,7 @@ def test_giving_up_means_what_the_attempt_before_meant(state: str, result: str) 
         return
     alone, given_up = last(failed), last(failed, attempt(*GAVE_UP, hours=9))
     assert (given_up.kind, said(given_up)) == (alone.kind, said(alone))
-    assert given_up.evidence and given_up.evidence.word == f"process/timeout after={state}/{result}"
+    assert given_up.evidence and given_up.evidence.provider_code == f"process/timeout after={state}/{result}"
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -250,7 +251,7 @@ def test_no_word_grows_too_long_and_none_loses_what_spares_the_address(state: st
         }
         for attempts in ([], [attempt(*GAVE_UP, hours=1)]):
             fact = last(attempt(f"{state}/error", *UNKNOWN_USER[1:], **marks), *attempts)
-            assert fact.evidence and fact.evidence.word and len(fact.evidence.word) <= MAX_WORD
+            assert fact.evidence and fact.evidence.provider_code and len(fact.evidence.provider_code) <= MAX_WORD
             spares = {("fatal", False), ("individual", False), ("strange", True), ("fallback", True)}
             if spares & marks.items() or marks.get("greylisted"):
                 verdict = RULES(fact)
@@ -462,13 +463,15 @@ def test_a_message_without_a_recipient_tells_of_nobody(recipient: object) -> Non
 def test_a_word_that_nobody_knows_is_kept_and_says_nothing() -> None:
     fact = last(attempt("rcptto/postponed", 450))
     assert (fact.kind, RULES(fact)) == (Kind.UNKNOWN, None)
-    assert fact.evidence and fact.evidence.word == "rcptto/postponed"
+    assert fact.evidence and fact.evidence.provider_code == "rcptto/postponed"
     assert last(attempt("data/accepted", 250)).kind is Kind.UNKNOWN
 
 
 def test_what_the_remote_server_can_is_noted_for_the_success_notice_that_may_follow() -> None:
     words = [
-        fact.evidence and fact.evidence.word for dsn in (True, False) for fact in told(attempt(*ACCEPTED, dsn=dsn))
+        fact.evidence and fact.evidence.provider_code
+        for dsn in (True, False)
+        for fact in told(attempt(*ACCEPTED, dsn=dsn))
     ]
     assert words == ["message/accepted dsn=1", "message/accepted"]
 

@@ -21,8 +21,8 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
 
-from aftersend import reevaluate, replay
 from aftersend.api import bulk, incidents
+from aftersend.jobs import reevaluate, replay
 from local.__main__ import _parser
 from tests.engines import ROOT
 from tests.support.template import ALARMS, MAPPINGS, QUEUES, RESOURCES, TEMPLATE, one

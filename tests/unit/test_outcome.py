@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend import classify as rules
-from aftersend.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Status
-from aftersend.outcome import RANKS, merge
-from aftersend.parsers import read
+from aftersend.core.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Status
+from aftersend.core.outcome import RANKS, merge
+from aftersend.sources import read
 from tests.support import ses
 from tests.support.words import START, bounce, classify, fact
 
@@ -116,14 +116,14 @@ def test_a_bounce_is_the_last_attempt() -> None:
 
 
 def test_a_source_that_numbers_its_attempts_is_believed() -> None:
-    numbered = replace(fact(Kind.DEFERRED, 1, "full"), evidence=Evidence(word="full", attempt=7), id="")
+    numbered = replace(fact(Kind.DEFERRED, 1, "full"), evidence=Evidence(provider_code="full", attempt=7), id="")
     assert _folded(numbered, fact(Kind.DELIVERED, 2)).attempts == 7
 
 
 def test_an_attempt_that_is_told_as_deferred_and_as_the_end_is_one_attempt() -> None:
     """MailerQ's retry queue told of it before MailerQ gave up."""
-    last = Evidence(word="full", attempt=2)
-    told = [fact(Kind.DEFERRED, 1, evidence=Evidence(word="full", attempt=1)), bounce(2, evidence=last)]
+    last = Evidence(provider_code="full", attempt=2)
+    told = [fact(Kind.DEFERRED, 1, evidence=Evidence(provider_code="full", attempt=1)), bounce(2, evidence=last)]
     assert _folded(*told).attempts == _folded(*told, fact(Kind.DEFERRED, 2, evidence=last)).attempts == 2
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend import items, packing
-from aftersend.model import Engagement, Kind
-from aftersend.outcome import merge
+from aftersend.core.model import Engagement, Kind
+from aftersend.core.outcome import merge
+from aftersend.storage import items, packing
 from tests.support.ports import RETENTION
 from tests.support.words import START, classify, fact
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.causes import (
+from aftersend.core.causes import (
     counts_for_streak,
     find_contradiction,
     find_sign_of_life,
@@ -14,10 +14,10 @@ from aftersend.causes import (
     is_vouched,
     make_claim,
 )
-from aftersend.errors import ConfigurationError
-from aftersend.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
-from aftersend.outcome import merge
-from aftersend.policy import load
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
+from aftersend.core.outcome import merge
+from aftersend.core.policy import load
 from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact
 
 POLICY = load()
@@ -144,7 +144,7 @@ def test_a_streak_names_its_first_and_latest_bounce_and_lapses_30_days_after_the
     assert cause.latest is not None
     assert (cause.first.feedback, cause.latest.feedback) == (outcomes[0].decided_by, outcomes[-1].decided_by)
     assert (cause.latest.at, cause.until) == (START + 10 * DAY, START + 40 * DAY)
-    assert (cause.latest.reason, cause.latest.rule, cause.latest.word) == ("system_error", "test.soft", "soft")
+    assert (cause.latest.reason, cause.latest.rule, cause.latest.provider_code) == ("system_error", "test.soft", "soft")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_streak_names_the_bounces_and_not_what_came_before_them() -> None:
 
 def _forged(kind: Kind, day: float, word: str | None = None, message: str = "told:1") -> Outcome:
     """What a mail says that anybody could have sent."""
-    return _outcome(fact(kind, day, message=message, evidence=Evidence(word=word, forgeable=True)))
+    return _outcome(fact(kind, day, message=message, evidence=Evidence(provider_code=word, forgeable=True)))
 
 
 def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_trusts_it() -> None:
@@ -239,12 +239,12 @@ def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_t
 
 
 def test_one_fact_that_cannot_be_forged_vouches_for_the_message() -> None:
-    forged = fact(Kind.BOUNCED, 1, evidence=Evidence(word="hard", forgeable=True))
+    forged = fact(Kind.BOUNCED, 1, evidence=Evidence(provider_code="hard", forgeable=True))
     assert not is_vouched(_outcome(forged), POLICY)
     assert is_vouched(_outcome(forged, fact(Kind.SENT, 0)), POLICY)
     assert is_vouched(_outcome(forged, bounce(2, "soft")), POLICY)
     assert not is_vouched(
-        _outcome(forged, fact(Kind.BOUNCED, 2, evidence=Evidence(word="soft", forgeable=True))), POLICY
+        _outcome(forged, fact(Kind.BOUNCED, 2, evidence=Evidence(provider_code="soft", forgeable=True))), POLICY
     )
 
 

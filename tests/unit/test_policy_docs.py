@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from aftersend import policy
-from aftersend.errors import ConfigurationError
+from aftersend.core import policy
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Act, Context, Decision, Evidence, Feedback, Kind, Suppression
+from aftersend.core.policy import Policy
+from aftersend.core.suppression import find_active_causes, find_contradiction_to_review
+from aftersend.core.vocabulary import CauseKind
+from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
-from aftersend.model import Act, Context, Decision, Evidence, Feedback, Kind, Suppression
-from aftersend.policy import Policy
-from aftersend.steps import SuppressionUpdate, run_steps, update_suppression
-from aftersend.suppression import find_active_causes, find_contradiction_to_review
-from aftersend.words import CauseKind
 from tests.engines import ROOT
 from tests.support.ports import MemoryStore, ports
 from tests.support.words import ANN, START, classify, fact, message, told
@@ -50,7 +50,7 @@ def _fields(table: dict[str, Any], within: str = "") -> Iterator[tuple[str, Any]
 def test_every_field_is_explained_with_its_default() -> None:
     (rows,) = _rows("field | default | meaning", TEXT)
     explained = {name.strip("`"): default.strip("`") for name, default, _ in rows}
-    shipped = dict(_fields(tomllib.loads((ROOT / "layers/aftersend/aftersend/policy.toml").read_text())))
+    shipped = dict(_fields(tomllib.loads((ROOT / "layers/aftersend/aftersend/core/policy.toml").read_text())))
     assert explained.keys() == shipped.keys()
     for name, default in explained.items():
         assert (tomllib.loads(f"x = {default}")["x"] if default != "empty" else {}) == shipped[name], name
@@ -113,7 +113,7 @@ def _told(day: int, said: str) -> Feedback:
         int(late or day),
         message=f"told:{day}",
         scope=stream or None,
-        evidence=Evidence(word=word or None),
+        evidence=Evidence(provider_code=word or None),
         context=Context(sender=sender) if sender else None,
     )
 

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.causes import find_streak, make_claim
-from aftersend.errors import ConfigurationError
+from aftersend.core.causes import find_streak, make_claim
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import CauseKind, Class, Context, Evidence, Kind, Reason, Suppression, Verdict
+from aftersend.core.outcome import merge
+from aftersend.core.policy import load
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.suppression import merge_claims as absorb_claims
 from aftersend.ingest import ingest
-from aftersend.model import CauseKind, Class, Context, Evidence, Kind, Reason, Suppression, Verdict
-from aftersend.outcome import merge
-from aftersend.policy import load
-from aftersend.suppression import find_active_causes
-from aftersend.suppression import merge_claims as absorb_claims
 from tests.support.ports import MemoryStore, ports
 from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact, message, told
 
@@ -158,7 +158,7 @@ def test_who_leaves_leaves_the_stream_that_the_sender_belongs_to() -> None:
         fact(Kind.UNSUBSCRIBED, 1, context=news),
         fact(Kind.UNSUBSCRIBED, 1, scope="named", context=news, message="told:2"),
         fact(Kind.UNSUBSCRIBED, 1, message="told:3"),
-        fact(Kind.BOUNCED, 1, evidence=Evidence(word="hard"), context=news, message="told:4"),
+        fact(Kind.BOUNCED, 1, evidence=Evidence(provider_code="hard"), context=news, message="told:4"),
     ]
     store = MemoryStore()
     with told():

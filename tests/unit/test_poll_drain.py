@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.drain import ROUND, WAIT, Drained, drain
-from aftersend.errors import StoreUnavailable
-from aftersend.forward import OutgoingMessage, SendResults
-from aftersend.mns import ReceivedMessage
+from aftersend.core.errors import StoreUnavailable
+from aftersend.jobs.mns_queue import ReceivedMessage
+from aftersend.jobs.poll_mns import ROUND, WAIT, Drained, drain
+from aftersend.storage.queue import OutgoingMessage, SendResults
 
 
 class Mns:

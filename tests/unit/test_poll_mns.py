@@ -17,8 +17,8 @@ from mns.mns_http import RequestInternal  # type: ignore[import-untyped]
 from mns.mns_request import BatchDeleteMessageRequest, BatchReceiveMessageRequest  # type: ignore[import-untyped]
 from mns.mns_xml_handler import ReceiptHandlesEncoder  # type: ignore[import-untyped]
 
-from aftersend.errors import StoreUnavailable
-from aftersend.mns import (
+from aftersend.core.errors import StoreUnavailable
+from aftersend.jobs.mns_queue import (
     Credentials,
     ReceivedMessage,
     Request,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from aftersend.carrier import Message
-from aftersend.errors import StoreUnavailable
-from aftersend.forward import OutgoingMessage, SendResults
-from aftersend.lambda_event import from_rabbitmq
+from aftersend.core.errors import StoreUnavailable
+from aftersend.sources.lambda_event import from_rabbitmq
+from aftersend.sources.message import Message
+from aftersend.storage.queue import OutgoingMessage, SendResults
 from local import __main__ as cli
 from local import rabbitmq
 from local.amqp import Backoff, parameters

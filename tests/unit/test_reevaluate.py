@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from aftersend import policy
-from aftersend.errors import Unreadable
+from aftersend.core import policy
+from aftersend.core.errors import Unreadable
+from aftersend.core.model import Act, CauseKind, Decision, Feedback, Kind, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import ingest
-from aftersend.model import Act, CauseKind, Decision, Feedback, Kind, Suppression
-from aftersend.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluated, run_slice, split
-from aftersend.steps import Put, ReadOutcomes
-from aftersend.suppression import find_active_causes
+from aftersend.jobs.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluated, run_slice, split
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
 from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
@@ -142,7 +142,7 @@ def test_a_report_says_what_changes_and_names_nobody() -> None:
 
 
 def _swapped(told_of: Feedback) -> Any:
-    word = told_of.evidence.word if told_of.evidence else None
+    word = told_of.evidence.provider_code if told_of.evidence else None
     return classify(bounce(1, {"soft": "hard", "hard": "soft"}[word])) if word else classify(told_of)
 
 

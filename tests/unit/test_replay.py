@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend import replay
-from aftersend.archive import build_put
-from aftersend.carrier import FORWARDED_HEADERS, Message, select_headers
-from aftersend.errors import MalformedFeedback, StoreUnavailable
-from aftersend.forward import OutgoingMessage, SendResults
-from aftersend.replay import MARGIN, Replay, ReplayJob, parcels
+from aftersend.core.errors import MalformedFeedback, StoreUnavailable
+from aftersend.jobs import replay
+from aftersend.jobs.replay import MARGIN, Replay, ReplayJob, parcels
+from aftersend.sources.message import FORWARDED_HEADERS, Message, select_headers
+from aftersend.storage.archive import build_put
+from aftersend.storage.queue import OutgoingMessage, SendResults
 from tests.support.clients import service_error
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)

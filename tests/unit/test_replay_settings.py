@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aftersend import settings
-from aftersend.errors import ConfigurationError
-from aftersend.parsers import PARSERS
+from aftersend.core.errors import ConfigurationError
+from aftersend.sources import PARSERS
 from tests.support.template import FUNCTIONS, MAPPINGS, QUEUES, RESOURCES, TEMPLATE, mentioned, one, variables
 
 IN_LEGS = ["Reevaluate", "Replay"]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Feedback, Kind, Phase
-from aftersend.parsers import report
-from aftersend.parsers.report.said import Form
-from aftersend.times import UNKNOWN_TIME
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback, Kind, Phase
+from aftersend.core.times import UNKNOWN_TIME
+from aftersend.sources import report
+from aftersend.sources.report.statements import Form
 from aftersend.verp import Verp
 from local.samples import EVENTS
 
@@ -364,7 +364,7 @@ def test_only_some_feedback_types_are_complaints(word: str, kind: Kind) -> None:
     fact = only(arf(f"Feedback-Type: {word}\nOriginal-Rcpt-To: anna@example.org", "Message-ID: <a1@example.com>\n"))
     assert fact.kind is kind
     assert fact.evidence
-    assert fact.evidence.word == "ARF/" + word.lower().replace(" ", "")
+    assert fact.evidence.provider_code == "ARF/" + word.lower().replace(" ", "")
     assert not fact.evidence.derived
 
 

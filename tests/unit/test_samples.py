@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from aftersend import classify
-from aftersend.model import Class, Feedback, Kind, Outcome, Reason, Status
-from aftersend.outcome import merge
-from aftersend.parsers import PARSERS, read
+from aftersend.core.model import Class, Feedback, Kind, Outcome, Reason, Status
+from aftersend.core.outcome import merge
+from aftersend.sources import PARSERS, read
 from local.samples import EVENTS, Sample, reading, samples
 
 CLASSIFIER = classify.load()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from aftersend.errors import MalformedFeedback
-from aftersend.model import Feedback, Kind
-from aftersend.parsers import ses
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import Feedback, Kind
+from aftersend.sources import ses
 from tests.support.ses import UNKNOWN_USER, Body, bounce, complaint, delay, delivery, event, raw, seen
 
 AT = "2026-03-02T10:00:00.000Z"
@@ -75,7 +75,7 @@ def test_a_status_of_its_own_goes_before_that_in_the_text() -> None:
 
 def test_a_delay_says_what_it_can() -> None:
     body = _with(delay(AT), "deliveryDelay", delayType=None, delayedRecipients=[{"emailAddress": ANN}])
-    assert (_evidence(_only(body)).word, _evidence(_only(body)).status) == ("Delay/Undetermined", None)
+    assert (_evidence(_only(body)).provider_code, _evidence(_only(body)).status) == ("Delay/Undetermined", None)
     told = [{"emailAddress": ANN, "diagnosticCode": "421 4.4.1 try again later"}]
     assert _evidence(_only(_with(body, "deliveryDelay", delayedRecipients=told))).status == "4.4.1"
     told[0]["status"] = "4.4.7"
@@ -122,7 +122,7 @@ def test_a_message_to_nobody_says_nothing(destination: object) -> None:
 )
 def test_what_a_complaint_is(told: str | None, kind: Kind, word: str) -> None:
     fact = _only(complaint(AT, told))
-    assert (fact.kind, _evidence(fact).word, _evidence(fact).derived) == (kind, word, False)
+    assert (fact.kind, _evidence(fact).provider_code, _evidence(fact).derived) == (kind, word, False)
 
 
 def test_of_several_that_may_have_complained_each_is_a_candidate() -> None:
@@ -181,7 +181,11 @@ def test_of_several_recipients_nobody_is_known_to_have_opened() -> None:
 )
 def test_a_type_is_the_same_in_every_spelling(spelled: str) -> None:
     fact = _only(event("Rendering Failure", {"errorMessage": "no name"}) | {"eventType": spelled})
-    assert (fact.kind, _evidence(fact).word, _evidence(fact).text) == (Kind.REJECTED, "RenderingFailure", "no name")
+    assert (fact.kind, _evidence(fact).provider_code, _evidence(fact).text) == (
+        Kind.REJECTED,
+        "RenderingFailure",
+        "no name",
+    )
 
 
 @pytest.mark.parametrize(
@@ -306,11 +310,11 @@ def test_only_what_changed_was_left_or_joined(
     }
     body = event("Subscription", details)
     assert [(each.kind, each.scope) for each in _read(body)] == changes
-    assert {_evidence(each).word for each in _read(body)} == {"Subscription/UnsubscribeHeader"}
+    assert {_evidence(each).provider_code for each in _read(body)} == {"Subscription/UnsubscribeHeader"}
     assert _read(_with(body, "mail", destination=[ANN, BOB])) == []
     nameless = json.loads(json.dumps(body))
     nameless["subscription"] |= {"contactList": None, "source": None}
-    assert {_evidence(each).word for each in _read(nameless)} == {"Subscription/unknown"}
+    assert {_evidence(each).provider_code for each in _read(nameless)} == {"Subscription/unknown"}
     assert [each.scope for each in _read(nameless)] == [
         scope.removeprefix("list").lstrip("/") or None for _, scope in changes
     ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from aftersend.errors import ConfigurationError
+from aftersend.core.errors import ConfigurationError
 from aftersend.settings import load_ingest
 
 ENVIRON = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from aftersend.smtp import MAX_TEXT, reply
+from aftersend.sources.smtp_reply import MAX_TEXT, reply
 from tests.support.strategies import hostile
 
 REPLIES = [

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aftersend.causes import Claim, find_streak, make_claim
-from aftersend.errors import ContentionExhausted, VersionMoved
-from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Feedback, Kind, Outcome, Suppression
-from aftersend.outcome import merge
-from aftersend.policy import load
-from aftersend.steps import (
+from aftersend.core.causes import Claim, find_streak, make_claim
+from aftersend.core.errors import ContentionExhausted, VersionMoved
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Feedback, Kind, Outcome, Suppression
+from aftersend.core.outcome import merge
+from aftersend.core.policy import load
+from aftersend.core.suppression import merge_claims as absorb_claims
+from aftersend.core.suppression import replace_contradiction
+from aftersend.core.writes import (
     MAX_TRIES,
     Put,
     ReadOutcomes,
@@ -23,8 +25,6 @@ from aftersend.steps import (
     update_outcome,
     update_suppression,
 )
-from aftersend.suppression import merge_claims as absorb_claims
-from aftersend.suppression import replace_contradiction
 from tests.support.words import ANN, VERDICTS, bounce, classify, fact
 
 POLICY = load()

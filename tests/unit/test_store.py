@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from aftersend import items
 from aftersend.aws.errors import NoAnswer, Refusal
-from aftersend.errors import ServiceError, StoreUnavailable, Unreadable
-from aftersend.model import Cause, CauseKind, EvidenceRef, Kind, Suppression
-from aftersend.outcome import merge
-from aftersend.steps import Put, ReadOutcomes, ReadSuppression, Refused
-from aftersend.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, make_row
+from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Kind, Suppression
+from aftersend.core.outcome import merge
+from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
+from aftersend.storage import items
+from aftersend.storage.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, make_row
 from tests.support.clients import Watched, service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, bounce, classify, fact
@@ -120,7 +120,7 @@ def test_a_refusal_by_what_is_gone_meanwhile_tells_of_nothing() -> None:
 
 def test_keys_that_stay_unread_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("aftersend.store.time.sleep", pauses.append)
+    monkeypatch.setattr("aftersend.storage.store.time.sleep", pauses.append)
 
     class Deaf(Watched):
         def batch_get_item(self, **request: Any) -> Any:

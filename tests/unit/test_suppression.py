@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.causes import Claim, make_claim
-from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Kind, Reverted, Suppression
-from aftersend.policy import load
-from aftersend.suppression import (
+from aftersend.core.causes import Claim, make_claim
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Kind, Reverted, Suppression
+from aftersend.core.policy import load
+from aftersend.core.suppression import (
     HISTORY,
     apply_decisions,
     apply_reverts,

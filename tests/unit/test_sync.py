@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend.errors import StoreUnavailable
-from aftersend.model import Cause, CauseKind, EvidenceRef, Reverted, Suppression
-from aftersend.model import Reason as Verdict
-from aftersend.suppression import apply_reverts
-from aftersend.sync import PACE, Reason, Step, Sync, step
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reverted, Suppression
+from aftersend.core.model import Reason as Verdict
+from aftersend.core.suppression import apply_reverts
+from aftersend.jobs.ses_sync import PACE, Reason, Step, Sync, step
 from tests.support.account_list import AccountList, image, record
 from tests.support.words import ANN, START
 

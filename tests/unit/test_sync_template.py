@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aftersend import sync
-from aftersend.model import Cause, CauseKind, EvidenceRef, Suppression
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
+from aftersend.jobs import ses_sync
 from tests.support.template import ALARMS, FUNCTIONS, RESOURCES, STREAMS, TEMPLATE, mentioned, one
 from tests.support.words import START
 
@@ -43,7 +43,7 @@ def test_the_filter_lets_through_what_may_be_decided(recipient: str, scope: str,
     assert _passes(json.loads(filter_["Pattern"]), {"dynamodb": {"Keys": keys}}) is passes
     mark = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses")
     row = Suppression(recipient=recipient, scope=scope, causes={CauseKind.HARD: Cause(first=mark, latest=mark)})
-    assert (sync.step(None, row) is not None) is passes
+    assert (ses_sync.step(None, row) is not None) is passes
 
 
 def test_it_follows_the_suppressions_and_gives_single_records_back() -> None:
@@ -51,7 +51,7 @@ def test_it_follows_the_suppressions_and_gives_single_records_back() -> None:
     assert MAPPING["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert MAPPING["StartingPosition"] == "TRIM_HORIZON"
     timeout = FUNCTIONS[FUNCTION].get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"])
-    assert MAPPING["BatchSize"] * (sync.PACE + 0.5) < timeout, "a batch has time to be worked at the pace of SES"
+    assert MAPPING["BatchSize"] * (ses_sync.PACE + 0.5) < timeout, "a batch has time to be worked at the pace of SES"
 
 
 def test_what_is_given_up_is_given_up_before_the_stream_forgets_it_and_somebody_is_told() -> None:

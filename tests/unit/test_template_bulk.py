@@ -9,8 +9,8 @@ import pytest
 
 from aftersend import settings
 from aftersend.api import bulk
-from aftersend.bulk.job import HOLD
-from aftersend.bulk.office import AT_ONCE
+from aftersend.lists.job import HOLD
+from aftersend.lists.office import AT_ONCE
 from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one, variables
 
 WORK = FUNCTIONS["Work"]

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.verify import KINDS, SOURCES
-from aftersend.verify.secret import read
+from aftersend.webhooks.schemes import KINDS, SOURCES
+from aftersend.webhooks.schemes.secret import read
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
 
 OF: Final = {

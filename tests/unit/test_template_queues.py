@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aftersend.envelope import MAX_BYTES
+from aftersend.sources.envelope import MAX_BYTES
 from local.envelopes import DETAIL_TYPES
 from tests.support.template import (
     DEAD_LETTERS,

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend import door, policy, settings
-from aftersend.errors import ConfigurationError
+from aftersend import settings
+from aftersend.core import policy
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import CauseKind, Class, Kind, Reason
 from aftersend.ingest import BatchReport
-from aftersend.model import CauseKind, Class, Kind, Reason
-from aftersend.verify import SOURCES
 from aftersend.verp import Verp
+from aftersend.webhooks import receive
+from aftersend.webhooks.schemes import SOURCES
 from tests.support.template import ALARMS, FUNCTIONS, INGESTING, ROOT, SHARED, TEMPLATE, variables
 
 
@@ -95,7 +97,7 @@ def emitted() -> set[str]:
     words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
     report = BatchReport(failed={"1": ""}, malformed={"2": ""})
     report.counts.update((what, word) for what, kind in words for word in kind)
-    return {*report.numbers(), *door.PushResult}
+    return {*report.numbers(), *receive.PushResult}
 
 
 def own_metrics() -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.text import truncate, truncate_or_none
+from aftersend.core.text import truncate, truncate_or_none
 from tests.support.strategies import hostile
 
 _any = hostile | st.text(max_size=300) | st.text(st.sampled_from('"\\a é🎉\x00\ud800'), max_size=300)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.times import UNKNOWN_TIME, format_time, parse_time
+from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 
 NOON = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.errors import ConfigurationError
-from aftersend.verify import KINDS, WebhookCredentials
-from aftersend.verify.secret import known, read
+from aftersend.core.errors import ConfigurationError
+from aftersend.webhooks.schemes import KINDS, WebhookCredentials
+from aftersend.webhooks.schemes.secret import known, read
 
 WORD: Final = "a-word-of-16-letters"
 

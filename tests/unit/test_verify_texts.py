@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.errors import VerificationError
-from aftersend.verify import (
+from aftersend.core.errors import VerificationError
+from aftersend.webhooks.schemes import (
     KINDS,
     SCHEMES,
     SOURCES,
@@ -22,7 +22,7 @@ from aftersend.verify import (
     WebhookCredentials,
     claim,
 )
-from aftersend.verify.contract import shown
+from aftersend.webhooks.schemes.contract import shown
 
 NOW: Final = datetime(2026, 3, 2, 10, 11, 15, tzinfo=UTC)
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aftersend.errors import ConfigurationError
-from aftersend.model import Context, Feedback, Kind
-from aftersend.times import UNKNOWN_TIME
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Context, Feedback, Kind
+from aftersend.core.times import UNKNOWN_TIME
 from aftersend.verp import MAX_LOCAL, Token, Verp
 
 KEY, OLD = b"k" * 32, b"o" * 32

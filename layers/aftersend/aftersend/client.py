@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aftersend import address, aws, guard
+from aftersend import aws
 from aftersend.api.views import Why, reasons
-from aftersend.erasure import is_alias, make_alias
-from aftersend.model import Key, Reverted
-from aftersend.policy import Policy, load
-from aftersend.store import BATCH, Store, Tables
-from aftersend.watch import IncidentCache, SpikeWindows
+from aftersend.core import spike_guard
+from aftersend.core.erasure import is_alias, make_alias
+from aftersend.core.model import Key, Reverted
+from aftersend.core.policy import Policy, load
+from aftersend.core.recipient import canonicalize_recipient
+from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
+from aftersend.storage.store import BATCH, Store, Tables
 
 EVERYWHERE: Final = "*"
 _OTHER_CHANNELS: Final = frozenset({"sms", "push"})
@@ -81,7 +83,7 @@ class Suppressions:
 
     def _pending(self, name: str) -> list[Reverted]:
         """The windows of an accident, in which evidence against `name` does not hold."""
-        return guard.find_reverted_windows(self._lookout.incidents(), name) if self._lookout else []
+        return spike_guard.find_reverted_windows(self._lookout.incidents(), name) if self._lookout else []
 
     def _rows(self, names: Iterable[str], scope: str) -> Iterator[tuple[Key, str]]:
         """Every row that can speak against one of `names`, and against which."""
@@ -99,7 +101,7 @@ def canonical(given: str) -> str:
     text = given.strip()
     if not text.isprintable() or len(text.encode()) > _MOST:
         raise ValueError(f"a recipient is a text of at most {_MOST} bytes without control characters")
-    name = address.recipient(text, _OTHER_CHANNELS)
+    name = canonicalize_recipient(text, _OTHER_CHANNELS)
     channel, _, rest = name.partition(":")
     if channel == "email" and not all(rest.rpartition("@")):
         raise ValueError("a recipient is an e-mail address, or begins with sms: or push:")

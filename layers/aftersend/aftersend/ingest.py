@@ -15,16 +15,16 @@ from typing import TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from aftersend.carrier import Message
-from aftersend.causes import STREAM_KINDS
-from aftersend.errands import Plan, deduplicate, plan_updates
-from aftersend.errors import MalformedFeedback, ServiceError, Unreadable
-from aftersend.model import Feedback, Key, Outcome, Suppression
-from aftersend.parsers import read
-from aftersend.policy import Policy
+from aftersend.core.causes import STREAM_KINDS
+from aftersend.core.errors import MalformedFeedback, ServiceError, Unreadable
+from aftersend.core.model import Feedback, Key, Outcome, Suppression
+from aftersend.core.plan import Plan, deduplicate, plan_updates
+from aftersend.core.policy import Policy
+from aftersend.core.writes import Answer, Refused, Request, run_steps, update_outcome, update_suppression
 from aftersend.ports import BatchReport, Ports, StorePort
-from aftersend.steps import Answer, Refused, Request, run_steps, update_outcome, update_suppression
-from aftersend.unqualified import needs_rule
+from aftersend.sources import read
+from aftersend.sources.message import Message
+from aftersend.storage.unmatched import needs_rule
 
 __all__ = ["BatchReport", "Ports", "ingest"]
 

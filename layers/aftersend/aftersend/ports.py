@@ -10,16 +10,16 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from aftersend.carrier import Message
-from aftersend.guard import Traffic
-from aftersend.model import Feedback, Key, Outcome, Suppression
-from aftersend.outcome import Classify
-from aftersend.policy import Policy
-from aftersend.steps import Answer, Request
+from aftersend.core.model import Feedback, Key, Outcome, Suppression
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
+from aftersend.core.spike_guard import Traffic
+from aftersend.core.writes import Answer, Request
+from aftersend.sources.message import Message
 
 
 class StorePort(Protocol):
-    """Where outcomes and suppressions are kept: `aftersend.store.Store` is one."""
+    """Where outcomes and suppressions are kept: `aftersend.storage.store.Store` is one."""
 
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
@@ -27,25 +27,25 @@ class StorePort(Protocol):
 
 
 class ArchivePort(Protocol):
-    """Where raw bodies are kept: `aftersend.archive.Archive` is one."""
+    """Where raw bodies are kept: `aftersend.storage.archive.Archive` is one."""
 
     def put(self, source: str, messages: Sequence[Message]) -> None: ...  # noqa: D102
 
 
 class DeadLettersPort(Protocol):
-    """Where unreadable bodies are parked: `aftersend.deadletters.DeadLetters` is one."""
+    """Where unreadable bodies are parked: `aftersend.storage.dead_letters.DeadLetters` is one."""
 
     def put(self, source: str, message: Message, why: str) -> None: ...  # noqa: D102
 
 
 class UnmatchedTextsPort(Protocol):
-    """Where texts are counted that no rule knows: `aftersend.unqualified.UnmatchedTexts` is one."""
+    """Where texts are counted that no rule knows: `aftersend.storage.unmatched.UnmatchedTexts` is one."""
 
     def count(self, fact: Feedback, now: datetime) -> None: ...  # noqa: D102
 
 
 class SpikeWindowsPort(Protocol):
-    """Who watches for a provider's accident: `aftersend.watch.SpikeWindows` does."""
+    """Who watches for a provider's accident: `aftersend.storage.spike_windows.SpikeWindows` does."""
 
     def tell(self, told: Traffic) -> object: ...  # noqa: D102
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend import policy
-from aftersend.errors import ConfigurationError
-from aftersend.policy import Policy
+from aftersend.core import policy
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.policy import Policy
 
 
 class IngestSettings(Struct, frozen=True, kw_only=True):

@@ -22,9 +22,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend import address as canonical
-from aftersend.errors import ConfigurationError
-from aftersend.model import Feedback
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Feedback
+from aftersend.core.recipient import canonicalize_email
 
 MAX_LOCAL: Final = 64  # octets
 MIN_KEY: Final = 16  # bytes
@@ -88,7 +88,7 @@ class Verp:
 
 def _bound(recipient: str) -> str:
     """The spelling that a token is bound to: the one that feedback names a recipient by."""
-    return canonical.email(recipient).removeprefix("email:")
+    return canonicalize_email(recipient).removeprefix("email:")
 
 
 def _proof(key: bytes, reference: str, recipient: str) -> bytes:

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from aws_lambda_powertools.event_handler import Response
 from msgspec import Meta, Struct
 
-from aftersend import address
 from aftersend.api import answers, request
 from aftersend.api.bulk_views import view
 from aftersend.api.problems import Problem
 from aftersend.api.request import Asked
 from aftersend.api.routing import Router
 from aftersend.api.shapes import EVERYWHERE, Cursor, Note, Nothing, Scope
-from aftersend.bulk import export
-from aftersend.bulk.formats import Name
-from aftersend.bulk.job import Export, Import, Job, Revert, State
-from aftersend.erasure import is_alias
-from aftersend.guard import find_group, find_reverted_windows
-from aftersend.model import Key, Reason
-from aftersend.times import parse_time
+from aftersend.core.erasure import is_alias
+from aftersend.core.model import Key, Reason
+from aftersend.core.recipient import canonicalize_email
+from aftersend.core.spike_guard import find_group, find_reverted_windows
+from aftersend.core.times import parse_time
+from aftersend.lists import export
+from aftersend.lists.formats import Name
+from aftersend.lists.job import Export, Import, Job, Revert, State
 
 if TYPE_CHECKING:
-    from aftersend.bulk.office import Office
+    from aftersend.lists.office import Office
 
 router: Final = Router()
 
@@ -177,7 +177,7 @@ def _domain(given: str) -> str:
     """As the spike guard calls it: the domain of mail addresses, or the channel or application of all others."""
     if given.partition(":")[0] in ("sms", "push"):
         return given
-    return find_group(address.email(f"anybody@{given.removeprefix('email:')}"))
+    return find_group(canonicalize_email(f"anybody@{given.removeprefix('email:')}"))
 
 
 @router.get("/jobs/<job>")
@@ -201,7 +201,7 @@ def started(job: str) -> Response[str]:
 @router.delete("/recipients/<recipient>")
 def erased(recipient: str) -> Response[str]:
     """Forget a recipient, who stays suppressed if they are."""
-    from aftersend.bulk import erasing  # noqa: PLC0415
+    from aftersend.lists import erasing  # noqa: PLC0415
 
     asked = request.read(router)
     asked.parameters(Nothing)
@@ -218,7 +218,7 @@ def erased(recipient: str) -> Response[str]:
 
 def _office(asked: Asked) -> Office:
     """The office of a function that has one."""
-    from aftersend.bulk.office import BulkDesk  # noqa: PLC0415  # it brings all that works jobs with it
+    from aftersend.lists.office import BulkDesk  # noqa: PLC0415  # it brings all that works jobs with it
 
     if not isinstance(asked.desk, BulkDesk):
         raise Problem("not-found", "bulk work has a function of its own, and this is another one")

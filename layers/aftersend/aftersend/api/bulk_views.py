@@ -9,15 +9,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.api.shapes import Moment
-from aftersend.bulk.job import Export, Exported, Import, Imported, Job, Revert, State, Undone
-from aftersend.bulk.objects import LASTS
-from aftersend.bulk.tally import Tally
+from aftersend.lists.job import Export, Exported, Import, Imported, Job, Revert, State, Undone
+from aftersend.lists.objects import LASTS
+from aftersend.lists.tally import Tally
 
 _ENDINGS: Final = {"csv": "csv", "jsonl": "jsonl", "addresses": "csv"}
 
 
 class Places(Protocol):
-    """Where files are put and got: `aftersend.bulk.objects.Objects` knows."""
+    """Where files are put and got: `aftersend.lists.objects.Objects` knows."""
 
     def address_to_put(self, key: str) -> str: ...  # noqa: D102
     def address_to_get(self, key: str, name: str) -> str: ...  # noqa: D102

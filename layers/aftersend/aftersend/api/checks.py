@@ -14,9 +14,9 @@ from aftersend.api.desk import Desk
 from aftersend.api.routing import Router
 from aftersend.api.shapes import EVERYWHERE, Moment, Nothing, Scope, Scoped, Spelling
 from aftersend.api.views import Why, end, reasons
-from aftersend.erasure import is_alias
-from aftersend.model import Key
-from aftersend.store import BATCH
+from aftersend.core.erasure import is_alias
+from aftersend.core.model import Key
+from aftersend.storage.store import BATCH
 
 MOST: Final = 1000
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from aftersend.errors import DECODE_ERRORS
+from aftersend.core.errors import DECODE_ERRORS
 
 LASTS: Final = timedelta(days=1)
 MAX_CHARACTERS: Final = 8192

@@ -10,24 +10,25 @@ from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from aftersend import guard, own_rules
 from aftersend.api.routing import Router
-from aftersend.erasure import make_alias
-from aftersend.guard import Incident
-from aftersend.lookups import Queries
-from aftersend.model import Feedback, Key, Outcome, Reverted, Suppression, Verdict
-from aftersend.outcome import Classify
-from aftersend.policy import Policy
+from aftersend.core import spike_guard
+from aftersend.core.erasure import make_alias
+from aftersend.core.model import Feedback, Key, Outcome, Reverted, Suppression, Verdict
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
+from aftersend.core.spike_guard import Incident
+from aftersend.core.writes import Answer, Request
 from aftersend.settings import ApiSettings
-from aftersend.steps import Answer, Request
-from aftersend.store import Store, Tables
-from aftersend.watch import IncidentCache, SpikeWindows
+from aftersend.storage import user_rules
+from aftersend.storage.queries import Queries
+from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
+from aftersend.storage.store import Store, Tables
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
 
 class Shelves(Protocol):
-    """The two tables, strongly consistent: `aftersend.store.Store` is one."""
+    """The two tables, strongly consistent: `aftersend.storage.store.Store` is one."""
 
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
@@ -55,7 +56,7 @@ class Desk(Struct, frozen=True, kw_only=True):
 
     def pending(self, recipient: str) -> Iterable[Reverted]:
         """The windows of a provider's accident, in which evidence against this recipient does not hold."""
-        return guard.find_reverted_windows(self.incidents(), recipient)
+        return spike_guard.find_reverted_windows(self.incidents(), recipient)
 
 
 def desk_of(router: Router) -> Desk:
@@ -96,7 +97,7 @@ def _classifier(parameter: str, connect: Connect) -> Classify:
     def rules() -> Classify:
         from aftersend import classify  # noqa: PLC0415
 
-        return classify.load(own_rules.read_user_rules(parameter, connect))
+        return classify.load(user_rules.read_user_rules(parameter, connect))
 
     def judge(fact: Feedback) -> Verdict | None:
         return rules()(fact)

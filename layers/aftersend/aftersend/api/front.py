@@ -23,7 +23,7 @@ from aftersend.api.desk import Desk
 from aftersend.api.problems import Problem, response
 from aftersend.api.request import caller
 from aftersend.api.routing import Router
-from aftersend.errors import ServiceError, Unreadable, VersionMoved
+from aftersend.core.errors import ServiceError, Unreadable, VersionMoved
 
 # All that the API can: one router for each module.
 ROUTERS: Final[tuple[Router, ...]] = (

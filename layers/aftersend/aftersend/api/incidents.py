@@ -14,14 +14,14 @@ from typing import Annotated, Final, Literal
 from aws_lambda_powertools.event_handler import Response
 from msgspec import Meta, Struct
 
-from aftersend import guard
 from aftersend.api import answers, request
 from aftersend.api.problems import Problem
 from aftersend.api.routing import Router
 from aftersend.api.shapes import Nothing
-from aftersend.guard import Incident
-from aftersend.model import Act, Decision, Reason
-from aftersend.times import format_time
+from aftersend.core import spike_guard
+from aftersend.core.model import Act, Decision, Reason
+from aftersend.core.spike_guard import Incident
+from aftersend.core.times import format_time
 
 router: Final = Router()
 
@@ -79,7 +79,7 @@ def judge() -> Response[str]:
     if incident is None:
         raise Problem("not-found", "no such incident stands; GET /incidents has all that do")
     decision = Decision(at=asked.desk.clock(), by=asked.by, act=_ACTS[said.decision], note=said.note)
-    asked.desk.watch.tell(guard.report_decision(incident.window, said.reason, decision))
+    asked.desk.watch.tell(spike_guard.report_decision(incident.window, said.reason, decision))
     return answers.nothing(204)
 
 

@@ -15,10 +15,10 @@ from aftersend.api import answers, request, views
 from aftersend.api.problems import Problem
 from aftersend.api.routing import Router
 from aftersend.api.shapes import Cursor, Moment
-from aftersend.items import Item
-from aftersend.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Reason, Status, Verdict
-from aftersend.outcome import Classify
-from aftersend.vocabulary import advice
+from aftersend.core.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.outcome import Classify
+from aftersend.core.vocabulary import advice
+from aftersend.storage.items import Item
 
 router: Final = Router()
 

@@ -13,9 +13,9 @@ from aftersend.api import answers, request, views, writes
 from aftersend.api.problems import Problem
 from aftersend.api.routing import Router
 from aftersend.api.shapes import Moment, Paged
-from aftersend.lookups import OutcomeLine
-from aftersend.model import Class, Status
-from aftersend.times import UNKNOWN_TIME
+from aftersend.core.model import Class, Status
+from aftersend.core.times import UNKNOWN_TIME
+from aftersend.storage.queries import OutcomeLine
 
 router: Final = Router()
 

@@ -18,13 +18,13 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
-from aftersend import address
 from aftersend.api import cursors
 from aftersend.api.desk import Desk, desk_of
 from aftersend.api.problems import Problem
 from aftersend.api.routing import Router
-from aftersend.errors import DECODE_ERRORS, VersionMoved
-from aftersend.text import truncate
+from aftersend.core.errors import DECODE_ERRORS, VersionMoved
+from aftersend.core.recipient import canonicalize_recipient
+from aftersend.core.text import truncate
 
 MAX_BODY: Final = 512 * 1024  # bytes; a thousand addresses of the greatest length
 MAX_KEY: Final = 1000  # bytes; DynamoDB takes 1,024 in the key of an index
@@ -144,7 +144,7 @@ def spelled(given: str) -> str:
     """The canonical form of a recipient in any spelling: an e-mail address, or "sms:…" and "push:…" as they are."""
     if _PLAIN(given) is None:
         raise Problem("invalid", "a recipient is a text of 1 to 1000 characters, none of which is a control character")
-    return truncate(address.recipient(given.strip(), _CHANNELS), MAX_KEY)
+    return truncate(canonicalize_recipient(given.strip(), _CHANNELS), MAX_KEY)
 
 
 def message(given: str) -> str:

@@ -14,12 +14,12 @@ from aftersend.api.problems import Problem
 from aftersend.api.request import Asked
 from aftersend.api.routing import Router
 from aftersend.api.shapes import EVERYWHERE, Cursor, Note, Nothing, Scope, Spelling
-from aftersend.errors import VersionMoved
-from aftersend.items import Item
-from aftersend.model import Act, Decision, Key, Outcome, Suppression
-from aftersend.steps import update_outcome
-from aftersend.suppression import find_contradiction_to_review
-from aftersend.text import truncate
+from aftersend.core.errors import VersionMoved
+from aftersend.core.model import Act, Decision, Key, Outcome, Suppression
+from aftersend.core.suppression import find_contradiction_to_review
+from aftersend.core.text import truncate
+from aftersend.core.writes import update_outcome
+from aftersend.storage.items import Item
 
 router: Final = Router()
 

@@ -17,11 +17,11 @@ from aftersend.api.problems import Problem
 from aftersend.api.request import Asked
 from aftersend.api.routing import Router
 from aftersend.api.shapes import Cursor, Limit, Moment, Note, Scoped
-from aftersend.items import Item
-from aftersend.model import CauseKind, Key, Reason, Suppression
-from aftersend.suppression import find_active_causes
-from aftersend.text import truncate
-from aftersend.times import parse_time
+from aftersend.core.model import CauseKind, Key, Reason, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.text import truncate
+from aftersend.core.times import parse_time
+from aftersend.storage.items import Item
 
 router: Final = Router()
 
@@ -29,7 +29,7 @@ QUERIES: Final = 32  # of the index for one page: as many days without a suppres
 MOST_DAYS: Final = 366
 _USUAL: Final = timedelta(days=6)
 _DAY: Final = timedelta(days=1)
-_YEARS: Final = range(1970, 2200)  # those of `aftersend.times`
+_YEARS: Final = range(1970, 2200)  # those of `aftersend.core.times`
 
 
 class Filter(Struct, frozen=True, forbid_unknown_fields=True):

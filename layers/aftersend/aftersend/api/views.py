@@ -8,8 +8,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from aftersend.api.shapes import Moment
-from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
-from aftersend.suppression import find_active_causes, find_contradiction_to_review
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
+from aftersend.core.suppression import find_active_causes, find_contradiction_to_review
 
 
 class Why(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,7 +32,7 @@ class MarkView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     feedback: str
     reason: Reason | None = None
     rule: str | None = None
-    word: str | None = None
+    provider_code: str | None = None
 
 
 class CauseView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,7 +168,7 @@ def _mark(mark: EvidenceRef | None) -> MarkView | None:
         feedback=mark.feedback,
         reason=mark.reason,
         rule=mark.rule,
-        word=mark.word,
+        provider_code=mark.provider_code,
     )
 
 

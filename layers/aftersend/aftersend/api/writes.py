@@ -12,12 +12,12 @@ from typing import Final, TypeVar
 
 from aftersend.api.desk import Desk
 from aftersend.api.problems import Problem
-from aftersend.causes import Claim
-from aftersend.errors import VersionMoved
-from aftersend.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Suppression
-from aftersend.steps import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
-from aftersend.suppression import find_active_causes
-from aftersend.times import UNKNOWN_TIME
+from aftersend.core.causes import Claim
+from aftersend.core.errors import VersionMoved
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.times import UNKNOWN_TIME
+from aftersend.core.writes import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
 
 Expected = Callable[[int], int | None]  # the version that is stored, to the one that must be
 _T = TypeVar("_T")

@@ -17,8 +17,8 @@ from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
 from aftersend.classify.seen import Asked, Seen, answer, ask, domain_keys, see, word_keys
 from aftersend.classify.text import normalise
-from aftersend.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
-from aftersend.vocabulary import advice, class_of
+from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
+from aftersend.core.vocabulary import advice, class_of
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 USER: Final = "user:"  # begins the id of a user's rule
@@ -80,14 +80,14 @@ class Classifier:
         """The verdict on `evidence` as `source` reported it; what it depends on is judged once."""
         return self._remembered(ask(source, evidence, kind))
 
-    def advice(self, verdict: Verdict, word: str | None = None) -> str:
-        """What to do about `verdict` on evidence with this word of the source.
+    def advice(self, verdict: Verdict, provider_code: str | None = None) -> str:
+        """What to do about `verdict` on evidence with this code of the provider.
 
         It is what the rule that decided says, else what a rule for the word says that gives the same reason (another
         may have decided by the text), else what goes with the reason.
         """
         told = [self._advice.get(verdict.rule)]
-        for key in sorted(word_keys(word or "")):
+        for key in sorted(word_keys(provider_code or "")):
             rules = (self.rules[at] for at in self._by_word.get(key, ()))
             told += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
         return next(filter(None, told), advice(verdict.reason))

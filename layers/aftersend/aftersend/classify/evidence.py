@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aftersend.model import Evidence, Phase
+from aftersend.core.model import Evidence, Phase
 
 MAX_TEXT: Final = 1_024  # bytes of UTF-8 that evidence keeps of a text
 TAIL: Final = 320  # of them, from the end of a text that is longer
@@ -99,7 +99,7 @@ def evidence_from(
     command: str | None = None,
     action: str | None = None,
     remote_mta: str | None = None,
-    word: str | None = None,
+    provider_code: str | None = None,
 ) -> Evidence:
     """Evidence from the fields of a report, whatever their spelling; what they do not say is read from the text."""
     kept = bounded(text)
@@ -107,7 +107,7 @@ def evidence_from(
         code=_code(code) or code_in(kept),
         status=_status(status) or status_in(kept),
         text=kept or None,
-        word=word or None,
+        provider_code=provider_code or None,
         action=(action or "").strip().partition(" ")[0].casefold() or None,
         phase=phase_of(command) or phase_in(kept),
         remote_mta=(remote_mta or "").strip() or None,

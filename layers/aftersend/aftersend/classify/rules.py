@@ -13,7 +13,7 @@ a text stands for a list of one entry a line.
     when.phase = ["rcpt_to", "data"]      # the step of the SMTP conversation
     when.code = ["550", "5"]              # the reply code, or its first digit
     when.status = ["5.1.1", "x.2.*"]      # the enhanced status; x is any class, * any detail
-    when.word = ["Permanent/*"]           # the source's own words
+    when.provider_code = ["Permanent/*"]           # the source's own words
     when.domain = ["mail.example"]        # the machine that answered is this or below it
     when.absent = ["text", "status"]      # the source left these empty (also: code, action)
     then.reason = "mailbox_disabled"      # a word of the vocabulary
@@ -35,8 +35,8 @@ from typing import Final, Literal, TypeVar
 from msgspec import Struct, ValidationError, convert, field
 
 from aftersend.classify.pattern import Matcher, compile_pattern
-from aftersend.errors import ConfigurationError
-from aftersend.model import Class, Kind, Phase, Reason
+from aftersend.core.errors import ConfigurationError
+from aftersend.core.model import Class, Kind, Phase, Reason
 
 MAX_BYTES: Final = 256 * 1024  # of a document, as UTF-8
 MAX_RULES: Final = 500
@@ -59,7 +59,7 @@ class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     phase: list[Phase] | None = None
     code: Lines | None = None
     status: Lines | None = None
-    word: Lines | None = None
+    provider_code: Lines | None = None
     domain: Lines | None = None
     absent: tuple[Field, ...] | None = None
 
@@ -153,7 +153,7 @@ class Compiler:
             phases=_choices(name, "phase", when.phase),
             codes=_formed(name, "code", when.code),
             statuses=_formed(name, "status", when.status),
-            words=_entries(name, "word", when.word),
+            words=_entries(name, "provider_code", when.provider_code),
             domains=_formed(name, "domain", when.domain),
             absent=_entries(name, "absent", when.absent) or frozenset(),
         )

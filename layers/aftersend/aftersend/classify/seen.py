@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from aftersend.classify.evidence import code_in, phase_in, phase_of, status_in
-from aftersend.model import Evidence, Kind, Phase
+from aftersend.core.model import Evidence, Kind, Phase
 
 # The overrides of MailerQ (parsers/mailerq_facts.py): not for good, for the whole domain, strange, for another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     code: int | None
     status: str | None
     text: str
-    word: str
+    provider_code: str
     action: str
     phase: Phase | None
     remote: str
@@ -55,7 +55,7 @@ def ask(source: str, evidence: Evidence, kind: Kind) -> Asked:
         evidence.code,
         evidence.status,
         evidence.text or "",
-        evidence.word or "",
+        evidence.provider_code or "",
         (evidence.action or "").casefold(),
         evidence.phase,
         evidence.remote_mta or "",
@@ -77,7 +77,7 @@ def see(asked: Asked, found: AbstractSet[int]) -> Seen:
     if status is None or status.endswith(_VAGUE):
         status = status_in(text) or status
     code = asked.code or code_in(text)
-    words = word_keys(asked.word)
+    words = word_keys(asked.provider_code)
     marks = words if asked.source == "mailerq" else frozenset()
     refused_for_now = code // 100 == 4 if code else (status or "")[:2] == "4."
     return Seen(
@@ -97,7 +97,7 @@ def see(asked: Asked, found: AbstractSet[int]) -> Seen:
 
 def _state(asked: Asked) -> Phase | None:
     """MailerQ's states are phases: "rcptto/error"."""
-    return phase_of(asked.word.partition("/")[0]) if asked.source == "mailerq" else None
+    return phase_of(asked.provider_code.partition("/")[0]) if asked.source == "mailerq" else None
 
 
 @lru_cache(KEYS)

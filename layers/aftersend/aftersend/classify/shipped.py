@@ -16,7 +16,7 @@ from msgspec import DecodeError, Struct, json
 from aftersend.classify.engine import USER, Classifier
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import MAX_RULES, Compiler, Rule, parse
-from aftersend.errors import ConfigurationError
+from aftersend.core.errors import ConfigurationError
 
 # The order of decision: each file is one step.
 ORDER: Final = (

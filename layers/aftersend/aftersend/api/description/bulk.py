@@ -7,8 +7,8 @@ from typing import Any, Final
 from aftersend.api import bulk
 from aftersend.api.bulk_views import JobView
 from aftersend.api.description import Operation
-from aftersend.bulk import export
-from aftersend.bulk.erasing import Erased
+from aftersend.lists import export
+from aftersend.lists.erasing import Erased
 
 _FOUND: Final = ("not-found",)
 _MANY: Final = "Many at once"

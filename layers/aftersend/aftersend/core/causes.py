@@ -1,0 +1,181 @@
+"""What feedback and outcomes say about suppression. Pure: facts, verdicts and a policy in; causes out.
+
+Five soft bounces in a row are a streak when each is at least a day after the one before and at most ten days, and
+nothing was delivered or engaged with after them. One that was once long enough stands until it lapses, also when a
+lone bounce follows later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from aftersend.core.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.outcome import ENGAGEMENT
+from aftersend.core.policy import Policy, Streak
+from aftersend.core.times import UNKNOWN_TIME
+
+
+class Claim(Struct, frozen=True):
+    """What one feedback says about the suppression of its recipient in one scope."""
+
+    recipient: str
+    scope: str
+    kind: CauseKind
+    cause: Cause
+
+
+# What each kind of feedback does: which cause it supports, or takes back.
+_SUPPORTS: Final = {Kind.COMPLAINED: CauseKind.COMPLAINT, Kind.UNSUBSCRIBED: CauseKind.UNSUBSCRIBED}
+_WITHDRAWS: Final = {Kind.COMPLAINT_WITHDRAWN: CauseKind.COMPLAINT, Kind.SUBSCRIBED: CauseKind.UNSUBSCRIBED}
+STREAM_KINDS: Final = frozenset({*_SUPPORTS, *_WITHDRAWS})  # the kinds that may mean one stream only
+_REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
+
+
+def make_claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | None:
+    """What `fact` alone says about suppression: at most one thing. Streaks are another matter: see `streak`."""
+    rules = policy.of(fact.recipient, fact.scope)
+    if kind := _WITHDRAWS.get(fact.kind):
+        return Claim(fact.recipient, _scope(fact, kind, rules), kind, Cause(withdrawn=_mark(fact, verdict)))
+    kind = _SUPPORTS.get(fact.kind) or _refused(fact, verdict, rules)
+    if kind is None or not getattr(rules, kind).suppress:
+        return None
+    mark = _mark(fact, verdict)
+    return Claim(
+        fact.recipient,
+        _scope(fact, kind, rules),
+        kind,
+        Cause(first=mark, latest=mark, until=compute_end(mark, kind, rules)),
+    )
+
+
+def _refused(fact: Feedback, verdict: Verdict | None, rules: Policy) -> CauseKind | None:
+    """The cause that a refusal supports, if it supports one by itself."""
+    if fact.kind not in _REFUSALS:
+        return None
+    if fact.evidence is not None and fact.evidence.provider_code in rules.pause.provider_codes:
+        return CauseKind.PAUSE
+    if verdict is None:
+        return None
+    if verdict.reason is Reason.SUPPRESSED:
+        return CauseKind.PROVIDER
+    if verdict.klass is Class.COMPLAINT:  # the provider did not send: it knows of a complaint that nobody told us of
+        return CauseKind.COMPLAINT
+    return CauseKind.HARD if rules.class_of(verdict) is Class.HARD else None
+
+
+def _scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
+    """The scope that is meant: a bounce means the address, whatever was sent there; a wish may mean one stream."""
+    if fact.kind not in STREAM_KINDS or getattr(rules, kind).everywhere:
+        return "*"
+    return fact.scope or "*"
+
+
+def compute_end(mark: EvidenceRef, kind: CauseKind, rules: Policy) -> datetime | None:
+    """When a cause ends whose latest evidence is `mark`."""
+    if kind is CauseKind.PAUSE:
+        return mark.at + timedelta(hours=rules.pause.hours)
+    days = getattr(rules, kind).lapse_days
+    return mark.at + timedelta(days=days) if days else None
+
+
+def _mark(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
+    return EvidenceRef(
+        at=fact.occurred_at,
+        feedback=fact.id,
+        message=fact.message,
+        source=fact.source,
+        reason=verdict.reason if verdict else None,
+        rule=verdict.rule if verdict else None,
+        provider_code=fact.evidence.provider_code if fact.evidence else None,
+    )
+
+
+def is_vouched(outcome: Outcome, policy: Policy) -> bool:
+    """Whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
+    if not policy.report.require_proof:
+        return True
+    return any(fact.evidence is None or not fact.evidence.forgeable for fact in outcome.feedback)
+
+
+def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
+    """Whether this outcome is a soft bounce that a streak counts."""
+    verdict = outcome.verdict
+    if outcome.status is not Status.BOUNCED or verdict is None:
+        return False
+    return policy.of(outcome.recipient).class_of(verdict) is Class.SOFT
+
+
+_ARRIVED: Final = frozenset({Status.DELIVERED, Status.COMPLAINED})
+# What a person or their mailbox does, whatever became of the message besides; and what only says that it arrived.
+_ALIVE: Final = ENGAGEMENT | {Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN}
+_RECEIVED: Final = _ALIVE | {Kind.DELIVERED, Kind.AUTO_REPLIED}
+
+
+def find_sign_of_life(outcome: Outcome) -> Feedback | None:
+    """The last thing that shows the mailbox to work, as this outcome knows. More facts never move it back."""
+    kinds = _RECEIVED if outcome.status in _ARRIVED else _ALIVE
+    return max((fact for fact in outcome.feedback if fact.kind in kinds), key=lambda fact: fact.order, default=None)
+
+
+def find_streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | None = None) -> Cause | None:
+    """The streak of soft bounces that stands in all outcomes of one recipient, or None.
+
+    Bounces up to `released_at`, and up to the last sign of life, no longer count.
+    """
+    stored = [outcome for outcome in outcomes if is_vouched(outcome, policy)]
+    if not stored:
+        return None
+    rules = policy.of(stored[0].recipient).streak
+    if not rules.suppress:
+        return None
+    signs = [sign.occurred_at for sign in map(find_sign_of_life, stored) if sign is not None]
+    since = max([*signs, *([released_at] if released_at else [])], default=UNKNOWN_TIME)
+    marks = (_bounce(outcome) for outcome in stored if counts_for_streak(outcome, policy))
+    bounces = sorted((mark for mark in marks if mark.at > since), key=lambda mark: mark.order)
+    rows = _rows(bounces, rules)
+    long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
+    if not long_enough:
+        return None
+    latest = bounces[long_enough[-1]]
+    length, first = rows[long_enough[-1]]
+    days = rules.full_lapse_days if latest.reason is Reason.MAILBOX_FULL else rules.lapse_days
+    return Cause(first=first, latest=latest, count=length, until=latest.at + timedelta(days=days))
+
+
+def find_contradiction(outcomes: Iterable[Outcome], hard: Cause, policy: Policy) -> EvidenceRef | None:
+    """The last sign of life in all outcomes of one recipient, where it is later than the evidence of a hard bounce."""
+    signs = (find_sign_of_life(outcome) for outcome in outcomes if is_vouched(outcome, policy))
+    last = max((sign for sign in signs if sign is not None), key=lambda sign: sign.order, default=None)
+    if last is None or hard.latest is None or last.occurred_at <= hard.latest.at:
+        return None
+    return _mark(last, None)
+
+
+def _rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, EvidenceRef]]:
+    """For each bounce, in their order: the longest row of counted bounces that ends there, and its first one.
+
+    Any bounce may be left out of a row, so bounces can only make a row longer and a sign of life only shorter: nobody
+    who brings a delivery needs to look for a streak where none stands.
+    """
+    apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
+    rows: list[tuple[int, EvidenceRef]] = []
+    for place, mark in enumerate(bounces):
+        length, first = 1, mark
+        for before in range(place - 1, -1, -1):
+            pause = mark.at - bounces[before].at
+            if pause > gap:
+                break
+            if pause >= apart and rows[before][0] >= length:
+                length, first = rows[before][0] + 1, rows[before][1]
+        rows.append((length, first))
+    return rows
+
+
+def _bounce(outcome: Outcome) -> EvidenceRef:
+    """The bounce that decided an outcome, as evidence of a streak."""
+    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
+    return _mark(decider, outcome.verdict)

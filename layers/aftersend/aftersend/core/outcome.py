@@ -1,0 +1,189 @@
+"""The fold: an outcome *is* the set of its feedback; everything else about it follows from the set and the rules.
+
+The order of statuses, whatever the times say:
+
+    sent < deferred < expired < delivered < rejected < bounced (soft) < bounced (hard) < complained
+
+Within one rank the latest `(occurred_at, id)` speaks. So a bounce before its delivery and a delivery before its
+bounce end in the same state, and so does everything that comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from aftersend.core.feedback_set import BOUNDS, EMPTY_CONTEXT, merge_contexts, union
+from aftersend.core.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
+
+Classify = Callable[[Feedback], Verdict | None]
+Facts = tuple[Feedback, ...]  # bounded, in their order: what `facts.union` gives
+
+_HARD_BOUNCE: Final = 6
+_COMPLAINT: Final = 7
+_DELIVERY: Final = 3
+
+# What each kind says of the message: its rank and the status it stands for.
+RANKS: Final[dict[Kind, tuple[int, Status]]] = {
+    Kind.UNKNOWN: (-1, Status.SENT),  # says no more than that the message exists
+    Kind.SENT: (0, Status.SENT),
+    Kind.DEFERRED: (1, Status.DEFERRED),
+    Kind.EXPIRED: (2, Status.EXPIRED),
+    Kind.DELIVERED: (_DELIVERY, Status.DELIVERED),
+    Kind.AUTO_REPLIED: (_DELIVERY, Status.DELIVERED),  # only what has arrived is answered
+    Kind.OPENED: (_DELIVERY, Status.DELIVERED),
+    Kind.CLICKED: (_DELIVERY, Status.DELIVERED),
+    Kind.UNSUBSCRIBED: (_DELIVERY, Status.DELIVERED),
+    Kind.SUBSCRIBED: (_DELIVERY, Status.DELIVERED),
+    Kind.COMPLAINT_WITHDRAWN: (_DELIVERY, Status.DELIVERED),
+    Kind.REJECTED: (4, Status.REJECTED),
+    Kind.BOUNCED: (5, Status.BOUNCED),
+    Kind.COMPLAINED: (_COMPLAINT, Status.COMPLAINED),
+}
+# What nobody can say of a message that has not arrived.
+_PROOFS: Final = frozenset(kind for kind, (rank, _) in RANKS.items() if rank == _DELIVERY) | {Kind.COMPLAINED}
+ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED})
+# The provider's own documents ask for a person's look at these (Amazon SES, handling of transient bounces).
+_CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
+# Every fact is asked for these, and Python 3.11 takes longer to find a member of an Enum than to compare it.
+_AUTO_REPLIED: Final = Kind.AUTO_REPLIED
+_BOUNCED: Final = Kind.BOUNCED
+_CLICKED: Final = Kind.CLICKED
+_COMPLAINED: Final = Kind.COMPLAINED
+_DEFERRED: Final = Kind.DEFERRED
+_DELIVERED: Final = Kind.DELIVERED
+_OPENED: Final = Kind.OPENED
+_STATUS_BOUNCED: Final = Status.BOUNCED
+
+
+def merge(
+    stored: Outcome | None,
+    new: Sequence[Feedback],
+    classify: Classify,
+    *,
+    look: Decision | None = None,
+    afresh: bool = False,
+) -> Outcome:
+    """The outcome that knows all that `stored` knows and all of `new`, which are of one key; one of both is something.
+
+    `look` is a person's, `afresh` says that the rules have changed. Returns `stored` itself where nothing is added:
+    there is nothing to write then.
+    """
+    if stored is None:
+        return fold(union((), new), merge_contexts(EMPTY_CONTEXT, new), classify, resolved=look)
+    before, context = stored.feedback, merge_contexts(stored.context, new)
+    facts = union(before, new)
+    looks = [each for each in (stored.resolved, look) if each is not None]
+    resolved = max(looks, key=lambda each: each.order, default=None)
+    if not afresh and facts == before and context == stored.context and resolved == stored.resolved:
+        return stored
+    outcome = fold(facts, context, classify, resolved=resolved, version=stored.version)
+    return stored if outcome == stored else outcome
+
+
+def fold(
+    facts: Facts, context: Context, classify: Classify, *, resolved: Decision | None = None, version: int = 0
+) -> Outcome:
+    """What follows from a set of facts that is not empty, of one message and one recipient, in its order."""
+    by_kind: dict[Kind, list[Feedback]] = {}
+    for fact in facts:
+        by_kind.setdefault(fact.kind, []).append(fact)
+    opened, clicked = by_kind.get(_OPENED), by_kind.get(_CLICKED)
+    complaint = _standing_complaint(by_kind) if _COMPLAINED in by_kind else None
+    speaker, verdict = _speaker(facts, complaint, classify)
+    engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
+    status = RANKS[speaker.kind][1]
+    bounced = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED)
+    looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
+    return Outcome(
+        message=speaker.message,
+        recipient=speaker.recipient,
+        feedback=facts,
+        context=context,
+        status=status,
+        verdict=verdict,
+        decided_by=speaker.id,
+        first_at=facts[0].occurred_at,
+        last_at=facts[-1].occurred_at,
+        delivered_at=_arrival(facts, by_kind.get(_DELIVERED)),
+        bounced_at=bounced[-1].occurred_at if bounced else None,
+        complained_at=complaint.occurred_at if complaint else None,
+        opened_at=opened[0].occurred_at if opened else None,
+        clicked_at=clicked[0].occurred_at if clicked else None,
+        engaged_at=engaged[-1].occurred_at if engaged else None,
+        opens=len(opened) if opened else 0,
+        clicks=len(clicked) if clicked else 0,
+        attempts=_attempts(facts, by_kind),
+        auto_replied=_AUTO_REPLIED in by_kind,
+        review=_review(speaker, status, verdict, engaged) if verdict and not looked_at else None,
+        saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
+        resolved=resolved,
+        version=version,
+    )
+
+
+def _arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
+    """When it was delivered, or first seen to have been."""
+    for fact in delivered or facts:
+        if fact.kind in _PROOFS:
+            return fact.occurred_at
+    return None
+
+
+def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
+    """The latest complaint, unless a later not-spam report has taken it back."""
+    complaints = by_kind[_COMPLAINED]
+    withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN)
+    if withdrawals and withdrawals[-1].order > complaints[-1].order:
+        return None
+    return complaints[-1]
+
+
+def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tuple[Feedback, Verdict | None]:
+    """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins: what
+    takes a complaint back is later than it, so a complaint speaks only where it stands."""
+    best, best_rank, best_verdict = facts[0], -2, None
+    for fact in facts:
+        kind, verdict = fact.kind, None
+        rank = RANKS[kind][0]
+        if kind is _BOUNCED:
+            verdict = classify(fact)
+            if verdict is not None and verdict.klass is Class.HARD:
+                rank = _HARD_BOUNCE
+        elif kind is _COMPLAINED and complaint is None:
+            rank = _DELIVERY
+        if rank >= best_rank:
+            best, best_rank, best_verdict = fact, rank, verdict
+    return best, best_verdict or classify(best)
+
+
+def _attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
+    """As numbered by the source, else one for each deferral and one for the end.
+
+    A number counts alone: an attempt that was told as deferred and, by another path, as the end is still one attempt.
+    """
+    numbered = 0
+    for fact in facts:
+        if (evidence := fact.evidence) is not None and (attempt := evidence.attempt) and attempt > numbered:
+            numbered = attempt
+    ended = _DELIVERED in by_kind or _BOUNCED in by_kind
+    return numbered or len(by_kind.get(_DEFERRED, ())) + ended
+
+
+def _saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
+    return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
+
+
+def _review(speaker: Feedback, status: Status, verdict: Verdict, engaged: list[Feedback]) -> str | None:
+    """Why a person should look at this outcome, or None."""
+    if status not in (Status.BOUNCED, Status.REJECTED):
+        return None
+    if verdict.klass is Class.UNDETERMINED:
+        return "undetermined"
+    if verdict.reason in _CONTENT:
+        return "content"
+    people = (fact for fact in engaged if fact.engagement is None or not fact.engagement.machine)
+    if verdict.klass is Class.HARD and any(fact.order > speaker.order for fact in people):
+        return "contradicted"
+    return None

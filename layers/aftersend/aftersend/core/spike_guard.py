@@ -1,0 +1,153 @@
+"""The spike guard: notices when a provider refuses a domain's good addresses by accident. Pure.
+
+What is known of one domain in one window of time is a pair of sketches: of the outcomes that were refused for good, by
+reason, and of a sample of those that were delivered. A sketch holds the smallest digests of the outcomes' keys and no
+others, so it is a set like all else here: any order, any repetition and any split give the same. Up to its size it
+counts exactly, beyond it estimates (k minimum values; Bar-Yossef et al., "Counting distinct elements in a stream").
+
+Where refusals are many and a large share of what was sent, there is an *incident* until a person has decided. It acts
+on the effect and not on the evidence: causes are stored as ever, and those inside it do not hold for the time being.
+Seen in real mail: six hours of "550 5.1.1 user lookup success but no user record found" for living addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aftersend.core.model import Act, Decision, Key, Reason, Reverted
+from aftersend.core.policy import Guard
+
+SIZE: Final = 64  # digests a sketch holds: it estimates within an eighth, which is as much as a threshold needs
+SAMPLE: Final = 16  # of so many deliveries one is told of
+_BITS: Final = 48
+
+Sketch = tuple[int, ...]  # the smallest digests, in their order
+
+
+class Window(Struct, frozen=True):
+    """One domain in one window of time, of which `until` is the first moment after it (UTC)."""
+
+    domain: str
+    since: datetime
+    until: datetime
+
+
+class ReasonDecision(Struct, frozen=True):
+    """What a person decided of one reason in a window."""
+
+    reason: Reason
+    decision: Decision
+
+
+class Traffic(Struct, frozen=True, kw_only=True):
+    """What is known of a window."""
+
+    window: Window
+    reached: Sketch = ()  # of the sample
+    refused: dict[Reason, Sketch] = {}
+    judged: tuple[ReasonDecision, ...] = ()
+    version: int = 0
+
+
+class Incident(Struct, frozen=True):
+    """Refusals for one reason that nobody has judged yet, or that a person has taken back."""
+
+    window: Window
+    reason: Reason
+    refused: int  # about so many outcomes
+    sent: int  # of about so many
+    decision: Decision | None = None
+
+
+def find_group(recipient: str) -> str:
+    """What can have an accident as a whole: the domain of a mail address, the channel or application of any other."""
+    channel, _, rest = recipient.partition(":")
+    return rest.rpartition("@")[2] if channel == "email" else recipient.rpartition(":")[0]
+
+
+def find_window(recipient: str, at: datetime, rules: Guard) -> Window:
+    """The window that something belongs to which happened to `recipient` at `at`."""
+    length = rules.window_hours * 3600
+    since = datetime.fromtimestamp(int(at.timestamp()) // length * length, UTC)
+    return Window(find_group(recipient), since, since + timedelta(seconds=length))
+
+
+def report_delivery(window: Window, outcome: Key) -> Traffic | None:
+    """That one outcome was delivered; None where it is not in the sample."""
+    number = _digest(outcome)
+    return None if number % SAMPLE else Traffic(window=window, reached=(number,))
+
+
+def report_refusal(window: Window, outcome: Key, reason: Reason) -> Traffic:
+    """That one outcome was refused for good."""
+    return Traffic(window=window, refused={reason: (_digest(outcome),)})
+
+
+def report_decision(window: Window, reason: Reason, decision: Decision) -> Traffic:
+    """That a person has decided."""
+    return Traffic(window=window, judged=(ReasonDecision(reason, decision),))
+
+
+def merge_traffic(one: Traffic, other: Traffic) -> Traffic:
+    """All that both know of a window; `one` itself, with its version, where the other adds nothing."""
+    reasons = sorted({*one.refused, *other.refused})
+    both = replace(
+        one,
+        reached=_smallest(one.reached, other.reached),
+        refused={reason: _smallest(one.refused.get(reason, ()), other.refused.get(reason, ())) for reason in reasons},
+        judged=_latest((*one.judged, *other.judged)),
+    )
+    return one if both == one else both
+
+
+def find_incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
+    """The incidents of a window that a person has not confirmed."""
+    if not rules.watch:
+        return []
+    counts = {reason: _estimate(sketch) for reason, sketch in traffic.refused.items()}
+    sent = sum(counts.values()) + SAMPLE * _estimate(traffic.reached)
+    decisions = {each.reason: each.decision for each in traffic.judged}
+    found = []
+    for reason, count in counts.items():
+        decision = decisions.get(reason)
+        reverted = decision is not None and decision.act is Act.REVERTED
+        spiked = count >= rules.floor and 100 * count >= rules.share_percent * sent
+        if reverted or (spiked and decision is None):
+            found.append(Incident(traffic.window, reason, count, sent, decision))
+    return found
+
+
+def find_reverted_windows(found: Iterable[Incident], recipient: str) -> list[Reverted]:
+    """The windows in which evidence against `recipient` does not hold: for `suppression.active`."""
+    domain = find_group(recipient)
+    moment = timedelta(milliseconds=1)
+    return [
+        Reverted(each.window.since, each.window.until - moment, each.reason)
+        for each in found
+        if each.window.domain == domain
+    ]
+
+
+def _digest(outcome: Key) -> int:
+    return int.from_bytes(blake2b("\0".join(outcome).encode(), digest_size=_BITS // 8).digest())
+
+
+def _smallest(one: Sketch, other: Sketch) -> Sketch:
+    return tuple(sorted({*one, *other})[:SIZE])
+
+
+def _latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision, ...]:
+    """The last decision for each reason."""
+    in_order = sorted(judgements, key=lambda each: each.decision.order)
+    return tuple(sorted({each.reason: each for each in in_order}.values(), key=lambda each: each.reason))
+
+
+def _estimate(sketch: Sketch) -> int:
+    """How many outcomes a sketch stands for."""
+    return len(sketch) if len(sketch) < SIZE else round((SIZE - 1) * 2**_BITS / max(sketch[-1], 1))

@@ -1,0 +1,179 @@
+"""The vocabulary: kinds, statuses, classes, reasons, phases and causes, and what each reason means for an address.
+
+The class of a reason depends on the deciding code: a permanent (5yz) refusal of an unknown user is hard, a temporary
+(4yz) one is soft. Reasons that are the sender's fault never turn against the address, whatever the code.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """What a source said about one message and one recipient."""
+
+    SENT = "sent"  # the sending system took the message
+    REJECTED = "rejected"  # the sending system refused to send it
+    DEFERRED = "deferred"  # an attempt failed, another follows
+    DELIVERED = "delivered"  # the recipient's system took it
+    BOUNCED = "bounced"  # the recipient's system refused it for good, or the sender gave up
+    AUTO_REPLIED = "auto_replied"  # vacation notice or another automatic answer
+    COMPLAINED = "complained"  # the recipient called it spam
+    COMPLAINT_WITHDRAWN = "complaint_withdrawn"  # the recipient took that back (ARF not-spam)
+    OPENED = "opened"  # the tracking picture was fetched
+    CLICKED = "clicked"  # a tracked link was followed
+    UNSUBSCRIBED = "unsubscribed"  # the recipient left a stream
+    SUBSCRIBED = "subscribed"  # the recipient joined a stream
+    EXPIRED = "expired"  # no feedback came in time: inferred by us
+    UNKNOWN = "unknown"  # a type that the parser does not know; its raw word is kept
+
+
+class Status(StrEnum):
+    """An outcome in one word."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    EXPIRED = "expired"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class Class(StrEnum):
+    """What a refusal means for the address."""
+
+    HARD = "hard"  # never write there again
+    SOFT = "soft"  # counts against the address when it goes on
+    BLOCK = "block"  # the sender's fault: says nothing of the address
+    IGNORE = "ignore"  # says nothing at all
+    COMPLAINT = "complaint"  # the recipient's own wish
+    UNDETERMINED = "undetermined"  # nothing decided: a person should look
+
+
+class Reason(StrEnum):
+    """Why a message was refused; one vocabulary for every source."""
+
+    USER_UNKNOWN = "user_unknown"
+    INVALID_ADDRESS = "invalid_address"
+    INVALID_DOMAIN = "invalid_domain"
+    MAILBOX_DISABLED = "mailbox_disabled"
+    MAILBOX_FULL = "mailbox_full"
+    RECIPIENT_REFUSED = "recipient_refused"
+    MESSAGE_TOO_LARGE = "message_too_large"
+    EXPIRED = "expired"
+    GREYLISTED = "greylisted"
+    RATE_LIMITED = "rate_limited"
+    DNS_FAILURE = "dns_failure"
+    NETWORK_ERROR = "network_error"
+    SYSTEM_ERROR = "system_error"
+    PROTOCOL_ERROR = "protocol_error"
+    BLOCKED = "blocked"
+    AUTH_FAILED = "auth_failed"
+    RELAY_DENIED = "relay_denied"
+    SENDER_REJECTED = "sender_rejected"
+    SPAM_CONTENT = "spam_content"
+    POLICY_REJECTED = "policy_rejected"
+    CONTENT_REJECTED = "content_rejected"
+    SUPPRESSED = "suppressed"
+    COMPLAINT = "complaint"
+    AUTO_REPLY = "auto_reply"
+    UNDETERMINED = "undetermined"
+
+
+class Phase(StrEnum):
+    """The step of the SMTP conversation that a reply belongs to."""
+
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    AUTH = "auth"
+    MAIL_FROM = "mail_from"
+    RCPT_TO = "rcpt_to"
+    DATA = "data"
+
+
+class CauseKind(StrEnum):
+    """The policy's rules: a suppression has at most one cause of each."""
+
+    HARD = "hard"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBED = "unsubscribed"
+    STREAK = "streak"  # soft bounces in a row
+    PAUSE = "pause"  # the recipient's system asked to be left alone for a while
+    PROVIDER = "provider"  # the provider has it on a list of its own and does not even try
+    MANUAL = "manual"  # a person wrote it down
+
+
+class Act(StrEnum):
+    """What a person decided."""
+
+    ADDED = "added"  # suppress this address
+    RELEASED = "released"  # evidence up to now no longer counts
+    REVERTED = "reverted"  # evidence of one reason in a window of time does not count
+    CONFIRMED = "confirmed"  # it does count, although it looked like an accident
+    RESOLVED = "resolved"  # looked at: what was put up for review is settled
+
+
+class Meaning(Struct, frozen=True):
+    """What a reason means: its class, its class when the deciding code is 4yz, one sentence of advice."""
+
+    permanent: Class
+    temporary: Class
+    advice: str
+
+
+_HARD, _SOFT, _BLOCK, _IGNORE = Class.HARD, Class.SOFT, Class.BLOCK, Class.IGNORE
+
+MEANINGS: Final[dict[Reason, Meaning]] = {
+    Reason.USER_UNKNOWN: Meaning(_HARD, _SOFT, "Remove this address: no such mailbox exists."),
+    Reason.INVALID_ADDRESS: Meaning(_HARD, _SOFT, "Remove or correct this address: it is not a valid one."),
+    Reason.INVALID_DOMAIN: Meaning(_HARD, _SOFT, "Remove or correct this address: its domain takes no mail."),
+    Reason.MAILBOX_DISABLED: Meaning(_HARD, _SOFT, "Remove this address: its mailbox is disabled or abandoned."),
+    Reason.MAILBOX_FULL: Meaning(_SOFT, _SOFT, "Try again in some days: the mailbox is full."),
+    Reason.RECIPIENT_REFUSED: Meaning(_SOFT, _SOFT, "Ask the recipient to allow you: their own filter refuses you."),
+    Reason.MESSAGE_TOO_LARGE: Meaning(_IGNORE, _IGNORE, "Send a smaller message, for example links for attachments."),
+    Reason.EXPIRED: Meaning(_SOFT, _SOFT, "Nothing to do at once: the recipient's system did not answer in time."),
+    Reason.GREYLISTED: Meaning(_IGNORE, _IGNORE, "Nothing to do: the recipient's system asks to try again later."),
+    Reason.RATE_LIMITED: Meaning(_IGNORE, _IGNORE, "Send more slowly to this provider."),
+    Reason.DNS_FAILURE: Meaning(_SOFT, _SOFT, "Try again later: the domain could not be looked up."),
+    Reason.NETWORK_ERROR: Meaning(_SOFT, _SOFT, "Try again later: the recipient's system could not be reached."),
+    Reason.SYSTEM_ERROR: Meaning(_SOFT, _SOFT, "Try again later: the recipient's system has a fault."),
+    Reason.PROTOCOL_ERROR: Meaning(
+        _IGNORE, _IGNORE, "Check your sending system: it was misunderstood or misconfigured."
+    ),
+    Reason.BLOCKED: Meaning(
+        _BLOCK, _BLOCK, "Check your IP address and domain against block lists and ask for delisting."
+    ),
+    Reason.AUTH_FAILED: Meaning(
+        _BLOCK, _BLOCK, "Publish correct SPF, DKIM, DMARC and reverse DNS records for your domain."
+    ),
+    Reason.RELAY_DENIED: Meaning(_BLOCK, _BLOCK, "Check the domain's MX records: the server there does not serve it."),
+    Reason.SENDER_REJECTED: Meaning(_BLOCK, _BLOCK, "Check your sender address: its mailbox or domain was refused."),
+    Reason.SPAM_CONTENT: Meaning(_BLOCK, _BLOCK, "Change the content: it was judged to be spam."),
+    Reason.POLICY_REJECTED: Meaning(_BLOCK, _BLOCK, "Ask the provider's postmaster: their policy refuses you."),
+    Reason.CONTENT_REJECTED: Meaning(
+        _BLOCK, _BLOCK, "Correct the message: an attachment, a virus or its format was refused."
+    ),
+    Reason.SUPPRESSED: Meaning(
+        _IGNORE, _IGNORE, "Look at your provider's suppression list: it did not try to deliver."
+    ),
+    Reason.COMPLAINT: Meaning(Class.COMPLAINT, Class.COMPLAINT, "Stop writing to this person: they reported spam."),
+    Reason.AUTO_REPLY: Meaning(_IGNORE, _IGNORE, "Nothing to do: an automatic answer, the message arrived."),
+    Reason.UNDETERMINED: Meaning(
+        Class.UNDETERMINED, Class.UNDETERMINED, "Read the diagnostic text and decide; a rule of your own can name it."
+    ),
+}
+
+
+def class_of(reason: Reason, *, temporary: bool) -> Class:
+    """The class of `reason`; `temporary` says that the deciding code is 4yz or 4.y.z."""
+    meaning = MEANINGS[reason]
+    return meaning.temporary if temporary else meaning.permanent
+
+
+def advice(reason: Reason) -> str:
+    """One sentence for the person who reads the verdict."""
+    return MEANINGS[reason].advice

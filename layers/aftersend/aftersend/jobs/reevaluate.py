@@ -1,0 +1,248 @@
+"""Re-evaluation: makes stored outcomes and suppressions what the present rules and policy would have made of them.
+
+Facts stay as they are; what follows from them is computed anew. Outcomes are written before suppressions and under
+the same conditions as anywhere else, so functions that process feedback may run beside it, provided that they have the
+same rules and policy. Stopped anywhere and begun again it gives the same. What rests on outcomes that are no longer
+kept is left alone, and so is what people decided.
+
+A dry run works through the very same steps with a store that only remembers what it should have written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Final, Protocol, TypeVar
+
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from aftersend.core.causes import Claim, is_vouched, make_claim
+from aftersend.core.digest import digest
+from aftersend.core.errors import ContentionExhausted, Unreadable
+from aftersend.core.model import Key, Outcome, Suppression
+from aftersend.core.outcome import Classify, merge
+from aftersend.core.policy import Policy
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import (
+    MAX_TRIES,
+    Answer,
+    Put,
+    ReadOutcomes,
+    ReadSuppression,
+    Refused,
+    Request,
+    SuppressionUpdate,
+    run_steps,
+    update_suppression,
+)
+from aftersend.storage.scan import Page
+
+MARGIN: Final = 60.0  # seconds that must be left for another page
+EXAMPLES: Final = 50  # of each kind that a report lists
+
+_T = TypeVar("_T")
+
+
+class Store(Protocol):
+    """Where outcomes and suppressions are kept: `aftersend.storage.store.Store` is one."""
+
+    def answer(self, request: Request) -> Answer: ...  # noqa: D102
+
+
+class Walker(Protocol):
+    """Who has outcomes: `aftersend.storage.scan.Walk` knows."""
+
+    def recipients(self, segment: int, of: int, after: Key | None) -> Page: ...  # noqa: D102
+
+
+class Rows(Protocol):
+    """Every suppression of a recipient: `aftersend.storage.queries.Queries` knows."""
+
+    def suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
+
+
+class ReevaluationPorts(Struct, frozen=True, kw_only=True):
+    """Everything that a re-evaluation works with."""
+
+    store: Store
+    walk: Walker
+    rows: Rows
+    policy: Policy
+    classify: Classify
+    pool: Executor
+    clock: Callable[[], datetime]
+    digest_key: bytes
+
+
+class Changes(Struct, kw_only=True, omit_defaults=True):
+    """What became, or would become, of the tables. Addresses appear as keyed digests only."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    outcomes: list[str] = field(default_factory=list)  # the first ones that change: digest, before > after
+    suppressions: list[str] = field(default_factory=list)  # the same: digest, scope, causes that come and go
+
+    def count(self, *names: str) -> None:
+        """Count each of `names` once more."""
+        for name in names:
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def joined(self, other: Changes) -> Changes:
+        """These changes and then those."""
+        names = sorted({*self.counts, *other.counts})
+        return Changes(
+            counts={name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in names},
+            outcomes=[*self.outcomes, *other.outcomes][:EXAMPLES],
+            suppressions=[*self.suppressions, *other.suppressions][:EXAMPLES],
+        )
+
+
+class ReevaluationJob(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is to be done: all of it, or where `segment` is given what is left of that one."""
+
+    run: str = ""  # the same for all segments
+    segments: Annotated[int, Meta(ge=1, le=64)] = 4
+    segment: Annotated[int, Meta(ge=0, le=63)] | None = None
+    after: Key | None = None  # the last outcome that was read
+    dry_run: bool = False
+    changes: Changes = field(default_factory=Changes)  # so far
+
+
+def split(job: ReevaluationJob, run: str) -> list[ReevaluationJob]:
+    """A job for each segment."""
+    return [replace(job, run=run, segment=number, after=None, changes=Changes()) for number in range(job.segments)]
+
+
+def run_slice(job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float]) -> ReevaluationJob:
+    """Work on one segment until it ends or time gets short; the job as it stands then, without `after` at the end.
+
+    Raises StoreUnavailable or ContentionExhausted; done again from the same job, a leg gives the same.
+    """
+    assert job.segment is not None
+    work = partial(_passed, ports=ports, dry_run=job.dry_run)
+    while True:
+        page = ports.walk.recipients(job.segment, job.segments, job.after)
+        begun = job.after[0] if job.after else None  # whose outcomes went over the end of the page before
+        changes = job.changes
+        for each in ports.pool.map(work, [recipient for recipient in page.recipients if recipient != begun]):
+            changes = changes.joined(each)
+        job = replace(job, after=page.after, changes=changes)
+        if page.after is None or seconds_left() < MARGIN:
+            return job
+
+
+def _passed(recipient: str, ports: ReevaluationPorts, *, dry_run: bool) -> Changes:
+    """What became of one recipient. An item that cannot be read would hold up its segment each time: it is counted."""
+    try:
+        return reevaluated(recipient, ports, dry_run=dry_run)
+    except Unreadable:
+        return Changes(counts={"recipients": 1, "unreadable": 1})
+
+
+def reevaluated(recipient: str, ports: ReevaluationPorts, *, dry_run: bool = False) -> Changes:
+    """Bring all outcomes of one recipient, and then every suppression, to the present rules and policy.
+
+    Gives what changed, or for `dry_run` what would change. Raises StoreUnavailable or ContentionExhausted.
+    """
+    store = _Pretence(ports.store) if dry_run else ports.store
+    changes = Changes()
+    changes.count("recipients")
+    outcomes = _outcomes(store.answer(ReadOutcomes(recipient)))
+    refolded = []
+    for outcome in outcomes:
+        after = run_steps(_refold(outcome, ports.classify), store.answer)
+        _note_outcome(outcome, after, ports.digest_key, changes)
+        refolded += [after] if after else []
+    before = {each.key: each for each in ports.rows.suppressions_of(recipient)}
+    claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
+    for key in sorted({(recipient, "*"), *before, *claimed}):
+        errand = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
+        settled = run_steps(update_suppression(errand, before.get(key), ports.policy), store.answer)
+        _note_suppression(before.get(key), settled, ports, changes)
+    return changes
+
+
+def _refold(stored: Outcome, classify: Classify) -> Generator[Request, Answer, Outcome | None]:
+    """Derive a stored outcome anew. One that is gone meanwhile has expired or been erased, and stays gone."""
+    for _ in range(MAX_TRIES):
+        outcome = merge(stored, (), classify, afresh=True)
+        if outcome is stored:
+            return outcome
+        outcome = replace(outcome, version=outcome.version + 1)
+        answer = yield Put(outcome)
+        if not isinstance(answer, Refused):
+            return outcome
+        if answer.current is None:
+            return None
+        assert isinstance(answer.current, Outcome)
+        stored = answer.current
+    raise ContentionExhausted(f"an outcome changed {MAX_TRIES} times while it was being derived anew")
+
+
+def _claims(outcomes: Iterable[Outcome], ports: ReevaluationPorts, key: Key | None = None) -> list[Claim]:
+    """All that the facts of these outcomes say, about one suppression or about any."""
+    trusted = [outcome for outcome in outcomes if is_vouched(outcome, ports.policy)]
+    said = (make_claim(fact, ports.classify(fact), ports.policy) for outcome in trusted for fact in outcome.feedback)
+    return [each for each in said if each is not None and key in (None, (each.recipient, each.scope))]
+
+
+class _Pretence:
+    """A store that reads what is there, and of what is written only remembers it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._outcomes: dict[Key, Outcome] = {}
+        self._suppressions: dict[Key, Suppression] = {}
+
+    def answer(self, request: Request) -> Answer:
+        match request:
+            case Put(Outcome() as outcome):
+                self._outcomes[outcome.key] = outcome
+            case Put(Suppression() as suppression):
+                self._suppressions[suppression.key] = suppression
+            case ReadOutcomes():
+                return [self._outcomes.get(each.key, each) for each in _outcomes(self._store.answer(request))]
+            case ReadSuppression(key):
+                return self._suppressions.get(key) or self._store.answer(request)
+        return None
+
+
+def _outcomes(answer: Answer) -> list[Outcome]:
+    assert isinstance(answer, list)
+    return answer
+
+
+def _note_outcome(before: Outcome, after: Outcome | None, key: bytes, changes: Changes) -> None:
+    changes.count("outcomes")
+    if after is None or after.version == before.version:
+        return
+    changes.count("outcomes changed")
+    was, becomes = _said(before), _said(after)
+    if was != becomes:
+        changes.count(f"{was} > {becomes}")
+        changes.outcomes.append(f"{digest(before.recipient, key)} {was} > {becomes}")
+
+
+def _said(outcome: Outcome) -> str:
+    """Status and verdict, as a report has them."""
+    verdict = outcome.verdict
+    return f"{outcome.status} {verdict.klass}/{verdict.reason}" if verdict else outcome.status.value
+
+
+def _note_suppression(
+    before: Suppression | None, after: Suppression | None, ports: ReevaluationPorts, changes: Changes
+) -> None:
+    if after is None or (before is not None and after.version == before.version):
+        return
+    changes.count("suppressions changed")
+    now = ports.clock()
+    held = set(find_active_causes(before, now)) if before else set()
+    holds = set(find_active_causes(after, now))
+    signs = [f"+{cause}" for cause in sorted(holds - held)] + [f"-{cause}" for cause in sorted(held - holds)]
+    changes.count(*signs)
+    if bool(held) != bool(holds):
+        changes.count("suppressed" if holds else "freed")
+    if signs:
+        changes.suppressions.append(f"{digest(after.recipient, ports.digest_key)} {after.scope} {' '.join(signs)}")

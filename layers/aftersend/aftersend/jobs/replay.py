@@ -1,0 +1,146 @@
+"""Replay: bodies out of the archive, back into the queue that feeds the function of their source.
+
+A body goes as it came, with what its carrier said beside it. What is known already changes nothing, so a replay may
+overlap with anything, itself included. The function archives what it is sent once more, under the day of the replay: so
+what came to the archive after a replay had begun is left alone, or one of today would feed itself for ever.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import islice
+from typing import Annotated, Any, Final, Protocol
+
+import msgspec
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from aftersend.aws.errors import CallFailed
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
+from aftersend.sources.message import NO_HEADERS
+from aftersend.storage.queue import OutgoingMessage, SendResults
+
+MARGIN: Final = 60.0  # seconds that must be left for another object
+PAGE: Final = 100  # objects that are listed at once
+_AT_ONCE: Final = 200  # bodies in memory
+
+
+class S3(Protocol):
+    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
+
+    def list_objects_v2(self, **request: Any) -> Any: ...  # noqa: D102
+    def get_object(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class Target(Protocol):
+    """Where bodies go: `aftersend.storage.queue.QueueSender` is one."""
+
+    def send(self, parcels: list[OutgoingMessage]) -> SendResults: ...  # noqa: D102
+
+
+class ReplayJob(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is to be sent again: what the archive keeps of a source below a folder, or what is left of that."""
+
+    source: str
+    folder: Annotated[str, Meta(pattern="^date=[0-9]{4}(-[0-9]{2}(-[0-9]{2}(/(hour=[0-9]{2}/?)?)?)?)?$")]
+    run: str = ""
+    began: Annotated[datetime, Meta(tz=True)] | None = None
+    after: str = ""  # the last object that was sent
+    counts: dict[str, int] = field(default_factory=dict)  # so far
+
+
+class _Line(Struct):
+    """What is needed of a line of the archive: see `aftersend.storage.archive`."""
+
+    body: str | None = None
+    body_base64: str | None = None
+    headers: dict[str, str] = {}
+
+
+_line: Final = msgspec.json.Decoder(_Line).decode
+# What reading an object raises that is none of the archive's, or is broken.
+_BROKEN: Final = (*DECODE_ERRORS, OSError, EOFError, zlib.error, ValueError)
+
+
+def parcels(packed: bytes) -> Iterator[OutgoingMessage]:
+    """Every body in an object of the archive."""
+    with gzip.open(BytesIO(packed)) as lines:
+        for text in lines:
+            line = _line(text)
+            coded = line.body_base64
+            body = base64.b64decode(coded, validate=True) if coded is not None else (line.body or "").encode()
+            yield OutgoingMessage(body, line.headers or NO_HEADERS)
+
+
+class Replay:
+    """Sends what lies in one bucket to the queues of its sources."""
+
+    def __init__(
+        self, client: S3, bucket: str, targets: Mapping[str, Target], clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self._client, self._bucket, self._targets = client, bucket, targets
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    def leg(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
+        """Send until the folder ends or time gets short: the job as it stands then, and whether that is the end.
+
+        Raises MalformedFeedback for a source that has no queue, StoreUnavailable where bucket or queue fail us.
+        """
+        target = self._targets.get(job.source)
+        if target is None:
+            raise MalformedFeedback("replay", f"no queue for this source; there are {', '.join(sorted(self._targets))}")
+        began = job.began or self._clock()
+        job = replace(job, began=began)
+        while objects := self._objects(job):
+            for key, kept_at in objects:
+                sent = self._sent(key, target) if kept_at <= began else {}
+                job = replace(job, after=key, counts=_sum(job.counts, sent))
+                if seconds_left() < MARGIN:
+                    return job, False
+        return job, True
+
+    def _objects(self, job: ReplayJob) -> list[tuple[str, datetime]]:
+        """The next objects, in their order, and since when each is there."""
+        request = {"Bucket": self._bucket, "Prefix": f"source={job.source}/{job.folder}", "MaxKeys": PAGE}
+        page = self._ask(self._client.list_objects_v2, **request, **({"StartAfter": job.after} if job.after else {}))
+        return [(each["Key"], each["LastModified"]) for each in page.get("Contents", ())]
+
+    def _sent(self, key: str, target: Target) -> dict[str, int]:
+        """Send every body of an object; what became of them."""
+        packed = self._ask(self._client.get_object, Bucket=self._bucket, Key=key)["Body"].read()
+        counts, trouble = {"objects": 1}, dict[str, int]()
+        bodies = _readable(packed, trouble)
+        while chunk := list(islice(bodies, _AT_ONCE)):
+            counts = _sum(counts, _forwarded(chunk, target))
+        return _sum(counts, trouble)
+
+    @staticmethod
+    def _ask(call: Callable[..., Any], **request: Any) -> Any:
+        try:
+            return call(**request)
+        except CallFailed as failure:
+            raise StoreUnavailable(f"S3: a read failed: {failure}") from failure
+
+
+def _readable(packed: bytes, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:
+    """Every body up to the first place where an object is broken, which is counted."""
+    try:
+        yield from parcels(packed)
+    except _BROKEN:
+        trouble["broken objects"] = 1
+
+
+def _forwarded(waiting: list[OutgoingMessage], target: Target) -> dict[str, int]:
+    fates = target.send(waiting)
+    if fates.failed:
+        raise StoreUnavailable(f"SQS: {'; '.join(sorted(set(fates.failed.values()))[:3])}")
+    return {"bodies": len(fates.accepted), "too large": len(fates.refused)}
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted({*one, *other})}

@@ -1,0 +1,79 @@
+"""Long work in legs: each is one message of a queue, and what is left of it is sent on before it is deleted.
+
+A leg that is stopped anywhere comes again as it began, and one that is stopped between the two leaves its rest there
+twice. So what a leg does must bear being done again. A message that is no job is parked at once, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from aftersend.aws.errors import CallFailed
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, ServiceError, StoreUnavailable
+from aftersend.sources.lambda_event import messages
+from aftersend.sources.message import Message
+from aftersend.storage.dead_letters import DeadLetters
+
+J = TypeVar("J")
+
+
+class SQS(Protocol):
+    """What is needed of a client."""
+
+    def send_message(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class RunResult(Struct):
+    """What became of the messages of an event."""
+
+    failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours, it comes again
+    parked: dict[str, str] = field(default_factory=dict)  # message id -> why: it is no job
+
+
+class JobRunner(Generic[J]):
+    """Works the jobs of one queue."""
+
+    def __init__(self, name: str, kind: type[J], client: SQS, queue_url: str, dead_letters: DeadLetters) -> None:
+        self._name = name
+        self._decode = msgspec.json.Decoder(kind).decode
+        self._client, self._queue_url, self._dead_letters = client, queue_url, dead_letters
+
+    def run(self, event: Mapping[str, Any], work: Callable[[J, str], Sequence[J]]) -> RunResult:
+        """Work every message of `event`: `work` gets the job and the message's id, and gives what is to be sent on.
+
+        It may raise MalformedFeedback for a job that makes no sense, and ServiceError where it should come again.
+        """
+        done = RunResult()
+        for message in messages(event):
+            try:
+                self._send(work(self._job(message), message.id))
+            except MalformedFeedback as error:
+                self._park(message, error.why, done)
+            except ServiceError as error:
+                done.failed[message.id] = str(error)
+        return done
+
+    def _job(self, message: Message) -> J:
+        try:
+            return self._decode(message.body)
+        except DECODE_ERRORS as error:
+            raise MalformedFeedback(self._name, f"no job: {error}") from error
+
+    def _send(self, jobs: Sequence[J]) -> None:
+        for job in jobs:
+            try:
+                self._client.send_message(QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(job).decode())
+            except CallFailed as failure:
+                raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure
+
+    def _park(self, message: Message, why: str, done: RunResult) -> None:
+        try:
+            self._dead_letters.put(self._name, message, why)
+        except ServiceError as trouble:
+            done.failed[message.id] = str(trouble)
+        else:
+            done.parked[message.id] = why

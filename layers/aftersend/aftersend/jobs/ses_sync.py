@@ -1,0 +1,143 @@
+"""The account-level suppression list of Amazon SES, kept like ours: what a stream of our table says to do there.
+
+SES knows no end of a suppression, so only what has none is put on its list: a hard bounce and what a person wrote down
+as BOUNCE, a complaint as COMPLAINT. It is taken off when nothing of that is left, and so is what SES itself had put
+there, once a person has released it or our table has forgotten it. That SES has an address on its list is never a
+reason to put it there, so nothing echoes.
+
+A decision depends on the two images of a row alone, not on the time: done again, or late, it is the same. Sources: SES
+API v2 reference, PutSuppressedDestination and DeleteSuppressedDestination; developer guide, "Service quotas" (all
+operations but those that send are throttled at one request a second); DynamoDB developer guide, "Streams and TTL".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from msgspec import Struct, field
+
+from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import CauseKind, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.storage import items
+
+PACE: Final = 1.0  # seconds between two calls
+_CHANNEL: Final = "email:"
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)  # what still holds then has no end
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)  # what does not hold even then was released or withdrawn
+
+
+class Reason(StrEnum):
+    """Why an address is on the list, in the words of SES."""
+
+    BOUNCE = "BOUNCE"
+    COMPLAINT = "COMPLAINT"
+
+
+class Step(Struct, frozen=True):
+    """What to do with an address: put it on the list for this reason, or without one take it off."""
+
+    address: str
+    reason: Reason | None
+
+
+_LISTED: Final = {
+    CauseKind.COMPLAINT: Reason.COMPLAINT,  # the stronger word first
+    CauseKind.HARD: Reason.BOUNCE,
+    CauseKind.MANUAL: Reason.BOUNCE,
+}
+
+
+def step(old: Suppression | None, new: Suppression | None) -> Step | None:
+    """What the change of a row from `old` to `new`, of which one may be missing, asks for; None for nothing."""
+    row = new or old
+    if row is None or row.scope != "*" or not row.recipient.startswith(_CHANNEL) or "@" not in row.recipient:
+        return None
+    address = row.recipient.removeprefix(_CHANNEL)
+    was, becomes = _reason(old), _reason(new)
+    if becomes is not None:
+        return Step(address, becomes) if becomes is not was else None
+    if _on_theirs(new):
+        return None
+    return Step(address, None) if was is not None or _on_theirs(old) else None
+
+
+def _reason(suppression: Suppression | None) -> Reason | None:
+    """Why we want an address on the list, if we do."""
+    held = find_active_causes(suppression, _NEVER) if suppression else ()
+    return next((reason for cause, reason in _LISTED.items() if cause in held), None)
+
+
+def _on_theirs(suppression: Suppression | None) -> bool:
+    """Whether the provider has it on a list of its own, as far as it has told, and nobody has released that."""
+    return suppression is not None and CauseKind.PROVIDER in find_active_causes(suppression, _ALWAYS)
+
+
+class SES(Protocol):
+    """What is needed of a client of SES v2: boto3's methods, and the errors of `aftersend.aws`."""
+
+    def put_suppressed_destination(self, **request: Any) -> Any: ...  # noqa: D102
+    def delete_suppressed_destination(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class Synced(Struct):
+    """What became of a batch of the stream. From `failed` on it must come again."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: str | None = None  # sequence number of the record
+    why: str | None = None
+
+
+class Sync:
+    """Carries decisions out, no faster than SES allows one caller."""
+
+    def __init__(self, client: SES, pause: Callable[[float], None]) -> None:
+        self._client, self._pause = client, pause
+
+    def run(self, event: Mapping[str, Any]) -> Synced:
+        """Work the records of a stream in their order, up to the first that SES does not take now."""
+        done = Synced()
+        for record in event["Records"]:
+            wanted = step(*_images(record))
+            if wanted is None:
+                done.counts["Unchanged"] += 1
+                continue
+            try:
+                done.counts[self.apply(wanted)] += 1
+            except StoreUnavailable as error:
+                done.failed, done.why = str(record["dynamodb"]["SequenceNumber"]), str(error)
+                break
+        return done
+
+    def apply(self, wanted: Step) -> str:
+        """Do one thing at SES; what became of it: Put, Deleted, Absent or Refused. Raises StoreUnavailable."""
+        try:
+            if wanted.reason is None:
+                self._client.delete_suppressed_destination(EmailAddress=wanted.address)
+                return "Deleted"
+            self._client.put_suppressed_destination(EmailAddress=wanted.address, Reason=wanted.reason.value)
+        except Refusal as refusal:
+            if refusal.code in _FINAL:
+                return _FINAL[refusal.code]
+            raise StoreUnavailable(f"SES: {refusal}") from refusal
+        except CallFailed as failure:
+            raise StoreUnavailable(f"SES: {failure}") from failure
+        finally:
+            self._pause(PACE)
+        return "Put"
+
+
+# Refusals that would be the same another time: it was not on the list; SES can make no address of it.
+_FINAL: Final = {"NotFoundException": "Absent", "BadRequestException": "Refused"}
+
+
+def _images(record: Mapping[str, Any]) -> tuple[Suppression | None, Suppression | None]:
+    """A row before and after; a row that is gone, by whomever, TTL included, has no image after."""
+    told = record["dynamodb"]
+    old, new = told.get("OldImage"), told.get("NewImage")
+    return items.decode_suppression(old) if old else None, items.decode_suppression(new) if new else None

@@ -1,0 +1,144 @@
+"""MailerQ: every delivery attempt of a message is one fact, whichever of the result queues it is read from.
+
+Sources: MailerQ documentation, "Result message queues", "JSON for incoming messages" and "Response patterns".
+What is not obvious there:
+- each message comes with all its attempts so far, so the same attempt comes again and again: by the retry queue, by the
+  next retry, at the end by `results` and once more by `success` or `failure`;
+- what became of a message is its last attempt's to say, and only where no other follows: the queue tells, else
+  `nextattempt` and `fatal`;
+- `process/timeout` is no attempt: MailerQ gave up, and the attempt before tells why;
+- the code is the server's or MailerQ's own, and the status may contradict it: the code decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
+from aftersend.core.model import Feedback, Kind
+from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
+from aftersend.core.text import truncate
+from aftersend.core.times import UNKNOWN_TIME, parse_time
+from aftersend.sources import report
+from aftersend.sources.mailerq import facts
+from aftersend.sources.mailerq.body import SOURCE, Attempt, Message, decode
+from aftersend.sources.message import NO_HEADERS, Headers
+
+# The words that the carrier has for the queue in which a body lay: what is in it is at its end, or is not.
+ENDS: Final = {"results": True, "success": True, "failure": True, "retry": False}
+REPORTS: Final = "reports"  # received mail: a stranger may have given it properties, so nothing but the mail is read
+
+# Of the attempts of one message: an outcome keeps fewer, and the archive has the whole.
+EARLIEST: Final = 32
+LATEST: Final = 32
+
+ACCEPTED: Final = "message/accepted"
+GAVE_UP: Final = "process/timeout"
+FAILED: Final = frozenset({"timeout", "lost", "invalid", "error"})
+# States in which MailerQ itself refuses: no other system was asked.
+OWN: Final = frozenset({"process", "suppression", "storage", "responsive", "personalize", "rewrite", "bind", "amqp"})
+
+Numbered = tuple[int, Attempt, Attempt | None]  # its number; and where MailerQ gave up, the attempt that tells why
+
+
+def parse(raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
+    """Every fact that one body tells: one for each attempt of each message, or what a received report says.
+
+    `headers["x-queue"]` is the queue it lay in (`ENDS`, `REPORTS`), where the carrier knows. Raises MalformedFeedback.
+    A message without attempts, or without a recipient, gives nothing.
+    """
+    queue = headers.get("x-queue", "")
+    try:
+        return [fact for message in decode(raw) for fact in _told(message, queue)]
+    except DECODE_ERRORS as error:
+        raise MalformedFeedback(SOURCE, f"not a body of MailerQ: {error}") from error
+    except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
+        raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
+
+
+def _told(message: Message, queue: str) -> list[Feedback]:
+    attempts = None if queue == REPORTS else message.attempts()
+    if attempts is None:
+        return _report(message)
+    recipient = message.get("recipient")
+    if not attempts or not isinstance(recipient, str) or not recipient.strip():
+        return []
+    return list(_feedback(message, recipient, attempts, ENDS.get(queue)))
+
+
+def _report(message: Message) -> list[Feedback]:
+    """What a mail says that MailerQ received; its `recipient` is the address that it was sent to."""
+    mail, recipient = message.get("mime"), message.get("recipient")
+    if mail is None:
+        raise MalformedFeedback(SOURCE, "neither a result nor a mail: it has no results and no mime")
+    if not isinstance(mail, str):  # a message that is still to be made, on its way out
+        return []
+    return report.received(mail.encode(), [recipient] if isinstance(recipient, str) else [])
+
+
+def _feedback(message: Message, recipient: str, attempts: list[Attempt], ends: bool | None) -> Iterator[Feedback]:
+    canonical, name = canonicalize_email(recipient), facts.key(message, attempts)
+    received_as = None if canonical == f"email:{recipient}" else truncate(recipient, MAX_RECIPIENT_BYTES)
+    context, final = facts.context(message), _is_final(message, attempts[-1], ends)
+    for number, attempt, before in _numbered(attempts):
+        yield Feedback(
+            source=SOURCE,
+            kind=_kind(attempt, before or attempt, ended=final and attempt is attempts[-1]),
+            message=name,
+            recipient=canonical,
+            occurred_at=_time(attempt),
+            received_as=received_as,
+            evidence=facts.evidence(attempt, number, before),
+            context=context,
+        )
+
+
+def _numbered(attempts: list[Attempt]) -> Iterator[Numbered]:
+    """The attempts that are told, with their numbers."""
+    number, before = 0, None
+    dropped = range(EARLIEST, len(attempts) - LATEST)
+    for place, attempt in enumerate(attempts):
+        gave_up = facts.pair(attempt) == GAVE_UP
+        number += not gave_up
+        if place not in dropped:
+            yield number, attempt, before if gave_up else None
+        before = before if gave_up else attempt
+
+
+def _kind(attempt: Attempt, told: Attempt, *, ended: bool) -> Kind:
+    """What one attempt came to; where MailerQ gave up, `told` is the attempt before."""
+    pair = facts.pair(attempt)
+    if pair == ACCEPTED:
+        return Kind.DELIVERED
+    if pair.partition("/")[2] not in FAILED:
+        return Kind.UNKNOWN
+    if not ended:
+        return Kind.DEFERRED
+    return Kind.REJECTED if facts.pair(told).partition("/")[0] in OWN else Kind.BOUNCED
+
+
+def _is_final(message: Message, last: Attempt, ends: bool | None) -> bool:
+    """Whether nothing follows the last attempt: as the queue says, else the time of the next one, else `fatal`."""
+    if ends is not None:
+        return ends
+    if facts.pair(last) == GAVE_UP:
+        return True
+    planned = [value for name in ("nextattempt", "delayed") if (value := message.get(name)) is not None]
+    if any(_is_later(value, _time(last)) for value in planned):
+        return False
+    return facts.flag(last.fatal) is not False
+
+
+def _is_later(planned: Any, last: datetime) -> bool:
+    """Whether an attempt is planned after the last one: the plan for one that was made stays in the message."""
+    text = planned.get("time") if isinstance(planned, dict) else planned
+    try:
+        return not isinstance(text, str) or parse_time(text) > last
+    except ValueError:
+        return True
+
+
+def _time(attempt: Attempt) -> datetime:
+    return parse_time(attempt.time) if attempt.time else UNKNOWN_TIME

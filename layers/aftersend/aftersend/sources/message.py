@@ -1,0 +1,98 @@
+"""A body on its way through queues: no byte of it changes, and what its carrier said beside it stays with it.
+
+A queue of SQS carries text, and not every text (SQS API reference, SendMessage: the characters of XML 1.0). A body that
+is no such text travels as base64, and an attribute says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from aftersend.core.text import truncate
+
+Headers = Mapping[str, str]  # names in lower case
+
+NO_HEADERS: Final[Headers] = {}
+
+# What a parser may need to know beside the body: how it is packed, and which of several queues it lay in.
+FORWARDED_HEADERS: Final = ("content-type", "content-encoding", "x-queue")
+
+_CODING: Final = "coding"
+_PREFIX: Final = "header."
+_NOTHING: Final = "-"  # the text for an empty body: a queue takes no empty one
+
+# What is no character of XML 1.0: SQS takes none of these in a message.
+NOT_XML_CHARACTERS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+class Message(Struct, frozen=True):
+    """One body as it came: `id` is its id in the queue, `received_at` when the queue took it (UTC)."""
+
+    id: str
+    body: bytes
+    received_at: datetime
+    headers: dict[str, str] = {}  # of KEPT, those that its carrier gave
+
+
+def select_headers(headers: Headers) -> dict[str, str]:
+    """Those of `headers` that travel with a body, whatever the case of their names."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {name: clean_attribute(lower[name]) for name in FORWARDED_HEADERS if lower.get(name)}
+
+
+def clean_attribute(value: str) -> str:
+    """`value` as an attribute of a message: on one line, bounded, not empty, and with no character that SQS refuses."""
+    return NOT_XML_CHARACTERS.sub(" ", truncate(value, 256)) or "-"
+
+
+def to_sqs_attributes(attributes: Headers) -> dict[str, dict[str, str]]:
+    """Attributes in the form that SQS takes them in."""
+    return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+
+
+def measure_size(text: str, attributes: Headers) -> int:
+    """The bytes of a message as SQS counts them: names, types and values of its attributes are counted too."""
+    types = len("String") * len(attributes)
+    return len(text.encode()) + types + sum(len(name) + len(value.encode()) for name, value in attributes.items())
+
+
+def pack(body: bytes, headers: Headers = NO_HEADERS) -> tuple[str, dict[str, str]]:
+    """The text and the attributes that `unpack` makes the same body and headers of."""
+    attributes = {_PREFIX + name: value for name, value in select_headers(headers).items()}
+    if not body:
+        return _NOTHING, {_CODING: "empty", **attributes}
+    text = _as_text(body)
+    if text is not None:
+        return text, attributes
+    return base64.b64encode(body).decode(), {_CODING: "base64", **attributes}
+
+
+def _as_text(body: bytes) -> str | None:
+    """The body as a text that a queue takes, or None where it is none."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if NOT_XML_CHARACTERS.search(text) else text
+
+
+def unpack(text: str, attributes: Headers) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers that were packed; a text that came without our attributes is the body itself."""
+    headers = select_headers(
+        {name.removeprefix(_PREFIX): value for name, value in attributes.items() if _PREFIX in name}
+    )
+    if (text, attributes.get(_CODING)) == (_NOTHING, "empty"):
+        return b"", headers
+    if attributes.get(_CODING) == "base64":
+        try:
+            return base64.b64decode(text, validate=True), headers
+        except binascii.Error:  # somebody else's attribute of this name
+            pass
+    return text.encode(), headers

@@ -1,0 +1,168 @@
+"""Makes feedback of what a report says: the join key, the time, the context and the bounds are the same for all."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+from msgspec.structs import replace
+
+from aftersend import verp
+from aftersend.classify.evidence import code_in, phase_in, status_in
+from aftersend.core.model import Context, Evidence, Feedback, Kind
+from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
+from aftersend.core.text import truncate, truncate_or_none
+from aftersend.core.times import UNKNOWN_TIME, parse_time
+from aftersend.sources.report import addresses, mime
+from aftersend.sources.report.decode import words
+from aftersend.sources.report.statements import Form, Report, Said
+from aftersend.sources.smtp_reply import reply
+
+SOURCE: Final = "report"
+MAX_TEXT: Final = 1_024
+MAX_KEY: Final = 200
+MAX_CUSTOM: Final = 12
+MIN_TOKEN: Final = 20  # characters of a local part that may be another system's
+_TOKEN: Final = re.compile(r"[A-Za-z2-7]{16}")  # the shortest that `aftersend.verp` makes
+SES_DOMAIN: Final = "amazonses.com"
+
+# Headers that systems on the way add: they identify nothing of the sender's.
+NOT_CUSTOM: Final = (
+    "x-ses-", "x-mailer", "x-priority", "x-msmail", "x-mime", "x-originat", "x-received", "x-spam", "x-virus", "x-ms-",
+    "x-google", "x-gm-", "x-yahoo", "x-ymail", "x-apparently", "x-authentication", "x-forefront", "x-exchange", "x-hm",
+    "x-proofpoint", "x-ironport", "x-barracuda", "x-scanned", "x-amavis", "x-senderid", "x-sender", "x-auth", "x-env",
+    "x-antivirus", "x-mras", "x-mailru", "x-7fa", "x-original-to", "x-rcpt", "x-loop", "x-uidl", "x-failed", "x-sid",
+    "x-provags", "x-ui-", "x-greylist", "x-brightmail", "x-tm-", "x-asg", "x-cm-", "x-eop", "x-zoho", "x-qq",
+    "x-mimecast", "x-mc-", "x-bess", "x-nai", "x-aol", "x-me-", "x-sg-", "x-smtp", "x-accept", "x-reporter",
+)  # fmt: skip
+
+
+def feedback(report: Report, mail: str) -> list[Feedback]:
+    """The facts of one report, one per recipient; `mail` is the whole of it."""
+    if not report.said:
+        return []
+    message = key(report, mail)
+    context = _context(report)
+    return [_fact(report, said, message, context) for said in report.said]
+
+
+def key(report: Report, mail: str) -> str:
+    """The message that the report is about: as its sender named it, else the envelope, else the report itself."""
+    if report.message:
+        return report.message
+    headers = report.headers if report.form is Form.AUTO_REPLY else report.returned
+    for value in _message_ids(headers, report):
+        name = truncate(value.strip("<> \t"), MAX_KEY)
+        local, at, domain = name.rpartition("@")
+        if at and (domain.lower() == SES_DOMAIN or domain.lower().endswith("." + SES_DOMAIN)) and local:
+            return f"ses:{local}"
+        if name:
+            return f"rfc5322:{name}"
+    if report.envelope_id:
+        return "envid:" + truncate(report.envelope_id.strip("<> \t"), MAX_KEY)
+    return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
+
+
+def _message_ids(headers: mime.Headers, report: Report) -> list[str]:
+    """Where the original Message-ID may stand, best first; a report answers the message that it is about."""
+    own = [] if report.form is Form.AUTO_REPLY else [_last(mime.first(headers, "message-id"))]
+    answered = [_last(mime.first(report.headers, name)) for name in ("in-reply-to", "references")]
+    return [value for value in (*own, *answered) if value]
+
+
+def _last(value: str) -> str:
+    """The last message id in a header: References lists them oldest first."""
+    values = value.split()
+    return values[-1] if values else ""
+
+
+def _fact(report: Report, said: Said, message: str, context: Context | None) -> Feedback:
+    canonical = canonicalize_email(said.recipient)
+    return Feedback(
+        source=SOURCE,
+        kind=said.kind,
+        message=message,
+        recipient=canonical,
+        occurred_at=_time(report, said),
+        received_as=None if canonical == f"email:{said.recipient}" else truncate(said.recipient, MAX_RECIPIENT_BYTES),
+        evidence=_evidence(report, said),
+        context=_of_recipient(context, said),
+    )
+
+
+def _evidence(report: Report, said: Said) -> Evidence:
+    text = truncate_or_none(said.text, MAX_TEXT) or ""
+    delivery = said.kind is Kind.DELIVERED
+    return Evidence(
+        code=reply(text)[0] if delivery else code_in(text),
+        status=said.status or (None if delivery else status_in(text)),
+        text=text or None,
+        provider_code=truncate(report.provider_code, 64),
+        action=said.action,
+        phase=phase_in(text) or phase_in(said.around or ""),
+        remote_mta=truncate_or_none(said.remote_mta, 64),
+        reporting_mta=truncate_or_none(report.reporting_mta, 64),
+        derived=said.derived,
+        forgeable=True,  # until a token proves otherwise
+    )
+
+
+def _time(report: Report, said: Said) -> datetime:
+    """When it happened, as the report tells; but no report is received before what it tells of."""
+    told = _instant(said.at, report.arrival, mime.first(report.headers, "date"))
+    received = _instant(mime.first(report.headers, "received").rpartition(";")[2].partition("(")[0].strip())
+    return received if received != UNKNOWN_TIME and told - received > _SKEW else told
+
+
+_SKEW: Final = timedelta(days=1)  # clocks are wrong by minutes, time zones by hours; what is later still is a lie
+
+
+def _instant(*candidates: str | None) -> datetime:
+    """The first of these that is a time."""
+    for text in candidates:
+        if text:
+            try:
+                return parse_time(text[:80])
+            except (ValueError, OverflowError):
+                continue
+    return UNKNOWN_TIME
+
+
+def sent_to(report: Report, headers: mime.Headers, recipients: list[str]) -> str | None:
+    """The bounce address of the message: where the report was sent, or the envelope sender of what came back.
+
+    The first that can hold a token of ours; the mailbox that feedback loops write to may have a long name, too.
+    """
+    places = [recipients, *(headers.get(name, ()) for name in _SENT_TO), report.returned.get("return-path", ())]
+    found = [each for place in places for value in place if "@" in value for each in addresses.all_in(value[:400])]
+    long = (each for each in found if each.find("@") >= MIN_TOKEN)
+    return next((each for each in found if _TOKEN.search(each.rpartition("@")[0])), next(long, None))
+
+
+_SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "to")
+
+
+def _context(report: Report) -> Context | None:
+    """What the returned message tells of its sender's own names for it."""
+    headers = report.returned
+    found = {verp.CORRELATION: truncate(report.sent_to, MAX_KEY)} if report.sent_to else {}
+    for name, values in headers.items():
+        if name.startswith("x-") and not name.startswith(NOT_CUSTOM) and len(found) < MAX_CUSTOM and values[0]:
+            found[truncate(name, 64)] = truncate(words(values[0]), 128)
+    sender = next(iter(addresses.several(headers.get("from", ()))), None)
+    subject = truncate_or_none(words(mime.first(headers, "subject")), 256)
+    if not (sender or subject or found):
+        return None
+    bare = canonicalize_email(sender).removeprefix("email:") if sender else None
+    return Context(sender=bare, subject=subject, correlation=found)
+
+
+def _of_recipient(context: Context | None, said: Said) -> Context | None:
+    """With the address that the sender wrote to, where the report knows it to be another one."""
+    if said.original is None:
+        return context
+    known = context or Context()
+    original = canonicalize_email(said.original).removeprefix("email:")
+    return replace(known, correlation={**known.correlation, "original-recipient": truncate(original, 128)})

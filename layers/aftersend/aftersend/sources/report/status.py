@@ -1,0 +1,180 @@
+"""Delivery status fields (RFC 3464, RFC 6533), as mail systems really write them.
+
+Seen in the wild, and taken: a blank before the colon, "rfc/822;", comments behind values, blank lines inside a
+recipient's block and none between two, fields of the message among those of the recipient, the recipient named last,
+the whole quoted by somebody who forwards it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from aftersend.core.model import Kind
+from aftersend.sources.report import addresses
+from aftersend.sources.report.decode import loose
+from aftersend.sources.report.statements import Said
+
+MAX_RECIPIENTS: Final = 200
+MAX_LINES: Final = 6_000
+
+_FIELD: Final = re.compile(r"[> \t]{0,8}?([A-Za-z][A-Za-z-]{3,40})[ \t]{0,8}:[ \t]{0,8}(.*)")
+_STATUS: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)")
+_DIAGNOSTIC_TYPE: Final = re.compile(r"(?:smtp|lmtp|dns|x-[a-z0-9_-]{1,30}|x_[a-z0-9_]{1,30}) ?; ?", re.IGNORECASE)
+
+# Where a field belongs, whatever block it stands in.
+OF_MESSAGE: Final = frozenset(
+    ("reporting-mta", "original-envelope-id", "dsn-gateway", "received-from-mta", "arrival-date")
+)
+OF_RECIPIENT: Final = frozenset(
+    {
+        "original-recipient",
+        "final-recipient",
+        "x-actual-recipient",
+        "action",
+        "status",
+        "remote-mta",
+        "diagnostic-code",
+        "last-attempt-date",
+        "will-retry-until",
+        "final-log-id",
+    }
+)
+_NAMES: Final = frozenset(("final-recipient", "original-recipient"))
+
+# Section 2.3.3, and what is written instead; everything else is a failure.
+ACTIONS: Final = {
+    "delayed": ("delayed", Kind.DEFERRED),
+    "delay": ("delayed", Kind.DEFERRED),
+    "deferred": ("delayed", Kind.DEFERRED),
+    "delivered": ("delivered", Kind.DELIVERED),
+    "deliverable": ("delivered", Kind.DELIVERED),
+    "success": ("delivered", Kind.DELIVERED),
+    "relayed": ("relayed", Kind.DELIVERED),
+    "expanded": ("expanded", Kind.DELIVERED),
+    "expired": ("expired", Kind.BOUNCED),
+}
+
+Block = dict[str, str]
+
+
+class Delivery(Struct):
+    """The fields of a delivery status part."""
+
+    message: Block
+    recipients: list[Block]
+
+
+def read(text: str) -> Delivery:
+    """The fields in `text`, grouped by recipient; anything else in it is passed over."""
+    delivery = Delivery({}, [])
+    open_block: Block = {}
+    for block in _blocks(text):
+        names = _NAMES & block.keys()
+        if names and _NAMES & open_block.keys() and (names & open_block.keys() or "action" in open_block):
+            open_block = _close(delivery, open_block)
+        for name, value in block.items():
+            if name in OF_MESSAGE:
+                delivery.message.setdefault(name, value)
+            elif name not in open_block or open_block[name] == "":
+                open_block[name] = value
+            elif name == "action" and not names:
+                open_block = _close(delivery, open_block)
+                open_block[name] = value
+    _close(delivery, open_block)
+    return delivery
+
+
+def _close(delivery: Delivery, block: Block) -> Block:
+    if block.keys() & OF_RECIPIENT and len(delivery.recipients) < MAX_RECIPIENTS:
+        delivery.recipients.append(block)
+    return {}
+
+
+def _blocks(text: str) -> list[Block]:
+    """The groups of fields between blank lines. A field that comes again begins a group of its own."""
+    blocks: list[Block] = [{}]
+    last = ""
+    for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
+        bare = line.strip("> \t")
+        block = blocks[-1]
+        match = _FIELD.match(line) if line[:1] not in " \t" or not last else None
+        name = match[1].lower() if match else ""
+        if not bare:
+            last = ""
+            if block:
+                blocks.append({})
+        elif match and (name in OF_MESSAGE or name in OF_RECIPIENT):
+            last = name
+            if name in block and name in OF_RECIPIENT:
+                block = {}
+                blocks.append(block)
+            block[name] = match[2].strip()[:2_000]
+        elif last and (line[0] in " \t>" or not match) and len(block[last]) < 2_000:
+            block[last] = f"{block[last]} {bare}".strip()
+        else:
+            last = ""
+    return blocks
+
+
+def said(block: Block) -> Said | None:
+    """What one recipient's fields say; None where they name nobody."""
+    final = addresses.one(block.get("final-recipient", ""))
+    original = addresses.original(block.get("original-recipient", ""))
+    recipient = final or original or addresses.one(block.get("x-actual-recipient", ""))
+    if recipient is None:
+        return None
+    told = outcome(block)
+    told.recipient = recipient
+    if original and not addresses.same(original, recipient):
+        told.original = original
+    return told
+
+
+def outcome(block: Block) -> Said:
+    """What one recipient's fields say of the message, whomever they name."""
+    action, kind = _action(block)
+    text = diagnostic(block.get("diagnostic-code", ""))
+    given = _STATUS.match(block.get("status", "").strip())
+    return Said(
+        recipient="",
+        kind=kind,
+        action=action,
+        status=precise(given[1] if given else None, text),
+        text=text,
+        remote_mta=host(block.get("remote-mta", "")),
+        at=block.get("last-attempt-date"),
+    )
+
+
+def diagnostic(value: str) -> str | None:
+    """A Diagnostic-Code without its type."""
+    text = loose(value)
+    typed = _DIAGNOSTIC_TYPE.match(text)
+    return text[typed.end() if typed else 0 :].strip() or None
+
+
+def host(value: str) -> str | None:
+    """The host of "dns; mx.example.com (192.0.2.1, the server for the domain)"."""
+    words = loose(value).rpartition(";")[2].split(None, 1)
+    return words[0] if words else None
+
+
+def _action(block: Block) -> tuple[str, Kind]:
+    words = block.get("action", "").lower().replace("(", " ").split(None, 1)
+    if words:
+        return ACTIONS.get(words[0].strip(".,;"), ("failed", Kind.BOUNCED))
+    if block.get("status", "").startswith("2."):
+        return "delivered", Kind.DELIVERED
+    return "failed", Kind.BOUNCED
+
+
+def precise(given: str | None, text: str | None) -> str | None:
+    """The status that is given, unless it is vague where the remote system was precise."""
+    if given is None or given.endswith(".0.0"):
+        told = _STATUS.search((text or "")[:200])
+        if told and told[1][0] != "2" and (given is None or given[0] == told[1][0]):
+            return told[1]
+    return given

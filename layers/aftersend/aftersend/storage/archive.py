@@ -1,0 +1,85 @@
+"""Every raw body, before its batch is acknowledged: one compressed JSON Lines object a batch, partitioned for Athena.
+
+    source=ses/date=2026-03-02/hour=10/<digest of the message ids>.jsonl.gz
+
+The key depends only on the batch, so a batch that comes again writes the same object again.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from aftersend.aws.errors import CallFailed
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.times import format_time
+from aftersend.sources.message import Message
+
+
+class S3(Protocol):
+    """What is needed of a client."""
+
+    def put_object(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class _Line(Struct, frozen=True, omit_defaults=True):
+    source: str
+    message_id: str
+    received_at: str
+    body: str | None = None
+    body_base64: str | None = None
+    headers: dict[str, str] = {}
+
+
+_encode: Final = msgspec.json.Encoder().encode_lines
+
+
+def build_put(bucket: str, source: str, messages: Sequence[Message]) -> dict[str, Any]:
+    """The object that keeps `messages`, which are not empty."""
+    first = min(message.received_at for message in messages)
+    ids = sorted(message.id for message in messages)
+    name = blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()
+    return {
+        "Bucket": bucket,
+        "Key": f"{folder(source, first)}{name}.jsonl.gz",
+        "Body": gzip.compress(_encode([_line(source, message) for message in messages]), compresslevel=6, mtime=0),
+        "ContentType": "application/x-ndjson",
+        "ContentEncoding": "gzip",
+    }
+
+
+def folder(source: str, at: datetime) -> str:
+    """Where bodies are kept that came at this time (UTC)."""
+    return f"source={source}/date={at:%Y-%m-%d}/hour={at:%H}/"
+
+
+def _line(source: str, message: Message) -> _Line:
+    try:
+        text, coded = message.body.decode(), None
+    except UnicodeDecodeError:
+        text, coded = None, base64.b64encode(message.body).decode()
+    return _Line(source, message.id, format_time(message.received_at), text, coded, message.headers)
+
+
+class Archive:
+    """Keeps raw bodies in one bucket."""
+
+    def __init__(self, client: S3, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, source: str, messages: Sequence[Message]) -> None:
+        """Keep `messages`, if there are any; raises StoreUnavailable where the bucket does not take them."""
+        if not messages:
+            return
+        try:
+            self._client.put_object(**build_put(self._bucket, source, messages))
+        except CallFailed as failure:
+            raise StoreUnavailable(f"S3: PutObject failed: {failure}") from failure

@@ -1,0 +1,64 @@
+"""Where a body goes that nobody can read: at once, whole, with the reason as an attribute; it can be redriven.
+
+A queue takes less than RabbitMQ does. Of a body that is too large for it, a note is parked that says where in the
+archive the body lies; every body is archived before it is read. Source: SQS developer guide, message quotas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from aftersend.aws.errors import CallFailed
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.times import format_time
+from aftersend.sources.envelope import MAX_BYTES
+from aftersend.sources.message import Message, clean_attribute, measure_size, pack, to_sqs_attributes
+from aftersend.storage.archive import folder
+
+
+class SQS(Protocol):
+    """What is needed of a client."""
+
+    def send_message(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class _Note(Struct):
+    """What is parked in the place of a body that is too large for a queue."""
+
+    archived_in: str  # the folder of the archive; its objects are lines, each with its message_id
+    message_id: str
+    received_at: str
+    bytes: int
+
+
+def build_send(queue_url: str, source: str, message: Message, why: str) -> dict[str, Any]:
+    """The body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
+    said = {"source": source, "reason": clean_attribute(why), "message_id": clean_attribute(message.id)}
+    text, attributes = pack(message.body, message.headers)
+    attributes |= said
+    if measure_size(text, attributes) > MAX_BYTES:
+        at = message.received_at
+        note = _Note(folder(source, at), message.id, format_time(at), len(message.body))
+        text, attributes = msgspec.json.encode(note).decode(), said
+    return {"QueueUrl": queue_url, "MessageBody": text, "MessageAttributes": to_sqs_attributes(attributes)}
+
+
+class DeadLetters:
+    """Parks unreadable bodies in a queue. The client is made when the first one comes: most batches need none."""
+
+    def __init__(self, connect: Callable[[], SQS], queue_url: str) -> None:
+        self._connect = connect
+        self._client: SQS | None = None
+        self._queue_url = queue_url
+
+    def put(self, source: str, message: Message, why: str) -> None:
+        """Park `message`; raises StoreUnavailable where the queue does not take it."""
+        self._client = self._client or self._connect()
+        try:
+            self._client.send_message(**build_send(self._queue_url, source, message, why))
+        except CallFailed as failure:
+            raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

@@ -1,0 +1,95 @@
+"""Mail that Amazon SES received and put into our bucket: the notice names the object, here the mail is put inside.
+
+Source: SES developer guide, receipt rule action S3 (objects up to 40 MB) and its notification.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
+from aftersend.sources.envelope import MAX_BYTES, peel
+
+_GONE: Final = frozenset({"NoSuchKey", "404", "KeyTooLongError"})
+_EMPTY: Final = "InvalidRange"  # an object without a first byte
+
+
+class S3(Protocol):
+    """What is needed of a client."""
+
+    def get_object(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class _Action(Struct, rename="camel"):
+    type: str = ""
+    bucket_name: str = ""
+    object_key: str = ""
+
+
+class _Receipt(Struct):
+    action: _Action | None = None
+    recipients: list[str] = []
+
+
+class _Notice(Struct):
+    receipt: _Receipt | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Notice).decode
+
+
+class InboundMail:
+    """Reads mails out of one bucket, and out of no other: a notice is a stranger's word until it names ours."""
+
+    def __init__(self, client: S3, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def open(self, body: bytes) -> bytes:
+        """`body` with the beginning of the mail that it tells of, as the SNS action would send it; else as it is.
+
+        What a report says stands in front of the message that it returns, so the rest of a large mail is not fetched.
+        The envelope stays with it: whom a mail was sent to may be the only place where a bounce address stands.
+
+        Raises MalformedFeedback where it names another bucket, no object or one that is gone or empty, StoreUnavailable
+        where S3 does not answer.
+        """
+        receipt = _receipt(body)
+        action = receipt.action
+        if action is None or action.type != "S3":
+            return body
+        if action.bucket_name != self._bucket:
+            raise MalformedFeedback("report", "the notice names a bucket that is not ours")
+        if not action.object_key:
+            raise MalformedFeedback("report", "the notice names no mail")
+        return _inside(self._fetch(action.object_key), receipt.recipients)
+
+    def _fetch(self, key: str) -> bytes:
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{MAX_BYTES - 1}")
+            return bytes(found["Body"].read(MAX_BYTES))
+        except CallFailed as failure:
+            code = failure.code if isinstance(failure, Refusal) else ""
+            if code in _GONE:
+                raise MalformedFeedback("report", "the mail that the notice names is gone") from failure
+            if code == _EMPTY:
+                raise MalformedFeedback("report", "the mail that the notice names is empty") from failure
+            raise StoreUnavailable(f"S3: GetObject failed: {failure}") from failure
+
+
+def _inside(mail: bytes, recipients: list[str]) -> bytes:
+    """The notification of the SNS action that carries `mail`; msgspec writes bytes as base64."""
+    receipt = {"recipients": recipients, "action": {"type": "SNS", "encoding": "BASE64"}}
+    return msgspec.json.encode({"notificationType": "Received", "receipt": receipt, "content": mail})
+
+
+def _receipt(body: bytes) -> _Receipt:
+    try:
+        notice = _decode(peel(body))
+    except DECODE_ERRORS:  # a mail as it is, not a notice
+        return _Receipt()
+    return notice.receipt or _Receipt()

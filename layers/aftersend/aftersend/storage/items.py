@@ -1,0 +1,234 @@
+"""Outcomes and suppressions as DynamoDB items and back. Pure: the shapes of the tables, and nothing of the client.
+
+Derived fields are native attributes, readable in the console and filterable in streams. The set of facts is one
+attribute, `feedback`, without what the item's keys say already: JSON, or bytes where it is packed (`packing`). Times
+are ISO-8601 strings in UTC with milliseconds; `expires_at` is in seconds since 1970, as DynamoDB's TTL wants it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from aftersend.core.model import (
+    Cause,
+    CauseKind,
+    Class,
+    Context,
+    Decision,
+    Engagement,
+    Evidence,
+    Feedback,
+    Key,
+    Kind,
+    Outcome,
+    Reason,
+    Reverted,
+    Status,
+    Suppression,
+    Verdict,
+)
+from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
+from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
+from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
+
+Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"B": …}, {"BOOL": …}, {"L": …}, {"M": …}
+
+# A suppression with nothing in it keeps its version this long, so that no slow writer takes it for a new one.
+TOMBSTONE: Final = timedelta(days=2)
+
+_TIMES: Final = (
+    "first_at",
+    "last_at",
+    "delivered_at",
+    "bounced_at",
+    "complained_at",
+    "opened_at",
+    "clicked_at",
+    "engaged_at",
+)
+_COUNTS: Final = ("opens", "clicks", "attempts")
+
+
+class _Fact(Struct, frozen=True, omit_defaults=True, rename={"occurred_at": "at"}):
+    """A fact as it is stored: without message and recipient, which are the item's key."""
+
+    source: str
+    kind: Kind
+    occurred_at: datetime
+    id: str
+    received_as: str | None = None
+    scope: str | None = None
+    evidence: Evidence | None = None
+    engagement: Engagement | None = None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_facts: Final = msgspec.json.Decoder(list[_Fact]).decode
+_decode_causes: Final = msgspec.json.Decoder(dict[CauseKind, Cause]).decode
+_decode_decision: Final = msgspec.json.Decoder(Decision).decode
+_decode_history: Final = msgspec.json.Decoder(tuple[Decision, ...]).decode
+_decode_reverted: Final = msgspec.json.Decoder(tuple[Reverted, ...]).decode
+
+
+def outcome_key(key: Key) -> Item:
+    """The primary key of an outcome."""
+    return {"recipient": {"S": key[0]}, "message": {"S": key[1]}}
+
+
+def suppression_key(key: Key) -> Item:
+    """The primary key of a suppression."""
+    return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
+
+
+def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
+    """The item of an outcome; it expires `retention` after its last feedback."""
+    item = outcome_key(outcome.key)
+    item["status"] = {"S": outcome.status}
+    item["decided_by"] = {"S": outcome.decided_by}
+    item["version"] = {"N": str(outcome.version)}
+    for name in _TIMES:
+        if (moment := getattr(outcome, name)) is not None:
+            item[name] = {"S": format_time(moment)}
+    for name in _COUNTS:
+        if count := getattr(outcome, name):
+            item[name] = {"N": str(count)}
+    if outcome.verdict is not None:
+        item |= {"class": {"S": outcome.verdict.klass}, "reason": {"S": outcome.verdict.reason}}
+        item["rule"] = {"S": outcome.verdict.rule}
+    if outcome.auto_replied:
+        item["auto_replied"] = {"BOOL": True}
+    if outcome.review:
+        item["review"] = {"S": outcome.review}
+    if outcome.resolved is not None:
+        item["resolved"] = {"S": _encode(outcome.resolved).decode()}
+    if outcome.saturated:
+        item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
+    if outcome.last_at > UNKNOWN_TIME:
+        item["expires_at"] = _epoch(outcome.last_at + retention)
+    item |= _context_item(outcome.context)
+    facts = _encode([_stored(fact) for fact in outcome.feedback])
+    item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
+    return item
+
+
+def decode_outcome(item: Item) -> Outcome:
+    """The outcome that `outcome_item` wrote."""
+    message, recipient = item["message"]["S"], item["recipient"]["S"]
+    derived: dict[str, Any] = {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
+    derived |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
+    return Outcome(
+        message=message,
+        recipient=recipient,
+        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(unpack_facts(item["feedback"]))),
+        context=_context_of(item),
+        status=Status(item["status"]["S"]),
+        verdict=_verdict_of(item) if "rule" in item else None,
+        decided_by=item["decided_by"]["S"],
+        auto_replied="auto_replied" in item,
+        review=item["review"]["S"] if "review" in item else None,
+        saturated=tuple(kind["S"] for kind in item["saturated"]["L"]) if "saturated" in item else (),
+        resolved=_decode_decision(item["resolved"]["S"]) if "resolved" in item else None,
+        version=int(item["version"]["N"]),
+        **derived,
+    )
+
+
+def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
+    """The item of a suppression; it expires `retention` after nothing in it can hold any more.
+
+    `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
+    """
+    item = suppression_key(suppression.key)
+    item["causes"] = {"S": _encode(suppression.causes).decode()}
+    item["version"] = {"N": str(suppression.version)}
+    latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
+    if latest:
+        item |= {"day": {"S": format_time(max(latest))[:10]}, "at": {"S": format_time(max(latest))}}
+    if find_contradiction_to_review(suppression) is not None:
+        item["review"] = {"S": "contradicted"}
+    for name in ("released_at", "forced_at"):
+        if (moment := getattr(suppression, name)) is not None:
+            item[name] = {"S": format_time(moment)}
+    for name in ("released_by", "note"):
+        if text := getattr(suppression, name):
+            item[name] = {"S": text}
+    for name in ("reverted", "history"):
+        if several := getattr(suppression, name):
+            item[name] = {"S": _encode(several).decode()}
+    if not suppression.causes and not suppression.history and suppression.released_at is None:
+        item["expires_at"] = _epoch(now + TOMBSTONE)
+    elif (lapse := compute_lapse(suppression)) is not None:
+        item["expires_at"] = _epoch(lapse + retention)
+    return item
+
+
+def decode_suppression(item: Item) -> Suppression:
+    """The suppression that `suppression_item` wrote."""
+    return Suppression(
+        recipient=item["recipient"]["S"],
+        scope=item["scope"]["S"],
+        causes=_decode_causes(item["causes"]["S"]),
+        released_at=parse_time(item["released_at"]["S"]) if "released_at" in item else None,
+        released_by=item["released_by"]["S"] if "released_by" in item else None,
+        note=item["note"]["S"] if "note" in item else None,
+        forced_at=parse_time(item["forced_at"]["S"]) if "forced_at" in item else None,
+        reverted=_decode_reverted(item["reverted"]["S"]) if "reverted" in item else (),
+        history=_decode_history(item["history"]["S"]) if "history" in item else (),
+        version=int(item["version"]["N"]),
+    )
+
+
+def _stored(fact: Feedback) -> _Fact:
+    return _Fact(
+        fact.source,
+        fact.kind,
+        fact.occurred_at,
+        fact.id,
+        fact.received_as,
+        fact.scope,
+        fact.evidence,
+        fact.engagement,
+    )
+
+
+def _restored(fact: _Fact, message: str, recipient: str) -> Feedback:
+    return Feedback(
+        source=fact.source,
+        kind=fact.kind,
+        message=message,
+        recipient=recipient,
+        occurred_at=fact.occurred_at,
+        received_as=fact.received_as,
+        scope=fact.scope,
+        evidence=fact.evidence,
+        engagement=fact.engagement,
+        id=fact.id,
+    )
+
+
+def _context_item(context: Context) -> Item:
+    item: Item = {name: {"S": text} for name in ("sender", "subject") if (text := getattr(context, name))}
+    if context.correlation:
+        item["correlation"] = {"M": {name: {"S": value} for name, value in context.correlation.items()}}
+    return item
+
+
+def _context_of(item: Item) -> Context:
+    correlation = item["correlation"]["M"] if "correlation" in item else {}
+    return Context(
+        sender=item["sender"]["S"] if "sender" in item else None,
+        subject=item["subject"]["S"] if "subject" in item else None,
+        correlation={name: value["S"] for name, value in correlation.items()},
+    )
+
+
+def _verdict_of(item: Item) -> Verdict:
+    return Verdict(klass=Class(item["class"]["S"]), reason=Reason(item["reason"]["S"]), rule=item["rule"]["S"])
+
+
+def _epoch(moment: datetime) -> dict[str, str]:
+    return {"N": str(int(moment.timestamp()))}

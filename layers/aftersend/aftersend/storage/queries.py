@@ -1,0 +1,166 @@
+"""What is asked of the tables beside their keys: by day, by message, by what a person should look at.
+
+`storage.store` reads and writes items by their keys; here are the queries, of indexes and of whole partitions. Indexes are
+a moment behind and most hold keys only: whoever needs the present reads the keys again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
+
+from msgspec import Meta, Struct, field
+
+from aftersend.aws.errors import CallFailed
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Class, Key, Reason, Status, Suppression
+from aftersend.core.times import parse_time
+from aftersend.storage import items
+from aftersend.storage.items import Item
+from aftersend.storage.store import Tables, decode_item
+
+_T = TypeVar("_T")
+_Moment = Annotated[datetime, Meta(tz=True)]
+_TEXTS: Final = ("rule", "review", "sender", "subject")
+_TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
+_COUNTS: Final = ("opens", "clicks")
+_LINE: Final = ("message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
+
+
+class DynamoDB(Protocol):
+    """What is needed of a client: boto3's method, and the errors of `aftersend.aws`."""
+
+    def query(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class Page(Struct, Generic[_T], frozen=True):
+    """Some of what was asked for, and where to go on; there is no more where that is None."""
+
+    found: list[_T]
+    last: Item | None
+
+
+class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An outcome without the feedback it follows from."""
+
+    message: str
+    status: Status
+    klass: Class | None = field(name="class", default=None)
+    reason: Reason | None = None
+    rule: str | None = None
+    last_at: _Moment
+    delivered_at: _Moment | None = None
+    bounced_at: _Moment | None = None
+    complained_at: _Moment | None = None
+    engaged_at: _Moment | None = None
+    opens: int = 0
+    clicks: int = 0
+    auto_replied: bool = False
+    review: str | None = None
+    sender: str | None = None
+    subject: str | None = None
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """By the time of the last feedback."""
+        return self.last_at, self.message
+
+
+def build_query(
+    table: str, name: str, value: str, *, index: str = "", limit: int = 0, after: Item | None = None
+) -> dict[str, Any]:
+    """Read what has this value as its partition key: of an index the last first, of the table as it is now."""
+    request: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": "#name = :value",
+        "ExpressionAttributeNames": {"#name": name},
+        "ExpressionAttributeValues": {":value": {"S": value}},
+    }
+    request |= {"IndexName": index, "ScanIndexForward": False} if index else {"ConsistentRead": True}
+    if limit:
+        request["Limit"] = limit
+    if after:
+        request["ExclusiveStartKey"] = after
+    return request
+
+
+class Queries:
+    """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us."""
+
+    def __init__(self, client: DynamoDB, tables: Tables) -> None:
+        self._client = client
+        self._tables = tables
+
+    def suppressed_on(self, day: str, limit: int, after: Item | None = None) -> Page[Suppression]:
+        """Suppressions whose newest cause is of this day (2026-03-01), the newest first."""
+        request = build_query(self._tables.suppressions, "day", day, index="by_day", limit=limit, after=after)
+        return self._page(request, items.decode_suppression)
+
+    def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Keys of the outcomes of one message."""
+        request = build_query(self._tables.outcomes, "message", message, index="by_message", limit=limit, after=after)
+        return self._page(request, _outcome_key)
+
+    def outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Keys of the outcomes that a person should look at for this reason, the newest first."""
+        request = build_query(self._tables.outcomes, "review", why, index="by_review", limit=limit, after=after)
+        return self._page(request, _outcome_key)
+
+    def suppressions_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Keys of the suppressions that a person should look at for this reason, the newest first."""
+        request = build_query(self._tables.suppressions, "review", why, index="by_review", limit=limit, after=after)
+        return self._page(request, _suppression_key)
+
+    def suppressions_of(self, recipient: str) -> list[Suppression]:
+        """The suppressions of one recipient in all scopes, as they are now."""
+        request = build_query(self._tables.suppressions, "recipient", recipient)
+        return [decode_item(items.decode_suppression, item) for item in self._all(request)]
+
+    def lines_of(self, recipient: str) -> list[OutcomeLine]:
+        """Every outcome of one recipient as it is now, without its feedback."""
+        names = {f"#{number}": name for number, name in enumerate(_LINE)}
+        request = build_query(self._tables.outcomes, "recipient", recipient)
+        request["ExpressionAttributeNames"] |= names
+        request["ProjectionExpression"] = ",".join(names)
+        return list(map(_line, self._all(request)))
+
+    def _page(self, request: dict[str, Any], decode: Callable[[Item], _T]) -> Page[_T]:
+        page = self._send(request)
+        return Page([decode(item) for item in page["Items"]], page.get("LastEvaluatedKey"))
+
+    def _all(self, request: dict[str, Any]) -> Iterator[Item]:
+        while True:
+            page = self._send(request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _send(self, request: dict[str, Any]) -> Any:
+        try:
+            return self._client.query(**request)
+        except CallFailed as failure:
+            raise StoreUnavailable(f"DynamoDB: Query failed: {failure}") from failure
+
+
+def _outcome_key(item: Item) -> Key:
+    return item["recipient"]["S"], item["message"]["S"]
+
+
+def _suppression_key(item: Item) -> Key:
+    return item["recipient"]["S"], item["scope"]["S"]
+
+
+def _line(item: Item) -> OutcomeLine:
+    given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
+    given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
+    given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
+    return OutcomeLine(
+        message=item["message"]["S"],
+        status=Status(item["status"]["S"]),
+        klass=Class(item["class"]["S"]) if "class" in item else None,
+        reason=Reason(item["reason"]["S"]) if "reason" in item else None,
+        auto_replied="auto_replied" in item,
+        **given,
+    )

@@ -1,0 +1,110 @@
+"""Texts that no rule knows, counted, so that an operator sees which of them deserve a rule.
+
+One item for each text, normalised: what names a person, a machine or a single message is masked. Its `seen` holds the
+ids of the feedback that said so, up to a bound: a set counts each of them once however often it arrives, which a number
+would not. Source of the idea: Adobe Campaign's delivery log qualification.
+
+A text that has come often enough is not asked about any more: a refused write costs as much as one that is done, and
+one item takes a few hundred a second. When a provider says something new to everybody, feedback must not fail for a
+statistic.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.classify import normalise
+from aftersend.core.errors import StoreUnavailable
+from aftersend.core.model import Class, Feedback, Verdict
+from aftersend.core.text import truncate
+from aftersend.core.times import format_time
+
+MAX_SEEN: Final = 100  # a text that came this often deserves a rule, whatever the exact number
+_REFUSED: Final = "ConditionalCheckFailedException"
+_REMEMBERED: Final = 10_000  # texts that have come often enough
+
+
+class DynamoDB(Protocol):
+    """What is needed of a client."""
+
+    def update_item(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+def needs_rule(fact: Feedback, verdict: Verdict | None) -> bool:
+    """Whether nothing but a text was there to judge by, and no rule knew it."""
+    told = fact.evidence is not None and fact.evidence.text is not None
+    return told and verdict is not None and verdict.klass is Class.UNDETERMINED
+
+
+def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta) -> dict[str, Any]:
+    """Add one feedback with a text to the texts that no rule knows; refused where it is in already or enough are."""
+    assert fact.evidence is not None
+    told = fact.evidence.text or ""
+    text = truncate(normalise(_nameless(told, fact.recipient, _ANYBODY)), 512)
+    first = {
+        "source": {"S": fact.source},
+        "text": {"S": text or "-"},
+        "example": {"S": _nameless(told, fact.recipient, "ADDR") or "-"},
+        "first_at": {"S": format_time(fact.occurred_at)},
+        "code": {"S": str(fact.evidence.code or "-")},
+        "status": {"S": fact.evidence.status or "-"},
+    }
+    kept = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in first)
+    return {
+        "TableName": table,
+        "Key": {"digest": {"S": blake2b(f"{fact.source}\0{text}".encode(), digest_size=12).hexdigest()}},
+        "UpdateExpression": f"ADD seen :ids SET {kept}, expires_at = :expires",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        "ConditionExpression": "attribute_not_exists(seen) OR (size(seen) < :enough AND NOT contains(seen, :id))",
+        "ExpressionAttributeNames": {f"#{name}": name for name in first},
+        "ExpressionAttributeValues": {
+            **{f":{name}": value for name, value in first.items()},
+            ":ids": {"SS": [fact.id]},
+            ":id": {"S": fact.id},
+            ":enough": {"N": str(MAX_SEEN)},
+            ":expires": {"N": str(int((now + retention).timestamp()))},
+        },
+    }
+
+
+_ANYBODY: Final = "a@b"  # what `normalise` masks as an address
+_ADDRESS: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
+
+
+def _nameless(text: str, recipient: str, mask: str) -> str:
+    """A text with `mask` for addresses, and for the name before the "@" of the one that it is about.
+
+    Whoever is erased must not stay here, where nobody would look for them.
+    """
+    local = recipient.partition(":")[2].rpartition("@")[0]
+    without = _ADDRESS.sub(mask, text)
+    return re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", mask, without, flags=re.IGNORECASE) if local else without
+
+
+class UnmatchedTexts:
+    """Counts texts in one table."""
+
+    def __init__(self, client: DynamoDB, table: str, retention: timedelta) -> None:
+        self._client = client
+        self._table = table
+        self._retention = retention
+        self._full: set[str] = set()
+
+    def count(self, fact: Feedback, now: datetime) -> None:
+        """Count the text of `fact` once; raises StoreUnavailable where the table does not take it."""
+        request = build_count(self._table, fact, now, self._retention)
+        digest = request["Key"]["digest"]["S"]
+        if digest in self._full:
+            return
+        try:
+            self._client.update_item(**request)
+        except CallFailed as failure:
+            if not (isinstance(failure, Refusal) and failure.code == _REFUSED):
+                raise StoreUnavailable(f"DynamoDB: UpdateItem failed: {failure}") from failure
+            stored = failure.answer.get("Item", {}).get("seen", {}).get("SS", ())
+            if len(stored) >= MAX_SEEN and len(self._full) < _REMEMBERED:
+                self._full.add(digest)

@@ -1,0 +1,47 @@
+"""A request of an HTTP API, as the provider sent it: the very bytes, and the address that the provider called.
+
+Source: API Gateway developer guide, "AWS Lambda proxy integrations for HTTP APIs", payload format version 2.0.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from aftersend.webhooks.schemes import PushRequest
+
+ROUTE: Final = "/feedback/"  # where the routes of the template begin
+
+
+def request(event: Mapping[str, Any], public_url: str) -> PushRequest:
+    """The request in `event`. `public_url` is what the API is called outside, where that is not AWS's name for it."""
+    place = event.get("pathParameters") or {}
+    path, url = _address(event, public_url)
+    return PushRequest(
+        source=place.get("source", ""),
+        secret=place.get("secret", ""),
+        method=event["requestContext"]["http"]["method"],
+        url=url,
+        path=path,
+        headers=event.get("headers") or {},
+        body=_body(event),
+    )
+
+
+def _address(event: Mapping[str, Any], public_url: str) -> tuple[str, str]:
+    """Path and address, both with the query: a signature may be about either."""
+    path, query = event["rawPath"], event.get("rawQueryString", "")
+    base = f"https://{event['requestContext']['domainName']}"
+    if public_url:
+        base, path = public_url, path[max(path.find(ROUTE), 0) :]
+    tail = path + (f"?{query}" if query else "")
+    return urlsplit(base).path + tail, base + tail
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    text = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        return base64.b64decode(text)
+    return bytes(text.encode("utf-8", "surrogatepass"))

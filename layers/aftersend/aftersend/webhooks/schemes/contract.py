@@ -1,0 +1,101 @@
+"""The words of verification: what came, what the operator trusts, what a push claims to be, why it is not believed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from aftersend.core.errors import VerificationError
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9:/._-]{1,256}").fullmatch
+
+
+def shown(name: str) -> str:
+    """A name that a stranger gave, for a log: as it is where it is no more than a name, and never an address."""
+    return name if _PLAIN(name) else "(not a name)"
+
+
+class FailureCode(StrEnum):
+    """Why a push is not believed; a dimension of the metric NotVerified."""
+
+    CHALLENGED = "challenged"  # no Authorization yet: asked for it, as Amazon SNS wants to be
+    CREDENTIALS = "credentials"  # a secret of ours is wrong or missing
+    UNPROVABLE = "unprovable"  # nothing is configured that could prove it
+    SCHEME = "scheme"  # carries no proof of a kind that its source has
+    MALFORMED = "malformed"  # what the proof is about cannot be read
+    SENDER = "sender"  # a topic, account or subscription that is not on the list
+    STALE = "stale"  # too old, or from the future
+    DIGEST = "digest"  # the body is not the one that was signed
+    CERTIFICATE = "certificate"  # one that the provider does not publish where it does
+    SIGNATURE = "signature"  # does not hold
+
+
+class WebhookCredentials(Struct, frozen=True, kw_only=True):
+    """The secrets of one source. Of several words for one thing each is right: so they can be changed."""
+
+    path: tuple[str, ...] = ()  # the last part of the path
+    bearer: tuple[str, ...] = ()  # Authorization: Bearer …
+    basic: tuple[str, ...] = ()  # Authorization: Basic …, as user:password
+    token: tuple[str, ...] = ()  # the signature token of an EventBridge target
+
+    def kinds(self) -> set[str]:
+        """Those that are configured."""
+        return {name for name in self.__struct_fields__ if getattr(self, name)}
+
+
+class Trust(Struct, frozen=True, kw_only=True):
+    """Whom the operator trusts, for one source."""
+
+    credentials: WebhookCredentials = WebhookCredentials()
+    topics: frozenset[str] = frozenset()  # ARNs of SNS topics
+    accounts: frozenset[str] = frozenset()  # ids of Alibaba Cloud accounts
+    subscriptions: frozenset[str] = frozenset()  # "topic/subscription" of MNS; empty for all of those accounts
+
+
+class PushRequest(Struct, frozen=True, kw_only=True):
+    """A push as the provider sent it."""
+
+    source: str
+    secret: str = ""  # the last part of the path, where there is one
+    method: str = "POST"
+    url: str  # as the provider called it, with its query
+    path: str  # the part of it after the host
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """What it says; raises NotVerified where it is missing."""
+        value = self.headers.get(name, "")
+        if not value:
+            raise VerificationError(FailureCode.MALFORMED, f"the header {name} is missing")
+        return value
+
+
+class Signature(Struct, frozen=True, kw_only=True):
+    """A signature, and all that is needed to check it but the certificate. It holds if it fits one of the texts."""
+
+    certificate_url: str  # of a host that is the provider's own
+    signature: bytes
+    texts: tuple[bytes, ...]
+    digest: Literal["sha1", "sha256"]
+
+
+class PushAction(StrEnum):
+    """What is to be done with a push that is believed."""
+
+    QUEUE = "queue"
+    CONFIRM = "confirm"  # the subscription that it announces
+    NOTE = "note"  # nothing but an answer
+
+
+class VerifiedPush(Struct, frozen=True, kw_only=True):
+    """What a push says it is. Everything about it is checked but its seal; without one, a secret has proven it."""
+
+    scheme: str
+    act: PushAction = PushAction.QUEUE
+    visit: str = ""  # where a subscription is confirmed
+    seal: Signature | None = None

@@ -1,0 +1,133 @@
+"""Amazon SNS over HTTPS: what a message claims, and what its signature is about.
+
+A signature proves no more than that some topic sent it: anybody may subscribe our address to a topic of theirs. So the
+topic must be on the operator's list. Not signed are MessageAttributes and UnsubscribeURL; nothing here uses them.
+Sources: SNS developer guide, "Verifying the signatures of Amazon SNS messages", "HTTP/HTTPS headers", "Raw message
+delivery", "Message delivery retries".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Struct
+
+from aftersend.core.errors import DECODE_ERRORS, VerificationError
+from aftersend.webhooks.schemes.contract import (
+    FailureCode,
+    PushAction,
+    PushRequest,
+    Signature,
+    Trust,
+    VerifiedPush,
+    shown,
+)
+from aftersend.webhooks.schemes.signature import fresh, signature
+
+MARK: Final = "x-amz-sns-message-type"
+RAW_MARK: Final = "x-amz-sns-rawdelivery"
+
+# A delivery policy may repeat for an hour; as much again for attempts that each wait for their time-out.
+MAX_AGE: Final = timedelta(hours=2)
+MAX_AHEAD: Final = timedelta(minutes=5)
+
+_HOST: Final = r"https://sns\.[a-z0-9-]{3,32}\.amazonaws\.com(?:\.cn)?"
+_CERTIFICATE: Final = re.compile(_HOST + r"/[A-Za-z0-9_-]{1,128}\.pem").fullmatch
+_VISIT: Final = re.compile(_HOST + r"/\?([!-~]{1,4096})").fullmatch
+
+_DIGESTS: Final[Mapping[str, Literal["sha1", "sha256"]]] = {"1": "sha1", "2": "sha256"}
+_ACTS: Final = {
+    "Notification": PushAction.QUEUE,
+    "SubscriptionConfirmation": PushAction.CONFIRM,
+    "UnsubscribeConfirmation": PushAction.NOTE,  # never subscribed again: somebody wanted it so
+}
+# What is signed, by its keys in this order; a key that has no value is left out.
+_SIGNED: Final = {
+    PushAction.QUEUE: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    PushAction.CONFIRM: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    PushAction.NOTE: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+
+
+class _Message(Struct, frozen=True, rename="pascal"):
+    type: str
+    message_id: str
+    topic_arn: str
+    message: str
+    timestamp: str
+    signature_version: str
+    signature: str
+    signing_cert_url: str = msgspec.field(name="SigningCertURL")
+    subject: str | None = None
+    token: str | None = None
+    subscribe_url: str | None = msgspec.field(name="SubscribeURL", default=None)
+
+
+_decode: Final = msgspec.json.Decoder(_Message).decode
+
+
+def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+    """What a signed message claims; raises NotVerified."""
+    message = _read(request)
+    act = _ACTS[message.type]
+    _of_topic(message.topic_arn, trust)
+    fresh(message.timestamp, now, MAX_AGE, MAX_AHEAD)
+    if not _CERTIFICATE(message.signing_cert_url):
+        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of SNS: {shown(message.signing_cert_url)}")
+    return VerifiedPush(
+        scheme="sns",
+        act=act,
+        visit=_visit(message) if act is PushAction.CONFIRM else "",
+        seal=Signature(
+            certificate_url=message.signing_cert_url,
+            signature=signature(message.signature),
+            texts=(_text(message, act),),
+            digest=_DIGESTS[message.signature_version],
+        ),
+    )
+
+
+def _read(request: PushRequest) -> _Message:
+    try:
+        message = _decode(request.body)
+    except DECODE_ERRORS as error:
+        raise VerificationError(FailureCode.MALFORMED, "not a message of SNS") from error
+    if message.type not in _ACTS or message.signature_version not in _DIGESTS or not message.message:
+        raise VerificationError(FailureCode.MALFORMED, "a type, a version or a message that SNS does not have")
+    if request.header(MARK) != message.type:
+        raise VerificationError(FailureCode.MALFORMED, f"the header {MARK} says another type")
+    return message
+
+
+def _of_topic(arn: str, trust: Trust) -> None:
+    if arn not in trust.topics:
+        raise VerificationError(FailureCode.SENDER, f"the topic is not on the list: {shown(arn)}")
+
+
+def _visit(message: _Message) -> str:
+    """Where to confirm: an address of SNS, that confirms this topic and does nothing else."""
+    match = _VISIT(message.subscribe_url or "")
+    asked = parse_qs(match[1]) if match else {}
+    if match is None or (asked.get("Action"), asked.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
+        raise VerificationError(FailureCode.MALFORMED, "SubscribeURL does not confirm a subscription to this topic")
+    return match[0]
+
+
+def _text(message: _Message, act: PushAction) -> bytes:
+    names = dict(zip(message.__struct_encode_fields__, message.__struct_fields__, strict=True))
+    values = ((key, getattr(message, names[key])) for key in _SIGNED[act])
+    lines = (f"{key}\n{value}\n" for key, value in values if value is not None)
+    return "".join(lines).encode("utf-8", "surrogatepass")
+
+
+def claim_raw(request: PushRequest, trust: Trust, _now: datetime) -> VerifiedPush:
+    """What a message claims that is delivered raw, unsigned: a secret must have proven it. Raises NotVerified."""
+    if request.header(RAW_MARK) != "true" or request.header(MARK) != "Notification":
+        raise VerificationError(FailureCode.MALFORMED, "not a notification that is delivered raw")
+    _of_topic(request.header("x-amz-sns-topic-arn"), trust)
+    return VerifiedPush(scheme="sns_raw")
