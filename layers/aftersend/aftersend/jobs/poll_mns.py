@@ -60,7 +60,7 @@ def drain(source: Source, target: Target, seconds_left: Callable[[], float]) -> 
 
 def _move(held: Sequence[ReceivedMessage], source: Source, target: Target, done: Drained) -> None:
     done.received += len(held)
-    fates = target.send([OutgoingMessage(each.body) for each in held])
+    fates = target.send([OutgoingMessage("directmail", each.body) for each in held])
     done.trouble += sorted({f"SQS: {why}" for why in fates.failed.values()})
     done.forwarded += len(fates.accepted)
     done.refused += len(fates.refused)

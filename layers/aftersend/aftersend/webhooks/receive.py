@@ -19,7 +19,7 @@ from aftersend.core.errors import ConfigurationError, HostUnavailable, ServiceEr
 from aftersend.core.ttl_cache import TtlCache
 from aftersend.settings import WebhookSettings
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import measure_size, pack, to_sqs_attributes
+from aftersend.sources.message import measure_size, pack, to_sqs
 from aftersend.webhooks import fetch
 from aftersend.webhooks.request import request as request_of
 from aftersend.webhooks.schemes import SOURCES, FailureCode, PushAction, PushRequest, VerifiedPush, claim, key_of, prove
@@ -56,7 +56,7 @@ class PushResult(StrEnum):
     CONFIRMED = "Confirmed"  # a subscription
     NOTED = "Noted"  # the end of a subscription
     CHALLENGED = "Challenged"  # asked for user and password
-    NOT_VERIFIED = "NotVerified"
+    VERIFICATION_FAILED = "VerificationFailed"
     TOO_LARGE = "TooLarge"
     WRONG_METHOD = "WrongMethod"
     UNKNOWN_SOURCE = "UnknownSource"
@@ -83,7 +83,7 @@ def receive(event: Mapping[str, Any], ports: WebhookPorts) -> PushResponse:
     """Take what is pushed, or say why not."""
     request = request_of(event, ports.config.public_url)
     source = request.source
-    if source not in ports.config.queues:
+    if source not in SOURCES:
         return PushResponse(
             status=404, what=PushResult.UNKNOWN_SOURCE
         )  # its name is a stranger's, and may be somebody's secret
@@ -102,7 +102,7 @@ def _refusal(source: str, error: VerificationError) -> PushResponse:
     if error.flaw == FailureCode.CHALLENGED:
         asking = {"www-authenticate": 'Basic realm="aftersend"'}
         return PushResponse(status=401, what=PushResult.CHALLENGED, source=source, headers=asking)
-    return PushResponse(status=403, what=PushResult.NOT_VERIFIED, source=source, flaw=error.flaw, why=error.why)
+    return PushResponse(status=403, what=PushResult.VERIFICATION_FAILED, source=source, flaw=error.flaw, why=error.why)
 
 
 def _take(request: PushRequest, ports: WebhookPorts) -> PushResponse:
@@ -114,7 +114,7 @@ def _take(request: PushRequest, ports: WebhookPorts) -> PushResponse:
         )
     made = _proven(request, ports)
     if made.act is PushAction.QUEUE:
-        _queue(ports.config.queues[request.source], *packed, ports.sqs)
+        _queue(ports.config.feedback_queue, *packed, ports.sqs)
     if made.act is PushAction.CONFIRM:
         _confirm(made.visit, ports)
     return PushResponse(status=source.done, what=_DONE[made.act], source=request.source, scheme=made.scheme)
@@ -131,7 +131,7 @@ def _packed(request: PushRequest, largest: int) -> tuple[str, dict[str, str]] | 
     """Text and attributes of the message; None for a body that is too large, as it came or as a queue takes it."""
     if len(request.body) > largest:
         return None
-    text, attributes = pack(request.body, request.headers)
+    text, attributes = pack(request.body, request.source, request.headers)
     return (text, attributes) if measure_size(text, attributes) <= MAX_BYTES - ROOM else None
 
 
@@ -163,6 +163,6 @@ def _confirm(url: str, ports: WebhookPorts) -> None:
 
 def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQS) -> None:
     try:
-        client.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=to_sqs_attributes(attributes))
+        client.send_message(QueueUrl=url, **to_sqs(text, attributes))
     except CallFailed as failure:
         raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure
