@@ -114,7 +114,7 @@ def _rabbitmq(each: argparse.ArgumentParser) -> None:
         "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
     )
     way = each.add_mutually_exclusive_group()
-    way.add_argument("--to", metavar="URL", help="of the stack's queue MailerQQueue: hand bodies on to it")
+    way.add_argument("--to", metavar="URL", help="of the stack's queue FeedbackQueue: hand bodies on to it")
     way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
     each.add_argument(
         "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"

@@ -13,6 +13,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
+from aftersend.storage.queue import OutgoingMessage, QueueSender
 from local.pushes import SOURCES, Pusher
 from local.samples import Sample
 from local.stack import Stack
@@ -41,10 +42,10 @@ class Publisher:
         self._pusher = pusher
         self._topics = {name.lower(): arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items()}
         self._subscribed = {each["TopicArn"] for each in stack.resources("AWS::SNS::Subscription").values()}
-        queues = stack.physical_ids("AWS::SQS::Queue")
-        self._queue, self._polled = queues["SesEventsQueue"], queues["DirectMailQueue"]
-        self._mails = stack.physical_ids("AWS::S3::Bucket")["Mails"]
         self._sns, self._sqs, self._events = (stack.client(name) for name in ("sns", "sqs", "events"))
+        queues = stack.physical_ids("AWS::SQS::Queue")
+        self._queue, self._polled = queues["SesEventsQueue"], QueueSender(self._sqs, queues["FeedbackQueue"])
+        self._mails = stack.physical_ids("AWS::S3::Bucket")["InboundMail"]
         self._s3 = stack.client("s3")
 
     def reaches(self, source: str) -> bool:
@@ -57,7 +58,7 @@ class Publisher:
             body = sample.body()
             if sample.name.startswith("directmail/malformed-") and body.startswith(b"<"):
                 # The door lets no such notification in; out of a queue of MNS comes anything.
-                self._sqs.send_message(QueueUrl=self._polled, MessageBody=body.decode())
+                self._polled.send([OutgoingMessage(sample.source, body)])
             elif sample.source in SOURCES:
                 status = self._pusher.push(sample)
                 if status not in _TAKEN:

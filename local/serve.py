@@ -82,7 +82,7 @@ Push a sample, as Amazon SNS delivers raw:
 def path_secret(stack: Stack) -> str:
     """The last part of the addresses, as the stack has generated it."""
     variables = stack.resources("AWS::Lambda::Function")[DOOR]["Environment"]["Variables"]
-    text = stack.client("secretsmanager").get_secret_value(SecretId=variables["DOOR"])["SecretString"]
+    text = stack.client("secretsmanager").get_secret_value(SecretId=variables["WEBHOOK_SECRETS"])["SecretString"]
     return str(json.loads(text)["path"])
 
 
@@ -90,7 +90,7 @@ def believe(lambdas: Lambdas, authority: Authority) -> None:
     """Have the door fetch certificates from `authority`, and from nowhere else."""
     function = lambdas.functions[DOOR]
     with environment(function.variables):
-        function.module.ports().fetch = authority.fetch
+        function.module.ports.fetch = authority.fetch
 
 
 class Server(HTTPServer):
