@@ -180,7 +180,7 @@ def words() -> list[tuple[str, str, str, str]]:
 
 @pytest.mark.parametrize(("source", "kind", "word", "expected"), words())
 def test_the_words_of_sources(source: str, kind: str, word: str, expected: str) -> None:
-    assert said(judge(source=source, kind=Kind(kind), word=word)) == expected
+    assert said(judge(source=source, kind=Kind(kind), provider_code=word)) == expected
 
 
 def test_a_missing_domain_has_its_own_codes_at_directmail() -> None:
