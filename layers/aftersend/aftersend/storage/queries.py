@@ -1,7 +1,7 @@
 """What is asked of the tables beside their keys: by day, by message, by what a person should look at.
 
-`storage.store` reads and writes items by their keys; here are the queries, of indexes and of whole partitions. Indexes are
-a moment behind and most hold keys only: whoever needs the present reads the keys again.
+`storage.store` reads and writes items by their keys; here are the queries, of indexes and of whole partitions. Indexes
+are a moment behind and most hold keys only: whoever needs the present reads the keys again.
 """
 
 from __future__ import annotations
