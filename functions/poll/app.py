@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from aftersend import settings
 from aftersend.aws import connect
-from aftersend.aws.errors import CallFailed
+from aftersend.aws.calls import translate_errors
 from aftersend.core.errors import ConfigurationError, StoreUnavailable
 from aftersend.jobs.mns_queue import Credentials, Queue
 from aftersend.jobs.poll_mns import Drained, drain
@@ -45,10 +45,9 @@ def _forwarder(queue_url: str) -> QueueSender:
 def _credentials(secret: str) -> Credentials:
     """The access key; raises StoreUnavailable where it cannot be read, ConfigurationError where it is none."""
     try:
-        text = connect("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        with translate_errors("Secrets Manager: GetSecretValue"):
+            text = connect("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
         key = msgspec.json.decode(text, type=_Key)
-    except CallFailed as failure:
-        raise StoreUnavailable(f"Secrets Manager: GetSecretValue failed: {failure}") from failure
     except (KeyError, msgspec.DecodeError) as error:
         raise ConfigurationError("the secret of MNS holds no access_key_id and access_key_secret") from error
     return Credentials(key.access_key_id, key.access_key_secret, key.security_token)

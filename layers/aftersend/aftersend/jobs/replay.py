@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from aftersend.aws.errors import CallFailed
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import FullS3Client
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
 from aftersend.sources.message import NO_HEADERS
 from aftersend.storage.queue import OutgoingMessage, SendResults
@@ -28,13 +29,6 @@ from aftersend.storage.queue import OutgoingMessage, SendResults
 MARGIN: Final = 60.0  # seconds that must be left for another object
 PAGE: Final = 100  # objects that are listed at once
 _AT_ONCE: Final = 200  # bodies in memory
-
-
-class S3(Protocol):
-    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
-
-    def list_objects_v2(self, **request: Any) -> Any: ...  # noqa: D102
-    def get_object(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class Target(Protocol):
@@ -81,7 +75,11 @@ class Replay:
     """Sends what lies in one bucket to the queues of its sources."""
 
     def __init__(
-        self, client: S3, bucket: str, targets: Mapping[str, Target], clock: Callable[[], datetime] | None = None
+        self,
+        client: FullS3Client,
+        bucket: str,
+        targets: Mapping[str, Target],
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._client, self._bucket, self._targets = client, bucket, targets
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -121,10 +119,8 @@ class Replay:
 
     @staticmethod
     def _ask(call: Callable[..., Any], **request: Any) -> Any:
-        try:
+        with translate_errors("S3: a read"):
             return call(**request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: a read failed: {failure}") from failure
 
 
 def _readable(packed: bytes, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:

@@ -12,21 +12,15 @@ import gzip
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import S3Client
 from aftersend.core.times import format_time
 from aftersend.sources.message import Message
-
-
-class S3(Protocol):
-    """What is needed of a client."""
-
-    def put_object(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class _Line(Struct, frozen=True, omit_defaults=True):
@@ -71,7 +65,7 @@ def _line(source: str, message: Message) -> _Line:
 class Archive:
     """Keeps raw bodies in one bucket."""
 
-    def __init__(self, client: S3, bucket: str) -> None:
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
@@ -79,7 +73,5 @@ class Archive:
         """Keep `messages`, if there are any; raises StoreUnavailable where the bucket does not take them."""
         if not messages:
             return
-        try:
+        with translate_errors("S3: PutObject"):
             self._client.put_object(**build_put(self._bucket, source, messages))
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: PutObject failed: {failure}") from failure
