@@ -9,8 +9,8 @@ from msgspec import json
 
 from aftersend.classify import Classifier, evidence_from, load
 from aftersend.classify.pattern import Matcher, Pattern, compile_pattern
-from aftersend.classify.rules import MAX_BYTES, MAX_ENTRIES, MAX_LENGTH, MAX_RULES, Source, lines, parse
-from aftersend.classify.shipped import COMPILED, FOLDER, ORDER, Compiled, compile_shipped, shipped
+from aftersend.classify.rules import MAX_BYTES, MAX_ENTRIES, MAX_LENGTH, MAX_RULES, RuleDefinition, parse, split_lines
+from aftersend.classify.shipped import COMPILED, FOLDER, ORDER, Compiled, load_shipped, store_compiled
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Class, Evidence, Kind, Phase, Reason, Verdict
 
@@ -18,30 +18,30 @@ RULES = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read
 TEXT_RULES = [rule for rule in RULES if rule.when.text or rule.when.all]
 
 
-def given(rule: Source, text: str) -> Verdict:
+def given(rule: RuleDefinition, text: str) -> Verdict:
     """The verdict on a text of a rule, from the machine, and with the source and its word, that the rule is about."""
-    domain, word = lines(rule.when.domain), lines(rule.when.provider_code)
+    domain, word = split_lines(rule.when.domain), split_lines(rule.when.provider_code)
     evidence = evidence_from(
         text=text, remote_mta=f"mx.{domain[0]}" if domain else None, provider_code=word[0] if word else None
     )
-    return load().judge(source=(lines(rule.when.source) or ["report"])[0], evidence=evidence)
+    return load().judge(source=(split_lines(rule.when.source) or ["report"])[0], evidence=evidence)
 
 
 # -- The shipped rules -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", TEXT_RULES, ids=lambda rule: rule.id)
-def test_a_rule_decides_its_examples_and_leaves_the_others_alone(rule: Source) -> None:
-    assert lines(rule.example)
-    for text in lines(rule.example):
+def test_a_rule_decides_its_examples_and_leaves_the_others_alone(rule: RuleDefinition) -> None:
+    assert split_lines(rule.example)
+    for text in split_lines(rule.example):
         assert given(rule, text).rule == rule.id, text
-    for text in lines(rule.counter):
+    for text in split_lines(rule.counter):
         assert given(rule, text).rule != rule.id, text
 
 
 def test_examples_are_made_up() -> None:
     for rule in RULES:
-        for text in lines(rule.example) + lines(rule.counter):
+        for text in split_lines(rule.example) + split_lines(rule.counter):
             for token in text.replace("<", " ").replace(">", " ").split():
                 domain = token.rpartition("@")[2].strip(".,:;()'\"")
                 if "@" in token and "." in domain:
@@ -62,15 +62,15 @@ def test_every_file_is_in_the_order() -> None:
 
 
 @pytest.mark.parametrize("rule", TEXT_RULES, ids=lambda rule: rule.id)
-def test_no_pattern_of_a_rule_is_implied_by_another(rule: Source) -> None:
+def test_no_pattern_of_a_rule_is_implied_by_another(rule: RuleDefinition) -> None:
     for value in (rule.when.text, rule.when.none):
         matcher, patterns = Matcher(), []
-        for entry in lines(value):
+        for entry in split_lines(value):
             pattern = compile_pattern(entry)
             assert pattern is not None
             patterns.append((entry, pattern, matcher.add(pattern)))
         for entry, pattern, number in patterns:
-            others = [matcher.found_in(instance(pattern, size)) - {number} for size in (0, 1, 8)]
+            others = [matcher.find(instance(pattern, size)) - {number} for size in (0, 1, 8)]
             assert not all(others), (rule.id, entry)
 
 
@@ -89,10 +89,10 @@ def instance(pattern: Pattern, size: int) -> list[str]:
 
 
 def test_rules_read_back_compiled_give_the_same_verdicts() -> None:
-    compiled = json.decode(json.encode(shipped()), type=Compiled)
+    compiled = json.decode(json.encode(load_shipped()), type=Compiled)
     again = Classifier(compiled.rules, compiled.matcher)
     for rule in TEXT_RULES:
-        for text in lines(rule.example):
+        for text in split_lines(rule.example):
             evidence = evidence_from(text=text)
             assert again.judge(source="report", evidence=evidence) == load().judge(source="report", evidence=evidence)
 
@@ -112,14 +112,14 @@ def test_compiled_rules_are_taken_only_while_their_sources_are_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     rules = folder_of_one_rule(monkeypatch, tmp_path)
-    assert compile_shipped() == rules / COMPILED
+    assert store_compiled() == rules / COMPILED
     stored = (rules / COMPILED).read_bytes()
     (rules / COMPILED).write_bytes(stored.replace(b'"only"', b'"taken"'))
-    assert [rule.id for rule in shipped().rules] == ["taken"]
+    assert [rule.id for rule in load_shipped().rules] == ["taken"]
     (rules / "late.toml").write_text('[[rule]]\nid = "newer"\nwhen.text = "moonlight"\nthen.reason = "blocked"\n')
-    assert [rule.id for rule in shipped().rules] == ["newer"]
+    assert [rule.id for rule in load_shipped().rules] == ["newer"]
     (rules / COMPILED).write_bytes(b"{")
-    assert [rule.id for rule in shipped().rules] == ["newer"]
+    assert [rule.id for rule in load_shipped().rules] == ["newer"]
 
 
 # -- A user's rules ----------------------------------------------------------------------------------------------------
