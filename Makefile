@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.requirements
 PYTEST_ARGS ?=
-LOCK := --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 CODE := layers functions local tests
 # The layer is used from its folder, as SAM builds it from there.
 export PYTHONPATH := $(CURDIR)/layers/aftersend
@@ -21,10 +22,13 @@ help: ## say what there is
 
 setup: $(STAMP) ## make .venv with everything that is needed (the others do so by themselves)
 
+# Without --no-deps, older versions of pip ask for a hash of `name[extra]`, which nobody can pin; `pip check` says
+# whether anything is missing.
 $(STAMP): requirements-dev.txt layers/aftersend/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --requirement requirements-dev.txt
+	$(PIP) install --no-deps --require-hashes --requirement requirements-dev.txt
+	$(PIP) check
 	touch $@
 
 demo: $(STAMP) ## run the whole stack on this machine, without AWS, and show what comes out
@@ -52,7 +56,7 @@ bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the
 bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)
 	AFTERSEND_CORPUS="$(abspath $(CORPUS))" $(BIN)/python -m tests.bench classify_corpus mails_corpus
 
-lock: $(STAMP) ## resolve requirements anew: layers/aftersend/requirements.in, requirements-dev.in
+lock: $(STAMP) ## upgrade requirements and their hashes: layers/aftersend/requirements.in, requirements-dev.in
 	$(BIN)/pip-compile $(LOCK) -o layers/aftersend/requirements.txt layers/aftersend/requirements.in
 	$(BIN)/pip-compile $(LOCK) -o requirements-dev.txt requirements-dev.in
 
