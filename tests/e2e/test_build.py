@@ -27,7 +27,7 @@ def test_the_function_is_one_file(build: Build) -> None:
 
 
 def test_the_layer_has_the_package_and_the_pinned_requirements(build: Build) -> None:
-    pins = re.findall(r"^([a-z-]+)==(.+)$", (ROOT / "layers/aftersend/requirements.txt").read_text(), re.MULTILINE)
+    pins = re.findall(r"^([a-z-]+)==([\w.]+)", (ROOT / "layers/aftersend/requirements.txt").read_text(), re.MULTILINE)
     infos = {path.name for path in (build.layer / "python").glob("*.dist-info")}
     assert infos == {f"{name.replace('-', '_')}-{pin}.dist-info" for name, pin in pins}
     assert dict(pins).items() <= {name: version(name) for name, _ in pins}.items()
