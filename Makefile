@@ -6,32 +6,43 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.requirements
 PYTEST_ARGS ?=
-LOCK := --quiet --upgrade --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+# A file is dealt out whole, so that one file alone needs no workers, and starts sooner without.
+WORKERS := $(if $(filter 1,$(words $(foreach each,$(PYTEST_ARGS),$(findstring .py,$(each))))),0,2)
+LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 CODE := layers functions local tests
+RULES_TESTS := tests/unit/test_classify_rules.py tests/unit/test_classify_wordings.py
 # The layer is used from its folder, as SAM builds it from there.
 export PYTHONPATH := $(CURDIR)/layers/aftersend
 export SAM_CLI_TELEMETRY := 0
 export CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt build bench bench-classify lock clean
+.PHONY: help setup demo test rules check fmt build bench bench-classify lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with everything that is needed (the others do so by themselves)
 
+# Without --no-deps, older versions of pip ask for a hash of `name[extra]`, which nobody can pin; `pip check` says
+# whether anything is missing.
 $(STAMP): requirements-dev.txt layers/aftersend/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --requirement requirements-dev.txt
+	$(PIP) install --no-deps --require-hashes --requirement requirements-dev.txt
+	$(PIP) check
 	touch $@
 
 demo: $(STAMP) ## run the whole stack on this machine, without AWS, and show what comes out
 	$(BIN)/python -m local demo
 
 test: $(STAMP) ## run all tests that this machine allows; skipped ones say why (PYTEST_ARGS="-k name")
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+# Without plugins and what other tests need, it starts in a fraction of a second.
+rules: $(STAMP) ## test the shipped rules alone, in seconds: their examples, and every wording beside them
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q --noconftest $(RULES_TESTS)
 
 check: $(STAMP) ## look for mistakes without running anything: style, types, template
 	$(BIN)/ruff check .
@@ -52,7 +63,7 @@ bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the
 bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)
 	AFTERSEND_CORPUS="$(abspath $(CORPUS))" $(BIN)/python -m tests.bench classify_corpus mails_corpus
 
-lock: $(STAMP) ## resolve requirements anew: layers/aftersend/requirements.in, requirements-dev.in
+lock: $(STAMP) ## upgrade requirements and their hashes: layers/aftersend/requirements.in, requirements-dev.in
 	$(BIN)/pip-compile $(LOCK) -o layers/aftersend/requirements.txt layers/aftersend/requirements.in
 	$(BIN)/pip-compile $(LOCK) -o requirements-dev.txt requirements-dev.in
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from aftersend.sources import PARSERS
-from local import commands, reevaluate, restore, sync
+from local import commands, reevaluate, restore, rules, sync
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 
@@ -65,6 +65,7 @@ _OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "rabbitmq": _consume,
     "reevaluate": reevaluate.reevaluate,
     "restore": restore.restore,
+    "rules": rules.run,
     "serve": _serve,
     "sync": sync.sync,
 }
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help="lines {id, source, replycode, status, text …}; - is stdin"
     )
+
+    rules.arguments(commands_.add_parser("rules", help="try rules of your own before a stack is given them"))
 
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")

@@ -17,6 +17,7 @@ from aftersend.core.model import Verdict
 from aftersend.sources import PARSERS, read
 from local.reports import summary
 from local.samples import EVENTS, Sample, expect, explained, plain
+from local.wordings import DEFAULT_SOURCE
 
 _encode: Final = msgspec.json.Encoder().encode
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
@@ -68,7 +69,7 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-class _Refusal(Struct):
+class Refusal(Struct):
     """One line of `classify`; whatever type a field has, nothing but its text is used."""
 
     id: Raw = Raw(b"null")
@@ -82,8 +83,7 @@ class _Refusal(Struct):
     word: Any = None  # an older name of the same
 
 
-_refusal: Final = msgspec.json.Decoder(_Refusal).decode
-DEFAULT_SOURCE: Final = "report"  # a refusal that names no source is taken for that of a mail report
+_refusal: Final = msgspec.json.Decoder(Refusal).decode
 
 
 def judge(name: str) -> int:
@@ -97,20 +97,33 @@ def judge(name: str) -> int:
 def _judge_lines(lines: BinaryIO) -> int:
     classifier = classify.load()
     worst = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            refusal = _refusal(line)
-        except _UNREADABLE as error:
-            worst = _complain(f"line {number}: not a JSON object: {error}")
-            continue
-        verdict = _verdict(refusal, classifier)
-        _print({"id": refusal.id, **explained(verdict, classifier, _code(refusal))})
+    for refusal in read_refusals(lines):
+        if isinstance(refusal, str):
+            worst = _complain(refusal)
+        else:
+            _print({"id": refusal.id, **explain_refusal(refusal, classifier)})
     return worst
 
 
-def _verdict(refusal: _Refusal, classifier: Classifier) -> Verdict:
+def read_refusals(lines: Iterable[bytes]) -> Iterator[Refusal | str]:
+    """Yield what each line holds, as soon as it came: a refusal, or what is wrong with the line."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                refusal = _refusal(line)
+            except _UNREADABLE as error:
+                yield f"line {number}: not a JSON object: {error}"
+            else:
+                yield refusal
+
+
+def explain_refusal(refusal: Refusal, classifier: Classifier) -> dict[str, str]:
+    """Return class, reason, rule and advice of a refusal."""
+    return explained(judge_refusal(refusal, classifier), classifier, _code(refusal))
+
+
+def judge_refusal(refusal: Refusal, classifier: Classifier) -> Verdict:
+    """Return the verdict on a refusal."""
     evidence = evidence_from(
         code=_text(refusal.replycode),
         status=_text(refusal.status),
@@ -122,7 +135,7 @@ def _verdict(refusal: _Refusal, classifier: Classifier) -> Verdict:
     return classifier.judge(source=_text(refusal.source) or DEFAULT_SOURCE, evidence=evidence)
 
 
-def _code(refusal: _Refusal) -> str | None:
+def _code(refusal: Refusal) -> str | None:
     return _text(refusal.provider_code) or _text(refusal.word)
 
 

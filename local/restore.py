@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol, TypeVar
 from msgspec.structs import replace
 
 from aftersend.aws import connect
-from aftersend.aws.errors import CallFailed
+from aftersend.aws.calls import translate_errors
 from aftersend.core.causes import Claim
-from aftersend.core.errors import ConfigurationError, ServiceError, StoreUnavailable
+from aftersend.core.errors import ConfigurationError, ServiceError
 from aftersend.core.model import Act, CauseKind, Decision, Key, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.plan import plan_updates
@@ -122,10 +122,8 @@ def scanned(dynamodb: Any, table: str, decode: Callable[[Item], _T]) -> Iterator
     """Every item of a table; raises StoreUnavailable where it does not answer."""
     request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     while request:
-        try:
+        with translate_errors("DynamoDB: Scan"):
             page = dynamodb.scan(**request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: Scan failed: {failure}") from failure
         yield from map(decode, page["Items"])
         last = page.get("LastEvaluatedKey")
         request = request | {"ExclusiveStartKey": last} if last else {}

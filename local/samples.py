@@ -88,7 +88,7 @@ def explained(verdict: Verdict, classifier: Classifier, word: str | None = None)
         "class": verdict.klass,
         "reason": verdict.reason,
         "rule": verdict.rule,
-        "advice": classifier.advice(verdict, word),
+        "advice": classifier.advise(verdict, word),
     }
 
 

@@ -179,7 +179,7 @@ def _verdict(outcome: Outcome) -> Text:
 
 
 def _advice(classifier: Classifier, verdict: Verdict, fact: Feedback) -> str:
-    return classifier.advice(verdict, fact.evidence.provider_code if fact.evidence else None)
+    return classifier.advise(verdict, fact.evidence.provider_code if fact.evidence else None)
 
 
 def _said(fact: Feedback) -> str:

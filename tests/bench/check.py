@@ -20,7 +20,8 @@ from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
 from aftersend.core.writes import Put
 from aftersend.storage import items
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Store, build_get
+from aftersend.storage.store import Store
+from aftersend.storage.versioned import build_get
 from tests import engines
 from tests.bench import table
 from tests.engines import Engine

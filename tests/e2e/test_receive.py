@@ -102,7 +102,7 @@ def test_lambdas_python_checks_seals_with_what_the_layer_ships(build: Build) -> 
     """The old key of MNS too: another build of OpenSSL might refuse it."""
     script = (
         "import sys, msgspec, aftersend.webhooks.schemes as v\n"
-        "seal, certificate = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=tuple[v.Seal, bytes])\n"
+        "seal, certificate = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=tuple[v.Signature, bytes])\n"
         "v.prove(seal, certificate)\n"
         "print('proven')\n"
     )

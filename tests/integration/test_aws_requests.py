@@ -24,8 +24,9 @@ from aftersend.sources.message import Message
 from aftersend.storage import items
 from aftersend.storage.archive import build_put as build_object
 from aftersend.storage.dead_letters import build_send
-from aftersend.storage.store import build_batch_get, build_get, build_put, build_query
+from aftersend.storage.store import build_batch_get, build_query
 from aftersend.storage.unmatched import build_count
+from aftersend.storage.versioned import build_get, build_put
 from tests.support.cloud import BUCKET, Cloud, serving
 from tests.support.ports import NOW, RETENTION
 from tests.support.wire import OK, Heard, Said, Wire, refusal, said, table, wire
@@ -82,8 +83,8 @@ def both(service: str, operation: str, request: dict[str, Any], answer: Said) ->
 
 
 REQUESTS = [
-    ("dynamodb", "put_item", build_put("T", OUTCOME, 1)),
-    ("dynamodb", "put_item", build_put("T", SUPPRESSION, 7)),
+    ("dynamodb", "put_item", build_put("T", KEY, OUTCOME)),
+    ("dynamodb", "put_item", build_put("T", KEY, SUPPRESSION)),
     ("dynamodb", "put_item", {"TableName": "T", "Item": EVERYTHING, "ReturnConsumedCapacity": "TOTAL"}),
     ("dynamodb", "put_item", {"TableName": "T", "Item": {"b": {"B": b"\x00\xff"}}}),
     ("dynamodb", "get_item", build_get("T", KEY)),
@@ -161,7 +162,7 @@ def test_a_refusal_means_what_it_means_to_boto3(answer: Said, monkeypatch: pytes
     with wire(answer) as server:
         for make in (ours, theirs):
             with pytest.raises(Refusal) as raised:
-                make("dynamodb", server.endpoint).put_item(**build_put("T", OUTCOME, 1))
+                make("dynamodb", server.endpoint).put_item(**build_put("T", KEY, OUTCOME))
             refusals.append(raised.value)
     mine, other = refusals
     assert mine.code == other.code == str(mine) == str(other)

@@ -15,7 +15,7 @@ from aftersend.storage.queries import Page, Queries
 from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.api import TABLES, MemoryQueries
-from tests.support.clients import Watched, service_error
+from tests.support.clients import FakeDynamoDB, Watched, service_error
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.words import ANN, BOB, bounce, fact, message, told
 
@@ -127,7 +127,7 @@ def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
     fill(store)
     inner = MemoryQueries(store)
 
-    class Short:
+    class Short(FakeDynamoDB):
         def query(self, **request: Any) -> Any:
             return inner.query(**(request | {"Limit": 1}))
 
@@ -169,7 +169,7 @@ def test_every_attribute_that_a_line_reads_is_asked_for() -> None:
     store.answer(Put(full))
     asked: dict[str, Any] = {}
 
-    class Projecting:
+    class Projecting(FakeDynamoDB):
         def query(self, **request: Any) -> Any:
             asked.update(request)
             names = [request["ExpressionAttributeNames"][each] for each in request["ProjectionExpression"].split(",")]

@@ -22,7 +22,7 @@ from aftersend.storage.queries import Queries
 from aftersend.storage.scan import Walk, build_scan
 from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
-from tests.support.clients import service_error
+from tests.support.clients import FakeDynamoDB, service_error
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import NOW, Inline, ports
 from tests.support.reevaluation import POLICIES, RULES
@@ -139,7 +139,7 @@ def test_beside_functions_that_process_feedback(concurrent_engine: Engine, monke
 
 
 def test_a_table_that_does_not_answer_is_ours() -> None:
-    class Refusing:
+    class Refusing(FakeDynamoDB):
         def scan(self, **_: Any) -> Any:
             raise service_error("ProvisionedThroughputExceededException")
 

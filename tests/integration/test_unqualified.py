@@ -14,6 +14,7 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Evidence, Feedback
 from aftersend.storage.unmatched import MAX_SEEN, UnmatchedTexts
 from tests.engines import Engine
+from tests.support.clients import FakeDynamoDB
 from tests.support.ports import NOW
 from tests.support.words import bounce
 
@@ -49,7 +50,7 @@ def test_a_text_is_counted_once_for_each_feedback(engine: Engine, table: str) ->
     assert {item["expires_at"]["N"] for item in items} == {str(int((NOW + RETENTION).timestamp()))}
 
 
-class _Counted:
+class _Counted(FakeDynamoDB):
     """A client that counts its calls."""
 
     def __init__(self, client: Any) -> None:
@@ -83,7 +84,7 @@ def test_a_text_that_was_counted_already_is_not_taken_for_one_that_came_often(en
 
 @pytest.mark.parametrize("failure", [Refusal("ThrottlingException", {}), NoAnswer("TimeoutError")])
 def test_a_table_that_does_not_take_it_is_ours(failure: CallFailed) -> None:
-    class Broken:
+    class Broken(FakeDynamoDB):
         def update_item(self, **_request: Any) -> Any:
             raise failure
 

@@ -18,6 +18,7 @@ from aftersend.core.policy import load
 from aftersend.core.spike_guard import Traffic, find_window, merge_traffic
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
 from tests.engines import Engine
+from tests.support.clients import FakeDynamoDB
 from tests.support.ports import NOW
 from tests.support.words import ANN, START
 
@@ -85,7 +86,7 @@ def test_a_window_with_an_incident_does_not_expire() -> None:
         assert (item.get("state"), "expires_at" in item) == (state, state is None)
 
 
-class _Deaf:
+class _Deaf(FakeDynamoDB):
     def get_item(self, **_: Any) -> Any:
         raise NoAnswer("time-out")
 

@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 
 from aftersend.classify import Classifier, evidence_from, load, normalise
 from aftersend.classify.engine import EARLY
-from aftersend.classify.rules import Source, lines, parse
+from aftersend.classify.rules import RuleDefinition, parse, split_lines
 from aftersend.classify.shipped import FOLDER, ORDER
 from aftersend.core.model import Class, Evidence, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import MEANINGS
 
 RULES = {name: parse((FOLDER / f"{name}.toml").read_text("utf-8")) for name in ORDER}
-EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in lines(rule.example)]
+EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in split_lines(rule.example)]
 BY_TEXT_ALONE = [  # steps that come before any status or code
     (rule, text)
     for name in ("verdicts", "providers", "sender", "address", "transport")
     for rule in RULES[name]
-    for text in lines(rule.example)
+    for text in split_lines(rule.example)
     if not (rule.when.code or rule.when.status or rule.when.phase or rule.when.domain)
 ]
 BLAMELESS = {reason for reason, meaning in MEANINGS.items() if meaning.permanent in {Class.BLOCK, Class.IGNORE}}
@@ -77,39 +77,39 @@ IP = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 HOST = re.compile(r"(?<![@\w.-])(?:[a-z0-9-]+\.)+example(?![\w.-])")
 
 
-def judge(rule: Source, text: str, **fields: Any) -> Verdict:
+def judge(rule: RuleDefinition, text: str, **fields: Any) -> Verdict:
     """The verdict on a text from the machine that the rule is about."""
-    domain = lines(rule.when.domain)
+    domain = split_lines(rule.when.domain)
     fields.setdefault("remote_mta", f"mx.{domain[0]}" if domain else "mx.elsewhere.example")
     return load().judge(source="report", evidence=evidence_from(text=text, **fields))
 
 
-def same(rule: Source, text: str, changed: str) -> None:
+def same(rule: RuleDefinition, text: str, changed: str) -> None:
     """The changed text has the same reason and class."""
     before, after = judge(rule, text), judge(rule, changed)
     assert (after.reason, after.klass) == (before.reason, before.klass), (before.rule, after.rule, changed)
 
 
 @given(example, addresses)
-def test_another_recipient(chosen: tuple[Source, str], address: str) -> None:
+def test_another_recipient(chosen: tuple[RuleDefinition, str], address: str) -> None:
     rule, text = chosen
     same(rule, text, ADDRESS.sub(lambda _: address, text))
 
 
 @given(example, ips)
-def test_another_ip_address(chosen: tuple[Source, str], ip: str) -> None:
+def test_another_ip_address(chosen: tuple[RuleDefinition, str], ip: str) -> None:
     rule, text = chosen
     same(rule, text, IP.sub(ip, text))
 
 
 @given(example, domains)
-def test_another_host_name(chosen: tuple[Source, str], domain: str) -> None:
+def test_another_host_name(chosen: tuple[RuleDefinition, str], domain: str) -> None:
     rule, text = chosen
     same(rule, text, HOST.sub(domain, text))
 
 
 @given(example, st.sampled_from([str.upper, str.lower, str.title, str.swapcase]))
-def test_another_case(chosen: tuple[Source, str], change: Callable[[str], str]) -> None:
+def test_another_case(chosen: tuple[RuleDefinition, str], change: Callable[[str], str]) -> None:
     rule, text = chosen
     if change is str.title and "'" in text:
         change = str.upper  # "Isn'T" is not a case of "isn't"
@@ -122,7 +122,7 @@ def test_a_text_of_ascii_reads_as_it_does_beside_other_letters(text: str) -> Non
 
 
 @given(example, st.data())
-def test_a_reply_of_several_lines(chosen: tuple[Source, str], data: st.DataObject) -> None:
+def test_a_reply_of_several_lines(chosen: tuple[RuleDefinition, str], data: st.DataObject) -> None:
     rule, text = chosen
     code, _, rest = text.partition(" ")
     words = rest.split(" ")
@@ -135,7 +135,7 @@ def test_a_reply_of_several_lines(chosen: tuple[Source, str], data: st.DataObjec
 
 
 @given(example, domains, ips)
-def test_wrappers_around_the_reply(chosen: tuple[Source, str], domain: str, ip: str) -> None:
+def test_wrappers_around_the_reply(chosen: tuple[RuleDefinition, str], domain: str, ip: str) -> None:
     rule, text = chosen
     same(rule, text, f"host {domain}[{ip}] said: {text}")
     same(rule, text, f"smtp; {text}")
@@ -150,14 +150,14 @@ def test_a_notice_for_people_around_the_reply(notice: str) -> None:
 
 
 @given(example)
-def test_cut_at_255_characters(chosen: tuple[Source, str]) -> None:
+def test_cut_at_255_characters(chosen: tuple[RuleDefinition, str]) -> None:
     rule, text = chosen
     if len(text) <= 255:
         same(rule, text, f"{text} {'Lorem ipsum dolor sit amet. ' * 10}"[:255])
 
 
 @given(example, st.sampled_from(["MAIL FROM", "EHLO", "CONN", "AUTH"]))
-def test_before_rcpt_to_nothing_is_hard(chosen: tuple[Source, str], command: str) -> None:
+def test_before_rcpt_to_nothing_is_hard(chosen: tuple[RuleDefinition, str], command: str) -> None:
     rule, text = chosen
     assert judge(rule, text, command=command).klass is not Class.HARD
 
@@ -170,7 +170,7 @@ kinds = st.sampled_from([Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED])
 
 @given(st.sampled_from(BY_TEXT_ALONE), codes, statuses, phases, kinds)
 def test_no_code_turns_the_sender_s_fault_against_the_address(
-    chosen: tuple[Source, str], code: int | None, status: str | None, phase: Phase | None, kind: Kind
+    chosen: tuple[RuleDefinition, str], code: int | None, status: str | None, phase: Phase | None, kind: Kind
 ) -> None:
     rule, text = chosen
     if rule.then.reason not in BLAMELESS:
@@ -179,8 +179,10 @@ def test_no_code_turns_the_sender_s_fault_against_the_address(
     assert load().judge(source="report", evidence=evidence, kind=kind).klass in {Class.BLOCK, Class.IGNORE}
 
 
-WORDS = [entry for rules in RULES.values() for rule in rules for entry in lines(rule.when.provider_code)]
-PIECES = [entry.replace("*", " ") for rules in RULES.values() for rule in rules for entry in lines(rule.when.text)]
+WORDS = [entry for rules in RULES.values() for rule in rules for entry in split_lines(rule.when.provider_code)]
+PIECES = [
+    entry.replace("*", " ") for rules in RULES.values() for rule in rules for entry in split_lines(rule.when.text)
+]
 
 
 @given(

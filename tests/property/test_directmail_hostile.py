@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.classify.rules import lines, parse
+from aftersend.classify.rules import parse, split_lines
 from aftersend.classify.shipped import FOLDER, ORDER
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Class, Evidence, Feedback, Kind
@@ -182,7 +182,7 @@ SENDERS_FAULT = (
     *("SendOk/4", "SmtpNxBox/0", "New/0"),
 )
 RULES = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read_text("utf-8"))]
-TEXTS = [text for rule in RULES for text in lines(rule.example)]
+TEXTS = [text for rule in RULES for text in split_lines(rule.example)]
 
 
 @pytest.mark.parametrize("word", SENDERS_FAULT)

@@ -117,7 +117,17 @@ def test_an_incident_is_about_its_own_domain_reason_and_window() -> None:
 
 @pytest.mark.parametrize(
     ("recipient", "domain"),
-    [("email:a@b.example", "b.example"), ("push:apns:t0", "push:apns"), ("sms:+15550100", "sms"), ("email:odd", "odd")],
+    [
+        ("email:a@b.example", "b.example"),
+        ("email:odd", "odd"),
+        ("push:apns:t0", "push:apns"),
+        ("push:webpush:https://push.example/a:b", "push:webpush"),
+        ("sms:+14255550156", "sms:+1"),
+        ("sms:+491701234567", "sms:+49"),
+        ("sms:+3541234567", "sms:+354"),
+        ("sms:12345", "sms"),
+        ("erased:0123", "erased"),
+    ],
 )
 def test_what_has_an_accident_as_a_whole(recipient: str, domain: str) -> None:
     assert find_group(recipient) == domain

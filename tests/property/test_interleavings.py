@@ -228,7 +228,7 @@ def test_the_exploration_finds_what_a_weaker_protocol_gets_wrong(
     broken: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule of `steps.settle` is needed: without it some interleaving goes wrong, and it is found."""
-    monkeypatch.setattr("aftersend.ingest.settle", broken)
+    monkeypatch.setattr("aftersend.ingest.update_suppression", broken)
     case = CASES[name]
     right = expected([*case.before, *(each for batch in case.workers for each in batch)], classify, POLICY)
     explorer = Explorer([partial(_work, batch) for batch in case.workers], _store(case.before))

@@ -215,7 +215,7 @@ def _without_second_look(*arguments: Any) -> Any:
 )
 def test_without_a_second_look_evidence_would_be_lost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who finds nothing to write relies on what is there; whoever takes that away must look again."""
-    monkeypatch.setattr("aftersend.jobs.reevaluate.settle", _without_second_look)
+    monkeypatch.setattr("aftersend.jobs.reevaluate.update_suppression", _without_second_look)
     case = CASES[name]
     explorer = Explorer(_workers(case), _store(case))
     found = [stored(explorer.store(state)) for state in explorer.ends().values()]

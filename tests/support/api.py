@@ -16,6 +16,7 @@ from aftersend.core.spike_guard import Incident, find_incidents
 from aftersend.storage.queries import Queries
 from aftersend.storage.store import Tables
 from tests.engines import table_definitions
+from tests.support.clients import FakeDynamoDB
 from tests.support.ports import NOW, Inline, MemoryStore, MemoryWatch
 from tests.support.words import classify
 
@@ -24,7 +25,7 @@ TABLES: Final = Tables(outcomes="Outcomes", suppressions="Suppressions")
 KEY: Final = b"a test's key"
 
 
-class MemoryQueries:
+class MemoryQueries(FakeDynamoDB):
     """Answers queries of one partition, of tables and indexes as the template has them, over a MemoryStore."""
 
     def __init__(self, store: MemoryStore) -> None:

@@ -16,7 +16,31 @@ def service_error(code: str) -> Refusal:
     return Refusal(code, {"message": "for ann@example.com"})
 
 
-class Watched:
+def _unexpected(_client: object, *_: Any, **__: Any) -> Any:
+    """Fail: a test says which operations it expects by defining them."""
+    raise AssertionError("a call that this test does not expect")
+
+
+class FakeDynamoDB:
+    """A client of DynamoDB; every operation fails that a subclass does not define."""
+
+    batch_get_item = delete_item = get_item = put_item = query = scan = update_item = _unexpected
+
+
+class FakeS3:
+    """A client of S3; every operation fails that a subclass does not define."""
+
+    get_object = put_object = list_objects_v2 = generate_presigned_url = _unexpected
+    create_multipart_upload = upload_part = complete_multipart_upload = _unexpected
+
+
+class FakeSQS:
+    """A client of SQS; every operation fails that a subclass does not define."""
+
+    send_message = send_message_batch = _unexpected
+
+
+class Watched(FakeDynamoDB):
     """A client that counts its calls and, before each, asks `fault` whether it should fail."""
 
     def __init__(self, client: Any, fault: Fault | None = None) -> None:
@@ -42,6 +66,15 @@ class Watched:
 
     def batch_get_item(self, **request: Any) -> Any:
         return self._call("batch_get_item", request)
+
+    def scan(self, **request: Any) -> Any:
+        return self._call("scan", request)
+
+    def update_item(self, **request: Any) -> Any:
+        return self._call("update_item", request)
+
+    def delete_item(self, **request: Any) -> Any:
+        return self._call("delete_item", request)
 
 
 class Sparing(Watched):

@@ -22,6 +22,7 @@ from aftersend.storage import items
 from aftersend.storage.items import Item
 from aftersend.storage.queries import Page
 from tests.support.api import Api, desk
+from tests.support.clients import FakeDynamoDB
 from tests.support.lists import classifier
 from tests.support.ports import NOW, Inline, MemoryStore, ports
 from tests.support.words import message, told
@@ -76,7 +77,7 @@ def _index_key(row: Item) -> Item:
     return {name: row[name] for name in ("day", "at", "recipient", "scope")}
 
 
-class MemoryTable:
+class MemoryTable(FakeDynamoDB):
     """A client of DynamoDB that knows one table, with a key of `id`."""
 
     def __init__(self) -> None:

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from aftersend import settings
-from aftersend.core import recipient
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Evidence, Feedback, Kind
+from aftersend.core.recipient import canonicalize_email
 from aftersend.core.text import truncate
 from aftersend.core.times import parse_time
 from aftersend.sources import PARSERS
@@ -35,7 +35,13 @@ def parse() -> Any:
     (code,) = re.findall(r"```python\n(SOURCE.*?)```", (ROOT / "docs" / "adding-a-source.md").read_text(), re.DOTALL)
     known = {
         **{each.__name__: each for each in (Evidence, Feedback, Kind, MalformedFeedback, truncate, parse_time, reply)},
-        **{"Final": Any, "Headers": Headers, "NONE": NO_HEADERS, "UNREADABLE": DECODE_ERRORS, "address": recipient},
+        **{
+            "Final": Any,
+            "Headers": Headers,
+            "NO_HEADERS": NO_HEADERS,
+            "DECODE_ERRORS": DECODE_ERRORS,
+            "canonicalize_email": canonicalize_email,
+        },
         "decode": msgspec.json.Decoder(Event).decode,
     }
     exec(f"from __future__ import annotations\n{code}", known)

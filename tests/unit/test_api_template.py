@@ -10,6 +10,7 @@ from aftersend.api.description.operations import OWN
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import SpikeWindows
 from tests.support.api import TABLES, desk
+from tests.support.clients import FakeDynamoDB
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
 
 API: Final = RESOURCES["Api"]["Properties"]
@@ -93,7 +94,7 @@ def test_the_function_reads_and_puts_and_nothing_else() -> None:
 def test_the_function_may_use_every_index_that_it_asks() -> None:
     asked: set[str] = set()
 
-    class Recording:
+    class Recording(FakeDynamoDB):
         def query(self, **request: Any) -> Any:
             asked.add(f"${{{request['TableName']}.Arn}}/index/{request['IndexName']}")
             return {"Items": []}
@@ -103,7 +104,7 @@ def test_the_function_may_use_every_index_that_it_asks() -> None:
     lookups.recipients_of("told:1", 1)
     lookups.outcomes_to_review("content", 1)
     lookups.suppressions_to_review("contradicted", 1)
-    SpikeWindows(Recording(), "Traffic", desk().policy.guard).incidents()  # type: ignore[arg-type]  # it only queries
+    SpikeWindows(Recording(), "Traffic", desk().policy.guard).incidents()
     assert {each["Fn::Sub"] for each in statements()["LookUp"]["Resource"]} == asked
 
 

@@ -20,7 +20,7 @@ from aftersend.aws.errors import NoAnswer
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.message import Message
 from aftersend.storage.archive import Archive, build_put
-from tests.support.clients import service_error
+from tests.support.clients import FakeS3, service_error
 
 AT = datetime(2026, 3, 2, 10, 59, 59, 250_000, tzinfo=UTC)
 BATCH = [Message("b", '{"é": 1}'.encode(), AT), Message("a", b"\xff\x00", AT + timedelta(seconds=1))]
@@ -94,7 +94,7 @@ def test_a_bucket_that_is_not_there_is_ours(s3: Any) -> None:
 
 @pytest.mark.parametrize("error", [service_error("SlowDown"), NoAnswer("TimeoutError")])
 def test_a_bucket_that_does_not_answer_is_ours(error: Exception) -> None:
-    class Broken:
+    class Broken(FakeS3):
         def put_object(self, **_request: Any) -> Any:
             raise error
 

@@ -1,6 +1,5 @@
-"""The order of decision row by row, every source's own words, and the traps that real mail sets."""
+"""The order of decision row by row, and what no table of wordings can say (those are in `classify/wordings/`)."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -74,113 +73,7 @@ def test_an_unknown_type_is_judged_only_by_a_rule_that_knows_its_word() -> None:
     assert load()(feedback(Kind.UNKNOWN, Evidence(provider_code="Novelty/1", text="550 5.1.1 user unknown"))) is None
 
 
-# -- Words of sources ---------------------------------------------------------------------------------------------------
-
-SES = """
-bounced Permanent/NoEmail user_unknown/hard
-bounced Permanent/General undetermined/hard
-bounced Permanent/Novelty undetermined/hard
-bounced Permanent/Suppressed suppressed/ignore
-bounced Permanent/OnAccountSuppressionList suppressed/ignore
-bounced Permanent/OnTenantSuppressionList suppressed/ignore
-bounced Permanent/EmailValidationSuppressed suppressed/ignore
-bounced Permanent/UnsubscribedRecipient suppressed/ignore
-bounced Transient/General auto_reply/ignore
-bounced Transient/Novelty undetermined/soft
-bounced Transient/MailboxFull mailbox_full/soft
-bounced Transient/MessageTooLarge message_too_large/ignore
-bounced Transient/CustomTimeoutExceeded expired/soft
-bounced Transient/ContentRejected content_rejected/block
-bounced Transient/AttachmentRejected content_rejected/block
-bounced Undetermined/Undetermined undetermined/undetermined
-deferred Delay/InternalFailure system_error/soft
-deferred Delay/General undetermined/undetermined
-deferred Delay/MailboxFull mailbox_full/soft
-deferred Delay/SpamDetected spam_content/block
-deferred Delay/RecipientServerError system_error/soft
-deferred Delay/IPFailure blocked/block
-deferred Delay/TransientCommunicationFailure network_error/soft
-deferred Delay/BYOIPHostNameLookupUnavailable auth_failed/block
-deferred Delay/Undetermined undetermined/undetermined
-deferred Delay/SendingDeferral rate_limited/ignore
-rejected Reject/Bad content content_rejected/block
-rejected RenderingFailure protocol_error/ignore
-rejected Complaint/OnAccountSuppressionList suppressed/ignore
-unknown Complaint/auth-failure auth_failed/block
-"""
-DIRECTMAIL = """
-bounced SmtpNxBox user_unknown/hard
-bounced SysOutInvRcpt user_unknown/hard
-bounced SysIncomingInvRcpt suppressed/ignore
-bounced SysOutRcptOnAccountLevelBounceList suppressed/ignore
-bounced SysOutRecipientUnsubscribed suppressed/ignore
-bounced SysOutHoneypot suppressed/ignore
-bounced SysOutRecipientReportedSpam complaint/complaint
-bounced SysOutDnsResolveFail dns_failure/soft
-bounced SmtpFullBox mailbox_full/soft
-bounced SmtpMfFreq rate_limited/ignore
-bounced SmtpMfdFreq rate_limited/ignore
-bounced SmtpIPFreq rate_limited/ignore
-bounced SmtpRcptFreq rate_limited/ignore
-bounced SmtpMfLimit rate_limited/ignore
-bounced SysOutConnTooMuch rate_limited/ignore
-bounced SysOutConnError network_error/soft
-bounced SysOutSocksConnError network_error/soft
-bounced SysOutSocksError network_error/soft
-bounced SmtpTempErr system_error/soft
-bounced SmtpProtErr protocol_error/ignore
-bounced SmtpSslTlsErr protocol_error/ignore
-bounced SmtpDbl blocked/block
-bounced SmtpSpfFail auth_failed/block
-bounced SmtpDmaFail auth_failed/block
-bounced SmtpAuthFail auth_failed/block
-bounced SmtpMfBad sender_rejected/block
-bounced SmtpContSpam spam_content/block
-bounced SmtpMiscSpam spam_content/block
-bounced SmtpZPermErr undetermined/undetermined
-bounced UnkSmtpError undetermined/undetermined
-"""
-MAILERQ = """
-bounced process/timeout expired/soft
-bounced process/expired expired/soft
-bounced process/error protocol_error/ignore
-bounced process/invalid protocol_error/ignore
-bounced storage/error protocol_error/ignore
-bounced responsive/error protocol_error/ignore
-bounced personalize/error protocol_error/ignore
-bounced rewrite/error protocol_error/ignore
-bounced bind/error protocol_error/ignore
-bounced suppression/match suppressed/ignore
-bounced dns/error dns_failure/soft
-bounced connect/error network_error/soft
-bounced handshake/error network_error/soft
-bounced rcptto/timeout network_error/soft
-bounced data/lost network_error/soft
-bounced ehlo/invalid protocol_error/ignore
-bounced starttls/error protocol_error/ignore
-bounced authplain/error protocol_error/ignore
-bounced intro/error blocked/block
-bounced ehlo/error blocked/block
-bounced helo/error blocked/block
-bounced mailfrom/error sender_rejected/block
-bounced rcptto/error undetermined/undetermined
-bounced data/error undetermined/undetermined
-bounced message/error undetermined/undetermined
-"""
-
-
-def words() -> list[tuple[str, str, str, str]]:
-    """Source, kind, word and what they mean."""
-    return [
-        (source, *line.split(" ", 1)[:1], *line.split(" ", 1)[1].rsplit(" ", 1))  # type: ignore[misc]
-        for source, table in (("ses", SES), ("directmail", DIRECTMAIL), ("mailerq", MAILERQ))
-        for line in table.strip().splitlines()
-    ]
-
-
-@pytest.mark.parametrize(("source", "kind", "word", "expected"), words())
-def test_the_words_of_sources(source: str, kind: str, word: str, expected: str) -> None:
-    assert said(judge(source=source, kind=Kind(kind), word=word)) == expected
+# -- Codes of providers -----------------------------------------------------------------------------------------------
 
 
 def test_a_missing_domain_has_its_own_codes_at_directmail() -> None:
@@ -309,75 +202,24 @@ def test_what_will_be_tried_again_is_never_hard() -> None:
         assert judge(text, kind=Kind.DEFERRED).klass is Class.SOFT
 
 
-# -- Traps -------------------------------------------------------------------------------------------------------------
-
-TRAPS = """
-# 1. 5.7.1 is policy, but the text decides
-policy_rejected/block 550 5.7.1 Delivery not authorized, message refused
-user_unknown/hard 554 5.7.1 Invalid recipient
-mailbox_disabled/hard 554 5.7.1 user locked
-# 2. 5.1.x is not always the address
-sender_rejected/block 550 5.1.0 <b@shop.example> sender rejected
-blocked/block 553 5.1.3 sorry, see https://www.spamhaus.org/query/ip/192.0.2.1
-rate_limited/ignore 550 5.1.1 too many recipients this hour
-rate_limited/ignore 550 5.1.0 rate limit exceeded
-recipient_refused/soft 550 5.1.1 refused due to recipient preferences
-blocked/block 550 5.1.0 MailFrom domain is listed in Spamhaus
-sender_rejected/block 501 5.1.7 not a sender we take
-# 3. A full mailbox is soft, whatever the code
-mailbox_full/soft 550 5.2.2 mailbox full
-mailbox_full/soft 552 no more space
-mailbox_full/soft 550 5.1.1 Not enough disk space
-# 4. Temporary codes with a permanent text, and the other way round
-invalid_domain/hard 4.0.0 DNS type 'mx' lookup of b.example responded with code NXDOMAIN
-invalid_domain/hard 4.0.0 the domain b.example doesn't receive email: returned Null MX
-blocked/block 4.0.0 refused to talk to me: 554 Blocked
-user_unknown/hard 450 4.1.1 <a@b.example>: User unknown in virtual alias table
-expired/soft 554 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.2 Connection timed out>
-# 5. "blocked", "does not exist", "no such user"
-mailbox_disabled/hard 550 5.5.0 The recipient account is blocked
-blocked/block 550 Your server is blocked
-sender_rejected/block SMTP error from remote mail server after end of data: 553 shop.example does not exist
-sender_rejected/block 550 No such domain (in reply to MAIL FROM command)
-system_error/soft 5.3.0 procmail: Unable to run: id: nobody: No such user
-# 6. Wrappers that say nothing
-mailbox_full/soft 552 5.1.1 <a@b.example>: Recipient address rejected: Mailbox full
-policy_rejected/block 550 5.1.1 <a@b.example>: Recipient address rejected: Policy restrictions
-auth_failed/block 550 5.1.1 <a@b.example>: Recipient address rejected: SPF check failed
-auth_failed/block 550 5.1.1 <a@b.example>: Recipient address rejected: Reverse DNS missing
-sender_rejected/block ** Address not found ** Your message wasn't delivered to a@b.example because the address couldn't be found, or is unable to receive mail. The response was: 501 5.1.8 Sender address rejected
-# 7. Microsoft's directory edge
-user_unknown/hard 550 5.4.1 Recipient address rejected: Access denied. [AM1.eop.prod.protection.outlook.com]
-# 8. 5.1.10 and 5.5.0
-invalid_domain/hard 556 5.1.10 recipient domain has a null MX
-user_unknown/hard 550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found
-user_unknown/hard 550 5.5.0 Requested action not taken: mailbox unavailable
-"""
+# -- Traps (more in `wordings/traps.tsv`) -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("expected", "text"), [line.split(" ", 1) for line in TRAPS.strip().splitlines() if line[0] != "#"]
-)
-def test_traps(expected: str, text: str) -> None:
-    verdict = judge(text)
-    assert said(verdict) == expected, verdict.rule
-
-
-def test_trap_9_an_unknown_user_named_only_after_data_is_unknown_all_the_same() -> None:
+def test_an_unknown_user_named_only_after_data_is_unknown_all_the_same() -> None:
     assert said(judge("550 Unknown user a@b.example", command="DATA")) == "user_unknown/hard"
 
 
-def test_trap_10_an_absence_notice_without_evidence_is_no_bounce() -> None:
+def test_an_absence_notice_without_evidence_is_no_bounce() -> None:
     assert said(judge(source="ses", provider_code="Transient/General")) == "auto_reply/ignore"
     assert judge(source="ses", provider_code="Undetermined/Undetermined").klass is Class.UNDETERMINED
 
 
-def test_trap_12_a_warning_is_no_bounce() -> None:
+def test_a_warning_is_no_bounce() -> None:
     verdict = judge("THIS IS A WARNING MESSAGE ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE.", action="delayed")
     assert said(verdict) == "expired/ignore"
 
 
-def test_trap_16_a_catch_all_is_decided_by_the_message() -> None:
+def test_a_catch_all_is_decided_by_the_message() -> None:
     assert said(judge("550 no such user", source="directmail", provider_code="SmtpZPermErr")) == "user_unknown/hard"
     assert (
         said(judge("550 blocked by our blacklist", source="directmail", provider_code="UnkSmtpError"))
@@ -385,7 +227,7 @@ def test_trap_16_a_catch_all_is_decided_by_the_message() -> None:
     )
 
 
-def test_trap_17_too_large_is_neither_spam_nor_quota() -> None:
+def test_too_large_is_neither_spam_nor_quota() -> None:
     assert said(judge("552 5.3.4 message too big for system")) == "message_too_large/ignore"
     assert said(judge("something new", status="5.2.3")) == "message_too_large/ignore"
 

@@ -79,7 +79,7 @@ def found(pattern: str, text: str) -> bool:
     compiled, matcher = compile_pattern(pattern), Matcher()
     assert compiled is not None
     matcher.add(compiled)
-    return bool(matcher.found_in(normalise(text).split()))
+    return bool(matcher.find(normalise(text).split()))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_patterns_share_a_matcher_without_disturbing_each_other() -> None:
     matcher = Matcher()
     sources = ["user unknown", "user * unknown", "user*", "unknown user", "is unknown"]
     numbers = {source: matcher.add(compile_pattern(source)) for source in sources}  # type: ignore[arg-type]
-    assert matcher.found_in(["the", "users", "unknown"]) == {numbers["user*"]}
-    assert matcher.found_in(["the", "user", "is", "unknown"]) == {
+    assert matcher.find(["the", "users", "unknown"]) == {numbers["user*"]}
+    assert matcher.find(["the", "user", "is", "unknown"]) == {
         numbers["user * unknown"],
         numbers["user*"],
         numbers["is unknown"],
@@ -128,9 +128,9 @@ def test_patterns_share_a_matcher_without_disturbing_each_other() -> None:
 def test_a_matcher_that_has_read_may_still_learn() -> None:
     matcher = Matcher()
     matcher.add(compile_pattern("red moon"))  # type: ignore[arg-type]
-    assert not matcher.found_in(["blue", "moon"])
+    assert not matcher.find(["blue", "moon"])
     matcher.add(compile_pattern("blue moon"))  # type: ignore[arg-type]
-    assert matcher.found_in(["blue", "moon"]) == {1}
+    assert matcher.find(["blue", "moon"]) == {1}
 
 
 # -- Evidence -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from aftersend.aws.errors import NoAnswer
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.message import Message, unpack
 from aftersend.storage.dead_letters import DeadLetters, build_send
-from tests.support.clients import service_error
+from tests.support.clients import FakeSQS, service_error
 
 BAD = Message("id-1", b"{no json", datetime(2026, 3, 1, tzinfo=UTC))
 
@@ -55,7 +55,7 @@ def test_what_sqs_would_refuse_is_not_sent() -> None:
 def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
     made: list[Any] = []
 
-    class Queue:
+    class Queue(FakeSQS):
         def send_message(self, **request: Any) -> Any:
             made.append(request)
 
@@ -73,7 +73,7 @@ def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
 
 @pytest.mark.parametrize("error", [service_error("AccessDenied"), NoAnswer("TimeoutError")])
 def test_a_queue_that_does_not_answer_is_ours(error: Exception) -> None:
-    class Broken:
+    class Broken(FakeSQS):
         def send_message(self, **_request: Any) -> Any:
             raise error
 

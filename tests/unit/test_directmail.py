@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aftersend import classify
-from aftersend.classify.rules import Source, lines, parse
+from aftersend.classify.rules import RuleDefinition, parse, split_lines
 from aftersend.classify.shipped import FOLDER, ORDER
 from aftersend.core import policy
 from aftersend.core.errors import MalformedFeedback
@@ -244,7 +244,7 @@ def judged(word: str, code: str, text: str = "") -> tuple[str, str]:
     """Class and reason, and the advice."""
     rules = classify.load()
     verdict = rules.judge(source="directmail", evidence=Evidence(code=int(code), text=text or None, provider_code=word))
-    return f"{verdict.klass}/{verdict.reason}", rules.advice(verdict, word)
+    return f"{verdict.klass}/{verdict.reason}", rules.advise(verdict, word)
 
 
 @pytest.mark.parametrize(("word", "code", "means", "suggested"), ROWS)
@@ -354,28 +354,30 @@ then.advice = "Ask at the reception."
 def test_advice_is_the_rule_s_then_the_word_s_then_the_reason_s() -> None:
     rules = classify.load(MINE)
     by_rule = rules.judge(source="directmail", evidence=Evidence(text="moonlight", provider_code="SmtpNxBox"))
-    assert rules.advice(by_rule, "SmtpNxBox") == "Ask at the reception."
+    assert rules.advise(by_rule, "SmtpNxBox") == "Ask at the reception."
     by_text = rules.judge(source="directmail", evidence=Evidence(text="550 user unknown", provider_code="SmtpNxBox"))
     assert not by_text.rule.startswith("directmail.")
-    assert rules.advice(by_text, "SmtpNxBox").startswith("Remove this address from your list")
-    assert rules.advice(by_text, "SmtpTempErr") == advice(Reason.USER_UNKNOWN)
-    assert rules.advice(by_text) == advice(Reason.USER_UNKNOWN)
+    assert rules.advise(by_text, "SmtpNxBox").startswith("Remove this address from your list")
+    assert rules.advise(by_text, "SmtpTempErr") == advice(Reason.USER_UNKNOWN)
+    assert rules.advise(by_text) == advice(Reason.USER_UNKNOWN)
 
 
 def test_advice_on_a_verdict_of_a_rule_that_is_gone_is_the_reason_s() -> None:
     old = Verdict(
         klass=classify.load().judge(source="x", evidence=Evidence()).klass, reason=Reason.EXPIRED, rule="gone"
     )
-    assert classify.load().advice(old) == advice(Reason.EXPIRED)
+    assert classify.load().advise(old) == advice(Reason.EXPIRED)
 
 
 def test_rules_for_words_of_directmail_know_no_word_that_the_parser_does_not() -> None:
     sources = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read_text("utf-8"))]
-    named = {word.partition("/")[0] for rule in sources if _is_ours(rule) for word in lines(rule.when.provider_code)}
+    named = {
+        word.partition("/")[0] for rule in sources if _is_ours(rule) for word in split_lines(rule.when.provider_code)
+    }
     assert named - {"*", "SendOk"} == parser.TRIED | parser.NOT_TRIED
 
 
-def _is_ours(rule: Source) -> bool:
+def _is_ours(rule: RuleDefinition) -> bool:
     return rule.id.startswith("directmail.")
 
 

@@ -11,9 +11,10 @@ from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.sources.envelope import MAX_BYTES
 from aftersend.sources.message import measure_size, unpack
 from aftersend.storage.queue import MOST_AT_ONCE, OutgoingMessage, QueueSender, SendResults
+from tests.support.clients import FakeSQS
 
 
-class Queue:
+class Queue(FakeSQS):
     """A queue that takes everything, but for what `fates` says about a body."""
 
     def __init__(self, fates: dict[bytes, dict[str, Any] | None] | None = None) -> None:

@@ -15,11 +15,12 @@ from aftersend.sources.envelope import MAX_BYTES
 from aftersend.sources.report import inbound
 from aftersend.storage.inbound_mail import InboundMail
 from aftersend.verp import Verp
+from tests.support.clients import FakeS3
 
 MAIL = b"Subject: Undelivered\r\n\r\nUser unknown\r\n"
 
 
-class Bucket:
+class Bucket(FakeS3):
     """A client of S3 with one object in it, or one that fails."""
 
     def __init__(self, content: bytes = MAIL, failure: CallFailed | None = None) -> None:

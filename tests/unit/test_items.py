@@ -95,7 +95,7 @@ _marks = st.builds(
     source=st.just("told"),
     reason=st.none() | st.sampled_from(Reason),
     rule=st.none() | hostile,
-    word=st.none() | hostile,
+    provider_code=st.none() | hostile,
 )
 _causes = st.builds(
     Cause,

@@ -12,14 +12,14 @@ from msgspec import Struct
 from aftersend.core.errors import MalformedFeedback, StoreUnavailable
 from aftersend.jobs.runner import JobRunner
 from aftersend.storage.dead_letters import DeadLetters
-from tests.support.clients import service_error
+from tests.support.clients import FakeSQS, service_error
 
 
 class Job(Struct, forbid_unknown_fields=True):
     left: int
 
 
-class Queues:
+class Queues(FakeSQS):
     """Remembers what is sent where; `fault` is raised by the next call."""
 
     def __init__(self) -> None:

@@ -166,7 +166,7 @@ def test_what_was_never_tried_is_not_held_against_the_recipient() -> None:
     assert (untried.kind, said(untried)) == (Kind.REJECTED, "expired/soft")
     verdict = RULES(untried)
     assert verdict is not None
-    assert "before it had tried" in RULES.advice(verdict, "process/timeout")
+    assert "before it had tried" in RULES.advise(verdict, "process/timeout")
 
 
 def test_a_last_attempt_that_tells_nothing_leaves_that_it_expired() -> None:

@@ -212,7 +212,7 @@ def test_an_attribute_of_facts_is_read_as_the_page_says() -> None:
     [fact] = known["facts"]
     assert (fact["source"], fact["kind"]) == ("ses", "delivered")
     assert not fact.keys() & {"message", "recipient"}
-    exec(code.replace("attribute = ", "_ = ").replace("unpacked(attribute)", "unpacked({'S': '[]'})"), known)
+    exec(code.replace("attribute = ", "_ = ").replace("unpack_facts(attribute)", "unpack_facts({'S': '[]'})"), known)
     assert known["facts"] == [], "what is readable is read by the same lines"
 
 

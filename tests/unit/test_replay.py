@@ -18,14 +18,14 @@ from aftersend.jobs.replay import MARGIN, Replay, ReplayJob, parcels
 from aftersend.sources.message import FORWARDED_HEADERS, Message, select_headers
 from aftersend.storage.archive import build_put
 from aftersend.storage.queue import OutgoingMessage, SendResults
-from tests.support.clients import service_error
+from tests.support.clients import FakeS3, service_error
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 PLENTY = MARGIN + 1
 headers = st.dictionaries(st.sampled_from(FORWARDED_HEADERS), st.text(max_size=20), max_size=3)
 
 
-class Bucket:
+class Bucket(FakeS3):
     """Objects by their keys; two are listed at once, so that there is a next page."""
 
     def __init__(self, **objects: bytes) -> None:

@@ -13,8 +13,9 @@ from aftersend.core.model import Cause, CauseKind, EvidenceRef, Kind, Suppressio
 from aftersend.core.outcome import merge
 from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
 from aftersend.storage import items
-from aftersend.storage.store import BATCH, Store, Tables, build_batch_get, build_get, build_put, build_query, make_row
-from tests.support.clients import Watched, service_error
+from aftersend.storage.store import BATCH, Store, Tables, build_batch_get, build_query, make_row
+from aftersend.storage.versioned import build_get, build_put
+from tests.support.clients import FakeDynamoDB, Watched, service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, bounce, classify, fact
 
@@ -23,7 +24,7 @@ OUTCOME = merge(None, [bounce(1)], classify)
 ITEM = items.encode_outcome(OUTCOME, RETENTION)
 
 
-class _Broken:
+class _Broken(FakeDynamoDB):
     """A client of which every call fails."""
 
     def __init__(self, error: Exception) -> None:
@@ -36,14 +37,15 @@ class _Broken:
 
 
 def test_the_first_version_is_put_where_there_is_nothing() -> None:
-    request = build_put("T", ITEM, 1)
-    assert request["ConditionExpression"] == "attribute_not_exists(recipient)"
+    request = build_put("T", items.outcome_key(OUTCOME.key), ITEM | {"version": {"N": "1"}})
+    assert request["ConditionExpression"] == "attribute_not_exists(#key)"
+    assert request["ExpressionAttributeNames"] == {"#key": "recipient"}
     assert "ExpressionAttributeValues" not in request
     assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
 
 
 def test_a_next_version_is_put_over_the_one_before_it() -> None:
-    request = build_put("T", ITEM, 8)
+    request = build_put("T", items.outcome_key(OUTCOME.key), ITEM | {"version": {"N": "8"}})
     assert request["ConditionExpression"] == "version = :read"
     assert request["ExpressionAttributeValues"] == {":read": {"N": "7"}}
 

@@ -192,7 +192,7 @@ def test_a_batch_ends_where_ses_does_not_take_more_now(status: int, error: str) 
     done = rig.run(*changes[1:])
     assert done.failed == f"{0:021}"
     assert rig.list.listed.keys() == {"a@example.com"}
-    assert done.why == f"SES: {error}"
+    assert done.why == f"SES: PutSuppressedDestination failed: {error}"
     assert len(rig.list.calls) == 2, "nothing is tried after it, so the order stays"
     assert rig.run(*changes[1:]).counts["Put"] == 3
 

@@ -69,9 +69,11 @@ def test_runtimes_and_architectures_agree() -> None:
 
 
 def pinned(path: Path) -> dict[str, str]:
-    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    pins = [re.fullmatch(r"([a-z0-9-]+)==([\w.]+)( ; .+)?", line) for line in lines]
-    assert all(pins), f"not pinned: {[line for line, pin in zip(lines, pins, strict=True) if not pin]}"
+    """What `path` pins, name to version; every line must have hashes, and none may name an index."""
+    lines = re.sub(r" \\\n\s+", " ", path.read_text()).splitlines()
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    pins = [re.fullmatch(r"([a-z0-9-]+)==([\w.]+)( ; [^-]+)?( --hash=sha256:[0-9a-f]{64})+", line) for line in lines]
+    assert all(pins), f"not pinned with hashes: {[line for line, pin in zip(lines, pins, strict=True) if not pin]}"
     return {pin[1]: pin[2] for pin in pins if pin}
 
 

@@ -1,7 +1,7 @@
 """Puts together what each function works with: settings and clients, made once for each execution environment.
 
-There is one entry point for each folder of `functions/`, called at start, where it costs no message any time. A function
-imports what it needs and no more, so the imports stand in the entry points: a start is paid for in modules.
+There is one entry point for each folder of `functions/`, called at start, where it costs no message any time. A start
+is paid for in modules, so the imports stand in the entry points: a function imports what it needs and no more.
 """
 
 # ruff: noqa: PLC0415

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aftersend.classify.shipped import compile_shipped
+from aftersend.classify.shipped import store_compiled
 
 if __name__ == "__main__":
-    compile_shipped()
+    store_compiled()

@@ -13,9 +13,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from aftersend.classify.features import (
+    Features,
+    VerdictKey,
+    build_key,
+    expand_domain,
+    expand_provider_code,
+    extract_features,
+    select_reply,
+)
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
-from aftersend.classify.seen import Asked, Seen, answer, ask, domain_keys, see, word_keys
 from aftersend.classify.text import normalise
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import advice, class_of
@@ -59,15 +67,15 @@ class Classifier:
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
         self._by_status: dict[str, list[int]] = {}
-        self._by_word: dict[str, list[int]] = {}
+        self._by_provider_code: dict[str, list[int]] = {}
         self._always: list[int] = []
         self._advice = {rule.id: rule.then.advice for rule in self.rules if rule.then.advice}
         self._index()
-        self._found = lru_cache(MEMORY)(lambda line: matcher.found_in(line.split()))
-        self._remembered = lru_cache(MEMORY)(self._decide)
+        self._find = lru_cache(MEMORY)(lambda line: matcher.find(line.split()))
+        self._decide_once = lru_cache(MEMORY)(self._decide)
 
     def __call__(self, feedback: Feedback) -> Verdict | None:
-        """The verdict on `feedback`; None where its kind carries none."""
+        """Return the verdict on `feedback`; None where its kind carries none."""
         kind = feedback.kind
         if kind in NO_VERDICT:
             return None
@@ -77,48 +85,53 @@ class Classifier:
         return None if kind is Kind.UNKNOWN and verdict.rule == NOTHING.rule else verdict
 
     def judge(self, *, source: str, evidence: Evidence, kind: Kind = Kind.BOUNCED) -> Verdict:
-        """The verdict on `evidence` as `source` reported it; what it depends on is judged once."""
-        return self._remembered(ask(source, evidence, kind))
+        """Return the verdict on `evidence` as `source` reported it; equal evidence is judged once."""
+        return self._decide_once(build_key(source, evidence, kind))
 
-    def advice(self, verdict: Verdict, provider_code: str | None = None) -> str:
-        """What to do about `verdict` on evidence with this code of the provider.
+    def advise(self, verdict: Verdict, provider_code: str | None = None) -> str:
+        """Return what to do about `verdict` on evidence with this code of the provider.
 
-        It is what the rule that decided says, else what a rule for the word says that gives the same reason (another
+        It is what the rule that decided says, else what a rule for that code says that gives the same reason (another
         may have decided by the text), else what goes with the reason.
         """
-        told = [self._advice.get(verdict.rule)]
-        for key in sorted(word_keys(provider_code or "")):
-            rules = (self.rules[at] for at in self._by_word.get(key, ()))
-            told += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
-        return next(filter(None, told), advice(verdict.reason))
+        candidates = [self._advice.get(verdict.rule)]
+        for key in sorted(expand_provider_code(provider_code or "")):
+            rules = (self.rules[at] for at in self._by_provider_code.get(key, ()))
+            candidates += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
+        return next(filter(None, candidates), advice(verdict.reason))
 
     def forget(self) -> None:
-        """Empties the memories: what follows is judged afresh."""
-        self._remembered.cache_clear()
-        self._found.cache_clear()
+        """Empty the memories, so that what follows is judged afresh."""
+        self._decide_once.cache_clear()
+        self._find.cache_clear()
 
-    def _decide(self, asked: Asked) -> Verdict:
-        seen = see(asked, self._found(normalise(answer(asked))) if asked.text else frozenset())
-        rule = self._first(seen)
-        verdict = _verdict(rule, seen) if rule else NOTHING
-        if asked.action in NOT_FAILED:
+    def _decide(self, key: VerdictKey) -> Verdict:
+        found = self._find(normalise(select_reply(key))) if key.text else frozenset()
+        features = extract_features(key, found)
+        rule = self._find_rule(features)
+        verdict = _make_verdict(rule, features) if rule else NOTHING
+        if key.action in NOT_FAILED:
             return Verdict(klass=Class.IGNORE, reason=verdict.reason, rule=verdict.rule)
         return verdict
 
-    def _first(self, seen: Seen) -> Rule | None:
+    def _find_rule(self, features: Features) -> Rule | None:
         candidates = set(self._always)
-        for number in seen.found:
+        for number in features.found:
             candidates.update(self._by_pattern.get(number, ()))
-        for index, keys in ((self._by_status, seen.statuses), (self._by_code, seen.codes), (self._by_word, seen.words)):
+        for index, keys in (
+            (self._by_status, features.statuses),
+            (self._by_code, features.codes),
+            (self._by_provider_code, features.provider_codes),
+        ):
             for key in keys:
                 candidates.update(index.get(key, ()))
         for at in sorted(candidates):
-            if _holds(self.rules[at], seen):
+            if _holds(self.rules[at], features):
                 return self.rules[at]
         return None
 
     def _index(self) -> None:
-        """Puts each rule under the one thing that it cannot do without."""
+        """Put each rule under the one thing that it cannot do without."""
         for at, rule in enumerate(self.rules):
             for number in rule.any or tuple(rule.all)[:1]:
                 self._by_pattern.setdefault(number, []).append(at)
@@ -126,7 +139,11 @@ class Classifier:
                 self._index_by_field(at, rule)
 
     def _index_by_field(self, at: int, rule: Rule) -> None:
-        for index, keys in ((self._by_word, rule.words), (self._by_status, rule.statuses), (self._by_code, rule.codes)):
+        for index, keys in (
+            (self._by_provider_code, rule.provider_codes),
+            (self._by_status, rule.statuses),
+            (self._by_code, rule.codes),
+        ):
             if keys is not None:
                 for key in keys:
                     index.setdefault(key, []).append(at)
@@ -134,35 +151,39 @@ class Classifier:
         self._always.append(at)
 
 
-def _holds(rule: Rule, seen: Seen) -> bool:
-    """Whether every condition of `rule` is met: first the patterns, which fail most often."""
-    found = seen.found
+def _holds(rule: Rule, features: Features) -> bool:
+    """Say whether every condition of `rule` is met: first the patterns, which fail most often."""
+    found = features.found
     if (rule.any and rule.any.isdisjoint(found)) or not rule.all <= found or not rule.none.isdisjoint(found):
         return False
-    if rule.kinds is None and rule.words is None and seen.kind is _UNKNOWN:
-        return False  # an unknown type is judged only by a rule that knows its word, or asks for that kind
-    for choices, one in ((rule.kinds, seen.kind), (rule.phases, seen.phase), (rule.sources, seen.source)):
+    if rule.kinds is None and rule.provider_codes is None and features.kind is _UNKNOWN:
+        return False  # an unknown type is judged only by a rule that knows its code, or asks for that kind
+    for choices, one in ((rule.kinds, features.kind), (rule.phases, features.phase), (rule.sources, features.source)):
         if choices is not None and one not in choices:
             return False
-    for wanted, given in ((rule.codes, seen.codes), (rule.statuses, seen.statuses), (rule.words, seen.words)):
+    for wanted, given in (
+        (rule.codes, features.codes),
+        (rule.statuses, features.statuses),
+        (rule.provider_codes, features.provider_codes),
+    ):
         if wanted is not None and wanted.isdisjoint(given):
             return False
-    if rule.domains is not None and rule.domains.isdisjoint(domain_keys(seen.remote)):
+    if rule.domains is not None and rule.domains.isdisjoint(expand_domain(features.remote)):
         return False
-    return rule.absent <= seen.absent
+    return rule.absent <= features.absent
 
 
-def _verdict(rule: Rule, seen: Seen) -> Verdict:
-    """What `rule` says: never hard on what came too early or is temporary, unless a user says so in so many words."""
+def _make_verdict(rule: Rule, features: Features) -> Verdict:
+    """Make the verdict of `rule`: hard on nothing that came too early or is temporary, unless a user's rule says so."""
     reason, then = rule.then.reason, rule.then
-    temporary = seen.temporary
-    if then.final is not None and seen.kind is not Kind.DEFERRED:
+    temporary = features.temporary
+    if then.final is not None and features.kind is not Kind.DEFERRED:
         temporary = not then.final
     klass = then.klass or class_of(reason, temporary=temporary)
     if klass is Class.HARD and (then.klass is None or not rule.id.startswith(USER)):
-        if seen.phase in EARLY:
-            reason = EARLY[seen.phase]
+        if features.phase in EARLY:
+            reason = EARLY[features.phase]
             klass = class_of(reason, temporary=temporary)
-        elif temporary or seen.mild:
+        elif temporary or features.mild:
             klass = Class.SOFT
     return Verdict(klass=klass, reason=reason, rule=rule.id)

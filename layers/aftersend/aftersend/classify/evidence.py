@@ -49,7 +49,7 @@ COMMANDS: Final = {
 }
 
 # What mail systems write around a reply to say which command it answers: a cue, and what may follow it.
-_TOLD: Final[dict[str, dict[str, Phase]]] = {
+_CUES: Final[dict[str, dict[str, Phase]]] = {
     "in reply to ": {
         "mail from": Phase.MAIL_FROM,
         "rcpt to": Phase.RCPT_TO,
@@ -101,70 +101,70 @@ def evidence_from(
     remote_mta: str | None = None,
     provider_code: str | None = None,
 ) -> Evidence:
-    """Evidence from the fields of a report, whatever their spelling; what they do not say is read from the text."""
-    kept = bounded(text)
+    """Return evidence from the fields of a report, in whatever spelling; what they do not say is read from the text."""
+    bounded = truncate(text)
     return Evidence(
-        code=_code(code) or code_in(kept),
-        status=_status(status) or status_in(kept),
-        text=kept or None,
+        code=_parse_code(code) or find_code(bounded),
+        status=_parse_status(status) or find_status(bounded),
+        text=bounded or None,
         provider_code=provider_code or None,
         action=(action or "").strip().partition(" ")[0].casefold() or None,
-        phase=phase_of(command) or phase_in(kept),
+        phase=parse_phase(command) or find_phase(bounded),
         remote_mta=(remote_mta or "").strip() or None,
     )
 
 
-def bounded(text: str | None) -> str:
-    """The text without its "smtp;" type, cut to what evidence keeps, never inside a character.
+def truncate(text: str | None) -> str:
+    """Return the text without its "smtp;" type, cut to what evidence keeps, never inside a character.
 
     A text that is too long keeps its end too: in a notice for people, the reply often comes last.
     """
-    kept = (text or "").strip()
-    if kept[:5].casefold() == "smtp;":
-        kept = kept[5:].lstrip()
-    raw = kept.encode("utf-8", "replace") if len(kept) * 4 > MAX_TEXT else b""
+    text = (text or "").strip()
+    if text[:5].casefold() == "smtp;":
+        text = text[5:].lstrip()
+    raw = text.encode("utf-8", "replace") if len(text) * 4 > MAX_TEXT else b""
     if len(raw) <= MAX_TEXT:
-        return kept
+        return text
     head = raw[: MAX_TEXT - TAIL - 1].decode("utf-8", "ignore")
     return f"{head} {raw[-TAIL:].decode('utf-8', 'ignore')}"
 
 
-def code_in(text: str) -> int | None:
-    """The first SMTP reply code in `text`."""
+def find_code(text: str) -> int | None:
+    """Return the first SMTP reply code in `text`."""
     found = _CODE.search(text)
     return int(found[1]) if found else None
 
 
-def status_in(text: str) -> str | None:
-    """The first enhanced status of a refusal in `text`."""
+def find_status(text: str) -> str | None:
+    """Return the first enhanced status of a refusal in `text`."""
     found = _STATUS.search(text)
     return found[0] if found else None
 
 
-def phase_of(command: str | None) -> Phase | None:
-    """The phase of an SMTP command: "RCPT TO:<a@b.example>", "mailfrom", "CONN"."""
+def parse_phase(command: str | None) -> Phase | None:
+    """Return the phase of an SMTP command: "RCPT TO:<a@b.example>", "mailfrom", "CONN"."""
     words = (command or "").partition(":")[0].strip().casefold().replace("_", " ")
     return COMMANDS.get(words) or COMMANDS.get(words.partition(" ")[0])
 
 
-def phase_in(text: str) -> Phase | None:
-    """The phase that a mail system tells in the text around a reply."""
+def find_phase(text: str) -> Phase | None:
+    """Return the phase that a mail system names in the text around a reply."""
     lowered = text.casefold()
     if ">>> " in lowered:
         at, phase = max((lowered.rfind(command), phase) for command, phase in _TRANSCRIPT)
         if at >= 0:
             return phase
-    for cue, told_by in _TOLD.items():
+    for cue, continuations in _CUES.items():
         at = lowered.find(cue)
         if at >= 0:
-            said = lowered[at + len(cue) : at + len(cue) + 24]
-            for words, phase in told_by.items():
-                if said.startswith(words):
+            rest = lowered[at + len(cue) : at + len(cue) + 24]
+            for words, phase in continuations.items():
+                if rest.startswith(words):
                     return phase
     return None
 
 
-def _code(value: str | int | None) -> int | None:
+def _parse_code(value: str | int | None) -> int | None:
     try:
         number = int(str(value or "").strip()[:3])
     except ValueError:
@@ -172,6 +172,6 @@ def _code(value: str | int | None) -> int | None:
     return number if 200 <= number <= 599 else None
 
 
-def _status(value: str | None) -> str | None:
+def _parse_status(value: str | None) -> str | None:
     found = _STATUS.search((value or "")[:64])
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""The pattern language of rules: words, and `*` for up to eight words. It cannot be slow, whatever the text.
+"""Compiles and matches the patterns of rules: words, and `*` for up to eight words; never slow, whatever the text.
 
 A pattern is folded as texts are (`text.fold`), so case, punctuation and line breaks do not matter, and it matches whole
 words: "user unknown" does not match "superuser unknown". A `*` alone stands for up to eight words or none, a `*` at the
@@ -40,10 +40,10 @@ class Pattern(Struct, frozen=True):
 
 
 def compile_pattern(source: str) -> Pattern | None:
-    """The compiled form of `source`; None where it holds nothing to look for."""
+    """Return the compiled form of `source`; None where it holds nothing to look for."""
     plain = source.translate(_PLAIN)
     if not (plain.isalpha() and plain.isascii() and plain.islower()):
-        source = " ".join(_unit(unit) for unit in source.split())
+        source = " ".join(_fold_unit(unit) for unit in source.split())
         if len(source.split()) == 1 and not source[0].isascii() and not source.isascii():
             return Pattern((), source.strip("*"))
     phrases: list[list[str]] = [[]]
@@ -58,8 +58,8 @@ def compile_pattern(source: str) -> Pattern | None:
     return Pattern(tuple(tuple(phrase) for phrase in phrases if phrase))
 
 
-def _unit(unit: str) -> str:
-    """One blank-separated piece of a pattern, folded as a text would be, but for masks and stars."""
+def _fold_unit(unit: str) -> str:
+    """Fold one blank-separated piece of a pattern as a text would be, but for masks and stars."""
     if unit in MASKS or not unit.strip("*"):
         return unit
     folded = fold(unit.rstrip("*")).strip()
@@ -80,13 +80,13 @@ class Matcher(Struct, kw_only=True):
     known: dict[str, Known] = field(default_factory=dict)  # a bounded memory of `_learn`
 
     def add(self, pattern: Pattern) -> int:
-        """Takes `pattern` in, and gives it a number."""
+        """Take `pattern` in, and return its number."""
         number, self.count = self.count, self.count + 1
         self.known.clear()
         if pattern.anywhere:
             self.anywhere.append((pattern.anywhere, number))
             return number
-        sequence = tuple(self._phrase(phrase) for phrase in pattern.phrases)
+        sequence = tuple(self._add_phrase(phrase) for phrase in pattern.phrases)
         if len(sequence) == 1:
             self.whole[sequence[0]].append(number)
         else:
@@ -95,8 +95,8 @@ class Matcher(Struct, kw_only=True):
                 self.sizes[part] = len(phrase)
         return number
 
-    def _phrase(self, phrase: Phrase) -> int:
-        """The number of `phrase` in the tree, new or known."""
+    def _add_phrase(self, phrase: Phrase) -> int:
+        """Put `phrase` into the tree, unless it is there, and return its number."""
         node = self.tree
         for symbol in phrase:
             if symbol[-1] == "*":
@@ -111,21 +111,21 @@ class Matcher(Struct, kw_only=True):
             self.sizes.append(0)
         return number
 
-    def found_in(self, words: Sequence[str]) -> set[int]:
-        """The numbers of the patterns that are in the folded `words`."""
+    def find(self, words: Sequence[str]) -> set[int]:
+        """Return the numbers of the patterns that are in the folded `words`."""
         found: set[int] = set()
-        spans = self._walk(words, found)
+        spans = self._find_phrases(words, found)
         for phrase in spans:
             for number, sequence in self.last[phrase]:
-                if sequence[0] in spans and _follow(sequence, spans):
+                if sequence[0] in spans and _can_follow(sequence, spans):
                     found.add(number)
         line = " ".join(words)
         if not line.isascii():
             found.update(number for characters, number in self.anywhere if characters in line)
         return found
 
-    def _walk(self, words: Sequence[str], found: set[int]) -> dict[int, list[Span]]:
-        """Adds patterns of one phrase to `found`; returns where the phrases of others are: first word, word after."""
+    def _find_phrases(self, words: Sequence[str], found: set[int]) -> dict[int, list[Span]]:
+        """Add patterns of one phrase to `found`; return where the phrases of others are: first word, word after."""
         spans: dict[int, list[Span]] = {}
         active: Sequence[Node] = ()
         known, whole, sizes = self.known, self.whole, self.sizes
@@ -146,7 +146,7 @@ class Matcher(Struct, kw_only=True):
         return spans
 
     def _learn(self, word: str) -> Known:
-        """The symbols of the tree that `word` may stand for, itself and its beginnings; what they begin, and end."""
+        """Return the symbols that `word` may stand for, itself and its beginnings; what they begin, and end."""
         if len(self.known) >= MEMORY:
             self.known.clear()
         ends = range(MIN_PREFIX, min(len(word), MAX_PREFIX) + 1)
@@ -158,8 +158,8 @@ class Matcher(Struct, kw_only=True):
         return learnt
 
 
-def _follow(sequence: Sequence[int], spans: dict[int, list[Span]]) -> bool:
-    """Whether one span of each phrase can be chosen so that each is within reach of the one before."""
+def _can_follow(sequence: Sequence[int], spans: dict[int, list[Span]]) -> bool:
+    """Say whether one span of each phrase can be chosen so that each is within reach of the one before."""
     ends = [end for _, end in spans[sequence[0]]]
     for phrase in sequence[1:]:
         joined, nearest = [], 0  # both lists ascend: two pointers

@@ -1,4 +1,4 @@
-"""Rules as data: reads TOML into checked, compiled rules, and says which field of which rule is wrong.
+"""Reads rules as data, from TOML into checked, compiled rules, and says which field of which rule is wrong.
 
 A rule file holds `[[rule]]` tables. All conditions of `when` must hold; a list is satisfied by any of its entries, and
 a text stands for a list of one entry a line.
@@ -13,7 +13,7 @@ a text stands for a list of one entry a line.
     when.phase = ["rcpt_to", "data"]      # the step of the SMTP conversation
     when.code = ["550", "5"]              # the reply code, or its first digit
     when.status = ["5.1.1", "x.2.*"]      # the enhanced status; x is any class, * any detail
-    when.provider_code = ["Permanent/*"]           # the source's own words
+    when.provider_code = ["Permanent/*"]  # the provider's own code
     when.domain = ["mail.example"]        # the machine that answered is this or below it
     when.absent = ["text", "status"]      # the source left these empty (also: code, action)
     then.reason = "mailbox_disabled"      # a word of the vocabulary
@@ -45,7 +45,18 @@ MAX_LENGTH: Final = 300  # characters of one entry
 
 Lines = str | Sequence[str]
 Field = Literal["text", "status", "code", "action"]
-Word = TypeVar("Word", bound=str)
+Choice = TypeVar("Choice", bound=str)
+
+
+class RuleError(ConfigurationError):
+    """A mistake in one rule: the message names the rule and the field."""
+
+    def __init__(self, rule: str, problem: str, *, field: str = "", entry: str = "", number: int = 0) -> None:
+        super().__init__(f"rule {rule}: {problem}")
+        self.rule = rule  # its id, or "number 3" where it has none
+        self.field = field  # "when.text"; empty where it is none in particular
+        self.entry = entry  # that is wrong, as it was read; empty where it is none in particular
+        self.number = number  # of the rule in its document, from 1; 0 where the id tells
 
 
 class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,8 +85,8 @@ class Then(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: str | None = None
 
 
-class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule, as written."""
+class RuleDefinition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule of a document, as written."""
 
     id: str
     when: When
@@ -97,13 +108,13 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     phases: frozenset[Phase] | None = None
     codes: frozenset[str] | None = None
     statuses: frozenset[str] | None = None
-    words: frozenset[str] | None = None
+    provider_codes: frozenset[str] | None = None
     domains: frozenset[str] | None = None
     absent: frozenset[str] = frozenset()
 
 
-def parse(document: str) -> list[Source]:
-    """The rules of a TOML document as written; raises `ConfigurationError` where the form is wrong."""
+def parse(document: str) -> list[RuleDefinition]:
+    """Return the rules of a TOML document as written; raise `ConfigurationError` where the form is wrong."""
     if len(document.encode()) > MAX_BYTES:
         raise ConfigurationError(f"rules: more than {MAX_BYTES} bytes")
     try:
@@ -116,15 +127,21 @@ def parse(document: str) -> list[Source]:
     rules = tables.get("rule", [])
     if not isinstance(rules, list):
         raise ConfigurationError("rules: write [[rule]], not [rule]")
-    return [_source(number, rule) for number, rule in enumerate(rules, 1)]
+    return [_convert_rule(number, rule) for number, rule in enumerate(rules, 1)]
 
 
-def _source(number: int, table: object) -> Source:
+def _convert_rule(number: int, table: object) -> RuleDefinition:
     name = table.get("id", f"number {number}") if isinstance(table, dict) else f"number {number}"
     try:
-        return convert(table, Source)
+        return convert(table, RuleDefinition)
     except ValidationError as error:
-        raise ConfigurationError(f"rule {name}: {error}") from error
+        raise RuleError(name, str(error), field=_find_field(str(error)), number=number) from error
+
+
+def _find_field(problem: str) -> str:
+    """Return the field that msgspec names: "… field `colour` - at `$.when`" is of "when.colour"."""
+    member, path = _MEMBER.search(problem), _PATH.search(problem)
+    return ".".join(found[1] for found in (path, member) if found)
 
 
 class Compiler:
@@ -135,86 +152,93 @@ class Compiler:
         self.prefix = prefix
         self._numbers: dict[str, int] = {}
 
-    def rule(self, source: Source) -> Rule:
-        """The compiled form of `source`; raises `ConfigurationError` naming the rule and the field."""
-        name, when = source.id, source.when
+    def compile(self, definition: RuleDefinition) -> Rule:
+        """Return the compiled form of `definition`; raise `RuleError` for a mistake in it."""
+        name, when = definition.id, definition.when
         if not name.isascii() or not name.translate(_ID).isalnum() or len(name) > MAX_LENGTH:
-            raise ConfigurationError(f"rule {name!r}: id: letters, digits, '.', '-' and '_' only")
+            raise RuleError(repr(name), "id: letters, digits, '.', '-' and '_' only", field="id", entry=name)
         if when in (When(), When(none=when.none)):
-            raise ConfigurationError(f"rule {name}: when: no condition that can decide")
+            raise RuleError(name, "when: no condition that can decide", field="when")
         return Rule(
             id=self.prefix + name,
-            then=source.then,
-            any=self._patterns(name, "text", when.text),
-            all=self._patterns(name, "all", when.all),
-            none=self._patterns(name, "none", when.none),
-            sources=_entries(name, "source", when.source),
-            kinds=_choices(name, "kind", when.kind),
-            phases=_choices(name, "phase", when.phase),
-            codes=_formed(name, "code", when.code),
-            statuses=_formed(name, "status", when.status),
-            words=_entries(name, "provider_code", when.provider_code),
-            domains=_formed(name, "domain", when.domain),
-            absent=_entries(name, "absent", when.absent) or frozenset(),
+            then=definition.then,
+            any=self._add_patterns(name, "text", when.text),
+            all=self._add_patterns(name, "all", when.all),
+            none=self._add_patterns(name, "none", when.none),
+            sources=_fold_entries(name, "source", when.source),
+            kinds=_check_choices(name, "kind", when.kind),
+            phases=_check_choices(name, "phase", when.phase),
+            codes=_check_forms(name, "code", when.code),
+            statuses=_check_forms(name, "status", when.status),
+            provider_codes=_fold_entries(name, "provider_code", when.provider_code),
+            domains=_check_forms(name, "domain", when.domain),
+            absent=_fold_entries(name, "absent", when.absent) or frozenset(),
         )
 
-    def _patterns(self, rule: str, name: str, value: Lines | None) -> frozenset[int]:
+    def _add_patterns(self, rule: str, name: str, value: Lines | None) -> frozenset[int]:
         if value is None:
             return frozenset()
-        return frozenset(self._number(rule, name, entry) for entry in _checked(rule, name, value))
+        return frozenset(self._add_pattern(rule, name, entry) for entry in _check_entries(rule, name, value))
 
-    def _number(self, rule: str, name: str, entry: str) -> int:
+    def _add_pattern(self, rule: str, name: str, entry: str) -> int:
         number = self._numbers.get(entry)
         if number is None:
             pattern = compile_pattern(entry)
             if pattern is None:
-                raise ConfigurationError(f"rule {rule}: when.{name}: nothing to look for in {entry!r}")
+                raise _mistake(rule, name, f"nothing to look for in {entry!r}", entry)
             number = self._numbers[entry] = self.matcher.add(pattern)
         return number
 
 
-# What these can be met by: an entry in another form would never decide, and nobody would be told.
+# What these can be met by: an entry in another form would never decide, and nobody would notice.
 _FORMS: Final = {
     "code": (re.compile(r"[2-5](?:\d\d)?"), "a reply code or its first digit"),
     "status": (re.compile(r"[x245]\.\d{1,3}\.(?:\d{1,3}|\*)"), "three numbers; the first may be x, the last *"),
     "domain": (re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"), "a domain; what is below it counts without a *"),
 }
 _ID: Final = str.maketrans(".-_", "aaa")
+_PATH: Final = re.compile(r"at `\$\.([\w.]+)")
+_MEMBER: Final = re.compile(r"field `(\w+)`")
 
 
-def lines(value: Lines | None) -> list[str]:
-    """The entries of a list, or the lines of a text that hold something."""
+def split_lines(value: Lines | None) -> list[str]:
+    """Return the entries of a list, or the lines of a text that hold something."""
     entries = value.splitlines() if isinstance(value, str) else value or []
     return [entry.strip() for entry in entries if entry.strip()]
 
 
-def _checked(rule: str, name: str, value: Lines) -> list[str]:
-    entries = lines(value)
+def _mistake(rule: str, name: str, problem: str, entry: str = "") -> RuleError:
+    return RuleError(rule, f"when.{name}: {problem}", field=f"when.{name}", entry=entry)
+
+
+def _check_entries(rule: str, name: str, value: Lines) -> list[str]:
+    entries = split_lines(value)
     if not entries:
-        raise ConfigurationError(f"rule {rule}: when.{name}: empty")
+        raise _mistake(rule, name, "empty")
     if len(entries) > MAX_ENTRIES:
-        raise ConfigurationError(f"rule {rule}: when.{name}: more than {MAX_ENTRIES} entries")
-    if max(map(len, entries)) > MAX_LENGTH:
-        raise ConfigurationError(f"rule {rule}: when.{name}: an entry is longer than {MAX_LENGTH} characters")
+        raise _mistake(rule, name, f"more than {MAX_ENTRIES} entries")
+    longest = max(entries, key=len)
+    if len(longest) > MAX_LENGTH:
+        raise _mistake(rule, name, f"an entry is longer than {MAX_LENGTH} characters", longest)
     return entries
 
 
-def _entries(rule: str, name: str, value: Lines | None) -> frozenset[str] | None:
-    return None if value is None else frozenset(entry.casefold() for entry in _checked(rule, name, value))
+def _fold_entries(rule: str, name: str, value: Lines | None) -> frozenset[str] | None:
+    return None if value is None else frozenset(entry.casefold() for entry in _check_entries(rule, name, value))
 
 
-def _formed(rule: str, name: str, value: Lines | None) -> frozenset[str] | None:
-    entries = _entries(rule, name, value)
+def _check_forms(rule: str, name: str, value: Lines | None) -> frozenset[str] | None:
+    entries = _fold_entries(rule, name, value)
     form, words = _FORMS[name]
     for entry in sorted(entries or ()):
         if form.fullmatch(entry) is None:
-            raise ConfigurationError(f"rule {rule}: when.{name}: {entry!r} is not {words}")
+            raise _mistake(rule, name, f"{entry!r} is not {words}", entry)
     return entries
 
 
-def _choices(rule: str, name: str, value: list[Word] | None) -> frozenset[Word] | None:
+def _check_choices(rule: str, name: str, value: list[Choice] | None) -> frozenset[Choice] | None:
     if value is None:
         return None
     if not value:
-        raise ConfigurationError(f"rule {rule}: when.{name}: empty")
+        raise _mistake(rule, name, "empty")
     return frozenset(value)

@@ -6,7 +6,8 @@ compiled beside the sources, and whatever loads them afterwards takes that, as l
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from msgspec import DecodeError, Struct, json
 
 from aftersend.classify.engine import USER, Classifier
 from aftersend.classify.pattern import Matcher
-from aftersend.classify.rules import MAX_RULES, Compiler, Rule, parse
+from aftersend.classify.rules import MAX_RULES, Compiler, Rule, RuleError, parse
 from aftersend.core.errors import ConfigurationError
 
 # The order of decision: each file is one step.
@@ -43,49 +44,61 @@ class Compiled(Struct, frozen=True):
     rules: tuple[Rule, ...]
 
 
-def shipped() -> Compiled:
-    """The rules of the package, in order: a fresh copy, which a user's rules may extend."""
-    sources = [FOLDER.joinpath(f"{name}.toml").read_bytes() for name in ORDER]
-    digest = blake2b(b"\0".join(sources), digest_size=16).hexdigest()
+def load_shipped() -> Compiled:
+    """Return the rules of the package, in order: a fresh copy, which a user's rules may extend."""
+    documents = tuple(FOLDER.joinpath(f"{name}.toml").read_bytes() for name in ORDER)
     stored = FOLDER / COMPILED
     if stored.is_file():
         try:
             compiled = json.decode(stored.read_bytes(), type=Compiled)
         except DecodeError:
             compiled = None
-        if compiled is not None and compiled.digest == digest:
+        if compiled is not None and compiled.digest == _digest(documents):
             return compiled
+    return json.decode(_compile(documents), type=Compiled)
+
+
+def _digest(documents: Sequence[bytes]) -> str:
+    return blake2b(b"\0".join(documents), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _compile(documents: tuple[bytes, ...]) -> bytes:
+    """Compile rules, once in a process; the answer is encoded, because a copy is had faster by decoding it."""
     compiler = Compiler(Matcher())
-    rules = tuple(compiler.rule(rule) for source in sources for rule in parse(source.decode()))
-    return Compiled(digest, compiler.matcher, rules)
+    rules = tuple(compiler.compile(rule) for document in documents for rule in parse(document.decode()))
+    return json.encode(Compiled(_digest(documents), compiler.matcher, rules))
 
 
 def load(user_rules: str | None = None) -> Classifier:
-    """The classifier with the user's TOML rules before the shipped ones; raises `ConfigurationError` for a mistake."""
+    """Return the classifier with the user's rules, a TOML document, before the shipped ones.
+
+    Raise `ConfigurationError` for a mistake in them; where it is in one rule, `RuleError`, which says in which field.
+    """
     if not user_rules or not user_rules.strip():
-        return _plain()
-    sources = parse(user_rules)
-    if len(sources) > MAX_RULES:
+        return _load_plain()
+    definitions = parse(user_rules)
+    if len(definitions) > MAX_RULES:
         raise ConfigurationError(f"rules: more than {MAX_RULES}")
-    seen: set[str] = set()
-    for source in sources:
-        if source.id in seen:
-            raise ConfigurationError(f"rule {source.id}: id: used twice")
-        seen.add(source.id)
-    compiled = shipped()
+    ids: set[str] = set()
+    for number, definition in enumerate(definitions, 1):
+        if definition.id in ids:
+            raise RuleError(definition.id, "id: used twice", field="id", entry=definition.id, number=number)
+        ids.add(definition.id)
+    compiled = load_shipped()
     compiler = Compiler(compiled.matcher, USER)
-    return Classifier((*map(compiler.rule, sources), *compiled.rules), compiled.matcher)
+    return Classifier((*map(compiler.compile, definitions), *compiled.rules), compiled.matcher)
 
 
 @cache
-def _plain() -> Classifier:
-    compiled = shipped()
+def _load_plain() -> Classifier:
+    compiled = load_shipped()
     return Classifier(compiled.rules, compiled.matcher)
 
 
-def compile_shipped() -> Path:
-    """Stores the shipped rules compiled, beside their sources; returns where."""
+def store_compiled() -> Path:
+    """Store the shipped rules compiled, beside their sources; return where."""
     target = FOLDER / COMPILED
     target.unlink(missing_ok=True)
-    target.write_bytes(json.encode(shipped()))
+    target.write_bytes(json.encode(load_shipped()))
     return target

@@ -11,7 +11,7 @@ import codecs
 from functools import lru_cache
 from typing import Final
 
-from aftersend.classify.noise import BOILERPLATE, KNOWN_HOSTS, SENTENCE, TAGS
+from aftersend.classify.boilerplate import BOILERPLATE, KNOWN_HOSTS, SENTENCE, TAGS
 
 LIMIT: Final = 2_000  # characters of a text that are read at all
 MEMORY: Final = 2_048  # odd tokens whose reading is remembered: codes, hosts, words with a full stop
@@ -32,32 +32,32 @@ _IPV6: Final = frozenset("0123456789abcdef:.%")
 
 
 def fold(text: str) -> str:
-    """The words of `text` between single spaces, with a space at both ends: what patterns are matched against."""
-    return f" {' '.join(_words(text))} "
+    """Return the words of `text` between single spaces, with one at both ends: what patterns are matched against."""
+    return f" {' '.join(_split_words(text))} "
 
 
-def _words(text: str) -> list[str]:
-    lowered = _unquoted(_decoded(text[:LIMIT])).casefold().replace("e-mail", "email").replace("...", " ")
+def _split_words(text: str) -> list[str]:
+    lowered = _mask_quoted(_decode_iso_2022_jp(text[:LIMIT])).casefold().replace("e-mail", "email").replace("...", " ")
     words: list[str] = []
-    for token in _spaced(lowered).split():
+    for token in _replace_punctuation(lowered).split():
         if token.isalpha():
             words.append(token)
         else:
-            for word in _odd(token):
+            for word in _read_token(token):
                 if word not in MASKS or not words or words[-1] != word:  # lists of addresses have no length
                     words.append(word)
     return words
 
 
-def _spaced(text: str) -> str:
-    """`text` without quotation marks, and blanks for brackets and the like; most texts are ASCII, which goes faster."""
+def _replace_punctuation(text: str) -> str:
+    """Drop quotation marks, and put blanks for brackets and the like; most texts are ASCII, which goes faster."""
     if text.isascii():
         return text.encode().translate(_ASCII, _ASCII_DROPPED).decode()
     return text.translate(_TABLE)
 
 
-def _decoded(text: str) -> str:
-    """Japanese mail systems quote ISO-2022-JP as it came; anything else is left alone."""
+def _decode_iso_2022_jp(text: str) -> str:
+    """Decode ISO-2022-JP, which Japanese mail systems quote as it came; leave anything else alone."""
     if "$B" not in text or "(B" not in text:
         return text
     for escape in ("$B", "(B"):  # the escape character itself may have been lost, or made a blank
@@ -65,8 +65,8 @@ def _decoded(text: str) -> str:
     return codecs.decode(text.encode("ascii", "replace"), "iso2022_jp", "replace")
 
 
-def _unquoted(text: str) -> str:
-    """A quoted local part may hold spaces and any words: mask it before they are cut apart."""
+def _mask_quoted(text: str) -> str:
+    """Mask quoted local parts, which may hold spaces and any words, before words are cut apart."""
     at = text.find('"@')
     while at > 0:
         start = text.rfind('"', 0, at)
@@ -78,31 +78,31 @@ def _unquoted(text: str) -> str:
 
 
 @lru_cache(MEMORY)
-def _odd(token: str) -> tuple[str, ...]:
-    """A token that is more than letters: a mask, a code (nothing), or several words."""
+def _read_token(token: str) -> tuple[str, ...]:
+    """Return what a token of more than letters stands for: a mask, nothing (a code), or several words."""
     token = token.strip(_EDGES)
     if token.isalpha():
         return (token,)
     if "@" in token:
-        said = "" if "://" in token else token.rpartition("@")[2].partition(":")[2]  # "user@corp.example:blocked"
-        return (ADDR, *_odd(said)) if said else (ADDR,)
+        rest = "" if "://" in token else token.rpartition("@")[2].partition(":")[2]  # "user@corp.example:blocked"
+        return (ADDR, *_read_token(rest)) if rest else (ADDR,)
     if "://" in token:
-        return _url(token.split("://", 1)[1])
+        return _read_url(token.split("://", 1)[1])
     if "." in token and not token.startswith(TAGS):
-        return _dotted(token)
+        return _read_dotted(token)
     if token.count(":") > 1 and _IPV6.issuperset(token.removeprefix("ipv6:")):
         return (IP,)
-    return _split(token)
+    return _split_token(token)
 
 
-def _url(rest: str) -> tuple[str, ...]:
+def _read_url(rest: str) -> tuple[str, ...]:
     host, _, path = rest.partition("/")
-    known = _known(host.partition(":")[0])
-    return (known, *_split(path)) if known else (URL,)
+    known = _look_up_host(host.partition(":")[0])
+    return (known, *_split_token(path)) if known else (URL,)
 
 
-def _known(host: str) -> str | None:
-    """The word for a machine whose name is evidence: looked up by its last labels."""
+def _look_up_host(host: str) -> str | None:
+    """Return the word for a machine whose name is evidence, by its last labels."""
     labels = host.split(".")
     for start in range(max(len(labels) - 4, 0), len(labels) - 1):
         word = KNOWN_HOSTS.get(".".join(labels[start:]))
@@ -111,26 +111,26 @@ def _known(host: str) -> str | None:
     return None
 
 
-def _dotted(token: str) -> tuple[str, ...]:
-    """A host name, an IP address, an enhanced status (nothing), or two sentences without a space between."""
+def _read_dotted(token: str) -> tuple[str, ...]:
+    """Read a host name, an IP address, an enhanced status (nothing), or two sentences without a space between."""
     head, _, path = token.partition("/")
     name = head.partition(":")[0]
     labels = name.split(".")
-    known = _known(name)
+    known = _look_up_host(name)
     if known:
         words: tuple[str, ...] = (known,)
     elif all(map(str.isdigit, labels)):
         words = () if len(labels) == 3 else (IP,) if len(labels) == 4 else (NUM,)
     elif labels[-1].isdigit() and "-" in name:  # 550-5.1.1: the prefix of a continuation line
-        words = _odd(name.partition("-")[2])
+        words = _read_token(name.partition("-")[2])
     elif "" in labels or (len(labels) == 2 and labels[1] in SENTENCE):
-        words = _split(name)
+        words = _split_token(name)
     else:
         words = (HOST,)
-    return words + _split(path)
+    return words + _split_token(path)
 
 
-def _split(token: str) -> tuple[str, ...]:
+def _split_token(token: str) -> tuple[str, ...]:
     letters, _, digits = token.partition("_")
     if digits and _is_tag(letters + digits) and letters.isalpha():  # "ofr_506"
         return (letters + digits,)
@@ -144,19 +144,19 @@ def _split(token: str) -> tuple[str, ...]:
 
 
 def _is_code(part: str) -> bool:
-    """A reply code: it is judged apart from the text."""
+    """Say whether `part` is a reply code, which is judged apart from the text."""
     return len(part) == 3 and part.isdigit() and part[0] in "245"
 
 
 def _is_tag(part: str) -> bool:
-    """A provider's own error tag, "ofr005" or "tss04": letters, then few digits. A queue id is not like that."""
+    """Say whether `part` is a provider's own error tag, "ofr005" or "tss04": letters, then few digits; no queue id."""
     letters = part.rstrip("0123456789")
     return 0 < len(letters) <= 7 and letters.isalpha() and len(part) - len(letters) <= 6
 
 
 def normalise(text: str) -> str:
-    """The stable key of a text: equal for replies that say the same of different messages and machines."""
-    words = _words(text)
+    """Return the stable key of a text: equal for replies that say the same of different messages and machines."""
+    words = _split_words(text)
     line = f" {' '.join(words)} "
     for word in sorted(_WRAPPING.intersection(words), key=_WRAPPING_ORDER.__getitem__):
         for phrase in BOILERPLATE[word]:

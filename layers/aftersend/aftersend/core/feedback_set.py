@@ -41,7 +41,7 @@ FORGEABLE: Final = 3  # of all kinds together; all of them whole, because somebo
 WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 3, None: FORGEABLE}
 # Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED})
-LINE: Final = 192
+LINE: Final = 180
 CORRELATIONS: Final = 16
 EMPTY_CONTEXT: Final = Context()
 

@@ -16,8 +16,8 @@ from msgspec import Meta, Struct
 
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Class, Reason, Verdict
-from aftersend.core.recipient import canonicalize_email
-from aftersend.core.vocabulary import MEANINGS
+from aftersend.core.recipient import canonicalize_email, split_channel
+from aftersend.core.vocabulary import MEANINGS, Channel
 
 _Count = Annotated[int, Meta(ge=2, le=100)]
 _Hours = Annotated[int, Meta(ge=0, le=24 * 365)]
@@ -27,7 +27,6 @@ _Stream = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 _ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
 _SEVERITY: Final = {Class.IGNORE: 0, Class.SOFT: 1, Class.HARD: 2}
-_CHANNELS: Final = frozenset({"email", "sms", "push"})
 # What a stream may have of its own; everything else is about the address, whatever was sent there.
 _OF_STREAMS: Final = frozenset({"complaint", "unsubscribed"})
 _OF_CHANNELS: Final = _OF_STREAMS | {"hard", "streak", "pause", "provider", "classes"}
@@ -99,7 +98,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What holds for this recipient ("sms:+15550100") in this stream; a stream's own word comes first."""
         if not self.variants:
             return self
-        channel = recipient.partition(":")[0]
+        channel = split_channel(recipient)[0] or ""
         wanted = ((channel, stream or ""), ("", stream or ""), (channel, ""))
         return next((self.variants[each] for each in wanted if each in self.variants), self)
 
@@ -127,7 +126,7 @@ def load(document: str = "") -> Policy:
         raise ConfigurationError(f"policy: {error}") from error
     if "variants" in given:  # a field of ours that no document has
         raise ConfigurationError("policy: Object contains unknown field `variants`")
-    channels = _tables(given, "channel", _CHANNELS, _OF_CHANNELS)
+    channels = _tables(given, "channel", Channel, _OF_CHANNELS)
     streams = _tables(given, "stream", None, _OF_STREAMS)
     base = _overridden(_shipped(), given)
     variants = {

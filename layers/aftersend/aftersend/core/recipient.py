@@ -1,36 +1,114 @@
-"""One spelling for each recipient, so that feedback, outcomes and suppressions of one address meet.
+"""One spelling for each recipient of every channel, so that feedback, outcomes and suppressions of one person meet.
 
-A canonical recipient carries its channel: `email:user@xn--bcher-kva.example`. The local part and the domain are
-lower-cased and the domain becomes IDNA A-labels; display name, angle brackets and comments go; `+tag` and dots stay,
-because only the receiving system knows whether they matter (RFC 5321 section 2.3.11).
+A canonical recipient begins with its channel:
+
+    email:user@xn--bcher-kva.example    local part and domain in lower case, the domain as IDNA A-labels; `+tag` and
+                                        dots stay: only the receiving system knows what they mean (RFC 5321 2.3.11)
+    sms:+14255550156                    E.164: "+" and 7 to 15 digits
+    push:apns:740f4707…                 the service, then its token as it is given
+
+There are two ways to read one. `canonicalize_…` is for what remote systems report: it takes whatever they write, and
+keeps what is no recipient at all, bounded, because a report about it must not be lost. `parse_recipient` is for what a
+person or a client names: exactly one recipient, or an error that says what is wrong and quotes nothing.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Container
+from hashlib import blake2b
 from typing import Final
+from urllib.parse import unquote
 
 from aftersend.core.text import truncate
+from aftersend.core.vocabulary import Channel
 
-MAX_RECIPIENT_BYTES: Final = 320  # RFC 5321 section 4.5.3.1: 64 octets of local part, "@", 255 of domain
+MAX_RECIPIENT_BYTES: Final = 320  # of an address, RFC 5321 section 4.5.3.1: 64 octets of local part, "@", 255 of domain
+MAX_TOKEN_BYTES: Final = 1024  # of a push token; an endpoint of web push is an address of some hundred characters
+MAX_GIVEN_BYTES: Final = 2048  # of what a person or a client names, in any spelling
 
 _PLAIN: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*").fullmatch
 _QUOTED: Final = re.compile(r'"[^"]{1,64}"@[^\s<>(),;"]{1,255}').search
-_TYPED: Final = re.compile(r"(?:rfc822|utf-8|smtp)\s*;\s*", re.IGNORECASE).match
+_TYPED: Final = re.compile(r"(?:rfc822|utf-8|smtp|mailto)\s*[;:]\s*", re.IGNORECASE).match
+# RFC 5321's dot-string; dots may stand anywhere, because some mobile carriers gave out such addresses ("ann.@…").
+_DOT_STRING: Final = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+").fullmatch
+_QUOTED_DOT_STRING: Final = re.compile(r'"([^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+)"').fullmatch
+_QUOTED_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"').fullmatch
+_DOMAIN: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?").fullmatch
+_LITERAL: Final = re.compile(r"\[(?:ipv6:[0-9a-f:.]{2,45}|[0-9.]{7,15})\]").fullmatch
+# A display name in front of angle brackets: words or one quoted string (RFC 5322 section 3.4), but no second address.
+_NAMED: Final = re.compile(r'(?:"(?:[^"\\]|\\.){0,256}"|[^"<>@,;]{0,256})\s*<([^<>]+)>').fullmatch
+# Characters that show nothing: what is copied from a page or a spreadsheet often has them, no address does.
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+")
+_SEPARATORS: Final = re.compile(r"[\s().\-/\u2010-\u2015]+")
+_NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+_SERVICE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}").fullmatch
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+").fullmatch
+
+
+def split_channel(recipient: str) -> tuple[Channel | None, str]:
+    """Split a canonical recipient into its channel and the rest; None is the channel of somebody who was erased."""
+    name, _, rest = recipient.partition(":")
+    return (Channel(name), rest) if name in _CHANNELS else (None, rest)
+
+
+_CHANNELS: Final = frozenset(Channel)
 
 
 def canonicalize_email(raw: str) -> str:
-    """The canonical form of an e-mail recipient, as a source or a person spells it.
+    """Give the canonical form of an e-mail recipient, as a source spells it.
 
     Takes display names, angle brackets and the address types of RFC 3464 ("rfc822; user@example.com"). What is no
-    address at all is kept, lower-cased and bounded: a report about it must not be lost.
+    address at all is kept, in lower case and bounded: a report about it must not be lost.
     """
     if _PLAIN(raw) and len(raw) <= MAX_RECIPIENT_BYTES:
         return "email:" + raw
-    bare = _bare(raw)
-    local, at, domain = bare.rpartition("@")
-    return "email:" + truncate(f"{local.lower()}{at}{_a_label(domain)}", MAX_RECIPIENT_BYTES)
+    local, at, domain = _find_address(_clean(truncate(raw, 2 * MAX_RECIPIENT_BYTES))).rpartition("@")
+    return "email:" + truncate(f"{_unquote_local(local).lower()}{at}{_to_a_labels(domain)}", MAX_RECIPIENT_BYTES)
+
+
+def canonicalize_sms(raw: str) -> str:
+    """Give the canonical form of a telephone number, as a source spells it.
+
+    Separators go, and a leading 00 becomes "+". A number without its country stays as it is, and so does what is no
+    number at all, in lower case and bounded.
+    """
+    return "sms:" + _read_number(truncate(raw, MAX_RECIPIENT_BYTES))
+
+
+def canonicalize_push(service: str, token: str) -> str:
+    """Give the canonical form of a push token of a service ("apns", "fcm", "webpush"): the token as it is.
+
+    A token beyond MAX_TOKEN_BYTES keeps its beginning and ends in a digest of the whole, so that two stay two.
+    """
+    given = token.strip()
+    if len(given.encode("utf-8", "replace")) > MAX_TOKEN_BYTES:
+        digest = blake2b(given.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        given = f"{given.encode('utf-8', 'replace')[: MAX_TOKEN_BYTES - 40].decode('utf-8', 'ignore')}~{digest}"
+    return f"push:{truncate(service.strip().lower(), 32)}:{truncate(given, 2 * MAX_TOKEN_BYTES)}"
+
+
+def parse_recipient(given: str) -> str:
+    """Read the one recipient that a person or a client names; the canonical form.
+
+    Takes an e-mail address, alone or with a display name in front of angle brackets, and "sms:+14255550156" or
+    "push:SERVICE:TOKEN", the channel in any case. All spellings of one mailbox give one recipient: characters that
+    show nothing, full-width and decomposed ones, `mailto:`, quotation marks that are not needed.
+
+    Raises ValueError for everything else; its text says what is wrong, and quotes nothing.
+    """
+    if len(given.encode("utf-8", "replace")) > MAX_GIVEN_BYTES:
+        raise ValueError(f"a recipient has at most {MAX_GIVEN_BYTES} bytes")
+    name, colon, rest = given.strip().partition(":")
+    match name.strip().lower() if colon else "":
+        case Channel.SMS:
+            return _parse_sms(rest)
+        case Channel.PUSH:
+            return _parse_push(rest)
+        case Channel.EMAIL:
+            return _parse_email(rest)
+    return _parse_email(given)
 
 
 def canonicalize_recipient(raw: str, channels: Container[str]) -> str:
@@ -40,11 +118,55 @@ def canonicalize_recipient(raw: str, channels: Container[str]) -> str:
     return f"{named}:{rest}" if named in channels else canonicalize_email(rest if named == "email" else raw)
 
 
-def _bare(raw: str) -> str:
-    """The address inside `raw`; everything outside the last pair of angle brackets is decoration."""
-    text = truncate(raw, 2 * MAX_RECIPIENT_BYTES).strip()
-    typed = _TYPED(text)
-    if typed:
+def _parse_sms(given: str) -> str:
+    number = _read_number(given)
+    if not _NUMBER(number):
+        raise ValueError('a telephone number is "+" with its country code and 7 to 15 digits in all')
+    return "sms:" + number
+
+
+def _parse_push(given: str) -> str:
+    service, colon, token = given.strip().partition(":")
+    if not colon or not _SERVICE(service.lower()) or not _TOKEN(token):
+        raise ValueError('a push recipient is "push:SERVICE:TOKEN", the token without blanks')
+    return canonicalize_push(service, token)
+
+
+def _parse_email(given: str) -> str:
+    address = _clean(given)
+    if address[:7].lower() == "mailto:":
+        address = unquote(address[7:].partition("?")[0])
+    if not address.isprintable():
+        raise ValueError("a recipient has no control characters")
+    if "<" in address or ">" in address:
+        named = _NAMED(address)
+        if named is None:
+            raise ValueError("a recipient is one address; in angle brackets it stands once, after a name or nothing")
+        address = named[1].strip()
+    local, at, domain = address.rpartition("@")
+    local, domain = _unquote_local(local), _to_a_labels(domain)
+    if not at or not local or not domain:
+        raise ValueError("an e-mail address has a name, an @ and a domain")
+    if not (_DOT_STRING(local) or _QUOTED_STRING(local)):
+        raise ValueError("the part before the @ is no name of one mailbox: blanks, brackets and a second @ need quotes")
+    if not (_DOMAIN(domain) or _LITERAL(domain)):
+        raise ValueError("what follows the @ is no domain")
+    found = f"{local.lower()}@{domain}"
+    if len(found.encode()) > MAX_RECIPIENT_BYTES:
+        raise ValueError(f"an e-mail address has at most {MAX_RECIPIENT_BYTES} bytes")
+    return "email:" + found
+
+
+def _clean(text: str) -> str:
+    """`text` without what shows nothing, and with one form for characters that have several (Unicode NFKC)."""
+    if text.isascii():
+        return text.strip()
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).strip()
+
+
+def _find_address(text: str) -> str:
+    """The address inside `text`; everything outside the last pair of angle brackets is decoration."""
+    while typed := _TYPED(text):
         text = text[typed.end() :]
     opening, closing = text.rfind("<"), text.rfind(">")
     if -1 < opening < closing:
@@ -57,9 +179,22 @@ def _bare(raw: str) -> str:
     return next((word.strip('(),;"') for word in text.split() if "@" in word), text)
 
 
-def _a_label(domain: str) -> str:
-    """The IDNA 2008 A-label form, lower-cased; what IDNA refuses is kept as it is, lower-cased."""
-    lowered = domain.lower().rstrip(".")
+def _unquote_local(local: str) -> str:
+    """The local part without quotation marks that it does not need (RFC 5321 section 4.1.2)."""
+    quoted = _QUOTED_DOT_STRING(local)
+    return quoted[1] if quoted else local
+
+
+def _read_number(raw: str) -> str:
+    """A telephone number without its separators, a leading 00 as "+"; what is none in lower case."""
+    text = _SEPARATORS.sub("", _clean(raw))
+    text = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
+    return "+" + text[2:] if text[:2] == "00" and text.isdecimal() else text.lower()
+
+
+def _to_a_labels(domain: str) -> str:
+    """The IDNA 2008 A-label form, in lower case; what IDNA refuses is kept as it is, in lower case."""
+    lowered = domain.lower().rstrip(" .")
     if lowered.isascii():
         return lowered
     import idna  # noqa: PLC0415  # only where a name needs it: its tables cost 8 ms of cold start

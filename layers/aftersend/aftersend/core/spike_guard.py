@@ -12,6 +12,7 @@ Seen in real mail: six hours of "550 5.1.1 user lookup success but no user recor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -22,6 +23,8 @@ from msgspec.structs import replace
 
 from aftersend.core.model import Act, Decision, Key, Reason, Reverted
 from aftersend.core.policy import Guard
+from aftersend.core.recipient import split_channel
+from aftersend.core.vocabulary import Channel
 
 SIZE: Final = 64  # digests a sketch holds: it estimates within an eighth, which is as much as a threshold needs
 SAMPLE: Final = 16  # of so many deliveries one is told of
@@ -66,9 +69,24 @@ class Incident(Struct, frozen=True):
 
 
 def find_group(recipient: str) -> str:
-    """What can have an accident as a whole: the domain of a mail address, the channel or application of any other."""
-    channel, _, rest = recipient.partition(":")
-    return rest.rpartition("@")[2] if channel == "email" else recipient.rpartition(":")[0]
+    """Find what can have an accident as a whole, of which a recipient is part.
+
+    That is the domain of a mail address, the country of a telephone number ("sms:+49": carriers are not told apart by
+    it, and numbers are carried from one to another), and the service of a push token ("push:apns").
+    """
+    match split_channel(recipient):
+        case (Channel.EMAIL, address):
+            return address.rpartition("@")[2]
+        case (Channel.SMS, number):
+            country = _COUNTRY(number)
+            return f"sms:{country[0]}" if country else "sms"
+        case (Channel.PUSH, rest):
+            return f"push:{rest.partition(':')[0]}"
+    return recipient.partition(":")[0]
+
+
+# The country codes, of which most have three digits (ITU-T E.164, list of assigned country codes).
+_COUNTRY: Final = re.compile(r"\+(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3})").match
 
 
 def find_window(recipient: str, at: datetime, rules: Guard) -> Window:

@@ -20,11 +20,12 @@ class TtlCache(Generic[_K, _V]):
 
     def get(self, key: _K, now: datetime, make: Callable[[_K], _V]) -> _V:
         """The value of `key`; made where there is none, or none that is new enough. An error of `make` is not kept."""
-        if key in self._values and now - self._values[key][0] < self._age:
-            return self._values[key][1]
+        kept = self._values.get(key)
+        if kept is not None and now - kept[0] < self._age:
+            return kept[1]
         self._values.pop(key, None)
         made = make(key)
-        if len(self._values) >= self._most:
-            del self._values[next(iter(self._values))]
+        for oldest in list(self._values)[: len(self._values) - self._most + 1]:
+            self._values.pop(oldest, None)  # another thread may have done so
         self._values[key] = now, made
         return made

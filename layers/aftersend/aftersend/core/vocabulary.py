@@ -12,6 +12,14 @@ from typing import Final
 from msgspec import Struct
 
 
+class Channel(StrEnum):
+    """How a recipient is reached: the first part of every recipient."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+
+
 class Kind(StrEnum):
     """What a source said about one message and one recipient."""
 

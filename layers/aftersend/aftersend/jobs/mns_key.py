@@ -1,22 +1,16 @@
-"""The access key of Alibaba Cloud, out of Secrets Manager: read when it is first needed, and anew once it has failed."""
+"""The access key of Alibaba Cloud, out of Secrets Manager: read when first needed, and anew once it has failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import ConfigurationError, StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import SecretsManagerClient
+from aftersend.core.errors import ConfigurationError
 from aftersend.jobs.mns_queue import Credentials
-
-
-class SecretsManager(Protocol):
-    """What is needed of a client."""
-
-    def get_secret_value(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class _Key(Struct, frozen=True):
@@ -30,7 +24,7 @@ class _Key(Struct, frozen=True):
 class AccessKey:
     """Knows one secret by its name or ARN."""
 
-    def __init__(self, connect: Callable[[], SecretsManager], secret: str) -> None:
+    def __init__(self, connect: Callable[[], SecretsManagerClient], secret: str) -> None:
         self._connect, self._secret = connect, secret
         self._credentials: Credentials | None = None
 
@@ -45,10 +39,9 @@ class AccessKey:
 
     def _fetch(self) -> Credentials:
         try:
-            text = self._connect().get_secret_value(SecretId=self._secret)["SecretString"]
+            with translate_errors("Secrets Manager: GetSecretValue"):
+                text = self._connect().get_secret_value(SecretId=self._secret)["SecretString"]
             key = msgspec.json.decode(text, type=_Key)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"Secrets Manager: GetSecretValue failed: {failure}") from failure
         except (KeyError, msgspec.DecodeError) as error:
             raise ConfigurationError("the secret of MNS holds no access_key_id and access_key_secret") from error
         return Credentials(key.access_key_id, key.access_key_secret, key.security_token)

@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from aftersend.aws.errors import CallFailed
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import FullS3Client
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
 from aftersend.sources import PARSERS
 from aftersend.sources.message import NO_HEADERS
@@ -29,13 +30,6 @@ from aftersend.storage.queue import OutgoingMessage, SendResults
 MARGIN: Final = 60.0  # seconds that must be left for another object
 PAGE: Final = 100  # objects that are listed at once
 _AT_ONCE: Final = 200  # bodies in memory
-
-
-class S3(Protocol):
-    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
-
-    def list_objects_v2(self, **request: Any) -> Any: ...  # noqa: D102
-    def get_object(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class Target(Protocol):
@@ -81,7 +75,9 @@ def parcels(packed: bytes, source: str) -> Iterator[OutgoingMessage]:
 class Replay:
     """Sends what lies in one bucket to one queue."""
 
-    def __init__(self, client: S3, bucket: str, target: Target, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, client: FullS3Client, bucket: str, target: Target, clock: Callable[[], datetime] | None = None
+    ) -> None:
         self._client, self._bucket, self._target = client, bucket, target
         self._clock = clock or (lambda: datetime.now(UTC))
 
@@ -119,10 +115,8 @@ class Replay:
 
     @staticmethod
     def _ask(call: Callable[..., Any], **request: Any) -> Any:
-        try:
+        with translate_errors("S3: a read"):
             return call(**request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: a read failed: {failure}") from failure
 
 
 def _readable(packed: bytes, source: str, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:

@@ -7,25 +7,20 @@ twice. So what a leg does must bear being done again. A message that is no job i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, ServiceError, StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import SQSClient
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, ServiceError
 from aftersend.sources.lambda_event import messages
 from aftersend.sources.message import Message
 from aftersend.storage.dead_letters import DeadLetters
 
 J = TypeVar("J")
 R = TypeVar("R")
-
-
-class SQS(Protocol):
-    """What is needed of a client."""
-
-    def send_message(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 def run_each(event: Mapping[str, Any], work: Callable[[str], R | None]) -> tuple[list[R], dict[str, str]]:
@@ -54,7 +49,7 @@ class RunResult(Struct):
 class JobRunner(Generic[J]):
     """Works the jobs of one queue."""
 
-    def __init__(self, name: str, kind: type[J], client: SQS, queue_url: str, dead_letters: DeadLetters) -> None:
+    def __init__(self, name: str, kind: type[J], client: SQSClient, queue_url: str, dead_letters: DeadLetters) -> None:
         self._name = name
         self._decode = msgspec.json.Decoder(kind).decode
         self._client, self._queue_url, self._dead_letters = client, queue_url, dead_letters
@@ -82,10 +77,8 @@ class JobRunner(Generic[J]):
 
     def _send(self, jobs: Sequence[J]) -> None:
         for job in jobs:
-            try:
+            with translate_errors("SQS: SendMessage"):
                 self._client.send_message(QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(job).decode())
-            except CallFailed as failure:
-                raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure
 
     def _park(self, message: Message, why: str, done: RunResult) -> None:
         try:

@@ -16,11 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct, field
 
-from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.errors import Refusal
+from aftersend.aws.protocols import SESClient
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import CauseKind, Suppression
 from aftersend.core.suppression import find_active_causes
@@ -78,13 +80,6 @@ def _on_theirs(suppression: Suppression | None) -> bool:
     return suppression is not None and CauseKind.PROVIDER in find_active_causes(suppression, _ALWAYS)
 
 
-class SES(Protocol):
-    """What is needed of a client of SES v2: boto3's methods, and the errors of `aftersend.aws`."""
-
-    def put_suppressed_destination(self, **request: Any) -> Any: ...  # noqa: D102
-    def delete_suppressed_destination(self, **request: Any) -> Any: ...  # noqa: D102
-
-
 class Synced(Struct):
     """What became of a batch of the stream. From `failed` on it must come again."""
 
@@ -96,7 +91,7 @@ class Synced(Struct):
 class Sync:
     """Carries decisions out, no faster than SES allows one caller."""
 
-    def __init__(self, client: SES, pause: Callable[[float], None]) -> None:
+    def __init__(self, client: SESClient, pause: Callable[[float], None]) -> None:
         self._client, self._pause = client, pause
 
     def run(self, event: Mapping[str, Any]) -> Synced:
@@ -118,15 +113,13 @@ class Sync:
         """Do one thing at SES; what became of it: Put, Deleted, Absent or Refused. Raises StoreUnavailable."""
         try:
             if wanted.reason is None:
-                self._client.delete_suppressed_destination(EmailAddress=wanted.address)
+                with translate_errors("SES: DeleteSuppressedDestination", expected=_FINAL):
+                    self._client.delete_suppressed_destination(EmailAddress=wanted.address)
                 return "Deleted"
-            self._client.put_suppressed_destination(EmailAddress=wanted.address, Reason=wanted.reason.value)
+            with translate_errors("SES: PutSuppressedDestination", expected=_FINAL):
+                self._client.put_suppressed_destination(EmailAddress=wanted.address, Reason=wanted.reason.value)
         except Refusal as refusal:
-            if refusal.code in _FINAL:
-                return _FINAL[refusal.code]
-            raise StoreUnavailable(f"SES: {refusal}") from refusal
-        except CallFailed as failure:
-            raise StoreUnavailable(f"SES: {failure}") from failure
+            return _FINAL[refusal.code]
         finally:
             self._pause(PACE)
         return "Put"

@@ -8,10 +8,13 @@ presigned URLs".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
-from aftersend.aws.errors import CallFailed, Refusal
-from aftersend.core.errors import MalformedFeedback, StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.errors import Refusal
+from aftersend.aws.protocols import FullS3Client, S3Client
+from aftersend.core.errors import MalformedFeedback
 
 PIECE: Final = 1024 * 1024  # bytes of a list that are asked for at once
 PART: Final = 5 * 1024 * 1024  # bytes of a part of an export, at least
@@ -24,7 +27,7 @@ _BEYOND: Final = frozenset({"InvalidRange", "416"})
 class Objects:
     """One bucket. Every method raises StoreUnavailable where S3 does not answer or refuses us."""
 
-    def __init__(self, client: Any, bucket: str, whole: Callable[[], Any]) -> None:
+    def __init__(self, client: S3Client, bucket: str, whole: Callable[[], FullS3Client]) -> None:
         self._client = client
         self._bucket = bucket
         self._boto3 = whole
@@ -52,16 +55,13 @@ class Objects:
     def _piece(self, key: str, start: int) -> tuple[bytes, str]:
         request = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={start}-{start + PIECE - 1}"}
         try:
-            answer = self._client.get_object(**request)
-            return answer["Body"].read(), str(answer["ETag"])
+            with translate_errors("S3: GetObject", expected=_BEYOND | _MISSING):
+                answer = self._client.get_object(**request)
+                return answer["Body"].read(), str(answer["ETag"])
         except Refusal as refusal:
             if refusal.code in _BEYOND:
                 return b"", ""
-            if refusal.code in _MISSING:
-                raise MalformedFeedback("import", "no file has been uploaded") from refusal
-            raise StoreUnavailable(f"S3: GetObject failed: {refusal}") from refusal
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: GetObject failed: {failure}") from failure
+            raise MalformedFeedback("import", "no file has been uploaded") from refusal
 
     def begin(self, key: str, content_type: str) -> str:
         """Begin to write a large object; the id of the upload."""
@@ -75,15 +75,10 @@ class Objects:
     def finish(self, key: str, upload: str, parts: tuple[str, ...]) -> None:
         """Put the parts together. Once they are, there is no such upload any more."""
         listed = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(parts, 1)]
-        try:
+        with suppress(Refusal), translate_errors("S3: CompleteMultipartUpload", expected={"NoSuchUpload"}):
             self._boto3().complete_multipart_upload(
                 Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": listed}
             )
-        except Refusal as refusal:
-            if refusal.code != "NoSuchUpload":
-                raise StoreUnavailable(f"S3: CompleteMultipartUpload failed: {refusal}") from refusal
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: CompleteMultipartUpload failed: {failure}") from failure
 
     def address_to_put(self, key: str) -> str:
         """Where to put an object, for a while and with nothing else."""
@@ -98,7 +93,5 @@ class Objects:
         return str(self._boto3().generate_presigned_url(operation, Params=parameters, ExpiresIn=LASTS))
 
     def _send(self, call: Callable[..., Any], **request: Any) -> Any:
-        try:
+        with translate_errors("S3: a bulk call"):
             return call(Bucket=self._bucket, **request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: a bulk call failed: {failure}") from failure

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from aftersend import settings
 from aftersend.api.desk import Desk
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import ServiceError, StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.core.errors import ServiceError
 from aftersend.lists.job import HOLD, Job, Request, State, begun
 from aftersend.lists.jobs import Held, Jobs
 from aftersend.lists.objects import Objects
@@ -121,7 +121,5 @@ def _whole_s3() -> Any:
 
 
 def _send(sqs: Any, queue: str, id_: str, seconds: int) -> None:
-    try:
+    with translate_errors("SQS: SendMessage"):
         sqs.send_message(QueueUrl=queue, MessageBody=id_, DelaySeconds=seconds)
-    except CallFailed as failure:
-        raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

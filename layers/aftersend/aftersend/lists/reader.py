@@ -7,27 +7,17 @@ DynamoDB does not answer or refuses us. Source: DynamoDB API reference, Scan, Qu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from aftersend.aws.errors import CallFailed, Refusal
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Key, Suppression
-from aftersend.storage import items
+from aftersend.storage import items, versioned
 from aftersend.storage.items import Item
 from aftersend.storage.queries import Page, Queries, build_query
 from aftersend.storage.store import Tables
 
 PAGE: Final = 500  # suppressions: what is held in memory at once
-
-_REFUSED: Final = "ConditionalCheckFailedException"
-
-
-class DynamoDB(Protocol):
-    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
-
-    def scan(self, **request: Any) -> Any: ...  # noqa: D102
-    def query(self, **request: Any) -> Any: ...  # noqa: D102
-    def delete_item(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 def build_scan(table: str, limit: int, after: Key | None) -> dict[str, Any]:
@@ -42,21 +32,10 @@ def build_day(table: str, day: str, after: Item | None) -> dict[str, Any]:
     return request | {"ScanIndexForward": True}
 
 
-def build_delete(table: str, key: Item, version: int | None = None) -> dict[str, Any]:
-    """Delete an item; with a version only if it is still that one."""
-    request: dict[str, Any] = {"TableName": table, "Key": key}
-    if version is None:
-        return request
-    return request | {
-        "ConditionExpression": "version = :read",
-        "ExpressionAttributeValues": {":read": {"N": str(version)}},
-    }
-
-
 class Reader:
     """Reads what bulk work needs, and deletes."""
 
-    def __init__(self, client: DynamoDB, tables: Tables) -> None:
+    def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
         self._client = client
         self._tables = tables
         self._lookups = Queries(client, tables)
@@ -83,23 +62,14 @@ class Reader:
 
     def delete_outcome(self, key: Key) -> None:
         """Delete it, whatever it is by now."""
-        self._send(self._client.delete_item, build_delete(self._tables.outcomes, items.outcome_key(key)))
+        request = {"TableName": self._tables.outcomes, "Key": items.outcome_key(key)}
+        self._send(self._client.delete_item, request)
 
     def delete_suppression(self, suppression: Suppression) -> bool:
         """Delete it if it is still as it was read; whether it was."""
         key = items.suppression_key(suppression.key)
-        try:
-            self._client.delete_item(**build_delete(self._tables.suppressions, key, suppression.version))
-        except Refusal as refusal:
-            if refusal.code != _REFUSED:
-                raise StoreUnavailable(f"DynamoDB: DeleteItem failed: {refusal}") from refusal
-            return False
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: DeleteItem failed: {failure}") from failure
-        return True
+        return versioned.delete(self._client, self._tables.suppressions, key, suppression.version)
 
     def _send(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
-        try:
+        with translate_errors("DynamoDB: a bulk call"):
             return call(**request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: a bulk call failed: {failure}") from failure

@@ -32,7 +32,8 @@ def seconds_left(context: Context) -> Callable[[], float]:
 def messages(event: Mapping[str, Any], source: str = UNKNOWN) -> list[Message]:
     """Return every body, unchanged, with its id and the time (UTC) at which the queue or the topic took it.
 
-    A message of SQS names its source in an attribute; `source` is that of all others. Raises ValueError for an event of any other service.
+    A message of SQS names its source in an attribute; `source` is that of all others. Raises ValueError for an event of
+    any other service.
     """
     if "detail-type" in event:
         return [Message(str(event["id"]), msgspec.json.encode(event), parse_time(event["time"]), source)]

@@ -92,7 +92,7 @@ def measure_size(text: str, attributes: Headers) -> int:
 
 
 def pack(body: bytes, source: str, headers: Headers = NO_HEADERS) -> tuple[str, dict[str, str]]:
-    """Return the text and the attributes that `unpack` makes the same body and headers of, and `source_of` the source."""
+    """Return the text and the attributes of which `unpack` and `source_of` make the same again."""
     attributes = {SOURCE: source} | {_PREFIX + name: value for name, value in select_headers(headers).items()}
     if not body:
         return _NOTHING, {_CODING: "empty", **attributes}

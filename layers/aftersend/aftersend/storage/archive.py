@@ -12,21 +12,15 @@ import gzip
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import S3Client
 from aftersend.core.times import format_time
 from aftersend.sources.message import Message
-
-
-class S3(Protocol):
-    """What is needed of a client."""
-
-    def put_object(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class _Line(Struct, frozen=True, omit_defaults=True):
@@ -72,15 +66,13 @@ def _line(message: Message) -> _Line:
 class Archive:
     """Keeps raw bodies in one bucket."""
 
-    def __init__(self, client: S3, bucket: str) -> None:
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def put(self, messages: Sequence[Message]) -> None:
-        """Keep `messages`, which are of one source, if there are any; raises StoreUnavailable where the bucket does not take them."""
+        """Keep `messages`, if there are any, all of one source; raises StoreUnavailable where the bucket fails."""
         if not messages:
             return
-        try:
+        with translate_errors("S3: PutObject"):
             self._client.put_object(**build_put(self._bucket, messages))
-        except CallFailed as failure:
-            raise StoreUnavailable(f"S3: PutObject failed: {failure}") from failure

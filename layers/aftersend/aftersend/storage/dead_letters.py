@@ -7,23 +7,17 @@ archive the body lies; every body is archived before it is read. Source: SQS dev
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import SQSClient
 from aftersend.core.times import format_time
 from aftersend.sources.envelope import MAX_BYTES
 from aftersend.sources.message import SOURCE, Message, clean_attribute, measure_size, pack, to_sqs
 from aftersend.storage.archive import folder
-
-
-class SQS(Protocol):
-    """What is needed of a client."""
-
-    def send_message(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class _Note(Struct):
@@ -50,15 +44,13 @@ def build_send(queue_url: str, message: Message, why: str) -> dict[str, Any]:
 class DeadLetters:
     """Parks unreadable bodies in a queue. The client is made when the first one comes: most batches need none."""
 
-    def __init__(self, connect: Callable[[], SQS], queue_url: str) -> None:
+    def __init__(self, connect: Callable[[], SQSClient], queue_url: str) -> None:
         self._connect = connect
-        self._client: SQS | None = None
+        self._client: SQSClient | None = None
         self._queue_url = queue_url
 
     def put(self, message: Message, why: str) -> None:
         """Park `message`; raises StoreUnavailable where the queue does not take it."""
         self._client = self._client or self._connect()
-        try:
+        with translate_errors("SQS: SendMessage"):
             self._client.send_message(**build_send(self._queue_url, message, why))
-        except CallFailed as failure:
-            raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

@@ -5,23 +5,24 @@ Source: SES developer guide, receipt rule action S3 (objects up to 40 MB) and it
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from aftersend.aws.errors import CallFailed, Refusal
-from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.errors import Refusal
+from aftersend.aws.protocols import S3Client
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.sources.envelope import MAX_BYTES, peel
 
-_GONE: Final = frozenset({"NoSuchKey", "404", "KeyTooLongError"})
-_EMPTY: Final = "InvalidRange"  # an object without a first byte
-
-
-class S3(Protocol):
-    """What is needed of a client."""
-
-    def get_object(self, **request: Any) -> Any: ...  # noqa: D102
+# What S3 says of an object that nobody will ever read there, and what that means.
+_UNREADABLE: Final = {
+    "NoSuchKey": "gone",
+    "404": "gone",
+    "KeyTooLongError": "gone",
+    "InvalidRange": "empty",  # an object without a first byte
+}
 
 
 class _Action(Struct, rename="camel"):
@@ -45,7 +46,7 @@ _decode: Final = msgspec.json.Decoder(_Notice).decode
 class InboundMail:
     """Reads mails out of one bucket, and out of no other: a notice is a stranger's word until it names ours."""
 
-    def __init__(self, client: S3, bucket: str) -> None:
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
@@ -70,15 +71,13 @@ class InboundMail:
 
     def _fetch(self, key: str) -> bytes:
         try:
-            found = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{MAX_BYTES - 1}")
-            return bytes(found["Body"].read(MAX_BYTES))
-        except CallFailed as failure:
-            code = failure.code if isinstance(failure, Refusal) else ""
-            if code in _GONE:
-                raise MalformedFeedback("report", "the mail that the notice names is gone") from failure
-            if code == _EMPTY:
-                raise MalformedFeedback("report", "the mail that the notice names is empty") from failure
-            raise StoreUnavailable(f"S3: GetObject failed: {failure}") from failure
+            with translate_errors("S3: GetObject", expected=_UNREADABLE):
+                found = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{MAX_BYTES - 1}")
+                return bytes(found["Body"].read(MAX_BYTES))
+        except Refusal as refusal:
+            raise MalformedFeedback(
+                "report", f"the mail that the notice names is {_UNREADABLE[refusal.code]}"
+            ) from refusal
 
 
 def _inside(mail: bytes, recipients: list[str]) -> bytes:

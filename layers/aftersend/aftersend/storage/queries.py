@@ -1,19 +1,19 @@
 """What is asked of the tables beside their keys: by day, by message, by what a person should look at.
 
-`storage.store` reads and writes items by their keys; here are the queries, of indexes and of whole partitions. Indexes are
-a moment behind and most hold keys only: whoever needs the present reads the keys again.
+`storage.store` reads and writes items by their keys; here are the queries, of indexes and of whole partitions. Indexes
+are a moment behind and most hold keys only: whoever needs the present reads the keys again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from msgspec import Meta, Struct, field
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Key, Reason, Status, Suppression
 from aftersend.core.times import parse_time
 from aftersend.storage import items
@@ -26,12 +26,6 @@ _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
 _COUNTS: Final = ("opens", "clicks")
 _LINE: Final = ("message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
-
-
-class DynamoDB(Protocol):
-    """What is needed of a client: boto3's method, and the errors of `aftersend.aws`."""
-
-    def query(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -88,7 +82,7 @@ def build_query(
 class Queries:
     """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us."""
 
-    def __init__(self, client: DynamoDB, tables: Tables) -> None:
+    def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
         self._client = client
         self._tables = tables
 
@@ -138,10 +132,8 @@ class Queries:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _send(self, request: dict[str, Any]) -> Any:
-        try:
+        with translate_errors("DynamoDB: Query"):
             return self._client.query(**request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: Query failed: {failure}") from failure
 
 
 def _outcome_key(item: Item) -> Key:

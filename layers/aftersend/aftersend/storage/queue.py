@@ -7,21 +7,16 @@ its own fate.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct, field
 
 from aftersend.aws.errors import CallFailed
+from aftersend.aws.protocols import SQSClient
 from aftersend.sources.envelope import MAX_BYTES
 from aftersend.sources.message import NO_HEADERS, Headers, measure_size, pack, to_sqs
 
 MOST_AT_ONCE: Final = 10
-
-
-class SQS(Protocol):
-    """What is needed of a client."""
-
-    def send_message_batch(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class OutgoingMessage(Struct, frozen=True):
@@ -43,7 +38,7 @@ class SendResults(Struct):
 class QueueSender:
     """Sends to one queue."""
 
-    def __init__(self, client: SQS, queue_url: str) -> None:
+    def __init__(self, client: SQSClient, queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 

@@ -6,23 +6,17 @@ DynamoDB API reference, Scan (TotalSegments).
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Key
 from aftersend.storage import items
 from aftersend.storage.store import Tables
 
 PAGE: Final = 500  # outcomes: what a function works before it looks at the clock
-
-
-class DynamoDB(Protocol):
-    """What is needed of a client: boto3's method, and the errors of `aftersend.aws`."""
-
-    def scan(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class Page(Struct, frozen=True):
@@ -48,16 +42,14 @@ def build_scan(table: str, segment: int, of: int, after: Key | None) -> dict[str
 class Walk:
     """Reads the table of outcomes."""
 
-    def __init__(self, client: DynamoDB, tables: Tables) -> None:
+    def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
         self._client = client
         self._table = tables.outcomes
 
     def recipients(self, segment: int, of: int, after: Key | None) -> Page:
         """The next page of one segment; raises StoreUnavailable where DynamoDB does not answer or refuses us."""
-        try:
+        with translate_errors("DynamoDB: Scan"):
             page = self._client.scan(**build_scan(self._table, segment, of, after))
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: Scan failed: {failure}") from failure
         last = page.get("LastEvaluatedKey")
         found = dict.fromkeys(item["recipient"]["S"] for item in page["Items"])
         return Page(list(found), (last["recipient"]["S"], last["message"]["S"]) if last else None)

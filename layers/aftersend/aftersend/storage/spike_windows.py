@@ -9,19 +9,22 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core import spike_guard
-from aftersend.core.errors import ContentionExhausted, StoreUnavailable
+from aftersend.core.errors import ContentionExhausted
 from aftersend.core.model import Reason
 from aftersend.core.policy import Guard
 from aftersend.core.spike_guard import Incident, ReasonDecision, Sketch, Traffic, Window
 from aftersend.core.times import format_time, parse_time
+from aftersend.core.ttl_cache import TtlCache
 from aftersend.core.writes import MAX_TRIES
+from aftersend.storage import versioned
 from aftersend.storage.items import Item
 
 KEPT: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
@@ -29,14 +32,6 @@ STATES: Final = ("open", "reverted")
 
 _encode: Final = msgspec.json.Encoder().encode
 _judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
-
-
-class DynamoDB(Protocol):
-    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
-
-    def put_item(self, **request: Any) -> Any: ...  # noqa: D102
-    def get_item(self, **request: Any) -> Any: ...  # noqa: D102
-    def query(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 def window_key(window: Window) -> Item:
@@ -80,7 +75,7 @@ class SpikeWindows:
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
     """
 
-    def __init__(self, client: DynamoDB, table: str, rules: Guard) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, rules: Guard) -> None:
         self._client, self._table, self._rules = client, table, rules
 
     def tell(self, told: Traffic) -> Traffic:
@@ -88,15 +83,18 @@ class SpikeWindows:
 
         Raises ContentionExhausted after MAX_TRIES refusals.
         """
-        stored = self._read(told.window)
+        key = window_key(told.window)
+        item = versioned.get(self._client, self._table, key)
         for _ in range(MAX_TRIES):
+            stored = decode_traffic(item) if item else None
             known = spike_guard.merge_traffic(stored or Traffic(window=told.window), told)
             if stored is not None and known is stored:
                 return stored
             known = replace(known, version=known.version + 1)
-            if not self._put(known):
+            conflict = versioned.put(self._client, self._table, key, encode_traffic(known, self._rules))
+            if conflict is None:
                 return known
-            stored = self._read(told.window)
+            item = conflict.current
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
     def incidents(self) -> list[Incident]:
@@ -111,42 +109,13 @@ class SpikeWindows:
                 "ExpressionAttributeValues": {":state": {"S": state}},
             }
             while request:
-                page = self._send(self._client.query, request)
+                with translate_errors("DynamoDB: Query"):
+                    page = self._client.query(**request)
                 for item in page["Items"]:
                     found += spike_guard.find_incidents(decode_traffic(item), self._rules)
                 last = page.get("LastEvaluatedKey")
                 request = request | {"ExclusiveStartKey": last} if last else {}
         return found
-
-    def _read(self, window: Window) -> Traffic | None:
-        request = {"TableName": self._table, "Key": window_key(window), "ConsistentRead": True}
-        item = self._send(self._client.get_item, request).get("Item")
-        return decode_traffic(item) if item else None
-
-    def _put(self, traffic: Traffic) -> bool:
-        """Store it where the stored version is the one before it; whether that was refused."""
-        request: dict[str, Any] = {"TableName": self._table, "Item": encode_traffic(traffic, self._rules)}
-        if traffic.version == 1:
-            request["ConditionExpression"] = "attribute_not_exists(#key)"
-            request["ExpressionAttributeNames"] = {"#key": "domain"}
-        else:
-            request["ConditionExpression"] = "version = :read"
-            request["ExpressionAttributeValues"] = {":read": {"N": str(traffic.version - 1)}}
-        try:
-            self._client.put_item(**request)
-        except Refusal as refusal:
-            if refusal.code != "ConditionalCheckFailedException":
-                raise StoreUnavailable(f"DynamoDB: PutItem failed: {refusal}") from refusal
-            return True
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: PutItem failed: {failure}") from failure
-        return False
-
-    def _send(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
-        try:
-            return call(**request)
-        except CallFailed as failure:
-            raise StoreUnavailable(f"DynamoDB: a read failed: {failure}") from failure
 
 
 class IncidentCache:
@@ -155,15 +124,12 @@ class IncidentCache:
     def __init__(
         self, watch: SpikeWindows, clock: Callable[[], datetime], lasts: timedelta = timedelta(seconds=30)
     ) -> None:
-        self._watch, self._clock, self._lasts = watch, clock, lasts
-        self._found: tuple[datetime, list[Incident]] | None = None
+        self._windows, self._clock = watch, clock
+        self._cache: TtlCache[str, list[Incident]] = TtlCache(lasts, most=1)
 
     def incidents(self) -> list[Incident]:
         """Every incident that stands; raises StoreUnavailable where DynamoDB does not answer."""
-        now = self._clock()
-        if self._found is None or now - self._found[0] > self._lasts:
-            self._found = now, self._watch.incidents()
-        return self._found[1]
+        return self._cache.get("", self._clock(), lambda _: self._windows.incidents())
 
 
 def _packed(sketch: Sketch) -> str:

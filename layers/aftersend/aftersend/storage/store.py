@@ -1,8 +1,7 @@
 """Outcomes and suppressions in DynamoDB: two tables, strongly consistent reads, conditional writes.
 
-Requests come from the pure `build_*` functions; `Store` sends them and says whose fault a failure is. A write names
-the version it has read; where that has moved on, DynamoDB refuses and hands back what is stored
-(`ReturnValuesOnConditionCheckFailure`), and where an engine does not, it is read again.
+Requests come from the pure `build_*` functions; `Store` sends them and says whose fault a failure is. How a write is
+made sure not to undo another one is in `aftersend.storage.versioned`.
 """
 
 from __future__ import annotations
@@ -11,30 +10,22 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import DecodeError, Struct
 
-from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.errors import StoreUnavailable, Unreadable
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
-from aftersend.storage import items
+from aftersend.storage import items, versioned
 
 _T = TypeVar("_T")
 
 BATCH: Final = 100  # BatchGetItem takes no more keys
 _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
 _PAUSE: Final = 0.05  # seconds before the second round, doubled for each further one
-
-
-class DynamoDB(Protocol):
-    """What is needed of a client: boto3's methods, and the errors of `aftersend.aws`."""
-
-    def put_item(self, **request: Any) -> Any: ...  # noqa: D102
-    def get_item(self, **request: Any) -> Any: ...  # noqa: D102
-    def query(self, **request: Any) -> Any: ...  # noqa: D102
-    def batch_get_item(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class Tables(Struct, frozen=True, kw_only=True):
@@ -60,26 +51,6 @@ def make_row(item: Outcome | Suppression, retention: timedelta, now: datetime) -
     if "expires_at" in row and int(row["expires_at"]["N"]) < now.timestamp():
         row["expires_at"] = {"N": str(int(now.timestamp()))}
     return row
-
-
-def build_put(table: str, item: items.Item, version: int) -> dict[str, Any]:
-    """Store `item` as `version` if the stored one is the version before it; 1 is the first."""
-    request: dict[str, Any] = {
-        "TableName": table,
-        "Item": item,
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-    if version == 1:
-        return request | {"ConditionExpression": "attribute_not_exists(recipient)"}
-    return request | {
-        "ConditionExpression": "version = :read",
-        "ExpressionAttributeValues": {":read": {"N": str(version - 1)}},
-    }
-
-
-def build_get(table: str, key: items.Item) -> dict[str, Any]:
-    """Read one item as it is now."""
-    return {"TableName": table, "Key": key, "ConsistentRead": True}
 
 
 def build_batch_get(table: str, keys: Sequence[items.Item]) -> dict[str, Any]:
@@ -112,7 +83,7 @@ class Store:
     none that we write.
     """
 
-    def __init__(self, client: DynamoDB, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(self, client: DynamoDBClient, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
         self._client = client
         self._tables = tables
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -132,7 +103,8 @@ class Store:
         request = build_query(self._tables.outcomes, recipient)
         found: list[Outcome] = []
         while True:
-            page = self._send(self._client.query, request)
+            with translate_errors("DynamoDB: Query"):
+                page = self._client.query(**request)
             found += [decode_item(items.decode_outcome, item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
                 return found
@@ -140,17 +112,10 @@ class Store:
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else say what is stored."""
-        table = self._tables.outcomes if isinstance(item, Outcome) else self._tables.suppressions
         row = make_row(item, self._tables.retention, self._clock())
-        try:
-            self._client.put_item(**build_put(table, row, item.version))
-        except Refusal as refusal:
-            if refusal.code != _REFUSED:
-                raise _unavailable("PutItem", refusal) from refusal
-            return Refused(self._current(table, item, refusal))
-        except CallFailed as failure:
-            raise _unavailable("PutItem", failure) from failure
-        return None
+        if isinstance(item, Outcome):
+            return self._put(self._tables.outcomes, items.outcome_key(item.key), row, items.decode_outcome)
+        return self._put(self._tables.suppressions, items.suppression_key(item.key), row, items.decode_suppression)
 
     def answer(self, request: Request) -> Answer:
         """Carry out one step of `aftersend.core.writes`."""
@@ -162,41 +127,23 @@ class Store:
             case ReadSuppression(key):
                 return self.suppressions([key]).get(key)
 
-    def _current(self, table: str, item: Outcome | Suppression, refusal: Refusal) -> Outcome | Suppression | None:
-        """What is stored in the place of `item`, as the refusal or a second look tells."""
-        stored: Any = refusal.answer.get("Item")
-        if stored is None:  # an engine that does not hand it back
-            key = items.outcome_key(item.key) if isinstance(item, Outcome) else items.suppression_key(item.key)
-            stored = self._send(self._client.get_item, build_get(table, key)).get("Item")
-        if not stored:
+    def _put(
+        self, table: str, key: items.Item, row: items.Item, decode: Callable[[items.Item], Outcome | Suppression]
+    ) -> Refused | None:
+        conflict = versioned.put(self._client, table, key, row)
+        if conflict is None:
             return None
-        return (
-            decode_item(items.decode_outcome, stored)
-            if isinstance(item, Outcome)
-            else decode_item(items.decode_suppression, stored)
-        )
+        return Refused(decode_item(decode, conflict.current) if conflict.current else None)
 
     def _batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
         found: list[items.Item] = []
         request = build_batch_get(table, keys)
         for attempt in range(_ROUNDS):
-            answer = self._send(self._client.batch_get_item, request)
+            with translate_errors("DynamoDB: BatchGetItem"):
+                answer = self._client.batch_get_item(**request)
             found += answer["Responses"].get(table, [])
             if not answer.get("UnprocessedKeys"):
                 return found
             request = {"RequestItems": answer["UnprocessedKeys"]}
             time.sleep(_PAUSE * 2**attempt)
         raise StoreUnavailable(f"BatchGetItem left keys unread after {_ROUNDS} rounds")
-
-    def _send(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
-        try:
-            return call(**request)
-        except CallFailed as failure:
-            raise _unavailable("a read", failure) from failure
-
-
-_REFUSED: Final = "ConditionalCheckFailedException"
-
-
-def _unavailable(what: str, failure: CallFailed) -> StoreUnavailable:
-    return StoreUnavailable(f"DynamoDB: {what} failed: {failure}")

@@ -14,24 +14,19 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from aftersend.aws.errors import CallFailed, Refusal
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.errors import Refusal
+from aftersend.aws.protocols import DynamoDBClient
 from aftersend.classify import normalise
-from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Class, Feedback, Verdict
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time
+from aftersend.storage.versioned import CONDITION_FAILED
 
 MAX_SEEN: Final = 100  # a text that came this often deserves a rule, whatever the exact number
-_REFUSED: Final = "ConditionalCheckFailedException"
 _REMEMBERED: Final = 10_000  # texts that have come often enough
-
-
-class DynamoDB(Protocol):
-    """What is needed of a client."""
-
-    def update_item(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 def needs_rule(fact: Feedback, verdict: Verdict | None) -> bool:
@@ -88,7 +83,7 @@ def _nameless(text: str, recipient: str, mask: str) -> str:
 class UnmatchedTexts:
     """Counts texts in one table."""
 
-    def __init__(self, client: DynamoDB, table: str, retention: timedelta) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, retention: timedelta) -> None:
         self._client = client
         self._table = table
         self._retention = retention
@@ -101,10 +96,9 @@ class UnmatchedTexts:
         if digest in self._full:
             return
         try:
-            self._client.update_item(**request)
-        except CallFailed as failure:
-            if not (isinstance(failure, Refusal) and failure.code == _REFUSED):
-                raise StoreUnavailable(f"DynamoDB: UpdateItem failed: {failure}") from failure
-            stored = failure.answer.get("Item", {}).get("seen", {}).get("SS", ())
+            with translate_errors("DynamoDB: UpdateItem", expected={CONDITION_FAILED}):
+                self._client.update_item(**request)
+        except Refusal as refusal:
+            stored = refusal.answer.get("Item", {}).get("seen", {}).get("SS", ())
             if len(stored) >= MAX_SEEN and len(self._full) < _REMEMBERED:
                 self._full.add(digest)

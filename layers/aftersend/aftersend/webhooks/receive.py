@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct, field
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import ConfigurationError, HostUnavailable, ServiceError, StoreUnavailable, VerificationError
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import SQSClient
+from aftersend.core.errors import ConfigurationError, HostUnavailable, ServiceError, VerificationError
 from aftersend.core.ttl_cache import TtlCache
 from aftersend.settings import WebhookSettings
 from aftersend.sources.envelope import MAX_BYTES
@@ -32,18 +33,12 @@ CERTIFICATE_AGE: Final = timedelta(hours=1)  # MNS may put another one in the sa
 _LATER: Final = frozenset({408, 425, 429})  # these say nothing of what was asked for, but that it should be asked again
 
 
-class SQS(Protocol):
-    """What is needed of a client."""
-
-    def send_message(self, **request: Any) -> Any: ...  # noqa: D102
-
-
 class WebhookPorts(Struct):
     """Everything outside that the door needs."""
 
     config: WebhookSettings
     trusted: WebhookSecrets
-    sqs: SQS
+    sqs: SQSClient
     fetch: Callable[[str], fetch.Reply] = fetch.get
     clock: Callable[[], datetime] = partial(datetime.now, UTC)
     certificates: TtlCache[str, bytes] = field(default_factory=lambda: TtlCache(CERTIFICATE_AGE, CERTIFICATES))
@@ -161,8 +156,6 @@ def _confirm(url: str, ports: WebhookPorts) -> None:
         raise HostUnavailable(f"the confirmation is answered with {reply.status}")
 
 
-def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQS) -> None:
-    try:
+def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQSClient) -> None:
+    with translate_errors("SQS: SendMessage"):
         client.send_message(QueueUrl=url, **to_sqs(text, attributes))
-    except CallFailed as failure:
-        raise StoreUnavailable(f"SQS: SendMessage failed: {failure}") from failure

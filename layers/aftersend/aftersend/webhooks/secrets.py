@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final
 
-from aftersend.aws.errors import CallFailed
-from aftersend.core.errors import StoreUnavailable
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.protocols import SecretsManagerClient
 from aftersend.core.ttl_cache import TtlCache
 from aftersend.settings import WebhookSettings
 from aftersend.webhooks.schemes import KINDS, Trust, WebhookCredentials, secret
@@ -18,18 +18,12 @@ from aftersend.webhooks.schemes import KINDS, Trust, WebhookCredentials, secret
 AGE: Final = timedelta(minutes=5)
 
 
-class SecretsManager(Protocol):
-    """What is needed of a client."""
-
-    def get_secret_value(self, **request: Any) -> Any: ...  # noqa: D102
-
-
 class WebhookSecrets:
     """Knows whom to trust, for each source."""
 
-    def __init__(self, connect: Callable[[], SecretsManager], config: WebhookSettings) -> None:
+    def __init__(self, connect: Callable[[], SecretsManagerClient], config: WebhookSettings) -> None:
         self._connect = connect
-        self._client: SecretsManager | None = None
+        self._client: SecretsManagerClient | None = None
         self._config = config
         self._secrets: TtlCache[str, dict[str, WebhookCredentials]] = TtlCache(AGE, most=1)
 
@@ -45,8 +39,6 @@ class WebhookSecrets:
 
     def _read(self, name: str) -> dict[str, WebhookCredentials]:
         self._client = self._client or self._connect()
-        try:
+        with translate_errors("Secrets Manager: GetSecretValue"):
             text = self._client.get_secret_value(SecretId=name).get("SecretString", "")
-        except CallFailed as failure:
-            raise StoreUnavailable(f"Secrets Manager: GetSecretValue failed: {failure}") from failure
         return secret.read(text, KINDS)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from aftersend.classify.evidence import phase_of
+from aftersend.classify.evidence import parse_phase
 from aftersend.core.model import Context, Evidence
 from aftersend.core.recipient import canonicalize_email
 from aftersend.core.text import truncate, truncate_or_none
@@ -124,7 +124,7 @@ def evidence(attempt: Attempt, number: int, before: Attempt | None) -> Evidence:
     told = before or attempt
     description = told.description if isinstance(told.description, str) else None
     code, status, text = reply(description)
-    phase = phase_of(told.state)
+    phase = parse_phase(told.state)
     return Evidence(
         code=_code(told.code) or code,
         status=_status(told.status) or status,

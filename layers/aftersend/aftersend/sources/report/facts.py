@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend import verp
-from aftersend.classify.evidence import code_in, phase_in, status_in
+from aftersend.classify.evidence import find_code, find_phase, find_status
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_or_none
@@ -96,12 +96,12 @@ def _evidence(report: Report, said: Said) -> Evidence:
     text = truncate_or_none(said.text, MAX_TEXT) or ""
     delivery = said.kind is Kind.DELIVERED
     return Evidence(
-        code=reply(text)[0] if delivery else code_in(text),
-        status=said.status or (None if delivery else status_in(text)),
+        code=reply(text)[0] if delivery else find_code(text),
+        status=said.status or (None if delivery else find_status(text)),
         text=text or None,
         provider_code=truncate(report.provider_code, 64),
         action=said.action,
-        phase=phase_in(text) or phase_in(said.around or ""),
+        phase=find_phase(text) or find_phase(said.around or ""),
         remote_mta=truncate_or_none(said.remote_mta, 64),
         reporting_mta=truncate_or_none(report.reporting_mta, 64),
         derived=said.derived,

@@ -1,4 +1,4 @@
-"""What surrounds a reply and must not be read as part of it, and the few names in it that are evidence."""
+"""Lists what surrounds a reply and must not be read as part of it, and the few host names that are evidence."""
 
 from __future__ import annotations
 

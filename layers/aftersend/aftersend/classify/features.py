@@ -1,0 +1,147 @@
+"""Extracts from the evidence what the rules look at, so that every condition is one lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from aftersend.classify.evidence import find_code, find_phase, find_status, parse_phase
+from aftersend.core.model import Evidence, Kind, Phase
+
+# The overrides of MailerQ, as its parser hands them on: not for good, for the whole domain, strange, another server.
+MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
+KEYS: Final = 1_024  # statuses and codes whose keys are remembered
+_VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
+
+
+class VerdictKey(NamedTuple):
+    """All that a verdict depends on, and nothing else: the key of the memory of verdicts."""
+
+    source: str
+    kind: Kind
+    code: int | None
+    status: str | None
+    text: str
+    provider_code: str
+    action: str
+    phase: Phase | None
+    remote: str
+
+
+class Features(Struct, frozen=True, kw_only=True):
+    """The evidence as rules look at it."""
+
+    source: str
+    kind: Kind
+    phase: Phase | None
+    found: AbstractSet[int]  # numbers of the patterns that are in the text
+    codes: frozenset[str]
+    statuses: frozenset[str]
+    provider_codes: frozenset[str]
+    remote: str
+    absent: frozenset[str]
+    temporary: bool
+    mild: bool  # the source itself says that this is not to be held against the address for good
+
+
+def build_key(source: str, evidence: Evidence, kind: Kind) -> VerdictKey:
+    """Return what the verdict on `evidence` depends on, as `source` reported it."""
+    return VerdictKey(
+        source,
+        kind,
+        evidence.code,
+        evidence.status,
+        evidence.text or "",
+        evidence.provider_code or "",
+        (evidence.action or "").casefold(),
+        evidence.phase,
+        evidence.remote_mta or "",
+    )
+
+
+def select_reply(key: VerdictKey) -> str:
+    """Return the part of the text that counts: a permanent reply supersedes the temporary one that stands before it."""
+    text, code = key.text, key.code
+    if code is None or code < 500 or text[:1] != "4":
+        return text
+    at = text.find(f" {code}")
+    return text if at < 0 else text[at:]
+
+
+def extract_features(key: VerdictKey, found: AbstractSet[int]) -> Features:
+    """Return what the rules look at; `found` are the numbers of the patterns that are in the text of `key`."""
+    status, text = key.status, key.text
+    if status is None or status.endswith(_VAGUE):
+        status = find_status(text) or status
+    code = key.code or find_code(text)
+    provider_codes = expand_provider_code(key.provider_code)
+    flags = provider_codes if key.source == "mailerq" else frozenset()
+    refused_for_now = code // 100 == 4 if code else (status or "")[:2] == "4."
+    return Features(
+        source=key.source,
+        kind=key.kind,
+        phase=key.phase or find_phase(text) or _read_mailerq_state(key),
+        found=found,
+        codes=_expand_code(code),
+        statuses=_expand_status(status),
+        provider_codes=provider_codes,
+        remote=key.remote or text.partition("host ")[2],
+        absent=_list_absent(text=bool(text), status=bool(status), code=bool(code), action=bool(key.action)),
+        temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
+        mild=not flags.isdisjoint(MILD),
+    )
+
+
+def _read_mailerq_state(key: VerdictKey) -> Phase | None:
+    """Return the phase that a state of MailerQ names: "rcptto/error"."""
+    return parse_phase(key.provider_code.partition("/")[0]) if key.source == "mailerq" else None
+
+
+@lru_cache(KEYS)
+def _expand_code(code: int | None) -> frozenset[str]:
+    return frozenset((str(code), str(code)[0])) if code else frozenset()
+
+
+@lru_cache(KEYS)
+def _expand_status(status: str | None) -> frozenset[str]:
+    parts = (status or "").split(".")
+    if len(parts) != 3:
+        return frozenset()
+    first, subject, detail = parts
+    return frozenset(f"{a}.{subject}.{b}" for a in (first, "x") for b in (detail, "*"))
+
+
+@lru_cache(KEYS)
+def expand_provider_code(code: str) -> frozenset[str]:
+    """Return what a rule may call a provider's code: "a/b", "a/*" and "*/b", in lower case.
+
+    Flags behind a code ("fatal=1") are codes too. "x/y after=a/b" is "x/y", and means what "a/b" means: the source gave
+    up with "x/y", after "a/b".
+    """
+    parts = code.casefold().split()
+    flags = frozenset(part for part in parts if "=" in part)
+    plain = " ".join(part for part in parts if "=" not in part)
+    before = next((flag.removeprefix("after=") for flag in flags if flag.startswith("after=")), None)
+    return flags | (_expand_pair(before) | {plain} if before else _expand_pair(plain))
+
+
+def _expand_pair(code: str) -> frozenset[str]:
+    if not code:
+        return frozenset()
+    first, _, second = code.partition("/")
+    return frozenset((f"{first}/{second}", f"{first}/*", f"*/{second}") if second else (first,))
+
+
+@lru_cache
+def _list_absent(**given: bool) -> frozenset[str]:
+    return frozenset(name for name, is_given in given.items() if not is_given)
+
+
+def expand_domain(remote: str) -> frozenset[str]:
+    """Return the name of the machine that answered, and all domains above it; `remote` begins with the name."""
+    name = remote[:255].split("[", 1)[0].split("(", 1)[0].strip(" .").partition(" ")[0].casefold().rstrip(".:")
+    labels = name.split(".")
+    return frozenset(".".join(labels[at:]) for at in range(len(labels) - 1))

@@ -1,0 +1,85 @@
+"""The one way in which an item that others may be writing too is stored or deleted: only if it is still as it was read.
+
+Every such item has a `version`, counted from 1. A write names the version that its writer has read; where that has
+moved on, DynamoDB refuses and hands back what is stored (`ReturnValuesOnConditionCheckFailure`), and where an engine
+does not, it is read. Every function raises StoreUnavailable where DynamoDB does not answer or refuses us for another
+reason. Source: DynamoDB developer guide, "Condition expressions", "Optimistic locking with version number".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from aftersend.aws.calls import translate_errors
+from aftersend.aws.errors import Refusal
+from aftersend.aws.protocols import DynamoDBClient
+from aftersend.storage.items import Item
+
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_EXPECTED: Final = frozenset({CONDITION_FAILED})
+
+
+class Conflict(Struct, frozen=True):
+    """A put that lost against another writer: the item that is stored, or None where there is none any more."""
+
+    current: Item | None
+
+
+def build_put(table: str, key: Item, item: Item) -> dict[str, Any]:
+    """Build the request that stores `item` if the stored one is the version before it; 1 is the first."""
+    request: dict[str, Any] = {"TableName": table, "Item": item, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    version = int(item["version"]["N"])
+    if version == 1:
+        request["ConditionExpression"] = "attribute_not_exists(#key)"
+        request["ExpressionAttributeNames"] = {"#key": next(iter(key))}
+        return request
+    return request | _build_condition(version - 1)
+
+
+def build_get(table: str, key: Item) -> dict[str, Any]:
+    """Build the request that reads one item as it is now."""
+    return {"TableName": table, "Key": key, "ConsistentRead": True}
+
+
+def build_delete(table: str, key: Item, version: int) -> dict[str, Any]:
+    """Build the request that deletes an item if `version` is stored."""
+    return {"TableName": table, "Key": key} | _build_condition(version)
+
+
+def put(client: DynamoDBClient, table: str, key: Item, item: Item) -> Conflict | None:
+    """Store `item`, whose primary key is `key`, if the stored version is still the one before it.
+
+    Returns None where it was stored, else what is stored in its place.
+    """
+    try:
+        with translate_errors("DynamoDB: PutItem", expected=_EXPECTED):
+            client.put_item(**build_put(table, key, item))
+    except Refusal as refusal:
+        current: Item | None = refusal.answer.get("Item")
+        return Conflict(get(client, table, key) if current is None else current or None)
+    return None
+
+
+def get(client: DynamoDBClient, table: str, key: Item) -> Item | None:
+    """Return the item as it is now, if there is one."""
+    with translate_errors("DynamoDB: GetItem"):
+        return client.get_item(**build_get(table, key)).get("Item") or None
+
+
+def delete(client: DynamoDBClient, table: str, key: Item, version: int) -> bool:
+    """Delete an item if `version` is stored; whether it was."""
+    try:
+        with translate_errors("DynamoDB: DeleteItem", expected=_EXPECTED):
+            client.delete_item(**build_delete(table, key, version))
+    except Refusal:
+        return False
+    return True
+
+
+def _build_condition(version: int) -> dict[str, Any]:
+    return {
+        "ConditionExpression": "version = :read",
+        "ExpressionAttributeValues": {":read": {"N": str(version)}},
+    }
