@@ -14,7 +14,7 @@ from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.core.text import truncate
 from aftersend.core.times import parse_time
-from aftersend.sources import PARSERS
+from aftersend.sources import SOURCES
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.smtp_reply import reply
 from tests.support.template import INGESTING, ROOT, variables
@@ -69,7 +69,7 @@ def test_what_it_cannot_read_is_malformed_for_a_reason_that_quotes_nobody(parse:
     assert "ann" not in raised.value.why
 
 
-@pytest.mark.parametrize("source", PARSERS)
+@pytest.mark.parametrize("source", SOURCES)
 def test_a_source_has_its_function_its_way_back_and_its_page(source: str) -> None:
     deployed = {name for name, each in INGESTING.items() if each["Environment"]["Variables"]["SOURCE"] == source}
     assert any(name.startswith("Process") for name in deployed)
