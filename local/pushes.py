@@ -95,7 +95,7 @@ class Webhooks(Site):
 
 
 class Pusher:
-    """Pushes to webhooks that are served. The address is signed as https, which API Gateway speaks; this server does not.
+    """Pushes to webhooks that are served. Their address is signed as https, which this server does not speak.
 
     `host` is where the webhooks and the API listen.
     """

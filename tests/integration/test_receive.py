@@ -341,7 +341,7 @@ def everything_off(bench: WebhookBench) -> None:
 
 
 class TestSwitches:
-    """A source is on where it has an entry among the secrets, or a list of whom to believe; nothing else turns it on."""
+    """A source is on if it has an entry among the secrets or a list of whom to believe; nothing else turns it on."""
 
     @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
     @pytest.mark.parametrize("secret", [PATH, "", "another-secret-in-the-path"])

@@ -1,7 +1,7 @@
 """The sources: one row each, with all that differs from one provider to another. Pure.
 
 A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/O. Its contract:
-- `headers` are what the transport said beside the body (`message.FORWARDED_HEADERS`); most parsers have no use for them;
+- `headers` are what came beside the body (`message.FORWARDED_HEADERS`); most parsers have no use for them;
 - one feedback per recipient, in the order of the body; times are the event's own;
 - a type it does not know becomes `Kind.UNKNOWN` with the raw word kept; unknown fields are tolerated;
 - a set-up message, or an event that names no recipient, gives an empty list;

@@ -108,7 +108,9 @@ def _refuse(name: str, error: VerificationError) -> PushResponse:
     if error.code == FailureCode.CHALLENGED:
         asking = {"www-authenticate": 'Basic realm="aftersend"'}
         return PushResponse(status=401, result=PushResult.CHALLENGED, source=name, headers=asking)
-    return PushResponse(status=403, result=PushResult.VERIFICATION_FAILED, source=name, code=error.code, reason=error.reason)
+    return PushResponse(
+        status=403, result=PushResult.VERIFICATION_FAILED, source=name, code=error.code, reason=error.reason
+    )
 
 
 def _take(request: PushRequest, source: Source, ports: WebhookPorts) -> PushResponse:

@@ -7,8 +7,8 @@ wrong in any other way:
     push = check(request, proofs, trust, now)         all but the signature
     verify_signature(push.signature, certificate)     unless it has none: then a secret has proven it
 
-Both raise VerificationError. Nothing that is proven here is parsed here: a scheme reads no more of a body than its proof
-is about.
+Both raise VerificationError. Nothing that is proven here is parsed here: a scheme reads no more of a body than its
+proof is about.
 """
 
 from __future__ import annotations

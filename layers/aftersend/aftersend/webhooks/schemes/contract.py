@@ -35,7 +35,7 @@ class FailureCode(StrEnum):
 
 
 class WebhookCredentials(Struct, frozen=True, kw_only=True):
-    """The secrets of one source. Of several of one kind each is right, so that they can be changed one after another."""
+    """The secrets of one source. Of several of one kind each is right: so they can be changed one after another."""
 
     path: tuple[str, ...] = ()  # the last part of the path
     bearer: tuple[str, ...] = ()  # Authorization: Bearer …

@@ -66,7 +66,7 @@ def _read_certificate_url(request: PushRequest) -> str:
 
 
 def _build_texts(request: PushRequest) -> tuple[bytes, ...]:
-    """Return the text that is signed: with Content-Type as it came, and in lower case, because the vendor's pages disagree."""
+    """Return the text that is signed, with Content-Type as it came and in lower case: the vendor's pages disagree."""
     named = sorted(name for name in request.headers if name.startswith("x-mns-"))
     signed = "".join(f"{name}:{request.headers[name]}\n" for name in named)
     digest, date, kind = (request.headers.get(name, "") for name in ("content-md5", "date", "content-type"))
