@@ -22,6 +22,7 @@ from aftersend.classify.rules import Source, lines, parse
 from aftersend.classify.shipped import FOLDER, ORDER
 from aftersend.core.model import Class, Evidence, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import MEANINGS
+from aftersend.sources import SOURCES
 
 RULES = {name: parse((FOLDER / f"{name}.toml").read_text("utf-8")) for name in ORDER}
 EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in lines(rule.example)]
@@ -190,7 +191,7 @@ PIECES = [entry.replace("*", " ") for rules in RULES.values() for rule in rules 
     statuses,
     phases,
     kinds,
-    st.sampled_from(["report", "ses", "mailerq"]),
+    st.sampled_from(sorted(SOURCES)),
 )
 def test_class_and_reason_agree_whatever_the_evidence(
     pieces: list[str],

@@ -16,7 +16,7 @@ ROUTE: Final = "/feedback/"  # where the routes of the template begin
 
 
 def read_request(event: Mapping[str, Any], public_url: str) -> PushRequest:
-    """Return the request in `event`; `public_url` is what the API is called outside, if that is not AWS's name for it."""
+    """Return the request in `event`; `public_url` is what the API is called outside, if not AWS's name for it."""
     parameters = event.get("pathParameters") or {}
     path, url = _rebuild_address(event, public_url)
     return PushRequest(
