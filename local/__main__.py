@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from aftersend.sources import PARSERS
+from aftersend.sources import SOURCES
 from local import commands, reevaluate, restore, rules, sync
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
-    each.add_argument("source", choices=sorted(PARSERS), help="who sent them")
+    each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
     each.add_argument("files", nargs="+", metavar="FILE", help="one body, or JSON Lines of bodies; - is stdin")
 
     each = commands_.add_parser("classify", help="say what refusals mean: JSON Lines in, JSON Lines out")

@@ -15,6 +15,6 @@ ports = bootstrap.receive()
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Take one push."""
-    answer = receive(event, ports)
-    observability.report_push(answer, logger, metrics)
-    return answer.response()
+    response = receive(event, ports)
+    observability.report_push(response, logger, metrics)
+    return response.to_http()

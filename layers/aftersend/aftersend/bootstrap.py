@@ -44,11 +44,11 @@ class Ingestion(Struct, frozen=True, kw_only=True):
 
 def process() -> Ingestion:
     """Return what brings a batch of messages into the tables."""
-    from aftersend.sources import PARSERS, parser
+    from aftersend.sources import load_parser
 
     config = settings.load_ingest()
-    for source in [config.source] if config.source else PARSERS:
-        parser(source)  # imported now, at start
+    if config.source:
+        load_parser(config.source)  # at start; where any source may come, each is imported with its first body
     return Ingestion(ports=make_ports(config, connect), digest_key=config.digest_key, source=config.source)
 
 

@@ -47,19 +47,19 @@ def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metri
     )
 
 
-def report_push(answer: PushResponse, logger: Logger, metrics: Metrics) -> None:
+def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:
     """Count every push, and log those that were not just taken. Neither holds the path, which may hold a secret."""
-    if answer.flaw:  # counted three times: an alarm adds up all sources, and a person asks which and why
-        metrics.add_dimensions(service=metrics.service, source=answer.source)
-        metrics.add_dimensions(service=metrics.service, source=answer.source, reason=answer.flaw)
-    elif answer.source:
-        metrics.add_dimension("source", answer.source)
-    metrics.add_metric(answer.what, MetricUnit.Count, 1)
+    if response.code:  # counted three times: an alarm adds up all sources, and a person asks which and why
+        metrics.add_dimensions(service=metrics.service, source=response.source)
+        metrics.add_dimensions(service=metrics.service, source=response.source, code=response.code)
+    elif response.source:
+        metrics.add_dimension("source", response.source)
+    metrics.add_metric(response.result, MetricUnit.Count, 1)
     metrics.flush_metrics()
-    if answer.what != "Accepted":
-        told = {"source": answer.source, "scheme": answer.scheme, "flaw": answer.flaw, "why": answer.why}
-        log = logger.error if answer.status >= 500 else logger.info if answer.status < 300 else logger.warning
-        log(answer.what, extra={name: text for name, text in told.items() if text})
+    if response.result != "Accepted":
+        details = {name: getattr(response, name) for name in ("source", "scheme", "code", "reason")}
+        log = logger.error if response.status >= 500 else logger.info if response.status < 300 else logger.warning
+        log(response.result, extra={name: text for name, text in details.items() if text})
 
 
 def report_poll(done: Drained, logger: Logger, metrics: Metrics) -> None:

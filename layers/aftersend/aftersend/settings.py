@@ -107,7 +107,7 @@ _MNS_QUEUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,119}")
 class WebhookSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that takes what is pushed."""
 
-    secret: str  # name or ARN of the secret with what providers must know
+    secrets: str  # name or ARN of the secret that says which sources are on, and what their providers must know
     feedback_queue: str
     public_url: str  # what the HTTP API is called outside; empty for the name that AWS gave it
     topics: frozenset[str]  # ARNs of Amazon SNS that may push
@@ -118,7 +118,7 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
 def load_webhooks(environ: Environ = os.environ) -> WebhookSettings:
     """Read the settings of `receive`."""
     return WebhookSettings(
-        secret=_text(environ, "WEBHOOK_SECRETS"),
+        secrets=_text(environ, "WEBHOOK_SECRETS"),
         feedback_queue=_text(environ, "FEEDBACK_QUEUE"),
         public_url=_optional(environ, "PUBLIC_URL").rstrip("/"),
         topics=_set(environ, "SNS_TOPICS"),

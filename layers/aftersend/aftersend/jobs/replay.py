@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import FullS3Client
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
-from aftersend.sources import PARSERS
+from aftersend.sources import SOURCES
 from aftersend.sources.message import NO_HEADERS
 from aftersend.storage.queue import OutgoingMessage, SendResults
 
@@ -86,8 +86,8 @@ class Replay:
 
         Raises MalformedFeedback for a source that has no parser, StoreUnavailable where bucket or queue fail us.
         """
-        if job.source not in PARSERS:
-            raise MalformedFeedback("replay", f"no such source; there are {', '.join(sorted(PARSERS))}")
+        if job.source not in SOURCES:
+            raise MalformedFeedback("replay", f"no such source; there are {', '.join(sorted(SOURCES))}")
         began = job.began or self._clock()
         job = replace(job, began=began)
         while objects := self._objects(job):
