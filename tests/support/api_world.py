@@ -208,8 +208,8 @@ def world() -> Api:
     judge = classify.load(None)
     with told():
         body = msgspec.json.encode(FACTS)
-        report = ingest([Message("m", body, NOW)], ports(store, classify=judge))
-    assert not report.failed and not report.malformed
+        report = ingest([Message("m", body, NOW, "told")], ports(store, classify=judge))
+    assert not report.failed and not report.unreadable
     desk = replace(Bulk(store, clock=Clock(NOW)).desk, classify=judge)
     for number in range(60):
         key = f"email:user{number}@accident.example", "ses:0102-d4"

@@ -26,7 +26,7 @@ def stored(*facts: Feedback, store: MemoryStore | None = None) -> MemoryStore:
     store = store or MemoryStore()
     with told():
         report = ingest([message(facts)], ports(store))
-    assert not report.failed and not report.malformed
+    assert not report.failed and not report.unreadable
     return store
 
 
