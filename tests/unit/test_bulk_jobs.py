@@ -129,8 +129,8 @@ def test_a_tally_counts_every_row_once_and_keeps_the_first_flaws() -> None:
     assert [flaw.line for flaw in tally.flaws] == list(range(MOST_FLAWS))
 
 
-@pytest.mark.parametrize("name", ["JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"])
+@pytest.mark.parametrize("name", ["LIST_JOBS_TABLE", "LIST_FILES_BUCKET", "LIST_JOBS_QUEUE"])
 def test_a_setting_that_is_missing_is_named(name: str) -> None:
-    given = dict.fromkeys(("JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"), "x") | {name: " "}
+    given = dict.fromkeys(("LIST_JOBS_TABLE", "LIST_FILES_BUCKET", "LIST_JOBS_QUEUE"), "x") | {name: " "}
     with pytest.raises(ConfigurationError, match=name):
         settings.load_list_jobs(given)
