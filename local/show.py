@@ -128,7 +128,7 @@ def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) 
 def dead_letters(letters: Iterable[DeadLetter]) -> Table:
     """Bodies that nobody can read, with the reason, each once."""
     once = {letter.body: letter for letter in letters}
-    table = _table("Bodies that nobody can read: in the dead-letter queue, with the reason", 1, 1)
+    table = _table("Bodies that nobody can read: in a queue of their own, with the reason", 1, 1)
     table.add_column("reason", ratio=1)
     table.add_column("body", width=32, no_wrap=True)
     for letter in sorted(once.values(), key=lambda each: (str(each.reason), each.body)):

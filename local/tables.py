@@ -21,9 +21,10 @@ class Contents(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """One message in a dead-letter queue, with the reason, where a function put it there."""
+    """One message in a dead-letter queue; with its source and the reason, where a function put it there."""
 
     queue: str
+    source: str | None
     reason: str | None
     body: str
 
@@ -72,8 +73,8 @@ class Tables:
             self._sqs.change_message_visibility(
                 QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
-            reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
-            yield DeadLetter(queue, reason, message["Body"])
+            said = {name: each["StringValue"] for name, each in message.get("MessageAttributes", {}).items()}
+            yield DeadLetter(queue, said.get("source"), said.get("reason"), message["Body"])
 
 
 def _key(item: Outcome | Suppression) -> tuple[str, str]:

@@ -141,7 +141,7 @@ class Bench:
             classify=self._judge,
             pool=self._pool,
             clock=lambda: datetime.now(UTC),
-            watch=SpikeWindows(client, self._engine.table("Traffic"), self._policy.guard),
+            watch=SpikeWindows(client, self._engine.table("SpikeWindows"), self._policy.guard),
         )
 
         def work(batch: list[Message]) -> None:

@@ -29,7 +29,6 @@ def running(build: Build, server: Cloud, tmp_path_factory: pytest.TempPathFactor
     """The function, told of its queues as the template tells it of them."""
     server.create()
     environment = server.environment("Consume") | {
-        "DEAD_LETTER_QUEUE": server.parking(),
         "MAILERQ_QUEUES": "completed=results,delayed=retry,=success",
     }
     server.clear()
@@ -58,7 +57,7 @@ def statuses(cloud: Cloud) -> list[str]:
 
 
 def test_results_become_outcomes_and_suppressions(consume: Emulator, cloud: Cloud) -> None:
-    assert consume.invoke(event(DELIVERED, REFUSED)) == {"malformed": 0}
+    assert consume.invoke(event(DELIVERED, REFUSED)) == {"unreadable": 0}
     assert statuses(cloud) == ["bounced", "delivered"]
     assert [sorted(json.loads(row["causes"])) for row in cloud.rows("Suppressions")] == [["hard"]]
     assert cloud.archived() == [DELIVERED.decode(), REFUSED.decode()]
@@ -68,7 +67,7 @@ def test_results_become_outcomes_and_suppressions(consume: Emulator, cloud: Clou
 def test_a_batch_that_comes_again_changes_nothing(consume: Emulator, cloud: Cloud) -> None:
     consume.invoke(event(DELIVERED, REFUSED))
     before = (cloud.rows("Outcomes"), cloud.rows("Suppressions"))
-    assert consume.invoke(event(REFUSED, DELIVERED)) == {"malformed": 0}
+    assert consume.invoke(event(REFUSED, DELIVERED)) == {"unreadable": 0}
     assert (cloud.rows("Outcomes"), cloud.rows("Suppressions")) == before
 
 
@@ -88,7 +87,7 @@ def test_what_is_packed_is_unpacked(consume: Emulator, cloud: Cloud) -> None:
 def test_what_nobody_can_read_is_parked_and_holds_up_nothing(consume: Emulator, cloud: Cloud) -> None:
     """Nobody takes single messages back, so a body must not make its batch come again."""
     poison = [b"{no json", b"\x1f\x8b broken", b""]
-    assert consume.invoke(event(DELIVERED, *poison, REFUSED)) == {"malformed": 3}
+    assert consume.invoke(event(DELIVERED, *poison, REFUSED)) == {"unreadable": 3}
     assert statuses(cloud) == ["bounced", "delivered"]
     parked = cloud.parked()
     assert sorted(unpack(text, said)[0] for text, said in parked) == sorted(poison)
@@ -99,7 +98,7 @@ def test_what_nobody_can_read_is_parked_and_holds_up_nothing(consume: Emulator, 
 
 def test_poison_that_is_too_large_to_park_lies_in_the_archive(consume: Emulator, cloud: Cloud) -> None:
     poison = b'{"' + b"x" * (2 * MAX_BYTES)
-    assert consume.invoke(event(DELIVERED, poison)) == {"malformed": 1}
+    assert consume.invoke(event(DELIVERED, poison)) == {"unreadable": 1}
     ((text, said),) = cloud.parked()
     note = json.loads(text)
     assert said["message_id"] == note["message_id"]
@@ -117,7 +116,7 @@ def test_what_cannot_be_stored_makes_the_batch_come_again(consume: Emulator, clo
         "not stored: the whole batch must come again",
     )
     cloud.create_table(away)
-    assert consume.invoke(event(DELIVERED, REFUSED)) == {"malformed": 0}
+    assert consume.invoke(event(DELIVERED, REFUSED)) == {"unreadable": 0}
     assert statuses(cloud) == ["bounced", "delivered"]
     assert len(cloud.rows("Suppressions")) == 1
 
@@ -130,4 +129,4 @@ def test_logs_and_metrics_hold_no_address(consume: Emulator, cloud: Cloud) -> No
     assert "@" not in told
     (line,) = (each for each in consume.lines() if "_aws" in each)
     assert (line["source"], line["service"]) == ("mailerq", "aftersend")
-    assert line["Malformed"][0] >= 1
+    assert line["Unreadable"][0] >= 1

@@ -77,7 +77,9 @@ def settings(cloud: Cloud, tmp_path: Path) -> Path:
     """`--env-vars`: on its own, SAM would call a bucket and a queue by their logical ids."""
     told = cloud.environment("ProcessSes")
     path = tmp_path / "env.json"
-    path.write_text(json.dumps({"ProcessSes": {name: told[name] for name in ("ARCHIVE_BUCKET", "DEAD_LETTER_QUEUE")}}))
+    path.write_text(
+        json.dumps({"ProcessSes": {name: told[name] for name in ("ARCHIVE_BUCKET", "UNREADABLE_BODIES_QUEUE")}})
+    )
     return path
 
 

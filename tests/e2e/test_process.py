@@ -146,7 +146,7 @@ def test_metrics_say_what_the_alarms_watch(process: Emulator, cloud: Cloud) -> N
     assert told["Namespace"] == "Aftersend"
     assert [set(each) for each in told["Dimensions"]] == [{"service", "source"}]
     assert (line["service"], line["source"]) == ("aftersend", "ses")
-    counted = {name: line[name] for name in ("FeedbackDelivered", "FeedbackBounced", "VerdictHard", "Malformed")}
+    counted = {name: line[name] for name in ("FeedbackDelivered", "FeedbackBounced", "VerdictHard", "Unreadable")}
     assert counted == {name: [1.0] for name in counted}
 
 

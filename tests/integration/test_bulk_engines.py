@@ -56,7 +56,7 @@ def begin(jobs: Jobs, folder: Path, request: Any, body: bytes = b"") -> str:
 
 def test_an_import_that_is_killed_goes_on_where_it_was(concurrent_engine: Engine, tmp_path: Path) -> None:
     """10,000 rows; the process is killed after some bites, and another goes on once nobody can have the job."""
-    engine, names, table = concurrent_engine, concurrent_engine.tables(), concurrent_engine.table("Jobs")
+    engine, names, table = concurrent_engine, concurrent_engine.tables(), concurrent_engine.table("ListJobs")
     count = ROWS.get(engine.name, 2_000)
     body, jobs = rows(count), Jobs(engine.connect(), table)
     id_ = begin(jobs, tmp_path, Import(dry_run=False), body)
@@ -91,7 +91,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(concurrent_engine: Engine
 
 
 def small(engine: Engine, tmp_path: Path, **others: Any) -> tuple[Shop, Tables, Jobs]:
-    names, jobs = engine.tables(), Jobs(engine.connect(), engine.table("Jobs"))
+    names, jobs = engine.tables(), Jobs(engine.connect(), engine.table("ListJobs"))
     store = Store(engine.connect(), names, clock=lambda: NOW)
     given = {"reader": Reader(engine.connect(), names), "jobs": jobs, "pool": Inline()}
     return shop(store, **(given | others)), names, jobs

@@ -24,7 +24,7 @@ class Site:
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.lambdas = stack, Lambdas(stack)
-        self.work = self.lambdas.functions["Work"]
+        self.work = self.lambdas.functions["RunListJobs"]
 
     def __call__(self, method: str, target: str, body: Any = None, kind: str = "application/json") -> dict[str, Any]:
         asked = event(method, target, by={"iam": {"userArn": ARN}})
@@ -89,7 +89,7 @@ def test_who_is_forgotten_is_asked_of_the_function_that_may(site: Site) -> None:
     """Its route has a longer beginning than the one that takes everything."""
     routes = Gateway(site.stack, site.lambdas).routes
     to_erase = [route for route in routes if route.match("/recipients/ann@example.com") is not None]
-    assert next(route.function for route in to_erase if route.method in ("DELETE", "ANY")) == "Work"
+    assert next(route.function for route in to_erase if route.method in ("DELETE", "ANY")) == "RunListJobs"
     assert next(route.function for route in to_erase if route.method in ("GET", "ANY")) == "Query"
 
 

@@ -195,7 +195,7 @@ class Deployed:
         self.url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
         self.arn = self.secrets.create_secret(Name=self.name, SecretString="{}")["ARN"]
         self.keep(access_key_id=KEY_ID, access_key_secret=SECRET)
-        told = {"MNS_ENDPOINT": ENDPOINT, "MNS_QUEUE_NAME": QUEUE, "MNS_SECRET": self.arn, "TARGET_QUEUE": self.url}
+        told = {"MNS_ENDPOINT": ENDPOINT, "MNS_QUEUE_NAME": QUEUE, "MNS_SECRET": self.arn, "FEEDBACK_QUEUE": self.url}
         powertools = {"POWERTOOLS_METRICS_NAMESPACE": "Aftersend", "POWERTOOLS_SERVICE_NAME": "aftersend"}
         for name, value in (false_account(cloud.endpoint) | told | powertools).items():
             monkeypatch.setenv(name, value)
@@ -310,7 +310,7 @@ def test_a_secret_that_is_away_is_ours(deployed: Deployed) -> None:
         ("MNS_QUEUE_NAME", "a/b"),
         ("MNS_QUEUE_NAME", "a?b"),
         ("MNS_SECRET", ""),
-        ("TARGET_QUEUE", " "),
+        ("FEEDBACK_QUEUE", " "),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(

@@ -36,7 +36,6 @@ NEEDLESS: Final = {
     "urllib3",
     "pydantic",
     "aftersend.storage.archive",
-    "aftersend.bootstrap",
     "aftersend.classify",
     "aftersend.storage.dead_letters",
     "aftersend.ingest",
@@ -62,7 +61,7 @@ def app(cloud: Cloud) -> ModuleType:
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    store = Store(module._desk().store._client, Tables(outcomes="Outcomes", suppressions="Suppressions"))
+    store = Store(module.made.store._client, Tables(outcomes="Outcomes", suppressions="Suppressions"))
     with told():
         assert not ingest([message([bounce(1, "hard")])], ports(store)).failed
     return module
@@ -132,7 +131,7 @@ def test_it_imports_nothing_that_no_question_needs() -> None:
     assert not found & NEEDLESS
 
 
-@pytest.mark.parametrize("name", ["OUTCOMES_TABLE", "SUPPRESSIONS_TABLE", "TRAFFIC_TABLE", "DIGEST_KEY"])
+@pytest.mark.parametrize("name", ["OUTCOMES_TABLE", "SUPPRESSIONS_TABLE", "SPIKE_WINDOWS_TABLE", "DIGEST_KEY"])
 def test_a_setting_that_is_missing_is_named(name: str) -> None:
     given = variables(FUNCTION)
     assert settings.load_api(given).digest_key == b"DigestKey"

@@ -104,9 +104,9 @@ class Rig:
             "AWS_ENDPOINT_URL_DYNAMODB": str(engine.endpoint),
             "OUTCOMES_TABLE": self.tables.outcomes,
             "SUPPRESSIONS_TABLE": self.tables.suppressions,
-            "TRAFFIC_TABLE": engine.table("Traffic"),
-            "UNQUALIFIED_TABLE": engine.table("Unqualified"),
-            "DEAD_LETTER_QUEUE": cloud.parking(),
+            "SPIKE_WINDOWS_TABLE": engine.table("SpikeWindows"),
+            "UNMATCHED_TEXTS_TABLE": engine.table("UnmatchedTexts"),
+            "UNREADABLE_BODIES_QUEUE": cloud.parking(),
             "RABBITMQ_URL": broker.url,
             "PYTHONWARNINGS": "error",
         }  # fmt: skip

@@ -42,7 +42,7 @@ def _all(told: Sequence[Traffic]) -> Traffic:
 
 
 def test_a_window_is_kept_and_its_incident_found(engine: Engine) -> None:
-    watch = SpikeWindows(engine.connect(), engine.table("Traffic"), RULES)
+    watch = SpikeWindows(engine.connect(), engine.table("SpikeWindows"), RULES)
     assert watch.incidents() == []
     known = watch.tell(_all(_told(60)))
     assert (known.version, watch.tell(_all(_told(60)))) == (1, known)
@@ -54,7 +54,7 @@ def test_a_window_is_kept_and_its_incident_found(engine: Engine) -> None:
 
 def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
     """Law 3, for windows; each of them loses now and then, and tells again."""
-    watch = SpikeWindows(concurrent_engine.connect(), concurrent_engine.table("Traffic"), RULES)
+    watch = SpikeWindows(concurrent_engine.connect(), concurrent_engine.table("SpikeWindows"), RULES)
     told = _told(40)
     Random(3).shuffle(told)
     with ThreadPoolExecutor(8) as pool:
@@ -94,14 +94,14 @@ class _Deaf(FakeDynamoDB):
 
 
 def test_a_table_that_does_not_answer_is_ours() -> None:
-    watch = SpikeWindows(_Deaf(), "Traffic", RULES)
+    watch = SpikeWindows(_Deaf(), "SpikeWindows", RULES)
     for call in (lambda: watch.tell(Traffic(window=WINDOW)), watch.incidents):
         with pytest.raises(StoreUnavailable, match="time-out"):
             call()
 
 
 def test_incidents_are_read_anew_after_a_while(engine: Engine) -> None:
-    watch = SpikeWindows(engine.connect(), engine.table("Traffic"), RULES)
+    watch = SpikeWindows(engine.connect(), engine.table("SpikeWindows"), RULES)
     now = [NOW]
     lookout = IncidentCache(watch, lambda: now[0], timedelta(seconds=30))
     assert lookout.incidents() == []

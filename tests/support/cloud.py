@@ -1,4 +1,4 @@
-"""The part of the stack that functions talk to, on moto's server: tables, archive and dead letters of the template.
+"""The part of the stack that functions talk to, on moto's server: tables, archive, unreadable bodies.
 
 For single functions only: moto loses writes that come at the same time for the same key.
 """
@@ -18,7 +18,7 @@ from local.environment import false_account
 from tests.support.template import TABLES, variables
 
 BUCKET: Final = "archive"
-PARKED: Final = "SesMalformed"
+PARKED: Final = "UnreadableBodies"
 Row = dict[str, Any]
 
 
@@ -94,7 +94,7 @@ class Cloud:
         return bodies
 
     def parked(self) -> list[tuple[str, dict[str, str]]]:
-        """Every body in the dead-letter queue, with its attributes."""
+        """Every body that could not be read, with its attributes."""
         found = self.client("sqs").receive_message(
             QueueUrl=self.parking(), MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )

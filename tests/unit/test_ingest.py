@@ -146,6 +146,12 @@ def test_a_batch_of_several_sources_is_kept_and_counted_by_source() -> None:
     assert report.ages.keys() == {"told", "other"}
 
 
+def test_feedback_is_counted_under_the_source_that_it_came_from() -> None:
+    """A report that MailerQ hands on is MailerQ's, though its facts are those of a report by mail."""
+    told_by_other = message([bounce(1, "hard", source="report")])
+    assert ingest([told_by_other], ports()).numbers().keys() == {"told"}
+
+
 def test_an_archive_that_does_not_take_one_source_holds_up_no_other() -> None:
     class Half(MemoryArchive):
         def put(self, messages: Sequence[Message]) -> None:

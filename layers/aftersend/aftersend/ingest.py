@@ -66,10 +66,12 @@ class _Told(Struct):
     facts: list[Feedback] = field(default_factory=list)
     said_by: set[str] = field(default_factory=set)
 
+    sources: dict[str, str] = field(default_factory=dict)  # fact id -> the source of the message that said it
+
     @property
     def source(self) -> str:
         """Whose word it is; of several, that of the first."""
-        return self.facts[0].source
+        return self.sources[self.facts[0].id]
 
     def fail(self, report: BatchReport, error: ServiceError) -> None:
         report.failed.update(dict.fromkeys(self.said_by, str(error)))
@@ -93,6 +95,7 @@ def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> d
         for fact in facts:
             told[fact.key].facts.append(fact)
             told[fact.key].said_by.add(message.id)
+            told[fact.key].sources.setdefault(fact.id, message.source)
             age = (now - fact.occurred_at).total_seconds()
             report.ages[message.source] = max(age, report.ages.get(message.source, age))
     return told
@@ -144,7 +147,7 @@ def _record(told: dict[Key, _Told], ports: Ports, report: BatchReport) -> dict[K
             continue
         outcomes[key], refusals = result
         report.counts[told[key].source, "Conflicts", ""] += refusals
-        _count_new(told[key].facts, before, outcomes[key], report)
+        _count_new(told[key], before, outcomes[key], report)
     return outcomes
 
 
@@ -158,14 +161,15 @@ def _count_unqualified(facts: list[Feedback], stored: Outcome | None, ports: Por
             ports.unqualified.count(fact, ports.clock())
 
 
-def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, report: BatchReport) -> None:
+def _count_new(told: _Told, before: Outcome | None, after: Outcome, report: BatchReport) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
     known = {fact.id for fact in before.feedback} if before else set()
-    for fact in deduplicate(fact for fact in facts if fact.id not in known):
-        report.counts[fact.source, "Feedback", fact.kind] += 1
+    for fact in deduplicate(fact for fact in told.facts if fact.id not in known):
+        source = told.sources[fact.id]
+        report.counts[source, "Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
-            report.counts[fact.source, "Verdict", after.verdict.klass] += 1
-            report.counts[fact.source, "Reason", after.verdict.reason] += 1
+            report.counts[source, "Verdict", after.verdict.klass] += 1
+            report.counts[source, "Reason", after.verdict.reason] += 1
 
 
 def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
