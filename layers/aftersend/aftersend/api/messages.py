@@ -17,7 +17,8 @@ from aftersend.api.routing import Router
 from aftersend.api.shapes import Cursor, Moment
 from aftersend.core.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import Classify
-from aftersend.core.vocabulary import advice
+from aftersend.core.recipient import split_channel
+from aftersend.core.vocabulary import Channel, advise
 from aftersend.storage.items import Item
 
 router: Final = Router()
@@ -118,7 +119,7 @@ def view(outcome: Outcome, classify: Classify) -> OutcomeView:
     """An outcome, explained."""
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
-        verdict=_verdict(outcome.verdict),
+        verdict=_verdict(outcome.verdict, split_channel(outcome.recipient)[0]),
         resolved=views.decision(outcome.resolved) if outcome.resolved else None,
         saturated=list(outcome.saturated),
         sender=outcome.context.sender,
@@ -135,7 +136,7 @@ def _fact(fact: Feedback, outcome: Outcome, classify: Classify) -> FactView:
         kind=fact.kind,
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
-        verdict=_verdict(classify(fact)),
+        verdict=_verdict(classify(fact), split_channel(fact.recipient)[0]),
         evidence=fact.evidence,
         engagement=fact.engagement,
         received_as=fact.received_as,
@@ -143,7 +144,9 @@ def _fact(fact: Feedback, outcome: Outcome, classify: Classify) -> FactView:
     )
 
 
-def _verdict(verdict: Verdict | None) -> VerdictView | None:
+def _verdict(verdict: Verdict | None, channel: Channel | None) -> VerdictView | None:
     if verdict is None:
         return None
-    return VerdictView(klass=verdict.klass, reason=verdict.reason, rule=verdict.rule, advice=advice(verdict.reason))
+    return VerdictView(
+        klass=verdict.klass, reason=verdict.reason, rule=verdict.rule, advice=advise(verdict.reason, channel)
+    )
