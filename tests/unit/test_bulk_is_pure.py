@@ -37,4 +37,4 @@ def test_routes_bring_neither_the_classifier_nor_boto3() -> None:
     )
     loaded = set(done.stdout.split())
     assert "aftersend.lists.job" in loaded
-    assert not loaded & {"boto3", "aftersend.classify", "aftersend.lists.work", "aftersend.lists.plan"}
+    assert not loaded & {"boto3", "aftersend.classify", "aftersend.lists.runner", "aftersend.lists.claims"}
