@@ -38,7 +38,7 @@ class JobRunner(Generic[J]):
         self._client, self._queue_url, self._dead_letters = client, queue_url, dead_letters
 
     def run(self, event: Mapping[str, Any], work: Callable[[J, str], Sequence[J]]) -> RunResult:
-        """Run the job of every message of `event`: `work` gets it and the message's id, and returns the jobs to send on.
+        """Run the job of every message of `event`: `work` gets it and the message's id, and returns jobs to send on.
 
         It may raise MalformedFeedback for a job that makes no sense, and ServiceError where it should come again.
         """

@@ -90,7 +90,7 @@ _CANONICAL: Final = re.compile(
 
 
 def parse_recipient(text: str, *, bare: bool = True) -> str:
-    """Return the canonical recipient; a `bare` one is an address without channel. Raises InvalidRow for what is none."""
+    """Return the canonical recipient; a `bare` one is an address without channel. Raises InvalidRow if it is none."""
     if not bare and _CANONICAL.fullmatch(text):
         return text
     found = canonicalize_email(text) if bare else canonicalize_recipient(text, _CHANNELS)
