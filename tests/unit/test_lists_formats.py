@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.lists import formats, rows
-from aftersend.lists.entries import InvalidRow, parse_list_time, parse_recipient
+from aftersend.lists.entries import InvalidRow, parse_list_time, read_recipient
 from aftersend.lists.formats import FORMATS
 from aftersend.lists.job import ImportProgress, ImportRequest, JobState
 from aftersend.lists.records import Framing
@@ -244,7 +244,7 @@ def test_a_row_without_a_time_takes_that_of_the_import_or_is_told_of() -> None:
     ],
 )
 def test_recipients_of_our_own_files_carry_their_channel(text: str, meant: str) -> None:
-    assert parse_recipient(text, bare=False) == meant
+    assert read_recipient(text, bare=False) == meant
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_recipients_of_our_own_files_carry_their_channel(text: str, meant: str) 
 )
 def test_what_is_no_recipient_is_refused(text: str) -> None:
     with pytest.raises(InvalidRow):
-        parse_recipient(text, bare=False)
+        read_recipient(text, bare=False)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason
-from aftersend.core.recipient import canonicalize_email, canonicalize_recipient
+from aftersend.core.recipient import parse_recipient
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time, parse_time
+from aftersend.core.vocabulary import Channel
 from aftersend.lists.formats import OWN_FORMAT, ListFormat
 from aftersend.lists.rows import Fields
 
@@ -57,7 +58,7 @@ def read_entry(fields: Fields, format_: ListFormat) -> ListEntry:
         raise InvalidRow("no end, which this kind has")
     refusal = {name: fields.get(getattr(format_, name)) for name in ("status", "code", "text")}
     return ListEntry(
-        recipient=parse_recipient(fields[format_.recipient], bare=not own),
+        recipient=read_recipient(fields[format_.recipient], bare=not own),
         kind=kind,
         at=_read_time(fields, format_.at),
         scopes=(parse_stream(fields["scope"]),)
@@ -82,18 +83,20 @@ def _read_kind(fields: Fields, format_: ListFormat) -> tuple[CauseKind | None, s
     raise InvalidRow(f"no value that we know in {' or '.join(format_.kind_columns)}")
 
 
-_CHANNELS: Final = frozenset({"sms", "push"})  # beside that of addresses
 _CANONICAL: Final = re.compile(
     r'email:(?:[^\sA-Z<>"@]{1,64}|"(?:[^"\\A-Z]|\\.){1,62}")@[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,10}'
     r"|sms:\+[0-9]{5,20}|push:[a-z0-9_-]{1,32}:[!-~]{1,512}"
 )
 
 
-def parse_recipient(text: str, *, bare: bool = True) -> str:
+def read_recipient(text: str, *, bare: bool = True) -> str:
     """Return the canonical recipient; a `bare` one is an address without channel. Raises InvalidRow if it is none."""
     if not bare and _CANONICAL.fullmatch(text):
-        return text
-    found = canonicalize_email(text) if bare else canonicalize_recipient(text, _CHANNELS)
+        return text  # of an export: it is taken back as it was stored, whatever we would read today
+    try:
+        found = parse_recipient(f"{Channel.EMAIL}:{text}" if bare else text)
+    except ValueError:
+        raise InvalidRow("not an address") from None
     if not _CANONICAL.fullmatch(found):
         raise InvalidRow("not an address")
     return found
