@@ -14,8 +14,8 @@ from aftersend import settings
 from aftersend.aws import connect
 from aftersend.aws.calls import translate_errors
 from aftersend.core.errors import ConfigurationError, StoreUnavailable
-from aftersend.jobs.mns_queue import Credentials, Queue
-from aftersend.jobs.poll_mns import Drained, drain
+from aftersend.jobs.mns_queue import AlibabaCredentials, MnsQueue
+from aftersend.jobs.poll_mns import PollResult, poll
 from aftersend.storage.queue import QueueSender
 
 logger = Logger()
@@ -42,7 +42,7 @@ def _forwarder(queue_url: str) -> QueueSender:
 
 
 @lru_cache(maxsize=1)
-def _credentials(secret: str) -> Credentials:
+def _credentials(secret: str) -> AlibabaCredentials:
     """The access key; raises StoreUnavailable where it cannot be read, ConfigurationError where it is none."""
     try:
         with translate_errors("Secrets Manager: GetSecretValue"):
@@ -50,24 +50,24 @@ def _credentials(secret: str) -> Credentials:
         key = msgspec.json.decode(text, type=_Key)
     except (KeyError, msgspec.DecodeError) as error:
         raise ConfigurationError("the secret of MNS holds no access_key_id and access_key_secret") from error
-    return Credentials(key.access_key_id, key.access_key_secret, key.security_token)
+    return AlibabaCredentials(key.access_key_id, key.access_key_secret, key.security_token)
 
 
 def handler(_event: dict[str, Any], context: Context) -> dict[str, int]:
-    """Drain the queue; an error is raised where something was left that should have been taken."""
+    """Poll the queue; raise an error where something was left that should have been taken."""
     config = settings.load_polling()
-    with Queue(config.endpoint, config.queue, _credentials(config.secret)) as queue:
-        done = drain(queue, _forwarder(config.target_queue), lambda: context.get_remaining_time_in_millis() / 1000)
-    _tell(done)
-    if done.trouble:
+    with MnsQueue(config.endpoint, config.queue, _credentials(config.secret)) as queue:
+        done = poll(queue, _forwarder(config.target_queue), lambda: context.get_remaining_time_in_millis() / 1000)
+    _report(done)
+    if done.problems:
         _credentials.cache_clear()  # the key may have been changed
-        raise StoreUnavailable("; ".join(done.trouble[:3]))
+        raise StoreUnavailable("; ".join(done.problems[:3]))
     return {"forwarded": done.forwarded}
 
 
-def _tell(done: Drained) -> None:
+def _report(result: PollResult) -> None:
     metrics.add_dimension("source", "directmail")
-    for name, number in (("Polled", done.received), ("Forwarded", done.forwarded), ("Undeleted", done.undeleted)):
+    for name, number in (("Polled", result.received), ("Forwarded", result.forwarded), ("Undeleted", result.undeleted)):
         metrics.add_metric(name, MetricUnit.Count, number)
     metrics.flush_metrics()
-    logger.info("drained", extra=msgspec.to_builtins(done))
+    logger.info("polled", extra=msgspec.to_builtins(result))

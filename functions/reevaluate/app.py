@@ -1,4 +1,4 @@
-"""Wiring: one leg of a re-evaluation to `aftersend.jobs.reevaluate`, and what is left of it back into its queue.
+"""Wiring: one slice of a re-evaluation to `aftersend.jobs.reevaluate`, and what is left of it back into its queue.
 
 A message `{}` begins one, `{"dry_run": true}` only looks; each segment that has ended is one line of log.
 """
@@ -35,27 +35,27 @@ class Context(Protocol):
 
 
 @lru_cache(maxsize=1)
-def _made() -> tuple[ApiSettings, JobRunner[ReevaluationJob], ThreadPoolExecutor, Any]:
+def _make() -> tuple[ApiSettings, JobRunner[ReevaluationJob], ThreadPoolExecutor, Any]:
     """Clients and settings, made once for each execution environment."""
     config, jobs = settings.load_api(), settings.load_jobs()
-    legs = JobRunner(
+    runner = JobRunner(
         "reevaluate",
         ReevaluationJob,
         connect("sqs"),
         jobs.queue,
         DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue),
     )
-    return config, legs, ThreadPoolExecutor(config.workers), connect("dynamodb")
+    return config, runner, ThreadPoolExecutor(config.workers), connect("dynamodb")
 
 
 def _ports() -> ReevaluationPorts:
     """With the rules as they are now: another document may lie in their parameter since the last time."""
-    config, _, pool, dynamodb = _made()
+    config, _, pool, dynamodb = _make()
     tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
     return ReevaluationPorts(
         store=Store(dynamodb, tables),
-        walk=Walk(dynamodb, tables),
-        rows=Queries(dynamodb, tables),
+        scan=Walk(dynamodb, tables),
+        queries=Queries(dynamodb, tables),
         policy=config.policy,
         classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
         pool=pool,
@@ -65,25 +65,25 @@ def _ports() -> ReevaluationPorts:
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Work one leg; hand back what our side could not do."""
+    """Work one slice; hand back what our side could not do."""
 
     def work(job: ReevaluationJob, message_id: str) -> Sequence[ReevaluationJob]:
         if job.segment is None:
             return split(job, message_id)
         job = run_slice(job, _ports(), lambda: context.get_remaining_time_in_millis() / 1000)
-        _tell(job)
+        _report(job)
         return [job] if job.after else []
 
-    done = _made()[1].run(event, work)
-    for what, why in (done.failed | done.parked).items():
+    result = _make()[1].run(event, work)
+    for what, why in (result.failed | result.parked).items():
         logger.error("not done", extra={"message_id": what, "why": why})
-    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in done.failed]}
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in result.failed]}
 
 
-def _tell(job: ReevaluationJob) -> None:
-    """How far a segment is, and at its end what became, or would become, of it."""
-    told = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
+def _report(job: ReevaluationJob) -> None:
+    """Log how far a segment is, and at its end what became, or would become, of it."""
+    logged = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
     if job.after is not None:
-        logger.info("re-evaluating", extra=told | {"counts": job.changes.counts})
+        logger.info("re-evaluating", extra=logged | {"counts": job.changes.counts})
     else:
-        logger.info("re-evaluated", extra=told | msgspec.to_builtins(job.changes))
+        logger.info("re-evaluated", extra=logged | msgspec.to_builtins(job.changes))

@@ -10,24 +10,24 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from aftersend.aws import connect
-from aftersend.jobs.ses_sync import Sync
+from aftersend.jobs.ses_sync import SesSync
 
 logger = Logger()
 metrics = Metrics()
 
 
 @lru_cache(maxsize=1)
-def _sync() -> Sync:
+def _sync() -> SesSync:
     """The client, made once for each execution environment."""
-    return Sync(connect("sesv2"), time.sleep)
+    return SesSync(connect("sesv2"), time.sleep)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Work one batch; hand back the place from which it must come again."""
-    done = _sync().run(event)
-    for name, number in (done.counts | {"Failed": int(done.failed is not None)}).items():
+    result = _sync().run(event)
+    for name, number in (result.counts | {"Failed": int(result.failed is not None)}).items():
         metrics.add_metric(f"Listing{name}", MetricUnit.Count, number)
     metrics.flush_metrics()
-    log = logger.error if done.failed else logger.info
-    log("synced", extra={**done.counts, "failed": done.failed, "why": done.why})
-    return {"batchItemFailures": [{"itemIdentifier": done.failed}] if done.failed else []}
+    log = logger.error if result.failed else logger.info
+    log("synced", extra={**result.counts, "failed": result.failed, "why": result.why})
+    return {"batchItemFailures": [{"itemIdentifier": result.failed}] if result.failed else []}

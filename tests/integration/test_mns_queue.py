@@ -17,8 +17,8 @@ from mns.account import Account  # type: ignore[import-untyped]
 from mns.mns_exception import MNSServerException  # type: ignore[import-untyped]
 
 from aftersend.core.errors import ConfigurationError, StoreUnavailable
-from aftersend.jobs.mns_queue import AT_ONCE, Credentials, ReceivedMessage
-from aftersend.jobs.mns_queue import Queue as Client
+from aftersend.jobs.mns_queue import AT_ONCE, AlibabaCredentials, ReceivedMessage
+from aftersend.jobs.mns_queue import MnsQueue as Client
 from local.environment import false_account
 from tests.support import cloud as clouds
 from tests.support.cloud import Cloud
@@ -28,7 +28,7 @@ from tests.support.tls import Certificates
 
 HOST: Final = "1234567890123456.mns.eu-central-1.aliyuncs.com"
 ENDPOINT: Final = f"https://{HOST}"
-KEY: Final = Credentials(KEY_ID, SECRET)
+KEY: Final = AlibabaCredentials(KEY_ID, SECRET)
 DELIVERED: Final = "X-Notify-Message-ID=&env_id=60001&event=deliver&status=0&err_code=250&err_msg=250 <ok> & done"
 
 
@@ -104,12 +104,12 @@ def test_a_body_that_xml_cannot_carry_holds_up_nothing(queue: Queue) -> None:
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        (Credentials(KEY_ID, "wrong"), "403 SignatureNotMatch"),
-        (Credentials("wrong", SECRET), "403 AccessIDAuthError"),
-        (Credentials(KEY_ID, SECRET, "an old token"), "403 AccessIDAuthError"),
+        (AlibabaCredentials(KEY_ID, "wrong"), "403 SignatureNotMatch"),
+        (AlibabaCredentials("wrong", SECRET), "403 AccessIDAuthError"),
+        (AlibabaCredentials(KEY_ID, SECRET, "an old token"), "403 AccessIDAuthError"),
     ],
 )
-def test_a_wrong_key_is_refused(queue: Queue, key: Credentials, why: str) -> None:
+def test_a_wrong_key_is_refused(queue: Queue, key: AlibabaCredentials, why: str) -> None:
     queue.put("a")
     with Client(ENDPOINT, QUEUE, key) as client, pytest.raises(StoreUnavailable, match=why):
         client.receive(0)
@@ -118,7 +118,7 @@ def test_a_wrong_key_is_refused(queue: Queue, key: Credentials, why: str) -> Non
 def test_a_temporary_key_brings_its_token(queue: Queue) -> None:
     queue.token = "an STS token"
     queue.put("a")
-    with Client(ENDPOINT, QUEUE, Credentials(KEY_ID, SECRET, "an STS token")) as client:
+    with Client(ENDPOINT, QUEUE, AlibabaCredentials(KEY_ID, SECRET, "an STS token")) as client:
         assert bodies(client.receive(0)) == ["a"]
 
 

@@ -63,8 +63,8 @@ def _ingest(client: Any, names: Tables, rules: Any, facts: list[Feedback]) -> No
 def _ports(client: Any, names: Tables) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=Store(client, names, clock=lambda: NOW),
-        walk=Walk(client, names),
-        rows=Queries(client, names),
+        scan=Walk(client, names),
+        queries=Queries(client, names),
         policy=NEW[0],
         classify=NEW[1],
         pool=Inline(),

@@ -23,8 +23,8 @@ from aftersend.core.spike_guard import Window
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
 from tests.support.api import Answer, Api, Clock
+from tests.support.list_jobs import ListJobApi
 from tests.support.ports import MemoryStore, ports
-from tests.support.shop import Bulk
 from tests.support.words import told
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -210,7 +210,7 @@ def world() -> Api:
         body = msgspec.json.encode(FACTS)
         report = ingest([Message("m", body, NOW)], ports(store, classify=judge))
     assert not report.failed and not report.malformed
-    desk = replace(Bulk(store, clock=Clock(NOW)).desk, classify=judge)
+    desk = replace(ListJobApi(store, clock=Clock(NOW)).desk, classify=judge)
     for number in range(60):
         key = f"email:user{number}@accident.example", "ses:0102-d4"
         desk.watch.tell(spike_guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))

@@ -66,11 +66,11 @@ class MemoryWalk:
         return list(self._store.suppressions([(recipient, scope) for scope in self._scopes]).values())
 
 
-def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -> ReevaluationPorts:
+def reevaluation(store: Any, rules: Policy, judge: Classify, scan: Any = None) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=store,
-        walk=walk or MemoryWalk(store),
-        rows=walk or MemoryWalk(store),
+        scan=scan or MemoryWalk(store),
+        queries=scan or MemoryWalk(store),
         policy=rules,
         classify=judge,
         pool=Inline(),

@@ -24,12 +24,12 @@ from aftersend.core.model import Key, Reason
 from aftersend.core.recipient import canonicalize_email
 from aftersend.core.spike_guard import find_group, find_reverted_windows
 from aftersend.core.times import parse_time
-from aftersend.lists import export
-from aftersend.lists.formats import Name
-from aftersend.lists.job import Export, Import, Job, Revert, State
+from aftersend.lists import export_rows
+from aftersend.lists.formats import FormatName
+from aftersend.lists.job import ExportRequest, ImportRequest, JobState, ListJob, RevertRequest
 
 if TYPE_CHECKING:
-    from aftersend.lists.office import Office
+    from aftersend.lists.service import ListJobService
 
 router: Final = Router()
 
@@ -50,7 +50,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The parameters of an import. Whether it is a dry run is always said."""
 
     dry_run: bool  # tell what would change, and change nothing
-    format: Name | None = None  # of the list; recognised where it is missing
+    format: FormatName | None = None  # of the list; detected where it is missing
     scope: Scope = EVERYWHERE  # the stream that wishes in a list are about which names none
     at: When | None = None  # the time of rows that have none
 
@@ -92,8 +92,8 @@ def imported() -> Response[str]:
     asked = request.read(router)
     wanted = _import(asked.parameters(Wanted))
     body = asked.content(LISTS, MOST)
-    office = _office(asked)
-    return _told(office.begin(wanted, asked.by, body), office)
+    service = _service(asked)
+    return _told(service.begin(wanted, asked.by, body), service)
 
 
 @router.post("/suppressions/import/uploads")
@@ -101,13 +101,13 @@ def announced() -> Response[str]:
     """Say where a large list is to be put."""
     asked = request.read(router)
     wanted = _import(asked.parameters(Wanted))
-    office = _office(asked)
-    return _told(office.announce(wanted, asked.by), office, 201)
+    service = _service(asked)
+    return _told(service.announce(wanted, asked.by), service, 201)
 
 
-def _import(said: Wanted) -> Import:
+def _import(said: Wanted) -> ImportRequest:
     at = _moment(said.at, "at") if said.at else None
-    return Import(dry_run=said.dry_run, format=said.format, scope=said.scope, at=at)
+    return ImportRequest(dry_run=said.dry_run, format=said.format, scope=said.scope, at=at)
 
 
 class _Place(Struct, frozen=True, array_like=True):
@@ -122,17 +122,17 @@ def page() -> Response[str]:
     wanted = _export(chosen.format, chosen.channel, chosen.scope, active=chosen.active)
     place = asked.place(chosen.cursor, _Place)
     after = place.after if place else None
-    rows = [] if place else [export.header(wanted.layout)]
-    office, begun = _office(asked), len(rows)
+    rows = [] if place else [export_rows.render_header(wanted.layout)]
+    context, begun = _service(asked).context, len(rows)
     for _ in range(MOST_QUERIES):
-        found, after = office.reader.page(after, chosen.limit)
-        rows += export.rows(found, wanted, asked.desk.clock(), office.shop.pending)
+        found, after = context.queries.scan_suppressions(after, chosen.limit)
+        rows += export_rows.render_rows(found, wanted, asked.desk.clock(), context.find_reverts)
         if after is None or len(rows) > begun:
             break
     headers = {"Cache-Control": "no-store"}
     if after is not None:
         headers["Next-Cursor"] = asked.cursor(_Place(after)) or ""
-    return Response(200, export.TYPES[wanted.layout], b"".join(rows).decode(), headers)
+    return Response(200, export_rows.CONTENT_TYPES[wanted.layout], b"".join(rows).decode(), headers)
 
 
 @router.post("/suppressions/export")
@@ -142,14 +142,14 @@ def exported() -> Response[str]:
     asked.parameters(Nothing)
     said = asked.body(Selection)
     wanted = _export(said.format, said.channel, said.scope, active=said.active)
-    office = _office(asked)
-    return _told(office.begin(wanted, asked.by), office)
+    service = _service(asked)
+    return _told(service.begin(wanted, asked.by), service)
 
 
-def _export(layout: Layout, channel: Channel | None, scope: str | None, *, active: bool) -> Export:
+def _export(layout: Layout, channel: Channel | None, scope: str | None, *, active: bool) -> ExportRequest:
     if layout == "addresses" and channel is None:
         raise Problem("invalid", "a file of addresses is of one channel: name it")
-    return Export(layout=layout, channel=channel, scope=scope, active=active)
+    return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
 
 
 @router.post("/suppressions/revert")
@@ -161,7 +161,7 @@ def reverted() -> Response[str]:
     since, until, now = _moment(said.since, "since"), _moment(said.until, "until"), asked.desk.clock()
     if not timedelta(0) <= until - since <= LONGEST or since < now - OLDEST:
         raise Problem("invalid", f"until is not before since, at most {LONGEST.days} days after it, and not ages ago")
-    wanted = Revert(
+    wanted = RevertRequest(
         dry_run=said.dry_run,
         domain=_domain(said.domain),
         reason=said.reason,
@@ -169,8 +169,8 @@ def reverted() -> Response[str]:
         until=until,
         note=said.note,
     )
-    office = _office(asked)
-    return _told(office.begin(wanted, asked.by), office)
+    service = _service(asked)
+    return _told(service.begin(wanted, asked.by), service)
 
 
 def _domain(given: str) -> str:
@@ -185,8 +185,8 @@ def shown(job: str) -> Response[str]:
     """How far a job is."""
     asked = request.read(router)
     asked.parameters(Nothing)
-    office = _office(asked)
-    return _told(_found(job, office), office, 200)
+    service = _service(asked)
+    return _told(_found(job, service), service, 200)
 
 
 @router.post("/jobs/<job>/start")
@@ -194,39 +194,34 @@ def started(job: str) -> Response[str]:
     """Let a job be worked, once its list has been uploaded."""
     asked = request.read(router)
     asked.parameters(Nothing)
-    office = _office(asked)
-    return _told(office.start(_found(job, office)), office)
+    service = _service(asked)
+    return _told(service.start(_found(job, service)), service)
 
 
 @router.delete("/recipients/<recipient>")
 def erased(recipient: str) -> Response[str]:
     """Forget a recipient, who stays suppressed if they are."""
-    from aftersend.lists import erasing  # noqa: PLC0415
+    from aftersend.lists.erase import erase  # noqa: PLC0415
 
     asked = request.read(router)
     asked.parameters(Nothing)
     name = request.recipient(recipient)
     if is_alias(name):
         raise Problem("invalid", "whoever this was has been erased already")
-    desk, office = asked.desk, _office(asked)
-    taken_back = find_reverted_windows([each for each in desk.incidents() if each.decision], name)
-    ports = erasing.Ports(
-        store=desk.store, reader=office.reader, pool=desk.pool, clock=desk.clock, taken_back=taken_back
-    )
-    return answers.json(erasing.erase(name, desk.alias(name), ports))
+    desk, service = asked.desk, _service(asked)
+    reverts = find_reverted_windows([each for each in desk.incidents() if each.decision], name)
+    return answers.json(erase(name, desk.alias(name), service.context, reverts))
 
 
-def _office(asked: Asked) -> Office:
-    """The office of a function that has one."""
-    from aftersend.lists.office import BulkDesk  # noqa: PLC0415  # it brings all that works jobs with it
-
-    if not isinstance(asked.desk, BulkDesk):
-        raise Problem("not-found", "bulk work has a function of its own, and this is another one")
-    return asked.desk.office
+def _service(asked: Asked) -> ListJobService:
+    """The service of a function that has one."""
+    if asked.desk.list_jobs is None:
+        raise Problem("not-found", "list jobs have a function of their own, and this is another one")
+    return asked.desk.list_jobs
 
 
-def _found(id_: str, office: Office) -> Job:
-    job = office.jobs.get(id_) if _ID.fullmatch(id_) else None
+def _found(id_: str, service: ListJobService) -> ListJob:
+    job = service.context.jobs.get(id_) if _ID.fullmatch(id_) else None
     if job is None:
         raise Problem("not-found", "no such job, or none any more")
     return job
@@ -239,9 +234,9 @@ def _moment(given: datetime, name: str) -> datetime:
         raise Problem("invalid", f"{name} must lie between 1970 and 2200") from error
 
 
-def _told(job: Job, office: Office, status: int | None = None) -> Response[str]:
+def _told(job: ListJob, service: ListJobService, status: int | None = None) -> Response[str]:
     """A job, with the status that says whether it is over."""
-    over = job.state in (State.DONE, State.FAILED)
-    response = answers.json(view(job, office.objects, office.shop.clock()), status or (200 if over else 202))
+    over = job.state in (JobState.DONE, JobState.FAILED)
+    response = answers.json(view(job, service.context.files, service.context.clock()), status or (200 if over else 202))
     response.headers["Location"] = f"/jobs/{job.id}"
     return response

@@ -9,18 +9,27 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.api.shapes import Moment
-from aftersend.lists.job import Export, Exported, Import, Imported, Job, Revert, State, Undone
-from aftersend.lists.objects import LASTS
-from aftersend.lists.tally import Tally
+from aftersend.lists.files import URL_LIFETIME
+from aftersend.lists.job import (
+    ExportProgress,
+    ExportRequest,
+    ImportProgress,
+    ImportRequest,
+    JobState,
+    ListJob,
+    RevertProgress,
+    RevertRequest,
+)
+from aftersend.lists.summary import ImportSummary
 
 _ENDINGS: Final = {"csv": "csv", "jsonl": "jsonl", "addresses": "csv"}
 
 
 class Places(Protocol):
-    """Where files are put and got: `aftersend.lists.objects.Objects` knows."""
+    """Where files are put and got: `aftersend.lists.files.ListFiles` knows."""
 
-    def address_to_put(self, key: str) -> str: ...  # noqa: D102
-    def address_to_get(self, key: str, name: str) -> str: ...  # noqa: D102
+    def presign_put(self, key: str) -> str: ...  # noqa: D102
+    def presign_get(self, key: str, name: str) -> str: ...  # noqa: D102
 
 
 class Rows(Struct, frozen=True):
@@ -50,12 +59,12 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     job: Literal["import", "export", "revert"]
-    state: State
+    state: JobState
     dry_run: bool = False
     by: str
     created_at: Moment
-    format: str | None = None  # of the list, as it was named or recognised
-    imported: Tally | None = None
+    format: str | None = None  # of the list, as it was named or detected
+    imported: ImportSummary | None = None
     exported: Rows | None = None
     reverted: Found | None = None
     why: str | None = None  # it failed
@@ -63,36 +72,36 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     download: FileAddress | None = None  # of an export that is done
 
 
-def view(job: Job, places: Places, now: datetime) -> JobView:
+def view(job: ListJob, places: Places, now: datetime) -> JobView:
     """A job as it is shown at `now`, with the address of its file where there is something to do with it."""
-    shown, until = summary(job), now + timedelta(seconds=LASTS)
-    if job.state is State.WAITING:
-        url = places.address_to_put(job.file)
+    shown, until = summary(job), now + timedelta(seconds=URL_LIFETIME)
+    if job.state is JobState.WAITING:
+        url = places.presign_put(job.file)
         return replace(shown, upload=FileAddress(method="PUT", url=url, until=until))
-    if job.state is State.DONE and isinstance(job.request, Export):
-        url = places.address_to_get(job.file, f"suppressions-{job.id[:8]}.{_ENDINGS[job.request.layout]}")
+    if job.state is JobState.DONE and isinstance(job.request, ExportRequest):
+        url = places.presign_get(job.file, f"suppressions-{job.id[:8]}.{_ENDINGS[job.request.layout]}")
         return replace(shown, download=FileAddress(method="GET", url=url, until=until))
     return shown
 
 
-def summary(job: Job) -> JobView:
+def summary(job: ListJob) -> JobView:
     """A job without addresses of files."""
     shown = JobView(
         id=job.id, job=_NAMES[type(job.request)], state=job.state, by=job.by, created_at=job.created_at, why=job.why
     )
     match job.request, job.progress:
-        case Import() as wanted, Imported() as done:
-            shown = replace(shown, dry_run=wanted.dry_run, format=done.format or wanted.format, imported=done.tally)
-        case Revert() as wanted, Undone() as done:
+        case ImportRequest() as wanted, ImportProgress() as done:
+            shown = replace(shown, dry_run=wanted.dry_run, format=done.format or wanted.format, imported=done.summary)
+        case RevertRequest() as wanted, RevertProgress() as done:
             found = Found(found=done.found, changed=done.changed, freed=done.freed)
             shown = replace(shown, dry_run=wanted.dry_run, reverted=found)
-        case Export() as wanted, Exported() as done:
+        case ExportRequest() as wanted, ExportProgress() as done:
             shown = replace(shown, format=wanted.layout, exported=Rows(rows=done.rows))
     return shown
 
 
 _NAMES: Final[dict[type, Literal["import", "export", "revert"]]] = {
-    Import: "import",
-    Export: "export",
-    Revert: "revert",
+    ImportRequest: "import",
+    ExportRequest: "export",
+    RevertRequest: "revert",
 }

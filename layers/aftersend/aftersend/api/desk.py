@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ from aftersend.storage import user_rules
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
 from aftersend.storage.store import Store, Tables
+
+if TYPE_CHECKING:
+    from aftersend.lists.service import ListJobService
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
@@ -49,6 +52,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]  # in milliseconds
     digest_key: bytes
     connect: Connect
+    list_jobs: ListJobService | None = None  # in the function that works them
 
     def alias(self, recipient: str) -> str:
         """What stands for this recipient, should they have been erased."""

@@ -40,7 +40,7 @@ _RUN_OUT: Final = frozenset({"MessageNotExist", "ReceiptHandleError"})  # what i
 _REFERENCE: Final = re.compile("&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,9}));")
 
 
-class Credentials(Struct, frozen=True):
+class AlibabaCredentials(Struct, frozen=True):
     """An access key; `token` is that of temporary ones. Its representation keeps its secrets."""
 
     key_id: str
@@ -48,10 +48,10 @@ class Credentials(Struct, frozen=True):
     token: str = ""
 
     def __repr__(self) -> str:
-        return "Credentials()"
+        return "AlibabaCredentials()"
 
 
-class Request(Struct, frozen=True):
+class MnsRequest(Struct, frozen=True):
     """What is sent; `target` is the path with its query."""
 
     method: str
@@ -69,20 +69,20 @@ class ReceivedMessage(Struct, frozen=True):
 # ---- Pure ------------------------------------------------------------------------------------------------------------
 
 
-def build_receive(queue: str, wait: int) -> Request:
-    """Ask for messages, and wait up to so many seconds for the first."""
-    return Request("GET", f"/queues/{queue}/messages?numOfMessages={AT_ONCE}&waitseconds={wait}")
+def build_receive(queue: str, wait: int) -> MnsRequest:
+    """Return a request for messages that waits up to so many seconds for the first."""
+    return MnsRequest("GET", f"/queues/{queue}/messages?numOfMessages={AT_ONCE}&waitseconds={wait}")
 
 
-def build_delete(queue: str, receipts: Sequence[str]) -> Request:
-    """Delete at most AT_ONCE messages."""
+def build_delete(queue: str, receipts: Sequence[str]) -> MnsRequest:
+    """Return a request to delete at most AT_ONCE messages."""
     listed = "".join(f"<ReceiptHandle>{escape(receipt)}</ReceiptHandle>" for receipt in receipts)
     text = f'<?xml version="1.0" encoding="utf-8"?><ReceiptHandles xmlns="{_NAMESPACE}">{listed}</ReceiptHandles>'
-    return Request("DELETE", f"/queues/{queue}/messages", text.encode())
+    return MnsRequest("DELETE", f"/queues/{queue}/messages", text.encode())
 
 
-def sign(request: Request, credentials: Credentials, now: datetime) -> dict[str, str]:
-    """All headers of the request but for Host: its time is `now`, and the key's signature covers it."""
+def sign(request: MnsRequest, credentials: AlibabaCredentials, now: datetime) -> dict[str, str]:
+    """Return all headers of the request but for Host: its time is `now` (any zone), and the signature covers it."""
     headers = {"date": format_datetime(now.astimezone(UTC), usegmt=True), "x-mns-version": _VERSION}
     if request.body:
         digest = md5(request.body, usedforsecurity=False).hexdigest()
@@ -106,7 +106,7 @@ def sign(request: Request, credentials: Credentials, now: datetime) -> dict[str,
 
 
 def read_messages(status: int, content: bytes) -> list[ReceivedMessage]:
-    """The messages in an answer to `build_receive`; none where the queue is empty. Raises StoreUnavailable."""
+    """Return the messages in an answer to `build_receive`; none where the queue is empty. Raises StoreUnavailable."""
     root = _document(status, content)
     if status == 404 and _code(root) == _EMPTY:
         return []
@@ -121,7 +121,10 @@ def read_messages(status: int, content: bytes) -> list[ReceivedMessage]:
 
 
 def read_deleted(status: int, content: bytes, receipts: Sequence[str]) -> dict[str, str]:
-    """Those of `receipts` that were not deleted, and why, of an answer to `build_delete`. Raises StoreUnavailable."""
+    """Return those of `receipts` that were not deleted, and why, of an answer to `build_delete`.
+
+    Raises StoreUnavailable.
+    """
     if status == 204:
         return {}
     root = _document(status, content)
@@ -177,16 +180,16 @@ def _word(code: str) -> str:
 # ---- The network -----------------------------------------------------------------------------------------------------
 
 
-class Queue:
+class MnsQueue:
     """One queue. A context: what is open is closed with it. Every failure is a StoreUnavailable."""
 
-    def __init__(self, endpoint: str, queue: str, credentials: Credentials) -> None:
+    def __init__(self, endpoint: str, queue: str, credentials: AlibabaCredentials) -> None:
         self._host = urlsplit(endpoint).netloc
         self._queue = queue
         self._credentials = credentials
         self._connection: HTTPSConnection | None = None
 
-    def __enter__(self) -> Queue:
+    def __enter__(self) -> MnsQueue:
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -200,7 +203,7 @@ class Queue:
         """Delete at most AT_ONCE messages; those that were not, and why: a receipt may have run out."""
         return read_deleted(*self._answer(build_delete(self._queue, receipts), PATIENCE), receipts)
 
-    def _answer(self, request: Request, timeout: int) -> tuple[int, bytes]:
+    def _answer(self, request: MnsRequest, timeout: int) -> tuple[int, bytes]:
         headers = sign(request, self._credentials, datetime.now(UTC))
         try:
             connection = self._connected(timeout)

@@ -20,6 +20,8 @@ from aftersend.storage import items
 from aftersend.storage.items import Item
 from aftersend.storage.store import Tables, decode_item
 
+SCAN_LIMIT: Final = 500  # suppressions of a page: what is held in memory at once
+
 _T = TypeVar("_T")
 _Moment = Annotated[datetime, Meta(tz=True)]
 _TEXTS: Final = ("rule", "review", "sender", "subject")
@@ -79,6 +81,12 @@ def build_query(
     return request
 
 
+def build_scan(table: str, limit: int, after: Key | None) -> dict[str, Any]:
+    """Read a page of all suppressions as they are now."""
+    request: dict[str, Any] = {"TableName": table, "ConsistentRead": True, "Limit": limit}
+    return request | {"ExclusiveStartKey": items.suppression_key(after)} if after else request
+
+
 class Queries:
     """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us."""
 
@@ -86,10 +94,21 @@ class Queries:
         self._client = client
         self._tables = tables
 
-    def suppressed_on(self, day: str, limit: int, after: Item | None = None) -> Page[Suppression]:
-        """Suppressions whose newest cause is of this day (2026-03-01), the newest first."""
+    def suppressed_on(
+        self, day: str, limit: int, after: Item | None = None, *, oldest_first: bool = False
+    ) -> Page[Suppression]:
+        """Suppressions whose newest cause is of this day (2026-03-01), the newest first unless told otherwise."""
         request = build_query(self._tables.suppressions, "day", day, index="by_day", limit=limit, after=after)
+        request["ScanIndexForward"] = oldest_first
         return self._page(request, items.decode_suppression)
+
+    def scan_suppressions(self, after: Key | None, limit: int = SCAN_LIMIT) -> tuple[list[Suppression], Key | None]:
+        """Return a page of all suppressions, and the key after which to go on; None where there is no more."""
+        with translate_errors("DynamoDB: Scan"):
+            page = self._client.scan(**build_scan(self._tables.suppressions, limit, after))
+        last = page.get("LastEvaluatedKey")
+        found = [decode_item(items.decode_suppression, item) for item in page["Items"]]
+        return found, (last["recipient"]["S"], last["scope"]["S"]) if last else None
 
     def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Keys of the outcomes of one message."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 from aftersend.api import bulk
 from aftersend.api.bulk_views import JobView
 from aftersend.api.description import Operation
-from aftersend.lists import export
-from aftersend.lists.erasing import Erased
+from aftersend.lists import export_rows
+from aftersend.lists.erase import ErasureResult
 
 _FOUND: Final = ("not-found",)
 _MANY: Final = "Many at once"
@@ -46,7 +46,7 @@ ALL: Final = (
         summary="Suppressions as a file, page by page",
         text="All pages behind one another are one file. There are more where there is a `Next-Cursor`.",
         query=bulk.Chosen,
-        files=tuple(sorted({each.partition(";")[0] for each in export.TYPES.values()})),
+        files=tuple(sorted({each.partition(";")[0] for each in export_rows.CONTENT_TYPES.values()})),
         headers={"Next-Cursor": "The cursor of the next page, if there is one."},
     ),
     Operation(
@@ -91,6 +91,6 @@ ALL: Final = (
         id="erase",
         tag=_MANY,
         summary="Forget a recipient, who stays suppressed if they are",
-        answer=Erased,
+        answer=ErasureResult,
     ),
 )

@@ -1,0 +1,91 @@
+"""The template and list jobs: routes, rights, settings and times agree."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from aftersend import settings
+from aftersend.api import bulk
+from aftersend.lists.job import LEASE
+from aftersend.lists.service import FIRST_RUN
+from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one, variables
+
+WORK = FUNCTIONS["Work"]
+
+
+def rights(function: str) -> list[tuple[set[str], set[str]]]:
+    """What the role of a function allows: actions, and on what."""
+    role = RESOURCES[one(FUNCTIONS[function]["Role"])]
+    allowed = [node for node in nodes(role) if isinstance(node, dict) and "Action" in node and "Resource" in node]
+    return [(set(many(each["Action"])), mentioned(each["Resource"])) for each in allowed]
+
+
+def test_every_route_of_list_jobs_leads_to_its_function() -> None:
+    """Whatever has none goes to Query, which has neither the rights nor the service for it."""
+    events = [each["Properties"] for each in WORK["Events"].values() if each["Type"] == "HttpApi"]
+    given = [(each["Method"], _pattern(each["Path"])) for each in events]
+    routes = [
+        (method, rule.replace("<", "").replace(">", ""))
+        for rule, method in ((each[0], method) for each in bulk.router._routes for method in each[1])
+    ]
+    assert len(routes) == 8
+    for method, path in routes:
+        assert [1 for verb, pattern in given if verb in (method, "ANY") and pattern.fullmatch(path)], (method, path)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{path\\\+\\\}", ".+", re.escape(path)))
+
+
+def test_every_route_asks_who_it_is() -> None:
+    paths = RESOURCES["Api"]["Properties"]["DefinitionBody"]["paths"]
+    for event in WORK["Events"].values():
+        if event["Type"] == "HttpApi":
+            method = event["Properties"]["Method"].lower()
+            operation = paths[event["Properties"]["Path"]][
+                "x-amazon-apigateway-any-method" if method == "any" else method
+            ]
+            assert operation["security"] == {"Fn::If": ["HasJwt", [{"Jwt": []}], [{"Iam": []}]]}
+
+
+@pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "dynamodb:Scan"])
+def test_what_answers_questions_may_neither_delete_nor_read_whole_tables(action: str) -> None:
+    assert not [actions for actions, _ in rights("Query") if action in actions]
+    assert [actions for actions, on in rights("Work") if action in actions and on == {"Suppressions"}]
+
+
+def test_outcomes_are_forgotten_and_never_written() -> None:
+    actions: set[str] = set().union(*(actions for actions, on in rights("Work") if "Outcomes" in on))
+    assert actions == {"dynamodb:DeleteItem", "dynamodb:Query"}
+
+
+def test_every_setting_is_given_and_every_variable_is_read() -> None:
+    given = variables("Work")
+    assert settings.load_list_jobs(given) == settings.ListJobSettings(
+        jobs_table="Jobs", bucket="Bulk", queue="JobsQueue"
+    )
+    assert settings.load_api(given).traffic_table == "Traffic"
+    assert WORK["Environment"]["Variables"].keys() == {"JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"}
+
+
+def test_nobody_has_a_job_for_longer_than_it_is_held() -> None:
+    source = (ROOT / WORK["CodeUri"] / "app.py").read_text()
+    (seconds,) = re.findall(r"^AT_A_TIME = ([\d.]+)", source, re.MULTILINE)
+    assert float(seconds) < WORK["Timeout"] < LEASE.total_seconds()
+    assert FIRST_RUN < 20  # API Gateway waits for 30 seconds, and a chunk may be under way
+
+
+def test_a_delayed_message_can_wait_for_a_job_that_is_held() -> None:
+    """SQS delays a message by 15 minutes at most."""
+    assert LEASE.total_seconds() + 10 <= 900
+
+
+def test_files_are_private_encrypted_and_go_after_a_week() -> None:
+    bucket: dict[str, Any] = RESOURCES["Bulk"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
