@@ -16,9 +16,9 @@ from botocore.regions import EndpointResolver
 from aftersend import aws
 from aftersend.aws import services
 from aftersend.aws.account import Account, read
-from aftersend.aws.http1 import Reply
 from aftersend.aws.json_service import JsonService
-from aftersend.aws.transport import Transport
+from aftersend.http.http1 import HttpResponse
+from aftersend.http.transport import Transport
 
 LAMBDA = {
     "AWS_ACCESS_KEY_ID": "AKID",
@@ -142,9 +142,9 @@ def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, 
 def test_an_object_has_the_address_that_boto3_gives_it(
     bucket: str, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(self: Transport, method: str, target: str, *_: Any) -> Reply:
+    def send(self: Transport, method: str, target: str, *_: Any) -> HttpResponse:
         addresses.append(f"{method} https://{self.host}{target}")
-        return Reply(200, {}, b"")
+        return HttpResponse(200, b"")
 
     def caught(request: Any, **_: Any) -> Any:
         addresses.append(f"{request.method} {request.url}")

@@ -21,7 +21,7 @@ ENVIRONMENT = ["settings.py"]
 CORE = [
     *("address", "digest", "envelope", "errors", "facts", "items", "model", "outcome", "policy", "smtp", "steps"),
     *("suppression", "text", "times", "vocabulary", "words", "parsers", "classify"),
-    *("aws/account", "aws/errors", "aws/http1", "aws/sigv4"),
+    *("aws/account", "aws/errors", "aws/sigv4", "http/http1"),
     *("carrier", "causes", "decisions", "errands", "guard", "envelope_mns"),
     *("verify", "door_request", "kept"),
 ]
