@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
 from aftersend.core.times import format_time
-from aftersend.webhooks.fetch import Reply
+from aftersend.http.http1 import HttpResponse
 
 ACCOUNT: Final = "1234567890123456"  # of Alibaba Cloud
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
@@ -68,11 +68,11 @@ class Authority:
         signed = self._key.sign(text, PKCS1v15(), SHA1() if digest == "sha1" else SHA256())  # noqa: S303
         return base64.b64encode(signed).decode()
 
-    def fetch(self, url: str) -> Reply:
+    def fetch(self, url: str) -> HttpResponse:
         """The certificate where one is published, and a yes to every confirmation; nothing else is there."""
         if url in _PUBLISHED:
-            return Reply(200, self.certificate)
-        return Reply(200 if url.startswith(_CONFIRMATION) else 404, b"")
+            return HttpResponse(200, self.certificate)
+        return HttpResponse(200 if url.startswith(_CONFIRMATION) else 404, b"")
 
 
 def _certified(key: rsa.RSAPrivateKey, issued: datetime) -> bytes:

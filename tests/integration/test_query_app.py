@@ -128,7 +128,7 @@ def test_it_imports_nothing_that_no_question_needs() -> None:
     told_of = kept | false_account("http://127.0.0.1:9") | variables(FUNCTION) | {"PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", TELL], env=told_of, capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
-    assert {"aftersend.aws.transport", "aftersend.api.suppressions"} <= found
+    assert {"aftersend.http.transport", "aftersend.api.suppressions"} <= found
     assert not found & NEEDLESS
 
 

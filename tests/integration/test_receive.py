@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.webhooks.fetch import Reply
+from aftersend.http.http1 import HttpResponse
 from local import signing
 from local.environment import environment
 from local.signing import MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push
@@ -144,7 +144,7 @@ GOOD: Final[dict[str, Callable[[], Push]]] = {
 @pytest.mark.parametrize("name", GOOD)
 def test_what_is_proven_is_queued_as_it_came(bench: DoorBench, name: str) -> None:
     push = GOOD[name]()
-    bench.world = lambda url: Reply(200, PROVIDER.certificate)
+    bench.world = lambda url: HttpResponse(200, PROVIDER.certificate)
     answer = bench.answer(push)
     source = push.url.split("/")[4]
     kept = {name: text for name, text in push.headers.items() if name in ("content-type", "content-encoding")}
@@ -190,7 +190,7 @@ class TestSubscriptions:
 
     @pytest.mark.parametrize("status", [301, 302, 400, 403, 500, 503])
     def test_one_that_cannot_be_confirmed_comes_again(self, bench: DoorBench, status: int) -> None:
-        bench.world = lambda url: PROVIDER.fetch(url) if url == SNS_CERTIFICATE else Reply(status, b"")
+        bench.world = lambda url: PROVIDER.fetch(url) if url == SNS_CERTIFICATE else HttpResponse(status, b"")
         assert bench.post(signing.sns_confirmation(PROVIDER, url("ses"), NOW)) == 503
 
     def test_user_and_password_are_asked_for_first(self, bench: DoorBench) -> None:
@@ -265,7 +265,7 @@ class TestOwnTrouble:
 
     @pytest.mark.parametrize("status", [301, 302, 307, 408, 429, 500, 502, 503, 204])
     def test_a_certificate_that_is_not_handed_out(self, bench: DoorBench, status: int) -> None:
-        bench.world = lambda _: Reply(status, PROVIDER.certificate)
+        bench.world = lambda _: HttpResponse(status, PROVIDER.certificate)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
         bench.world = PROVIDER.fetch
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200  # the trouble was not kept
@@ -397,13 +397,13 @@ class TestCertificates:
 
     @pytest.mark.parametrize("content", [b"<html>We are back soon</html>", PROVIDER.certificate[:-200]])
     def test_what_is_none_is_not_kept(self, bench: DoorBench, content: bytes) -> None:
-        bench.world = lambda _: Reply(200, content)
+        bench.world = lambda _: HttpResponse(200, content)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 403
         bench.world = PROVIDER.fetch
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200
 
     def test_not_many_are_kept(self, bench: DoorBench) -> None:
-        bench.world = lambda _: Reply(200, PROVIDER.certificate)
+        bench.world = lambda _: HttpResponse(200, PROVIDER.certificate)
         names = [
             f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number:032}.pem" for number in range(40)
         ]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aftersend.webhooks.fetch import Reply
+from aftersend.http.http1 import HttpResponse
 from aftersend.webhooks.schemes import FailureCode
 from local import signing
 from local.environment import environment
@@ -528,7 +528,7 @@ def test_it_does_not_get_in(bench: DoorBench, name: str) -> None:
     [(b"", 200), (b"<html>", 200), (PROVIDER.certificate[:-200], 200), (b"", 403), (b"", 404), (b"", 410)],
 )
 def test_a_certificate_that_is_none(bench: DoorBench, content: bytes, status: int) -> None:
-    bench.world = lambda _: Reply(status, content)
+    bench.world = lambda _: HttpResponse(status, content)
     for push in (sns(), mns(), bridge()):
         refused(bench, push, FailureCode.CERTIFICATE)
 
@@ -537,7 +537,7 @@ def test_a_certificate_of_another_kind_of_key(bench: DoorBench) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime.now(UTC), datetime.now(UTC))
-    bench.world = lambda _: Reply(200, made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    bench.world = lambda _: HttpResponse(200, made.sign(key, SHA256()).public_bytes(Encoding.PEM))
     refused(bench, sns(), FailureCode.CERTIFICATE)
 
 

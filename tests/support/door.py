@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from aftersend.core.errors import HostUnavailable
+from aftersend.http.http1 import HttpResponse
 from aftersend.sources.message import unpack
-from aftersend.webhooks.fetch import Reply
 from local.environment import environment, false_account
 from local.serve_routes import Request, Route, event
 from local.signing import ACCOUNT, TOPIC, Authority, Push
@@ -95,7 +95,7 @@ class DoorBench:
     def reset(self) -> None:
         """As at the beginning: empty queues, the usual secrets, nothing kept."""
         self.now = NOW
-        self.world: Callable[[str], Reply] = PROVIDER.fetch
+        self.world: Callable[[str], HttpResponse] = PROVIDER.fetch
         self.fetched.clear()
         self.restart()
         self.logs.seek(0)
@@ -143,12 +143,12 @@ class DoorBench:
                 yield Queued(source, *unpack(each["Body"], said))
                 self._sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
 
-    def _fetch(self, url: str) -> Reply:
+    def _fetch(self, url: str) -> HttpResponse:
         self.fetched.append(url)
         return self.world(url)
 
 
-def nowhere(_url: str) -> Reply:
+def nowhere(_url: str) -> HttpResponse:
     """A world that does not answer."""
     raise HostUnavailable("nobody answers")
 

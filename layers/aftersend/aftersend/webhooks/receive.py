@@ -18,6 +18,7 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import SQSClient
 from aftersend.core.errors import ConfigurationError, HostUnavailable, ServiceError, VerificationError
 from aftersend.core.ttl_cache import TtlCache
+from aftersend.http.http1 import HttpResponse
 from aftersend.settings import WebhookSettings
 from aftersend.sources.envelope import MAX_BYTES
 from aftersend.sources.message import measure_size, pack, to_sqs_attributes
@@ -39,7 +40,7 @@ class WebhookPorts(Struct):
     config: WebhookSettings
     trusted: WebhookSecrets
     sqs: SQSClient
-    fetch: Callable[[str], fetch.Reply] = fetch.get
+    fetch: Callable[[str], HttpResponse] = fetch.get
     clock: Callable[[], datetime] = partial(datetime.now, UTC)
     certificates: TtlCache[str, bytes] = field(default_factory=lambda: TtlCache(CERTIFICATE_AGE, CERTIFICATES))
 
@@ -139,7 +140,7 @@ def _proven(request: PushRequest, ports: WebhookPorts) -> VerifiedPush:
     return made
 
 
-def _certificate(get: Callable[[str], fetch.Reply], url: str) -> bytes:
+def _certificate(get: Callable[[str], HttpResponse], url: str) -> bytes:
     """What lies there, if it is a certificate: only then it is kept."""
     reply = get(url)
     if 400 <= reply.status < 500 and reply.status not in _LATER:
