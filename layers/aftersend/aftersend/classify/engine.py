@@ -2,7 +2,7 @@
 
 The order of decision is the order of the rules (`shipped.ORDER`): the user's own; verdicts that are no delivery
 attempt; what the text says of the sender, then of the address, then of the way; the specific enhanced status; the
-source's own words; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what
+provider's own code; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what
 answered a command before RCPT TO is never held against the address, and what did not fail (it was delayed, relayed …)
 is ignored.
 """
