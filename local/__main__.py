@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from aftersend.sources import PARSERS
+from aftersend.sources import SOURCES
 from local import commands, reevaluate, restore, rules, sync
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
-    each.add_argument("source", choices=sorted(PARSERS), help="who sent them")
+    each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
     each.add_argument("files", nargs="+", metavar="FILE", help="one body, or JSON Lines of bodies; - is stdin")
 
     each = commands_.add_parser("classify", help="say what refusals mean: JSON Lines in, JSON Lines out")
@@ -117,7 +117,7 @@ def _rabbitmq(each: argparse.ArgumentParser) -> None:
         "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
     )
     way = each.add_mutually_exclusive_group()
-    way.add_argument("--to", metavar="URL", help="of the stack's queue MailerQQueue: hand bodies on to it")
+    way.add_argument("--to", metavar="URL", help="of the stack's queue FeedbackQueue: hand bodies on to it")
     way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
     each.add_argument(
         "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"

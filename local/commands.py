@@ -15,7 +15,7 @@ from aftersend.classify import Classifier, evidence_from
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Evidence, Verdict
 from aftersend.core.recipient import split_channel
-from aftersend.sources import PARSERS, read
+from aftersend.sources import SOURCES, read
 from local.reports import summary
 from local.samples import EVENTS, Sample, expect, explained, plain
 from local.wordings import DEFAULT_SOURCE
@@ -154,7 +154,7 @@ def expectations(files: Iterable[str]) -> int:
     for name in files:
         path = Path(name).resolve()
         sample = Sample(path.parent.name, path)
-        if path.parent.parent != EVENTS or sample.source not in PARSERS or not path.is_file():
+        if path.parent.parent != EVENTS or sample.source not in SOURCES or not path.is_file():
             worst = _complain(f"{name}: not a sample: events/<source>/<case>.json")
             continue
         expect(sample, classifier)

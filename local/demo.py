@@ -24,7 +24,7 @@ from local import asking, show
 from local.lambdas import Lambdas
 from local.mails import mails
 from local.publish import Publisher, shuffled
-from local.pushes import Pusher, opened
+from local.pushes import Pusher, serve_webhooks
 from local.samples import Sample, samples
 from local.stack import Stack, running
 from local.tables import Contents, DeadLetter, Tables
@@ -74,9 +74,9 @@ class Rig:
 
 @contextmanager
 def rigged(stack: Stack) -> Iterator[Rig]:
-    """A rig whose door is open."""
+    """A rig whose webhooks are served."""
     lambdas = Lambdas(stack)
-    with opened(stack, lambdas) as pusher:
+    with serve_webhooks(stack, lambdas) as pusher:
         yield Rig(stack, lambdas, pusher)
 
 

@@ -1,8 +1,8 @@
 """Sends the samples where a source sends them.
 
-A body goes to the topic for its type, an event of EventBridge to the bus, and what SNS has wrapped lies in a queue. A
-mail goes into the bucket that Amazon SES puts mails into, and a notification of it to the topic. DirectMail and MailerQ
-push to the door.
+Where the template has topics for a source, a body goes to the one for its type, an event of EventBridge to the bus, and
+what SNS has wrapped lies in a queue. A mail goes into the bucket that Amazon SES puts mails into, and a notification of
+it to the topic. All other sources push, and what nobody pushes comes as if it had been polled.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
-from local.pushes import SOURCES, Pusher
+from aftersend.sources import SOURCES
+from aftersend.storage.queue import OutgoingMessage, QueueSender
+from local.pushes import Pusher
 from local.samples import Sample
 from local.stack import Stack
 from local.template import Json
 
 REPEATS: Final = 0.3  # of the samples come a second time, as SNS and SQS allow themselves
 
-_TAKEN: Final = (200, 202, 204)
+_ACCEPTED: Final = (200, 202, 204)
 
 # Which topic takes which type: the one whose name in the template holds this word, and another for all others.
 _TOPICS: Final = {"Bounce": "bounce", "Complaint": "complaint"}
@@ -41,29 +43,30 @@ class Publisher:
         self._pusher = pusher
         self._topics = {name.lower(): arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items()}
         self._subscribed = {each["TopicArn"] for each in stack.resources("AWS::SNS::Subscription").values()}
-        queues = stack.physical_ids("AWS::SQS::Queue")
-        self._queue, self._polled = queues["SesEventsQueue"], queues["DirectMailQueue"]
-        self._mails = stack.physical_ids("AWS::S3::Bucket")["Mails"]
         self._sns, self._sqs, self._events = (stack.client(name) for name in ("sns", "sqs", "events"))
+        queues = stack.physical_ids("AWS::SQS::Queue")
+        self._queue, self._polled = queues["SesEventsQueue"], QueueSender(self._sqs, queues["FeedbackQueue"])
+        self._mails = stack.physical_ids("AWS::S3::Bucket")["InboundMail"]
         self._s3 = stack.client("s3")
 
     def reaches(self, source: str) -> bool:
-        """Whether the template has topics for this source, or a door; others send by ways that are not played here."""
-        return source in SOURCES or bool(self._topics_of(source))
+        """Return whether samples of this source can be sent: over topics of the template, or as pushes."""
+        return bool(SOURCES[source].proofs) or bool(self._topics_of(source))
 
     def send(self, samples: Sequence[Sample]) -> None:
         """Send every sample, in this order."""
         for sample in samples:
-            body = sample.body()
-            if sample.name.startswith("directmail/malformed-") and body.startswith(b"<"):
-                # The door lets no such notification in; out of a queue of MNS comes anything.
-                self._sqs.send_message(QueueUrl=self._polled, MessageBody=body.decode())
-            elif sample.source in SOURCES:
-                status = self._pusher.push(sample)
-                if status not in _TAKEN:
-                    raise RuntimeError(f"{sample.name}: the door answered {status}")
+            if self._topics_of(sample.source):
+                self._hand_over(sample, sample.body())
             else:
-                self._hand_over(sample, body)
+                self._push(sample)
+
+    def _push(self, sample: Sample) -> None:
+        status = self._pusher.push(sample)
+        if status is None:  # webhooks let no such body in; out of a queue that is polled comes anything
+            self._polled.send([OutgoingMessage(sample.source, sample.body())])
+        elif status not in _ACCEPTED:
+            raise RuntimeError(f"{sample.name}: the webhook answered {status}")
 
     def _hand_over(self, sample: Sample, body: bytes) -> None:
         if sample.source == "report" and not body.lstrip().startswith(b"{"):

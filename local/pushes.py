@@ -1,19 +1,22 @@
-"""Sends samples as their sources push them: signed, or with the secret of the address, to the real door over HTTP.
+"""Sends samples as their sources push them, signed or with a secret, to the real webhooks over HTTP.
 
-DirectMail's notifications come from MNS, in its three formats by turns, and its CloudEvents from EventBridge; the
-webhook tool of MailerQ posts what lies in its queue.
+How a body is pushed depends on the proof that its source's row names, and on nothing else of the source: a new source
+that proves itself in a known way is pushed here without a word more.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import cycle
 from typing import Final
+from zlib import crc32
 
+from aftersend.core.errors import VerificationError
+from aftersend.sources import SOURCES
+from aftersend.webhooks.schemes.mns_xml import read_texts
 from local import signing
 from local.lambdas import Lambdas
 from local.samples import Sample
@@ -22,57 +25,100 @@ from local.serve_routes import Request, Response
 from local.signing import Authority, Push
 from local.stack import Stack
 
-SOURCES: Final = ("directmail", "mailerq")
+Sign = Callable[[Authority, str, Sample, datetime], Push | None]
 
-_FORMATS: Final = (signing.mns_json, signing.mns_xml, signing.mns_simplified)
+_MNS_FORMATS: Final = (signing.mns_json, signing.mns_xml, signing.mns_simplified)
+_TYPES: Final = {".json": "application/json; charset=utf-8", ".xml": "text/xml; charset=utf-8"}
 
 
-class Door(Site):
-    """The door alone: what it has queued is worked when the demo says so."""
+def _sign_sns(authority: Authority, url: str, sample: Sample, now: datetime) -> Push:
+    return signing.sns(authority, url, _text(sample), now)
+
+
+def _push_raw(_authority: Authority, url: str, sample: Sample, _now: datetime) -> Push:
+    return signing.sns_raw(url, _text(sample))
+
+
+def _sign_mns(authority: Authority, url: str, sample: Sample, now: datetime) -> Push | None:
+    """What is wrapped by MNS already is signed as it is; a text comes in one format or another."""
+    text, body = _text(sample), sample.body()
+    if text.startswith("<"):
+        return signing.mns(authority, url, body, "text/xml;charset=utf-8", now) if _names_owner(body) else None
+    if '"TopicOwner"' in text:
+        return signing.mns(authority, url, body, "text/json;charset=utf-8", now)
+    if text.startswith(("{", "[")):  # an event of EventBridge
+        return None
+    if not text.isprintable():  # XML has no place for every character
+        return signing.mns_json(authority, url, text, now)
+    return _MNS_FORMATS[crc32(body) % len(_MNS_FORMATS)](authority, url, text, now)
+
+
+def _names_owner(body: bytes) -> bool:
+    """Return whether MNS could have written this XML: webhooks let in nothing that does not say whose it is."""
+    try:
+        return bool(read_texts(body, ["TopicOwner"]))
+    except VerificationError:
+        return False
+
+
+def _sign_eventbridge(authority: Authority, url: str, sample: Sample, now: datetime) -> Push | None:
+    text = _text(sample)
+    return signing.eventbridge(authority, url, text, now) if text.startswith(("{", "[")) else None
+
+
+def _push_with_secret(_authority: Authority, url: str, sample: Sample, _now: datetime) -> Push:
+    """The secret is in the address."""
+    content_type = _TYPES.get(sample.path.suffix, "text/plain; charset=utf-8")
+    return Push(url, {"content-type": content_type, **sample.headers}, sample.body())
+
+
+def _text(sample: Sample) -> str:
+    return sample.body().decode("utf-8", "replace")
+
+
+# By scheme of proof; None where no provider pushes such a body in that way.
+SIGNERS: Final[dict[str, Sign]] = {
+    "eventbridge": _sign_eventbridge,
+    "mns": _sign_mns,
+    "secret": _push_with_secret,
+    "sns": _sign_sns,
+    "sns_raw": _push_raw,
+}
+
+
+class Webhooks(Site):
+    """The webhooks and the API alone: what is queued is worked when the demo says so."""
 
     def answer(self, request: Request, host: str) -> tuple[Response, Counter[str]]:
-        """The answer to a request."""
+        """Return the answer to a request."""
         return self.gateway.answer(request, host), Counter()
 
 
 class Pusher:
-    """Pushes to a door that is open. Its address is signed as https, which API Gateway speaks and this server does not.
+    """Pushes to webhooks that are served. Their address is signed as https, which this server does not speak.
 
-    `host` is where the door and the API listen.
+    `host` is where the webhooks and the API listen.
     """
 
     def __init__(self, server: Server, authority: Authority) -> None:
         self.host, self._authority = server.host, authority
         self._url = f"https://{server.host}/feedback/{{}}/{server.site.secret}"
-        self._formats = cycle(_FORMATS)
 
-    def push(self, sample: Sample) -> int:
-        """Push one sample; the status of the answer."""
-        url, body = self._url.format(sample.source), sample.body()
-        if sample.source == "mailerq":
-            kind = "application/json; charset=utf-8"
-            return send(Push(url, {"content-type": kind, **sample.headers}, body), self.host)
-        return send(self._signed(url, body), self.host)
-
-    def _signed(self, url: str, body: bytes) -> Push:
-        """The body as it comes from Alibaba Cloud; what is wrapped by MNS already is signed as it is."""
-        now, text = datetime.now(UTC), body.decode("utf-8", "replace")
-        if text.startswith("<"):
-            return signing.mns(self._authority, url, body, "text/xml;charset=utf-8", now)
-        if '"TopicOwner"' in text:
-            return signing.mns(self._authority, url, body, "text/json;charset=utf-8", now)
-        if text.startswith(("{", "[")):
-            return signing.eventbridge(self._authority, url, text, now)
-        if not text.isprintable():  # XML has no place for every character
-            return signing.mns_json(self._authority, url, text, now)
-        return next(self._formats)(self._authority, url, text, now)
+    def push(self, sample: Sample) -> int | None:
+        """Push one sample; return the status of the answer, or None where its source pushes no such body."""
+        url, now = self._url.format(sample.source), datetime.now(UTC)
+        for proof in SOURCES[sample.source].proofs:
+            push = SIGNERS[proof.scheme](self._authority, url, sample, now)
+            if push is not None:
+                return send(push, self.host)
+        return None
 
 
 @contextmanager
-def opened(stack: Stack, lambdas: Lambdas) -> Iterator[Pusher]:
-    """The door of a stack, on a free port."""
+def serve_webhooks(stack: Stack, lambdas: Lambdas) -> Iterator[Pusher]:
+    """Serve the webhooks of a stack on a free port, as long as the context lasts."""
     authority = Authority()
-    with Server(Door(stack, lambdas, authority), 0, lambda _: None) as server:
+    with Server(Webhooks(stack, lambdas, authority), 0, lambda _: None) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -18,7 +18,7 @@ from aftersend.classify import Classifier
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback, Verdict
 from aftersend.core.vocabulary import Channel
-from aftersend.sources import PARSERS, read
+from aftersend.sources import SOURCES, read
 from aftersend.sources.message import NO_HEADERS, Headers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -55,7 +55,7 @@ class Sample(NamedTuple):
 
 def samples() -> list[Sample]:
     """Every sample of every source that has a parser, in the order of their names."""
-    return [Sample(source, path) for source in sorted(PARSERS) for path in _bodies(EVENTS / source)]
+    return [Sample(source, path) for source in sorted(SOURCES) for path in _bodies(EVENTS / source)]
 
 
 def _bodies(folder: Path) -> list[Path]:

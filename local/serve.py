@@ -1,7 +1,8 @@
 """`python -m local serve`: the bundle's HTTP APIs on this machine, until Ctrl-C; every push is worked at once.
 
 Providers cannot reach this machine, so who pushes here signs with a key of this machine's (`local.signing`). That the
-door believes it is wired here, by handing it another way to fetch certificates.
+webhooks believe it is wired here, by handing them another way to fetch certificates. Every source that can be pushed is
+on.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from aftersend.sources import SOURCES
 from local.environment import environment
 from local.lambdas import Lambdas
 from local.serve_routes import Gateway, Request, Response
 from local.signing import TOPIC, Authority, Push
 from local.stack import Stack, running
 from local.tables import Tables
+from local.template import Json
 
-DOOR: Final = "Receive"
+RECEIVE: Final = "Receive"
 _LARGEST: Final = 6_291_456  # Lambda hands over no larger request
 _PATIENCE: Final = 10.0  # seconds for a request to arrive whole
 
@@ -35,7 +38,7 @@ class Site:
     def __init__(self, stack: Stack, lambdas: Lambdas, authority: Authority) -> None:
         self.lambdas = lambdas
         self.gateway = Gateway(stack, lambdas)
-        self.secret = path_secret(stack)
+        self.secret = turn_sources_on(stack)
         self.tables = Tables(stack, lambdas.functions["ProcessSes"])
         believe(lambdas, authority)
 
@@ -79,18 +82,21 @@ Push a sample, as Amazon SNS delivers raw:
 """
 
 
-def path_secret(stack: Stack) -> str:
-    """The last part of the addresses, as the stack has generated it."""
-    variables = stack.resources("AWS::Lambda::Function")[DOOR]["Environment"]["Variables"]
-    text = stack.client("secretsmanager").get_secret_value(SecretId=variables["DOOR"])["SecretString"]
-    return str(json.loads(text)["path"])
+def turn_sources_on(stack: Stack) -> str:
+    """Turn on every source that can be pushed; return the last part of the addresses, as the stack has generated it."""
+    manager = stack.client("secretsmanager")
+    name = stack.resources("AWS::Lambda::Function")[RECEIVE]["Environment"]["Variables"]["WEBHOOK_SECRETS"]
+    document = json.loads(manager.get_secret_value(SecretId=name)["SecretString"])
+    entries: Json = {source: {} for source, row in SOURCES.items() if row.proofs}
+    manager.put_secret_value(SecretId=name, SecretString=json.dumps(document | {"sources": entries}))
+    return str(document["path"])
 
 
 def believe(lambdas: Lambdas, authority: Authority) -> None:
-    """Have the door fetch certificates from `authority`, and from nowhere else."""
-    function = lambdas.functions[DOOR]
+    """Have the webhooks fetch certificates from `authority`, and from nowhere else."""
+    function = lambdas.functions[RECEIVE]
     with environment(function.variables):
-        function.module.ports().fetch = authority.fetch
+        function.module.ports.fetch = authority.fetch
 
 
 class Server(HTTPServer):

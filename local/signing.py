@@ -1,6 +1,6 @@
 """Signs pushes as providers sign theirs, with a key pair of this machine: for the demo, `serve` and tests.
 
-An `Authority` also stands for the places where providers publish their certificates. A door believes it only where it
+An `Authority` also stands for the places where providers publish their certificates. Webhooks believe it only where it
 was handed in as the way to fetch; nothing in the layer knows of it. The forms are those that
 `aftersend.webhooks.schemes` names.
 """

@@ -73,7 +73,7 @@ def to_queue(forwarder: QueueSenderPort, words: Mapping[str, str]) -> Sink:
     """Hand bodies to a queue of SQS, with the word of the queue that each lay in."""
 
     def sink(batch: Sequence[Delivery]) -> Taken:
-        fates = forwarder.send([OutgoingMessage(each.body, _headers(each, words)) for each in batch])
+        fates = forwarder.send([OutgoingMessage("mailerq", each.body, _headers(each, words)) for each in batch])
         return Taken(
             refused=[(batch[place], why) for place, why in fates.refused.items()],
             again=[batch[place] for place in fates.failed],

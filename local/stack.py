@@ -188,9 +188,7 @@ def _with_nothing(value: Any) -> Any:
 # What switches on the parts of the template that a user may leave out.
 _SWITCHED_ON: Final = {
     "MailDomain": "bounce.example.com",
-    "DirectMail": "true",
-    "MailerQ": "true",
-    "Door": "true",
+    "Webhooks": "true",
     "SnsTopicArns": "arn:aws:sns:eu-west-1:111122223333:feedback",
     "AlibabaAccounts": "1234567890123456",
 }

@@ -1,4 +1,4 @@
-"""`receive` as it is deployed: what SAM builds, with the template's settings, behind Lambda's Runtime API."""
+"""`receive` as it is deployed: what SAM builds, with the template's behind Lambda's Runtime API."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from aftersend.sources import SOURCES
 from aftersend.sources.message import unpack
-from aftersend.webhooks.request import request
-from aftersend.webhooks.schemes import Trust, WebhookCredentials, claim
+from aftersend.webhooks.request import read_request
+from aftersend.webhooks.schemes import Trust, WebhookCredentials, check
 from local import signing
 from local.environment import false_account
 from local.signing import ACCOUNT, TOPIC, Push
 from tests.support.cloud import Cloud
-from tests.support.door import NOW, PATH, PROVIDER, WEAK, http_event, url
 from tests.support.emulator import Build, Emulator, runtime_python
 from tests.support.template import variables
+from tests.support.webhooks import NOW, PATH, PROVIDER, WEAK, http_event, url
 
 pytestmark = pytest.mark.emulator
 
@@ -30,40 +31,40 @@ MESSAGE: Final = '{"eventType":"Send","mail":{"messageId":"m1"},"send":{}}'
 
 
 class Receiver:
-    """The function, the queues that it fills, and the secret that it reads."""
+    """The function, the queue that it fills, and the secret that it reads."""
 
-    def __init__(self, emulator: Emulator, queues: dict[str, str], cloud: Cloud) -> None:
-        self.emulator, self._queues, self._sqs = emulator, queues, cloud.client("sqs")
+    def __init__(self, emulator: Emulator, queue: str, cloud: Cloud) -> None:
+        self.emulator, self._queue, self._sqs = emulator, queue, cloud.client("sqs")
 
     def post(self, push: Push) -> Any:
         return self.emulator.invoke(http_event(push))
 
-    def queued(self, source: str) -> list[tuple[bytes, dict[str, str]]]:
+    def queued(self) -> dict[str, tuple[bytes, dict[str, str]]]:
+        """Body and headers of what lies in the queue, by its source."""
         answer = self._sqs.receive_message(
-            QueueUrl=self._queues[source], MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+            QueueUrl=self._queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
         )
-        return [
-            unpack(
-                each["Body"], {name: said["StringValue"] for name, said in each.get("MessageAttributes", {}).items()}
-            )
-            for each in answer.get("Messages", ())
-        ]
+        found = {}
+        for each in answer.get("Messages", ()):
+            attributes = {name: value["StringValue"] for name, value in each["MessageAttributes"].items()}
+            found[attributes["source"]] = unpack(each["Body"], attributes)
+        return found
 
 
 @pytest.fixture
 def receiver(build: Build, server: Cloud, tmp_path: Any) -> Iterator[Receiver]:
     sqs, manager = server.client("sqs"), server.client("secretsmanager")
-    queues = {source: sqs.create_queue(QueueName=f"receive-{source}")["QueueUrl"] for source in ("ses", "mailerq")}
-    secret = manager.create_secret(Name="receive", SecretString=json.dumps({"path": PATH}))["ARN"]
-    made = {"DoorSecret": secret, "SesEventsQueue": queues["ses"], "MailerQQueue": queues["mailerq"]}
-    told = false_account(server.endpoint) | variables("Receive", made) | {"SNS_TOPICS": TOPIC, "DIRECTMAIL_QUEUE": ""}
-    told |= {"PYTHONWARNINGS": "always"}
+    queue = sqs.create_queue(QueueName="receive")["QueueUrl"]
+    document = {"path": PATH, "sources": {"mailerq": {}}}
+    secret = manager.create_secret(Name="receive", SecretString=json.dumps(document))["ARN"]
+    made = {"WebhookSecrets": secret, "FeedbackQueue": queue}
+    given = false_account(server.endpoint) | variables("Receive", made)
+    given |= {"SNS_TOPICS": TOPIC, "PYTHONWARNINGS": "always"}
     code = [build.function.parent / "Receive", build.layer / "python"]
-    with Emulator(code, told, tmp_path / "log", "app.handler") as emulator:
-        yield Receiver(emulator, queues, server)
+    with Emulator(code, given, tmp_path / "log", "app.handler") as emulator:
+        yield Receiver(emulator, queue, server)
     manager.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-    for each in queues.values():
-        sqs.delete_queue(QueueUrl=each)
+    sqs.delete_queue(QueueUrl=queue)
 
 
 def test_what_is_proven_is_queued_as_it_came(receiver: Receiver) -> None:
@@ -71,15 +72,17 @@ def test_what_is_proven_is_queued_as_it_came(receiver: Receiver) -> None:
     packed = gzip.compress(MESSAGE.encode())
     headers = {"content-encoding": "gzip", "content-type": "application/json"}
     assert receiver.post(Push(url("mailerq"), headers, packed))["statusCode"] == 204
-    assert receiver.queued("ses") == [(MESSAGE.encode(), {"content-type": "text/plain; charset=UTF-8"})]
-    assert receiver.queued("mailerq") == [(packed, headers)]
+    assert receiver.queued() == {
+        "ses": (MESSAGE.encode(), {"content-type": "text/plain; charset=UTF-8"}),
+        "mailerq": (packed, headers),
+    }
 
 
 def test_what_is_not_proven_is_refused_and_told(receiver: Receiver) -> None:
     refused = [
         receiver.post(push)["statusCode"]
         for push in (
-            signing.sns_raw(url("ses", "another-word-of-it"), MESSAGE),
+            signing.sns_raw(url("ses", "another-secret-of-it"), MESSAGE),
             signing.sns(PROVIDER, url("ses"), MESSAGE, NOW),  # signed well, long ago
             signing.sns_raw(url("ses"), MESSAGE, TOPIC + "x"),
             Push(url("mailerq", ""), {}, b"{}"),
@@ -87,9 +90,9 @@ def test_what_is_not_proven_is_refused_and_told(receiver: Receiver) -> None:
     ]
     assert refused == [403] * 4
     assert receiver.post(signing.mns_json(PROVIDER, url("directmail"), "", NOW))["statusCode"] == 404
-    assert receiver.queued("ses") == receiver.queued("mailerq") == []
+    assert receiver.queued() == {}
     lines = receiver.emulator.lines()
-    assert [line["reason"] for line in lines if "NotVerified" in line] == [
+    assert [line["code"] for line in lines if "VerificationFailed" in line] == [
         "credentials",
         "stale",
         "sender",
@@ -98,12 +101,12 @@ def test_what_is_not_proven_is_refused_and_told(receiver: Receiver) -> None:
     assert not [line for line in receiver.emulator.log.read_text().splitlines() if "warning:" in line.lower()]
 
 
-def test_lambdas_python_checks_seals_with_what_the_layer_ships(build: Build) -> None:
+def test_lambdas_python_verifies_signatures_with_what_the_layer_ships(build: Build) -> None:
     """The old key of MNS too: another build of OpenSSL might refuse it."""
     script = (
         "import sys, msgspec, aftersend.webhooks.schemes as v\n"
-        "seal, certificate = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=tuple[v.Signature, bytes])\n"
-        "v.prove(seal, certificate)\n"
+        "signed, certificate = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=tuple[v.Signature, bytes])\n"
+        "v.verify_signature(signed, certificate)\n"
         "print('proven')\n"
     )
     now = datetime.now(UTC)
@@ -114,10 +117,11 @@ def test_lambdas_python_checks_seals_with_what_the_layer_ships(build: Build) -> 
         (signing.mns_xml(WEAK, url("directmail"), MESSAGE, now), WEAK),
         (signing.sns(PROVIDER, url("ses"), MESSAGE, now), PROVIDER),
     ):
-        seal = claim(request(http_event(push), ""), trust, now).seal
+        asked = read_request(http_event(push), "")
+        signed = check(asked, SOURCES[asked.source].proofs, trust, now).signature
         done = subprocess.run(
             [runtime_python(), "-W", "error", "-c", script],
-            input=msgspec.msgpack.encode((seal, authority.certificate)),
+            input=msgspec.msgpack.encode((signed, authority.certificate)),
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(build.layer / "python")},
             check=False,
             capture_output=True,

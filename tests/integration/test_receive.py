@@ -1,4 +1,4 @@
-"""The HTTP door with everything real but the world: what is proven is queued as it came, and nothing else is lost."""
+"""Webhooks with everything real but the world: what is proven is queued as it came, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.http.http1 import HttpResponse
+from aftersend.sources import SOURCES
 from local import signing
 from local.environment import environment
 from local.signing import MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push
-from tests.support.door import (
+from tests.support.webhooks import (
     BEARER,
     NOW,
     PATH,
     PROVIDER,
     STRANGER,
     WEAK,
-    DoorBench,
     Queued,
+    WebhookBench,
     altered,
-    door,
     http_event,
     nowhere,
     url,
+    webhook_bench,
 )
 
 MESSAGE: Final = '{"eventType":"Send","mail":{"messageId":"m1","destination":["jürgen@example.net"]},"send":{}}'
@@ -40,13 +42,13 @@ BASIC: Final = "sns:a-long-password"
 
 
 @pytest.fixture(scope="module")
-def opened() -> Iterator[DoorBench]:
-    with door() as bench:
+def opened() -> Iterator[WebhookBench]:
+    with webhook_bench() as bench:
         yield bench
 
 
 @pytest.fixture
-def bench(opened: DoorBench) -> DoorBench:
+def bench(opened: WebhookBench) -> WebhookBench:
     opened.reset()
     return opened
 
@@ -142,7 +144,7 @@ GOOD: Final[dict[str, Callable[[], Push]]] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_what_is_proven_is_queued_as_it_came(bench: DoorBench, name: str) -> None:
+def test_what_is_proven_is_queued_as_it_came(bench: WebhookBench, name: str) -> None:
     push = GOOD[name]()
     bench.world = lambda url: HttpResponse(200, PROVIDER.certificate)
     answer = bench.answer(push)
@@ -153,7 +155,7 @@ def test_what_is_proven_is_queued_as_it_came(bench: DoorBench, name: str) -> Non
     assert [url for url in bench.fetched if not url.startswith("https://")] == []
 
 
-def test_mns_with_its_old_key_and_its_expired_certificate(bench: DoorBench) -> None:
+def test_mns_with_its_old_key_and_its_expired_certificate(bench: WebhookBench) -> None:
     bench.world = WEAK.fetch
     for make in (signing.mns_json, signing.mns_xml, signing.mns_simplified):
         assert bench.post(make(WEAK, url("directmail"), LEGACY, NOW)) == 204
@@ -161,7 +163,7 @@ def test_mns_with_its_old_key_and_its_expired_certificate(bench: DoorBench) -> N
     assert bench.post(signing.mns_json(PROVIDER, url("directmail"), LEGACY, NOW)) == 403
 
 
-def test_an_address_of_its_own(bench: DoorBench) -> None:
+def test_an_address_of_its_own(bench: WebhookBench) -> None:
     """Signatures are about the address that the provider called, not about the one that AWS gave."""
     called = f"https://hooks.example.com/in/feedback/directmail/{PATH}?a=1"
     arriving = url("directmail") + "?a=1"
@@ -174,28 +176,28 @@ def test_an_address_of_its_own(bench: DoorBench) -> None:
 
 
 class TestSubscriptions:
-    def test_one_of_the_list_is_confirmed_and_not_queued(self, bench: DoorBench) -> None:
+    def test_one_of_the_list_is_confirmed_and_not_queued(self, bench: WebhookBench) -> None:
         push = signing.sns_confirmation(PROVIDER, url("ses"), NOW)
         assert bench.post(push) == 200
         assert bench.fetched == [SNS_CERTIFICATE, json.loads(push.body)["SubscribeURL"]]
         assert bench.queued() == []
         assert {"Confirmed", "sns"} <= set(bench.lines()[-1].values())
 
-    def test_one_that_is_ended_is_noted_and_stays_ended(self, bench: DoorBench) -> None:
+    def test_one_that_is_ended_is_ignored_and_stays_ended(self, bench: WebhookBench) -> None:
         push = signing.sns_confirmation(PROVIDER, url("ses"), NOW, Type="UnsubscribeConfirmation")
         assert bench.post(push) == 200
         assert bench.fetched == [SNS_CERTIFICATE]
         assert bench.queued() == []
-        assert bench.lines()[-1]["message"] == "Noted"
+        assert bench.lines()[-1]["message"] == "Ignored"
 
     @pytest.mark.parametrize("status", [301, 302, 400, 403, 500, 503])
-    def test_one_that_cannot_be_confirmed_comes_again(self, bench: DoorBench, status: int) -> None:
+    def test_one_that_cannot_be_confirmed_comes_again(self, bench: WebhookBench, status: int) -> None:
         bench.world = lambda url: PROVIDER.fetch(url) if url == SNS_CERTIFICATE else HttpResponse(status, b"")
         assert bench.post(signing.sns_confirmation(PROVIDER, url("ses"), NOW)) == 503
 
-    def test_user_and_password_are_asked_for_first(self, bench: DoorBench) -> None:
+    def test_user_and_password_are_asked_for_first(self, bench: WebhookBench) -> None:
         """Amazon SNS sends them only after a 401 that asks."""
-        bench.tell_secrets({"sources": {"ses": {"basic": BASIC}}})
+        bench.put_secrets({"sources": {"ses": {"basic": BASIC}}})
         push = signing.sns(PROVIDER, url("ses", ""), MESSAGE, NOW)
         answer = bench.answer(push)
         assert (answer["statusCode"], answer["headers"]) == (401, {"www-authenticate": 'Basic realm="aftersend"'})
@@ -206,45 +208,45 @@ class TestSubscriptions:
 
 
 class TestSecrets:
-    def test_without_any_a_signed_topic_of_the_list_is_enough(self, bench: DoorBench) -> None:
-        bench.tell_secrets({})
+    def test_without_any_a_signed_topic_of_the_list_is_enough(self, bench: WebhookBench) -> None:
+        bench.put_secrets({"sources": {"mailerq": {}}})
         assert bench.post(signing.sns(PROVIDER, url("ses", ""), MESSAGE, NOW)) == 200
         assert bench.post(signing.sns_raw(url("ses", ""), MESSAGE)) == 403
         assert bench.post(signing.mns_json(PROVIDER, url("directmail", ""), LEGACY, NOW)) == 403
         assert bench.post(signing.eventbridge(PROVIDER, url("directmail", ""), EVENT, NOW)) == 403
         assert bench.post(Push(url("mailerq", ""), {}, RESULT)) == 403
-        flaws = [line["flaw"] for line in bench.lines() if "flaw" in line]
-        assert flaws == ["unprovable"] * 4
+        codes = [line["code"] for line in bench.lines() if "level" in line and "code" in line]
+        assert codes == ["unprovable"] * 4
         assert bench.fetched == [SNS_CERTIFICATE]
 
-    def test_a_token_is_enough_for_eventbridge(self, bench: DoorBench) -> None:
-        bench.tell_secrets({"sources": {"directmail": {"token": ["a-new-token", "an-old-token"]}}})
+    def test_a_token_is_enough_for_eventbridge(self, bench: WebhookBench) -> None:
+        bench.put_secrets({"sources": {"directmail": {"token": ["a-new-token", "an-old-token"]}}})
         for token, status in (("an-old-token", 204), ("a-new-token", 204), ("no-token-at-all", 403), ("", 403)):
             push = signing.eventbridge(PROVIDER, url("directmail", ""), EVENT, NOW, token=token)
             assert bench.post(push) == status
 
-    def test_while_a_word_is_changed_both_are_right(self, bench: DoorBench) -> None:
-        new = "another-word-in-the-path"
+    def test_while_a_secret_is_changed_both_are_right(self, bench: WebhookBench) -> None:
+        new = "another-secret-in-the-path"
         push = {word: signing.sns(PROVIDER, url("ses", word), MESSAGE, NOW) for word in (PATH, new)}
         assert [bench.post(push[word]) for word in (PATH, new)] == [200, 403]
-        bench.tell_secrets({"path": [new, PATH]})
+        bench.put_secrets({"path": [new, PATH]})
         assert [bench.post(push[word]) for word in (PATH, new)] == [200, 403]  # not read again yet
         bench.now = NOW + timedelta(minutes=5)
         assert [bench.post(push[word]) for word in (PATH, new)] == [200, 200]
-        bench.tell_secrets({"path": new})
+        bench.put_secrets({"path": new})
         bench.now = NOW + timedelta(minutes=10)
         assert [bench.post(push[word]) for word in (PATH, new)] == [403, 200]
 
-    def test_a_source_may_have_its_own(self, bench: DoorBench) -> None:
-        own = "a-word-of-mailerq-alone"
-        bench.tell_secrets({"path": PATH, "sources": {"mailerq": {"path": own}, "ses": {"path": []}}})
+    def test_a_source_may_have_its_own(self, bench: WebhookBench) -> None:
+        own = "a-secret-of-mailerq-alone"
+        bench.put_secrets({"path": PATH, "sources": {"mailerq": {"path": own}, "ses": {"path": []}}})
         assert bench.post(Push(url("mailerq", own), {}, RESULT)) == 204
         assert bench.post(Push(url("mailerq"), {}, RESULT)) == 403
         assert bench.post(signing.sns(PROVIDER, url("ses", ""), MESSAGE, NOW)) == 200
         assert bench.post(signing.mns_json(PROVIDER, url("directmail"), LEGACY, NOW)) == 204
 
-    def test_of_bearer_and_basic_one_is_enough(self, bench: DoorBench) -> None:
-        bench.tell_secrets({"sources": {"mailerq": {"bearer": BEARER, "basic": BASIC}}})
+    def test_of_bearer_and_basic_one_is_enough(self, bench: WebhookBench) -> None:
+        bench.put_secrets({"sources": {"mailerq": {"bearer": BEARER, "basic": BASIC}}})
         for headers in ({"authorization": f"Bearer {BEARER}"}, basic()):
             assert bench.post(Push(url("mailerq", ""), headers, RESULT)) == 204
         crossed = base64.b64encode(BASIC.encode()).decode()
@@ -255,22 +257,22 @@ class TestSecrets:
 class TestOwnTrouble:
     """Never a 4xx for what is our own fault: the provider shall try again."""
 
-    def test_a_queue_that_is_away(self, bench: DoorBench) -> None:
-        gone = bench.ports.config.queues["ses"].replace("door-ses", "door-gone")
-        bench.ports.config.queues["ses"], there = gone, bench.ports.config.queues["ses"]
+    def test_a_queue_that_is_away(self, bench: WebhookBench) -> None:
+        there = bench.ports.config
+        bench.ports.config = replace(there, feedback_queue=there.feedback_queue + "-gone")
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
-        bench.ports.config.queues["ses"] = there
+        bench.ports.config = there
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200
         assert "SQS: SendMessage failed" in bench.logs.getvalue()
 
     @pytest.mark.parametrize("status", [301, 302, 307, 408, 429, 500, 502, 503, 204])
-    def test_a_certificate_that_is_not_handed_out(self, bench: DoorBench, status: int) -> None:
+    def test_a_certificate_that_is_not_handed_out(self, bench: WebhookBench, status: int) -> None:
         bench.world = lambda _: HttpResponse(status, PROVIDER.certificate)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
         bench.world = PROVIDER.fetch
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200  # the trouble was not kept
 
-    def test_a_host_that_is_away(self, bench: DoorBench) -> None:
+    def test_a_host_that_is_away(self, bench: WebhookBench) -> None:
         bench.world = nowhere
         for push in (
             signing.sns(PROVIDER, url("ses"), MESSAGE, NOW),
@@ -295,17 +297,17 @@ class TestOwnTrouble:
             ({"sources": {"mailerq": {"user": "x"}}}, "user"),
         ],
     )
-    def test_secrets_that_make_no_sense(self, bench: DoorBench, document: Any, named: str) -> None:
-        """The field is named, and none of its words."""
-        bench.tell_secrets(document)
+    def test_secrets_that_make_no_sense(self, bench: WebhookBench, document: Any, named: str) -> None:
+        """The field is named, and no secret is quoted."""
+        bench.put_secrets(document)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
         written = bench.logs.getvalue()
         assert named in written
         assert BEARER not in written
         assert "no-colon" not in written
 
-    def test_secrets_that_cannot_be_read(self, bench: DoorBench) -> None:
-        with environment({"DOOR": bench.secret + "-gone"}):
+    def test_secrets_that_cannot_be_read(self, bench: WebhookBench) -> None:
+        with environment({"WEBHOOK_SECRETS": bench.secret + "-gone"}):
             bench.restart()
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
         assert "GetSecretValue failed" in bench.logs.getvalue()
@@ -314,56 +316,117 @@ class TestOwnTrouble:
 
 class TestRoutes:
     @pytest.mark.parametrize("source", ["sess", "SES", "report", "", "%73es ", "..", "ses%2Fx"])
-    def test_a_source_that_nobody_knows(self, bench: DoorBench, source: str) -> None:
+    def test_a_source_that_nobody_knows(self, bench: WebhookBench, source: str) -> None:
         push = signing.sns_raw(url("ses"), MESSAGE)
         event = http_event(push) | {"pathParameters": {"source": source, "secret": PATH}}
         assert bench.app.handler(event, None)["statusCode"] == 404
         assert bench.queued() == []
 
-    def test_a_source_that_this_deployment_has_not(self, bench: DoorBench) -> None:
-        with environment({"MAILERQ_QUEUE": ""}):
-            bench.restart()
-        assert bench.post(Push(url("mailerq"), {"authorization": f"Bearer {BEARER}"}, RESULT)) == 404
-
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post", "TRACE"])
-    def test_another_method(self, bench: DoorBench, method: str) -> None:
+    def test_another_method(self, bench: WebhookBench, method: str) -> None:
         answer = bench.answer(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW), method)
         assert (answer["statusCode"], answer["headers"]) == (405, {"allow": "POST"})
         assert bench.queued() == []
 
-    def test_a_request_without_a_body(self, bench: DoorBench) -> None:
+    def test_a_request_without_a_body(self, bench: WebhookBench) -> None:
         event = http_event(Push(url("ses"), {}, b""))
         assert "body" not in event
         assert bench.app.handler(event, None)["statusCode"] == 403
 
 
-class TestTold:
+def everything_off(bench: WebhookBench) -> None:
+    with environment({"SNS_TOPICS": "", "ALIBABA_ACCOUNTS": ""}):
+        bench.restart()
+    bench.put_secrets({"path": PATH})
+
+
+class TestSwitches:
+    """A source is on if it has an entry among the secrets or a list of whom to believe; nothing else turns it on."""
+
+    @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+    @pytest.mark.parametrize("secret", [PATH, "", "another-secret-in-the-path"])
+    @pytest.mark.parametrize("source", sorted(name for name, source in SOURCES.items() if source.proofs))
+    def test_one_that_is_off_looks_like_one_that_nobody_knows(
+        self, bench: WebhookBench, source: str, secret: str, method: str
+    ) -> None:
+        """Though the deployment has a secret for the path, and whatever is right about the push."""
+        everything_off(bench)
+        unknown = bench.answer(Push(url("nobody", secret), {}, RESULT), method)
+        assert unknown == {"statusCode": 404, "headers": {}, "body": ""}
+        pushes = [make() for make in GOOD.values()]
+        for push in (
+            *(altered(each, url=url(source, secret)) for each in pushes if f"/{source}/" in each.url),
+            Push(url(source, secret), {}, b"x" * 2_000_000),
+        ):
+            assert bench.answer(push, method) == unknown
+        assert (bench.queued(), bench.fetched) == ([], [])
+
+    @pytest.mark.parametrize("name", ["sns, raw", "mns, JSON", "eventbridge", "mailerq"])
+    def test_an_empty_entry_turns_one_on_and_no_other(self, bench: WebhookBench, name: str) -> None:
+        push = GOOD[name]()
+        source = push.url.split("/")[4]
+        everything_off(bench)
+        bench.put_secrets({"path": PATH, "sources": {source: {}}})
+        assert bench.post(push) in ({204} if name in ("mailerq", "eventbridge") else {403})  # no list: nobody is on it
+        others = {each.url.split("/")[4]: each for each in (make() for make in GOOD.values())}
+        assert {bench.post(each) for other, each in others.items() if other != source} == {404}
+
+    def test_a_list_of_senders_turns_its_source_on(self, bench: WebhookBench) -> None:
+        everything_off(bench)
+        pushes = [
+            signing.sns(PROVIDER, url("ses"), MESSAGE, NOW),
+            signing.mns_json(PROVIDER, url("directmail"), LEGACY, NOW),
+        ]
+        for lists, statuses in (
+            ({"SNS_TOPICS": TOPIC, "ALIBABA_ACCOUNTS": ""}, [200, 404]),
+            ({"SNS_TOPICS": "", "ALIBABA_ACCOUNTS": signing.ACCOUNT}, [404, 204]),
+        ):
+            with environment(lists):
+                bench.restart()
+            assert [bench.post(push) for push in pushes] == statuses
+
+    def test_one_that_is_taken_out_is_off_within_minutes(self, bench: WebhookBench) -> None:
+        push = Push(url("mailerq"), {"authorization": f"Bearer {BEARER}"}, RESULT)
+        assert bench.post(push) == 204
+        bench.put_secrets({"path": PATH})
+        bench.now = NOW + timedelta(minutes=5)
+        assert bench.post(push) == 404
+
+    def test_while_the_secrets_cannot_be_read_nobody_is_told_to_go_away(self, bench: WebhookBench) -> None:
+        everything_off(bench)
+        bench.put_secrets("no JSON")
+        assert bench.post(Push(url("mailerq"), {}, RESULT)) == 503
+        assert bench.post(Push(url("nobody"), {}, RESULT)) == 404
+
+
+class TestReported:
     """What the operator sees: numbers, and reasons, and no secret and no address."""
 
-    def test_an_accepted_push_is_one_number_and_no_line(self, bench: DoorBench) -> None:
+    def test_an_accepted_push_is_one_number_and_no_line(self, bench: WebhookBench) -> None:
         bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW))
         (metric,) = bench.lines()
         assert metric["Accepted"] == [1.0]
         assert (metric["source"], metric["service"]) == ("ses", "aftersend")
 
-    def test_a_refusal_is_counted_by_source_and_by_reason(self, bench: DoorBench) -> None:
+    def test_a_refusal_is_counted_by_source_by_code_and_in_all(self, bench: WebhookBench) -> None:
         bench.post(signing.sns(STRANGER, url("ses"), MESSAGE, NOW))
         metric, line = bench.lines()
         (definition,) = metric["_aws"]["CloudWatchMetrics"]
         assert [sorted(each) for each in definition["Dimensions"]] == [
+            ["service"],
             ["service", "source"],
-            ["reason", "service", "source"],
+            ["code", "service", "source"],
         ]
-        assert (metric["NotVerified"], metric["reason"]) == ([1.0], "signature")
-        assert (line["level"], line["message"], line["flaw"]) == ("WARNING", "NotVerified", "signature")
+        assert (metric["VerificationFailed"], metric["code"]) == ([1.0], "signature")
+        assert (line["level"], line["message"], line["code"]) == ("WARNING", "VerificationFailed", "signature")
 
-    def test_reasons_do_not_leak_into_the_next_one(self, bench: DoorBench) -> None:
+    def test_codes_do_not_leak_into_the_next_one(self, bench: WebhookBench) -> None:
         bench.post(signing.sns(STRANGER, url("ses"), MESSAGE, NOW))
         bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW))
         metric = bench.lines()[-1]
         assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["source", "service"]]
 
-    def test_neither_secrets_nor_addresses_are_written(self, bench: DoorBench) -> None:
+    def test_neither_secrets_nor_addresses_are_written(self, bench: WebhookBench) -> None:
         own = f"arn:aws:sns:eu-west-1:999999999999:{PATH}"
         for push in (
             *(make() for make in GOOD.values()),
@@ -385,7 +448,7 @@ class TestTold:
 
 
 class TestCertificates:
-    def test_one_is_fetched_once_an_hour(self, bench: DoorBench) -> None:
+    def test_one_is_fetched_once_an_hour(self, bench: WebhookBench) -> None:
         for minutes in (0, 1, 59):
             bench.now = NOW + timedelta(minutes=minutes)
             assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, bench.now)) == 200
@@ -396,13 +459,13 @@ class TestCertificates:
         assert bench.fetched == [SNS_CERTIFICATE] * 2
 
     @pytest.mark.parametrize("content", [b"<html>We are back soon</html>", PROVIDER.certificate[:-200]])
-    def test_what_is_none_is_not_kept(self, bench: DoorBench, content: bytes) -> None:
+    def test_what_is_none_is_not_kept(self, bench: WebhookBench, content: bytes) -> None:
         bench.world = lambda _: HttpResponse(200, content)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 403
         bench.world = PROVIDER.fetch
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200
 
-    def test_not_many_are_kept(self, bench: DoorBench) -> None:
+    def test_not_many_are_kept(self, bench: WebhookBench) -> None:
         bench.world = lambda _: HttpResponse(200, PROVIDER.certificate)
         names = [
             f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number:032}.pem" for number in range(40)
@@ -411,6 +474,6 @@ class TestCertificates:
             assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW, SigningCertURL=name)) == 200
         assert bench.fetched == [*names, names[0]]
 
-    def test_a_topic_is_asked_for_before_a_certificate_is(self, bench: DoorBench) -> None:
+    def test_a_topic_is_asked_for_before_a_certificate_is(self, bench: WebhookBench) -> None:
         bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW, TopicArn=TOPIC + "-of-somebody"))
         assert bench.fetched == []

@@ -1,6 +1,6 @@
 """Forged, replayed, truncated, oversized and mangled pushes against the real handler: none gets in, none is an error.
 
-Each names the flaw that it is refused for. What is wrong in a way that can be seen is refused before anything is
+Each names the code that it is refused with. What is wrong in a way that can be seen is refused before anything is
 fetched, however well it is signed: most of these are signed with the provider's own key.
 """
 
@@ -23,7 +23,7 @@ from aftersend.webhooks.schemes import FailureCode
 from local import signing
 from local.environment import environment
 from local.signing import EVENTBRIDGE_CERTIFICATE, MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push
-from tests.support.door import BEARER, NOW, PATH, PROVIDER, STRANGER, DoorBench, altered, door, url
+from tests.support.webhooks import BEARER, NOW, PATH, PROVIDER, STRANGER, WebhookBench, altered, url, webhook_bench
 
 MESSAGE: Final = '{"eventType":"Send","mail":{"messageId":"m1"},"send":{}}'
 EVENT: Final = '{"id":"e1","source":"acs.dm","type":"dm:Deliver:Succeed","data":{}}'
@@ -33,13 +33,13 @@ Make = Callable[[], Push]
 
 
 @pytest.fixture(scope="module")
-def opened() -> Iterator[DoorBench]:
-    with door() as bench:
+def opened() -> Iterator[WebhookBench]:
+    with webhook_bench() as bench:
         yield bench
 
 
 @pytest.fixture
-def bench(opened: DoorBench) -> DoorBench:
+def bench(opened: WebhookBench) -> WebhookBench:
     opened.reset()
     return opened
 
@@ -195,7 +195,7 @@ VISITS: Final = (
 
 
 @pytest.mark.parametrize("visit", VISITS)
-def test_a_subscription_is_confirmed_nowhere_else(bench: DoorBench, visit: str | None) -> None:
+def test_a_subscription_is_confirmed_nowhere_else(bench: WebhookBench, visit: str | None) -> None:
     refused(bench, confirm(SubscribeURL=visit), FailureCode.MALFORMED)
     assert bench.fetched == []
 
@@ -245,7 +245,7 @@ SNS_PLACES: Final = [
 
 
 @pytest.mark.parametrize("place", SNS_PLACES)
-def test_a_certificate_of_sns_is_fetched_from_nowhere_else(bench: DoorBench, place: str) -> None:
+def test_a_certificate_of_sns_is_fetched_from_nowhere_else(bench: WebhookBench, place: str) -> None:
     refused(bench, sns(SigningCertURL=place), FailureCode.CERTIFICATE)
     assert bench.fetched == []
 
@@ -254,7 +254,7 @@ def test_a_certificate_of_sns_is_fetched_from_nowhere_else(bench: DoorBench, pla
     "place",
     [*places(MNS_CERTIFICATE), MNS_CERTIFICATE.replace("mnstest", "evil"), MNS_CERTIFICATE.replace("-cn-", "-")],
 )
-def test_a_certificate_of_mns_is_fetched_from_nowhere_else(bench: DoorBench, place: str) -> None:
+def test_a_certificate_of_mns_is_fetched_from_nowhere_else(bench: WebhookBench, place: str) -> None:
     named = base64.b64encode(place.encode()).decode()
     push = signing.mns(PROVIDER, url("directmail"), b"{}", "text/json", NOW, x_mns_signing_cert_url=named)
     refused(bench, push, FailureCode.CERTIFICATE)
@@ -271,7 +271,7 @@ def test_a_certificate_of_mns_is_fetched_from_nowhere_else(bench: DoorBench, pla
         EVENTBRIDGE_CERTIFICATE.replace("cn-hangzhou-", ""),
     ],
 )
-def test_a_certificate_of_eventbridge_is_fetched_from_nowhere_else(bench: DoorBench, place: str) -> None:
+def test_a_certificate_of_eventbridge_is_fetched_from_nowhere_else(bench: WebhookBench, place: str) -> None:
     refused(bench, altered(bridge(), {"x-eventbridge-signature-url": place}), FailureCode.CERTIFICATE)
     assert bench.fetched == []
 
@@ -410,7 +410,7 @@ def of_another(push: Push) -> Push:
 
 
 @pytest.mark.parametrize("listed", ["dm-events/to-them", "to-aws/dm-events", "dm-events", "dm-events/to-aws-2"])
-def test_a_subscription_that_is_not_on_the_list(bench: DoorBench, listed: str) -> None:
+def test_a_subscription_that_is_not_on_the_list(bench: WebhookBench, listed: str) -> None:
     with environment({"MNS_SUBSCRIPTIONS": listed}):
         bench.restart()
     for push in (mns(), simplified(), signing.mns_xml(PROVIDER, url("directmail"), LEGACY, NOW)):
@@ -503,12 +503,12 @@ ALL: Final = {
 }
 
 
-def refused(bench: DoorBench, push: Push, flaw: FailureCode) -> None:
-    """It is refused for that flaw, which is counted, and nothing of it is queued."""
+def refused(bench: WebhookBench, push: Push, code: FailureCode) -> None:
+    """It is refused with that code, which is counted, and nothing of it is queued."""
     answer = bench.answer(push)
     assert answer == {"statusCode": 403, "headers": {}, "body": ""}, bench.lines()
-    counted = [line for line in bench.lines() if "NotVerified" in line]
-    assert counted[-1]["reason"] == flaw
+    counted = [line for line in bench.lines() if "VerificationFailed" in line]
+    assert counted[-1]["code"] == code
     assert bench.queued() == []
 
 
@@ -517,23 +517,23 @@ def test_there_are_many() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_it_does_not_get_in(bench: DoorBench, name: str) -> None:
-    flaw, make = ALL[name]
-    refused(bench, make(), flaw)
-    assert bool(bench.fetched) == (flaw is FailureCode.SIGNATURE)
+def test_it_does_not_get_in(bench: WebhookBench, name: str) -> None:
+    code, make = ALL[name]
+    refused(bench, make(), code)
+    assert bool(bench.fetched) == (code is FailureCode.SIGNATURE)
 
 
 @pytest.mark.parametrize(
     ("content", "status"),
     [(b"", 200), (b"<html>", 200), (PROVIDER.certificate[:-200], 200), (b"", 403), (b"", 404), (b"", 410)],
 )
-def test_a_certificate_that_is_none(bench: DoorBench, content: bytes, status: int) -> None:
+def test_a_certificate_that_is_none(bench: WebhookBench, content: bytes, status: int) -> None:
     bench.world = lambda _: HttpResponse(status, content)
     for push in (sns(), mns(), bridge()):
         refused(bench, push, FailureCode.CERTIFICATE)
 
 
-def test_a_certificate_of_another_kind_of_key(bench: DoorBench) -> None:
+def test_a_certificate_of_another_kind_of_key(bench: WebhookBench) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime.now(UTC), datetime.now(UTC))
@@ -553,7 +553,7 @@ LARGE: Final[dict[str, Make]] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_what_is_too_large_is_not_looked_at(bench: DoorBench, name: str) -> None:
+def test_what_is_too_large_is_not_looked_at(bench: WebhookBench, name: str) -> None:
     assert bench.post(LARGE[name]()) == 413
     assert (bench.fetched, bench.queued()) == ([], [])
     assert [line["TooLarge"] for line in bench.lines() if "TooLarge" in line] == [[1.0]]

@@ -19,8 +19,8 @@ from local.lambdas import Lambdas
 from local.serve import Server, Site, send
 from local.signing import Authority
 from local.stack import running
-from tests.support.door import STRANGER
 from tests.support.template import ROOT
+from tests.support.webhooks import STRANGER
 
 AUTHORITY: Final = Authority()
 

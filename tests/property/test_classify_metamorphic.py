@@ -22,6 +22,7 @@ from aftersend.classify.rules import RuleDefinition, parse, split_lines
 from aftersend.classify.shipped import FOLDER, ORDER
 from aftersend.core.model import Class, Evidence, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import MEANINGS
+from aftersend.sources import SOURCES
 
 RULES = {name: parse((FOLDER / f"{name}.toml").read_text("utf-8")) for name in ORDER}
 EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in split_lines(rule.example)]
@@ -192,7 +193,7 @@ PIECES = [
     statuses,
     phases,
     kinds,
-    st.sampled_from(["report", "ses", "mailerq"]),
+    st.sampled_from(sorted(SOURCES)),
 )
 def test_class_and_reason_agree_whatever_the_evidence(
     pieces: list[str],

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import msgspec
 
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Reason, Verdict
-from aftersend.sources import PARSERS
+from aftersend.sources import SOURCES, Source
 from aftersend.sources.message import Message
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -71,5 +71,5 @@ def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START) ->
 @contextmanager
 def told() -> Iterator[None]:
     """A source `told`, whose bodies are JSON lists of facts."""
-    with patch.dict(PARSERS, {"told": "tests.support.told"}):
+    with patch.dict(SOURCES, {"told": Source(parser="tests.support.told")}):
         yield

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aftersend.ingest import ingest
-from aftersend.sources import parser
+from aftersend.sources import load_parser
 from tests.support import ses
 from tests.support.ports import MemoryStore, ports
 from tests.support.words import ANN
@@ -65,7 +65,7 @@ def test_a_body_with_anything_in_any_place_is_read_or_parked(data: st.DataObject
         ses.event("Subscription", {"contactList": "news", "newTopicPreferences": {"unsubscribeAll": True}}),
     ]
     if data is None:
-        assert all(parser("ses")(ses.raw(body), {}) for body in made)
+        assert all(load_parser("ses")(ses.raw(body), {}) for body in made)
         return
     body = data.draw(st.sampled_from(made))
     place, name = _place(body, data)

@@ -6,7 +6,7 @@ import pytest
 
 from aftersend import settings
 from aftersend.core.errors import ConfigurationError
-from aftersend.sources import PARSERS
+from aftersend.sources import SOURCES
 from tests.support.template import FUNCTIONS, MAPPINGS, QUEUES, RESOURCES, TEMPLATE, mentioned, one, variables
 
 IN_LEGS = ["Reevaluate", "Replay"]
@@ -33,7 +33,7 @@ def test_a_replay_reaches_every_source_that_can_take_one() -> None:
     config = settings.load_replay(variables("Replay"))
     queues = {name for name in QUEUES if name.endswith("Replay")}
     assert set(config.queues.values()) == queues
-    assert config.queues.keys() <= PARSERS.keys()
+    assert config.queues.keys() <= SOURCES.keys()
     assert queues <= mentioned(RESOURCES[one(FUNCTIONS["Replay"]["Role"])])
     for source, queue in config.queues.items():
         (function,) = [function for function, mapping in MAPPINGS.values() if one(mapping["Queue"]) == queue]

@@ -11,7 +11,7 @@ import pytest
 from aftersend import classify
 from aftersend.core.model import Class, Feedback, Kind, Outcome, Reason, Status
 from aftersend.core.outcome import merge
-from aftersend.sources import PARSERS, read
+from aftersend.sources import SOURCES, read
 from local.samples import EVENTS, Sample, reading, samples
 
 CLASSIFIER = classify.load()
@@ -37,13 +37,13 @@ def test_a_sample_says_what_is_expected_of_it(sample: Sample) -> None:
 
 
 def test_every_file_is_a_sample_or_the_expectation_of_one() -> None:
-    files = {path for source in PARSERS for path in (EVENTS / source).iterdir()}
+    files = {path for source in SOURCES for path in (EVENTS / source).iterdir()}
     assert files == {path for sample in SAMPLES for path in (sample.path, sample.expectation)}
 
 
 def test_every_folder_is_read_by_a_parser() -> None:
     folders = {path.name for path in EVENTS.iterdir() if path.is_dir()}
-    assert folders - {"invoke"} == set(PARSERS)
+    assert folders - {"invoke"} == set(SOURCES)
 
 
 def test_every_kind_is_shown_by_some_sample() -> None:

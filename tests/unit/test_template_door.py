@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from aftersend.webhooks.schemes import KINDS, SOURCES
-from aftersend.webhooks.schemes.secret import read
+from aftersend.webhooks.schemes.secret import read_secrets
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
 
 OF: Final = {
@@ -71,7 +71,7 @@ def test_the_generated_secret_is_one_that_is_understood() -> None:
     assert generate["ExcludePunctuation"] is True
     assert generate["SecretStringTemplate"] == "{}"
     word = "aZ9" * (generate["PasswordLength"] // 3)
-    found = read(f'{{"{generate["GenerateStringKey"]}":"{word}"}}', KINDS)
+    found = read_secrets(f'{{"{generate["GenerateStringKey"]}":"{word}"}}', KINDS)
     assert {each.path for each in found.values()} == {(word,)}
 
 

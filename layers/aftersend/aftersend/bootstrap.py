@@ -1,5 +1,10 @@
-"""Puts the pieces together that a function works a batch with: clients in, `Ports` out."""
+"""Puts together what each function works with: settings and clients, made once for each execution environment.
 
+There is one entry point for each folder of `functions/`, called at start, where it costs no message any time. A start
+is paid for in modules, so the imports stand in the entry points: a function imports what it needs and no more.
+"""
+
+# ruff: noqa: PLC0415
 from __future__ import annotations
 
 import secrets
@@ -10,49 +15,209 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from aftersend import classify
-from aftersend.aws.calls import translate_errors
-from aftersend.aws.protocols import FullS3Client, SQSClient
-from aftersend.core.model import Reverted
-from aftersend.core.outcome import Classify
-from aftersend.core.policy import Policy
-from aftersend.ports import Ports, StorePort
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aftersend import settings
+from aftersend.aws import connect
 from aftersend.settings import IngestSettings, ListJobSettings
-from aftersend.sources import parser
-from aftersend.storage import user_rules
-from aftersend.storage.archive import Archive
-from aftersend.storage.dead_letters import DeadLetters
-from aftersend.storage.inbound_mail import InboundMail
-from aftersend.storage.spike_windows import SpikeWindows
-from aftersend.storage.store import Store, Tables
-from aftersend.storage.unmatched import UnmatchedTexts
-from aftersend.verp import Verp
 
 if TYPE_CHECKING:
+    from aftersend.api.desk import Desk
+    from aftersend.aws.protocols import FullS3Client, SQSClient
+    from aftersend.core.model import Reverted
+    from aftersend.core.outcome import Classify
+    from aftersend.core.policy import Policy
+    from aftersend.jobs.poll_mns import PollResult
+    from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
+    from aftersend.jobs.replay import Replay, ReplayJob
+    from aftersend.jobs.runner import JobRunner
+    from aftersend.jobs.ses_sync import SesSync
     from aftersend.lists.service import ListJobService
+    from aftersend.ports import Ports, StorePort
+    from aftersend.storage.store import Tables
+    from aftersend.webhooks.receive import WebhookPorts
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
 
-def ports(config: IngestSettings, connect: Connect) -> Ports:
-    """Everything that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
-    parser(config.source)  # imported now, at start, where it costs no message any time
+class Ingestion(Struct, frozen=True, kw_only=True):
+    """What `process` and `consume` work with."""
+
+    ports: Ports
+    digest_key: bytes
+    source: str  # of messages that name none
+    broker_queues: dict[str, str] = {}  # by which word each queue of RabbitMQ is known
+
+
+def process() -> Ingestion:
+    """Return what brings a batch of messages into the tables."""
+    from aftersend.sources import load_parser
+
+    config = settings.load_ingest()
+    if config.source:
+        load_parser(config.source)  # at start; where any source may come, each is imported with its first body
+    return Ingestion(ports=make_ports(config, connect), digest_key=config.digest_key, source=config.source)
+
+
+def consume() -> Ingestion:
+    """Return what brings a batch out of RabbitMQ into the tables."""
+    made = process()
+    return Ingestion(
+        ports=made.ports,
+        digest_key=made.digest_key,
+        source=made.source,
+        broker_queues=settings.load_broker_queues(),
+    )
+
+
+def make_ports(config: IngestSettings, connect: Connect) -> Ports:
+    """Return all that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
+    from aftersend import classify
+    from aftersend.ports import Ports
+    from aftersend.storage import user_rules
+    from aftersend.storage.archive import Archive
+    from aftersend.storage.dead_letters import DeadLetters
+    from aftersend.storage.inbound_mail import InboundMail
+    from aftersend.storage.spike_windows import SpikeWindows
+    from aftersend.storage.store import Store, Tables
+    from aftersend.storage.unmatched import UnmatchedTexts
+    from aftersend.verp import Verp
+
     dynamodb, s3 = connect("dynamodb"), connect("s3")
     tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
     return Ports(
-        source=config.source,
         store=Store(dynamodb, tables),
         archive=Archive(s3, config.archive_bucket),
-        dead_letters=DeadLetters(partial(connect, "sqs"), config.dead_letter_queue),
+        dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
         classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
         pool=ThreadPoolExecutor(config.workers),
-        clock=lambda: datetime.now(UTC),
-        watch=SpikeWindows(dynamodb, config.traffic_table, config.policy.guard),
-        unqualified=UnmatchedTexts(dynamodb, config.unqualified_table, config.retention),
-        unpack=InboundMail(s3, config.inbound_bucket).open if config.inbound_bucket else None,
+        clock=_now,
+        watch=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
+        unqualified=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
+        unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
         vouch=Verp(config.verp_keys, config.verp_template).vouches if config.verp_template else None,
     )
+
+
+def receive() -> WebhookPorts:
+    """Return what takes pushes."""
+    from aftersend.webhooks.receive import WebhookPorts
+    from aftersend.webhooks.secrets import WebhookSecrets
+
+    config = settings.load_webhooks()
+    return WebhookPorts(config, WebhookSecrets(partial(connect, "secretsmanager"), config), connect("sqs"))
+
+
+def query() -> Desk:
+    """Return what answers requests of the HTTP API."""
+    from aftersend.api import desk, front
+
+    made = desk.build(settings.load_api(), connect)
+    front.front()  # the routes, at start
+    return made
+
+
+def list_jobs() -> Desk:
+    """Return what answers requests of the HTTP API, imports, exports, reverts and erasures among them."""
+    made = query()
+    service = build_list_jobs(
+        settings.load_list_jobs(),
+        connect,
+        tables=made.tables,
+        store=made.store,
+        policy=made.policy,
+        classify=made.classify,
+        pool=made.pool,
+        clock=made.clock,
+        find_reverts=lambda recipient: list(made.pending(recipient)),
+    )
+    return replace(made, list_jobs=service)
+
+
+def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationPorts]]:
+    """Return what works the jobs of a re-evaluation, and what makes the ports for each.
+
+    They are made anew each time: another document of rules may lie in its parameter since the last one.
+    """
+    from aftersend import classify
+    from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
+    from aftersend.storage import user_rules
+    from aftersend.storage.queries import Queries
+    from aftersend.storage.scan import Walk
+    from aftersend.storage.store import Store, Tables
+
+    config, dynamodb = settings.load_tables(), connect("dynamodb")
+    pool = ThreadPoolExecutor(config.workers)
+    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+
+    def make() -> ReevaluationPorts:
+        return ReevaluationPorts(
+            store=Store(dynamodb, tables),
+            scan=Walk(dynamodb, tables),
+            queries=Queries(dynamodb, tables),
+            policy=config.policy,
+            classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
+            pool=pool,
+            clock=_now,
+            digest_key=config.digest_key,
+        )
+
+    return _runner("reevaluate", ReevaluationJob), make
+
+
+def replay() -> tuple[JobRunner[ReplayJob], Replay]:
+    """Return what works the jobs of a replay, and what sends archived bodies."""
+    from aftersend.aws import boto
+    from aftersend.jobs.replay import Replay, ReplayJob
+    from aftersend.storage.queue import QueueSender
+
+    config = settings.load_replay()
+    sender = QueueSender(connect("sqs"), config.feedback_queue)
+    return _runner("replay", ReplayJob), Replay(boto.client("s3"), config.bucket, sender)
+
+
+def _runner(name: str, kind: type[Any]) -> JobRunner[Any]:
+    from aftersend.jobs.runner import JobRunner
+    from aftersend.storage.dead_letters import DeadLetters
+
+    jobs = settings.load_jobs()
+    return JobRunner(
+        name, kind, connect("sqs"), jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue)
+    )
+
+
+def poll() -> Callable[[Callable[[], float]], PollResult]:
+    """Return what empties the queue of MNS; it is given what says how many seconds are left."""
+    from aftersend.jobs.mns_key import AccessKey
+    from aftersend.jobs.mns_queue import MnsQueue
+    from aftersend.jobs.poll_mns import poll as poll_queue
+    from aftersend.storage.queue import QueueSender
+
+    config = settings.load_poll()
+    key = AccessKey(partial(connect, "secretsmanager"), config.secret)
+    sender = QueueSender(connect("sqs"), config.feedback_queue)
+
+    def run(seconds_left: Callable[[], float]) -> PollResult:
+        with MnsQueue(config.endpoint, config.queue, key.read()) as queue:
+            result = poll_queue(queue, sender, seconds_left)
+        if result.problems:
+            key.forget()  # it may have been changed
+        return result
+
+    return run
+
+
+def sync_ses_list() -> SesSync:
+    """Return what keeps the suppression list of Amazon SES."""
+    from aftersend.jobs.ses_sync import SesSync
+
+    return SesSync(connect("sesv2"), time.sleep)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def build_list_jobs(
@@ -72,12 +237,12 @@ def build_list_jobs(
 
     `find_reverts` gives the windows of a provider's accident, in which evidence against a recipient does not hold.
     """
-    from aftersend.lists.context import JobContext  # noqa: PLC0415  # one function needs them, and others start without
-    from aftersend.lists.files import ListFiles  # noqa: PLC0415
-    from aftersend.lists.job_table import ListJobs  # noqa: PLC0415
-    from aftersend.lists.service import ListJobService  # noqa: PLC0415
-    from aftersend.storage.deletions import Deletions  # noqa: PLC0415
-    from aftersend.storage.queries import Queries  # noqa: PLC0415
+    from aftersend.lists.context import JobContext  # one function needs them, and others start without
+    from aftersend.lists.files import ListFiles
+    from aftersend.lists.job_table import ListJobs
+    from aftersend.lists.service import ListJobService
+    from aftersend.storage.deletions import Deletions
+    from aftersend.storage.queries import Queries
 
     dynamodb = connect("dynamodb")
     context = JobContext(
@@ -100,11 +265,13 @@ def build_list_jobs(
 @cache
 def _connect_boto3() -> Any:
     """boto3's client of S3, which takes a third of a second to make and is seldom needed."""
-    from aftersend.aws import boto  # noqa: PLC0415
+    from aftersend.aws import boto
 
     return boto.client("s3")
 
 
 def _send_later(sqs: SQSClient, queue: str, id_: str, seconds: int) -> None:
+    from aftersend.aws.calls import translate_errors
+
     with translate_errors("SQS: SendMessage"):
         sqs.send_message(QueueUrl=queue, MessageBody=id_, DelaySeconds=seconds)

@@ -36,13 +36,8 @@ _R = TypeVar("_R")
 
 def ingest(messages: Sequence[Message], ports: Ports) -> BatchReport:
     """Bring one batch into the tables. Raises nothing: what our side could not do is in `Report.failed`."""
-    report = BatchReport()
-    try:
-        ports.archive.put(ports.source, messages)
-    except ServiceError as error:
-        report.failed = {message.id: str(error) for message in messages}
-        return report
-    told = _gather(messages, ports, report)
+    report = BatchReport(sources={message.id: message.source for message in messages})
+    told = _gather(_archive(messages, ports, report), ports, report)
     outcomes = _record(told, ports, report)
     wanted = plan_updates(outcomes, {key: each.facts for key, each in told.items()}, ports.classify, ports.policy)
     _watch(wanted, told, ports, report)
@@ -50,11 +45,31 @@ def ingest(messages: Sequence[Message], ports: Ports) -> BatchReport:
     return report
 
 
+def _archive(messages: Sequence[Message], ports: Ports, report: BatchReport) -> list[Message]:
+    """Keep every body, one object for each source; those that are kept. The others have failed."""
+    by_source: defaultdict[str, list[Message]] = defaultdict(list)
+    for message in messages:
+        by_source[message.source].append(message)
+    results = ports.pool.map(partial(_attempt, ports.archive.put), by_source.values())
+    kept = []
+    for group, result in zip(by_source.values(), results, strict=True):
+        if isinstance(result, ServiceError):
+            report.failed |= {message.id: str(result) for message in group}
+        else:
+            kept += group
+    return kept
+
+
 class _Told(Struct):
     """What the batch says of one outcome, and which messages said it."""
 
     facts: list[Feedback] = field(default_factory=list)
     said_by: set[str] = field(default_factory=set)
+
+    @property
+    def source(self) -> str:
+        """Whose word it is; of several, that of the first."""
+        return self.facts[0].source
 
     def fail(self, report: BatchReport, error: ServiceError) -> None:
         report.failed.update(dict.fromkeys(self.said_by, str(error)))
@@ -74,17 +89,19 @@ def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> d
             report.failed[message.id] = str(error)
             continue
         if not facts:
-            report.counts["NoFeedback", ""] += 1
+            report.counts[message.source, "NoFeedback", ""] += 1
         for fact in facts:
             told[fact.key].facts.append(fact)
             told[fact.key].said_by.add(message.id)
-            report.ages.append((now - fact.occurred_at).total_seconds())
+            age = (now - fact.occurred_at).total_seconds()
+            report.ages[message.source] = max(age, report.ages.get(message.source, age))
     return told
 
 
 def _read(message: Message, ports: Ports) -> list[Feedback]:
-    body = ports.unpack(message.body) if ports.unpack else message.body
-    facts = read(ports.source, body, message.headers)
+    unpack = ports.unpack.get(message.source)
+    body = unpack(message.body) if unpack else message.body
+    facts = read(message.source, body, message.headers)
     if ports.policy.streams:
         facts = [_routed(fact, ports.policy) for fact in facts]
     return [_vouched(fact, ports.vouch) for fact in facts] if ports.vouch else facts
@@ -106,11 +123,11 @@ def _vouched(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
 
 def _park(message: Message, error: MalformedFeedback, ports: Ports, report: BatchReport) -> None:
     try:
-        ports.dead_letters.put(ports.source, message, error.why)
+        ports.dead_letters.put(message, error.why)
     except ServiceError as trouble:
         report.failed[message.id] = str(trouble)
     else:
-        report.malformed[message.id] = error.why
+        report.unreadable[message.id] = error.why
 
 
 def _record(told: dict[Key, _Told], ports: Ports, report: BatchReport) -> dict[Key, Outcome]:
@@ -126,7 +143,7 @@ def _record(told: dict[Key, _Told], ports: Ports, report: BatchReport) -> dict[K
             told[key].fail(report, result)
             continue
         outcomes[key], refusals = result
-        report.counts["Conflicts", ""] += refusals
+        report.counts[told[key].source, "Conflicts", ""] += refusals
         _count_new(told[key].facts, before, outcomes[key], report)
     return outcomes
 
@@ -145,10 +162,10 @@ def _count_new(facts: list[Feedback], before: Outcome | None, after: Outcome, re
     """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
     known = {fact.id for fact in before.feedback} if before else set()
     for fact in deduplicate(fact for fact in facts if fact.id not in known):
-        report.counts["Feedback", fact.kind] += 1
+        report.counts[fact.source, "Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
-            report.counts["Verdict", after.verdict.klass] += 1
-            report.counts["Reason", after.verdict.reason] += 1
+            report.counts[fact.source, "Verdict", after.verdict.klass] += 1
+            report.counts[fact.source, "Reason", after.verdict.reason] += 1
 
 
 def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
@@ -176,10 +193,11 @@ def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchRep
                 told[owner].fail(report, result)
             continue
         after, refusals = result
-        report.counts["Conflicts", ""] += refusals
+        source = told[min(wanted.owners[key])].source
+        report.counts[source, "Conflicts", ""] += refusals
         for cause in after.causes if after else ():
             if before is None or cause not in before.causes:
-                report.counts["Suppressed", cause] += 1
+                report.counts[source, "Suppressed", cause] += 1
                 report.suppressed.append((key[0], cause))
 
 

@@ -1,29 +1,119 @@
-"""What a function tells of a batch: one line of log and one set of metrics; addresses appear only as keyed digests."""
+"""What functions tell of their work: lines of log, and metrics by source. Addresses appear only as keyed digests."""
 
 from __future__ import annotations
 
-from aws_lambda_powertools import Logger, Metrics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
 from aftersend.core.digest import digest
-from aftersend.ports import BatchReport
+
+if TYPE_CHECKING:  # a function needs one of these, and does not wait for the others to be imported
+    from aws_lambda_powertools import Logger, Metrics
+
+    from aftersend.jobs.poll_mns import PollResult
+    from aftersend.jobs.reevaluate import ReevaluationJob
+    from aftersend.jobs.replay import ReplayJob
+    from aftersend.jobs.runner import RunResult
+    from aftersend.jobs.ses_sync import SyncResult
+    from aftersend.lists.job import ListJob
+    from aftersend.ports import BatchReport
+    from aftersend.webhooks.receive import PushResponse
 
 
-def report_batch(report: BatchReport, source: str, key: bytes, logger: Logger, metrics: Metrics) -> None:
-    """Write both; `key` is that of the digests."""
-    numbers = report.numbers()
-    metrics.add_dimension("source", source)
-    for name, number in numbers.items():
-        metrics.add_metric(name, MetricUnit.Count, number)
-    if report.ages:
-        metrics.add_metric("FeedbackAge", MetricUnit.Seconds, max(report.ages))
-    metrics.flush_metrics()
+def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metrics) -> None:
+    """Write one line about a batch, and a set of metrics for each source in it; `key` is that of the digests."""
+    by_source = report.numbers()
+    for source, numbers in by_source.items():
+        age = report.ages.get(source)
+        if not numbers and age is None:
+            continue  # there would be no metric to write
+        metrics.add_dimension("source", source)
+        for name, number in numbers.items():
+            metrics.add_metric(name, MetricUnit.Count, number)
+        if age is not None:
+            metrics.add_metric("FeedbackAge", MetricUnit.Seconds, age)
+        metrics.flush_metrics()
     logger.info(
         "batch",
         extra={
-            **numbers,
+            "counts": by_source,
             "suppressed": [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]],
-            "malformed": dict(list(report.malformed.items())[:10]),
+            "unreadable": dict(list(report.unreadable.items())[:10]),
             "failed": dict(list(report.failed.items())[:10]),
         },
     )
+
+
+def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:
+    """Count every push, and log those that were not just taken. Neither holds the path, which may hold a secret."""
+    if response.code:  # counted three times: an alarm adds up all sources, and a person asks which and why
+        metrics.add_dimensions(service=metrics.service, source=response.source)
+        metrics.add_dimensions(service=metrics.service, source=response.source, code=response.code)
+    elif response.source:
+        metrics.add_dimension("source", response.source)
+    metrics.add_metric(response.result, MetricUnit.Count, 1)
+    metrics.flush_metrics()
+    if response.result != "Accepted":
+        details = {name: getattr(response, name) for name in ("source", "scheme", "code", "reason")}
+        log = logger.error if response.status >= 500 else logger.info if response.status < 300 else logger.warning
+        log(response.result, extra={name: text for name, text in details.items() if text})
+
+
+def report_poll(done: PollResult, logger: Logger, metrics: Metrics) -> None:
+    """Count and log what was fetched from a queue of MNS."""
+    metrics.add_dimension("source", "directmail")
+    for name, number in (("Polled", done.received), ("Forwarded", done.forwarded), ("Undeleted", done.undeleted)):
+        metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
+    logger.info("drained", extra=msgspec.to_builtins(done))
+
+
+def report_sync(done: SyncResult, logger: Logger, metrics: Metrics) -> None:
+    """Count and log what was brought to the suppression list of Amazon SES."""
+    for name, number in (done.counts | {"Failed": int(done.failed is not None)}).items():
+        metrics.add_metric(f"Listing{name}", MetricUnit.Count, number)
+    metrics.flush_metrics()
+    log = logger.error if done.failed else logger.info
+    log("synced", extra={**done.counts, "failed": done.failed, "why": done.why})
+
+
+def report_reevaluation(job: ReevaluationJob, logger: Logger) -> None:
+    """Log how far a segment is, and at its end what became, or would become, of it."""
+    told = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
+    if job.after is not None:
+        logger.info("re-evaluating", extra=told | {"counts": job.changes.counts})
+    else:
+        logger.info("re-evaluated", extra=told | msgspec.to_builtins(job.changes))
+
+
+def report_replay(job: ReplayJob, ended: bool, logger: Logger) -> None:
+    """Log how far a replay is."""
+    told = {"run": job.run, "replayed": job.source, "folder": job.folder, "counts": job.counts}
+    logger.info("replayed" if ended else "replaying", extra=told)
+
+
+def report_jobs(done: RunResult, logger: Logger) -> dict[str, Any]:
+    """Log which messages were not done; the answer that hands back those that must come again."""
+    for what, why in (done.failed | done.parked).items():
+        logger.error("not done", extra={"message_id": what, "why": why})
+    return _hand_back(done.failed)
+
+
+def report_list_jobs(jobs: Sequence[ListJob], failed: Mapping[str, str], logger: Logger) -> dict[str, Any]:
+    """Log how far list jobs are; the answer that hands back those messages that must come again."""
+    from aftersend.api.bulk_views import summary  # noqa: PLC0415  # of one function alone
+
+    for job in jobs:
+        told = msgspec.to_builtins(summary(job))
+        del told["by"]  # the name of a session is often somebody's address; the job itself has it
+        logger.info("worked", extra=told)
+    for id_, why in failed.items():
+        logger.error("not worked", extra={"message_id": id_, "why": why})
+    return _hand_back(failed)
+
+
+def _hand_back(failed: Mapping[str, str]) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}

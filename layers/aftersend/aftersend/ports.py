@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol
@@ -29,13 +29,13 @@ class StorePort(Protocol):
 class ArchivePort(Protocol):
     """Where raw bodies are kept: `aftersend.storage.archive.Archive` is one."""
 
-    def put(self, source: str, messages: Sequence[Message]) -> None: ...  # noqa: D102
+    def put(self, messages: Sequence[Message]) -> None: ...  # noqa: D102
 
 
 class DeadLettersPort(Protocol):
     """Where unreadable bodies are parked: `aftersend.storage.dead_letters.DeadLetters` is one."""
 
-    def put(self, source: str, message: Message, why: str) -> None: ...  # noqa: D102
+    def put(self, message: Message, why: str) -> None: ...  # noqa: D102
 
 
 class UnmatchedTextsPort(Protocol):
@@ -53,7 +53,6 @@ class SpikeWindowsPort(Protocol):
 class Ports(Struct, frozen=True, kw_only=True):
     """Everything that a batch is worked with."""
 
-    source: str
     store: StorePort
     archive: ArchivePort
     dead_letters: DeadLettersPort
@@ -63,21 +62,29 @@ class Ports(Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     unqualified: UnmatchedTextsPort | None = None
     watch: SpikeWindowsPort | None = None
-    unpack: Callable[[bytes], bytes] | None = None  # a body that only tells where the feedback lies, to the feedback
+    unpack: Mapping[str, Callable[[bytes], bytes]] = {}  # by source: a body that only says where the feedback lies
     vouch: Callable[[Feedback], bool] | None = None  # whether a fact that could be forged carries our own token
 
 
 class BatchReport(Struct, kw_only=True):
     """What became of a batch. `failed` must come back; everything else is done."""
 
+    sources: dict[str, str] = field(default_factory=dict)  # message id -> whose it is
     failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
-    malformed: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, which) -> how often
-    ages: list[float] = field(default_factory=list)  # seconds between each event and its arrival here
+    unreadable: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (source, what, which) -> how often
+    ages: dict[str, float] = field(default_factory=dict)  # source -> seconds from its oldest event to its arrival here
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (recipient, cause) new in this batch
 
-    def numbers(self) -> dict[str, int]:
-        """Every count by the name of its metric: FeedbackBounced, VerdictHard, SuppressedStreak, Malformed …"""
-        named = {what + which.title().replace("_", ""): count for (what, which), count in self.counts.items() if count}
-        kept = {"Malformed": len(self.malformed), "Failed": len(self.failed)}
-        return named | {name: count for name, count in kept.items() if count}
+    def numbers(self) -> dict[str, dict[str, int]]:
+        """Return every count that is not zero, by source and by the name of its metric: FeedbackBounced, VerdictHard …
+
+        Every source of the batch is in it, also one of which there is nothing to count.
+        """
+        found: dict[str, Counter[str]] = {source: Counter() for source in self.sources.values()}
+        for (source, what, which), count in self.counts.items():
+            found.setdefault(source, Counter())[what + which.title().replace("_", "")] += count
+        for name, ids in (("Unreadable", self.unreadable), ("Failed", self.failed)):
+            for id_ in ids:
+                found[self.sources[id_]][name] += 1
+        return {source: dict(+counts) for source, counts in found.items()}

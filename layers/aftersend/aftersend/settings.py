@@ -1,12 +1,15 @@
-"""What the template tells a function, read once at start. The only module that knows the environment."""
+"""What the template tells a function, read once at start. The only module that knows the environment.
+
+A loader reads the variables of one function; each raises ConfigurationError that names the variable.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -14,44 +17,45 @@ from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.policy import Policy
 
+Environ = Mapping[str, str]
 
-class IngestSettings(Struct, frozen=True, kw_only=True):
-    """The settings of a function that consumes feedback."""
 
-    source: str
+class TableSettings(Struct, frozen=True, kw_only=True):
+    """The settings of every function that works on both tables."""
+
     outcomes_table: str
     suppressions_table: str
-    unqualified_table: str
-    traffic_table: str
-    archive_bucket: str
-    dead_letter_queue: str
     digest_key: bytes
     policy: Policy
     retention: timedelta
     workers: int
-    inbound_bucket: str = ""  # where Amazon SES puts received mail; only for reports
     rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
+
+
+class IngestSettings(TableSettings, frozen=True, kw_only=True):
+    """The settings of a function that brings feedback into the tables."""
+
+    archive_bucket: str
+    unreadable_queue: str  # URL of the queue for bodies that nobody can read
+    unmatched_texts_table: str
+    spike_windows_table: str
+    source: str = ""  # of messages that name none; empty where every message does
+    inbound_bucket: str = ""  # where Amazon SES puts received mail; only for reports
     verp_template: str = ""  # form of the bounce addresses that carry a token; empty for none
     verp_keys: tuple[bytes, ...] = ()  # the first makes tokens, all verify
 
 
-def load_ingest(environ: Mapping[str, str] = os.environ) -> IngestSettings:
-    """Settings from the environment; raises ConfigurationError that names the variable."""
+def load_ingest(environ: Environ = os.environ) -> IngestSettings:
+    """Read the settings of `process`."""
     return IngestSettings(
-        source=_text(environ, "SOURCE"),
-        outcomes_table=_text(environ, "OUTCOMES_TABLE"),
-        suppressions_table=_text(environ, "SUPPRESSIONS_TABLE"),
-        unqualified_table=_text(environ, "UNQUALIFIED_TABLE"),
-        traffic_table=_text(environ, "TRAFFIC_TABLE"),
+        **_tables(environ),
         archive_bucket=_text(environ, "ARCHIVE_BUCKET"),
-        dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"),
-        digest_key=_text(environ, "DIGEST_KEY").encode(),
-        policy=policy.load(environ.get("POLICY", "").strip()),
-        retention=timedelta(days=_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
-        workers=_number(environ, "WORKERS", 8, range(1, 65)),
-        inbound_bucket=environ.get("INBOUND_BUCKET", "").strip(),
-        rules_parameter=environ.get("RULES_PARAMETER", "").strip(),
-        verp_template=environ.get("VERP_TEMPLATE", "").strip(),
+        unreadable_queue=_text(environ, "UNREADABLE_BODIES_QUEUE"),
+        unmatched_texts_table=_text(environ, "UNMATCHED_TEXTS_TABLE"),
+        spike_windows_table=_text(environ, "SPIKE_WINDOWS_TABLE"),
+        source=_optional(environ, "SOURCE"),
+        inbound_bucket=_optional(environ, "INBOUND_BUCKET"),
+        verp_template=_optional(environ, "VERP_TEMPLATE"),
         verp_keys=tuple(key.encode() for key in environ.get("VERP_KEY", "").split()),
     )
 
@@ -60,10 +64,11 @@ def load_ingest(environ: Mapping[str, str] = os.environ) -> IngestSettings:
 QUEUE_WORDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
 
 
-def queue_words(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """By which word each queue of RabbitMQ is known: "completed_deliveries=results,delayed_deliveries=retry".
+def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
+    """Read what `consume` needs beside: by which word each queue of RabbitMQ is known.
 
-    A name that is empty is a queue that is not used. Raises ConfigurationError for a word that means nothing.
+    The variable is of the form "completed_deliveries=results,delayed_deliveries=retry". A name that is empty is a queue
+    that is not used; a word that means nothing raises ConfigurationError.
     """
     words = {}
     for pair in environ.get("MAILERQ_QUEUES", "").split(","):
@@ -75,22 +80,22 @@ def queue_words(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return words
 
 
-class PollingSettings(Struct, frozen=True, kw_only=True):
-    """The settings of the function that empties a queue of Alibaba Cloud MNS into one of SQS."""
+class PollSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that empties a queue of Alibaba Cloud MNS into the feedback queue."""
 
     endpoint: str
     queue: str
     secret: str  # name or ARN of the secret that holds the access key
-    target_queue: str
+    feedback_queue: str
 
 
-def load_polling(environ: Mapping[str, str] = os.environ) -> PollingSettings:
-    """Settings from the environment; raises ConfigurationError that names the variable."""
-    return PollingSettings(
+def load_poll(environ: Environ = os.environ) -> PollSettings:
+    """Read the settings of `poll`."""
+    return PollSettings(
         endpoint=_matching(environ, "MNS_ENDPOINT", _MNS_ENDPOINT),
         queue=_matching(environ, "MNS_QUEUE_NAME", _MNS_QUEUE),
         secret=_text(environ, "MNS_SECRET"),
-        target_queue=_text(environ, "TARGET_QUEUE"),
+        feedback_queue=_text(environ, "FEEDBACK_QUEUE"),
     )
 
 
@@ -99,74 +104,38 @@ _MNS_ENDPOINT: Final = re.compile(r"https://[0-9]{1,20}\.mns\.[a-z0-9-]{1,40}\.a
 _MNS_QUEUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,119}")
 
 
-def _matching(environ: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str:
-    value = _text(environ, name)
-    if not pattern.fullmatch(value):
-        raise ConfigurationError(f"the environment variable {name} is not of the form {pattern.pattern}")
-    return value
-
-
 class WebhookSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that takes what is pushed."""
 
-    secret: str  # name or ARN of the secret with what providers must know
-    queues: dict[str, str]  # URL of each queue by its source; of those sources that the deployment has
+    secrets: str  # name or ARN of the secret that says which sources are on, and what their providers must know
+    feedback_queue: str
     public_url: str  # what the HTTP API is called outside; empty for the name that AWS gave it
     topics: frozenset[str]  # ARNs of Amazon SNS that may push
     accounts: frozenset[str]  # ids of Alibaba Cloud accounts that may push
     subscriptions: frozenset[str]  # topic/subscription of those accounts; empty for all
 
 
-def load_webhooks(sources: Iterable[str], environ: Mapping[str, str] = os.environ) -> WebhookSettings:
-    """Settings from the environment, for those of `sources` that have a queue; raises ConfigurationError."""
-    queues = {source: environ.get(f"{source.upper()}_QUEUE", "").strip() for source in sources}
+def load_webhooks(environ: Environ = os.environ) -> WebhookSettings:
+    """Read the settings of `receive`."""
     return WebhookSettings(
-        secret=_text(environ, "DOOR"),
-        queues={source: url for source, url in queues.items() if url},
-        public_url=environ.get("PUBLIC_URL", "").strip().rstrip("/"),
+        secrets=_text(environ, "WEBHOOK_SECRETS"),
+        feedback_queue=_text(environ, "FEEDBACK_QUEUE"),
+        public_url=_optional(environ, "PUBLIC_URL").rstrip("/"),
         topics=_set(environ, "SNS_TOPICS"),
         accounts=_set(environ, "ALIBABA_ACCOUNTS"),
         subscriptions=_set(environ, "MNS_SUBSCRIPTIONS"),
     )
 
 
-class ApiSettings(Struct, frozen=True, kw_only=True):
-    """The settings of the function behind the HTTP API."""
+class ApiSettings(TableSettings, frozen=True, kw_only=True):
+    """The settings of a function behind the HTTP API."""
 
-    outcomes_table: str
-    suppressions_table: str
-    traffic_table: str
-    digest_key: bytes
-    policy: Policy
-    retention: timedelta
-    workers: int
-    rules_parameter: str = ""
+    spike_windows_table: str
 
 
-def load_api(environ: Mapping[str, str] = os.environ) -> ApiSettings:
-    """Settings from the environment; raises ConfigurationError that names the variable."""
-    return ApiSettings(
-        outcomes_table=_text(environ, "OUTCOMES_TABLE"),
-        suppressions_table=_text(environ, "SUPPRESSIONS_TABLE"),
-        traffic_table=_text(environ, "TRAFFIC_TABLE"),
-        digest_key=_text(environ, "DIGEST_KEY").encode(),
-        policy=policy.load(environ.get("POLICY", "").strip()),
-        retention=timedelta(days=_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
-        workers=_number(environ, "WORKERS", 8, range(1, 65)),
-        rules_parameter=environ.get("RULES_PARAMETER", "").strip(),
-    )
-
-
-class JobSettings(Struct, frozen=True, kw_only=True):
-    """The settings of a function whose work comes in jobs, which it sends on to itself."""
-
-    queue: str
-    dead_letter_queue: str
-
-
-def load_jobs(environ: Mapping[str, str] = os.environ) -> JobSettings:
-    """Settings from the environment; raises ConfigurationError that names the variable."""
-    return JobSettings(queue=_text(environ, "JOBS_QUEUE"), dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"))
+def load_api(environ: Environ = os.environ) -> ApiSettings:
+    """Read the settings of `query`."""
+    return ApiSettings(**_tables(environ), spike_windows_table=_text(environ, "SPIKE_WINDOWS_TABLE"))
 
 
 class ListJobSettings(Struct, frozen=True, kw_only=True):
@@ -177,48 +146,85 @@ class ListJobSettings(Struct, frozen=True, kw_only=True):
     queue: str
 
 
-def load_list_jobs(environ: Mapping[str, str] = os.environ) -> ListJobSettings:
-    """Settings from the environment; raises ConfigurationError that names the variable."""
+def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
+    """Read what `list_jobs` needs beside the settings of `query`."""
     return ListJobSettings(
-        jobs_table=_text(environ, "JOBS_TABLE"),
-        bucket=_text(environ, "BULK_BUCKET"),
-        queue=_text(environ, "JOBS_QUEUE"),
+        jobs_table=_text(environ, "LIST_JOBS_TABLE"),
+        bucket=_text(environ, "LIST_FILES_BUCKET"),
+        queue=_text(environ, "LIST_JOBS_QUEUE"),
     )
+
+
+class JobSettings(Struct, frozen=True, kw_only=True):
+    """The settings of a function whose work comes in jobs, which it sends on to itself."""
+
+    queue: str
+    dead_letter_queue: str
+
+
+def load_jobs(environ: Environ = os.environ) -> JobSettings:
+    """Read what `reevaluate` and `replay` need for their jobs."""
+    return JobSettings(queue=_text(environ, "JOBS_QUEUE"), dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"))
+
+
+def load_tables(environ: Environ = os.environ) -> TableSettings:
+    """Read the settings of `reevaluate`, but for its jobs."""
+    return TableSettings(**_tables(environ))
 
 
 class ReplaySettings(Struct, frozen=True, kw_only=True):
-    """The settings of the function that sends archived bodies back to work."""
+    """The settings of the function that sends archived bodies back to work, but for its jobs."""
 
     bucket: str
-    queues: dict[str, str]  # URL of each queue by its source; of those sources that the deployment has
+    feedback_queue: str
 
 
-def load_replay(environ: Mapping[str, str] = os.environ) -> ReplaySettings:
-    """Settings from the environment, where REPLAY_SES names the queue of "ses"; raises ConfigurationError."""
-    named = {name.removeprefix("REPLAY_").lower(): environ[name].strip() for name in environ if "REPLAY_" in name[:7]}
-    return ReplaySettings(
-        bucket=_text(environ, "ARCHIVE_BUCKET"), queues={source: url for source, url in named.items() if url}
-    )
+def load_replay(environ: Environ = os.environ) -> ReplaySettings:
+    """Read the settings of `replay`, but for its jobs."""
+    return ReplaySettings(bucket=_text(environ, "ARCHIVE_BUCKET"), feedback_queue=_text(environ, "FEEDBACK_QUEUE"))
 
 
-def _set(environ: Mapping[str, str], name: str) -> frozenset[str]:
-    return frozenset(environ.get(name, "").replace(",", " ").split())
-
-
-def environment() -> Mapping[str, str]:
-    """What the runtime itself tells: credentials, region, endpoints. `aftersend.aws.account` understands it."""
+def environment() -> Environ:
+    """Return what the runtime itself tells: credentials, region, endpoints; `aftersend.aws.account` understands it."""
     return os.environ
 
 
-def _text(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name, "").strip()
+def _tables(environ: Environ) -> dict[str, Any]:
+    return {
+        "outcomes_table": _text(environ, "OUTCOMES_TABLE"),
+        "suppressions_table": _text(environ, "SUPPRESSIONS_TABLE"),
+        "digest_key": _text(environ, "DIGEST_KEY").encode(),
+        "policy": policy.load(_optional(environ, "POLICY")),
+        "retention": timedelta(days=_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
+        "workers": _number(environ, "WORKERS", 8, range(1, 65)),
+        "rules_parameter": _optional(environ, "RULES_PARAMETER"),
+    }
+
+
+def _optional(environ: Environ, name: str) -> str:
+    return environ.get(name, "").strip()
+
+
+def _text(environ: Environ, name: str) -> str:
+    value = _optional(environ, name)
     if not value:
         raise ConfigurationError(f"the environment variable {name} is missing or empty")
     return value
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
-    raw = environ.get(name, "").strip()
+def _set(environ: Environ, name: str) -> frozenset[str]:
+    return frozenset(environ.get(name, "").replace(",", " ").split())
+
+
+def _matching(environ: Environ, name: str, pattern: re.Pattern[str]) -> str:
+    value = _text(environ, name)
+    if not pattern.fullmatch(value):
+        raise ConfigurationError(f"the environment variable {name} is not of the form {pattern.pattern}")
+    return value
+
+
+def _number(environ: Environ, name: str, default: int, allowed: range) -> int:
+    raw = _optional(environ, name)
     if not raw:
         return default
     if not raw.isdecimal() or int(raw) not in allowed:

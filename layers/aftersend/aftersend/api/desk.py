@@ -72,7 +72,7 @@ def build(config: ApiSettings, connect: Connect) -> Desk:
     """The desk of a function; raises ConfigurationError where the user's rules are wrong or cannot be read."""
     dynamodb = connect("dynamodb")
     tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
-    watch = SpikeWindows(dynamodb, config.traffic_table, config.policy.guard)
+    watch = SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard)
     return Desk(
         tables=tables,
         store=Store(dynamodb, tables),

@@ -3,7 +3,7 @@
 AftersendError
 ├── FeedbackError            theirs: never retried, kept in the dead-letter queue with the reason
 │   ├── MalformedFeedback    a body that the source's parser cannot read
-│   └── NotVerified          a signature, certificate or secret that does not hold: refused, and never queued
+│   └── VerificationError    a signature, certificate or secret that does not hold: refused, and never queued
 ├── ServiceError             ours: the message goes back to its queue and is tried again
 │   ├── StoreUnavailable     a table, bucket or queue did not answer
 │   ├── Unreadable           an item that is stored is none that this version writes
@@ -41,12 +41,12 @@ class MalformedFeedback(FeedbackError):
 
 
 class VerificationError(FeedbackError):
-    """A signature, certificate or secret that does not hold: `flaw` in one word, `why` safe to log (no address)."""
+    """A signature, certificate or secret that does not hold: `code` in one word, `reason` safe to log (no address)."""
 
-    def __init__(self, flaw: str, why: str) -> None:
-        super().__init__(f"{flaw}: {why}")
-        self.flaw = flaw
-        self.why = why
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
 
 
 class ServiceError(AftersendError):

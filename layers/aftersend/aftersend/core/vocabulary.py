@@ -1,4 +1,4 @@
-"""The vocabulary: kinds, statuses, classes, reasons, phases and causes, and what each reason means for an address.
+"""The vocabulary: channels, kinds, statuses, classes, reasons, phases and causes, and what each reason means.
 
 The class of a reason depends on the deciding code: a permanent (5yz) refusal of an unknown user is hard, a temporary
 (4yz) one is soft. Reasons that are the sender's fault never turn against the address, whatever the code.

@@ -62,7 +62,7 @@ def _forward(
     received: Sequence[ReceivedMessage], source: MnsQueuePort, target: QueueSenderPort, result: PollResult
 ) -> None:
     result.received += len(received)
-    sent = target.send([OutgoingMessage(each.body) for each in received])
+    sent = target.send([OutgoingMessage("directmail", each.body) for each in received])
     result.problems += sorted({f"SQS: {why}" for why in sent.failed.values()})
     result.forwarded += len(sent.accepted)
     result.refused += len(sent.refused)

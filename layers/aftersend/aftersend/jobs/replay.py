@@ -1,7 +1,7 @@
-"""Replay: bodies out of the archive, back into the queue that feeds the function of their source.
+"""Replay: bodies out of the archive, back into the feedback queue.
 
 A body goes as it came, with what its carrier said beside it. What is known already changes nothing, so a replay may
-overlap with anything, itself included. The function archives what it is sent once more, under the day of the replay: so
+overlap with anything, itself included. What is sent is archived once more, under the day of the replay: so
 what came to the archive after a replay had begun is left alone, or one of today would feed itself for ever.
 """
 
@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import FullS3Client
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
+from aftersend.sources import SOURCES
 from aftersend.sources.message import NO_HEADERS
 from aftersend.storage.queue import OutgoingMessage, SendResults
 
@@ -61,42 +62,37 @@ _line: Final = msgspec.json.Decoder(_Line).decode
 _BROKEN: Final = (*DECODE_ERRORS, OSError, EOFError, zlib.error, ValueError)
 
 
-def parcels(packed: bytes) -> Iterator[OutgoingMessage]:
-    """Every body in an object of the archive."""
+def parcels(packed: bytes, source: str) -> Iterator[OutgoingMessage]:
+    """Yield every body in an object of the archive."""
     with gzip.open(BytesIO(packed)) as lines:
         for text in lines:
             line = _line(text)
             coded = line.body_base64
             body = base64.b64decode(coded, validate=True) if coded is not None else (line.body or "").encode()
-            yield OutgoingMessage(body, line.headers or NO_HEADERS)
+            yield OutgoingMessage(source, body, line.headers or NO_HEADERS)
 
 
 class Replay:
-    """Sends what lies in one bucket to the queues of its sources."""
+    """Sends what lies in one bucket to one queue."""
 
     def __init__(
-        self,
-        client: FullS3Client,
-        bucket: str,
-        targets: Mapping[str, Target],
-        clock: Callable[[], datetime] | None = None,
+        self, client: FullS3Client, bucket: str, target: Target, clock: Callable[[], datetime] | None = None
     ) -> None:
-        self._client, self._bucket, self._targets = client, bucket, targets
+        self._client, self._bucket, self._target = client, bucket, target
         self._clock = clock or (lambda: datetime.now(UTC))
 
     def leg(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
         """Send until the folder ends or time gets short: the job as it stands then, and whether that is the end.
 
-        Raises MalformedFeedback for a source that has no queue, StoreUnavailable where bucket or queue fail us.
+        Raises MalformedFeedback for a source that has no parser, StoreUnavailable where bucket or queue fail us.
         """
-        target = self._targets.get(job.source)
-        if target is None:
-            raise MalformedFeedback("replay", f"no queue for this source; there are {', '.join(sorted(self._targets))}")
+        if job.source not in SOURCES:
+            raise MalformedFeedback("replay", f"no such source; there are {', '.join(sorted(SOURCES))}")
         began = job.began or self._clock()
         job = replace(job, began=began)
         while objects := self._objects(job):
             for key, kept_at in objects:
-                sent = self._sent(key, target) if kept_at <= began else {}
+                sent = self._sent(key, job.source) if kept_at <= began else {}
                 job = replace(job, after=key, counts=_sum(job.counts, sent))
                 if seconds_left() < MARGIN:
                     return job, False
@@ -108,13 +104,13 @@ class Replay:
         page = self._ask(self._client.list_objects_v2, **request, **({"StartAfter": job.after} if job.after else {}))
         return [(each["Key"], each["LastModified"]) for each in page.get("Contents", ())]
 
-    def _sent(self, key: str, target: Target) -> dict[str, int]:
+    def _sent(self, key: str, source: str) -> dict[str, int]:
         """Send every body of an object; what became of them."""
         packed = self._ask(self._client.get_object, Bucket=self._bucket, Key=key)["Body"].read()
         counts, trouble = {"objects": 1}, dict[str, int]()
-        bodies = _readable(packed, trouble)
+        bodies = _readable(packed, source, trouble)
         while chunk := list(islice(bodies, _AT_ONCE)):
-            counts = _sum(counts, _forwarded(chunk, target))
+            counts = _sum(counts, _forwarded(chunk, self._target))
         return _sum(counts, trouble)
 
     @staticmethod
@@ -123,10 +119,10 @@ class Replay:
             return call(**request)
 
 
-def _readable(packed: bytes, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:
+def _readable(packed: bytes, source: str, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:
     """Every body up to the first place where an object is broken, which is counted."""
     try:
-        yield from parcels(packed)
+        yield from parcels(packed, source)
     except _BROKEN:
         trouble["broken objects"] = 1
 

@@ -20,6 +20,23 @@ from aftersend.sources.message import Message
 from aftersend.storage.dead_letters import DeadLetters
 
 J = TypeVar("J")
+R = TypeVar("R")
+
+
+def run_each(event: Mapping[str, Any], work: Callable[[str], R | None]) -> tuple[list[R], dict[str, str]]:
+    """Call `work` with the text of each message of an SQS event.
+
+    Return what it gave, and of the messages for which it raised ServiceError the id and why: they must come again.
+    """
+    done, failed = list[R](), dict[str, str]()
+    for record in event["Records"]:
+        try:
+            result = work(record["body"])
+        except ServiceError as error:
+            failed[record["messageId"]] = str(error)
+        else:
+            done += [] if result is None else [result]
+    return done, failed
 
 
 class RunResult(Struct):
@@ -43,7 +60,7 @@ class JobRunner(Generic[J]):
         It may raise MalformedFeedback for a job that makes no sense, and ServiceError where it should come again.
         """
         result = RunResult()
-        for message in messages(event):
+        for message in messages(event, self._name):
             try:
                 self._send(work(self._job(message), message.id))
             except MalformedFeedback as error:
@@ -65,7 +82,7 @@ class JobRunner(Generic[J]):
 
     def _park(self, message: Message, why: str, result: RunResult) -> None:
         try:
-            self._dead_letters.put(self._name, message, why)
+            self._dead_letters.put(message, why)
         except ServiceError as trouble:
             result.failed[message.id] = str(trouble)
         else:

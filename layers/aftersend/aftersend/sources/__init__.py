@@ -1,7 +1,7 @@
-"""One parser per source. A parser is pure: `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/O.
+"""The sources: one row each, with all that differs from one provider to another. Pure.
 
-The contract:
-- `headers` are what the carrier said beside the body (`carrier.KEPT`); most parsers have no use for them;
+A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/O. Its contract:
+- `headers` are what came beside the body (`message.FORWARDED_HEADERS`); most parsers have no use for them;
 - one feedback per recipient, in the order of the body; times are the event's own;
 - a type it does not know becomes `Kind.UNKNOWN` with the raw word kept; unknown fields are tolerated;
 - a set-up message, or an event that names no recipient, gives an empty list;
@@ -15,31 +15,57 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
+from msgspec import Struct
+
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback
+from aftersend.core.vocabulary import Channel
+from aftersend.sources import proofs
 from aftersend.sources.envelope import peel
 from aftersend.sources.message import NO_HEADERS, Headers
+from aftersend.sources.proofs import Proof
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
-# By source; a function reads one of them, and does not wait for the others to be imported.
-PARSERS: Final[dict[str, str]] = {
-    "directmail": "aftersend.sources.directmail",
-    "mailerq": "aftersend.sources.mailerq",
-    "report": "aftersend.sources.report",
-    "ses": "aftersend.sources.ses",
+_KB: Final = 1024
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A source: who reads its bodies, and how its provider pushes them."""
+
+    parser: str  # the module whose `parse` reads a body; imported when the first one comes
+    channel: Channel = Channel.EMAIL  # of the messages that it tells about
+    proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
+    largest: int = 1000 * _KB  # bytes of a pushed body
+    success: int = 204  # the HTTP status that tells the provider that a push is safe
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Kinds of secrets that its provider can send."""
+        return frozenset[str]().union(*(proof.secrets for proof in self.proofs))
+
+
+SOURCES: Final[dict[str, Source]] = {
+    "directmail": Source(
+        parser="aftersend.sources.directmail",
+        proofs=(proofs.mns(), proofs.eventbridge()),
+        largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
+    ),
+    "mailerq": Source(parser="aftersend.sources.mailerq", proofs=(proofs.secret(),)),
+    "report": Source(parser="aftersend.sources.report"),
+    "ses": Source(parser="aftersend.sources.ses", proofs=(proofs.sns_raw(), proofs.sns()), success=200),
 }
 
 
 @cache
-def parser(source: str) -> Parse:
-    """The parser of `source`; raises MalformedFeedback where there is none."""
-    if source not in PARSERS:
+def load_parser(source: str) -> Parse:
+    """Return the parser of `source`; raises MalformedFeedback where there is none."""
+    if source not in SOURCES:
         raise MalformedFeedback(source[:40], "no parser of this name")
-    parse: Parse = import_module(PARSERS[source]).parse
+    parse: Parse = import_module(SOURCES[source].parser).parse
     return parse
 
 
 def read(source: str, raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
-    """The feedback in `raw`, out of whatever envelope carried it; raises MalformedFeedback where it cannot be read."""
-    return parser(source)(peel(raw), headers)
+    """Return the feedback in `raw`, out of any envelope; raises MalformedFeedback where it cannot be read."""
+    return load_parser(source)(peel(raw), headers)

@@ -7,27 +7,39 @@ Amazon MQ".
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from aftersend.core.times import parse_time
-from aftersend.sources.message import Message, select_headers, unpack
+from aftersend.sources.message import UNKNOWN, Message, select_headers, source_of, unpack
 
 
-def messages(event: Mapping[str, Any]) -> list[Message]:
-    """Every body, unchanged, with its id and the time (UTC) at which the queue or the topic took it.
+class Context(Protocol):
+    """What is needed of Lambda's context."""
 
-    Raises ValueError for an event of any other service.
+    def get_remaining_time_in_millis(self) -> int: ...  # noqa: D102
+
+
+def seconds_left(context: Context) -> Callable[[], float]:
+    """Return what says how many seconds are left before Lambda stops the function."""
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def messages(event: Mapping[str, Any], source: str = UNKNOWN) -> list[Message]:
+    """Return every body, unchanged, with its id and the time (UTC) at which the queue or the topic took it.
+
+    A message of SQS names its source in an attribute; `source` is that of all others. Raises ValueError for an event of
+    any other service.
     """
     if "detail-type" in event:
-        return [Message(str(event["id"]), msgspec.json.encode(event), parse_time(event["time"]))]
+        return [Message(str(event["id"]), msgspec.json.encode(event), parse_time(event["time"]), source)]
     if "Records" not in event:  # taken for an empty batch, whatever is in it would be acknowledged and lost
         raise ValueError(f"an event of {event.get('eventSource')!r}: expected SQS, SNS or EventBridge")
-    return [_message(record) for record in event["Records"]]
+    return [_message(record, source) for record in event["Records"]]
 
 
 def answers_by_item(event: Mapping[str, Any]) -> bool:
@@ -35,20 +47,22 @@ def answers_by_item(event: Mapping[str, Any]) -> bool:
     return all(record.get("eventSource") == "aws:sqs" for record in event.get("Records", ({},)))
 
 
-def _message(record: Mapping[str, Any]) -> Message:
+def _message(record: Mapping[str, Any], source: str) -> Message:
     if record.get("eventSource") == "aws:sqs":
         sent = int(record["attributes"]["SentTimestamp"]) / 1000
         said = {name: each.get("stringValue") or "" for name, each in record.get("messageAttributes", {}).items()}
         body, headers = unpack(record["body"], said)
-        return Message(record["messageId"], body, datetime.fromtimestamp(sent, UTC), headers)
+        return Message(record["messageId"], body, datetime.fromtimestamp(sent, UTC), source_of(said, source), headers)
     if record.get("EventSource") == "aws:sns":
         notice = record["Sns"]
-        return Message(notice["MessageId"], notice["Message"].encode(), parse_time(notice["Timestamp"]))
+        return Message(notice["MessageId"], notice["Message"].encode(), parse_time(notice["Timestamp"]), source)
     raise ValueError(f"a record of {record.get('eventSource') or record.get('EventSource')!r}: expected SQS or SNS")
 
 
-def from_rabbitmq(event: Mapping[str, Any], words: Mapping[str, str], now: datetime) -> list[Message]:
-    """Every body of a batch that Lambda took from RabbitMQ, or that was made like one; raises ValueError for any other.
+def from_rabbitmq(event: Mapping[str, Any], source: str, words: Mapping[str, str], now: datetime) -> list[Message]:
+    """Return every body of a batch that Lambda took from RabbitMQ, or that was made like one; all are of `source`.
+
+    Raises ValueError for an event of any other service.
 
     `words` says by which word a queue is known here; other queues go by their own names. RabbitMQ does not say when it
     took a message, so that is `now`.
@@ -58,18 +72,18 @@ def from_rabbitmq(event: Mapping[str, Any], words: Mapping[str, str], now: datet
     found = []
     for place, deliveries in event["rmqMessagesByQueue"].items():
         queue = place.rpartition("::")[0] or place  # the virtual host comes after it
-        found += [_from_queue(each, queue, words.get(queue, queue), now) for each in deliveries]
+        found += [_from_queue(each, source, queue, words.get(queue, queue), now) for each in deliveries]
     return found
 
 
-def _from_queue(delivery: Mapping[str, Any], queue: str, word: str, now: datetime) -> Message:
+def _from_queue(delivery: Mapping[str, Any], source: str, queue: str, word: str, now: datetime) -> Message:
     body, said = base64.b64decode(delivery["data"]), delivery.get("basicProperties") or {}
     headers = {
         "content-type": said.get("contentType") or "",
         "content-encoding": said.get("contentEncoding") or "",
         "x-queue": word,
     }
-    return Message(_id(queue, said.get("messageId") or "", body), body, now, select_headers(headers))
+    return Message(_id(queue, said.get("messageId") or "", body), body, now, source, select_headers(headers))
 
 
 def _id(queue: str, message_id: str, body: bytes) -> str:

@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -32,13 +32,28 @@ _NOTHING: Final = "-"  # the text for an empty body: a queue takes no empty one
 NOT_XML_CHARACTERS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+SOURCE: Final = "source"  # the attribute that says whose body it is
+UNKNOWN: Final = "unknown"  # the source of a body whose sender named none: no parser has this name
+_SOURCE_NAME: Final = re.compile("[a-z][a-z0-9_]{0,39}")
+
+
 class Message(Struct, frozen=True):
     """One body as it came: `id` is its id in the queue, `received_at` when the queue took it (UTC)."""
 
     id: str
     body: bytes
     received_at: datetime
-    headers: dict[str, str] = {}  # of KEPT, those that its carrier gave
+    source: str
+    headers: dict[str, str] = {}  # of FORWARDED_HEADERS, those that its carrier gave
+
+
+def source_of(attributes: Headers, default: str = UNKNOWN) -> str:
+    """Return the source that the attributes of a message name; `default` where they name none that could be one.
+
+    It becomes part of the archive's keys, so it is held to a form.
+    """
+    named = attributes.get(SOURCE, "")
+    return named if _SOURCE_NAME.fullmatch(named) else default or UNKNOWN
 
 
 def select_headers(headers: Headers) -> dict[str, str]:
@@ -57,15 +72,28 @@ def to_sqs_attributes(attributes: Headers) -> dict[str, dict[str, str]]:
     return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
 
 
+def to_sqs(text: str, attributes: Headers) -> dict[str, Any]:
+    """Return what was packed as the arguments of SendMessage, or an entry of SendMessageBatch.
+
+    The source is the message's group as well. In a standard queue a group orders nothing: it lets SQS see to it that a
+    flood of one source delays the others as little as possible ("fair queues").
+    """
+    return {
+        "MessageBody": text,
+        "MessageAttributes": to_sqs_attributes(attributes),
+        "MessageGroupId": attributes[SOURCE],
+    }
+
+
 def measure_size(text: str, attributes: Headers) -> int:
     """The bytes of a message as SQS counts them: names, types and values of its attributes are counted too."""
     types = len("String") * len(attributes)
     return len(text.encode()) + types + sum(len(name) + len(value.encode()) for name, value in attributes.items())
 
 
-def pack(body: bytes, headers: Headers = NO_HEADERS) -> tuple[str, dict[str, str]]:
-    """The text and the attributes that `unpack` makes the same body and headers of."""
-    attributes = {_PREFIX + name: value for name, value in select_headers(headers).items()}
+def pack(body: bytes, source: str, headers: Headers = NO_HEADERS) -> tuple[str, dict[str, str]]:
+    """Return the text and the attributes of which `unpack` and `source_of` make the same again."""
+    attributes = {SOURCE: source} | {_PREFIX + name: value for name, value in select_headers(headers).items()}
     if not body:
         return _NOTHING, {_CODING: "empty", **attributes}
     text = _as_text(body)

@@ -35,15 +35,16 @@ class _Line(Struct, frozen=True, omit_defaults=True):
 _encode: Final = msgspec.json.Encoder().encode_lines
 
 
-def build_put(bucket: str, source: str, messages: Sequence[Message]) -> dict[str, Any]:
-    """The object that keeps `messages`, which are not empty."""
+def build_put(bucket: str, messages: Sequence[Message]) -> dict[str, Any]:
+    """Return the object that keeps `messages`, which are not empty and of one source."""
+    (source,) = {message.source for message in messages}
     first = min(message.received_at for message in messages)
     ids = sorted(message.id for message in messages)
     name = blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()
     return {
         "Bucket": bucket,
         "Key": f"{folder(source, first)}{name}.jsonl.gz",
-        "Body": gzip.compress(_encode([_line(source, message) for message in messages]), compresslevel=6, mtime=0),
+        "Body": gzip.compress(_encode([_line(message) for message in messages]), compresslevel=6, mtime=0),
         "ContentType": "application/x-ndjson",
         "ContentEncoding": "gzip",
     }
@@ -54,12 +55,12 @@ def folder(source: str, at: datetime) -> str:
     return f"source={source}/date={at:%Y-%m-%d}/hour={at:%H}/"
 
 
-def _line(source: str, message: Message) -> _Line:
+def _line(message: Message) -> _Line:
     try:
         text, coded = message.body.decode(), None
     except UnicodeDecodeError:
         text, coded = None, base64.b64encode(message.body).decode()
-    return _Line(source, message.id, format_time(message.received_at), text, coded, message.headers)
+    return _Line(message.source, message.id, format_time(message.received_at), text, coded, message.headers)
 
 
 class Archive:
@@ -69,9 +70,9 @@ class Archive:
         self._client = client
         self._bucket = bucket
 
-    def put(self, source: str, messages: Sequence[Message]) -> None:
-        """Keep `messages`, if there are any; raises StoreUnavailable where the bucket does not take them."""
+    def put(self, messages: Sequence[Message]) -> None:
+        """Keep `messages`, if there are any, all of one source; raises StoreUnavailable where the bucket fails."""
         if not messages:
             return
         with translate_errors("S3: PutObject"):
-            self._client.put_object(**build_put(self._bucket, source, messages))
+            self._client.put_object(**build_put(self._bucket, messages))

@@ -16,7 +16,7 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import SQSClient
 from aftersend.core.times import format_time
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import Message, clean_attribute, measure_size, pack, to_sqs_attributes
+from aftersend.sources.message import SOURCE, Message, clean_attribute, measure_size, pack, to_sqs
 from aftersend.storage.archive import folder
 
 
@@ -29,16 +29,16 @@ class _Note(Struct):
     bytes: int
 
 
-def build_send(queue_url: str, source: str, message: Message, why: str) -> dict[str, Any]:
-    """The body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
-    said = {"source": source, "reason": clean_attribute(why), "message_id": clean_attribute(message.id)}
-    text, attributes = pack(message.body, message.headers)
+def build_send(queue_url: str, message: Message, why: str) -> dict[str, Any]:
+    """Return the body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
+    said = {SOURCE: message.source, "reason": clean_attribute(why), "message_id": clean_attribute(message.id)}
+    text, attributes = pack(message.body, message.source, message.headers)
     attributes |= said
     if measure_size(text, attributes) > MAX_BYTES:
         at = message.received_at
-        note = _Note(folder(source, at), message.id, format_time(at), len(message.body))
+        note = _Note(folder(message.source, at), message.id, format_time(at), len(message.body))
         text, attributes = msgspec.json.encode(note).decode(), said
-    return {"QueueUrl": queue_url, "MessageBody": text, "MessageAttributes": to_sqs_attributes(attributes)}
+    return {"QueueUrl": queue_url, **to_sqs(text, attributes)}
 
 
 class DeadLetters:
@@ -49,8 +49,8 @@ class DeadLetters:
         self._client: SQSClient | None = None
         self._queue_url = queue_url
 
-    def put(self, source: str, message: Message, why: str) -> None:
+    def put(self, message: Message, why: str) -> None:
         """Park `message`; raises StoreUnavailable where the queue does not take it."""
         self._client = self._client or self._connect()
         with translate_errors("SQS: SendMessage"):
-            self._client.send_message(**build_send(self._queue_url, source, message, why))
+            self._client.send_message(**build_send(self._queue_url, message, why))

@@ -14,14 +14,15 @@ from msgspec import Struct, field
 from aftersend.aws.errors import CallFailed
 from aftersend.aws.protocols import SQSClient
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import NO_HEADERS, Headers, measure_size, pack, to_sqs_attributes
+from aftersend.sources.message import NO_HEADERS, Headers, measure_size, pack, to_sqs
 
 MOST_AT_ONCE: Final = 10
 
 
 class OutgoingMessage(Struct, frozen=True):
-    """A body, and what its carrier said beside it."""
+    """A body, whose it is, and what its carrier said beside it."""
 
+    source: str
     body: bytes
     headers: Headers = NO_HEADERS
 
@@ -58,7 +59,7 @@ def _batches(parcels: Sequence[OutgoingMessage], fates: SendResults) -> Iterator
     entries: list[dict[str, Any]] = []
     load = 0
     for place, parcel in enumerate(parcels):
-        text, attributes = pack(parcel.body, parcel.headers)
+        text, attributes = pack(parcel.body, parcel.source, parcel.headers)
         size = measure_size(text, attributes)
         if size > MAX_BYTES:
             fates.refused[place] = f"{size} bytes are more than the {MAX_BYTES} that a queue takes"
@@ -66,7 +67,7 @@ def _batches(parcels: Sequence[OutgoingMessage], fates: SendResults) -> Iterator
         if entries and (len(entries) == MOST_AT_ONCE or load + size > MAX_BYTES):
             yield entries
             entries, load = [], 0
-        entries.append({"Id": str(place), "MessageBody": text, "MessageAttributes": to_sqs_attributes(attributes)})
+        entries.append({"Id": str(place), **to_sqs(text, attributes)})
         load += size
     if entries:
         yield entries

@@ -1,4 +1,4 @@
-"""The HTTP door: what is proven to be a provider's is queued as it came, and only then is it acknowledged.
+"""Take what is pushed: verify it, queue it as it came, and only then answer.
 
 Nothing is parsed here. The status says whose turn it is: 2xx, it is safe with us; 4xx, it will not be taken, however
 often it comes; 5xx, it is our own trouble, and the provider shall try again.
@@ -20,11 +20,21 @@ from aftersend.core.errors import ConfigurationError, HostUnavailable, ServiceEr
 from aftersend.core.ttl_cache import TtlCache
 from aftersend.http.http1 import HttpResponse
 from aftersend.settings import WebhookSettings
+from aftersend.sources import SOURCES, Source
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import measure_size, pack, to_sqs_attributes
+from aftersend.sources.message import measure_size, pack, to_sqs
 from aftersend.webhooks import fetch
-from aftersend.webhooks.request import request as request_of
-from aftersend.webhooks.schemes import SOURCES, FailureCode, PushAction, PushRequest, VerifiedPush, claim, key_of, prove
+from aftersend.webhooks.request import read_request
+from aftersend.webhooks.schemes import (
+    FailureCode,
+    PushAction,
+    PushRequest,
+    Trust,
+    VerifiedPush,
+    check,
+    load_public_key,
+    verify_signature,
+)
 from aftersend.webhooks.secrets import WebhookSecrets
 
 # A body that nobody can read is parked with a reason beside it, and must still fit.
@@ -35,10 +45,10 @@ _LATER: Final = frozenset({408, 425, 429})  # these say nothing of what was aske
 
 
 class WebhookPorts(Struct):
-    """Everything outside that the door needs."""
+    """Everything outside that receiving needs."""
 
     config: WebhookSettings
-    trusted: WebhookSecrets
+    secrets: WebhookSecrets
     sqs: SQSClient
     fetch: Callable[[str], HttpResponse] = fetch.get
     clock: Callable[[], datetime] = partial(datetime.now, UTC)
@@ -50,104 +60,107 @@ class PushResult(StrEnum):
 
     ACCEPTED = "Accepted"  # queued
     CONFIRMED = "Confirmed"  # a subscription
-    NOTED = "Noted"  # the end of a subscription
+    IGNORED = "Ignored"  # the end of a subscription
     CHALLENGED = "Challenged"  # asked for user and password
-    NOT_VERIFIED = "NotVerified"
+    VERIFICATION_FAILED = "VerificationFailed"
     TOO_LARGE = "TooLarge"
     WRONG_METHOD = "WrongMethod"
-    UNKNOWN_SOURCE = "UnknownSource"
+    UNKNOWN_SOURCE = "UnknownSource"  # or one that is off
     NOT_READY = "NotReady"  # our own trouble
 
 
 class PushResponse(Struct, frozen=True, kw_only=True):
-    """What the provider is told, and what the operator is."""
+    """What the provider is answered, and what the operator is told."""
 
     status: int
-    what: PushResult
+    result: PushResult
     source: str = ""
     scheme: str = ""
-    flaw: str = ""
-    why: str = ""
+    code: str = ""
+    reason: str = ""
     headers: Mapping[str, str] = {}
 
-    def response(self) -> dict[str, Any]:
-        """The answer in the form of an HTTP API. It tells a stranger nothing but the status."""
+    def to_http(self) -> dict[str, Any]:
+        """Return the answer in the form of an HTTP API. It tells a stranger nothing but the status."""
         return {"statusCode": self.status, "headers": dict(self.headers), "body": ""}
 
 
 def receive(event: Mapping[str, Any], ports: WebhookPorts) -> PushResponse:
-    """Take what is pushed, or say why not."""
-    request = request_of(event, ports.config.public_url)
-    source = request.source
-    if source not in ports.config.queues:
-        return PushResponse(
-            status=404, what=PushResult.UNKNOWN_SOURCE
-        )  # its name is a stranger's, and may be somebody's secret
-    if request.method != "POST":
-        return PushResponse(status=405, what=PushResult.WRONG_METHOD, source=source, headers={"allow": "POST"})
+    """Take what is pushed in a request of an HTTP API, or say why not."""
+    request = read_request(event, ports.config.public_url)
+    source = SOURCES.get(request.source)
+    if source is None or not source.proofs:  # its name is a stranger's, and may be somebody's secret
+        return PushResponse(status=404, result=PushResult.UNKNOWN_SOURCE)
     try:
-        return _take(request, ports)
+        return _take(request, source, ports)
     except VerificationError as error:
-        return _refusal(source, error)
+        return _refuse(request.source, error)
     except (ServiceError, ConfigurationError) as trouble:
-        return PushResponse(status=503, what=PushResult.NOT_READY, source=source, why=str(trouble))
+        return PushResponse(status=503, result=PushResult.NOT_READY, source=request.source, reason=str(trouble))
 
 
-def _refusal(source: str, error: VerificationError) -> PushResponse:
+def _refuse(name: str, error: VerificationError) -> PushResponse:
     """Amazon SNS sends user and password only where it is asked for them."""
-    if error.flaw == FailureCode.CHALLENGED:
+    if error.code == FailureCode.CHALLENGED:
         asking = {"www-authenticate": 'Basic realm="aftersend"'}
-        return PushResponse(status=401, what=PushResult.CHALLENGED, source=source, headers=asking)
-    return PushResponse(status=403, what=PushResult.NOT_VERIFIED, source=source, flaw=error.flaw, why=error.why)
+        return PushResponse(status=401, result=PushResult.CHALLENGED, source=name, headers=asking)
+    return PushResponse(
+        status=403, result=PushResult.VERIFICATION_FAILED, source=name, code=error.code, reason=error.reason
+    )
 
 
-def _take(request: PushRequest, ports: WebhookPorts) -> PushResponse:
-    source = SOURCES[request.source]
-    packed = _packed(request, source.largest)
+def _take(request: PushRequest, source: Source, ports: WebhookPorts) -> PushResponse:
+    name, now = request.source, ports.clock()
+    trust = ports.secrets.get_trust(name, source, now)
+    if trust is None:  # the same answer as for a source that nobody knows, whatever the method
+        return PushResponse(status=404, result=PushResult.UNKNOWN_SOURCE, source=name, reason="this source is off")
+    if request.method != "POST":
+        return PushResponse(status=405, result=PushResult.WRONG_METHOD, source=name, headers={"allow": "POST"})
+    packed = _pack(request, source.largest)
     if packed is None:
-        return PushResponse(
-            status=413, what=PushResult.TOO_LARGE, source=request.source, why=f"{len(request.body)} bytes"
-        )
-    made = _proven(request, ports)
-    if made.act is PushAction.QUEUE:
-        _queue(ports.config.queues[request.source], *packed, ports.sqs)
-    if made.act is PushAction.CONFIRM:
-        _confirm(made.visit, ports)
-    return PushResponse(status=source.done, what=_DONE[made.act], source=request.source, scheme=made.scheme)
+        too_large = f"{len(request.body)} bytes"
+        return PushResponse(status=413, result=PushResult.TOO_LARGE, source=name, reason=too_large)
+    push = _verify(request, source, trust, now, ports)
+    if push.action is PushAction.QUEUE:
+        _queue(ports.config.feedback_queue, *packed, ports.sqs)
+    if push.action is PushAction.CONFIRM:
+        _confirm(push.confirm_url, ports)
+    return PushResponse(status=source.success, result=_RESULTS[push.action], source=name, scheme=push.scheme)
 
 
-_DONE: Final = {
+_RESULTS: Final = {
     PushAction.QUEUE: PushResult.ACCEPTED,
     PushAction.CONFIRM: PushResult.CONFIRMED,
-    PushAction.NOTE: PushResult.NOTED,
+    PushAction.IGNORE: PushResult.IGNORED,
 }
 
 
-def _packed(request: PushRequest, largest: int) -> tuple[str, dict[str, str]] | None:
-    """Text and attributes of the message; None for a body that is too large, as it came or as a queue takes it."""
+def _pack(request: PushRequest, largest: int) -> tuple[str, dict[str, str]] | None:
+    """Return text and attributes of the message; None for a body that is too large, as it came or for a queue."""
     if len(request.body) > largest:
         return None
-    text, attributes = pack(request.body, request.headers)
+    text, attributes = pack(request.body, request.source, request.headers)
     return (text, attributes) if measure_size(text, attributes) <= MAX_BYTES - ROOM else None
 
 
-def _proven(request: PushRequest, ports: WebhookPorts) -> VerifiedPush:
-    """What is pushed; the certificate is fetched only for what holds in every other way. Raises NotVerified."""
-    now = ports.clock()
-    made = claim(request, ports.trusted.of(request.source, now), now)
-    if made.seal is not None:
-        prove(made.seal, ports.certificates.get(made.seal.certificate_url, now, partial(_certificate, ports.fetch)))
-    return made
+def _verify(request: PushRequest, source: Source, trust: Trust, now: datetime, ports: WebhookPorts) -> VerifiedPush:
+    """Return the push; its certificate is fetched only if all else about it is right. Raises VerificationError."""
+    push = check(request, source.proofs, trust, now)
+    if push.signature is not None:
+        fetch_certificate = partial(_fetch_certificate, ports.fetch)
+        certificate = ports.certificates.get(push.signature.certificate_url, now, fetch_certificate)
+        verify_signature(push.signature, certificate)
+    return push
 
 
-def _certificate(get: Callable[[str], HttpResponse], url: str) -> bytes:
-    """What lies there, if it is a certificate: only then it is kept."""
+def _fetch_certificate(get: Callable[[str], HttpResponse], url: str) -> bytes:
+    """Return what lies there, if it is a certificate: only then it is kept."""
     reply = get(url)
     if 400 <= reply.status < 500 and reply.status not in _LATER:
         raise VerificationError(FailureCode.CERTIFICATE, "the provider has no such certificate")
     if reply.status != 200:
         raise HostUnavailable(f"the certificate is answered with {reply.status}")
-    key_of(reply.content)
+    load_public_key(reply.content)
     return reply.content
 
 
@@ -159,4 +172,4 @@ def _confirm(url: str, ports: WebhookPorts) -> None:
 
 def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQSClient) -> None:
     with translate_errors("SQS: SendMessage"):
-        client.send_message(QueueUrl=url, MessageBody=text, MessageAttributes=to_sqs_attributes(attributes))
+        client.send_message(QueueUrl=url, **to_sqs(text, attributes))

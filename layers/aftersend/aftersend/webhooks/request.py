@@ -15,23 +15,23 @@ from aftersend.webhooks.schemes import PushRequest
 ROUTE: Final = "/feedback/"  # where the routes of the template begin
 
 
-def request(event: Mapping[str, Any], public_url: str) -> PushRequest:
-    """The request in `event`. `public_url` is what the API is called outside, where that is not AWS's name for it."""
-    place = event.get("pathParameters") or {}
-    path, url = _address(event, public_url)
+def read_request(event: Mapping[str, Any], public_url: str) -> PushRequest:
+    """Return the request in `event`; `public_url` is what the API is called outside, if not AWS's name for it."""
+    parameters = event.get("pathParameters") or {}
+    path, url = _rebuild_address(event, public_url)
     return PushRequest(
-        source=place.get("source", ""),
-        secret=place.get("secret", ""),
+        source=parameters.get("source", ""),
+        secret=parameters.get("secret", ""),
         method=event["requestContext"]["http"]["method"],
         url=url,
         path=path,
         headers=event.get("headers") or {},
-        body=_body(event),
+        body=_decode_body(event),
     )
 
 
-def _address(event: Mapping[str, Any], public_url: str) -> tuple[str, str]:
-    """Path and address, both with the query: a signature may be about either."""
+def _rebuild_address(event: Mapping[str, Any], public_url: str) -> tuple[str, str]:
+    """Return path and address, both with the query: a signature may be about either."""
     path, query = event["rawPath"], event.get("rawQueryString", "")
     base = f"https://{event['requestContext']['domainName']}"
     if public_url:
@@ -40,7 +40,7 @@ def _address(event: Mapping[str, Any], public_url: str) -> tuple[str, str]:
     return urlsplit(base).path + tail, base + tail
 
 
-def _body(event: Mapping[str, Any]) -> bytes:
+def _decode_body(event: Mapping[str, Any]) -> bytes:
     text = event.get("body") or ""
     if event.get("isBase64Encoded"):
         return base64.b64decode(text)

@@ -1,23 +1,26 @@
-"""Who pushed this: one entry for each scheme of proof, and which of them each source may use. Pure.
+"""Who pushed this: one module for each scheme of proof, whichever providers use it. Pure.
 
-The request, what the operator trusts, the time and the certificate are arguments; fetching the certificate is for the
-caller, and between the two steps, so that nothing is fetched for a push that is wrong in any other way:
+The request, the proofs that its source can give, what the operator trusts, the time and the certificate are arguments.
+Fetching the certificate is for the caller, and between the two steps, so that nothing is fetched for a push that is
+wrong in any other way:
 
-    made = claim(request, trust, now)      everything cheap is checked; NotVerified where it is wrong
-    prove(made.seal, certificate)          unless it has no seal: then a secret has proven it
+    push = check(request, proofs, trust, now)         all but the signature
+    verify_signature(push.signature, certificate)     unless it has none: then a secret has proven it
 
-Nothing that is proven here is parsed here: a scheme reads no more of a body than its proof is about.
+Both raise VerificationError. Nothing that is proven here is parsed here: a scheme reads no more of a body than its
+proof is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
 from aftersend.core.errors import VerificationError
+from aftersend.sources.proofs import Proof
 from aftersend.webhooks.schemes import eventbridge, mns, secret, sns
 from aftersend.webhooks.schemes.contract import (
     FailureCode,
@@ -28,76 +31,57 @@ from aftersend.webhooks.schemes.contract import (
     VerifiedPush,
     WebhookCredentials,
 )
-from aftersend.webhooks.schemes.signature import key_of, prove
+from aftersend.webhooks.schemes.signature import load_public_key, verify_signature
 
 __all__ = [
-    "SOURCES",
+    "SCHEMES",
     "FailureCode",
     "PushAction",
     "PushRequest",
+    "Scheme",
     "Signature",
     "Trust",
     "VerifiedPush",
     "WebhookCredentials",
-    "claim",
-    "key_of",
-    "prove",
+    "check",
+    "load_public_key",
+    "verify_signature",
 ]
 
 
 class Scheme(Struct, frozen=True, kw_only=True):
-    """A kind of proof, told by a header that only it has."""
+    """How a kind of proof is checked, and the header by which a push is known to carry it."""
 
-    claim: Callable[[PushRequest, Trust, datetime], VerifiedPush]
-    mark: str = ""  # empty: no header tells
-    needs: frozenset[str] = frozenset()  # secrets of which at least one must be configured beside it
+    check: Callable[[PushRequest, Trust, datetime], VerifiedPush]
+    header: str = ""  # empty: no header tells, and every push is taken to carry it
 
-
-class Source(Struct, frozen=True, kw_only=True):
-    """How a source may prove that it is the one, and what it expects."""
-
-    schemes: tuple[str, ...]  # the first whose mark is there
-    secrets: frozenset[str]  # kinds that it can send
-    largest: int  # bytes of a body
-    done: int  # the HTTP status that says that a push has been taken
-
-
-_SENT: Final = frozenset({"path", "bearer", "basic"})
 
 SCHEMES: Final[dict[str, Scheme]] = {
-    "sns_raw": Scheme(claim=sns.claim_raw, mark=sns.RAW_MARK, needs=_SENT),
-    "sns": Scheme(claim=sns.claim, mark=sns.MARK),
-    "mns": Scheme(claim=mns.claim, mark=mns.MARK, needs=frozenset({"path"})),
-    "eventbridge": Scheme(claim=eventbridge.claim, mark=eventbridge.MARK, needs=frozenset({"path", "token"})),
-    "secret": Scheme(claim=secret.claim, needs=_SENT),
+    "sns_raw": Scheme(check=sns.check_raw, header=sns.RAW_HEADER),
+    "sns": Scheme(check=sns.check, header=sns.HEADER),
+    "mns": Scheme(check=mns.check, header=mns.HEADER),
+    "eventbridge": Scheme(check=eventbridge.check, header=eventbridge.HEADER),
+    "secret": Scheme(check=secret.check),
 }
 
-_KB: Final = 1024
-SOURCES: Final[dict[str, Source]] = {
-    "ses": Source(schemes=("sns_raw", "sns"), secrets=_SENT, largest=1000 * _KB, done=200),
-    # MNS takes messages of 64 KB, and EventBridge as much; written as XML or JSON they may grow. MNS wants a 204.
-    "directmail": Source(
-        schemes=("mns", "eventbridge"), secrets=frozenset({"path", "token"}), largest=384 * _KB, done=204
-    ),
-    "mailerq": Source(schemes=("secret",), secrets=_SENT, largest=1000 * _KB, done=204),
-}
 
-KINDS: Final = {name: source.secrets for name, source in SOURCES.items()}
+def check(request: PushRequest, proofs: Iterable[Proof], trust: Trust, now: datetime) -> VerifiedPush:
+    """Check everything about a push but its signature, by the first of `proofs` that it carries.
 
-
-def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
-    """What a push claims to be, proven but for its seal. Raises NotVerified."""
-    secret.admit(request, trust.credentials)
-    scheme = _scheme(request)
-    if scheme.needs and not scheme.needs & trust.credentials.kinds():
+    Secrets come first, whatever the proof. Raises VerificationError.
+    """
+    secret.require_secret(request, trust.credentials)
+    proof = _choose_proof(request, proofs)
+    if proof.needs and not proof.needs & trust.credentials.kinds():
         raise VerificationError(
-            FailureCode.UNPROVABLE, f"one of these must be configured: {', '.join(sorted(scheme.needs))}"
+            FailureCode.UNPROVABLE, f"one of these must be configured: {', '.join(sorted(proof.needs))}"
         )
-    return scheme.claim(request, trust, now)
+    return SCHEMES[proof.scheme].check(request, trust, now)
 
 
-def _scheme(request: PushRequest) -> Scheme:
-    for name in SOURCES[request.source].schemes:
-        if not SCHEMES[name].mark or SCHEMES[name].mark in request.headers:
-            return SCHEMES[name]
+def _choose_proof(request: PushRequest, proofs: Iterable[Proof]) -> Proof:
+    for proof in proofs:
+        header = SCHEMES[proof.scheme].header
+        if not header or header in request.headers:
+            return proof
     raise VerificationError(FailureCode.SCHEME, "nothing in it proves who sent it")

@@ -1,4 +1,4 @@
-"""The words of verification: what came, what the operator trusts, what a push claims to be, why it is not believed."""
+"""The types of verification: what came, what the operator trusts, what a push turned out to be, why one is refused."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aftersend.core.errors import VerificationError
 _PLAIN: Final = re.compile(r"[A-Za-z0-9:/._-]{1,256}").fullmatch
 
 
-def shown(name: str) -> str:
-    """A name that a stranger gave, for a log: as it is where it is no more than a name, and never an address."""
+def quote_name(name: str) -> str:
+    """Return a name that a stranger gave, for a log: as it is if it is no more than a name, and never an address."""
     return name if _PLAIN(name) else "(not a name)"
 
 
 class FailureCode(StrEnum):
-    """Why a push is not believed; a dimension of the metric NotVerified."""
+    """Why a push is not believed: the code of a VerificationError, and a dimension of the metric VerificationFailed."""
 
     CHALLENGED = "challenged"  # no Authorization yet: asked for it, as Amazon SNS wants to be
     CREDENTIALS = "credentials"  # a secret of ours is wrong or missing
@@ -35,7 +35,7 @@ class FailureCode(StrEnum):
 
 
 class WebhookCredentials(Struct, frozen=True, kw_only=True):
-    """The secrets of one source. Of several words for one thing each is right: so they can be changed."""
+    """The secrets of one source. Of several of one kind each is right: so they can be changed one after another."""
 
     path: tuple[str, ...] = ()  # the last part of the path
     bearer: tuple[str, ...] = ()  # Authorization: Bearer …
@@ -43,7 +43,7 @@ class WebhookCredentials(Struct, frozen=True, kw_only=True):
     token: tuple[str, ...] = ()  # the signature token of an EventBridge target
 
     def kinds(self) -> set[str]:
-        """Those that are configured."""
+        """Return the kinds that are configured."""
         return {name for name in self.__struct_fields__ if getattr(self, name)}
 
 
@@ -68,7 +68,7 @@ class PushRequest(Struct, frozen=True, kw_only=True):
     body: bytes
 
     def header(self, name: str) -> str:
-        """What it says; raises NotVerified where it is missing."""
+        """Return what the header `name` (in lower case) says; raises VerificationError where it is missing."""
         value = self.headers.get(name, "")
         if not value:
             raise VerificationError(FailureCode.MALFORMED, f"the header {name} is missing")
@@ -89,13 +89,13 @@ class PushAction(StrEnum):
 
     QUEUE = "queue"
     CONFIRM = "confirm"  # the subscription that it announces
-    NOTE = "note"  # nothing but an answer
+    IGNORE = "ignore"  # nothing but an answer
 
 
 class VerifiedPush(Struct, frozen=True, kw_only=True):
-    """What a push says it is. Everything about it is checked but its seal; without one, a secret has proven it."""
+    """A push of which everything is checked but its signature; where it has none, a secret has proven it."""
 
     scheme: str
-    act: PushAction = PushAction.QUEUE
-    visit: str = ""  # where a subscription is confirmed
-    seal: Signature | None = None
+    action: PushAction = PushAction.QUEUE
+    confirm_url: str = ""  # where a subscription is confirmed
+    signature: Signature | None = None  # to be verified before anything is done

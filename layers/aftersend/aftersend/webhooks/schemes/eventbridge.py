@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aftersend.core.errors import VerificationError
-from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, shown
-from aftersend.webhooks.schemes.secret import known
-from aftersend.webhooks.schemes.signature import fresh_at, signature
+from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, quote_name
+from aftersend.webhooks.schemes.secret import matches_any
+from aftersend.webhooks.schemes.signature import decode_signature, require_fresh_at
 
 _PREFIX: Final = "x-eventbridge-"
-MARK: Final = _PREFIX + "signature-v2"
+HEADER: Final = _PREFIX + "signature-v2"
 WINDOW: Final = timedelta(seconds=60)  # the vendor's own
 
 _TIMESTAMP: Final = _PREFIX + "signature-timestamp"
@@ -37,41 +37,41 @@ _CERTIFICATE: Final = re.compile(
 _MILLISECONDS: Final = re.compile(r"[0-9]{12,14}").fullmatch
 
 
-def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
-    """What a push claims; raises NotVerified."""
-    _check_token(request, trust)
+def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+    """Check everything about a push but its signature; raises VerificationError."""
+    _require_token(request, trust)
     for name, value in _FIXED.items():
         if request.header(name) != value:
             raise VerificationError(FailureCode.SCHEME, f"the header {name} is not {value}")
-    fresh_at(_said_at(request), now, WINDOW, WINDOW)
+    require_fresh_at(_read_time(request), now, WINDOW, WINDOW)
     url = request.header(_URL)
     if not _CERTIFICATE(url):
-        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of EventBridge: {shown(url)}")
-    text = _text(request)
+        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of EventBridge: {quote_name(url)}")
+    text = _build_text(request)
     return VerifiedPush(
         scheme="eventbridge",
-        seal=Signature(
+        signature=Signature(
             certificate_url=url,
-            signature=signature(request.header(MARK)),
+            signature=decode_signature(request.header(HEADER)),
             texts=(text, text + b"\n"),
             digest="sha256",
         ),
     )
 
 
-def _check_token(request: PushRequest, trust: Trust) -> None:
-    words = trust.credentials.token
-    if words and not known(request.headers.get(_TOKEN, ""), words):
+def _require_token(request: PushRequest, trust: Trust) -> None:
+    tokens = trust.credentials.token
+    if tokens and not matches_any(request.headers.get(_TOKEN, ""), tokens):
         raise VerificationError(FailureCode.CREDENTIALS, "the signature token is wrong or missing")
 
 
-def _said_at(request: PushRequest) -> datetime:
-    said = request.header(_TIMESTAMP)
-    if not _MILLISECONDS(said):
+def _read_time(request: PushRequest) -> datetime:
+    milliseconds = request.header(_TIMESTAMP)
+    if not _MILLISECONDS(milliseconds):
         raise VerificationError(FailureCode.MALFORMED, "a time that cannot be read")
-    return datetime.fromtimestamp(int(said) / 1000, UTC)
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
-def _text(request: PushRequest) -> bytes:
+def _build_text(request: PushRequest) -> bytes:
     lines = [f"{name}: {request.headers[name]}" for name in _SIGNED if name in request.headers]
     return "\n".join([request.url, *lines, ""]).encode("utf-8", "surrogatepass") + request.body

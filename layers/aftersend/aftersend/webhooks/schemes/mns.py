@@ -18,10 +18,10 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.core.errors import DECODE_ERRORS, VerificationError
-from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, shown
-from aftersend.webhooks.schemes.signature import decoded, fresh, signature
+from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, quote_name
+from aftersend.webhooks.schemes.signature import decode_base64, decode_signature, require_fresh
 
-MARK: Final = "x-mns-signing-cert-url"
+HEADER: Final = "x-mns-signing-cert-url"
 WINDOW: Final = timedelta(minutes=15)  # the vendor's own
 
 # Old pages and newer ones; some write http, but nothing is fetched that way.
@@ -42,31 +42,31 @@ _decode: Final = msgspec.json.Decoder(_Sender).decode
 _IN_HEADERS: Final = ("x-mns-topic-owner", "x-mns-topic-name", "x-mns-subscription-name")
 
 
-def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
-    """What a push claims; raises NotVerified."""
-    fresh(request.header("date"), now, WINDOW, WINDOW)
-    seal = Signature(
-        certificate_url=_certificate_url(request),
-        signature=signature(request.header("authorization")),
-        texts=_texts(request),
+def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+    """Check everything about a push but its signature; raises VerificationError."""
+    require_fresh(request.header("date"), now, WINDOW, WINDOW)
+    signature = Signature(
+        certificate_url=_read_certificate_url(request),
+        signature=decode_signature(request.header("authorization")),
+        texts=_build_texts(request),
         digest="sha1",
     )
-    if request.header("content-md5") not in _digests(request.body):
+    if request.header("content-md5") not in _spell_digests(request.body):
         raise VerificationError(FailureCode.DIGEST, "the body is not the one that Content-MD5 is about")
-    _from(_sender(request), trust)
-    return VerifiedPush(scheme="mns", seal=seal)
+    _require_listed(_read_sender(request), trust)
+    return VerifiedPush(scheme="mns", signature=signature)
 
 
-def _certificate_url(request: PushRequest) -> str:
-    url = decoded(request.header(MARK), f"the header {MARK}").decode("utf-8", "replace")
+def _read_certificate_url(request: PushRequest) -> str:
+    url = decode_base64(request.header(HEADER), f"the header {HEADER}").decode("utf-8", "replace")
     match = _CERTIFICATE(url)
     if match is None:
-        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of MNS: {shown(url)}")
+        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of MNS: {quote_name(url)}")
     return "https" + match[1]
 
 
-def _texts(request: PushRequest) -> tuple[bytes, ...]:
-    """The text that is signed: with Content-Type as it came, and in lower case, because the vendor's pages disagree."""
+def _build_texts(request: PushRequest) -> tuple[bytes, ...]:
+    """Return the text that is signed, with Content-Type as it came and in lower case: the vendor's pages disagree."""
     named = sorted(name for name in request.headers if name.startswith("x-mns-"))
     signed = "".join(f"{name}:{request.headers[name]}\n" for name in named)
     digest, date, kind = (request.headers.get(name, "") for name in ("content-md5", "date", "content-type"))
@@ -74,29 +74,29 @@ def _texts(request: PushRequest) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(text.encode("utf-8", "surrogatepass") for text in texts))
 
 
-def _digests(body: bytes) -> set[str]:
-    """Every way in which Content-MD5 was seen to be written."""
+def _spell_digests(body: bytes) -> set[str]:
+    """Return every way in which Content-MD5 was seen to be written."""
     digest = md5(body, usedforsecurity=False)
     spellings = {digest.hexdigest(), digest.hexdigest().upper()}
     return spellings | {base64.b64encode(each).decode() for each in (digest.digest(), *(s.encode() for s in spellings))}
 
 
-def _from(sender: _Sender, trust: Trust) -> None:
+def _require_listed(sender: _Sender, trust: Trust) -> None:
     subscription = f"{sender.topic_name}/{sender.subscription_name}"
     if sender.topic_owner not in trust.accounts:
-        raise VerificationError(FailureCode.SENDER, f"the account is not on the list: {shown(sender.topic_owner)}")
+        raise VerificationError(FailureCode.SENDER, f"the account is not on the list: {quote_name(sender.topic_owner)}")
     if trust.subscriptions and subscription not in trust.subscriptions:
-        raise VerificationError(FailureCode.SENDER, f"the subscription is not on the list: {shown(subscription)}")
+        raise VerificationError(FailureCode.SENDER, f"the subscription is not on the list: {quote_name(subscription)}")
 
 
-def _sender(request: PushRequest) -> _Sender:
-    """Who sent it: in the headers where the body is the bare message (SIMPLIFIED), else in the body."""
+def _read_sender(request: PushRequest) -> _Sender:
+    """Return who sent it: in the headers where the body is the bare message (SIMPLIFIED), else in the body."""
     if "x-mns-topic-owner" in request.headers:
         return _Sender(*(request.header(name) for name in _IN_HEADERS))
     if request.body.lstrip()[:1] == b"<":
         from aftersend.webhooks.schemes import mns_xml  # noqa: PLC0415  # only one of three formats needs it
 
-        return _Sender(*mns_xml.texts(request.body, _Sender.__struct_encode_fields__))
+        return _Sender(*mns_xml.read_texts(request.body, _Sender.__struct_encode_fields__))
     try:
         return _decode(request.body)
     except DECODE_ERRORS as error:

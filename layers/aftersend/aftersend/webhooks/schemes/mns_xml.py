@@ -19,8 +19,8 @@ from aftersend.webhooks.schemes.contract import FailureCode
 _MOST: Final = 1024  # characters of one text
 
 
-def texts(body: bytes, names: Sequence[str]) -> list[str]:
-    """The text of each element /Notification/<name>; raises NotVerified where one is not there exactly once."""
+def read_texts(body: bytes, names: Sequence[str]) -> list[str]:
+    """Return the text of each element /Notification/<name>; raises VerificationError where one is not there once."""
     listener = _Listener(names)
     parser = XMLParser(target=listener, forbid_dtd=True)
     try:
@@ -45,17 +45,17 @@ class _Listener:
         self._text: str | None = None  # of the element that is being read
 
     def start(self, tag: str, _attributes: dict[str, str]) -> None:
-        """An element opens; its name may carry a name space."""
+        """Open an element; its name may carry a name space."""
         self._path.append(tag.rpartition("}")[2])
         self._text = "" if self._wanted_here() else None
 
     def data(self, text: str) -> None:
-        """A piece of text."""
+        """Take a piece of text."""
         if self._text is not None and len(self._text) < _MOST:
             self._text += text
 
     def end(self, _tag: str) -> None:
-        """An element closes."""
+        """Close an element."""
         if self._text is not None:
             self.found[self._path[-1]].append(self._text[:_MOST])
         self._path.pop()

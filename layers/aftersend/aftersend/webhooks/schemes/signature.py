@@ -1,4 +1,4 @@
-"""What the schemes share: reading a signature, asking how old a push is, and checking its seal.
+"""What the schemes share: reading a signature, asking how old a push is, and verifying its signature.
 
 Neither the dates of a certificate, nor who issued it, nor the length of its key are looked at: that it lies where only
 the provider can put it is what makes it the provider's. The one that Alibaba's MNS signs with has expired in 2016, has
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 
-def signature(text: str) -> bytes:
-    """The bytes of a signature in base64; raises NotVerified."""
-    return decoded(text, "the signature")
+def decode_signature(text: str) -> bytes:
+    """Return the bytes of a signature in base64; raises VerificationError."""
+    return decode_base64(text, "the signature")
 
 
-def decoded(text: str, what: str) -> bytes:
-    """The bytes that base64 stands for; raises NotVerified that says `what` is wrong."""
+def decode_base64(text: str, what: str) -> bytes:
+    """Return the bytes that base64 stands for; raises VerificationError that says `what` is wrong."""
     try:
         found = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
@@ -36,23 +36,23 @@ def decoded(text: str, what: str) -> bytes:
     return found
 
 
-def fresh(text: str, now: datetime, age: timedelta, ahead: timedelta) -> None:
-    """Pass what was said at most `age` ago, and at most `ahead` of our clock; raises NotVerified for others."""
+def require_fresh(text: str, now: datetime, age: timedelta, ahead: timedelta) -> None:
+    """Raise VerificationError unless the time in `text` is at most `age` ago, and at most `ahead` of our clock."""
     try:
-        said = parse_time(text[:64])
+        sent = parse_time(text[:64])
     except ValueError as error:
         raise VerificationError(FailureCode.MALFORMED, "a time that cannot be read") from error
-    fresh_at(said, now, age, ahead)
+    require_fresh_at(sent, now, age, ahead)
 
 
-def fresh_at(said: datetime, now: datetime, age: timedelta, ahead: timedelta) -> None:
-    """The same for a time (UTC) that has been read; raises NotVerified."""
-    if not now - age <= said <= now + ahead:
-        raise VerificationError(FailureCode.STALE, f"said {(now - said).total_seconds():.0f} seconds ago")
+def require_fresh_at(sent: datetime, now: datetime, age: timedelta, ahead: timedelta) -> None:
+    """Raise VerificationError unless `sent` (UTC) is at most `age` ago, and at most `ahead` of our clock."""
+    if not now - age <= sent <= now + ahead:
+        raise VerificationError(FailureCode.STALE, f"sent {(now - sent).total_seconds():.0f} seconds ago")
 
 
-def key_of(certificate: bytes) -> RSAPublicKey:
-    """The key of a certificate (PEM, X.509); raises NotVerified where it is none, or of another kind."""
+def load_public_key(certificate: bytes) -> RSAPublicKey:
+    """Return the key of a certificate (PEM, X.509); raises VerificationError where it is none, or of another kind."""
     # 80 ms that only the first signed push pays, and no other function.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
@@ -67,16 +67,17 @@ def key_of(certificate: bytes) -> RSAPublicKey:
     return key
 
 
-def prove(seal: Signature, certificate: bytes) -> None:
-    """Pass a seal that the certificate (PEM, X.509) proves; raises NotVerified for others."""
-    key = key_of(certificate)
+def verify_signature(signature: Signature, certificate: bytes) -> None:
+    """Raise VerificationError unless `signature` was made with the key of the certificate (PEM, X.509)."""
+    key = load_public_key(certificate)
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA1, SHA256  # noqa: PLC0415
 
-    for text in seal.texts:
+    digest = SHA1() if signature.digest == "sha1" else SHA256()  # noqa: S303
+    for text in signature.texts:
         try:
-            key.verify(seal.signature, text, PKCS1v15(), SHA1() if seal.digest == "sha1" else SHA256())  # noqa: S303
+            key.verify(signature.signature, text, PKCS1v15(), digest)
         except InvalidSignature:
             continue
         return

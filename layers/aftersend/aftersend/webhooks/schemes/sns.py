@@ -1,4 +1,4 @@
-"""Amazon SNS over HTTPS: what a message claims, and what its signature is about.
+"""Amazon SNS over HTTPS: signed messages, and raw ones that only a secret proves.
 
 A signature proves no more than that some topic sent it: anybody may subscribe our address to a topic of theirs. So the
 topic must be on the operator's list. Not signed are MessageAttributes and UnsubscribeURL; nothing here uses them.
@@ -25,12 +25,12 @@ from aftersend.webhooks.schemes.contract import (
     Signature,
     Trust,
     VerifiedPush,
-    shown,
+    quote_name,
 )
-from aftersend.webhooks.schemes.signature import fresh, signature
+from aftersend.webhooks.schemes.signature import decode_signature, require_fresh
 
-MARK: Final = "x-amz-sns-message-type"
-RAW_MARK: Final = "x-amz-sns-rawdelivery"
+HEADER: Final = "x-amz-sns-message-type"
+RAW_HEADER: Final = "x-amz-sns-rawdelivery"
 
 # A delivery policy may repeat for an hour; as much again for attempts that each wait for their time-out.
 MAX_AGE: Final = timedelta(hours=2)
@@ -38,19 +38,19 @@ MAX_AHEAD: Final = timedelta(minutes=5)
 
 _HOST: Final = r"https://sns\.[a-z0-9-]{3,32}\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE: Final = re.compile(_HOST + r"/[A-Za-z0-9_-]{1,128}\.pem").fullmatch
-_VISIT: Final = re.compile(_HOST + r"/\?([!-~]{1,4096})").fullmatch
+_CONFIRM_URL: Final = re.compile(_HOST + r"/\?([!-~]{1,4096})").fullmatch
 
 _DIGESTS: Final[Mapping[str, Literal["sha1", "sha256"]]] = {"1": "sha1", "2": "sha256"}
-_ACTS: Final = {
+_ACTIONS: Final = {
     "Notification": PushAction.QUEUE,
     "SubscriptionConfirmation": PushAction.CONFIRM,
-    "UnsubscribeConfirmation": PushAction.NOTE,  # never subscribed again: somebody wanted it so
+    "UnsubscribeConfirmation": PushAction.IGNORE,  # never subscribed again: somebody wanted it so
 }
 # What is signed, by its keys in this order; a key that has no value is left out.
 _SIGNED: Final = {
     PushAction.QUEUE: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     PushAction.CONFIRM: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
-    PushAction.NOTE: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    PushAction.IGNORE: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 
 
@@ -71,63 +71,65 @@ class _Message(Struct, frozen=True, rename="pascal"):
 _decode: Final = msgspec.json.Decoder(_Message).decode
 
 
-def claim(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
-    """What a signed message claims; raises NotVerified."""
-    message = _read(request)
-    act = _ACTS[message.type]
-    _of_topic(message.topic_arn, trust)
-    fresh(message.timestamp, now, MAX_AGE, MAX_AHEAD)
+def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+    """Check everything about a signed message but its signature; raises VerificationError."""
+    message = _read_message(request)
+    action = _ACTIONS[message.type]
+    _require_topic(message.topic_arn, trust)
+    require_fresh(message.timestamp, now, MAX_AGE, MAX_AHEAD)
     if not _CERTIFICATE(message.signing_cert_url):
-        raise VerificationError(FailureCode.CERTIFICATE, f"not a certificate of SNS: {shown(message.signing_cert_url)}")
+        raise VerificationError(
+            FailureCode.CERTIFICATE, f"not a certificate of SNS: {quote_name(message.signing_cert_url)}"
+        )
     return VerifiedPush(
         scheme="sns",
-        act=act,
-        visit=_visit(message) if act is PushAction.CONFIRM else "",
-        seal=Signature(
+        action=action,
+        confirm_url=_read_confirm_url(message) if action is PushAction.CONFIRM else "",
+        signature=Signature(
             certificate_url=message.signing_cert_url,
-            signature=signature(message.signature),
-            texts=(_text(message, act),),
+            signature=decode_signature(message.signature),
+            texts=(_build_text(message, action),),
             digest=_DIGESTS[message.signature_version],
         ),
     )
 
 
-def _read(request: PushRequest) -> _Message:
+def _read_message(request: PushRequest) -> _Message:
     try:
         message = _decode(request.body)
     except DECODE_ERRORS as error:
         raise VerificationError(FailureCode.MALFORMED, "not a message of SNS") from error
-    if message.type not in _ACTS or message.signature_version not in _DIGESTS or not message.message:
+    if message.type not in _ACTIONS or message.signature_version not in _DIGESTS or not message.message:
         raise VerificationError(FailureCode.MALFORMED, "a type, a version or a message that SNS does not have")
-    if request.header(MARK) != message.type:
-        raise VerificationError(FailureCode.MALFORMED, f"the header {MARK} says another type")
+    if request.header(HEADER) != message.type:
+        raise VerificationError(FailureCode.MALFORMED, f"the header {HEADER} says another type")
     return message
 
 
-def _of_topic(arn: str, trust: Trust) -> None:
+def _require_topic(arn: str, trust: Trust) -> None:
     if arn not in trust.topics:
-        raise VerificationError(FailureCode.SENDER, f"the topic is not on the list: {shown(arn)}")
+        raise VerificationError(FailureCode.SENDER, f"the topic is not on the list: {quote_name(arn)}")
 
 
-def _visit(message: _Message) -> str:
-    """Where to confirm: an address of SNS, that confirms this topic and does nothing else."""
-    match = _VISIT(message.subscribe_url or "")
+def _read_confirm_url(message: _Message) -> str:
+    """Return where to confirm: an address of SNS, that confirms this topic and does nothing else."""
+    match = _CONFIRM_URL(message.subscribe_url or "")
     asked = parse_qs(match[1]) if match else {}
     if match is None or (asked.get("Action"), asked.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
         raise VerificationError(FailureCode.MALFORMED, "SubscribeURL does not confirm a subscription to this topic")
     return match[0]
 
 
-def _text(message: _Message, act: PushAction) -> bytes:
+def _build_text(message: _Message, action: PushAction) -> bytes:
     names = dict(zip(message.__struct_encode_fields__, message.__struct_fields__, strict=True))
-    values = ((key, getattr(message, names[key])) for key in _SIGNED[act])
+    values = ((key, getattr(message, names[key])) for key in _SIGNED[action])
     lines = (f"{key}\n{value}\n" for key, value in values if value is not None)
     return "".join(lines).encode("utf-8", "surrogatepass")
 
 
-def claim_raw(request: PushRequest, trust: Trust, _now: datetime) -> VerifiedPush:
-    """What a message claims that is delivered raw, unsigned: a secret must have proven it. Raises NotVerified."""
-    if request.header(RAW_MARK) != "true" or request.header(MARK) != "Notification":
+def check_raw(request: PushRequest, trust: Trust, _now: datetime) -> VerifiedPush:
+    """Check a message that is delivered raw, unsigned: a secret must have proven it. Raises VerificationError."""
+    if request.header(RAW_HEADER) != "true" or request.header(HEADER) != "Notification":
         raise VerificationError(FailureCode.MALFORMED, "not a notification that is delivered raw")
-    _of_topic(request.header("x-amz-sns-topic-arn"), trust)
+    _require_topic(request.header("x-amz-sns-topic-arn"), trust)
     return VerifiedPush(scheme="sns_raw")

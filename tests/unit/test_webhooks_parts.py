@@ -1,4 +1,4 @@
-"""What the HTTP door is made of: what it keeps, what it is told, and what API Gateway hands it."""
+"""What webhooks are made of: what is kept, what is configured, and what API Gateway hands on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from aftersend.aws.errors import Refusal
 from aftersend.core.errors import ConfigurationError, StoreUnavailable
 from aftersend.core.ttl_cache import TtlCache
 from aftersend.settings import WebhookSettings
-from aftersend.webhooks.request import request
+from aftersend.sources import SOURCES
+from aftersend.webhooks.request import read_request
 from aftersend.webhooks.secrets import AGE, WebhookSecrets
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -77,69 +78,79 @@ class Manager:
         return {"SecretString": self.text}
 
 
-def told(**changes: Any) -> WebhookSettings:
-    environ = {"DOOR": "the-arn", "SES_QUEUE": "https://q/ses", **changes}
-    return settings.load_webhooks(("ses", "directmail", "mailerq"), environ)
+def configured(**changes: Any) -> WebhookSettings:
+    return settings.load_webhooks({"WEBHOOK_SECRETS": "the-arn", "FEEDBACK_QUEUE": "https://q", **changes})
 
 
-class TestTrusted:
+SES, MAILERQ = SOURCES["ses"], SOURCES["mailerq"]
+ON = '{"path":"a-secret-of-16-or-more","sources":{"ses":{},"mailerq":{}}}'
+OTHER = '{"path":"another-secret-of-it","sources":{"ses":{},"mailerq":{}}}'
+
+
+class TestSecrets:
     def test_it_is_read_when_it_is_needed_and_again_after_a_while(self) -> None:
-        manager = Manager('{"path":"a-word-of-16-letters"}')
+        manager = Manager(ON)
         connected: list[int] = []
 
         def connect() -> Manager:
             connected.append(1)
             return manager
 
-        trusted = WebhookSecrets(connect, told(SNS_TOPICS="t1,t2", ALIBABA_ACCOUNTS="1", MNS_SUBSCRIPTIONS="t/s"))
+        secrets = WebhookSecrets(connect, configured(SNS_TOPICS="t1,t2", ALIBABA_ACCOUNTS="1", MNS_SUBSCRIPTIONS="t/s"))
         assert connected == []
-        trust = trusted.of("ses", NOW)
-        assert trust.credentials.path == ("a-word-of-16-letters",)
+        trust = secrets.get_trust("ses", SES, NOW)
+        assert trust is not None
+        assert trust.credentials.path == ("a-secret-of-16-or-more",)
         assert trust.topics == {"t1", "t2"}
         assert trust.accounts == {"1"}
         assert trust.subscriptions == {"t/s"}
-        manager.text = "{}"
-        assert trusted.of("mailerq", NOW + AGE - timedelta(seconds=1)).credentials.path == ("a-word-of-16-letters",)
-        assert trusted.of("ses", NOW + AGE).credentials.path == ()
+        manager.text = OTHER
+        before = secrets.get_trust("mailerq", MAILERQ, NOW + AGE - timedelta(seconds=1))
+        after = secrets.get_trust("mailerq", MAILERQ, NOW + AGE)
+        assert before is not None
+        assert after is not None
+        assert (before.credentials.path, after.credentials.path) == (
+            ("a-secret-of-16-or-more",),
+            ("another-secret-of-it",),
+        )
         assert (manager.asked, connected) == (["the-arn"] * 2, [1])
 
     def test_what_cannot_be_read_is_our_trouble_and_asked_for_again(self) -> None:
         manager = Manager(None)
-        trusted = WebhookSecrets(lambda: manager, told())
+        secrets = WebhookSecrets(lambda: manager, configured())
         with pytest.raises(StoreUnavailable, match="GetSecretValue failed: AccessDeniedException"):
-            trusted.of("ses", NOW)
-        manager.text = "{}"
-        assert trusted.of("ses", NOW).credentials.kinds() == set()
+            secrets.get_trust("ses", SES, NOW)
+        manager.text = '{"sources":{"ses":{}}}'
+        trust = secrets.get_trust("ses", SES, NOW)
+        assert trust is not None
+        assert trust.credentials.kinds() == set()
 
     def test_what_makes_no_sense_is_the_operators(self) -> None:
         with pytest.raises(ConfigurationError, match="the secrets"):
-            WebhookSecrets(lambda: Manager("[]"), told()).of("ses", NOW)
+            WebhookSecrets(lambda: Manager("[]"), configured()).get_trust("ses", SES, NOW)
 
 
 class TestSettings:
     def test_the_least(self) -> None:
-        config = told()
-        assert config.queues == {"ses": "https://q/ses"}
-        assert (config.secret, config.public_url) == ("the-arn", "")
+        config = configured()
+        assert (config.secrets, config.feedback_queue, config.public_url) == ("the-arn", "https://q", "")
         assert (config.topics, config.accounts, config.subscriptions) == (frozenset(), frozenset(), frozenset())
 
     def test_lists_and_addresses(self) -> None:
-        config = told(
-            DIRECTMAIL_QUEUE="https://q/dm",
-            MAILERQ_QUEUE=" ",
+        config = configured(
             PUBLIC_URL=" https://hooks.example.com/in/ ",
             SNS_TOPICS="a, b ,,c",
             ALIBABA_ACCOUNTS="1,2",
             MNS_SUBSCRIPTIONS="t/s",
         )
-        assert config.queues == {"ses": "https://q/ses", "directmail": "https://q/dm"}
         assert config.public_url == "https://hooks.example.com/in"
         assert config.topics == {"a", "b", "c"}
         assert (sorted(config.accounts), sorted(config.subscriptions)) == (["1", "2"], ["t/s"])
 
-    def test_without_a_secret_nothing_starts(self) -> None:
-        with pytest.raises(ConfigurationError, match="DOOR"):
-            told(DOOR="")
+    @pytest.mark.parametrize("name", ["WEBHOOK_SECRETS", "FEEDBACK_QUEUE"])
+    def test_without_these_nothing_starts(self, name: str) -> None:
+        with pytest.raises(ConfigurationError, match=name):
+            configured(**{name: " "})
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -158,26 +169,26 @@ def event(**changes: Any) -> dict[str, Any]:
 
 class TestRequest:
     def test_the_usual(self) -> None:
-        found = request(event(), "")
+        found = read_request(event(), "")
         assert (found.source, found.secret, found.method) == ("ses", "word", "POST")
         assert (found.url, found.path) == ("https://api.example/feedback/ses/word", "/feedback/ses/word")
         assert (found.body, found.headers) == ("Grüße".encode(), {"content-type": "text/plain"})
 
     def test_bytes_come_as_base64(self) -> None:
         body = bytes(range(256))
-        found = request(event(body=base64.b64encode(body).decode(), isBase64Encoded=True), "")
+        found = read_request(event(body=base64.b64encode(body).decode(), isBase64Encoded=True), "")
         assert found.body == body
 
     @pytest.mark.parametrize("missing", ["body", "headers", "rawQueryString", "isBase64Encoded"])
     def test_what_api_gateway_leaves_out(self, missing: str) -> None:
         left = {name: value for name, value in event().items() if name != missing}
-        assert request(left, "").source == "ses"
+        assert read_request(left, "").source == "ses"
 
     def test_a_path_without_a_secret(self) -> None:
-        assert request(event(pathParameters={"source": "ses"}), "").secret == ""
+        assert read_request(event(pathParameters={"source": "ses"}), "").secret == ""
 
     def test_a_query_is_part_of_what_was_called(self) -> None:
-        found = request(event(rawQueryString="a=b&c=%20"), "")
+        found = read_request(event(rawQueryString="a=b&c=%20"), "")
         assert found.url == "https://api.example/feedback/ses/word?a=b&c=%20"
         assert found.path == "/feedback/ses/word?a=b&c=%20"
 
@@ -194,5 +205,5 @@ class TestRequest:
     )
     def test_the_address_that_the_provider_called(self, public: str, raw: str, url: str, path: str) -> None:
         """A name of one's own may stand for a stage or a folder, or add one."""
-        found = request(event(rawPath=raw), public)
+        found = read_request(event(rawPath=raw), public)
         assert (found.url, found.path) == (url, path)

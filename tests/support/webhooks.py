@@ -1,4 +1,4 @@
-"""The HTTP door as it is deployed, on moto's server: its real handler, its queues, its secrets, and what it is sent."""
+"""The webhooks as they are deployed, on moto's server: the real handler, the queue, the secrets, and what is pushed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from aftersend import bootstrap
 from aftersend.core.errors import HostUnavailable
 from aftersend.http.http1 import HttpResponse
 from aftersend.sources.message import unpack
@@ -24,9 +25,8 @@ from tests.support.template import ROOT, variables
 
 NOW: Final = datetime(2026, 3, 2, 10, 11, 15, tzinfo=UTC)
 HOST: Final = "abc123.execute-api.eu-west-1.amazonaws.com"
-PATH: Final = "a-word-in-the-path-of-it"
-BEARER: Final = "a-word-for-the-bearer"
-QUEUES: Final = {"ses": "SesEventsQueue", "directmail": "DirectMailQueue", "mailerq": "MailerQQueue"}
+PATH: Final = "a-secret-in-the-path-of-it"
+BEARER: Final = "a-secret-for-the-bearer"
 # Keys are slow to make, and these are nobody's.
 PROVIDER: Final = Authority()
 STRANGER: Final = Authority()
@@ -78,17 +78,17 @@ class Queued(NamedTuple):
     headers: dict[str, str]
 
 
-class DoorBench:
+class WebhookBench:
     """The handler and all around it: `fetched` is what it has asked the world for, `logs` what it has written."""
 
-    def __init__(self, cloud: Cloud, queues: dict[str, str], secret: str) -> None:
+    def __init__(self, cloud: Cloud, queue: str, secret: str) -> None:
         self.logs = io.StringIO()
         with redirect_stdout(self.logs):
             self.app = _loaded()
         self.app.logger.registered_handler.setStream(self.logs)  # loggers of one service share theirs
         self.secret = secret
         self._sqs, self._secrets = cloud.client("sqs"), cloud.client("secretsmanager")
-        self._queues = queues
+        self._queue = queue
         self.fetched: list[str] = []
         self.reset()
 
@@ -100,17 +100,16 @@ class DoorBench:
         self.restart()
         self.logs.seek(0)
         self.logs.truncate()
-        self.tell_secrets({"path": PATH, "sources": {"mailerq": {"bearer": BEARER}}})
+        self.put_secrets({"path": PATH, "sources": {"mailerq": {"bearer": BEARER}}})
         self.queued()
 
     def restart(self) -> None:
         """A new execution environment."""
-        self.app.ports.cache_clear()
-        self.ports = self.app.ports()
+        self.ports = self.app.ports = bootstrap.receive()
         self.ports.clock = lambda: self.now
         self.ports.fetch = self._fetch
 
-    def tell_secrets(self, document: Any) -> None:
+    def put_secrets(self, document: Any) -> None:
         """What Secrets Manager holds from now on."""
         text = document if isinstance(document, str) else json.dumps(document)
         self._secrets.put_secret_value(SecretId=self.secret, SecretString=text)
@@ -131,17 +130,20 @@ class DoorBench:
 
     def queued(self) -> list[Queued]:
         """Everything that was queued since last asked."""
-        return [found for source in QUEUES for found in self._drain(source)]
+        return list(self._drain())
 
-    def _drain(self, source: str) -> Iterator[Queued]:
-        url = self._queues[source]
+    def _drain(self) -> Iterator[Queued]:
         while found := self._sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            QueueUrl=self._queue,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
         ).get("Messages"):
             for each in found:
-                said = {name: value["StringValue"] for name, value in each.get("MessageAttributes", {}).items()}
-                yield Queued(source, *unpack(each["Body"], said))
-                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+                attributes = {name: value["StringValue"] for name, value in each["MessageAttributes"].items()}
+                assert each["Attributes"]["MessageGroupId"] == attributes["source"]
+                yield Queued(attributes["source"], *unpack(each["Body"], attributes))
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
 
     def _fetch(self, url: str) -> HttpResponse:
         self.fetched.append(url)
@@ -154,20 +156,18 @@ def nowhere(_url: str) -> HttpResponse:
 
 
 @contextmanager
-def door() -> Iterator[DoorBench]:
+def webhook_bench() -> Iterator[WebhookBench]:
     """The bench, as long as the context lasts; the environment points to it meanwhile."""
     with serving() as cloud:
-        queues = {source: cloud.client("sqs").create_queue(QueueName=f"door-{source}")["QueueUrl"] for source in QUEUES}
+        queue = cloud.client("sqs").create_queue(QueueName="webhooks-feedback")["QueueUrl"]
         manager = cloud.client("secretsmanager")
-        secret = manager.create_secret(Name="door", SecretString="{}")["ARN"]
-        made = {"DoorSecret": secret, **{name: queues[source] for source, name in QUEUES.items()}}
-        told = false_account(cloud.endpoint) | variables("Receive", made)
-        told |= {"SNS_TOPICS": TOPIC, "ALIBABA_ACCOUNTS": ACCOUNT}
-        with environment(told):
-            yield DoorBench(cloud, queues, secret)
+        secret = manager.create_secret(Name="webhooks", SecretString="{}")["ARN"]
+        made = {"WebhookSecrets": secret, "FeedbackQueue": queue}
+        given = false_account(cloud.endpoint) | variables("Receive", made)
+        with environment(given | {"SNS_TOPICS": TOPIC, "ALIBABA_ACCOUNTS": ACCOUNT}):
+            yield WebhookBench(cloud, queue, secret)
         manager.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-        for each in queues.values():
-            cloud.client("sqs").delete_queue(QueueUrl=each)
+        cloud.client("sqs").delete_queue(QueueUrl=queue)
 
 
 def _loaded() -> ModuleType:

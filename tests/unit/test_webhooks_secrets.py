@@ -8,37 +8,52 @@ from typing import Any, Final
 import pytest
 
 from aftersend.core.errors import ConfigurationError
-from aftersend.webhooks.schemes import KINDS, WebhookCredentials
-from aftersend.webhooks.schemes.secret import known, read
+from aftersend.sources import SOURCES
+from aftersend.webhooks.schemes import WebhookCredentials
+from aftersend.webhooks.schemes.secret import matches_any
+from aftersend.webhooks.secrets import SecretsDocument, read_document
 
-WORD: Final = "a-word-of-16-letters"
+SECRET: Final = "a-secret-of-it-16"
 
 
-def credentials(document: Any) -> dict[str, WebhookCredentials]:
-    return read(json.dumps(document), KINDS)
+def read(document: Any) -> SecretsDocument:
+    return read_document(json.dumps(document), SOURCES)
 
 
 def test_as_the_stack_generates_it() -> None:
-    assert credentials({"path": WORD}) == dict.fromkeys(KINDS, WebhookCredentials(path=(WORD,)))
+    assert read({"path": SECRET}) == SecretsDocument(path=(SECRET,), sources={})
 
 
 def test_nothing_is_a_document_too() -> None:
-    assert credentials({}) == dict.fromkeys(KINDS, WebhookCredentials())
+    assert read({}) == SecretsDocument(path=(), sources={})
 
 
-def test_one_word_or_several() -> None:
-    found = credentials(
+@pytest.mark.parametrize("source", [name for name, source in SOURCES.items() if source.proofs])
+def test_an_empty_entry_has_the_path_of_all(source: str) -> None:
+    assert read({"path": SECRET, "sources": {source: {}}}).sources == {source: WebhookCredentials(path=(SECRET,))}
+
+
+@pytest.mark.parametrize("source", [name for name, source in SOURCES.items() if not source.proofs])
+def test_what_is_never_pushed_cannot_be_turned_on(source: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"no source '{source}'"):
+        read({"sources": {source: {}}})
+
+
+def test_one_secret_or_several() -> None:
+    found = read(
         {
-            "path": [WORD, WORD + "-2"],
+            "path": [SECRET, SECRET + "-2"],
             "sources": {
                 "ses": {"basic": ["user:password:2", "ü:geheim-geheim"]},
-                "directmail": {"token": "a-token-of-it", "path": WORD + "-3"},
+                "directmail": {"token": "a-token-of-it", "path": SECRET + "-3"},
                 "mailerq": {"path": [], "bearer": ["bearer-1", "bearer-2"]},
             },
         }
+    ).sources
+    assert found["ses"] == WebhookCredentials(
+        path=(SECRET, SECRET + "-2"), basic=("user:password:2", "ü:geheim-geheim")
     )
-    assert found["ses"] == WebhookCredentials(path=(WORD, WORD + "-2"), basic=("user:password:2", "ü:geheim-geheim"))
-    assert found["directmail"] == WebhookCredentials(path=(WORD + "-3",), token=("a-token-of-it",))
+    assert found["directmail"] == WebhookCredentials(path=(SECRET + "-3",), token=("a-token-of-it",))
     assert found["mailerq"] == WebhookCredentials(bearer=("bearer-1", "bearer-2"))
     assert found["mailerq"].kinds() == {"bearer"}
 
@@ -46,13 +61,15 @@ def test_one_word_or_several() -> None:
 @pytest.mark.parametrize(
     ("document", "named"),
     [
-        ({"path": "geheim"}, r"\$\.path: a word is not of the form \[A-Za-z0-9\._~-\]\{16,200\}"),
-        ({"path": [WORD, "geheim"]}, r"\$\.path: a word"),
+        ({"path": "geheim"}, r"\$\.path: a secret is not of the form \[A-Za-z0-9\._~-\]\{16,200\}"),
+        ({"path": [SECRET, "geheim"]}, r"\$\.path: a secret"),
         ({"path": [1]}, r"`\$\.path\[0\]`"),
         ({"path": "geheim/geheim/geheim"}, r"\$\.path"),
         ({"path": "geheim-geheim-geheim\n"}, r"\$\.path"),
         ({"path": None}, r"\$\.path"),
         ({"sources": []}, r"\$\.sources"),
+        ({"sources": {"ses": None}}, r"\$\.sources\.ses"),
+        ({"sources": {"ses": True}}, r"\$\.sources\.ses"),
         ({"sources": {"ses": []}}, r"\$\.sources\.ses"),
         ({"sources": {"ses": {"bearer": "geheim"}}}, r"\$\.sources\.ses\.bearer"),
         ({"sources": {"ses": {"bearer": "geheim geheim"}}}, r"\$\.sources\.ses\.bearer"),
@@ -70,7 +87,7 @@ def test_one_word_or_several() -> None:
 )
 def test_a_mistake_is_named_and_no_secret_told(document: Any, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named) as caught:
-        credentials(document)
+        read(document)
     assert "geheim" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None  # a traceback shows that too
 
@@ -78,12 +95,12 @@ def test_a_mistake_is_named_and_no_secret_told(document: Any, named: str) -> Non
 @pytest.mark.parametrize("text", ["", "{", "geheim", "{'path': 'geheim'}", "\x00", "[" * 5000])
 def test_no_json(text: str) -> None:
     with pytest.raises(ConfigurationError, match="the secrets") as caught:
-        read(text, KINDS)
+        read_document(text, SOURCES)
     assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize("said", ["", "wor", "words", "WORD", "wörd", "\ud800", "word\x00", " word", "one", "onetwo"])
-def test_nothing_but_the_word(said: str) -> None:
-    assert not known(said, ("word",))
-    assert not known(said, ())
-    assert said == "\ud800" or known(said, ("word", said))
+def test_nothing_but_the_secret(said: str) -> None:
+    assert not matches_any(said, ("word",))
+    assert not matches_any(said, ())
+    assert said == "\ud800" or matches_any(said, ("word", said))
