@@ -1,7 +1,7 @@
 """`python -m local sync`: brings the account-level suppression list of Amazon SES to what a table of suppressions says.
 
 For the day on which SyncSesSuppressions is switched on, and for changes that were given up. It works with the
-credentials of the environment, and takes about a second for each address that SES has to be told of.
+credentials of the environment, and takes about a second for each address that SES has to take or give up.
 """
 
 from __future__ import annotations

@@ -57,12 +57,12 @@ def read(answer: dict[str, Any]) -> Any:
 
 
 def test_a_list_is_uploaded_imported_exported_and_somebody_is_forgotten(site: Site) -> None:
-    told = read(site("POST", "/suppressions/import/uploads?dry_run=false&format=ses"))
-    with urlopen(Request(told["upload"]["url"], LIST, {"content-type": "text/csv"}, method="PUT")) as answer:
+    shown = read(site("POST", "/suppressions/import/uploads?dry_run=false&format=ses"))
+    with urlopen(Request(shown["upload"]["url"], LIST, {"content-type": "text/csv"}, method="PUT")) as answer:
         assert answer.status == 200
-    assert read(site("POST", f"/jobs/{told['id']}/start"))["state"] == "queued"
+    assert read(site("POST", f"/jobs/{shown['id']}/start"))["state"] == "queued"
     site.lambdas.drain()
-    done = read(site("GET", f"/jobs/{told['id']}"))
+    done = read(site("GET", f"/jobs/{shown['id']}"))
     assert (done.get("why"), done["state"], done["imported"]["new"]) == (None, "done", 40)
     assert len(site.suppressions()) == 40
 
@@ -95,13 +95,13 @@ def test_who_is_forgotten_is_asked_of_the_function_that_may(site: Site) -> None:
 
 def test_logs_hold_no_address_and_no_name(site: Site) -> None:
     """Nobody's: neither a recipient's nor that of whoever asked."""
-    told = read(site("POST", "/suppressions/import/uploads?dry_run=true&format=ses"))
-    with urlopen(Request(told["upload"]["url"], LIST, {"content-type": "text/csv"}, method="PUT")):
-        site("POST", f"/jobs/{told['id']}/start")
+    shown = read(site("POST", "/suppressions/import/uploads?dry_run=true&format=ses"))
+    with urlopen(Request(shown["upload"]["url"], LIST, {"content-type": "text/csv"}, method="PUT")):
+        site("POST", f"/jobs/{shown['id']}/start")
     site.lambdas.drain()
     site("GET", "/suppressions/export")
     logs = site.work.logs.getvalue()
-    assert told["id"] in logs
+    assert shown["id"] in logs
     assert "example" not in logs
     assert ARN not in logs
 

@@ -74,7 +74,7 @@ def _ports(client: Any, names: Tables) -> ReevaluationPorts:
 
 
 def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) -> list[ReevaluationJob]:
-    """Leg after leg of each segment, all segments side by side."""
+    """Slice after slice of each segment, all segments side by side."""
 
     def whole(job: ReevaluationJob) -> ReevaluationJob:
         job = run_slice(job, used, lambda: 0.0)

@@ -82,7 +82,7 @@ def _expected(document: str = "") -> oracle.Tables:
 
 def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue: "sends bodies back into the source's replay queue, in bounded steps with checkpoint"."""
-    monkeypatch.setattr(replay, "MARGIN", 1e9)  # so that every object is a leg
+    monkeypatch.setattr(replay, "MARGIN", 1e9)  # so that every object is a slice
     before = world.tables()
     world.forget()
     assert world.tables() == oracle.tables([], [])
@@ -99,7 +99,7 @@ def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.Monke
 
 def test_the_same_rules_change_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "PAGE", 5)
-    monkeypatch.setattr(reevaluate, "MARGIN", 1e9)  # so that every page is a leg
+    monkeypatch.setattr(reevaluate, "MARGIN", 1e9)  # so that every page is a slice
     writes = world.stack.writes.total()
     world.send("ReevaluateQueue", {"segments": 2})
     assert world.drain() > 4

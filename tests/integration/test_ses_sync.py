@@ -57,7 +57,7 @@ class World:
         self.store, self.ses = Streamed(), AccountList()
         self._sync = SesSync(self.ses.client(), lambda _: None)
 
-    def told(self, *samples: str) -> None:
+    def ingest(self, *samples: str) -> None:
         bodies = [Message(name, (EVENTS / "ses" / f"{name}.json").read_bytes(), NOW) for name in samples]
         report = ingest(bodies, ports(self.store, source="ses", classify=RULES, policy=POLICY))
         assert not report.failed and not report.malformed
@@ -100,7 +100,7 @@ def test_what_ses_says_of_its_list_is_mirrored_and_a_release_takes_it_off(sample
     """Issue: "a person's release of a provider cause deletes it at SES"."""
     world = World()
     world.ses.listed = {address: "BOUNCE"}
-    world.told(sample)
+    world.ingest(sample)
     assert world.held(address) <= {CauseKind.PROVIDER, CauseKind.COMPLAINT}
     assert world.held(address)
     world.released(address, force=True)
@@ -110,14 +110,14 @@ def test_what_ses_says_of_its_list_is_mirrored_and_a_release_takes_it_off(sample
 
 def test_what_is_mirrored_is_not_put_there() -> None:
     world = World()
-    world.told("bounce-permanent-account-list")
+    world.ingest("bounce-permanent-account-list")
     assert world.held("stopped.before@example.net") == {CauseKind.PROVIDER}
     assert world.ses.calls == []
 
 
 def test_a_hard_bounce_goes_onto_the_list_and_its_release_takes_it_off() -> None:
     world = World()
-    world.told("bounce-permanent-noemail", "complaint-abuse")
+    world.ingest("bounce-permanent-noemail", "complaint-abuse")
     ((bounced, _),) = [each for each in world.ses.listed.items() if each[1] == "BOUNCE"]
     ((complained, _),) = [each for each in world.ses.listed.items() if each[1] == "COMPLAINT"]
     world.released(bounced)
@@ -129,7 +129,7 @@ def test_a_hard_bounce_goes_onto_the_list_and_its_release_takes_it_off() -> None
 
 def test_what_expires_or_is_erased_leaves_their_list_too() -> None:
     world = World()
-    world.told("bounce-permanent-noemail")
+    world.ingest("bounce-permanent-noemail")
     (address,) = world.ses.listed
     world.store.expire(f"email:{address}")
     world.follow()
@@ -138,7 +138,7 @@ def test_what_expires_or_is_erased_leaves_their_list_too() -> None:
 
 def test_a_re_evaluation_reaches_their_list() -> None:
     world = World()
-    world.told("bounce-permanent-noemail")
+    world.ingest("bounce-permanent-noemail")
     assert world.ses.listed
     milder = policy.load("[hard]\nlapse_days = 30")
     run(ReevaluationJob(), reevaluation(world.store, milder, RULES))

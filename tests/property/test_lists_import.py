@@ -49,7 +49,7 @@ def lines(rows: list[Row]) -> bytes:
     return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
-def taken(*lists: list[Row], store: MemoryStore | None = None, ids: tuple[str, ...] = ()) -> MemoryStore:
+def import_lists(*lists: list[Row], store: MemoryStore | None = None, ids: tuple[str, ...] = ()) -> MemoryStore:
     """A store into which lists were imported, one after another, as parts of one import where no ids say otherwise."""
     store = store or MemoryStore()
     for number, rows in enumerate(lists):
@@ -72,15 +72,15 @@ def test_rows_in_any_order_split_and_repetition_give_the_same_tables(
     random.shuffle(others)
     places = [0, *sorted(cuts), len(others)]
     parts = [others[start:end] for start, end in pairwise(places)]
-    assert stored(taken(*parts)) == stored(taken(rows))
+    assert stored(import_lists(*parts)) == stored(import_lists(rows))
 
 
 @given(rows=LISTS)
 def test_the_same_file_again_writes_nothing(rows: list[Row]) -> None:
     """Also as another import, by another person, on another day."""
-    store = taken(rows)
+    store = import_lists(rows)
     before, puts = stored(store), store.puts
-    taken(rows, store=store, ids=("another",))
+    import_lists(rows, store=store, ids=("another",))
     assert stored(store) == before
     assert store.puts == puts
 
@@ -89,7 +89,7 @@ def test_the_same_file_again_writes_nothing(rows: list[Row]) -> None:
 def test_a_dry_run_writes_nothing_and_tells_exactly_what_an_import_does(
     rows: list[Row], earlier: list[Row], chunk: int
 ) -> None:
-    store = taken(earlier, ids=("earlier",))
+    store = import_lists(earlier, ids=("earlier",))
     before, puts = stored(store), store.puts
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_list, "CHUNK", chunk)
@@ -113,10 +113,10 @@ def test_an_import_that_is_interrupted_after_every_chunk_gives_the_same(rows: li
 @settings(max_examples=50)
 @given(rows=LISTS, others=st.lists(facts(), max_size=8))
 def test_rows_and_feedback_in_any_order_give_the_same_causes(rows: list[Row], others: list[Feedback]) -> None:
-    first, then = taken(rows), MemoryStore()
+    first, then = import_lists(rows), MemoryStore()
     ingest_facts(others, first)
     ingest_facts(others, then)
-    taken(rows, store=then)
+    import_lists(rows, store=then)
     assert _causes(stored(first)) == _causes(stored(then))
 
 
@@ -127,22 +127,22 @@ def _causes(tables: Tables) -> dict[Any, Any]:
 @given(rows=LISTS)
 def test_every_suppression_that_an_import_changes_says_who_and_when(rows: list[Row]) -> None:
     """Law 6: "Every status and every suppression names the feedback and the rule that caused it"."""
-    for row in stored(taken(rows)).suppressions.values():
+    for row in stored(import_lists(rows)).suppressions.values():
         (decision,) = row.history
         assert (decision.by, decision.at, decision.note) == (ANN, NOW, "import aftersend job")
-        assert {mark.source for cause in row.causes.values() for mark in (cause.first, cause.latest) if mark} == {
-            "import:aftersend"
-        }
+        assert {
+            evidence.source for cause in row.causes.values() for evidence in (cause.first, cause.latest) if evidence
+        } == {"import:aftersend"}
 
 
 @given(rows=LISTS)
 def test_a_release_holds_against_older_rows_whenever_they_are_imported(rows: list[Row]) -> None:
     release = Decision(at=NOW - timedelta(days=1), by="bob", act=Act.RELEASED, force=True)
-    imported_first = stored(taken(rows)).suppressions
+    imported_first = stored(import_lists(rows)).suppressions
     store = MemoryStore()
     for key in imported_first:
         store.answer(Put(replace(apply_decisions(Suppression(recipient=key[0], scope=key[1]), [release]), version=1)))
-    released_first = stored(taken(rows, store=store)).suppressions
+    released_first = stored(import_lists(rows, store=store)).suppressions
     for key, row in imported_first.items():
         assert apply_decisions(row, [release]) == released_first[key]
         assert not find_active_causes(released_first[key], NOW)

@@ -1,4 +1,4 @@
-"""A revert takes back what a domain said for a reason in a window, in whatever order it and the evidence come."""
+"""A revert takes back what a domain reported for a reason in a window, in whatever order it and the evidence come."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WINDOW = RevertRequest(
 )
 
 
-def undone(store: MemoryStore, request: RevertRequest = WINDOW, id_: str = "job") -> RevertProgress:
+def revert(store: MemoryStore, request: RevertRequest = WINDOW, id_: str = "job") -> RevertProgress:
     job = run_request(job_context(store, timer=make_ticking_timer()), request, id_=id_)
     assert job.state is JobState.DONE
     assert isinstance(job.progress, RevertProgress)
@@ -50,9 +50,9 @@ def undone(store: MemoryStore, request: RevertRequest = WINDOW, id_: str = "job"
 
 
 def inside(row: Suppression) -> bool:
-    marks = [mark for cause in row.causes.values() for mark in (cause.first, cause.latest) if mark]
+    evidence = [each for cause in row.causes.values() for each in (cause.first, cause.latest) if each]
     return find_group(row.recipient) == WINDOW.domain and any(
-        WINDOW.since <= mark.at <= WINDOW.until and mark.reason == WINDOW.reason for mark in marks
+        WINDOW.since <= each.at <= WINDOW.until and each.reason == WINDOW.reason for each in evidence
     )
 
 
@@ -60,7 +60,7 @@ def inside(row: Suppression) -> bool:
 def test_what_lies_in_the_window_does_not_hold_and_all_else_does(facts: list[Feedback]) -> None:
     store = ingest_facts(facts, MemoryStore())
     before = stored(store).suppressions
-    progress = undone(store)
+    progress = revert(store)
     after = stored(store).suppressions
     affected = {key for key, row in before.items() if inside(row)}
     assert {key for key in after if after[key].reverted} == affected
@@ -69,17 +69,17 @@ def test_what_lies_in_the_window_does_not_hold_and_all_else_does(facts: list[Fee
     assert (progress.found, progress.changed, progress.freed) == (len(affected), len(affected), len(freed))
     for key in affected:
         causes = after[key].causes.values()
-        marks = [mark for cause in causes for mark in (cause.first, cause.latest) if mark]
-        out = [mark for mark in marks if not WINDOW.since <= mark.at <= WINDOW.until or mark.reason != WINDOW.reason]
+        evidence = [each for cause in causes for each in (cause.first, cause.latest) if each]
+        out = [each for each in evidence if not WINDOW.since <= each.at <= WINDOW.until or each.reason != WINDOW.reason]
         assert bool(find_active_causes(after[key], NOW)) == bool(out) or not find_active_causes(before[key], NOW)
 
 
 @given(facts=FACTS)
 def test_the_same_revert_again_changes_nothing(facts: list[Feedback]) -> None:
     store = ingest_facts(facts, MemoryStore())
-    undone(store)
+    revert(store)
     before, puts = stored(store), store.puts
-    again = undone(store, replace(WINDOW, note="another note"), "again")
+    again = revert(store, replace(WINDOW, note="another note"), "again")
     assert (again.changed, again.freed) == (0, 0)
     assert (stored(store), store.puts) == (before, puts)
 
@@ -88,9 +88,9 @@ def test_the_same_revert_again_changes_nothing(facts: list[Feedback]) -> None:
 def test_a_dry_run_tells_what_a_revert_does_and_does_nothing(facts: list[Feedback]) -> None:
     store = ingest_facts(facts, MemoryStore())
     puts = store.puts
-    dry = undone(store, replace(WINDOW, dry_run=True), "dry")
+    dry = revert(store, replace(WINDOW, dry_run=True), "dry")
     assert store.puts == puts
-    assert dry == undone(store)
+    assert dry == revert(store)
 
 
 @given(facts=FACTS, later=FACTS)
@@ -99,11 +99,11 @@ def test_evidence_before_and_after_gives_the_same(facts: list[Feedback], later: 
     revert again finds it.
     """
     first = ingest_facts([*facts, *later], MemoryStore())
-    undone(first)
+    revert(first)
     then = ingest_facts(facts, MemoryStore())
-    undone(then)
+    revert(then)
     ingest_facts(later, then)
-    undone(then)
+    revert(then)
     ends = stored(first).suppressions, stored(then).suppressions
     for key in ends[0]:
         assert ends[0][key].causes == ends[1][key].causes
@@ -114,7 +114,7 @@ def test_evidence_before_and_after_gives_the_same(facts: list[Feedback], later: 
 
 def test_a_revert_says_who_and_why() -> None:
     store = ingest_facts([fact(Kind.BOUNCED, 1, "hard", recipient="email:ann@apple.example")], MemoryStore())
-    undone(store)
+    revert(store)
     (row,) = stored(store).suppressions.values()
     (decision,) = row.history
     assert (decision.act, decision.by, decision.at, decision.note) == (

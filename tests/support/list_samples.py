@@ -59,25 +59,25 @@ def make_terms(name: str, at: datetime | None = None, scope: str = "*", document
 
 
 def read_list(body: bytes, given: ImportTerms) -> dict[str, Any]:
-    """What a list says, with these terms."""
+    """Return what a list says, with these terms."""
     layout = rows.detect_layout(body)
-    said: dict[str, Any] = {"claims": [], "skipped": 0, "errors": []}
+    content: dict[str, Any] = {"claims": [], "skipped": 0, "errors": []}
     for record in split_records([body[layout.start.offset :]], layout.framing, layout.start):
         for row in rows.read_rows(record, layout):
             try:
                 found = make_claims(row, given)
             except InvalidRow as error:
-                said["errors"].append(f"line {row.line}: {error}")
+                content["errors"].append(f"line {row.line}: {error}")
                 continue
-            said["skipped"] += not found
-            said["claims"] += [_plain(each) for each in found]
-    return said
+            content["skipped"] += not found
+            content["claims"] += [_plain(each) for each in found]
+    return content
 
 
 def _plain(claim: Claim) -> dict[str, str]:
     first, latest, until = claim.cause.first, claim.cause.latest, claim.cause.until
     assert first is not None and latest is not None
-    told = {
+    plain = {
         "recipient": claim.recipient,
         "scope": claim.scope,
         "kind": claim.kind,
@@ -88,7 +88,7 @@ def _plain(claim: Claim) -> dict[str, str]:
         "rule": latest.rule or "",
         "provider_code": latest.provider_code or "",
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in plain.items() if text}
 
 
 def read_sample(sample: Path) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def reevaluation(store: Any, rules: Policy, judge: Classify, scan: Any = None) -
 def run(
     job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float] = lambda: 0.0
 ) -> list[ReevaluationJob]:
-    """Every segment from its beginning to its end, a leg at a time; how each stood at its end."""
+    """Every segment from its beginning to its end, a slice at a time; how each stood at its end."""
     return [_to_its_end(run_slice(part, ports, seconds_left), ports, seconds_left) for part in split(job, "run")]
 
 

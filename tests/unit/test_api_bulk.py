@@ -43,10 +43,10 @@ def test_a_small_list_is_taken_in_at_once() -> None:
     world = ListJobApi()
     answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
     assert answer.status == 200
-    told = answer.json
-    assert answer.headers["location"] == f"/jobs/{told['id']}"
-    assert told == {
-        "id": told["id"],
+    shown = answer.json
+    assert answer.headers["location"] == f"/jobs/{shown['id']}"
+    assert shown == {
+        "id": shown["id"],
         "job": "import",
         "state": "done",
         "by": ARN,
@@ -63,7 +63,7 @@ def test_a_small_list_is_taken_in_at_once() -> None:
         },
     }
     assert suppressed(world.store) == {"email:ann@example.com"}
-    assert world.api("GET", answer.headers["location"]).json == told
+    assert world.api("GET", answer.headers["location"]).json == shown
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
@@ -85,8 +85,8 @@ def test_what_takes_longer_goes_on_from_the_queue(monkeypatch: pytest.MonkeyPatc
     answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
     assert (answer.status, answer.json["state"], answer.json["imported"]["rows"]) == (202, "queued", 1)
     world.drain()
-    told = world.api("GET", answer.headers["location"]).json
-    assert (told["state"], told["imported"]["rows"]) == ("done", 2)
+    shown = world.api("GET", answer.headers["location"]).json
+    assert (shown["state"], shown["imported"]["rows"]) == ("done", 2)
 
 
 def test_a_function_that_stops_leaves_a_message_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,38 +164,38 @@ def test_lists_come_as_any_of_their_types(kind: str) -> None:
 def test_a_large_list_is_uploaded_first_and_then_started() -> None:
     world = ListJobApi()
     answer = world.api("POST", "/suppressions/import/uploads?dry_run=false&format=ses&scope=news")
-    told = answer.json
-    assert (answer.status, told["state"], told["format"]) == (201, "waiting", "ses")
-    assert told["upload"] == {
+    shown = answer.json
+    assert (answer.status, shown["state"], shown["format"]) == (201, "waiting", "ses")
+    assert shown["upload"] == {
         "method": "PUT",
-        "url": f"https://bucket.example/jobs/{told['id']}/list?put",
+        "url": f"https://bucket.example/jobs/{shown['id']}/list?put",
         "until": "2026-03-31T13:00:00Z",
     }
-    world.context.files.put(f"jobs/{told['id']}/list", b"ann@example.com,BOUNCE,2026-03-01T00:00:00Z\n")
-    started = world.api("POST", f"/jobs/{told['id']}/start")
+    world.context.files.put(f"jobs/{shown['id']}/list", b"ann@example.com,BOUNCE,2026-03-01T00:00:00Z\n")
+    started = world.api("POST", f"/jobs/{shown['id']}/start")
     assert (started.status, started.json["state"], "upload" in started.json) == (202, "queued", False)
     world.drain()
-    done = world.api("GET", f"/jobs/{told['id']}").json
+    done = world.api("GET", f"/jobs/{shown['id']}").json
     assert (done["state"], done["imported"]["new"]) == ("done", 1)
     assert suppressed(world.store) == {"email:ann@example.com"}
 
 
 def test_a_job_that_is_started_before_its_list_is_there_fails_with_a_reason() -> None:
     world = ListJobApi()
-    told = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
-    world.api("POST", f"/jobs/{told['id']}/start")
+    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    world.api("POST", f"/jobs/{shown['id']}/start")
     world.drain()
-    assert world.api("GET", f"/jobs/{told['id']}").json["why"] == "no file has been uploaded"
+    assert world.api("GET", f"/jobs/{shown['id']}").json["why"] == "no file has been uploaded"
 
 
 def test_started_twice_it_is_done_once() -> None:
     world = ListJobApi()
-    told = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
-    world.context.files.put(f"jobs/{told['id']}/list", CSV)
+    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    world.context.files.put(f"jobs/{shown['id']}/list", CSV)
     for _ in range(2):
-        assert world.api("POST", f"/jobs/{told['id']}/start").status == 202
+        assert world.api("POST", f"/jobs/{shown['id']}/start").status == 202
     world.drain()
-    assert world.api("POST", f"/jobs/{told['id']}/start").status == 200
+    assert world.api("POST", f"/jobs/{shown['id']}/start").status == 200
     assert not world.sent
     assert world.store.puts == 1
 
@@ -250,12 +250,12 @@ def test_a_file_of_addresses_is_of_one_channel() -> None:
 
 def test_a_whole_export_is_a_file_to_be_got() -> None:
     world = ListJobApi(filled())
-    told = world.api("POST", "/suppressions/export", {"format": "csv", "channel": "email"}).json
-    assert (told["state"], told["exported"]) == ("done", {"rows": 5})
-    assert told["download"]["url"].endswith(f"jobs/{told['id']}/export?get=suppressions-{told['id'][:8]}.csv")
+    shown = world.api("POST", "/suppressions/export", {"format": "csv", "channel": "email"}).json
+    assert (shown["state"], shown["exported"]) == ("done", {"rows": 5})
+    assert shown["download"]["url"].endswith(f"jobs/{shown['id']}/export?get=suppressions-{shown['id'][:8]}.csv")
     files = world.context.files
     assert isinstance(files, MemoryFiles)
-    assert files.bodies[f"jobs/{told['id']}/export"] == world.api("GET", "/suppressions/export").text.encode()
+    assert files.bodies[f"jobs/{shown['id']}/export"] == world.api("GET", "/suppressions/export").text.encode()
 
 
 def bounced() -> MemoryStore:
@@ -268,8 +268,8 @@ def test_evidence_of_a_time_that_has_not_come_stands_after_a_release_and_can_be_
     world = ListJobApi(ingest_facts([early], MemoryStore()))
     assert world.api("DELETE", "/suppressions/ann@example.com?note=x").json["suppressed"] is True
     since, until = ((early.occurred_at + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
-    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"since": since, "until": until}).json
-    assert told["reverted"] == {"found": 1, "changed": 1, "freed": 1}
+    shown = world.api("POST", "/suppressions/revert", ACCIDENT | {"since": since, "until": until}).json
+    assert shown["reverted"] == {"found": 1, "changed": 1, "freed": 1}
     assert world.api("HEAD", "/suppressions/ann@example.com").status == 404
 
 
@@ -279,8 +279,8 @@ def test_a_revert_is_tried_first_and_then_done() -> None:
     dry = world.api("POST", "/suppressions/revert", ACCIDENT | {"dry_run": True}).json
     assert (dry["dry_run"], dry["reverted"]) == (True, {"found": 1, "changed": 1, "freed": 1})
     assert suppressed(world.store)
-    told = world.api("POST", "/suppressions/revert", ACCIDENT).json
-    assert told["reverted"] == dry["reverted"]
+    shown = world.api("POST", "/suppressions/revert", ACCIDENT).json
+    assert shown["reverted"] == dry["reverted"]
     assert not suppressed(world.store)
 
 
@@ -312,8 +312,8 @@ def test_a_revert_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 )
 def test_domains_are_called_as_the_spike_guard_calls_them(given: str, meant: str) -> None:
     world = ListJobApi()
-    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"domain": given, "dry_run": True}).json
-    job = world.service.context.jobs.get(told["id"])
+    shown = world.api("POST", "/suppressions/revert", ACCIDENT | {"domain": given, "dry_run": True}).json
+    job = world.service.context.jobs.get(shown["id"])
     assert job is not None
     assert (job.request.domain, job.state) == (meant, JobState.DONE)  # type: ignore[union-attr]
 

@@ -36,7 +36,7 @@ class Rig:
     def __init__(self) -> None:
         self.queues = Queues()
         self.worked: list[tuple[int, str]] = []
-        self.legs = JobRunner("chore", Job, self.queues, "jobs", DeadLetters(lambda: self.queues, "parked"))
+        self.runner = JobRunner("chore", Job, self.queues, "jobs", DeadLetters(lambda: self.queues, "parked"))
 
     def run(self, *bodies: str, work: Callable[[Job, str], Sequence[Job]] | None = None) -> Any:
         records = [
@@ -48,7 +48,7 @@ class Rig:
             }
             for place, body in enumerate(bodies)
         ]
-        return self.legs.run({"Records": records}, work or self.work)
+        return self.runner.run({"Records": records}, work or self.work)
 
     def work(self, job: Job, message_id: str) -> list[Job]:
         self.worked.append((job.left, message_id))
@@ -63,7 +63,7 @@ def test_what_is_left_is_sent_on() -> None:
     assert (done.failed, done.parked) == ({}, {})
 
 
-def test_a_job_ends_after_as_many_legs_as_it_has() -> None:
+def test_a_job_ends_after_as_many_slices_as_it_has() -> None:
     rig = Rig()
     rig.run('{"left": 3}')
     while len(rig.queues.sent) > len(rig.worked) - 1:

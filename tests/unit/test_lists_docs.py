@@ -22,11 +22,11 @@ def rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table]
 
 
-def test_every_format_is_explained_with_what_tells_it() -> None:
+def test_every_format_is_explained_with_what_it_is_detected_by() -> None:
     table = {row[0].strip("`"): row[2] for row in rows(PAGE, "| `format` | list |")}
     assert table.keys() == FORMATS.keys()
-    for name, told in table.items():
-        named = {each.lower() for each in re.findall(r"`(\w+)`", told)}
+    for name, columns in table.items():
+        named = {each.lower() for each in re.findall(r"`(\w+)`", columns)}
         assert named == FORMATS[name].distinctive, name
 
 

@@ -60,7 +60,7 @@ def test_there_is_a_sample_of_every_format_and_no_expectation_without_one() -> N
 
 
 @pytest.mark.parametrize("sample", list_samples(), ids=name)
-def test_a_format_is_recognised_or_asked_for_by_name(sample: Path) -> None:
+def test_a_format_is_detected_or_asked_for_by_name(sample: Path) -> None:
     """What could be two lists is not guessed: one of them may be no reason to suppress anybody."""
     name = find_format(sample)
     if FORMATS[name].distinctive:
@@ -223,7 +223,7 @@ def test_times_that_make_no_sense(text: str) -> None:
         parse_list_time(text)
 
 
-def test_a_row_without_a_time_takes_that_of_the_import_or_is_told_of() -> None:
+def test_a_row_without_a_time_takes_that_of_the_import_or_is_an_error() -> None:
     row = {"recipient": "ann@example.com", "kind": "hard"}
     assert read_list(csv_of([row]), make_terms("aftersend"))["errors"] == [
         "line 2: no time of its own, and the import names none"
@@ -307,8 +307,8 @@ def test_what_the_policy_gives_an_end_has_it_in_a_list_of_a_provider_too(
 
 def test_what_ends_must_say_when() -> None:
     for kind in ("streak", "pause"):
-        flaws = read_list(csv_of([ROW | {"kind": kind}]), make_terms("aftersend"))["errors"]
-        assert flaws == ["line 2: no end, which this kind has"]
+        errors = read_list(csv_of([ROW | {"kind": kind}]), make_terms("aftersend"))["errors"]
+        assert errors == ["line 2: no end, which this kind has"]
 
 
 @pytest.mark.parametrize("depth", [60, 400, 900, 5000])
@@ -323,7 +323,7 @@ def test_nesting_without_end_is_refused_and_breaks_nothing(depth: int) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_whatever_bytes_come_they_are_understood_or_told_of(body: bytes) -> None:
+def test_whatever_bytes_come_they_are_read_or_an_error_says_why(body: bytes) -> None:
     for name in FORMATS:
         try:
             found = read_list(body, make_terms(name, AT))
@@ -337,6 +337,6 @@ def test_whatever_bytes_come_they_are_understood_or_told_of(body: bytes) -> None
         st.sampled_from(["recipient", "kind", "at", "scope", "reason", "until", "note", "active"]), st.text()
     )
 )
-def test_whatever_stands_in_a_row_it_is_understood_or_told_of(row: dict[str, str]) -> None:
+def test_whatever_stands_in_a_row_it_is_read_or_an_error_says_why(row: dict[str, str]) -> None:
     found = read_list(msgspec.json.encode(row), make_terms("aftersend", AT))
     assert bool(found["errors"]) or found["skipped"] or found["claims"]
