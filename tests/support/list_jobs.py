@@ -21,7 +21,7 @@ from aftersend.lists.service import ListJobService
 from aftersend.storage import items
 from aftersend.storage.items import Item
 from aftersend.storage.queries import OutcomeLine, Page, Queries
-from tests.support.api import TABLES, Api, MemoryQueries, desk
+from tests.support.api import TABLES, Api, MemoryQueries, api_context
 from tests.support.clients import FakeDynamoDB
 from tests.support.list_samples import load_classifier
 from tests.support.ports import NOW, Inline, MemoryStore, ports
@@ -233,8 +233,7 @@ class ListJobApi:
             send=lambda id_, seconds: self.sent.append((id_, seconds)),
             new_id=lambda: f"{next(ids):032x}",
         )
-        self.desk = desk(self.store, clock=self.context.clock, list_jobs=self.service)
-        self.api = Api(self.desk)
+        self.api = Api(api_context(self.store, clock=self.context.clock, list_jobs=self.service))
 
     def drain(self) -> None:
         """Let every message do its work."""

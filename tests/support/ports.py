@@ -70,7 +70,8 @@ class MemoryArchive:
     def __init__(self) -> None:
         self.bodies: list[tuple[str, Message]] = []
 
-    def put(self, source: str, messages: Sequence[Message]) -> None:
+    def put(self, messages: Sequence[Message]) -> None:
+        (source,) = {message.source for message in messages}  # an object holds bodies of one source
         self.bodies += [(source, message) for message in messages]
 
 
@@ -80,8 +81,8 @@ class MemoryDeadLetters:
     def __init__(self) -> None:
         self.parked: list[tuple[str, Message, str]] = []
 
-    def put(self, source: str, message: Message, why: str) -> None:
-        self.parked.append((source, message, why))
+    def put(self, message: Message, why: str) -> None:
+        self.parked.append((message.source, message, why))
 
 
 class MemoryWatch:
@@ -108,7 +109,6 @@ class Inline(Executor):
 def ports(store: Any = None, **others: Any) -> Ports:
     """Ports for `ingest`, all in memory but for those that are given."""
     given: dict[str, Any] = {
-        "source": "told",
         "store": store or MemoryStore(),
         "archive": MemoryArchive(),
         "dead_letters": MemoryDeadLetters(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
@@ -52,17 +52,47 @@ def many(value: Any) -> list[Any]:
 
 QUEUES: Final = properties("AWS::SQS::Queue")
 FUNCTIONS: Final = {
-    name: {"Environment": {"Variables": {}}} | each for name, each in properties("AWS::Serverless::Function").items()
+    name: {"Environment": {"Variables": {}}, "Handler": SHARED["Handler"]} | each
+    for name, each in properties("AWS::Serverless::Function").items()
 }
 LAYERS: Final = properties("AWS::Serverless::LayerVersion")
 # Those that bring feedback into the tables; the others are told of the tables too, but have nothing to do with them.
-INGESTING: Final = {name: each for name, each in FUNCTIONS.items() if "SOURCE" in each["Environment"]["Variables"]}
+INGESTING: Final = {
+    name: each for name, each in FUNCTIONS.items() if "UNREADABLE_BODIES_QUEUE" in each["Environment"]["Variables"]
+}
+POLICIES: Final = properties("AWS::IAM::ManagedPolicy")
 ALARMS: Final = properties("AWS::CloudWatch::Alarm")
 TABLES: Final = properties("AWS::DynamoDB::Table")
 RULES: Final = properties("AWS::Events::Rule")
 SUBSCRIPTIONS: Final = {
     name: each for name, each in properties("AWS::SNS::Subscription").items() if each["Protocol"] == "sqs"
 }
+
+
+class Statement(NamedTuple):
+    """What a role allows."""
+
+    sid: str
+    actions: set[str]
+    on: set[str]  # names of the template
+    resources: list[Any]
+
+
+def statements(function: str) -> list[Statement]:
+    """All that the role of a function allows, by policies of its own and by those that it shares."""
+    role = RESOURCES[one(FUNCTIONS[function]["Role"])]["Properties"]
+    shared = [POLICIES[name] for name in mentioned(role.get("ManagedPolicyArns", [])) if name in POLICIES]
+    return [
+        Statement(each.get("Sid", ""), set(many(each["Action"])), mentioned(each["Resource"]), many(each["Resource"]))
+        for each in nodes([role["Policies"], shared])
+        if isinstance(each, dict) and "Action" in each and "Resource" in each
+    ]
+
+
+def resource(value: Any) -> str:
+    """The one resource that a variable names, whether or not a condition may leave it out."""
+    (name,) = (name for name in mentioned(value) if name in RESOURCES)
+    return name
 
 
 def _mappings(kind: str) -> dict[str, tuple[str, dict[str, Any]]]:

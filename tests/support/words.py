@@ -63,9 +63,9 @@ def bounce(day: float, word: str = "soft", message: str = "told:1", **others: An
     return fact(Kind.BOUNCED, day, word, message=message, **others)
 
 
-def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START) -> Message:
+def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START, source: str = "told") -> Message:
     """A body that tells `facts`."""
-    return Message(name, msgspec.json.encode(facts), at)
+    return Message(name, msgspec.json.encode(facts), at, source)
 
 
 @contextmanager

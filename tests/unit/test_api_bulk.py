@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 
-from aftersend.api import bulk
+from aftersend.api import list_jobs
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Act, Decision, Kind, Reason
 from aftersend.core.spike_guard import Incident, Window
@@ -16,7 +16,7 @@ from aftersend.core.suppression import find_active_causes
 from aftersend.lists import import_list
 from aftersend.lists.formats import FORMATS, FormatName
 from aftersend.lists.job import LEASE, JobState
-from tests.support.api import ARN, Api, desk
+from tests.support.api import ARN, Api, api_context
 from tests.support.list_jobs import ListJobApi, MemoryFiles, ingest_facts, job_context, make_ticking_timer
 from tests.support.list_jobs import run_import as taken
 from tests.support.oracle import stored
@@ -138,7 +138,7 @@ def test_a_store_that_does_not_answer_leaves_the_job_to_the_queue() -> None:
         ("dry_run=false&at=2300-03-01T00:00:00Z", "a", AS_CSV, 422),
         ("dry_run=maybe", "a", AS_CSV, 422),
         ("dry_run=false", "a", {"content-type": "application/pdf"}, 415),
-        ("dry_run=false", "a" * (bulk.MOST + 1), AS_CSV, 413),
+        ("dry_run=false", "a" * (list_jobs.MAX_LIST + 1), AS_CSV, 413),
     ],
 )
 def test_what_makes_no_sense_begins_no_job(query: str, body: str, headers: dict[str, str], status: int) -> None:
@@ -153,7 +153,7 @@ def test_a_list_that_nobody_knows_fails_with_a_reason() -> None:
     assert "recipient" in answer.json["why"]
 
 
-@pytest.mark.parametrize("kind", bulk.LISTS)
+@pytest.mark.parametrize("kind", list_jobs.LIST_TYPES)
 def test_lists_come_as_any_of_their_types(kind: str) -> None:
     lines = '{"recipient":"ann@example.com","at":"2026-03-01T00:00:00Z"}\n'
     body = CSV.decode() if kind == "text/csv" else lines
@@ -236,7 +236,7 @@ def test_a_cursor_of_another_export_leads_nowhere() -> None:
 def test_pages_without_rows_are_passed_over_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     world = ListJobApi(filled())
     assert world.api("GET", "/suppressions/export?channel=sms&limit=1").text.count("\r\n") == 1
-    monkeypatch.setattr(bulk, "MOST_QUERIES", 2)
+    monkeypatch.setattr(list_jobs, "MAX_QUERIES", 2)
     page = world.api("GET", "/suppressions/export?channel=sms&limit=1")
     assert (page.text.count("\r\n"), "next-cursor" in page.headers) == (1, True)
 
@@ -339,7 +339,7 @@ def test_an_accident_that_was_taken_back_holds_nobody_who_is_erased(act: Act | N
     window = Window("example.com", NOW - timedelta(days=60), NOW)
     decision = Decision(at=NOW, by=ARN, act=act) if act else None
     incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120, decision)]
-    api = Api(replace(world.desk, incidents=lambda: incidents))
+    api = Api(replace(world.api.context, incidents=lambda: incidents))
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
     assert api("DELETE", "/recipients/ann@example.com").json["suppressed"] is suppressed_then
     assert (api("HEAD", "/suppressions/ann@example.com").status == 200) is suppressed_then
@@ -348,13 +348,13 @@ def test_an_accident_that_was_taken_back_holds_nobody_who_is_erased(act: Act | N
 def test_an_alias_is_not_erased_a_second_time() -> None:
     world = ListJobApi(bounced())
     world.api("DELETE", "/recipients/ann@example.com")
-    assert world.api("DELETE", f"/recipients/{world.desk.alias('email:ann@example.com')}").status == 422
+    assert world.api("DELETE", f"/recipients/{world.api.context.make_alias('email:ann@example.com')}").status == 422
     assert world.api("DELETE", "/recipients/erased:").status == 422
     assert len(world.store.suppressions_table) == 1
 
 
 def test_a_function_without_list_jobs_has_no_routes_for_them() -> None:
-    assert Api(desk())("DELETE", "/recipients/ann@example.com").status == 404
+    assert Api(api_context())("DELETE", "/recipients/ann@example.com").status == 404
 
 
 def test_every_format_can_be_named() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import get_args
 
-from aftersend.api import bulk
-from aftersend.api.bulk import Layout
+from aftersend.api import erasure, list_jobs
+from aftersend.api.list_jobs import Layout
 from aftersend.lists.export_rows import ADDRESS_COLUMNS, COLUMNS
 from aftersend.lists.formats import FORMATS
 from tests.support.template import ROOT
@@ -43,14 +43,10 @@ def test_the_contract_with_campaign_has_every_column_in_its_order() -> None:
 
 def test_every_route_is_named() -> None:
     named = {tuple(found) for found in re.findall(r"`(GET|POST|DELETE) (/[\w/{}]+)`", PAGE)}
-    routes = {
-        (method, rule.replace("<", "{").replace(">", "}"))
-        for rule, methods, *_ in bulk.router._routes
-        for method in methods
-    }
+    routes = {(each.method, each.path) for each in (*list_jobs.route.routes, *erasure.route.routes)}
     assert routes <= named
 
 
 def test_every_parameter_of_an_import_is_explained() -> None:
     explained = [row[0].strip("`") for row in rows(PAGE, "| parameter | is |")]
-    assert explained == list(bulk.Wanted.__struct_fields__)
+    assert explained == list(list_jobs.ImportQuery.__struct_fields__)

@@ -14,7 +14,8 @@ from aftersend.core.model import Act, Decision, Feedback, Kind
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import SuppressionUpdate
 from aftersend.lists.context import write_suppression
-from aftersend.lists.erase import ErasureResult, erase
+from aftersend.lists.erase import erase
+from aftersend.lists.summary import ErasureResult
 from tests.support.list_jobs import MemoryDeletions, MemoryListQueries, ingest_facts, job_context, run_export
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore

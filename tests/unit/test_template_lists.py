@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aftersend import settings
-from aftersend.api import bulk
+from aftersend.api import erasure, list_jobs
 from aftersend.lists.job import LEASE
 from aftersend.lists.service import FIRST_RUN
 from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one, variables
@@ -27,12 +27,9 @@ def test_every_route_of_list_jobs_leads_to_its_function() -> None:
     """Whatever has none goes to Query, which has neither the rights nor the service for it."""
     events = [each["Properties"] for each in WORK["Events"].values() if each["Type"] == "HttpApi"]
     given = [(each["Method"], _pattern(each["Path"])) for each in events]
-    routes = [
-        (method, rule.replace("<", "").replace(">", ""))
-        for rule, method in ((each[0], method) for each in bulk.router._routes for method in each[1])
-    ]
-    assert len(routes) == 8
-    for method, path in routes:
+    routes = [*list_jobs.route.routes, *erasure.route.routes]
+    assert routes
+    for method, path in ((each.method, each.path.replace("{", "").replace("}", "")) for each in routes):
         assert [1 for verb, pattern in given if verb in (method, "ANY") and pattern.fullmatch(path)], (method, path)
 
 
@@ -67,7 +64,7 @@ def test_every_setting_is_given_and_every_variable_is_read() -> None:
     assert settings.load_list_jobs(given) == settings.ListJobSettings(
         jobs_table="Jobs", bucket="Bulk", queue="JobsQueue"
     )
-    assert settings.load_api(given).traffic_table == "Traffic"
+    assert settings.load_api(given).spike_windows_table == "SpikeWindows"
     assert WORK["Environment"]["Variables"].keys() == {"JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"}
 
 

@@ -23,7 +23,7 @@ from aftersend.aws import connect
 from aftersend.settings import IngestSettings, ListJobSettings
 
 if TYPE_CHECKING:
-    from aftersend.api.desk import Desk
+    from aftersend.api.context import ApiContext
     from aftersend.aws.protocols import FullS3Client, SQSClient
     from aftersend.core.model import Reverted
     from aftersend.core.outcome import Classify
@@ -110,17 +110,15 @@ def receive() -> WebhookPorts:
     return WebhookPorts(config, WebhookSecrets(partial(connect, "secretsmanager"), config), connect("sqs"))
 
 
-def query() -> Desk:
-    """Return what answers requests of the HTTP API."""
-    from aftersend.api import desk, front
+def query() -> ApiContext:
+    """Return what the handlers of the HTTP API work with."""
+    from aftersend.api import context
 
-    made = desk.build(settings.load_api(), connect)
-    front.front()  # the routes, at start
-    return made
+    return context.build(settings.load_api(), connect)
 
 
-def list_jobs() -> Desk:
-    """Return what answers requests of the HTTP API, imports, exports, reverts and erasures among them."""
+def list_jobs() -> ApiContext:
+    """Return what the handlers of the HTTP API work with, imports, exports, reverts and erasures among them."""
     made = query()
     service = build_list_jobs(
         settings.load_list_jobs(),
@@ -131,7 +129,7 @@ def list_jobs() -> Desk:
         classify=made.classify,
         pool=made.pool,
         clock=made.clock,
-        find_reverts=lambda recipient: list(made.pending(recipient)),
+        find_reverts=made.find_pending_windows,
     )
     return replace(made, list_jobs=service)
 

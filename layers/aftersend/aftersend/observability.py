@@ -104,10 +104,10 @@ def report_jobs(done: RunResult, logger: Logger) -> dict[str, Any]:
 
 def report_list_jobs(jobs: Sequence[ListJob], failed: Mapping[str, str], logger: Logger) -> dict[str, Any]:
     """Log how far list jobs are; the answer that hands back those messages that must come again."""
-    from aftersend.api.bulk_views import summary  # noqa: PLC0415  # of one function alone
+    from aftersend.api.list_job_schemas import summarize_job  # noqa: PLC0415  # of one function alone
 
     for job in jobs:
-        told = msgspec.to_builtins(summary(job))
+        told = msgspec.to_builtins(summarize_job(job))
         del told["by"]  # the name of a session is often somebody's address; the job itself has it
         logger.info("worked", extra=told)
     for id_, why in failed.items():

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core.erasure import merge_into_alias, strip_suppressions
@@ -21,15 +20,8 @@ from aftersend.core.model import Reverted, Suppression
 from aftersend.core.suppression import find_active_causes, merge_claims
 from aftersend.core.writes import MAX_TRIES, Put, Refused
 from aftersend.lists.context import JobContext
+from aftersend.lists.summary import ErasureResult
 from aftersend.ports import StorePort
-
-
-class ErasureResult(Struct, frozen=True, kw_only=True):
-    """What was deleted, and whether the address stays suppressed under its alias."""
-
-    outcomes: int = 0
-    suppressions: int = 0
-    suppressed: bool = False
 
 
 def erase(recipient: str, alias: str, context: JobContext, reverts: Sequence[Reverted] = ()) -> ErasureResult:

@@ -1,4 +1,4 @@
-"""What came of the rows of an import. Pure."""
+"""What came of the rows of an import, and of an erasure. Pure."""
 
 from __future__ import annotations
 
@@ -47,3 +47,11 @@ class ImportSummary(Struct, frozen=True, kw_only=True):
         more = list(errors)
         counts[RowResult.INVALID] += len(more)
         return ImportSummary(rows=sum(counts.values()), errors=(*self.errors, *more)[:MAX_ERRORS], **counts)
+
+
+class ErasureResult(Struct, frozen=True, kw_only=True):
+    """What was deleted, and whether the address stays suppressed under its alias."""
+
+    outcomes: int = 0
+    suppressions: int = 0
+    suppressed: bool = False

@@ -1,4 +1,4 @@
-"""What people decide of suppressions, as steps that agree with everybody else who writes.
+"""What people decide about suppressions, as steps that agree with everybody else who writes.
 
 A decision is a fact with a time, like evidence: whatever order they come in, what holds is the same. So a release is
 written down even where there is nothing to release yet: evidence from before it may still be on its way.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from aftersend.api.desk import Desk
+from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
 from aftersend.core.causes import Claim
 from aftersend.core.errors import VersionMoved
@@ -24,27 +24,29 @@ _T = TypeVar("_T")
 _MOMENT: Final = timedelta(milliseconds=1)
 
 
-def stored_of(desk: Desk, key: Key) -> tuple[Suppression | None, Suppression | None]:
-    """What is known of a recipient in a scope, and what stands there under their alias."""
-    alias = desk.alias(key[0]), key[1]
-    found = desk.store.suppressions([key, alias])
-    return known(found.get(key)), found.get(alias)
+def read_suppression(context: ApiContext, key: Key) -> tuple[Suppression | None, Suppression | None]:
+    """Return what is stored of a recipient in a scope, and what stands there under their alias."""
+    alias = context.make_alias(key[0]), key[1]
+    found = context.store.suppressions([key, alias])
+    return hide_empty(found.get(key)), found.get(alias)
 
 
-def known(stored: Suppression | None) -> Suppression | None:
-    """`stored`, unless it says nothing: what is left of a streak that ended is kept for its version only."""
+def hide_empty(stored: Suppression | None) -> Suppression | None:
+    """Return `stored`, or None if it says nothing: a streak that ended leaves an item that only has its version."""
     silent = stored is None or not (stored.causes or stored.history or stored.released_at)
     return None if silent else stored
 
 
-def add(desk: Desk, key: Key, by: str, note: str, *, until: datetime | None = None, expected: Expected) -> bool:
-    """Suppress by hand until `until` (UTC; None has no end); whether there was nothing before.
+def suppress(
+    context: ApiContext, key: Key, by: str, note: str, *, until: datetime | None = None, expected: Expected
+) -> bool:
+    """Suppress by hand until `until` (UTC; None has no end); return whether nothing was stored before.
 
-    What is said twice is written once. Raises VersionMoved where another version is stored than is expected.
+    A repeated request is written once. Raises VersionMoved where another version is stored than is expected.
     """
-    stored = desk.store.suppressions([key]).get(key)
+    stored = context.store.suppressions([key]).get(key)
     expect = _expect(stored, expected)
-    now = desk.clock()
+    now = context.clock()
     if stored is not None and _repeats(stored, by, note, until, now):
         if expect not in (None, stored.version):
             raise VersionMoved(stored.version)
@@ -52,62 +54,72 @@ def add(desk: Desk, key: Key, by: str, note: str, *, until: datetime | None = No
     # It is meant to hold, also where the clock of whoever released it before is ahead of ours.
     at = max(now, ((stored and stored.released_at) or UNKNOWN_TIME) + _MOMENT)
     decision = Decision(at=at, by=by, act=Act.ADDED, note=note, until=until)
-    mark = EvidenceRef(at=at, feedback=decision.id, message=f"manual:{decision.id}", source="manual")
-    claim = Claim(*key, CauseKind.MANUAL, Cause(first=mark, latest=mark, until=until))
+    evidence = EvidenceRef(at=at, feedback=decision.id, message=f"manual:{decision.id}", source="manual")
+    claim = Claim(*key, CauseKind.MANUAL, Cause(first=evidence, latest=evidence, until=until))
     run(
-        update_suppression(SuppressionUpdate(key, (claim,), decisions=(decision,), expect=expect), stored, desk.policy),
-        desk,
+        update_suppression(
+            SuppressionUpdate(key, (claim,), decisions=(decision,), expect=expect), stored, context.policy
+        ),
+        context,
     )
-    return known(stored) is None
+    return hide_empty(stored) is None
 
 
-def release(desk: Desk, key: Key, by: str, note: str, *, force: bool = False, expected: Expected) -> None:
+def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = False, expected: Expected) -> None:
     """Let evidence up to now no longer count, under the alias of the same person too.
 
     Raises Problem where a complaint stands and `force` is not set, VersionMoved where another version is stored than is
     expected.
     """
-    alias = desk.alias(key[0]), key[1]
-    found = desk.store.suppressions([key, alias])
+    alias = context.make_alias(key[0]), key[1]
+    found = context.store.suppressions([key, alias])
     stored, erased = found.get(key), found.get(alias)
     expect = _expect(stored, expected)
-    now = desk.clock()
+    now = context.clock()
     both = [each for each in (stored, erased) if each is not None]
     if not force and any(CauseKind.COMPLAINT in find_active_causes(each, now) for each in both):
-        raise Problem("standing-complaint", "this person has complained: only force=true lifts that")
+        raise Problem("complaint-requires-force", "this person has complained: release them with force=true")
     # What was written by hand is meant too, also where the clock of whoever wrote it is ahead of ours.
     manual = [each.causes[CauseKind.MANUAL].latest for each in both if CauseKind.MANUAL in each.causes]
-    at = max([now, *[mark.at for mark in manual if mark is not None]])
+    at = max([now, *[evidence.at for evidence in manual if evidence is not None]])
     decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
     run(
         update_suppression(
-            SuppressionUpdate(key, decisions=(decision,), recount=True, expect=expect), stored, desk.policy
+            SuppressionUpdate(key, decisions=(decision,), recount=True, expect=expect), stored, context.policy
         ),
-        desk,
+        context,
     )
     if erased is not None:
         run(
-            update_suppression(SuppressionUpdate(erased.key, decisions=(decision,), recount=True), erased, desk.policy),
-            desk,
+            update_suppression(
+                SuppressionUpdate(erased.key, decisions=(decision,), recount=True), erased, context.policy
+            ),
+            context,
         )
 
 
-def resolve(desk: Desk, key: Key, by: str, note: str, *, expected: Expected) -> None:
-    """Say that a person has looked, and that what is stored shall stay. Raises VersionMoved as `add` does."""
-    stored = desk.store.suppressions([key]).get(key)
+def resolve(context: ApiContext, key: Key, by: str, note: str, *, expected: Expected) -> None:
+    """Write down that a person has looked, and that what is stored stays. Raises VersionMoved as `suppress` does."""
+    stored = context.store.suppressions([key]).get(key)
     expect = _expect(stored, expected)
     hard = stored.causes.get(CauseKind.HARD) if stored else None
     # What was shown is meant, also where a source's clock is ahead of ours.
-    at = max(desk.clock(), hard.contradicted.at if hard and hard.contradicted else UNKNOWN_TIME)
+    at = max(context.clock(), hard.contradicted.at if hard and hard.contradicted else UNKNOWN_TIME)
     decision = Decision(at=at, by=by, act=Act.RESOLVED, note=note)
-    run(update_suppression(SuppressionUpdate(key, decisions=(decision,), expect=expect), stored, desk.policy), desk)
+    run(
+        update_suppression(SuppressionUpdate(key, decisions=(decision,), expect=expect), stored, context.policy),
+        context,
+    )
 
 
-def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = False) -> _T:
-    """Carry out every step; its result. With `alone`, raises VersionMoved where somebody else has written meanwhile."""
+def run(steps: Generator[Request, Answer, _T], context: ApiContext, *, alone: bool = False) -> _T:
+    """Carry out every step and return the result.
+
+    With `alone`, raises VersionMoved where somebody else has written meanwhile.
+    """
 
     def answered(request: Request) -> Answer:
-        answer = desk.store.answer(request)
+        answer = context.store.answer(request)
         if alone and isinstance(request, Put) and lost_race(answer, request.item):
             raise VersionMoved(answer.current.version if answer.current else 0)
         return answer
@@ -117,13 +129,13 @@ def run(steps: Generator[Request, Answer, _T], desk: Desk, *, alone: bool = Fals
 
 def _expect(stored: Suppression | None, expected: Expected) -> int | None:
     """The version that must be stored; what says nothing is nothing to whoever asks."""
-    shown = known(stored)
+    shown = hide_empty(stored)
     wanted = expected(shown.version if shown else 0)
     return stored.version if stored is not None and shown is None and wanted == 0 else wanted
 
 
 def _repeats(stored: Suppression, by: str, note: str, until: datetime | None, now: datetime) -> bool:
-    """Whether this was the last thing that was said, and holds."""
+    """Whether this was the last decision, and holds."""
     if not stored.history or CauseKind.MANUAL not in find_active_causes(stored, now):
         return False
     last = stored.history[-1]
