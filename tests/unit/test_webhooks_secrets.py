@@ -1,4 +1,4 @@
-"""The document that holds the secrets: what it may say, how a mistake in it is told, and that it is told without it."""
+"""The document that holds the secrets: what it may say, and that a mistake in it is named without quoting a secret."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_one_secret_or_several() -> None:
         ("geheim", "the secrets"),
     ],
 )
-def test_a_mistake_is_named_and_no_secret_told(document: Any, named: str) -> None:
+def test_a_mistake_is_named_and_no_secret_quoted(document: Any, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named) as caught:
         read(document)
     assert "geheim" not in str(caught.value)
@@ -100,8 +100,8 @@ def test_no_json(text: str) -> None:
     assert "geheim" not in str(caught.value)
 
 
-@pytest.mark.parametrize("said", ["", "wor", "words", "WORD", "wörd", "\ud800", "word\x00", " word", "one", "onetwo"])
-def test_nothing_but_the_secret(said: str) -> None:
-    assert not matches_any(said, ("word",))
-    assert not matches_any(said, ())
-    assert said == "\ud800" or matches_any(said, ("word", said))
+@pytest.mark.parametrize("value", ["", "wor", "words", "WORD", "wörd", "\ud800", "word\x00", " word", "one", "onetwo"])
+def test_nothing_but_the_secret(value: str) -> None:
+    assert not matches_any(value, ("word",))
+    assert not matches_any(value, ())
+    assert value == "\ud800" or matches_any(value, ("word", value))
