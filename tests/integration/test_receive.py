@@ -149,9 +149,9 @@ def test_what_is_proven_is_queued_as_it_came(bench: WebhookBench, name: str) -> 
     bench.world = lambda url: HttpResponse(200, PROVIDER.certificate)
     answer = bench.answer(push)
     source = push.url.split("/")[4]
-    kept = {name: text for name, text in push.headers.items() if name in ("content-type", "content-encoding")}
+    headers = {name: text for name, text in push.headers.items() if name in ("content-type", "content-encoding")}
     assert answer == {"statusCode": 200 if source == "ses" else 204, "headers": {}, "body": ""}
-    assert bench.queued() == [Queued(source, push.body, kept)]
+    assert bench.queued() == [Queued(source, push.body, headers)]
     assert [url for url in bench.fetched if not url.startswith("https://")] == []
 
 
@@ -227,15 +227,15 @@ class TestSecrets:
 
     def test_while_a_secret_is_changed_both_are_right(self, bench: WebhookBench) -> None:
         new = "another-secret-in-the-path"
-        push = {word: signing.sns(PROVIDER, url("ses", word), MESSAGE, NOW) for word in (PATH, new)}
-        assert [bench.post(push[word]) for word in (PATH, new)] == [200, 403]
+        push = {secret: signing.sns(PROVIDER, url("ses", secret), MESSAGE, NOW) for secret in (PATH, new)}
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [200, 403]
         bench.put_secrets({"path": [new, PATH]})
-        assert [bench.post(push[word]) for word in (PATH, new)] == [200, 403]  # not read again yet
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [200, 403]  # not read again yet
         bench.now = NOW + timedelta(minutes=5)
-        assert [bench.post(push[word]) for word in (PATH, new)] == [200, 200]
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [200, 200]
         bench.put_secrets({"path": new})
         bench.now = NOW + timedelta(minutes=10)
-        assert [bench.post(push[word]) for word in (PATH, new)] == [403, 200]
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [403, 200]
 
     def test_a_source_may_have_its_own(self, bench: WebhookBench) -> None:
         own = "a-secret-of-mailerq-alone"
@@ -250,8 +250,8 @@ class TestSecrets:
         for headers in ({"authorization": f"Bearer {BEARER}"}, basic()):
             assert bench.post(Push(url("mailerq", ""), headers, RESULT)) == 204
         crossed = base64.b64encode(BASIC.encode()).decode()
-        for said in (f"Basic {BEARER}", f"Bearer {crossed}", f"Digest {BEARER}", BEARER, "Bearer", "Basic "):
-            assert bench.post(Push(url("mailerq", ""), {"authorization": said}, RESULT)) == 403
+        for authorization in (f"Basic {BEARER}", f"Bearer {crossed}", f"Digest {BEARER}", BEARER, "Bearer", "Basic "):
+            assert bench.post(Push(url("mailerq", ""), {"authorization": authorization}, RESULT)) == 403
 
 
 class TestOwnTrouble:
@@ -443,7 +443,7 @@ class TestReported:
         written = bench.logs.getvalue()
         assert "999999999999:other" in written
         assert [
-            word for word in ("@", PATH, BEARER, BASIC, base64.b64encode(BASIC.encode()).decode()) if word in written
+            text for text in ("@", PATH, BEARER, BASIC, base64.b64encode(BASIC.encode()).decode()) if text in written
         ] == []
 
 
