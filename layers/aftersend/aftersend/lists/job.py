@@ -155,9 +155,10 @@ def encode_job(job: ListJob) -> Item:
     return item
 
 
-SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
-RETENTION: Final = timedelta(days=30)  # of a job, from when it was created
-LEASE: Final = timedelta(minutes=3)  # longer than any function that works jobs may run
+@decoder(SCHEMA)
+def decode_job(item: Item) -> ListJob:
+    """Return the job that `encode_job` wrote; raises Unreadable for any other item."""
+    return ListJob(
         id=item["id"]["S"],
         state=JobState(item["state"]["S"]),
         request=_decode_request(item["request"]["S"]),

@@ -110,7 +110,7 @@ class Queries:
         with translate_errors("DynamoDB: Scan"):
             page = self._client.scan(**build_scan(self._tables.suppressions, limit, after))
         last = page.get("LastEvaluatedKey")
-        found = [decode_item(items.decode_suppression, item) for item in page["Items"]]
+        found = list(map(items.decode_suppression, page["Items"]))
         return found, (last["recipient"]["S"], last["scope"]["S"]) if last else None
 
     def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:

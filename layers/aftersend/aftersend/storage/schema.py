@@ -40,7 +40,7 @@ def check_schema(item: dict[str, Any], known: int) -> None:
 def decoder(known: int) -> Callable[[Callable[[dict[str, Any]], _T]], Callable[[dict[str, Any]], _T]]:
     """Decorate a function that decodes items of a schema up to `known`.
 
-    It raises Unreadable for every item that this version has not written: of a higher schema, or whatever else is wrong.
+    It raises Unreadable for every item that this version has not written: of a higher schema, or wrong in another way.
     """
 
     def decorate(decode: Callable[[dict[str, Any]], _T]) -> Callable[[dict[str, Any]], _T]:
