@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from aftersend.aws import connect
 from aftersend.aws.calls import translate_errors
 from aftersend.core.causes import Claim
-from aftersend.core.errors import ConfigurationError, ServiceError
+from aftersend.core.errors import ConfigurationError, ServiceError, Unreadable
 from aftersend.core.model import Act, CauseKind, Decision, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.plan import plan_updates
@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def restore(options: argparse.Namespace) -> int:
-    """Run it and say how much was joined; 1 where a table does not answer: it can be run again."""
+    """Run it and say how much was joined; 1 where a table does not answer or an item cannot be read: run it again."""
     try:
         rules, judge = load_rules(options)
     except ConfigurationError as error:
@@ -60,15 +60,19 @@ def restore(options: argparse.Namespace) -> int:
     dynamodb: Any = connect("dynamodb")
     retention = timedelta(days=options.retention_days)
     store = Store(dynamodb, Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention))
+    unreadable: list[Unreadable] = []
     try:
-        outcomes = _join_all(
-            scan_table(dynamodb, options.from_outcomes, decode_outcome), partial(join_outcome, store, judge, rules)
-        )
-        sys.stdout.write(f"{outcomes:9}  outcomes joined\n")
-        rows = scan_table(dynamodb, options.from_suppressions, decode_suppression)
-        sys.stdout.write(f"{_join_all(rows, partial(join_suppression, store, rules)):9}  suppressions joined\n")
+        outcomes = scan_table(dynamodb, options.from_outcomes, decode_outcome, unreadable)
+        count = _join_all(outcomes, partial(join_outcome, store, judge, rules), unreadable)
+        sys.stdout.write(f"{count:9}  outcomes joined\n")
+        rows = scan_table(dynamodb, options.from_suppressions, decode_suppression, unreadable)
+        count = _join_all(rows, partial(join_suppression, store, rules), unreadable)
+        sys.stdout.write(f"{count:9}  suppressions joined\n")
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    if unreadable:
+        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
         return 1
     return 0
 
@@ -105,20 +109,39 @@ def _find_decisions(restored: Suppression) -> Iterator[Decision]:
             yield Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
 
 
-def _join_all(found: Iterator[_T], join: Callable[[_T], None]) -> int:
+def _join_all(found: Iterator[_T], join: Callable[[_T], None], unreadable: list[Unreadable]) -> int:
+    """Join each; how many were. What would have to be joined with an item that cannot be read is added to those."""
     count = 0
     for each in found:
-        join(each)
-        count += 1
+        try:
+            join(each)
+        except Unreadable as error:
+            unreadable.append(error)
+        else:
+            count += 1
     return count
 
 
-def scan_table(dynamodb: Any, table: str, decode: Callable[[Item], _T]) -> Iterator[_T]:
-    """Yield every item of a table; raises StoreUnavailable where it does not answer."""
+def scan_table(
+    dynamodb: Any, table: str, decode: Callable[[Item], _T], unreadable: list[Unreadable] | None = None
+) -> Iterator[_T]:
+    """Yield every item of a table; raises StoreUnavailable where it does not answer.
+
+    An item that this version cannot read is passed over and added to `unreadable`; without such a list, the error is
+    raised.
+    """
     request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     while request:
         with translate_errors("DynamoDB: Scan"):
             page = dynamodb.scan(**request)
-        yield from map(decode, page["Items"])
+        for item in page["Items"]:
+            try:
+                found = decode(item)
+            except Unreadable as error:
+                if unreadable is None:
+                    raise
+                unreadable.append(error)
+            else:
+                yield found
         last = page.get("LastEvaluatedKey")
         request = request | {"ExclusiveStartKey": last} if last else {}

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from aftersend.aws import connect
-from aftersend.core.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable, Unreadable
 from aftersend.core.model import Suppression
 from aftersend.jobs.ses_sync import ListChange, SesSync, plan_change
 from aftersend.storage.items import decode_suppression
@@ -37,10 +37,14 @@ def sync(options: argparse.Namespace) -> int:
     apply = _count_only if options.dry_run else SesSync(connect("sesv2"), time.sleep).apply
     counts: Counter[str] = Counter()
     code = 0
+    unreadable: list[Unreadable] = []
     try:
-        _apply_all(scan_table(dynamodb, options.suppressions, decode_suppression), apply, counts)
+        _apply_all(scan_table(dynamodb, options.suppressions, decode_suppression, unreadable), apply, counts)
     except StoreUnavailable as error:
         sys.stderr.write(f"{error}\n")
+        code = 1
+    if unreadable:
+        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
         code = 1
     sys.stdout.writelines(f"{number:9}  {name}\n" for name, number in sorted(counts.items()))
     return code

@@ -23,7 +23,7 @@ from msgspec import Struct, field
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import SESClient
-from aftersend.core.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable, Unreadable
 from aftersend.core.model import CauseKind, Suppression
 from aftersend.core.suppression import find_active_causes
 from aftersend.storage import items
@@ -98,13 +98,10 @@ class SesSync:
         """Work the records of a stream in their order, up to the first that SES does not take now."""
         result = SyncResult()
         for record in event["Records"]:
-            change = plan_change(*_decode_images(record))
-            if change is None:
-                result.counts["Unchanged"] += 1
-                continue
             try:
-                result.counts[self.apply(change)] += 1
-            except StoreUnavailable as error:
+                change = plan_change(*_decode_images(record))
+                result.counts[self.apply(change) if change else "Unchanged"] += 1
+            except (StoreUnavailable, Unreadable) as error:
                 result.failed, result.why = str(record["dynamodb"]["SequenceNumber"]), str(error)
                 break
         return result

@@ -19,7 +19,9 @@ from aftersend.core.times import format_time, parse_time
 from aftersend.lists.records import FilePosition
 from aftersend.lists.summary import ImportSummary
 from aftersend.storage.items import Item
+from aftersend.storage.schema import decoder, encode_schema
 
+SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
 RETENTION: Final = timedelta(days=30)  # of a job, from when it was created
 LEASE: Final = timedelta(minutes=3)  # longer than any function that works jobs may run
 
@@ -137,6 +139,7 @@ def encode_job(job: ListJob) -> Item:
     """Return the item that a job is stored as."""
     item: Item = {
         "id": {"S": job.id},
+        **encode_schema(SCHEMA),
         "state": {"S": job.state},
         "request": {"S": _encode(job.request).decode()},
         "progress": {"S": _encode(job.progress).decode()},
@@ -152,8 +155,9 @@ def encode_job(job: ListJob) -> Item:
     return item
 
 
+@decoder(SCHEMA)
 def decode_job(item: Item) -> ListJob:
-    """Return the job that `encode_job` made this item of."""
+    """Return the job that `encode_job` wrote; raises Unreadable for any other item."""
     return ListJob(
         id=item["id"]["S"],
         state=JobState(item["state"]["S"]),

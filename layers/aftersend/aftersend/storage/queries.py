@@ -16,9 +16,9 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Key, Reason, Status, Suppression
 from aftersend.core.times import parse_time
-from aftersend.storage import items
+from aftersend.storage import items, schema
 from aftersend.storage.items import Item
-from aftersend.storage.store import Tables, decode_item
+from aftersend.storage.store import Tables
 
 SCAN_LIMIT: Final = 500  # suppressions of a page: what is held in memory at once
 
@@ -27,7 +27,7 @@ _Moment = Annotated[datetime, Meta(tz=True)]
 _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
 _COUNTS: Final = ("opens", "clicks")
-_LINE: Final = ("message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
+_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -88,7 +88,10 @@ def build_scan(table: str, limit: int, after: Key | None) -> dict[str, Any]:
 
 
 class Queries:
-    """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us."""
+    """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
+
+    Those that give more than keys raise Unreadable where an item is none that this version writes.
+    """
 
     def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
         self._client = client
@@ -107,7 +110,7 @@ class Queries:
         with translate_errors("DynamoDB: Scan"):
             page = self._client.scan(**build_scan(self._tables.suppressions, limit, after))
         last = page.get("LastEvaluatedKey")
-        found = [decode_item(items.decode_suppression, item) for item in page["Items"]]
+        found = list(map(items.decode_suppression, page["Items"]))
         return found, (last["recipient"]["S"], last["scope"]["S"]) if last else None
 
     def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
@@ -128,7 +131,7 @@ class Queries:
     def suppressions_of(self, recipient: str) -> list[Suppression]:
         """The suppressions of one recipient in all scopes, as they are now."""
         request = build_query(self._tables.suppressions, "recipient", recipient)
-        return [decode_item(items.decode_suppression, item) for item in self._all(request)]
+        return list(map(items.decode_suppression, self._all(request)))
 
     def lines_of(self, recipient: str) -> list[OutcomeLine]:
         """Every outcome of one recipient as it is now, without its feedback."""
@@ -163,6 +166,7 @@ def _suppression_key(item: Item) -> Key:
     return item["recipient"]["S"], item["scope"]["S"]
 
 
+@schema.decoder(items.OUTCOME_SCHEMA)
 def _line(item: Item) -> OutcomeLine:
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
