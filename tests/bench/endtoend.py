@@ -146,7 +146,7 @@ class Bench:
 
         def work(batch: list[Message]) -> None:
             report = ingest(batch, ports)
-            if report.failed or report.malformed:
+            if report.failed or report.unreadable:
                 raise RuntimeError(f"not stored: {report}")
 
         return client, work

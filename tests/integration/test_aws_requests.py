@@ -37,8 +37,8 @@ FACT = bounce(1, evidence=Evidence(text='é "quoted" \u2028 🎉', code=550))
 OUTCOME = items.encode_outcome(merge(None, [FACT, bounce(2, "hard")], classify), RETENTION)
 SUPPRESSION = items.encode_suppression(Suppression(recipient=ANN, version=7), RETENTION, NOW)
 KEY = items.outcome_key((ANN, "told:1"))
-LETTER = Message("1", "é\n{".encode(), NOW, {"content-type": "text/plain"})
-OBJECT = build_object("archive", "ses", [Message("1", b"{}", NOW)])
+LETTER = Message("1", "é\n{".encode(), NOW, "ses", {"content-type": "text/plain"})
+OBJECT = build_object("archive", [Message("1", b"{}", NOW, "ses")])
 EVERYTHING = {
     "s": {"S": 'é "\n\u2028🎉'},
     "n": {"N": "-1.5E-10"},
@@ -91,7 +91,7 @@ REQUESTS = [
     ("dynamodb", "batch_get_item", build_batch_get("T", [KEY, items.outcome_key((ANN, "é"))])),
     ("dynamodb", "query", build_query("T", ANN) | {"ExclusiveStartKey": KEY}),
     ("dynamodb", "update_item", build_count("T", FACT, NOW, timedelta(days=1))),
-    ("sqs", "send_message", build_send("https://sqs.example.com/1/letters", "ses", LETTER, "no JSON")),
+    ("sqs", "send_message", build_send("https://sqs.example.com/1/letters", LETTER, "no JSON")),
     ("dynamodb", "scan", {"TableName": "T", "ExclusiveStartKey": KEY, "Segment": 0, "TotalSegments": 2}),
     ("dynamodb", "delete_item", {"TableName": "T", "Key": KEY, "ConditionExpression": "attribute_exists(recipient)"}),
     ("secretsmanager", "get_secret_value", {"SecretId": "arn:aws:secretsmanager:eu-west-1:1:secret:a"}),
@@ -285,7 +285,7 @@ def test_an_object_needs_a_key() -> None:
 
 
 def test_a_message_arrives(cloud: Cloud) -> None:
-    ours("sqs", cloud.endpoint).send_message(**build_send(cloud.parking(), "ses", LETTER, "why"))
+    ours("sqs", cloud.endpoint).send_message(**build_send(cloud.parking(), LETTER, "why"))
     ((body, attributes),) = cloud.parked()
     assert body == LETTER.body.decode()
     assert attributes["reason"] == "why"

@@ -59,7 +59,7 @@ BEFORE = [bounce(2 * number, message=f"told:{number}") for number in range(4)]
 FIRST = [
     message([bounce(8, message="told:4"), fact(Kind.OPENED, -1, message="told:0")], "soft"),
     message([bounce(1, "hard", recipient=BOB), fact(Kind.UNSUBSCRIBED, 1, scope="news", recipient=BOB)], "bob"),
-    Message("bad", b"?", NOW),
+    Message("bad", b"?", NOW, "told"),
     message([bounce(8, message="told:4"), fact(Kind.COMPLAINED, 2, recipient=BOB)], "again"),
 ]
 SECOND = [

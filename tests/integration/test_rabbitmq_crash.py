@@ -69,8 +69,8 @@ def clean_run(told: Told) -> tuple[Tables, set[bytes]]:
     """What the tables are where nothing goes wrong, and what is parked."""
     store, letters = MemoryStore(), MemoryDeadLetters()
     rules = classify.load(None)
-    used = ports(store, source="mailerq", dead_letters=letters, classify=rules, policy=policy.load())
-    every = [Message("", body, NOW, {"x-queue": word}) for word, bodies in told.items() for body in bodies]
+    used = ports(store, dead_letters=letters, classify=rules, policy=policy.load())
+    every = [Message("", body, NOW, "mailerq", {"x-queue": word}) for word, bodies in told.items() for body in bodies]
     for start in range(0, len(every), 100):
         assert not ingest(every[start : start + 100], used).failed
     return stored(store), {parked.body for _, parked, _ in letters.parked}

@@ -58,9 +58,9 @@ class World:
         self._sync = SesSync(self.ses.client(), lambda _: None)
 
     def ingest(self, *samples: str) -> None:
-        bodies = [Message(name, (EVENTS / "ses" / f"{name}.json").read_bytes(), NOW) for name in samples]
-        report = ingest(bodies, ports(self.store, source="ses", classify=RULES, policy=POLICY))
-        assert not report.failed and not report.malformed
+        bodies = [Message(name, (EVENTS / "ses" / f"{name}.json").read_bytes(), NOW, "ses") for name in samples]
+        report = ingest(bodies, ports(self.store, classify=RULES, policy=POLICY))
+        assert not report.failed and not report.unreadable
         self.follow()
 
     def released(self, address: str, *, force: bool = False) -> None:

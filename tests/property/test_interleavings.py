@@ -116,7 +116,7 @@ def _source() -> Iterator[None]:
 
 def _work(facts: Batch, store: Any) -> object:
     report = ingest([message(facts)], ports(store, policy=POLICY))
-    assert not report.failed and not report.malformed
+    assert not report.failed and not report.unreadable
     return report
 
 

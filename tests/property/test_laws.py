@@ -44,7 +44,7 @@ def test_any_order_repetition_and_batching_gives_the_same_tables(data: st.DataOb
     for batch in data.draw(deliveries(given_facts)):
         bodies = [message([each], str(number)) for number, each in enumerate(batch)]
         report = ingest(bodies, ports(store, policy=SHORT))
-        assert not report.failed and not report.malformed
+        assert not report.failed and not report.unreadable
     assert not differences(stored(store), expected(given_facts, classify, SHORT))
 
 
@@ -66,7 +66,7 @@ def test_what_was_told_already_writes_nothing(data: st.DataObject) -> None:
     puts = store.puts
     for batch in data.draw(deliveries(given_facts)):
         report = ingest([message(batch)], ports(store, policy=SHORT))
-        assert not any(count for (what, _), count in report.counts.items() if what in ("Feedback", "Suppressed"))
+        assert not any(count for (_, what, _), count in report.counts.items() if what in ("Feedback", "Suppressed"))
     assert store.puts == puts
 
 
@@ -183,7 +183,7 @@ def test_metrics_count_each_feedback_once(data: st.DataObject) -> None:
     store, counted = MemoryStore(), 0
     for batch in data.draw(deliveries(given_facts)):
         report = ingest([message(batch)], ports(store, policy=SHORT))
-        counted += sum(count for (what, _), count in report.counts.items() if what == "Feedback")
+        counted += sum(count for (_, what, _), count in report.counts.items() if what == "Feedback")
     assert counted == len({each.id for each in given_facts})
 
 
@@ -195,12 +195,15 @@ def test_the_defaults_are_what_the_short_streak_is_not() -> None:
 @given(feedback())
 def test_no_body_disappears(given_facts: list[Feedback]) -> None:
     """Law 4: "No body disappears." Every body is in the archive, readable or not."""
-    bodies = [*(message([each], f"m{number}") for number, each in enumerate(given_facts)), Message("x", b"?", NOW)]
+    bodies = [
+        *(message([each], f"m{number}") for number, each in enumerate(given_facts)),
+        Message("x", b"?", NOW, "told"),
+    ]
     used = ports(policy=SHORT)
     report = ingest(bodies, used)
     assert isinstance(used.archive, MemoryArchive)
     assert isinstance(used.dead_letters, MemoryDeadLetters)
     assert used.archive.bodies == [("told", body) for body in bodies]
-    assert list(report.malformed) == ["x"]
+    assert list(report.unreadable) == ["x"]
     assert [parked.body for _, parked, _ in used.dead_letters.parked] == [b"?"]
-    assert report.counts["Feedback", Kind.DELIVERED] <= len(given_facts)
+    assert report.counts["told", "Feedback", Kind.DELIVERED] <= len(given_facts)

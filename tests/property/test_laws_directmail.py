@@ -29,7 +29,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(bodies: list[byte
     for batch in data.draw(deliveries(bodies)):
         messages = [directmail.message(body, str(number)) for number, body in enumerate(batch)]
         report = ingest(messages, ports(store, source="directmail", policy=SHORT, classify=_rules()))
-        assert not report.failed and not report.malformed
+        assert not report.failed and not report.unreadable
     facts = [fact for body in bodies for fact in read("directmail", body)]
     assert not differences(stored(store), expected(facts, _rules(), SHORT))
 

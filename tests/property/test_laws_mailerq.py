@@ -43,7 +43,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(data: st.DataObje
     for batch in data.draw(deliveries(told)):
         messages = [mailerq.carried(each, str(number)) for number, each in enumerate(batch)]
         report = ingest(messages, ports(store, source="mailerq", policy=SHORT, classify=_rules()))
-        assert not report.failed and not report.malformed
+        assert not report.failed and not report.unreadable
     facts = [fact for body, queue in told for fact in read("mailerq", body, {"x-queue": queue})]
     assert not differences(stored(store), expected(facts, _rules(), SHORT))
 

@@ -52,7 +52,7 @@ def _ingest(batch: list[Feedback], store: MemoryStore, policy: Policy, judge: Cl
     report = ingest(
         [message([each], str(place)) for place, each in enumerate(batch)], ports(store, policy=policy, classify=judge)
     )
-    assert not report.failed and not report.malformed
+    assert not report.failed and not report.unreadable
 
 
 @given(anything, policies, rules, policies, rules, st.integers(1, 3), st.data())

@@ -110,7 +110,7 @@ def _source() -> Iterator[None]:
 
 def _process(facts: Batch, rules: tuple[Policy, Classify], store: Any) -> None:
     report = ingest([message(facts)], ports(store, policy=rules[0], classify=rules[1]))
-    assert not report.failed and not report.malformed
+    assert not report.failed and not report.unreadable
 
 
 def _reevaluate(rules: tuple[Policy, Classify], store: Any) -> object:

@@ -137,7 +137,7 @@ ENVELOPES: Final[tuple[Callable[[bytes], bytes], ...]] = (
 
 
 def message(body: bytes, name: str = "m") -> Message:
-    return Message(name, body, START)
+    return Message(name, body, START, "directmail")
 
 
 _texts: Final = st.sampled_from(

@@ -60,7 +60,7 @@ def raw(body: Any) -> bytes:
 
 def carried(told: Told, name: str = "m") -> Message:
     body, queue = told
-    return Message(name, body, START, {"x-queue": queue} if queue else {})
+    return Message(name, body, START, "mailerq", {"x-queue": queue} if queue else {})
 
 
 class Story:

@@ -99,7 +99,7 @@ ENVELOPES: Final = (raw, by_sns, by_eventbridge)
 
 
 def message(body: bytes, name: str = "m") -> Message:
-    return Message(name, body, START)
+    return Message(name, body, START, "ses")
 
 
 _times: Final = st.integers(0, 9).map(lambda day: f"2026-03-{day + 2:02d}T10:00:00.000Z")

@@ -29,7 +29,7 @@ def work(client: Any, names: Tables, batches: Batches) -> None:
         messages = [message([each], str(number)) for number, each in enumerate(batch)]
         while messages:
             report = ingest(messages, used)
-            assert not report.malformed
+            assert not report.unreadable
             messages = [each for each in messages if each.id in report.failed]
 
 

@@ -106,7 +106,7 @@ def test_the_function_may_use_every_index_that_it_asks() -> None:
     lookups.recipients_of("told:1", 1)
     lookups.outcomes_to_review("content", 1)
     lookups.suppressions_to_review("contradicted", 1)
-    SpikeWindows(Recording(), "Traffic", api_context().policy.guard).incidents()
+    SpikeWindows(Recording(), "SpikeWindows", api_context().policy.guard).incidents()
     assert {each["Fn::Sub"] for each in statements()["LookUp"]["Resource"]} == asked
 
 

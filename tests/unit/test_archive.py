@@ -23,7 +23,7 @@ from aftersend.storage.archive import Archive, build_put
 from tests.support.clients import FakeS3, service_error
 
 AT = datetime(2026, 3, 2, 10, 59, 59, 250_000, tzinfo=UTC)
-BATCH = [Message("b", '{"é": 1}'.encode(), AT), Message("a", b"\xff\x00", AT + timedelta(seconds=1))]
+BATCH = [Message("b", '{"é": 1}'.encode(), AT, "ses"), Message("a", b"\xff\x00", AT + timedelta(seconds=1), "ses")]
 
 
 @pytest.fixture
@@ -40,17 +40,17 @@ def _lines(body: bytes) -> list[dict[str, str]]:
 
 def test_the_key_is_partitioned_for_athena_and_depends_on_the_batch_alone() -> None:
     """Issue: "one compressed JSON Lines object (source, received time, message ids), partitioned for Athena"."""
-    put = build_put("archive", "ses", BATCH)
+    put = build_put("archive", BATCH)
     folder, _, name = put["Key"].rpartition("/")
     assert folder == "source=ses/date=2026-03-02/hour=10"
     assert name.endswith(".jsonl.gz")
-    assert put == build_put("archive", "ses", BATCH), "what comes again is the same object, byte by byte"
-    assert build_put("archive", "ses", BATCH[::-1])["Key"] == put["Key"]
-    assert build_put("archive", "ses", BATCH[:1])["Key"] != put["Key"]
+    assert put == build_put("archive", BATCH), "what comes again is the same object, byte by byte"
+    assert build_put("archive", BATCH[::-1])["Key"] == put["Key"]
+    assert build_put("archive", BATCH[:1])["Key"] != put["Key"]
 
 
 def test_every_body_is_a_line_as_it_came() -> None:
-    put = build_put("archive", "ses", BATCH)
+    put = build_put("archive", BATCH)
     assert _lines(put["Body"]) == [
         {"source": "ses", "message_id": "b", "received_at": "2026-03-02T10:59:59.250Z", "body": '{"é": 1}'},
         {
@@ -65,7 +65,7 @@ def test_every_body_is_a_line_as_it_came() -> None:
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=5))
 def test_any_bytes_come_back(bodies: list[bytes]) -> None:
-    put = build_put("archive", "ses", [Message(str(number), body, AT) for number, body in enumerate(bodies)])
+    put = build_put("archive", [Message(str(number), body, AT, "ses") for number, body in enumerate(bodies)])
     back = [
         line["body"].encode() if "body" in line else base64.b64decode(line["body_base64"])
         for line in _lines(put["Body"])
@@ -76,20 +76,20 @@ def test_any_bytes_come_back(bodies: list[bytes]) -> None:
 def test_a_batch_that_comes_again_is_the_same_object_again(s3: Any) -> None:
     archive = Archive(adapted(s3, "s3"), "archive")
     for _ in range(2):
-        archive.put("ses", BATCH)
+        archive.put(BATCH)
     [found] = s3.list_objects_v2(Bucket="archive")["Contents"]
     body = s3.get_object(Bucket="archive", Key=found["Key"])["Body"].read()
     assert [line["message_id"] for line in _lines(body)] == ["b", "a"]
 
 
 def test_nothing_is_no_object(s3: Any) -> None:
-    Archive(adapted(s3, "s3"), "archive").put("ses", [])
+    Archive(adapted(s3, "s3"), "archive").put([])
     assert "Contents" not in s3.list_objects_v2(Bucket="archive")
 
 
 def test_a_bucket_that_is_not_there_is_ours(s3: Any) -> None:
     with pytest.raises(StoreUnavailable):
-        Archive(adapted(s3, "s3"), "elsewhere").put("ses", BATCH)
+        Archive(adapted(s3, "s3"), "elsewhere").put(BATCH)
 
 
 @pytest.mark.parametrize("error", [service_error("SlowDown"), NoAnswer("TimeoutError")])
@@ -99,5 +99,5 @@ def test_a_bucket_that_does_not_answer_is_ours(error: Exception) -> None:
             raise error
 
     with pytest.raises(StoreUnavailable) as raised:
-        Archive(Broken(), "archive").put("ses", BATCH)
+        Archive(Broken(), "archive").put(BATCH)
     assert "ann" not in str(raised.value)

@@ -27,14 +27,14 @@ _FIT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
     st.dictionaries(st.sampled_from(FORWARDED_HEADERS), st.from_regex(r"[a-z/;]{1,256}", fullmatch=True)),
 )
 def test_what_was_packed_comes_out(body: bytes, headers: dict[str, str]) -> None:
-    text, attributes = pack(body, headers)
+    text, attributes = pack(body, "ses", headers)
     assert unpack(text, attributes) == (body, headers)
     assert _FIT.fullmatch(text), "and no queue takes an empty text"
     assert measure_size(text, attributes) >= len(text) + len("".join(attributes))
 
 
 def test_a_readable_body_stays_readable() -> None:
-    assert pack("é=1".encode()) == ("é=1", {})
+    assert pack("é=1".encode(), "ses") == ("é=1", {"source": "ses"})
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_only_some_headers_travel_and_each_is_bounded() -> None:
 
 
 def test_nothing_stays_nothing_and_a_dash_a_dash() -> None:
-    assert unpack(*pack(b"")) == (b"", {})
-    assert unpack(*pack(b"-")) == (b"-", {})
+    assert unpack(*pack(b"", "ses")) == (b"", {})
+    assert unpack(*pack(b"-", "ses")) == (b"-", {})
 
 
 @pytest.mark.parametrize("value", ["", "\x00\ufffe\n", "\ud800", "é" * 300, "a\uffffb", '"' * 300])

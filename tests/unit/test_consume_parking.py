@@ -15,7 +15,7 @@ from aftersend.storage.archive import build_put
 from aftersend.storage.dead_letters import build_send
 
 AT = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
-LARGE = Message("0123", b"{" * (MAX_BYTES * 5), AT, {"x-queue": "results"})
+LARGE = Message("0123", b"{" * (MAX_BYTES * 5), AT, "mailerq", {"x-queue": "results"})
 
 
 def attributes(sent: dict[str, Any]) -> dict[str, str]:
@@ -23,10 +23,10 @@ def attributes(sent: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_note_says_where_the_archive_has_it() -> None:
-    sent = build_send("q", "mailerq", LARGE, "no JSON")
+    sent = build_send("q", LARGE, "no JSON")
     note = json.loads(sent["MessageBody"])
     assert attributes(sent) == {"source": "mailerq", "reason": "no JSON", "message_id": "0123"}
-    kept = build_put("archive", "mailerq", [LARGE])
+    kept = build_put("archive", [LARGE])
     assert kept["Key"].startswith(note["archived_in"])
     (line,) = (json.loads(each) for each in gzip.decompress(kept["Body"]).splitlines())
     assert (line["message_id"], line["received_at"]) == (note["message_id"], note["received_at"])
@@ -45,10 +45,10 @@ def test_whole_as_long_as_it_fits_with_everything_beside_it(fill: bytes, bytes_e
 
 
 def packed(body: bytes) -> tuple[str, dict[str, str]]:
-    sent = build_send("q", "mailerq", Message("id", body, AT), "why")
+    sent = build_send("q", Message("id", body, AT, "mailerq"), "why")
     return sent["MessageBody"], attributes(sent)
 
 
 def test_a_note_is_small_whatever_was_said() -> None:
-    sent = build_send("q", "mailerq", Message("i" * 5000, LARGE.body, AT), "w" * 5000)
+    sent = build_send("q", Message("i" * 5000, LARGE.body, AT, "mailerq"), "w" * 5000)
     assert measure_size(sent["MessageBody"], attributes(sent)) < 10_000

@@ -17,7 +17,7 @@ from aftersend.sources.message import Message, unpack
 from aftersend.storage.dead_letters import DeadLetters, build_send
 from tests.support.clients import FakeSQS, service_error
 
-BAD = Message("id-1", b"{no json", datetime(2026, 3, 1, tzinfo=UTC))
+BAD = Message("id-1", b"{no json", datetime(2026, 3, 1, tzinfo=UTC), "ses")
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def sqs() -> Iterator[Any]:
 
 
 def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
-    """Design §2: "it goes at once to the source's dead-letter queue with the reason as an attribute"."""
+    """Design §3: "one queue of unreadable bodies with source and reason"."""
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
-    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put("ses", BAD, "no JSON")
+    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put(BAD, "no JSON")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert (found["Body"], attributes) == ("{no json", {"source": "ses", "reason": "no JSON", "message_id": "id-1"})
@@ -37,8 +37,8 @@ def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
 
 def test_a_body_that_is_no_text_comes_back_from_the_queue_as_it_was(sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
-    packed = Message("id-1", b"\x1f\x8b\xff", BAD.received_at, {"x-queue": "retry"})
-    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put("mailerq", packed, "broken")
+    packed = Message("id-1", b"\x1f\x8b\xff", BAD.received_at, "mailerq", {"x-queue": "retry"})
+    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put(packed, "broken")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert unpack(found["Body"], attributes) == (packed.body, packed.headers)
@@ -46,7 +46,7 @@ def test_a_body_that_is_no_text_comes_back_from_the_queue_as_it_was(sqs: Any) ->
 
 def test_what_sqs_would_refuse_is_not_sent() -> None:
     """An attribute must not be empty or hold control characters; the reason may quote what a stranger wrote."""
-    sent = build_send("q", "ses", Message("", b"\xff", BAD.received_at), "bad\x00\n" + "é" * 1000)["MessageAttributes"]
+    sent = build_send("q", Message("", b"\xff", BAD.received_at, "ses"), "bad\x00\n" + "é" * 1000)["MessageAttributes"]
     assert sent["message_id"]["StringValue"] == "-"
     assert sent["reason"]["StringValue"].startswith("bad é")
     assert len(sent["reason"]["StringValue"].encode()) <= 256
@@ -65,8 +65,8 @@ def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
 
     letters = DeadLetters(connect, "q")
     assert made == []
-    letters.put("ses", BAD, "why")
-    letters.put("ses", BAD, "why")
+    letters.put(BAD, "why")
+    letters.put(BAD, "why")
     assert [each for each in made if each == "connected"] == ["connected"]
     assert len(made) == 3
 
@@ -78,4 +78,4 @@ def test_a_queue_that_does_not_answer_is_ours(error: Exception) -> None:
             raise error
 
     with pytest.raises(StoreUnavailable):
-        DeadLetters(Broken, "q").put("ses", BAD, "why")
+        DeadLetters(Broken, "q").put(BAD, "why")

@@ -303,8 +303,8 @@ def test_type_text_status_and_code(values: dict[str, str], means: str) -> None:
 def causes(event: Event) -> set[CauseKind]:
     """What an event alone makes of the list of suppressions."""
     store = MemoryStore()
-    used = ports(store, source="directmail", classify=classify.load())
-    assert not ingest([directmail.message(directmail.as_event(event))], used).malformed
+    used = ports(store, classify=classify.load())
+    assert not ingest([directmail.message(directmail.as_event(event))], used).unreadable
     rows = store.suppressions(list(store.suppressions_table)).values()
     return {kind for row in rows for kind in row.causes}
 
@@ -443,9 +443,9 @@ DOCUMENTED = (ROOT / "docs" / "directmail.md").read_text().partition("```toml\n"
 def test_a_sender_address_has_its_own_stream_and_goes_before_its_domain(route: Callable[[Event], bytes]) -> None:
     """As docs/directmail.md tells it, whichever way an event came."""
     store = MemoryStore()
-    used = ports(store, source="directmail", classify=classify.load(), policy=policy.load(DOCUMENTED))
+    used = ports(store, classify=classify.load(), policy=policy.load(DOCUMENTED))
     for number, sender in enumerate((b"news@send.example.com", b"other@send.example.com")):
         event = Event(what="unsubscribe", rcpt=f"r{number}@example.net")
         body = route(event).replace(directmail.SENDER.encode(), sender)
-        assert not ingest([directmail.message(body)], used).malformed
+        assert not ingest([directmail.message(body)], used).unreadable
     assert sorted(store.suppressions_table) == [("email:r0@example.net", "news"), ("email:r1@example.net", "account")]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import measure_size, unpack
+from aftersend.sources.message import measure_size, source_of, unpack
 from aftersend.storage.queue import MOST_AT_ONCE, OutgoingMessage, QueueSender, SendResults
 from tests.support.clients import FakeSQS
 
@@ -42,8 +42,11 @@ def _attributes(entry: dict[str, Any]) -> dict[str, str]:
     return {name: each["StringValue"] for name, each in entry["MessageAttributes"].items()}
 
 
+BESIDE: Final = measure_size("", {"source": "ses"})  # what the source weighs
+
+
 def send(queue: Any, *bodies: bytes) -> SendResults:
-    return QueueSender(queue, "url").send([OutgoingMessage(body) for body in bodies])
+    return QueueSender(queue, "url").send([OutgoingMessage("ses", body) for body in bodies])
 
 
 def test_ten_at_once_each_with_an_id_of_its_own() -> None:
@@ -57,7 +60,7 @@ def test_ten_at_once_each_with_an_id_of_its_own() -> None:
 
 def test_no_call_is_heavier_than_sqs_allows() -> None:
     queue = Queue()
-    send(queue, *[b"x" * 300_000] * 7, b"y" * (MAX_BYTES - 1))
+    send(queue, *[b"x" * 300_000] * 7, b"y" * (MAX_BYTES - BESIDE))
     for call in queue.calls:
         assert sum(measure_size(entry["MessageBody"], _attributes(entry)) for entry in call) <= MAX_BYTES
     assert [len(call) for call in queue.calls] == [3, 3, 1, 1]
@@ -78,7 +81,10 @@ def test_the_headers_travel_and_any_body_comes_out_as_it_was() -> None:
     queue = Queue()
     packed = gzip.compress(b"{}")
     QueueSender(queue, "url").send(
-        [OutgoingMessage(packed, {"content-encoding": "gzip", "x-queue": "retry"}), OutgoingMessage(b"")]
+        [
+            OutgoingMessage("mailerq", packed, {"content-encoding": "gzip", "x-queue": "retry"}),
+            OutgoingMessage("ses", b""),
+        ]
     )
     (first, second) = queue.calls[0]
     assert unpack(first["MessageBody"], _attributes(first)) == (
@@ -86,6 +92,14 @@ def test_the_headers_travel_and_any_body_comes_out_as_it_was() -> None:
         {"content-encoding": "gzip", "x-queue": "retry"},
     )
     assert unpack(second["MessageBody"], _attributes(second)) == (b"", {})
+
+
+def test_the_source_travels_and_is_the_group_of_the_message() -> None:
+    """SQS developer guide, "Amazon SQS fair queues": a standard queue knows tenants by MessageGroupId."""
+    queue = Queue()
+    QueueSender(queue, "url").send([OutgoingMessage(source, b"{}") for source in ("mailerq", "ses")])
+    for entry, source in zip(queue.calls[0], ("mailerq", "ses"), strict=True):
+        assert entry["MessageGroupId"] == source_of(_attributes(entry)) == source
 
 
 def test_one_that_sqs_will_never_take_is_refused_one_that_it_did_not_take_has_failed() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import pytest
 
@@ -13,12 +14,13 @@ from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import CHUNK, ingest
+from aftersend.sources import SOURCES
 from aftersend.sources.message import Message
 from tests.support.oracle import expected, stored
-from tests.support.ports import NOW, MemoryDeadLetters, MemoryStore, ports
+from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
 from tests.support.words import ANN, BOB, bounce, classify, fact, message, told
 
-GARBAGE = Message("bad", b"?", NOW)
+GARBAGE = Message("bad", b"?", NOW, "told")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -65,14 +67,14 @@ def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_suppression
     report = ingest([message([each], str(number)) for number, each in enumerate(facts)], ports(store))
     assert store.puts == 4
     assert stored(store) == expected(facts, classify, ports().policy)
-    assert (report.failed, report.malformed) == ({}, {})
+    assert (report.failed, report.unreadable) == ({}, {})
 
 
 def test_what_a_batch_counts() -> None:
     """Issue: Metrics: feedback by source and kind, verdicts, suppressions, malformed, conflicts, age of feedback."""
     facts = [fact(Kind.SENT, 0), bounce(2, "hard"), bounce(2, "hard"), fact(Kind.COMPLAINED, 3, recipient=BOB)]
     report = ingest([message(facts), GARBAGE, message([], "none")], ports())
-    assert report.numbers() == {
+    assert report.numbers()["told"] == {
         "FeedbackSent": 1,
         "FeedbackBounced": 1,
         "FeedbackComplained": 1,
@@ -83,10 +85,10 @@ def test_what_a_batch_counts() -> None:
         "SuppressedHard": 1,
         "SuppressedComplaint": 1,
         "NoFeedback": 1,
-        "Malformed": 1,
+        "Unreadable": 1,
     }
     assert sorted(report.suppressed) == [(ANN, "hard"), (BOB, "complaint")]
-    assert max(report.ages) == (NOW - fact(Kind.SENT, 0).occurred_at) / timedelta(seconds=1)
+    assert report.ages["told"] == (NOW - fact(Kind.SENT, 0).occurred_at) / timedelta(seconds=1)
 
 
 def test_an_empty_batch_is_no_work() -> None:
@@ -96,26 +98,24 @@ def test_an_empty_batch_is_no_work() -> None:
 
 
 def test_a_body_that_cannot_be_read_is_parked_at_once_and_the_others_go_on() -> None:
-    """Design §2: "A body that cannot be read is *theirs*: it goes at once to the source's dead-letter queue with the
-    reason …, and is never retried".
-    """
+    """Design §3: "A body that cannot be read is *theirs*: parked at once with the reason"."""
     store, letters = MemoryStore(), MemoryDeadLetters()
     report = ingest([GARBAGE, message([bounce(1)])], ports(store, dead_letters=letters))
     assert letters.parked == [("told", GARBAGE, "no list of facts")]
-    assert (report.malformed, report.failed) == ({"bad": "no list of facts"}, {})
+    assert (report.unreadable, report.failed) == ({"bad": "no list of facts"}, {})
     assert list(store.outcomes_table) == [(ANN, "told:1")]
 
 
 def test_a_source_without_a_parser_parks_everything() -> None:
     letters = MemoryDeadLetters()
-    report = ingest([message([bounce(1)])], ports(source="nobody", dead_letters=letters))
-    assert list(report.malformed) == ["m"]
+    report = ingest([message([bounce(1)], source="nobody")], ports(dead_letters=letters))
+    assert list(report.unreadable) == ["m"]
     assert letters.parked[0][2] == "no parser of this name"
 
 
 def test_a_body_that_cannot_be_parked_comes_again() -> None:
     report = ingest([GARBAGE, message([bounce(1)])], ports(dead_letters=Closed()))
-    assert (report.failed, report.malformed) == ({"bad": "closed"}, {})
+    assert (report.failed, report.unreadable) == ({"bad": "closed"}, {})
 
 
 def test_nothing_is_stored_before_everything_is_archived() -> None:
@@ -124,6 +124,52 @@ def test_nothing_is_stored_before_everything_is_archived() -> None:
     report = ingest([GARBAGE, message([bounce(1)])], ports(store, archive=Closed()))
     assert report.failed == {"bad": "closed", "m": "closed"}
     assert not store.outcomes_table
+
+
+def test_a_batch_of_several_sources_is_kept_and_counted_by_source() -> None:
+    """Each source has its own objects in the archive, and what one may not be read as says nothing of the others."""
+    archive = MemoryArchive()
+    facts = [bounce(1, "hard"), bounce(2, "hard", "other:2", source="other", recipient=BOB)]
+    bodies = [
+        message(facts[:1], "1"),
+        message(facts[1:], "2", source="other"),
+        message([], "3", source="other"),
+        GARBAGE,
+    ]
+    with patch.dict(SOURCES, {"other": SOURCES["told"]}):
+        report = ingest(bodies, ports(archive=archive))
+    assert [(source, each.id) for source, each in archive.bodies] == [
+        ("told", "1"), ("told", "bad"), ("other", "2"), ("other", "3")
+    ]  # fmt: skip
+    counted = {"FeedbackBounced": 1, "VerdictHard": 1, "ReasonUserUnknown": 1, "SuppressedHard": 1}
+    assert report.numbers() == {"told": counted | {"Unreadable": 1}, "other": counted | {"NoFeedback": 1}}
+    assert report.ages.keys() == {"told", "other"}
+
+
+def test_an_archive_that_does_not_take_one_source_holds_up_no_other() -> None:
+    class Half(MemoryArchive):
+        def put(self, messages: Sequence[Message]) -> None:
+            if messages[0].source == "other":
+                raise StoreUnavailable("closed")
+            super().put(messages)
+
+    store = MemoryStore()
+    report = ingest([message([bounce(1)], "1"), message([], "2", source="other")], ports(store, archive=Half()))
+    assert report.failed == {"2": "closed"}
+    assert list(store.outcomes_table) == [(ANN, "told:1")]
+
+
+def test_only_the_bodies_of_a_source_are_opened_by_what_opens_them() -> None:
+    opened: list[bytes] = []
+
+    def unpack(body: bytes) -> bytes:
+        opened.append(body)
+        return body
+
+    bodies = [message([bounce(1)], "1"), message([], "2", source="other")]
+    with patch.dict(SOURCES, {"other": SOURCES["told"]}):
+        ingest(bodies, ports(unpack={"other": unpack}))
+    assert opened == [bodies[1].body]
 
 
 FAULTS = {

@@ -41,7 +41,7 @@ def test_no_body_of_a_stranger_stops_the_batch(body: bytes) -> None:
     """Contract of a parser: it raises `MalformedFeedback` "and nothing else is ever raised"."""
     store = MemoryStore()
     good = ses.message(ses.raw(ses.delivery("2026-03-01T00:00:00Z")), "good")
-    report = ingest([ses.message(body, "nasty"), good], ports(store, source="ses"))
+    report = ingest([ses.message(body, "nasty"), good], ports(store))
     assert not report.failed
     assert any(key[0] == ANN for key in store.outcomes_table)
 
@@ -71,7 +71,7 @@ def test_a_body_with_anything_in_any_place_is_read_or_parked(data: st.DataObject
     place, name = _place(body, data)
     place[name] = data.draw(_JSON | st.text(max_size=300))
     raw = data.draw(st.sampled_from(ses.ENVELOPES))(body)
-    report = ingest([ses.message(raw)], ports(source="ses"))
+    report = ingest([ses.message(raw)], ports())
     assert not report.failed
 
 
@@ -92,7 +92,7 @@ def test_an_empty_word_of_the_sender_is_written_once(mail: dict[str, Any]) -> No
     store = MemoryStore()
     body = ses.message(ses.raw(ses.delivery("2026-03-01T00:00:00Z", **mail)))
     for _ in range(2):
-        ingest([body], ports(store, source="ses"))
+        ingest([body], ports(store))
     assert store.puts == 1
 
 
@@ -101,6 +101,6 @@ def test_a_time_at_the_edge_of_the_calendar_is_stored(at: str) -> None:
     """A stranger chooses the time of an event: it must not stop the batch that it comes in."""
     store = MemoryStore()
     bodies = [ses.bounce(at, "Transient/MailboxFull", ses.FULL, number=number) for number in range(2)]
-    report = ingest([ses.message(ses.raw(body), str(at)) for at, body in enumerate(bodies)], ports(store, source="ses"))
+    report = ingest([ses.message(ses.raw(body), str(at)) for at, body in enumerate(bodies)], ports(store))
     assert not report.failed
-    assert len(store.outcomes_table) + len(report.malformed) == 2
+    assert len(store.outcomes_table) + len(report.unreadable) == 2

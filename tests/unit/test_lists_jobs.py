@@ -135,8 +135,8 @@ def test_a_summary_counts_every_row_once_and_keeps_the_first_errors() -> None:
     assert [error.line for error in summary.errors] == list(range(MAX_ERRORS))
 
 
-@pytest.mark.parametrize("name", ["JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"])
+@pytest.mark.parametrize("name", ["LIST_JOBS_TABLE", "LIST_FILES_BUCKET", "LIST_JOBS_QUEUE"])
 def test_a_setting_that_is_missing_is_named(name: str) -> None:
-    given = dict.fromkeys(("JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"), "x") | {name: " "}
+    given = dict.fromkeys(("LIST_JOBS_TABLE", "LIST_FILES_BUCKET", "LIST_JOBS_QUEUE"), "x") | {name: " "}
     with pytest.raises(ConfigurationError, match=name):
         settings.load_list_jobs(given)

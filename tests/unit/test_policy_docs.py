@@ -147,7 +147,7 @@ def test_a_worked_example_works(example: Example) -> None:
             _decide(day, said, store, example.rules)
         elif said != "-":
             report = ingest([message([_told(day, said)], said)], ports(store, policy=example.rules, classify=classify))
-            assert not report.failed and not report.malformed
+            assert not report.failed and not report.unreadable
         rows = sorted(store.suppressions(list(store.suppressions_table)).values(), key=lambda row: row.key)
         assert (", ".join(each for row in rows for each in _held(row, day)) or "nothing") == holds, (day, said)
 

@@ -105,7 +105,7 @@ def test_pauses_grow_to_a_minute_and_begin_anew(monkeypatch: pytest.MonkeyPatch)
 def test_a_batch_looks_as_it_does_when_lambda_takes_it() -> None:
     made = event(BATCH, "/")
     assert json.loads(json.dumps(made)) == made
-    found = from_rabbitmq(made, WORDS, NOW)
+    found = from_rabbitmq(made, "mailerq", WORDS, NOW)
     assert [(each.body, each.headers) for each in found] == [
         (b"\xff", {"content-encoding": "gzip", "content-type": "application/json", "x-queue": "results"}),
         (b"", {"x-queue": "results"}),
@@ -118,7 +118,7 @@ def test_a_handler_takes_all_or_nothing() -> None:
     seen: list[list[Message]] = []
 
     def handle(told: dict[str, Any], _context: object) -> None:
-        seen.append(from_rabbitmq(told, WORDS, NOW))
+        seen.append(from_rabbitmq(told, "mailerq", WORDS, NOW))
         if len(seen) == 1:
             raise StoreUnavailable("not stored")
 

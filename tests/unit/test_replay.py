@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from aftersend.core.errors import MalformedFeedback, StoreUnavailable
 from aftersend.jobs import replay
 from aftersend.jobs.replay import MARGIN, Replay, ReplayJob, parcels
+from aftersend.sources import SOURCES
 from aftersend.sources.message import FORWARDED_HEADERS, Message, select_headers
 from aftersend.storage.archive import build_put
 from aftersend.storage.queue import OutgoingMessage, SendResults
@@ -71,7 +72,7 @@ class Queue:
 
 
 def packed(*bodies: bytes) -> bytes:
-    request = build_put("archive", "ses", [Message(f"m{place}", body, AT) for place, body in enumerate(bodies)])
+    request = build_put("archive", [Message(f"m{place}", body, AT, "ses") for place, body in enumerate(bodies)])
     content = request["Body"]
     assert isinstance(content, bytes)
     return content
@@ -96,14 +97,14 @@ JOB = ReplayJob(source="ses", folder="date=2026-03-02/")
 )
 def test_what_the_archive_took_comes_out_again(bodies: list[tuple[bytes, dict[str, str]]]) -> None:
     """Whatever bytes, and what their carrier said beside them."""
-    messages = [Message(str(place), body, AT, select_headers(said)) for place, (body, said) in enumerate(bodies)]
-    found = list(parcels(build_put("archive", "ses", messages)["Body"]))
-    assert found == [OutgoingMessage(each.body, each.headers) for each in messages]
+    messages = [Message(str(place), body, AT, "ses", select_headers(said)) for place, (body, said) in enumerate(bodies)]
+    found = list(parcels(build_put("archive", messages)["Body"], "ses"))
+    assert found == [OutgoingMessage("ses", each.body, each.headers) for each in messages]
 
 
 def test_a_folder_is_sent_from_its_beginning_to_its_end_and_nothing_else_is() -> None:
     bucket, queue = archive(a=packed(b"1", b"2"), b=packed(b"3"), c=packed(b"4", b"5")), Queue()
-    job, ended = Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    job, ended = Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
     assert ended
     assert queue.bodies == [b"1", b"2", b"3", b"4", b"5"]
     assert job.counts == {"bodies": 5, "objects": 3, "too large": 0}
@@ -112,7 +113,7 @@ def test_a_folder_is_sent_from_its_beginning_to_its_end_and_nothing_else_is() ->
 def test_a_leg_stops_between_two_objects_when_time_is_short_and_the_next_goes_on() -> None:
     """Issue: "in bounded steps with checkpoint"."""
     bucket, queue = archive(a=packed(b"1"), b=packed(b"2"), c=packed(b"3")), Queue()
-    work = Replay(bucket, "archive", {"ses": queue})
+    work = Replay(bucket, "archive", queue)
     job, ended, legs = JOB, False, 0
     while not ended:
         carried = msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob)
@@ -136,9 +137,9 @@ def test_a_replay_of_today_does_not_feed_itself() -> None:
             return super().send(parcels)
 
     queue = Function()
-    work = Replay(bucket, "archive", {"ses": queue}, clock=lambda: AT)
+    work = Replay(bucket, "archive", queue, clock=lambda: AT)
     job, ended = work.leg(JOB, lambda: MARGIN - 1)
-    later = Replay(bucket, "archive", {"ses": queue}, clock=lambda: AT + timedelta(hours=1))
+    later = Replay(bucket, "archive", queue, clock=lambda: AT + timedelta(hours=1))
     while not ended:  # another function goes on, with the beginning of the first
         job, ended = later.leg(msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob), lambda: MARGIN - 1)
     assert (queue.bodies, job.counts["objects"]) == ([b"1", b"2"], 2)
@@ -148,13 +149,13 @@ def test_a_large_object_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(replay, "_AT_ONCE", 4)
     bodies = [str(number).encode() for number in range(10)]
     bucket, queue = archive(a=packed(*bodies)), Queue()
-    Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
     assert (queue.bodies, queue.sent) == (bodies, 3)
 
 
 def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:
     bucket, queue = archive(a=packed(b"1", b"huge", b"3")), Queue(refused=[b"huge"])
-    job, _ = Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    job, _ = Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
     assert queue.bodies == [b"1", b"3"]
     assert job.counts == {"bodies": 2, "objects": 1, "too large": 1}
 
@@ -175,7 +176,7 @@ def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:
 )
 def test_an_object_that_is_broken_holds_up_no_other(broken: bytes) -> None:
     bucket, queue = archive(a=broken, b=packed(b"2")), Queue()
-    job, ended = Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+    job, ended = Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
     assert ended
     assert b"2" in queue.bodies
     assert job.counts["broken objects" if broken else "objects"] == (1 if broken else 2)
@@ -184,19 +185,19 @@ def test_an_object_that_is_broken_holds_up_no_other(broken: bytes) -> None:
 def test_what_a_queue_does_not_take_now_comes_again() -> None:
     bucket, queue = archive(a=packed(b"1", b"2")), Queue(failed=[b"2"])
     with pytest.raises(StoreUnavailable, match="SQS: InternalError"):
-        Replay(bucket, "archive", {"ses": queue}).leg(JOB, lambda: PLENTY)
+        Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
 
 
 def test_a_bucket_that_does_not_answer_is_ours() -> None:
     bucket = archive(a=packed(b"1"))
     bucket.fault = service_error("SlowDown")
     with pytest.raises(StoreUnavailable, match="S3: a read failed: SlowDown"):
-        Replay(bucket, "archive", {"ses": Queue()}).leg(JOB, lambda: PLENTY)
+        Replay(bucket, "archive", Queue()).leg(JOB, lambda: PLENTY)
 
 
-def test_a_source_without_queue_is_told_at_once() -> None:
-    work = Replay(archive(), "archive", {"ses": Queue(), "mailerq": Queue()})
-    with pytest.raises(MalformedFeedback, match="there are mailerq, ses"):
+def test_a_source_that_nobody_can_read_is_told_at_once() -> None:
+    work = Replay(archive(), "archive", Queue())
+    with pytest.raises(MalformedFeedback, match=f"there are {', '.join(sorted(SOURCES))}"):
         work.leg(ReplayJob(source="smpp", folder="date=2026"), lambda: PLENTY)
 
 

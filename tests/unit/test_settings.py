@@ -10,20 +10,20 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.settings import load_ingest
 
 ENVIRON = {
-    "SOURCE": "ses",
     "OUTCOMES_TABLE": "Outcomes",
     "SUPPRESSIONS_TABLE": "Suppressions",
-    "UNQUALIFIED_TABLE": "Unqualified",
-    "TRAFFIC_TABLE": "Traffic",
+    "UNMATCHED_TEXTS_TABLE": "UnmatchedTexts",
+    "SPIKE_WINDOWS_TABLE": "SpikeWindows",
     "ARCHIVE_BUCKET": "archive",
-    "DEAD_LETTER_QUEUE": "https://sqs.example.com/parked",
+    "UNREADABLE_BODIES_QUEUE": "https://sqs.example.com/parked",
     "DIGEST_KEY": "secret",
 }
 
 
 def test_the_least_that_must_be_said() -> None:
     settings = load_ingest(ENVIRON)
-    assert (settings.source, settings.outcomes_table, settings.digest_key) == ("ses", "Outcomes", b"secret")
+    assert (settings.source, settings.outcomes_table, settings.digest_key) == ("", "Outcomes", b"secret")
+    assert load_ingest(ENVIRON | {"SOURCE": "ses"}).source == "ses"
     assert (settings.retention, settings.workers) == (timedelta(days=180), 8)
     assert settings.policy.streak.bounces == 5
 

@@ -13,21 +13,26 @@ from tests.support.template import (
     INGESTING,
     MAPPINGS,
     QUEUES,
+    RESOURCES,
     RULES,
     SHARED,
     STREAMS,
     SUBSCRIPTIONS,
     TEMPLATE,
+    Statement,
     many,
     mentioned,
     one,
     properties,
+    statements,
+    variables,
 )
 
 
 @pytest.mark.parametrize("name", QUEUES)
 def test_a_queue_is_redriven_or_is_where_things_are_redriven_to(name: str) -> None:
-    assert ("RedrivePolicy" in QUEUES[name]) != (name in DEAD_LETTERS)
+    """A dead-letter queue may have one as well: it makes the other a queue that SQS moves messages out of."""
+    assert "RedrivePolicy" in QUEUES[name] or name in DEAD_LETTERS
     assert QUEUES[name]["MessageRetentionPeriod"] == FORTNIGHT
     assert QUEUES[name]["SqsManagedSseEnabled"] is True
 
@@ -40,7 +45,9 @@ def test_a_message_is_tried_at_least_five_times() -> None:
 
 
 def test_no_two_queues_share_a_dead_letter_queue() -> None:
-    assert len(DEAD_LETTERS) == len(QUEUES.keys() - DEAD_LETTERS) + len(STREAMS)
+    targets = [one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each]
+    targets += [one(each["DestinationConfig"]["OnFailure"]["Destination"]) for _, each in STREAMS.values()]
+    assert sorted(targets) == sorted(DEAD_LETTERS)
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
@@ -64,17 +71,41 @@ def test_every_queue_that_is_no_dead_letter_queue_is_consumed_once() -> None:
     assert sorted(one(mapping["Queue"]) for _, mapping in MAPPINGS.values()) == sorted(QUEUES.keys() - DEAD_LETTERS)
 
 
-@pytest.mark.parametrize("name", INGESTING)
-def test_unreadable_bodies_can_be_moved_back(name: str) -> None:
-    """SQS moves messages only out of a queue that is some queue's dead-letter queue; that one feeds a function of the
-    same source.
+def test_unreadable_bodies_can_be_moved_back() -> None:
+    """Whichever function parks them, there is one queue, and one way back: through the function of all sources.
+
+    SQS moves messages only out of a queue that is some queue's dead-letter queue. Nothing may come there by itself, so
+    that queue is none that is worked, and has the most tries that SQS counts.
     """
-    own = INGESTING[name]["Environment"]["Variables"]
-    parked = one(own["DEAD_LETTER_QUEUE"])
-    (back,) = [queue for queue, each in QUEUES.items() if parked in mentioned(each.get("RedrivePolicy"))]
-    ((_, feeds),) = {(queue, function) for queue, function in fed() if queue == back}
-    assert INGESTING[feeds]["Environment"]["Variables"]["SOURCE"] == own["SOURCE"]
-    assert {parked, back} <= mentioned(TEMPLATE["Outputs"])
+    (parked,) = {one(each["Environment"]["Variables"]["UNREADABLE_BODIES_QUEUE"]) for each in INGESTING.values()}
+    ((above, redrive),) = [
+        (name, each["RedrivePolicy"]) for name, each in QUEUES.items() if parked in mentioned(each.get("RedrivePolicy"))
+    ]
+    assert above in DEAD_LETTERS
+    assert redrive["maxReceiveCount"] == 1000
+    (back,) = [queue for queue, function in fed() if function in INGESTING and "SOURCE" not in variables(function)]
+    assert {parked, back} <= mentioned(TEMPLATE["Outputs"]["RedriveUnreadableBodies"])
+
+
+def test_the_function_of_all_sources_can_read_whatever_the_functions_of_one_can() -> None:
+    """What is moved back or replayed comes to it. It is told of all that any of them is told of its source."""
+    (everything,) = [each for each in INGESTING.values() if "SOURCE" not in each["Environment"]["Variables"]]
+    for name, each in INGESTING.items():
+        if RESOURCES[name]["Properties"]["CodeUri"] == everything["CodeUri"]:
+            assert each["Environment"]["Variables"].keys() - {"SOURCE"} <= everything["Environment"]["Variables"].keys()
+
+
+def test_everything_that_is_pushed_polled_or_replayed_goes_to_one_queue() -> None:
+    """Issue: "one feedback queue …"; whoever sends there is told of it, and may send nothing else there."""
+    (queue,) = [queue for queue, function in fed() if function in INGESTING and "SOURCE" not in variables(function)]
+    senders = {name for name, each in FUNCTIONS.items() if "FEEDBACK_QUEUE" in each["Environment"]["Variables"]}
+    assert senders == {name for name in FUNCTIONS for each in statements(name) if sends(each) and queue in each.on}
+    for name in senders:
+        assert one(FUNCTIONS[name]["Environment"]["Variables"]["FEEDBACK_QUEUE"]) == queue
+
+
+def sends(statement: Statement) -> bool:
+    return "sqs:SendMessage" in statement.actions
 
 
 def test_a_queue_of_bodies_takes_the_largest() -> None:
@@ -83,7 +114,7 @@ def test_a_queue_of_bodies_takes_the_largest() -> None:
     """
     bodies = {queue for queue, function in fed() if function in INGESTING}
     bodies |= {one(QUEUES[queue]["RedrivePolicy"]["deadLetterTargetArn"]) for queue in bodies}
-    assert bodies >= {one(each["Environment"]["Variables"]["DEAD_LETTER_QUEUE"]) for each in INGESTING.values()}
+    bodies |= {one(each["Environment"]["Variables"]["UNREADABLE_BODIES_QUEUE"]) for each in INGESTING.values()}
     assert {queue: QUEUES[queue].get("MaximumMessageSize") for queue in bodies} == dict.fromkeys(bodies, MAX_BYTES)
 
 
@@ -96,13 +127,15 @@ def allowed_senders() -> dict[str, set[tuple[str, str]]]:
     """Queue -> who may send to it: service, and the one resource it must come from."""
     senders: dict[str, set[tuple[str, str]]] = {name: set() for name in QUEUES}
     for policy in properties("AWS::SQS::QueuePolicy").values():
+        queues = [
+            one(resource) for each in policy["PolicyDocument"]["Statement"] for resource in many(each["Resource"])
+        ]
+        assert sorted(queues) == sorted(one(queue) for queue in policy["Queues"])
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Action"] == "sqs:SendMessage"
             origin = one(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
-            queues = {one(resource) for resource in many(statement["Resource"])}
-            assert queues == {one(queue) for queue in policy["Queues"]}
-            for queue in queues:
-                senders[queue].add((statement["Principal"]["Service"], origin))
+            for resource in many(statement["Resource"]):
+                senders[one(resource)].add((statement["Principal"]["Service"], origin))
     return senders
 
 
@@ -133,10 +166,12 @@ def test_the_rule_takes_every_event_of_a_message_and_none_of_the_account() -> No
 
 def test_only_this_accounts_ses_may_publish() -> None:
     policies = properties("AWS::SNS::TopicPolicy").values()
-    assert {one(each["Topics"]) for each in policies} == {one(each["TopicArn"]) for each in SUBSCRIPTIONS.values()}
+    assert mentioned([each["Topics"] for each in policies]) == {
+        one(each["TopicArn"]) for each in SUBSCRIPTIONS.values()
+    }
     for each in policies:
         (statement,) = each["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "ses.amazonaws.com"}
         assert statement["Action"] == "sns:Publish"
-        assert statement["Resource"] == each["Topics"][0]
+        assert many(statement["Resource"]) == each["Topics"]
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 
-from aftersend import settings
+from aftersend import observability, settings
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import CauseKind, Class, Kind, Reason
 from aftersend.ingest import BatchReport
+from aftersend.settings import ApiSettings, JobSettings, ListJobSettings, PollSettings, ReplaySettings
+from aftersend.sources import SOURCES
 from aftersend.verp import Verp
-from aftersend.webhooks import receive
-from aftersend.webhooks.schemes import SOURCES
-from tests.support.template import ALARMS, FUNCTIONS, INGESTING, ROOT, SHARED, TEMPLATE, variables
+from aftersend.webhooks.receive import PushResponse, PushResult
+from tests.support.template import ALARMS, FUNCTIONS, INGESTING, ROOT, SHARED, TEMPLATE, mentioned, variables
 
 
 class Recorder(dict[str, str]):
@@ -30,40 +33,104 @@ class Recorder(dict[str, str]):
         return super().get(name, default)
 
 
-LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL"}
-ONLY_FOR: Final = {
-    "INBOUND_BUCKET": "report",
-    "VERP_KEY": "report",
-    "VERP_TEMPLATE": "report",
-}  # variables that only one source needs
+# By the folder of its code, what a function loads when it starts: see `aftersend.bootstrap`.
+LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
+    "process": (settings.load_ingest,),
+    "consume": (settings.load_ingest, settings.load_broker_queues),
+    "receive": (settings.load_webhooks,),
+    "poll": (settings.load_poll,),
+    "query": (settings.load_api,),
+    "list_jobs": (settings.load_api, settings.load_list_jobs),
+    "reevaluate": (settings.load_tables, settings.load_jobs),
+    "replay": (settings.load_replay, settings.load_jobs),
+    "sync_ses_list": (),
+}
+# What has no default in a test: a deployment that has them names them.
+GIVEN: Final = {"MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com", "MNS_SECRET": "arn"}
+LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL", "AWS_CLIENT"}
 
 
-def test_the_http_door_is_given_what_it_reads() -> None:
-    environment = Recorder(variables("Receive"))
-    config = settings.load_webhooks(SOURCES, environment)
-    assert environment.asked == FUNCTIONS["Receive"]["Environment"]["Variables"].keys()
-    assert config.queues == {"ses": "SesEventsQueue", "directmail": "DirectMailQueue", "mailerq": "MailerQQueue"}
-    assert config.secret == "DoorSecret"
+def loaded(function: str, **others: str) -> tuple[list[Any], set[str]]:
+    """What a function loads of the variables that the template gives it, and what it asked for."""
+    given = variables(function)
+    environment = Recorder(given | {name: value for name, value in GIVEN.items() if name in given} | others)
+    loaders = LOADERS[FUNCTIONS[function]["CodeUri"].removeprefix("functions/")]
+    return [load(environment) for load in loaders], environment.asked
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
+    """Variables that all functions are given are read by some; those of one function are read by it."""
+    _, asked = loaded(name)
+    optional = {"SOURCE", "INBOUND_BUCKET", "VERP_KEY", "VERP_TEMPLATE"}  # of some sources, and empty for the others
+    assert asked - variables(name).keys() <= optional
+    assert FUNCTIONS[name]["Environment"]["Variables"].keys() <= asked
+
+
+def test_what_all_functions_are_given_is_read_by_some() -> None:
+    asked: set[str] = set().union(*(loaded(name)[1] for name in FUNCTIONS))
+    assert SHARED["Environment"]["Variables"].keys() - LIBRARIES <= asked
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_missing_is_named(name: str) -> None:
+    """But for what may be empty, of which the function can do without."""
+    _, asked = loaded(name)
+    empty = {variable for variable in asked if _does_without(name, variable)}
+    assert all(variable not in empty for variable in asked if variable.endswith(("_TABLE", "_QUEUE", "_SECRETS")))
+    for variable in asked - empty:
+        with pytest.raises(ConfigurationError, match=variable):
+            loaded(name, **{variable: " "})
+
+
+def _does_without(name: str, variable: str) -> bool:
+    try:
+        loaded(name, **{variable: " "})
+    except ConfigurationError:
+        return False
+    return True
+
+
+def test_settings_hold_what_the_variables_name() -> None:
+    """By the logical ids of the template, which stand for what is made of them."""
+    api = ApiSettings(
+        outcomes_table="Outcomes",
+        suppressions_table="Suppressions",
+        spike_windows_table="SpikeWindows",
+        digest_key=b"DigestKey",
+        policy=policy.load(""),
+        retention=settings.load_api(variables("Query")).retention,
+        workers=8,
+    )
+    assert loaded("Query")[0] == [api]
+    assert loaded("RunListJobs")[0] == [
+        api,
+        ListJobSettings(jobs_table="ListJobs", bucket="ListFiles", queue="ListJobsQueue"),
+    ]
+    assert loaded("Poll")[0] == [
+        PollSettings(endpoint=GIVEN["MNS_ENDPOINT"], queue="directmail", secret="arn", feedback_queue="FeedbackQueue")
+    ]
+    assert loaded("Replay")[0] == [
+        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue"),
+        JobSettings(queue="ReplayQueue", dead_letter_queue="ReplayDeadLetters"),
+    ]
+    assert set(loaded("Consume")[0][1].values()) == {"results"}, "by default"
 
 
 @pytest.mark.parametrize("name", INGESTING)
-def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
-    environment = Recorder(variables(name))
-    source = settings.load_ingest(environment).source
-    if "MAILERQ_QUEUES" in environment:  # what takes from RabbitMQ is told of its queues
-        assert set(settings.queue_words(environment).values()) == {"results"}, "by default"
-    others = {variable for variable, only in ONLY_FOR.items() if only != source}
-    assert environment.asked - others == environment.keys() - LIBRARIES
+def test_a_function_of_one_source_knows_it(name: str) -> None:
+    source = loaded(name)[0][0].source
+    assert source in SOURCES or source == ""
 
 
 @pytest.mark.parametrize(("variable", "parameter"), [("RETENTION_DAYS", "RetentionDays"), ("WORKERS", "Workers")])
 def test_the_template_allows_no_number_that_the_settings_refuse(variable: str, parameter: str) -> None:
     allowed = TEMPLATE["Parameters"][parameter]
     for number in (allowed["MinValue"], allowed["MaxValue"]):
-        settings.load_ingest(variables("ProcessSes") | {variable: str(number)})
+        loaded("ProcessSes", **{variable: str(number)})
     for number in (allowed["MinValue"] - 1, allowed["MaxValue"] + 1):
         with pytest.raises(ConfigurationError, match=variable):
-            settings.load_ingest(variables("ProcessSes") | {variable: str(number)})
+            loaded("ProcessSes", **{variable: str(number)})
 
 
 def test_outcomes_are_kept_as_long_as_a_streak_needs_them() -> None:
@@ -73,7 +140,7 @@ def test_outcomes_are_kept_as_long_as_a_streak_needs_them() -> None:
     retention = TEMPLATE["Parameters"]["RetentionDays"]
     assert retention["Default"] >= reach
     assert f"below {reach} days" in retention["Description"]
-    assert f"{reach} days" in (ROOT / "docs" / "policy.md").read_text()
+    assert f"which is {reach} days" in (ROOT / "docs" / "policy.md").read_text()
 
 
 VERP: Final = ("b-{token}@bounce.example.com", "{token}={local}={domain}@b.example.com", "b-{TOKEN}@b.example.com")
@@ -92,27 +159,88 @@ def test_the_template_takes_no_form_of_bounce_addresses_that_stops_the_function(
     assert taken == understood == (form in VERP[:2])
 
 
-def emitted() -> set[str]:
-    """The name of every metric that the code can write."""
+# ---- Metrics ---------------------------------------------------------------------------------------------------------
+
+
+class Metrics:
+    """Powertools' metrics, as far as they are used: what is written under which dimensions."""
+
+    service = "aftersend"
+
+    def __init__(self) -> None:
+        self.written: set[tuple[str, tuple[str, ...], str]] = set()  # name, dimensions, source
+        self._sets: list[dict[str, str]] = [{"service": self.service}]
+        self._names: list[str] = []
+
+    def add_dimension(self, name: str, value: str) -> None:
+        self._sets[0][name] = value
+
+    def add_dimensions(self, **dimensions: str) -> None:
+        self._sets.append(dimensions)
+
+    def add_metric(self, name: str, _unit: object, _value: float) -> None:
+        self._names.append(name)
+
+    def flush_metrics(self) -> None:
+        self.written |= {
+            (name, tuple(sorted(each)), each.get("source", "")) for name in self._names for each in self._sets
+        }
+        self._sets, self._names = [{"service": self.service}], []
+
+
+class Silent:
+    """A logger that writes nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+def emitted() -> set[tuple[str, tuple[str, ...], str]]:
+    """Every metric that the code can write of a batch of any source, and of a push."""
     words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
-    report = BatchReport(failed={"1": ""}, malformed={"2": ""})
-    report.counts.update((what, word) for what, kind in words for word in kind)
-    return {*report.numbers(), *receive.PushResult}
+    metrics: Any = Metrics()
+    logger: Any = Silent()
+    for source in SOURCES:
+        counts = Counter((source, what, str(word)) for what, kind in words for word in kind)
+        report = BatchReport(sources={"1": source}, failed={"1": ""}, unreadable={"1": ""}, counts=counts)
+        observability.report_batch(report, b"k", logger, metrics)
+        for result in PushResult:
+            code = "secret" if result is PushResult.VERIFICATION_FAILED else ""
+            observability.report_push(
+                PushResponse(status=200, result=result, source=source, code=code), logger, metrics
+            )
+    return metrics.written
 
 
-def own_metrics() -> list[dict[str, Any]]:
-    metrics = [query["MetricStat"]["Metric"] for each in ALARMS.values() for query in each["Metrics"][1:]]
-    return [metric for metric in metrics if not metric["Namespace"].startswith("AWS/")]
-
-
-def test_alarms_watch_metrics_that_are_written() -> None:
+def test_alarms_watch_metrics_that_are_written_under_these_dimensions() -> None:
     given = SHARED["Environment"]["Variables"]
-    sources = {each["Environment"]["Variables"]["SOURCE"] for each in INGESTING.values()}
-    assert own_metrics()
-    for metric in own_metrics():
-        assert metric["MetricName"] in emitted()
-        assert metric["Namespace"] == given["POWERTOOLS_METRICS_NAMESPACE"]
+    written, seen = emitted(), 0
+    for query in (query for each in ALARMS.values() for query in each["Metrics"] if "MetricStat" in query):
+        metric = query["MetricStat"]["Metric"]
+        if metric["Namespace"].startswith("AWS/"):
+            continue
+        seen += 1
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-        assert dimensions.keys() == {"service", "source"}
+        assert (metric["MetricName"], tuple(sorted(dimensions)), dimensions.get("source", "")) in written
+        assert metric["Namespace"] == given["POWERTOOLS_METRICS_NAMESPACE"]
         assert dimensions["service"] == given["POWERTOOLS_SERVICE_NAME"]
-        assert dimensions["source"] in sources
+    assert seen
+
+
+# CloudWatch's own: Amazon SQS, API Gateway and Lambda developer guides, "metrics".
+OF_AWS: Final = {
+    "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, "QueueName"),
+    "AWS/ApiGateway": ({"5xx"}, "ApiId"),
+    "AWS/Lambda": ({"Errors", "IteratorAge"}, "FunctionName"),
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarms_of_aws_are_about_something_of_this_stack(name: str) -> None:
+    for query in (query for query in ALARMS[name]["Metrics"] if "MetricStat" in query):
+        metric = query["MetricStat"]["Metric"]
+        if metric["Namespace"] in OF_AWS:
+            names, dimension = OF_AWS[metric["Namespace"]]
+            assert metric["MetricName"] in names
+            assert [each["Name"] for each in metric["Dimensions"]] == [dimension]
+            assert mentioned(metric["Dimensions"]) <= TEMPLATE["Resources"].keys()

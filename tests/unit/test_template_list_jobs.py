@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from aftersend import settings
 from aftersend.api import erasure, list_jobs
 from aftersend.lists.job import LEASE
 from aftersend.lists.service import FIRST_RUN
-from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one, variables
+from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one
 
-WORK = FUNCTIONS["Work"]
+WORK = FUNCTIONS["RunListJobs"]
 
 
 def rights(function: str) -> list[tuple[set[str], set[str]]]:
@@ -51,26 +50,17 @@ def test_every_route_asks_who_it_is() -> None:
 @pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "dynamodb:Scan"])
 def test_what_answers_questions_may_neither_delete_nor_read_whole_tables(action: str) -> None:
     assert not [actions for actions, _ in rights("Query") if action in actions]
-    assert [actions for actions, on in rights("Work") if action in actions and on == {"Suppressions"}]
+    assert [actions for actions, on in rights("RunListJobs") if action in actions and on == {"Suppressions"}]
 
 
 def test_outcomes_are_forgotten_and_never_written() -> None:
-    actions: set[str] = set().union(*(actions for actions, on in rights("Work") if "Outcomes" in on))
+    actions: set[str] = set().union(*(actions for actions, on in rights("RunListJobs") if "Outcomes" in on))
     assert actions == {"dynamodb:DeleteItem", "dynamodb:Query"}
-
-
-def test_every_setting_is_given_and_every_variable_is_read() -> None:
-    given = variables("Work")
-    assert settings.load_list_jobs(given) == settings.ListJobSettings(
-        jobs_table="Jobs", bucket="Bulk", queue="JobsQueue"
-    )
-    assert settings.load_api(given).spike_windows_table == "SpikeWindows"
-    assert WORK["Environment"]["Variables"].keys() == {"JOBS_TABLE", "BULK_BUCKET", "JOBS_QUEUE"}
 
 
 def test_nobody_has_a_job_for_longer_than_it_is_held() -> None:
     source = (ROOT / WORK["CodeUri"] / "app.py").read_text()
-    (seconds,) = re.findall(r"^AT_A_TIME = ([\d.]+)", source, re.MULTILINE)
+    (seconds,) = re.findall(r"^AT_A_TIME: Final = ([\d.]+)", source, re.MULTILINE)
     assert float(seconds) < WORK["Timeout"] < LEASE.total_seconds()
     assert FIRST_RUN < 20  # API Gateway waits for 30 seconds, and a chunk may be under way
 
@@ -81,7 +71,7 @@ def test_a_delayed_message_can_wait_for_a_job_that_is_held() -> None:
 
 
 def test_files_are_private_encrypted_and_go_after_a_week() -> None:
-    bucket: dict[str, Any] = RESOURCES["Bulk"]["Properties"]
+    bucket: dict[str, Any] = RESOURCES["ListFiles"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["BucketEncryption"]
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
