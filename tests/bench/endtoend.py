@@ -133,7 +133,6 @@ class Bench:
         """`ingest` on fresh tables."""
         client = Metered(self._clients[which])
         ports = Ports(
-            source="ses",
             store=Store(client, self._engine.tables()),
             archive=_Nowhere(),
             dead_letters=_Nowhere(),
@@ -141,7 +140,7 @@ class Bench:
             classify=self._judge,
             pool=self._pool,
             clock=lambda: datetime.now(UTC),
-            watch=SpikeWindows(client, self._engine.table("Traffic"), self._policy.guard),
+            watch=SpikeWindows(client, self._engine.table("SpikeWindows"), self._policy.guard),
         )
 
         def work(batch: list[Message]) -> None:

@@ -61,10 +61,10 @@ def test_the_client_is_the_one_that_was_chosen(cloud: Cloud, chosen: str) -> Non
 
 def test_bodies_are_archived_parked_and_sent_on(cloud: Cloud) -> None:
     letters = [message([bounce(1)], "m1"), message([bounce(2)], "m2")]
-    Archive(aws.connect("s3"), BUCKET).put("ses", letters)
+    Archive(aws.connect("s3"), BUCKET).put(letters)
     assert [body.encode() for body in cloud.archived()] == [each.body for each in letters]
-    DeadLetters(partial(aws.connect, "sqs"), cloud.parking()).put("ses", letters[0], "no JSON")
-    results = QueueSender(aws.connect("sqs"), cloud.parking()).send([OutgoingMessage(letters[1].body)])
+    DeadLetters(partial(aws.connect, "sqs"), cloud.parking()).put(letters[0], "no JSON")
+    results = QueueSender(aws.connect("sqs"), cloud.parking()).send([OutgoingMessage("ses", letters[1].body)])
     assert results.accepted == {0}
     waiting = cloud.client("sqs").receive_message(QueueUrl=cloud.parking(), MaxNumberOfMessages=10)["Messages"]
     assert sorted(each["Body"].encode() for each in waiting) == sorted(each.body for each in letters)
@@ -85,7 +85,7 @@ def test_what_a_service_refuses_is_ours_under_the_same_name(cloud: Cloud) -> Non
     with pytest.raises(StoreUnavailable, match=r"^DynamoDB: PutItem failed: ResourceNotFoundException$"):
         Store(aws.connect("dynamodb"), Tables(outcomes="Nowhere", suppressions="Nowhere")).put(OUTCOME)
     with pytest.raises(StoreUnavailable, match=r"^S3: PutObject failed: NoSuchBucket$"):
-        Archive(aws.connect("s3"), "there-is-no-such-bucket").put("ses", [message([bounce(1)])])
+        Archive(aws.connect("s3"), "there-is-no-such-bucket").put([message([bounce(1)])])
 
 
 def test_a_service_that_does_not_answer_is_ours(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,8 @@ class WebhookBench:
 
     def restart(self) -> None:
         """A new execution environment."""
-        self.ports = self.app.ports = bootstrap.receive()
+        self.ports = bootstrap.receive()
+        self.app.ports = self.ports  # type: ignore[attr-defined]  # a module that is a function's own
         self.ports.clock = lambda: self.now
         self.ports.fetch = self._fetch
 
