@@ -13,7 +13,8 @@ from msgspec import Raw, Struct
 from aftersend import classify
 from aftersend.classify import Classifier, evidence_from
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Verdict
+from aftersend.core.model import Evidence, Verdict
+from aftersend.core.recipient import split_channel
 from aftersend.sources import SOURCES, read
 from local.reports import summary
 from local.samples import EVENTS, Sample, expect, explained, plain
@@ -40,8 +41,8 @@ def parse(source: str, files: Iterable[str]) -> int:
                 continue
             for fact in facts:
                 verdict = classifier(fact)
-                word = fact.evidence.provider_code if fact.evidence else None
-                _print(plain(fact) | {"verdict": explained(verdict, classifier, word) if verdict else None})
+                code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
+                _print(plain(fact) | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
     return worst
 
 

@@ -171,13 +171,13 @@ def facts(sample: Sample) -> list[Feedback]:
         return []
 
 
-def _kept(sent: Sequence[Sample]) -> Iterator[Feedback]:
+def _bounded(sent: Sequence[Sample]) -> Iterator[Feedback]:
     """Every fact that the samples tell, but for those that the bounds of an outcome leave to the archive."""
     by_key: defaultdict[tuple[str, str], list[Feedback]] = defaultdict(list)
     for fact in (fact for sample in sent for fact in facts(sample)):
         by_key[fact.key].append(fact)
-    for told in by_key.values():
-        yield from union((), told)
+    for facts_of_one in by_key.values():
+        yield from union((), facts_of_one)
 
 
 def faults(first: Pass, second: Pass) -> Iterator[str]:
@@ -185,10 +185,10 @@ def faults(first: Pass, second: Pass) -> Iterator[str]:
     for name, each in (("first", first), ("second", second)):
         if each.counts["again"]:
             yield f"the {name} time, {each.counts['again']} messages could not be stored"
-    told = {fact.id for fact in _kept(first.sent)}
+    sent = {fact.id for fact in _bounded(first.sent)}
     stored = {fact.id for outcome in first.contents.outcomes for fact in outcome.feedback}
-    if told != stored:
-        yield f"{len(told - stored)} facts were lost, {len(stored - told)} came from nowhere"
+    if sent != stored:
+        yield f"{len(sent - stored)} facts were lost, {len(stored - sent)} came from nowhere"
     if not first.writes:
         yield "the first time wrote nothing: writes are not counted"
     if second.writes:
@@ -202,12 +202,12 @@ def faults(first: Pass, second: Pass) -> Iterator[str]:
 
 def _sum_up(first: Pass, second: Pass, archived: int, out: Console) -> None:
     distinct = len(set(first.sent))
-    told = sum(len(outcome.feedback) for outcome in first.contents.outcomes)
+    stored = sum(len(outcome.feedback) for outcome in first.contents.outcomes)
     as_of = max(outcome.last_at for outcome in first.contents.outcomes)
     suppressed = len(show.in_force(first.contents.suppressions, as_of))
     equal = "equal" if first.contents == second.contents else "different"
     out.print(
-        f"\n{len(first.sent)} bodies published, {len(first.sent) - distinct} of them repeats: {told} distinct facts, "
+        f"\n{len(first.sent)} bodies published, {len(first.sent) - distinct} of them repeats: {stored} distinct facts, "
         f"{len(first.contents.outcomes)} outcomes, {suppressed} suppressions in {first.writes} writes; "
         f"{len({letter.body for letter in first.letters})} bodies unreadable; {archived} objects in the archive."
     )

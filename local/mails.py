@@ -31,9 +31,9 @@ def mails(samples: Iterable[Sample], classifier: Classifier) -> Table:
     for sample in samples:
         if sample.name not in SHOWN:
             continue
-        told = summary(sample.path.name, sample.body(), classifier)
-        for each in told["recipients"]:
+        found = summary(sample.path.name, sample.body(), classifier)
+        for each in found["recipients"]:
             code = ", ".join(str(part) for part in (each["replycode"], each["status"]) if part) or "-"
             meaning = f"{each['class']}, {each['reason']} ({each['rule']})"
-            table.add_row(told["file"], told["kind"], each["recipient"], code, meaning)
+            table.add_row(found["file"], found["kind"], each["recipient"], code, meaning)
     return table

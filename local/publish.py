@@ -82,13 +82,13 @@ class Publisher:
         return json.dumps(notification | {"receipt": {"action": action}}).encode()
 
     def _send(self, source: str, body: str) -> None:
-        told = _object(body)
-        if "TopicArn" in told:  # as it lies in a queue that is not subscribed raw
+        found = _object(body)
+        if "TopicArn" in found:  # as it lies in a queue that is not subscribed raw
             self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
-        elif "detail-type" in told:
-            self._events.put_events(Entries=[_entry(told)])
+        elif "detail-type" in found:
+            self._events.put_events(Entries=[_entry(found)])
         else:
-            type_ = str(told.get("eventType") or told.get("notificationType"))
+            type_ = str(found.get("eventType") or found.get("notificationType"))
             self._sns.publish(TopicArn=self._topic(source, type_), Message=body)
 
     def _topic(self, source: str, type_: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m local reevaluate`: what other rules or another policy would make of what is stored, and to make it so.
+"""`python -m local reevaluate`: shows what other rules or another policy make of what is stored, and makes it so.
 
 On the embedded stack, fed with every sample, it shows what a document does. With the names of two tables it works on
 those, with the credentials of the environment.
@@ -28,7 +28,7 @@ _FIRST: Final = ("recipients", "outcomes", "outcomes changed", "suppressions cha
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
+    """Declare what the command takes."""
     parser.add_argument("--policy", metavar="FILE", help="what differs from the built-in policy, as TOML")
     parser.add_argument("--rules", metavar="FILE", help="rules of your own, as TOML")
     parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
@@ -44,7 +44,7 @@ def reevaluate(options: argparse.Namespace) -> int:
     if bool(options.outcomes) != bool(options.suppressions):
         return _complain("give both --outcomes and --suppressions, or none of them", 2)
     try:
-        rules = rules_of(options)
+        rules = load_rules(options)
     except ConfigurationError as error:
         return _complain(str(error), 2)
     try:
@@ -52,12 +52,12 @@ def reevaluate(options: argparse.Namespace) -> int:
             retention = timedelta(days=options.retention_days)
             names = Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
             return _run(names, rules, workers=8, dry_run=options.dry_run)
-        return _on_the_embedded_stack(rules, dry_run=options.dry_run)
+        return _run_on_the_embedded_stack(rules, dry_run=options.dry_run)
     except ServiceError as error:
         return _complain(str(error), 1)
 
 
-def _on_the_embedded_stack(rules: tuple[policy.Policy, classify.Classifier], *, dry_run: bool) -> int:
+def _run_on_the_embedded_stack(rules: tuple[policy.Policy, classify.Classifier], *, dry_run: bool) -> int:
     from local.demo import rigged  # noqa: PLC0415  # the embedded stack takes a second to import
     from local.stack import running  # noqa: PLC0415
 
@@ -73,8 +73,8 @@ def _run(names: Tables, rules: tuple[policy.Policy, classify.Classifier], *, wor
     with ThreadPoolExecutor(workers) as pool:
         ports = ReevaluationPorts(
             store=Store(dynamodb, names),
-            walk=Walk(dynamodb, names),
-            rows=Queries(dynamodb, names),
+            scan=Walk(dynamodb, names),
+            queries=Queries(dynamodb, names),
             policy=rules[0],
             classify=rules[1],
             pool=pool,
@@ -97,12 +97,12 @@ def _show(changes: Changes, *, dry_run: bool) -> None:
             out.writelines(f"  {line}\n" for line in lines)
 
 
-def rules_of(options: argparse.Namespace) -> tuple[policy.Policy, classify.Classifier]:
-    """Policy and rules, out of the files that were named; raises ConfigurationError where they are wrong."""
-    return policy.load(_text(options.policy)), classify.load(_text(options.rules) or None)
+def load_rules(options: argparse.Namespace) -> tuple[policy.Policy, classify.Classifier]:
+    """Return policy and rules, out of the files that were named; raises ConfigurationError where they are wrong."""
+    return policy.load(_read(options.policy)), classify.load(_read(options.rules) or None)
 
 
-def _text(name: str | None) -> str:
+def _read(name: str | None) -> str:
     return Path(name).read_text("utf-8") if name else ""
 
 

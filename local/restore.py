@@ -12,22 +12,23 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
 from aftersend.aws import connect
 from aftersend.aws.calls import translate_errors
 from aftersend.core.causes import Claim
-from aftersend.core.errors import ConfigurationError, ServiceError
-from aftersend.core.model import Act, CauseKind, Decision, Key, Outcome, Suppression
+from aftersend.core.errors import ConfigurationError, ServiceError, Unreadable
+from aftersend.core.model import Act, CauseKind, Decision, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.plan import plan_updates
 from aftersend.core.policy import Policy
-from aftersend.core.writes import Answer, Request, SuppressionUpdate, run_steps, update_outcome, update_suppression
+from aftersend.core.writes import SuppressionUpdate, run_steps, update_outcome, update_suppression
+from aftersend.ports import StorePort
 from aftersend.storage.items import Item, decode_outcome, decode_suppression
 from aftersend.storage.store import Store, Tables
-from local.reevaluate import rules_of
+from local.reevaluate import load_rules
 
 _T = TypeVar("_T")
 _NAMES: Final = {
@@ -38,16 +39,8 @@ _NAMES: Final = {
 }
 
 
-class Shelves(Protocol):
-    """The tables in use: `aftersend.storage.store.Store` is one."""
-
-    def outcomes(self, keys: list[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
-    def suppressions(self, keys: list[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
-    def answer(self, request: Request) -> Answer: ...  # noqa: D102
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
+    """Declare what the command takes."""
     for name, meaning in _NAMES.items():
         parser.add_argument(name, metavar="TABLE", required=True, help=meaning)
     parser.add_argument("--policy", metavar="FILE", help="the Policy of the stack, as TOML")
@@ -58,49 +51,55 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def restore(options: argparse.Namespace) -> int:
-    """Run it and say how much was joined; 1 where a table does not answer: it can be run again."""
+    """Run it and say how much was joined; 1 where a table does not answer or an item cannot be read: run it again."""
     try:
-        rules, judge = rules_of(options)
+        rules, judge = load_rules(options)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     dynamodb: Any = connect("dynamodb")
     retention = timedelta(days=options.retention_days)
     store = Store(dynamodb, Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention))
+    unreadable: list[Unreadable] = []
     try:
-        outcomes = _all(scanned(dynamodb, options.from_outcomes, decode_outcome), partial(outcome, store, judge, rules))
-        sys.stdout.write(f"{outcomes:9}  outcomes joined\n")
-        rows = scanned(dynamodb, options.from_suppressions, decode_suppression)
-        sys.stdout.write(f"{_all(rows, partial(suppression, store, rules)):9}  suppressions joined\n")
+        outcomes = scan_table(dynamodb, options.from_outcomes, decode_outcome, unreadable)
+        count = _join_all(outcomes, partial(join_outcome, store, judge, rules), unreadable)
+        sys.stdout.write(f"{count:9}  outcomes joined\n")
+        rows = scan_table(dynamodb, options.from_suppressions, decode_suppression, unreadable)
+        count = _join_all(rows, partial(join_suppression, store, rules), unreadable)
+        sys.stdout.write(f"{count:9}  suppressions joined\n")
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    if unreadable:
+        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
         return 1
     return 0
 
 
-def outcome(store: Shelves, judge: Classify, rules: Policy, restored: Outcome) -> None:
+def join_outcome(store: StorePort, judge: Classify, rules: Policy, restored: Outcome) -> None:
     """Join a restored outcome with the one in use, and settle what both say together: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
     stored = store.outcomes([restored.key]).get(restored.key)
     joined = run_steps(update_outcome(stored, facts, judge, look=restored.resolved), store.answer)
-    for key, errand in plan_updates({joined.key: joined}, {joined.key: facts}, judge, rules).errands.items():
-        run_steps(update_suppression(errand, store.suppressions([key]).get(key), rules), store.answer)
+    for key, update in plan_updates({joined.key: joined}, {joined.key: facts}, judge, rules).errands.items():
+        run_steps(update_suppression(update, store.suppressions([key]).get(key), rules), store.answer)
 
 
-def suppression(store: Shelves, rules: Policy, restored: Suppression) -> None:
+def join_suppression(store: StorePort, rules: Policy, restored: Suppression) -> None:
     """Join a restored suppression with the one in use: evidence, decisions, reverted windows; streaks follow."""
     causes = {kind: cause for kind, cause in restored.causes.items() if kind is not CauseKind.STREAK}
-    errand = SuppressionUpdate(
+    update = SuppressionUpdate(
         restored.key,
         claims=tuple(Claim(*restored.key, kind, cause) for kind, cause in causes.items()),
         recount=True,
-        decisions=tuple(_decisions(restored)),
+        decisions=tuple(_find_decisions(restored)),
         windows=restored.reverted,
     )
-    run_steps(update_suppression(errand, store.suppressions([restored.key]).get(restored.key), rules), store.answer)
+    run_steps(update_suppression(update, store.suppressions([restored.key]).get(restored.key), rules), store.answer)
 
 
-def _decisions(restored: Suppression) -> Iterator[Decision]:
+def _find_decisions(restored: Suppression) -> Iterator[Decision]:
     """What people decided, and the barriers of releases that have dropped out of the history."""
     yield from restored.history
     known = {each.at for each in restored.history if each.act is Act.RELEASED}
@@ -110,20 +109,39 @@ def _decisions(restored: Suppression) -> Iterator[Decision]:
             yield Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
 
 
-def _all(found: Iterator[_T], join: Callable[[_T], None]) -> int:
+def _join_all(found: Iterator[_T], join: Callable[[_T], None], unreadable: list[Unreadable]) -> int:
+    """Join each; how many were. What would have to be joined with an item that cannot be read is added to those."""
     count = 0
     for each in found:
-        join(each)
-        count += 1
+        try:
+            join(each)
+        except Unreadable as error:
+            unreadable.append(error)
+        else:
+            count += 1
     return count
 
 
-def scanned(dynamodb: Any, table: str, decode: Callable[[Item], _T]) -> Iterator[_T]:
-    """Every item of a table; raises StoreUnavailable where it does not answer."""
+def scan_table(
+    dynamodb: Any, table: str, decode: Callable[[Item], _T], unreadable: list[Unreadable] | None = None
+) -> Iterator[_T]:
+    """Yield every item of a table; raises StoreUnavailable where it does not answer.
+
+    An item that this version cannot read is passed over and added to `unreadable`; without such a list, the error is
+    raised.
+    """
     request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     while request:
         with translate_errors("DynamoDB: Scan"):
             page = dynamodb.scan(**request)
-        yield from map(decode, page["Items"])
+        for item in page["Items"]:
+            try:
+                found = decode(item)
+            except Unreadable as error:
+                if unreadable is None:
+                    raise
+                unreadable.append(error)
+            else:
+                yield found
         last = page.get("LastEvaluatedKey")
         request = request | {"ExclusiveStartKey": last} if last else {}

@@ -17,6 +17,7 @@ import msgspec
 from aftersend.classify import Classifier
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback, Verdict
+from aftersend.core.vocabulary import Channel
 from aftersend.sources import SOURCES, read
 from aftersend.sources.message import NO_HEADERS, Headers
 
@@ -82,13 +83,15 @@ def plain(fact: Feedback) -> dict[str, Any]:
     return built
 
 
-def explained(verdict: Verdict, classifier: Classifier, word: str | None = None) -> dict[str, str]:
-    """A verdict on evidence with the source's `word`, with its advice, in the types of JSON."""
+def explained(
+    verdict: Verdict, classifier: Classifier, code: str | None = None, channel: Channel | None = Channel.EMAIL
+) -> dict[str, str]:
+    """A verdict on evidence with the provider's `code`, with its advice, in the types of JSON."""
     return {
         "class": verdict.klass,
         "reason": verdict.reason,
         "rule": verdict.rule,
-        "advice": classifier.advise(verdict, word),
+        "advice": classifier.advise(verdict, code, channel),
     }
 
 

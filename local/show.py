@@ -15,6 +15,7 @@ from rich.text import Text
 
 from aftersend.classify import Classifier, load
 from aftersend.core.model import CauseKind, Class, Feedback, Kind, Outcome, Status, Suppression, Verdict
+from aftersend.core.recipient import split_channel
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.times import format_time
 from local.tables import DeadLetter
@@ -179,7 +180,9 @@ def _verdict(outcome: Outcome) -> Text:
 
 
 def _advice(classifier: Classifier, verdict: Verdict, fact: Feedback) -> str:
-    return classifier.advise(verdict, fact.evidence.provider_code if fact.evidence else None)
+    return classifier.advise(
+        verdict, fact.evidence.provider_code if fact.evidence else None, split_channel(fact.recipient)[0]
+    )
 
 
 def _said(fact: Feedback) -> str:

@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
 from aftersend.core.times import format_time
-from aftersend.webhooks.fetch import Reply
+from aftersend.http.http1 import HttpResponse
 
 ACCOUNT: Final = "1234567890123456"  # of Alibaba Cloud
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
@@ -68,11 +68,11 @@ class Authority:
         signed = self._key.sign(text, PKCS1v15(), SHA1() if digest == "sha1" else SHA256())  # noqa: S303
         return base64.b64encode(signed).decode()
 
-    def fetch(self, url: str) -> Reply:
+    def fetch(self, url: str) -> HttpResponse:
         """The certificate where one is published, and a yes to every confirmation; nothing else is there."""
         if url in _PUBLISHED:
-            return Reply(200, self.certificate)
-        return Reply(200 if url.startswith(_CONFIRMATION) else 404, b"")
+            return HttpResponse(200, self.certificate)
+        return HttpResponse(200 if url.startswith(_CONFIRMATION) else 404, b"")
 
 
 def _certified(key: rsa.RSAPrivateKey, issued: datetime) -> bytes:
@@ -89,7 +89,7 @@ _SNS_SIGNED: Final = ("Message", "MessageId", "SubscribeURL", "Subject", "Timest
 
 def sns(authority: Authority, url: str, message: str, now: datetime, **changes: str | None) -> Push:
     """A notification, or with other values in `changes` another message of SNS; None leaves a key out."""
-    said: Json = {
+    values: Json = {
         "Type": "Notification",
         "MessageId": str(uuid4()),
         "TopicArn": TOPIC,
@@ -100,16 +100,16 @@ def sns(authority: Authority, url: str, message: str, now: datetime, **changes: 
         "UnsubscribeURL": f"https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={TOPIC}:1",
         **changes,
     }
-    said = {key: value for key, value in said.items() if value is not None}
-    text = "".join(f"{key}\n{said[key]}\n" for key in _SNS_SIGNED if key in said)
-    said["Signature"] = authority.sign(text.encode(), "sha1" if said["SignatureVersion"] == "1" else "sha256")
+    values = {key: value for key, value in values.items() if value is not None}
+    text = "".join(f"{key}\n{values[key]}\n" for key in _SNS_SIGNED if key in values)
+    values["Signature"] = authority.sign(text.encode(), "sha1" if values["SignatureVersion"] == "1" else "sha256")
     headers = {
         "content-type": "text/plain; charset=UTF-8",
-        "x-amz-sns-message-id": said["MessageId"],
-        "x-amz-sns-message-type": said["Type"],
-        "x-amz-sns-topic-arn": said["TopicArn"],
+        "x-amz-sns-message-id": values["MessageId"],
+        "x-amz-sns-message-type": values["Type"],
+        "x-amz-sns-topic-arn": values["TopicArn"],
     }
-    return Push(url, headers, json.dumps(said, indent=2, ensure_ascii=False).encode())
+    return Push(url, headers, json.dumps(values, indent=2, ensure_ascii=False).encode())
 
 
 def sns_confirmation(authority: Authority, url: str, now: datetime, **changes: str | None) -> Push:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from aftersend.core.errors import ServiceError
-from aftersend.jobs.poll_mns import Target
+from aftersend.jobs.poll_mns import QueueSenderPort
 from aftersend.storage.queue import OutgoingMessage
 from local.samples import ROOT
 
@@ -69,7 +69,7 @@ def to_handler(handle: Callable[[Event, object], Any], virtual_host: str) -> Sin
     return sink
 
 
-def to_queue(forwarder: Target, words: Mapping[str, str]) -> Sink:
+def to_queue(forwarder: QueueSenderPort, words: Mapping[str, str]) -> Sink:
     """Hand bodies to a queue of SQS, with the word of the queue that each lay in."""
 
     def sink(batch: Sequence[Delivery]) -> Taken:

@@ -1,7 +1,7 @@
 """`python -m local sync`: brings the account-level suppression list of Amazon SES to what a table of suppressions says.
 
 For the day on which SyncSesSuppressions is switched on, and for changes that were given up. It works with the
-credentials of the environment, and takes about a second for each address that SES has to be told of.
+credentials of the environment, and takes about a second for each address that SES has to take or give up.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from aftersend.aws import connect
-from aftersend.core.errors import StoreUnavailable
+from aftersend.core.errors import StoreUnavailable, Unreadable
 from aftersend.core.model import Suppression
-from aftersend.jobs.ses_sync import Step, Sync, step
+from aftersend.jobs.ses_sync import ListChange, SesSync, plan_change
 from aftersend.storage.items import decode_suppression
-from local.restore import scanned
+from local.restore import scan_table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
+    """Declare what the command takes."""
     parser.add_argument("--suppressions", metavar="TABLE", required=True, help="a table of suppressions")
     parser.add_argument(
         "--dry-run", action="store_true", help="say how many would be put or taken off, and tell nobody"
@@ -34,28 +34,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def sync(options: argparse.Namespace) -> int:
     """Run it and say what became of it; 1 where the table or SES does not answer: it can be run again."""
     dynamodb: Any = connect("dynamodb")
-    apply = _named if options.dry_run else Sync(connect("sesv2"), time.sleep).apply
+    apply = _count_only if options.dry_run else SesSync(connect("sesv2"), time.sleep).apply
     counts: Counter[str] = Counter()
     code = 0
+    unreadable: list[Unreadable] = []
     try:
-        _bring(scanned(dynamodb, options.suppressions, decode_suppression), apply, counts)
+        _apply_all(scan_table(dynamodb, options.suppressions, decode_suppression, unreadable), apply, counts)
     except StoreUnavailable as error:
         sys.stderr.write(f"{error}\n")
+        code = 1
+    if unreadable:
+        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
         code = 1
     sys.stdout.writelines(f"{number:9}  {name}\n" for name, number in sorted(counts.items()))
     return code
 
 
-def _bring(found: Iterator[Suppression], apply: Callable[[Step], str], counts: Counter[str]) -> None:
+def _apply_all(found: Iterator[Suppression], apply: Callable[[ListChange], str], counts: Counter[str]) -> None:
     for row in found:
-        wanted = wanted_of(row)
-        counts[apply(wanted) if wanted else "Unchanged"] += 1
+        change = find_change(row)
+        counts[apply(change) if change else "Unchanged"] += 1
 
 
-def wanted_of(row: Suppression) -> Step | None:
-    """What a row asks for, whatever SES has been told before: to put an address there, or that it was released."""
-    return step(None, row) or step(replace(row, released_at=None, forced_at=None), row)
+def find_change(row: Suppression) -> ListChange | None:
+    """Return what a row asks for, whatever SES was told before: to put an address there, or to take it off."""
+    return plan_change(None, row) or plan_change(replace(row, released_at=None, forced_at=None), row)
 
 
-def _named(wanted: Step) -> str:
-    return "Put" if wanted.reason else "Deleted"
+def _count_only(change: ListChange) -> str:
+    return "Put" if change.reason else "Deleted"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from aftersend import bootstrap, observability
-from aftersend.api import front
+from aftersend.api import app
 from aftersend.jobs.runner import run_each
 
 AT_A_TIME: Final = 60.0  # seconds that a job is worked before the next message goes on with it
@@ -19,11 +19,13 @@ logger = Logger()
 made = bootstrap.list_jobs()
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Answer one request, or work the jobs of some messages. The log names no path: addresses stand in paths."""
     if "Records" not in event:
-        answer, told = front.answer(event, context, made)
-        told.write(logger)
+        answer, log = app.answer(event, made)
+        log.write(logger)
         return answer
-    jobs, failed = run_each(event, lambda id_: made.office.go_on(id_, AT_A_TIME))
+    service = made.list_jobs
+    assert service is not None
+    jobs, failed = run_each(event, lambda id_: service.resume(id_, AT_A_TIME))
     return observability.report_list_jobs(jobs, failed, logger)

@@ -18,6 +18,6 @@ def handler(_event: dict[str, Any], context: Context) -> dict[str, int]:
     """Drain the queue; raises StoreUnavailable where something was left that should have been taken."""
     done = drain(seconds_left(context))
     observability.report_poll(done, logger, metrics)
-    if done.trouble:
-        raise StoreUnavailable("; ".join(done.trouble[:3]))
+    if done.problems:
+        raise StoreUnavailable("; ".join(done.problems[:3]))
     return {"forwarded": done.forwarded}

@@ -7,14 +7,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from aftersend import bootstrap
-from aftersend.api import front
+from aftersend.api import app
 
 logger = Logger()
 made = bootstrap.query()
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Answer one request. The log names the route and no path: addresses stand in paths."""
-    answer, told = front.answer(event, context, made)
-    told.write(logger)
+    answer, log = app.answer(event, made)
+    log.write(logger)
     return answer

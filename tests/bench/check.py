@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 from typing import Any, Final
 
-from aftersend.api import front
-from aftersend.api.desk import Desk
+from aftersend.api import app
+from aftersend.api.context import ApiContext
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
 from aftersend.core.writes import Put
 from aftersend.storage import items
@@ -25,7 +25,7 @@ from aftersend.storage.versioned import build_get
 from tests import engines
 from tests.bench import table
 from tests.engines import Engine
-from tests.support.api import ARN, desk, event
+from tests.support.api import ARN, api_context, event
 from tests.support.ports import NOW
 
 SIZES: Final = {1: 400, 100: 60, 1000: 12}  # addresses of a question, and how often it is asked
@@ -43,8 +43,8 @@ class Bench:
         self._pool = pool
         self._client, self._tables = engine.connect(), engine.tables()
         store = Store(self._client, self._tables)
-        self._desk: Desk = desk(
-            store, tables=self._tables, lookups=Queries(self._client, self._tables), pool=pool, incidents=list
+        self._context: ApiContext = api_context(
+            store, tables=self._tables, queries=Queries(self._client, self._tables), pool=pool, incidents=list
         )
         mark = EvidenceRef(at=NOW, feedback="f" * 20, message="ses:0102", source="ses")
         hard = {CauseKind.HARD: Cause(first=mark, latest=mark)}
@@ -58,7 +58,7 @@ class Bench:
     def check(self, addresses: Sequence[str]) -> int:
         """The handler."""
         asked = event("POST", "/suppressions/check", {"recipients": addresses}, by={"iam": {"userArn": ARN}})
-        answer, _ = front.answer(asked, None, self._desk)
+        answer, _ = app.answer(asked, self._context)
         assert answer["statusCode"] == 200
         return str(answer["body"]).count('"suppressed":true')
 

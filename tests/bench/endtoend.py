@@ -133,7 +133,6 @@ class Bench:
         """`ingest` on fresh tables."""
         client = Metered(self._clients[which])
         ports = Ports(
-            source="ses",
             store=Store(client, self._engine.tables()),
             archive=_Nowhere(),
             dead_letters=_Nowhere(),

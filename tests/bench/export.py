@@ -16,22 +16,22 @@ from datetime import timedelta
 from typing import Any, Final
 
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
-from aftersend.lists.exporting import exported
-from aftersend.lists.job import Export, Exported, begun
-from aftersend.lists.reader import Reader
+from aftersend.lists.export_list import export_list
+from aftersend.lists.job import ExportProgress, ExportRequest, create_job
 from aftersend.storage import items
+from aftersend.storage.queries import Queries
 from aftersend.storage.store import Tables
 from tests import engines
 from tests.bench.table import goal, show
+from tests.support.list_jobs import MemoryFiles, job_context
 from tests.support.ports import NOW
-from tests.support.shop import MemoryObjects, shop
 
 SIZES: Final = (50_000, 75_000, 100_000)  # the smallest fills a part of the file
 _BATCH: Final = 25  # BatchWriteItem takes no more
 _MEGA: Final = 1_000_000
 
 
-class Sink(MemoryObjects):
+class Sink(MemoryFiles):
     """Counts what it is given and keeps nothing."""
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class Sink(MemoryObjects):
         self.bytes = 0
 
     def put(self, key: str, body: bytes) -> None:
-        """The rest of a bite, of which nobody asks here."""
+        """Rows that are not enough for a part, which nobody reads here."""
 
-    def part(self, key: str, upload: str, number: int, body: bytes) -> str:
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
         self.bytes += len(body)
         return str(number)
 
-    def finish(self, key: str, upload: str, parts: tuple[str, ...]) -> None:
+    def complete_upload(self, key: str, upload_id: str, etags: tuple[str, ...]) -> None:
         """Nothing is left to put together."""
 
 
@@ -80,15 +80,15 @@ def fill(client: Any, table: str, begin: int, end: int) -> None:
         list(pool.map(write, range(begin, end, _BATCH)))
 
 
-def export(client: Any, names: Tables) -> tuple[Exported, int]:
+def export(client: Any, names: Tables) -> tuple[ExportProgress, int]:
     """One whole export; how far it is, and the bytes of its file."""
     sink = Sink()
-    used = shop(None, reader=Reader(client, names), objects=sink)
-    last = deque(exported(begun("export", Export(), "bench", NOW), used), maxlen=1)
+    used = job_context(None, queries=Queries(client, names), files=sink)
+    last = deque(export_list(create_job("export", ExportRequest(), "bench", NOW), used), maxlen=1)
     return last[0], sink.bytes
 
 
-def measured(client: Any, names: Tables) -> tuple[Exported, int, float, float]:
+def measured(client: Any, names: Tables) -> tuple[ExportProgress, int, float, float]:
     """An export, its bytes, its seconds, and the megabytes that it held at most."""
     begun_at = time.perf_counter()
     progress, size = export(client, names)

@@ -45,5 +45,5 @@ def load(messages: int, each: int, order: str, *, seed: int = 0, batch: int = BA
     mixed: list[bytes] = []
     for start in range(0, len(arrived), window):
         mixed += rng.sample(part := arrived[start : start + window], len(part))
-    records = [Record(f"{seed}-{number}", body, _NOW) for number, body in enumerate(mixed)]
+    records = [Record(f"{seed}-{number}", body, _NOW, "ses") for number, body in enumerate(mixed)]
     return Load([records[start : start + batch] for start in range(0, len(records), batch)], len(said))

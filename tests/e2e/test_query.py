@@ -18,7 +18,7 @@ from tests.support.emulator import Build, Emulator
 
 pytestmark = pytest.mark.emulator
 
-COMPLAINT: Final = "urn:aftersend:problem:standing-complaint"
+COMPLAINT: Final = "urn:aftersend:problem:complaint-requires-force"
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.api import writes
-from aftersend.api.desk import Desk, now
+from aftersend.api import decisions
+from aftersend.api.context import ApiContext, now
 from aftersend.core.errors import VersionMoved
 from aftersend.core.model import Act, Decision, Suppression
 from aftersend.core.writes import update_outcome
@@ -20,7 +20,7 @@ from aftersend.ingest import ingest
 from aftersend.storage.queries import Queries
 from aftersend.storage.store import Store
 from tests.engines import Engine
-from tests.support.api import desk
+from tests.support.api import api_context
 from tests.support.ports import ports
 from tests.support.words import ANN, bounce, classify, message, told
 
@@ -28,10 +28,10 @@ KEY: Final = (ANN, "*")
 THREADS: Final = 8
 
 
-def desk_on(engine: Engine) -> Desk:
+def context_on(engine: Engine) -> ApiContext:
     client, tables = engine.connect(), engine.tables()
     store = Store(client, tables)
-    return desk(store, tables=tables, lookups=Queries(client, tables), clock=now)
+    return api_context(store, tables=tables, queries=Queries(client, tables), clock=now)
 
 
 def at_once(*tasks: Callable[[], Any]) -> list[Any]:
@@ -53,7 +53,7 @@ def anything(_stored: int) -> None:
     return None
 
 
-def stored(used: Desk) -> Suppression:
+def stored(used: ApiContext) -> Suppression:
     return used.store.suppressions([KEY])[KEY]
 
 
@@ -63,20 +63,20 @@ def _source() -> Iterator[None]:
         yield
 
 
-def evidence(used: Desk, *days: float) -> None:
+def evidence(used: ApiContext, *days: float) -> None:
     report = ingest([message([bounce(day, "hard", f"told:{day}")], str(day)) for day in days], ports(used.store))
     assert not report.failed
 
 
 def test_of_many_who_have_read_the_same_one_writes(concurrent_engine: Engine) -> None:
-    used = desk_on(concurrent_engine)
+    used = context_on(concurrent_engine)
     evidence(used, 1)
     assert stored(used).version == 1
     tasks = [
         lambda number=number: (
-            writes.release(used, KEY, f"person {number}", "x", expected=lambda _: 1)
+            decisions.release(used, KEY, f"person {number}", "x", expected=lambda _: 1)
             if number % 2
-            else writes.add(used, KEY, f"person {number}", "x", expected=lambda _: 1)
+            else decisions.suppress(used, KEY, f"person {number}", "x", expected=lambda _: 1)
         )
         for number in range(THREADS)
     ]
@@ -86,22 +86,27 @@ def test_of_many_who_have_read_the_same_one_writes(concurrent_engine: Engine) ->
 
 
 def test_of_many_who_found_nothing_one_is_first(concurrent_engine: Engine) -> None:
-    used = desk_on(concurrent_engine)
-    tasks = [partial(writes.add, used, KEY, f"person {number}", "x", expected=lambda _: 0) for number in range(THREADS)]
+    used = context_on(concurrent_engine)
+    tasks = [
+        partial(decisions.suppress, used, KEY, f"person {number}", "x", expected=lambda _: 0)
+        for number in range(THREADS)
+    ]
     answers = at_once(*tasks)
     assert [each for each in answers if not isinstance(each, VersionMoved)] == [True]
 
 
 def test_without_a_condition_everybody_is_heard(concurrent_engine: Engine) -> None:
-    used = desk_on(concurrent_engine)
-    tasks = [partial(writes.add, used, KEY, f"person {number}", "x", expected=anything) for number in range(THREADS)]
+    used = context_on(concurrent_engine)
+    tasks = [
+        partial(decisions.suppress, used, KEY, f"person {number}", "x", expected=anything) for number in range(THREADS)
+    ]
     at_once(*tasks)
     assert {each.by for each in stored(used).history} == {f"person {number}" for number in range(THREADS)}
 
 
 def test_people_and_sources_do_not_overwrite_each_other(concurrent_engine: Engine) -> None:
-    used = desk_on(concurrent_engine)
-    people = {"release": writes.release, "resolve": writes.resolve}
+    used = context_on(concurrent_engine)
+    people = {"release": decisions.release, "resolve": decisions.resolve}
     tasks: list[Callable[[], Any]] = [partial(evidence, used, day) for day in (1.0, 2.0, 3.0, 4.0)]
     for number in range(2):
         tasks += [partial(each, used, KEY, f"{name} {number}", "x", expected=anything) for name, each in people.items()]
@@ -115,7 +120,7 @@ def test_people_and_sources_do_not_overwrite_each_other(concurrent_engine: Engin
 
 
 def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> None:
-    used = desk_on(concurrent_engine)
+    used = context_on(concurrent_engine)
     key = (ANN, "told:1")
     ingest([message([bounce(1, "unclear")])], ports(used.store))
     read = used.store.outcomes([key])[key]
@@ -125,7 +130,7 @@ def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> Non
         ingest([message([bounce(day, "unclear")])], ports(used.store))
 
     at_once(
-        lambda: writes.run(update_outcome(read, [], classify, look=look), used),
+        lambda: decisions.run(update_outcome(read, [], classify, look=look), used),
         *[lambda day=day: more(day) for day in (2, 3, 4)],
     )
     after = used.store.outcomes([key])[key]

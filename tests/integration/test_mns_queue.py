@@ -17,18 +17,21 @@ from mns.account import Account  # type: ignore[import-untyped]
 from mns.mns_exception import MNSServerException  # type: ignore[import-untyped]
 
 from aftersend.core.errors import ConfigurationError, StoreUnavailable
-from aftersend.jobs.mns_queue import AT_ONCE, Credentials, ReceivedMessage
-from aftersend.jobs.mns_queue import Queue as Client
+from aftersend.http import transport
+from aftersend.jobs.mns_queue import AT_ONCE, AlibabaCredentials, ReceivedMessage
+from aftersend.jobs.mns_queue import MnsQueue as Client
 from local.environment import false_account
 from tests.support import cloud as clouds
+from tests.support import wire as wires
 from tests.support.cloud import Cloud
 from tests.support.mns_server import KEY_ID, QUEUE, SECRET, Queue, serving
 from tests.support.template import ROOT
 from tests.support.tls import Certificates
+from tests.support.wire import Said, said
 
 HOST: Final = "1234567890123456.mns.eu-central-1.aliyuncs.com"
 ENDPOINT: Final = f"https://{HOST}"
-KEY: Final = Credentials(KEY_ID, SECRET)
+KEY: Final = AlibabaCredentials(KEY_ID, SECRET)
 DELIVERED: Final = "X-Notify-Message-ID=&env_id=60001&event=deliver&status=0&err_code=250&err_msg=250 <ok> & done"
 
 
@@ -40,7 +43,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture
 def queue(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     """The queue, under its own name and over TLS; names that are not its lead where they always do."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    _trust_file(monkeypatch, certificates.authority)
     held, ask = Queue(), socket.getaddrinfo
     with serving(held, certificates) as port:
 
@@ -49,6 +52,13 @@ def queue(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
         monkeypatch.setattr(socket, "getaddrinfo", led)
         yield held
+    transport._trust.cache_clear()
+
+
+def _trust_file(monkeypatch: pytest.MonkeyPatch, authority: Path) -> None:
+    """Whom this machine trusts, from now on; what was read before is read again."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    transport._trust.cache_clear()
 
 
 def bodies(held: list[ReceivedMessage]) -> list[str]:
@@ -104,12 +114,12 @@ def test_a_body_that_xml_cannot_carry_holds_up_nothing(queue: Queue) -> None:
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        (Credentials(KEY_ID, "wrong"), "403 SignatureNotMatch"),
-        (Credentials("wrong", SECRET), "403 AccessIDAuthError"),
-        (Credentials(KEY_ID, SECRET, "an old token"), "403 AccessIDAuthError"),
+        (AlibabaCredentials(KEY_ID, "wrong"), "403 SignatureNotMatch"),
+        (AlibabaCredentials("wrong", SECRET), "403 AccessIDAuthError"),
+        (AlibabaCredentials(KEY_ID, SECRET, "an old token"), "403 AccessIDAuthError"),
     ],
 )
-def test_a_wrong_key_is_refused(queue: Queue, key: Credentials, why: str) -> None:
+def test_a_wrong_key_is_refused(queue: Queue, key: AlibabaCredentials, why: str) -> None:
     queue.put("a")
     with Client(ENDPOINT, QUEUE, key) as client, pytest.raises(StoreUnavailable, match=why):
         client.receive(0)
@@ -118,7 +128,7 @@ def test_a_wrong_key_is_refused(queue: Queue, key: Credentials, why: str) -> Non
 def test_a_temporary_key_brings_its_token(queue: Queue) -> None:
     queue.token = "an STS token"
     queue.put("a")
-    with Client(ENDPOINT, QUEUE, Credentials(KEY_ID, SECRET, "an STS token")) as client:
+    with Client(ENDPOINT, QUEUE, AlibabaCredentials(KEY_ID, SECRET, "an STS token")) as client:
         assert bodies(client.receive(0)) == ["a"]
 
 
@@ -134,12 +144,52 @@ def test_the_key_is_shown_to_nobody_else(
 ) -> None:
     queue.put("a")
     other = Certificates(tmp_path, HOST)  # of an authority that the client knows, but the server is not of
-    monkeypatch.setenv("SSL_CERT_FILE", str(other.authority if trust == "nobody" else certificates.authority))
+    _trust_file(monkeypatch, other.authority if trust == "nobody" else certificates.authority)
     port = socket.getaddrinfo(HOST, 443)[0][4][1]
     endpoint = ENDPOINT if trust == "nobody" else f"https://127.0.0.1:{int(port)}"
     with Client(endpoint, QUEUE, KEY) as client, pytest.raises(StoreUnavailable, match="SSLCertVerificationError"):
         client.receive(0)
     assert queue.authorizations == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Said(b"HTTP/1.1 200 OK\r\nContent-Length: 8388609\r\n\r\n", "wait"), "too large"),
+        (Said(said(200, b"<Messages></Messages>").content[:-7], "close"), "IncompleteRead"),
+        (Said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "close"), "ProtocolError"),
+        (Said(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "wait"), "ProtocolError"),
+        (Said(b"HTTP/1.1 200 OK\r\n", "wait"), "TimeoutError"),
+        (said(302, b"<a>b</a>", "Location: https://evil.example/"), "302"),
+        (said(200, b"not XML"), "no XML"),
+    ],
+    ids=["large", "short", "ssh", "lengths", "silent", "moved", "text"],
+)
+def test_an_answer_that_is_none_is_ours(
+    answer: Said, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is taken for a message, and nobody waits for more than was allowed."""
+    context, certificate = wires.certificate(tmp_path, "localhost")
+    _trust_file(monkeypatch, certificate)
+    monkeypatch.setattr("aftersend.jobs.mns_queue.PATIENCE", 0.3)
+    with wires.wire(answer, tls=context, name="localhost") as server:
+        with Client(server.endpoint, QUEUE, KEY) as client, pytest.raises(StoreUnavailable, match=f"^MNS: .*{why}"):
+            client.receive(0)
+        assert len(server.heard) == 1
+    transport._trust.cache_clear()
+
+
+def test_a_connection_is_used_again_and_replaced_where_it_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, certificate = wires.certificate(tmp_path, "localhost")
+    _trust_file(monkeypatch, certificate)
+    empty = said(404, b"<Error><Code>MessageNotExist</Code></Error>")
+    with wires.wire(empty, Said(b"", "reset"), empty, tls=context, name="localhost") as server:
+        with Client(server.endpoint, QUEUE, KEY) as client:
+            assert [client.receive(0) for _ in range(3)] == [[], [], []]
+        assert [heard.connection for heard in server.heard] == [1, 1, 2, 2]
+    transport._trust.cache_clear()
 
 
 # ---- Alibaba's own client --------------------------------------------------------------------------------------------

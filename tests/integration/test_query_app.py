@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from aftersend import settings
-from aftersend.api import desk
+from aftersend.api.context import build
 from aftersend.aws import connect
 from aftersend.core.errors import ConfigurationError
 from aftersend.ingest import ingest
@@ -35,13 +35,14 @@ NEEDLESS: Final = {
     "botocore.session",
     "urllib3",
     "pydantic",
+    "aws_lambda_powertools.event_handler",
     "aftersend.storage.archive",
     "aftersend.classify",
     "aftersend.storage.dead_letters",
     "aftersend.ingest",
     "aftersend.sources",
     "aftersend.webhooks.schemes",
-    "aftersend.api.description",
+    "aftersend.api.openapi",
 }
 
 
@@ -101,7 +102,7 @@ def test_the_log_has_the_route_and_no_address(app: ModuleType, log: StringIO) ->
     ask(app, "GET", "/ann@example.com")
     out = log.getvalue()
     first, second = (json.loads(line) for line in out.splitlines())
-    assert (first["method"], first["route"], first["status"]) == ("DELETE", "/suppressions/<recipient>", 200)
+    assert (first["method"], first["route"], first["status"]) == ("DELETE", "/suppressions/{recipient}", 200)
     assert second["status"] == 404
     assert "ann" not in out
 
@@ -112,7 +113,7 @@ def test_a_fault_is_logged_with_its_place_and_without_its_words(
     def broken(*_: object) -> None:
         raise KeyError("ann@example.com")
 
-    monkeypatch.setattr("aftersend.api.checks.standing", broken)
+    monkeypatch.setattr("aftersend.api.checks.find_suppressed", broken)
     answer = ask(app, "HEAD", "/suppressions/ann@example.com")
     assert (answer["statusCode"], answer["body"]) == (500, "")
     out = log.getvalue()
@@ -127,7 +128,7 @@ def test_it_imports_nothing_that_no_question_needs() -> None:
     told_of = kept | false_account("http://127.0.0.1:9") | variables(FUNCTION) | {"PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", TELL], env=told_of, capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
-    assert {"aftersend.aws.transport", "aftersend.api.suppressions"} <= found
+    assert {"aftersend.http.transport", "aftersend.api.suppressions"} <= found
     assert not found & NEEDLESS
 
 
@@ -144,7 +145,7 @@ def test_rules_of_ones_own_are_read_when_they_are_first_needed(cloud: Cloud) -> 
     parameters = cloud.client("ssm")
     parameters.put_parameter(Name="/rules", Value="nonsense", Type="String")
     with environment(cloud.environment(FUNCTION) | {"RULES_PARAMETER": "/rules"}):
-        made = desk.build(settings.load_api(), connect)
+        made = build(settings.load_api(), connect)
         with pytest.raises(ConfigurationError):
             made.classify(bounce(1, "hard"))
     parameters.delete_parameter(Name="/rules")

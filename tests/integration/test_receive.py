@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
+from aftersend.http.http1 import HttpResponse
 from aftersend.sources import SOURCES
-from aftersend.webhooks.fetch import Reply
 from local import signing
 from local.environment import environment
 from local.signing import MNS_CERTIFICATE, SNS_CERTIFICATE, TOPIC, Push
@@ -146,12 +146,12 @@ GOOD: Final[dict[str, Callable[[], Push]]] = {
 @pytest.mark.parametrize("name", GOOD)
 def test_what_is_proven_is_queued_as_it_came(bench: WebhookBench, name: str) -> None:
     push = GOOD[name]()
-    bench.world = lambda url: Reply(200, PROVIDER.certificate)
+    bench.world = lambda url: HttpResponse(200, PROVIDER.certificate)
     answer = bench.answer(push)
     source = push.url.split("/")[4]
-    kept = {name: text for name, text in push.headers.items() if name in ("content-type", "content-encoding")}
+    headers = {name: text for name, text in push.headers.items() if name in ("content-type", "content-encoding")}
     assert answer == {"statusCode": 200 if source == "ses" else 204, "headers": {}, "body": ""}
-    assert bench.queued() == [Queued(source, push.body, kept)]
+    assert bench.queued() == [Queued(source, push.body, headers)]
     assert [url for url in bench.fetched if not url.startswith("https://")] == []
 
 
@@ -192,7 +192,7 @@ class TestSubscriptions:
 
     @pytest.mark.parametrize("status", [301, 302, 400, 403, 500, 503])
     def test_one_that_cannot_be_confirmed_comes_again(self, bench: WebhookBench, status: int) -> None:
-        bench.world = lambda url: PROVIDER.fetch(url) if url == SNS_CERTIFICATE else Reply(status, b"")
+        bench.world = lambda url: PROVIDER.fetch(url) if url == SNS_CERTIFICATE else HttpResponse(status, b"")
         assert bench.post(signing.sns_confirmation(PROVIDER, url("ses"), NOW)) == 503
 
     def test_user_and_password_are_asked_for_first(self, bench: WebhookBench) -> None:
@@ -227,15 +227,15 @@ class TestSecrets:
 
     def test_while_a_secret_is_changed_both_are_right(self, bench: WebhookBench) -> None:
         new = "another-secret-in-the-path"
-        push = {word: signing.sns(PROVIDER, url("ses", word), MESSAGE, NOW) for word in (PATH, new)}
-        assert [bench.post(push[word]) for word in (PATH, new)] == [200, 403]
+        push = {secret: signing.sns(PROVIDER, url("ses", secret), MESSAGE, NOW) for secret in (PATH, new)}
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [200, 403]
         bench.put_secrets({"path": [new, PATH]})
-        assert [bench.post(push[word]) for word in (PATH, new)] == [200, 403]  # not read again yet
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [200, 403]  # not read again yet
         bench.now = NOW + timedelta(minutes=5)
-        assert [bench.post(push[word]) for word in (PATH, new)] == [200, 200]
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [200, 200]
         bench.put_secrets({"path": new})
         bench.now = NOW + timedelta(minutes=10)
-        assert [bench.post(push[word]) for word in (PATH, new)] == [403, 200]
+        assert [bench.post(push[secret]) for secret in (PATH, new)] == [403, 200]
 
     def test_a_source_may_have_its_own(self, bench: WebhookBench) -> None:
         own = "a-secret-of-mailerq-alone"
@@ -250,8 +250,8 @@ class TestSecrets:
         for headers in ({"authorization": f"Bearer {BEARER}"}, basic()):
             assert bench.post(Push(url("mailerq", ""), headers, RESULT)) == 204
         crossed = base64.b64encode(BASIC.encode()).decode()
-        for said in (f"Basic {BEARER}", f"Bearer {crossed}", f"Digest {BEARER}", BEARER, "Bearer", "Basic "):
-            assert bench.post(Push(url("mailerq", ""), {"authorization": said}, RESULT)) == 403
+        for authorization in (f"Basic {BEARER}", f"Bearer {crossed}", f"Digest {BEARER}", BEARER, "Bearer", "Basic "):
+            assert bench.post(Push(url("mailerq", ""), {"authorization": authorization}, RESULT)) == 403
 
 
 class TestOwnTrouble:
@@ -267,7 +267,7 @@ class TestOwnTrouble:
 
     @pytest.mark.parametrize("status", [301, 302, 307, 408, 429, 500, 502, 503, 204])
     def test_a_certificate_that_is_not_handed_out(self, bench: WebhookBench, status: int) -> None:
-        bench.world = lambda _: Reply(status, PROVIDER.certificate)
+        bench.world = lambda _: HttpResponse(status, PROVIDER.certificate)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 503
         bench.world = PROVIDER.fetch
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200  # the trouble was not kept
@@ -443,7 +443,7 @@ class TestReported:
         written = bench.logs.getvalue()
         assert "999999999999:other" in written
         assert [
-            word for word in ("@", PATH, BEARER, BASIC, base64.b64encode(BASIC.encode()).decode()) if word in written
+            text for text in ("@", PATH, BEARER, BASIC, base64.b64encode(BASIC.encode()).decode()) if text in written
         ] == []
 
 
@@ -460,13 +460,13 @@ class TestCertificates:
 
     @pytest.mark.parametrize("content", [b"<html>We are back soon</html>", PROVIDER.certificate[:-200]])
     def test_what_is_none_is_not_kept(self, bench: WebhookBench, content: bytes) -> None:
-        bench.world = lambda _: Reply(200, content)
+        bench.world = lambda _: HttpResponse(200, content)
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 403
         bench.world = PROVIDER.fetch
         assert bench.post(signing.sns(PROVIDER, url("ses"), MESSAGE, NOW)) == 200
 
     def test_not_many_are_kept(self, bench: WebhookBench) -> None:
-        bench.world = lambda _: Reply(200, PROVIDER.certificate)
+        bench.world = lambda _: HttpResponse(200, PROVIDER.certificate)
         names = [
             f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number:032}.pem" for number in range(40)
         ]

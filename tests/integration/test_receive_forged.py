@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aftersend.webhooks.fetch import Reply
+from aftersend.http.http1 import HttpResponse
 from aftersend.webhooks.schemes import FailureCode
 from local import signing
 from local.environment import environment
@@ -55,10 +55,10 @@ def confirm(**changes: Any) -> Push:
     return signing.sns_confirmation(PROVIDER, url("ses"), NOW, **changes)
 
 
-def told(push: Push, **changes: Any) -> Push:
+def with_values(push: Push, **changes: Any) -> Push:
     """The same message with other values, under the signature that it had; None takes one away."""
-    said = {**json.loads(push.body), **changes}
-    return altered(push, body=json.dumps({key: value for key, value in said.items() if value is not None}).encode())
+    message = {**json.loads(push.body), **changes}
+    return altered(push, body=json.dumps({key: value for key, value in message.items() if value is not None}).encode())
 
 
 def bare(body: bytes, kind: str = "Notification") -> Push:
@@ -67,43 +67,43 @@ def bare(body: bytes, kind: str = "Notification") -> Push:
 
 SNS_BODY: Final = sns().body
 SNS: Final[dict[str, tuple[FailureCode, Make]]] = {
-    "no word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret="")),
-    "another word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret="a-word-in-the-path-of-us")),
-    "half a word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH[:-1])),
-    "more than a word in the path": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH + "x")),
-    "a word in capitals": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH.upper())),
+    "no secret in the path": (FailureCode.CREDENTIALS, lambda: sns(secret="")),
+    "another secret in the path": (FailureCode.CREDENTIALS, lambda: sns(secret="a-secret-in-the-path-of-us")),
+    "half a secret in the path": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH[:-1])),
+    "more than a secret in the path": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH + "x")),
+    "a secret in capitals": (FailureCode.CREDENTIALS, lambda: sns(secret=PATH.upper())),
     "signed by somebody": (FailureCode.SIGNATURE, lambda: sns(STRANGER)),
-    "another message": (FailureCode.SIGNATURE, lambda: told(sns(), Message=MESSAGE.replace("m1", "m2"))),
-    "a message with a blank more": (FailureCode.SIGNATURE, lambda: told(sns(), Message=MESSAGE + " ")),
+    "another message": (FailureCode.SIGNATURE, lambda: with_values(sns(), Message=MESSAGE.replace("m1", "m2"))),
+    "a message with a blank more": (FailureCode.SIGNATURE, lambda: with_values(sns(), Message=MESSAGE + " ")),
     "a second message": (
         FailureCode.SIGNATURE,
         lambda: altered(sns(), body=SNS_BODY[:-1].rstrip() + b', "Message": "{}"}'),
     ),
-    "another id": (FailureCode.SIGNATURE, lambda: told(sns(), MessageId="m")),
-    "a subject put in": (FailureCode.SIGNATURE, lambda: told(sns(), Subject="Hello")),
-    "a subject taken out": (FailureCode.SIGNATURE, lambda: told(sns(Subject="Hello"), Subject=None)),
+    "another id": (FailureCode.SIGNATURE, lambda: with_values(sns(), MessageId="m")),
+    "a subject put in": (FailureCode.SIGNATURE, lambda: with_values(sns(), Subject="Hello")),
+    "a subject taken out": (FailureCode.SIGNATURE, lambda: with_values(sns(Subject="Hello"), Subject=None)),
     "a younger time": (
         FailureCode.SIGNATURE,
-        lambda: told(sns(now=NOW - timedelta(days=1)), Timestamp="2026-03-02T10:11:15Z"),
+        lambda: with_values(sns(now=NOW - timedelta(days=1)), Timestamp="2026-03-02T10:11:15Z"),
     ),
     "a topic of the list put in": (
         FailureCode.SIGNATURE,
-        lambda: told(sns(TopicArn="arn:of-somebody"), TopicArn=TOPIC),
+        lambda: with_values(sns(TopicArn="arn:of-somebody"), TopicArn=TOPIC),
     ),
-    "version 2 that says version 1": (FailureCode.SIGNATURE, lambda: told(sns(), SignatureVersion="1")),
+    "version 2 that says version 1": (FailureCode.SIGNATURE, lambda: with_values(sns(), SignatureVersion="1")),
     "version 1 that says version 2": (
         FailureCode.SIGNATURE,
-        lambda: told(sns(SignatureVersion="1"), SignatureVersion="2"),
+        lambda: with_values(sns(SignatureVersion="1"), SignatureVersion="2"),
     ),
-    "version 3": (FailureCode.MALFORMED, lambda: told(sns(), SignatureVersion="3")),
+    "version 3": (FailureCode.MALFORMED, lambda: with_values(sns(), SignatureVersion="3")),
     "a signature cut off": (
         FailureCode.SIGNATURE,
-        lambda: told(sns(), Signature=base64.b64encode(b"x" * 255).decode()),
+        lambda: with_values(sns(), Signature=base64.b64encode(b"x" * 255).decode()),
     ),
-    "a signature of nothing": (FailureCode.MALFORMED, lambda: told(sns(), Signature="")),
-    "a signature that is no base64": (FailureCode.MALFORMED, lambda: told(sns(), Signature="ä" * 20)),
-    "a signature of half a character": (FailureCode.MALFORMED, lambda: told(sns(), Signature="abc")),
-    "a very long signature": (FailureCode.MALFORMED, lambda: told(sns(), Signature="AAAA" * 9000)),
+    "a signature of nothing": (FailureCode.MALFORMED, lambda: with_values(sns(), Signature="")),
+    "a signature that is no base64": (FailureCode.MALFORMED, lambda: with_values(sns(), Signature="ä" * 20)),
+    "a signature of half a character": (FailureCode.MALFORMED, lambda: with_values(sns(), Signature="abc")),
+    "a very long signature": (FailureCode.MALFORMED, lambda: with_values(sns(), Signature="AAAA" * 9000)),
     "replayed after two hours": (FailureCode.STALE, lambda: sns(now=NOW - timedelta(hours=2, seconds=1))),
     "replayed after a year": (FailureCode.STALE, lambda: sns(now=NOW - timedelta(days=365))),
     "from the future": (FailureCode.STALE, lambda: sns(now=NOW + timedelta(minutes=6))),
@@ -126,10 +126,13 @@ SNS: Final[dict[str, tuple[FailureCode, Make]]] = {
     "an order to unsubscribe made of a notification": (
         FailureCode.SIGNATURE,
         lambda: altered(
-            told(sns(), Type="UnsubscribeConfirmation"), {"x-amz-sns-message-type": "UnsubscribeConfirmation"}
+            with_values(sns(), Type="UnsubscribeConfirmation"), {"x-amz-sns-message-type": "UnsubscribeConfirmation"}
         ),
     ),
-    "an empty message": (FailureCode.MALFORMED, lambda: told(sns(), Message="", **{"detail-type": "x", "detail": {}})),
+    "an empty message": (
+        FailureCode.MALFORMED,
+        lambda: with_values(sns(), Message="", **{"detail-type": "x", "detail": {}}),
+    ),
     "no body": (FailureCode.MALFORMED, lambda: bare(b"")),
     "half a body": (FailureCode.MALFORMED, lambda: bare(SNS_BODY[: len(SNS_BODY) // 2])),
     "a body without its end": (FailureCode.MALFORMED, lambda: bare(SNS_BODY[:-1])),
@@ -141,19 +144,19 @@ SNS: Final[dict[str, tuple[FailureCode, Make]]] = {
     "a very deep list": (FailureCode.MALFORMED, lambda: bare(b"[" * 200_000)),
     "bytes that are no text": (FailureCode.MALFORMED, lambda: bare(SNS_BODY.replace(b"eventType", b"\xff\xfe"))),
     "a mark of order in front": (FailureCode.MALFORMED, lambda: bare(b"\xef\xbb\xbf" + SNS_BODY)),
-    "a message that is an object": (FailureCode.MALFORMED, lambda: told(sns(), Message={"eventType": "Send"})),
-    "a type that is a number": (FailureCode.MALFORMED, lambda: told(sns(), Type=1)),
+    "a message that is an object": (FailureCode.MALFORMED, lambda: with_values(sns(), Message={"eventType": "Send"})),
+    "a type that is a number": (FailureCode.MALFORMED, lambda: with_values(sns(), Type=1)),
     "half a character of two": (FailureCode.MALFORMED, lambda: bare(SNS_BODY.replace(b"eventType", b"\\ud800"))),
     "a confirmation for another topic": (
         FailureCode.SENDER,
         lambda: confirm(TopicArn="arn:aws:sns:eu-west-1:999999999999:x"),
     ),
-    "a confirmation with another token": (FailureCode.SIGNATURE, lambda: told(confirm(), Token="x")),
-    "a confirmation without a token": (FailureCode.SIGNATURE, lambda: told(confirm(), Token=None)),
+    "a confirmation with another token": (FailureCode.SIGNATURE, lambda: with_values(confirm(), Token="x")),
+    "a confirmation without a token": (FailureCode.SIGNATURE, lambda: with_values(confirm(), Token=None)),
     "a notification that is confirmed": (
         FailureCode.MALFORMED,
         lambda: altered(
-            told(sns(), Type="SubscriptionConfirmation"), {"x-amz-sns-message-type": "SubscriptionConfirmation"}
+            with_values(sns(), Type="SubscriptionConfirmation"), {"x-amz-sns-message-type": "SubscriptionConfirmation"}
         ),
     ),
     "raw, of another topic": (FailureCode.SENDER, lambda: signing.sns_raw(url("ses"), MESSAGE, TOPIC + "x")),
@@ -161,7 +164,7 @@ SNS: Final[dict[str, tuple[FailureCode, Make]]] = {
         FailureCode.MALFORMED,
         lambda: altered(signing.sns_raw(url("ses"), MESSAGE), {"x-amz-sns-topic-arn": ""}),
     ),
-    "raw, without the word": (FailureCode.CREDENTIALS, lambda: signing.sns_raw(url("ses", ""), MESSAGE)),
+    "raw, without the secret": (FailureCode.CREDENTIALS, lambda: signing.sns_raw(url("ses", ""), MESSAGE)),
     "raw, but not so": (
         FailureCode.MALFORMED,
         lambda: altered(signing.sns_raw(url("ses"), MESSAGE), {"x-amz-sns-rawdelivery": "false"}),
@@ -301,8 +304,8 @@ LAUGHS: Final = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(
 OTHER: Final = "9999999999999999"
 
 MNS: Final[dict[str, tuple[FailureCode, Make]]] = {
-    "no word in the path": (FailureCode.CREDENTIALS, lambda: mns(secret="")),
-    "another word in the path": (FailureCode.CREDENTIALS, lambda: mns(secret="a-word-in-the-path-of-us")),
+    "no secret in the path": (FailureCode.CREDENTIALS, lambda: mns(secret="")),
+    "another secret in the path": (FailureCode.CREDENTIALS, lambda: mns(secret="a-secret-in-the-path-of-us")),
     "signed by somebody": (FailureCode.SIGNATURE, lambda: mns(STRANGER)),
     "another body": (FailureCode.DIGEST, lambda: altered(mns(), body=mns().body.replace(b"deliver", b"Deliver"))),
     "another body and its digest": (FailureCode.SIGNATURE, lambda: of_another(mns())),
@@ -437,7 +440,7 @@ OLD_SCHEME: Final = {
     "x-eventbridge-signature": "c2lnbmF0dXJl",
 }
 EVENTBRIDGE: Final[dict[str, tuple[FailureCode, Make]]] = {
-    "no word in the path": (FailureCode.CREDENTIALS, lambda: bridge(secret="")),
+    "no secret in the path": (FailureCode.CREDENTIALS, lambda: bridge(secret="")),
     "signed by somebody": (FailureCode.SIGNATURE, lambda: bridge(authority=STRANGER)),
     "another body": (FailureCode.SIGNATURE, lambda: altered(bridge(), body=EVENT.replace("e1", "e2").encode())),
     "no body": (FailureCode.SIGNATURE, lambda: altered(bridge(), body=b"")),
@@ -479,20 +482,21 @@ EVENTBRIDGE: Final[dict[str, tuple[FailureCode, Make]]] = {
 # ---- MailerQ ---------------------------------------------------------------------------------------------------------
 
 
-def result(said: str | None, secret: str = PATH) -> Push:
-    return Push(url("mailerq", secret), {"authorization": said} if said is not None else {}, b'{"recipient":"a@b.c"}')
+def result(authorization: str | None, secret: str = PATH) -> Push:
+    headers = {"authorization": authorization} if authorization is not None else {}
+    return Push(url("mailerq", secret), headers, b'{"recipient":"a@b.c"}')
 
 
 MAILERQ: Final[dict[str, tuple[FailureCode, Make]]] = {
-    "no word at all": (FailureCode.CREDENTIALS, lambda: result(None)),
-    "an empty word": (FailureCode.CREDENTIALS, lambda: result("")),
-    "half a word": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER[:-1]}")),
-    "more than a word": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER}x")),
-    "the word twice": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER},Bearer {BEARER}")),
-    "the word alone": (FailureCode.CREDENTIALS, lambda: result(BEARER)),
+    "no secret at all": (FailureCode.CREDENTIALS, lambda: result(None)),
+    "an empty secret": (FailureCode.CREDENTIALS, lambda: result("")),
+    "half a secret": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER[:-1]}")),
+    "more than a secret": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER}x")),
+    "the secret twice": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER},Bearer {BEARER}")),
+    "the secret alone": (FailureCode.CREDENTIALS, lambda: result(BEARER)),
     "letters that nobody has": (FailureCode.CREDENTIALS, lambda: result("Bearer \ud800ü\x00")),
-    "no word in the path": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER}", "")),
-    "the words swapped": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {PATH}", BEARER)),
+    "no secret in the path": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {BEARER}", "")),
+    "the secrets swapped": (FailureCode.CREDENTIALS, lambda: result(f"Bearer {PATH}", BEARER)),
     "a signature of SNS": (FailureCode.CREDENTIALS, lambda: altered(sns(), url=url("mailerq"))),
 }
 
@@ -528,7 +532,7 @@ def test_it_does_not_get_in(bench: WebhookBench, name: str) -> None:
     [(b"", 200), (b"<html>", 200), (PROVIDER.certificate[:-200], 200), (b"", 403), (b"", 404), (b"", 410)],
 )
 def test_a_certificate_that_is_none(bench: WebhookBench, content: bytes, status: int) -> None:
-    bench.world = lambda _: Reply(status, content)
+    bench.world = lambda _: HttpResponse(status, content)
     for push in (sns(), mns(), bridge()):
         refused(bench, push, FailureCode.CERTIFICATE)
 
@@ -537,7 +541,7 @@ def test_a_certificate_of_another_kind_of_key(bench: WebhookBench) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime.now(UTC), datetime.now(UTC))
-    bench.world = lambda _: Reply(200, made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    bench.world = lambda _: HttpResponse(200, made.sign(key, SHA256()).public_bytes(Encoding.PEM))
     refused(bench, sns(), FailureCode.CERTIFICATE)
 
 

@@ -63,8 +63,8 @@ def _ingest(client: Any, names: Tables, rules: Any, facts: list[Feedback]) -> No
 def _ports(client: Any, names: Tables) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=Store(client, names, clock=lambda: NOW),
-        walk=Walk(client, names),
-        rows=Queries(client, names),
+        scan=Walk(client, names),
+        queries=Queries(client, names),
         policy=NEW[0],
         classify=NEW[1],
         pool=Inline(),
@@ -74,7 +74,7 @@ def _ports(client: Any, names: Tables) -> ReevaluationPorts:
 
 
 def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) -> list[ReevaluationJob]:
-    """Leg after leg of each segment, all segments side by side."""
+    """Slice after slice of each segment, all segments side by side."""
 
     def whole(job: ReevaluationJob) -> ReevaluationJob:
         job = run_slice(job, used, lambda: 0.0)

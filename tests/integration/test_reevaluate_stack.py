@@ -20,7 +20,7 @@ from local import sync
 from local.__main__ import main
 from local.demo import Rig, facts, rigged
 from local.lambdas import Function
-from local.restore import scanned
+from local.restore import scan_table
 from local.samples import samples
 from local.stack import Stack, running
 from tests.support import oracle
@@ -82,7 +82,7 @@ def _expected(document: str = "") -> oracle.Tables:
 
 def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue: "sends bodies back into the source's replay queue, in bounded steps with checkpoint"."""
-    monkeypatch.setattr(replay, "MARGIN", 1e9)  # so that every object is a leg
+    monkeypatch.setattr(replay, "MARGIN", 1e9)  # so that every object is a slice
     before = world.tables()
     world.forget()
     assert world.tables() == oracle.tables([], [])
@@ -99,7 +99,7 @@ def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.Monke
 
 def test_the_same_rules_change_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "PAGE", 5)
-    monkeypatch.setattr(reevaluate, "MARGIN", 1e9)  # so that every page is a leg
+    monkeypatch.setattr(reevaluate, "MARGIN", 1e9)  # so that every page is a slice
     writes = world.stack.writes.total()
     world.send("ReevaluateQueue", {"segments": 2})
     assert world.drain() > 4
@@ -172,17 +172,17 @@ def test_the_list_of_ses_is_brought_to_what_the_table_says(
     monkeypatch.setattr(sync, "connect", lambda service: theirs if service == "sesv2" else real(service))
     monkeypatch.setattr("time.sleep", lambda _: None)
     wanted = [
-        step
-        for row in scanned(real("dynamodb"), world.names["Suppressions"], decode_suppression)
-        if (step := sync.wanted_of(row))
+        change
+        for row in scan_table(real("dynamodb"), world.names["Suppressions"], decode_suppression)
+        if (change := sync.find_change(row))
     ]
-    assert {step.reason for step in wanted} >= {"BOUNCE", "COMPLAINT"}
+    assert {change.reason for change in wanted} >= {"BOUNCE", "COMPLAINT"}
     arguments = ["sync", "--suppressions", world.names["Suppressions"]]
     assert main([*arguments, "--dry-run"]) == 0
     assert ses.calls == []
     assert f"{len(wanted):9}  Put\n" in capsys.readouterr().out
     assert main(arguments) == 0
-    assert ses.listed == {step.address: step.reason for step in wanted}
+    assert ses.listed == {change.address: change.reason for change in wanted}
     ses.failing = [(429, "TooManyRequestsException")]
     assert main(arguments) == 1
     assert "TooManyRequestsException" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`python -m local serve`: pushes over HTTP to the door of the embedded stack, and what is stored of them then."""
+"""`python -m local serve`: pushes over HTTP to the webhooks of the embedded stack, and what is stored of them then."""
 
 from __future__ import annotations
 
@@ -146,9 +146,9 @@ def test_a_header_that_comes_twice_says_both(server: Server) -> None:
 def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     send(signing.sns_raw(url(server, "ses"), sample("delivery")), server.host)
     ask(server, "GET", "/")
-    said = capsys.readouterr().out
-    assert said.splitlines() == ["POST 200, 1 worked", "GET 200"]
-    assert server.site.secret not in said
+    printed = capsys.readouterr().out
+    assert printed.splitlines() == ["POST 200, 1 worked", "GET 200"]
+    assert server.site.secret not in printed
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from aftersend.core.model import Feedback, Kind
 from aftersend.ingest import ingest
-from tests.support.api import Api, Clock, desk
+from tests.support.api import Api, Clock, api_context
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.words import START, bounce, fact, message, told
 
@@ -65,7 +65,7 @@ _decisions = st.lists(
 def told_in(order: Sequence[Feedback | Said]) -> Any:
     """What the API says at the end, of everything, but for versions."""
     store, clock = MemoryStore(), Clock()
-    api = Api(desk(store, clock=clock))
+    api = Api(api_context(store, clock=clock))
     for each in order:
         if isinstance(each, Said):
             each.say(api, clock)
@@ -110,7 +110,7 @@ def test_what_was_released_last_holds_only_through_later_evidence(facts: list[Fe
     decisions = [Said(each.day, each.act, each.scope, True) for each in decisions]  # complaints are in the way else
     last = Said(max(each.day for each in decisions) + 0.5, "release", "*", True)
     store, clock = MemoryStore(), Clock()
-    api = Api(desk(store, clock=clock))
+    api = Api(api_context(store, clock=clock))
     with told():
         assert not ingest([message(facts)], ports(store)).failed
     for said in [*sorted(decisions, key=lambda each: each.day), last]:
@@ -126,7 +126,7 @@ def test_what_was_released_last_holds_only_through_later_evidence(facts: list[Fe
 def test_everything_is_released_by_force(facts: list[Feedback]) -> None:
     """And no evidence that comes again suppresses again."""
     store, clock = MemoryStore(), Clock()
-    api = Api(desk(store, clock=clock))
+    api = Api(api_context(store, clock=clock))
     for _ in range(2):
         with told():
             assert not ingest([message(facts)], ports(store)).failed

@@ -18,7 +18,7 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.writes import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
-from aftersend.jobs.reevaluate import reevaluated
+from aftersend.jobs.reevaluate import reevaluate_recipient
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
@@ -114,7 +114,7 @@ def _process(facts: Batch, rules: tuple[Policy, Classify], store: Any) -> None:
 
 
 def _reevaluate(rules: tuple[Policy, Classify], store: Any) -> object:
-    return reevaluated(ANN, reevaluation(store, *rules, MemoryWalk(store)))
+    return reevaluate_recipient(ANN, reevaluation(store, *rules, MemoryWalk(store)))
 
 
 def _store(case: Case) -> MemoryStore:

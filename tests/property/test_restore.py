@@ -38,9 +38,9 @@ def _ingest(store: Any, facts: list[Feedback]) -> None:
 
 def _restore(lost: MemoryStore, store: Any) -> None:
     for item in list(lost.outcomes_table.values()):
-        restore.outcome(store, classify, SHORT, items.decode_outcome(item))
+        restore.join_outcome(store, classify, SHORT, items.decode_outcome(item))
     for item in list(lost.suppressions_table.values()):
-        restore.suppression(store, SHORT, items.decode_suppression(item))
+        restore.join_suppression(store, SHORT, items.decode_suppression(item))
 
 
 def _decide(store: MemoryStore, *decisions: Decision, windows: tuple[Reverted, ...] = ()) -> None:
@@ -107,6 +107,6 @@ def test_tables_of_an_engine_are_read_whole(engine: Engine) -> None:
     names, client = engine.tables(), engine.connect()
     facts = [bounce(1, "soft", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(40)]
     _ingest(Store(client, names), facts)
-    found = {each.key for each in restore.scanned(client, names.outcomes, items.decode_outcome)}
+    found = {each.key for each in restore.scan_table(client, names.outcomes, items.decode_outcome)}
     assert found == scanned(engine.client(), names).outcomes.keys()
     assert len(found) == 40

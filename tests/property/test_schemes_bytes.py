@@ -74,15 +74,15 @@ def is_same_signature(one: str, other: str) -> bool:
 def signed_by_sns(body: bytes) -> Any:
     """All that a signature of SNS is about, and the signature itself. The rest of a body may be anything."""
     try:
-        said = json.loads(body.decode("utf-8", "replace"), strict=False)
+        message = json.loads(body.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(message, dict):
         return None
     keys = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
-    values = tuple(said.get(key) for key in (*keys, "SignatureVersion", "SigningCertURL"))
+    values = tuple(message.get(key) for key in (*keys, "SignatureVersion", "SigningCertURL"))
     try:
-        return values, base64.b64decode(str(said.get("Signature")), validate=True)
+        return values, base64.b64decode(str(message.get("Signature")), validate=True)
     except (binascii.Error, ValueError):
         return None
 
@@ -196,13 +196,13 @@ PUSHED: Final = {name: {each.scheme for each in source.proofs} for name, source 
 
 @given(st.sampled_from(sorted(PUSHED)), HEADERS, BODIES, st.booleans())
 def test_whatever_comes_is_believed_or_refused(
-    source: str, headers: dict[str, str], body: bytes, is_told: bool
+    source: str, headers: dict[str, str], body: bytes, has_path: bool
 ) -> None:
     """No other error, and nothing is believed that was not signed so."""
     secrets = (
         WebhookCredentials(path=(PATH,))
-        if is_told
-        else WebhookCredentials(bearer=("a-word-for-it",), basic=("a:password",))
+        if has_path
+        else WebhookCredentials(bearer=("a-secret-for-it",), basic=("a:password",))
     )
     push = Push(url(source), headers, body)
     believed = is_believed(push, trust=Trust(credentials=secrets, topics=TRUST.topics, accounts=TRUST.accounts))

@@ -51,8 +51,8 @@ class AccountList:
 
     def _done(self, method: str, path: str, body: bytes) -> tuple[int, str]:
         if method == "PUT" and path == _PATH:
-            told = json.loads(body)
-            address, reason = told["EmailAddress"], told["Reason"]
+            record = json.loads(body)
+            address, reason = record["EmailAddress"], record["Reason"]
             if reason not in ("BOUNCE", "COMPLAINT") or not address.isascii() or address.count("@") != 1:
                 return 400, "BadRequestException"
             self.listed[address] = reason
@@ -77,14 +77,14 @@ def image(suppression: Suppression | None) -> Item | None:
 def record(old: Item | None, new: Item | None, number: int = 1) -> dict[str, Any]:
     """A record of the stream, as Lambda hands it over (Lambda developer guide, "Using Lambda with DynamoDB")."""
     row: Mapping[str, Any] = new or old or {}
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "ApproximateCreationDateTime": 1_772_700_000,
         "Keys": {"recipient": row["recipient"], "scope": row["scope"]},
         "SequenceNumber": f"{number:021}",
         "SizeBytes": 1,
         "StreamViewType": "NEW_AND_OLD_IMAGES",
     }
-    told |= {"OldImage": old} if old else {}
-    told |= {"NewImage": new} if new else {}
+    record |= {"OldImage": old} if old else {}
+    record |= {"NewImage": new} if new else {}
     name = "INSERT" if not old else "MODIFY" if new else "REMOVE"
-    return {"eventID": str(number), "eventName": name, "eventSource": "aws:dynamodb", "dynamodb": told}
+    return {"eventID": str(number), "eventName": name, "eventSource": "aws:dynamodb", "dynamodb": record}

@@ -1,4 +1,4 @@
-"""The HTTP API without HTTP: events as API Gateway makes them, and a desk that is in memory but for what is given."""
+"""The HTTP API without HTTP: events as API Gateway makes them, and a context in memory but for what is given."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
-from aftersend.api import front
-from aftersend.api.desk import Desk
+from aftersend.api import app
+from aftersend.api.context import ApiContext
 from aftersend.core import policy
 from aftersend.core.spike_guard import Incident, find_incidents
 from aftersend.storage.queries import Queries
@@ -71,7 +71,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     text: str
-    told: front.Told
+    log: app.RequestLog
 
     @property
     def json(self) -> Any:
@@ -80,9 +80,9 @@ class Answer:
 
 @dataclass
 class Api:
-    """The API over one desk; `now` is what its clock shows, `by` who asks."""
+    """The API over one context; `by` is who asks."""
 
-    desk: Desk
+    context: ApiContext
     by: Mapping[str, Any] = field(default_factory=lambda: {"iam": {"userArn": ARN}})
 
     def __call__(
@@ -93,12 +93,12 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request; `target` as it stands in a URL: percent-encoded, with its query string."""
-        answer, told = front.answer(event(method, target, body, headers, self.by), None, self.desk)
+        answer, log = app.answer(event(method, target, body, headers, self.by), self.context)
         return Answer(
             answer["statusCode"],
             {name.lower(): value for name, value in answer["headers"].items()},
             answer["body"] or "",
-            told,
+            log,
         )
 
     def pages(self, target: str) -> Iterator[Any]:
@@ -163,16 +163,16 @@ def _nobody(service: str) -> Any:
     raise AssertionError(f"nobody needs {service} here")
 
 
-def desk(store: Any = None, **others: Any) -> Desk:
-    """A desk, all in memory but for what is given."""
+def api_context(store: Any = None, **others: Any) -> ApiContext:
+    """A context, all in memory but for what is given."""
     used = store or MemoryStore()
     rules = policy.load()
     watch = Watching(rules.guard)
     given: dict[str, Any] = {
         "tables": TABLES,
         "store": used,
-        "lookups": Queries(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
-        "watch": watch,
+        "queries": Queries(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
+        "spike_windows": watch,
         "incidents": watch.incidents,
         "policy": rules,
         "classify": classify,
@@ -181,4 +181,4 @@ def desk(store: Any = None, **others: Any) -> Desk:
         "digest_key": KEY,
         "connect": _nobody,
     }
-    return Desk(**(given | others))
+    return ApiContext(**(given | others))

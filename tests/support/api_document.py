@@ -1,6 +1,6 @@
 """The documents of the API as they should be: `python -m tests.support.api_document` writes them.
 
-The OpenAPI document is made of the description and of the examples, which are real answers. In docs/api.md each block
+The OpenAPI document is made of what the routes say, and of real answers to their examples. In docs/api.md each block
 behind a line `<!-- example: operation/name -->` is such an example as a command and its answer.
 """
 
@@ -12,11 +12,12 @@ import shlex
 import sys
 from typing import Final
 
-from aftersend.api.description import document
-from aftersend.api.description.operations import ALL
+from aftersend.api.app import ROUTES
 from aftersend.api.document import FILE
+from aftersend.api.openapi import make_document, operation_id
+from aftersend.api.routing import Example, Route
 from tests.support.api import Answer
-from tests.support.api_world import Step, examples, played
+from tests.support.api_world import answers, played, target
 from tests.support.template import ROOT
 
 PAGE: Final = ROOT / "docs" / "api.md"
@@ -25,12 +26,14 @@ _BLOCK: Final = re.compile(r"(<!-- example: ([\w-]+/[\w-]+) -->\n)```console\n.*
 
 def openapi() -> str:
     """The text of the OpenAPI document."""
-    return json.dumps(document(ALL, examples()), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(make_document(ROUTES.routes, answers()), indent=2, ensure_ascii=False) + "\n"
 
 
 def page(text: str) -> str:
     """docs/api.md with its examples as they are now; raises KeyError for one that does not exist."""
-    blocks = {f"{step.operation}/{step.name}": block(step, answer) for step, answer in played()}
+    blocks = {
+        f"{operation_id(route)}/{example.name}": block(route, example, answer) for route, example, answer in played()
+    }
     return _BLOCK.sub(lambda found: found[1] + blocks[found[2]], text)
 
 
@@ -39,13 +42,14 @@ def shown(text: str) -> list[str]:
     return [found[1] for found in _BLOCK.findall(text)]
 
 
-def block(step: Step, answer: Answer) -> str:
+def block(route: Route, example: Example, answer: Answer) -> str:
     """A command and its answer, as a block of Markdown."""
-    words = ["api", *([] if step.method == "GET" else ["-X", step.method] if step.method != "HEAD" else ["--head"])]
-    words += [f'"$API{step.target}"' if "&" in step.target or "?" in step.target else f"$API{step.target}"]
-    words += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in step.headers.items()]
-    if step.body is not None:
-        words += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(json.dumps(step.body, indent=2))}"]
+    method = {"GET": [], "HEAD": ["--head"]}.get(route.method, ["-X", route.method])
+    url = f"$API{target(route, example)}"
+    words = ["api", *method, f'"{url}"' if "?" in url else url]
+    words += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in example.headers.items()]
+    if example.body is not None:
+        words += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(json.dumps(example.body, indent=2))}"]
     told = [
         f"HTTP/2 {answer.status}",
         *[f"{name}: {answer.headers[name]}" for name in ("etag",) if name in answer.headers],

@@ -66,11 +66,11 @@ class MemoryWalk:
         return list(self._store.suppressions([(recipient, scope) for scope in self._scopes]).values())
 
 
-def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -> ReevaluationPorts:
+def reevaluation(store: Any, rules: Policy, judge: Classify, scan: Any = None) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=store,
-        walk=walk or MemoryWalk(store),
-        rows=walk or MemoryWalk(store),
+        scan=scan or MemoryWalk(store),
+        queries=scan or MemoryWalk(store),
         policy=rules,
         classify=judge,
         pool=Inline(),
@@ -82,7 +82,7 @@ def reevaluation(store: Any, rules: Policy, judge: Classify, walk: Any = None) -
 def run(
     job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float] = lambda: 0.0
 ) -> list[ReevaluationJob]:
-    """Every segment from its beginning to its end, a leg at a time; how each stood at its end."""
+    """Every segment from its beginning to its end, a slice at a time; how each stood at its end."""
     return [_to_its_end(run_slice(part, ports, seconds_left), ports, seconds_left) for part in split(job, "run")]
 
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from aftersend import bootstrap
 from aftersend.core.errors import HostUnavailable
+from aftersend.http.http1 import HttpResponse
 from aftersend.sources.message import unpack
-from aftersend.webhooks.fetch import Reply
 from local.environment import environment, false_account
 from local.serve_routes import Request, Route, event
 from local.signing import ACCOUNT, TOPIC, Authority, Push
@@ -95,7 +95,7 @@ class WebhookBench:
     def reset(self) -> None:
         """As at the beginning: empty queues, the usual secrets, nothing kept."""
         self.now = NOW
-        self.world: Callable[[str], Reply] = PROVIDER.fetch
+        self.world: Callable[[str], HttpResponse] = PROVIDER.fetch
         self.fetched.clear()
         self.restart()
         self.logs.seek(0)
@@ -105,7 +105,8 @@ class WebhookBench:
 
     def restart(self) -> None:
         """A new execution environment."""
-        self.ports = self.app.ports = bootstrap.receive()
+        self.ports = bootstrap.receive()
+        self.app.ports = self.ports  # type: ignore[attr-defined]  # a module that is a function's own
         self.ports.clock = lambda: self.now
         self.ports.fetch = self._fetch
 
@@ -145,12 +146,12 @@ class WebhookBench:
                 yield Queued(attributes["source"], *unpack(each["Body"], attributes))
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
 
-    def _fetch(self, url: str) -> Reply:
+    def _fetch(self, url: str) -> HttpResponse:
         self.fetched.append(url)
         return self.world(url)
 
 
-def nowhere(_url: str) -> Reply:
+def nowhere(_url: str) -> HttpResponse:
     """A world that does not answer."""
     raise HostUnavailable("nobody answers")
 

@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from aftersend.api import front
-from aftersend.api.desk import Desk
+from aftersend.api import app
+from aftersend.api.context import ApiContext
 from tests.support.api import ARN
 
 TOKEN: Final = "Bearer test"
@@ -22,14 +22,14 @@ Environ = dict[str, Any]
 
 
 class Application:
-    """A WSGI application over one desk."""
+    """A WSGI application over one context."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer, told = front.answer(event(environ), None, self._desk)
-        assert not told.fault, told.fault
+        answer, log = app.answer(event(environ), self._context)
+        assert not log.fault, log.fault
         body = str(answer["body"] or "").encode()
         headers = [*answer["headers"].items(), ("Content-Length", str(len(body)))]
         start_response(f"{answer['statusCode']} -", headers)
@@ -67,9 +67,9 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(desk: Desk) -> Iterator[str]:
-    """The address of a server over this desk, as long as the context lasts."""
-    with make_server("127.0.0.1", 0, Application(desk), handler_class=_Silent) as server:
+def serving(context: ApiContext) -> Iterator[str]:
+    """The address of a server over this context, as long as the `with` lasts."""
+    with make_server("127.0.0.1", 0, Application(context), handler_class=_Silent) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -97,6 +97,9 @@ class Outside:
     def send_message(self, **message: Any) -> None:
         self.sent.append(message)
 
+    def send_message_batch(self, **_: Any) -> None:
+        raise AssertionError("a push is one message")
+
 
 def ports(outside: Outside) -> WebhookPorts:
     config = settings.load_webhooks({"WEBHOOK_SECRETS": "arn", "FEEDBACK_QUEUE": "https://queue"})

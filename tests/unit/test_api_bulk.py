@@ -1,4 +1,4 @@
-"""The bulk side of the API: jobs are begun, worked while somebody waits, gone on with from a queue, and told of."""
+"""List jobs in the API: they are begun, worked while somebody waits, continued from a queue, and shown."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 
-from aftersend.api import bulk
+from aftersend.api import list_jobs
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Act, Decision, Kind, Reason
 from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.suppression import find_active_causes
-from aftersend.lists import importing
-from aftersend.lists.formats import FORMATS, Name
-from aftersend.lists.job import HOLD, State
-from tests.support.api import ARN, Api, desk
+from aftersend.lists import import_list
+from aftersend.lists.formats import FORMATS, FormatName
+from aftersend.lists.job import LEASE, JobState
+from tests.support.api import ARN, Api, api_context
+from tests.support.list_jobs import ListJobApi, MemoryFiles, ingest_facts, job_context, make_ticking_timer
+from tests.support.list_jobs import run_import as taken
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
-from tests.support.shop import Bulk, MemoryObjects, ingested, shop, ticking
-from tests.support.shop import imported as taken
 from tests.support.words import fact
 
 CSV = b"recipient,kind,at\r\nann@example.com,hard,2026-03-01T00:00:00Z\r\nnobody,hard,2026-03-01T00:00:00Z\r\n"
@@ -40,13 +40,13 @@ def suppressed(store: MemoryStore) -> set[str]:
 
 
 def test_a_small_list_is_taken_in_at_once() -> None:
-    world = Bulk()
+    world = ListJobApi()
     answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
     assert answer.status == 200
-    told = answer.json
-    assert answer.headers["location"] == f"/jobs/{told['id']}"
-    assert told == {
-        "id": told["id"],
+    shown = answer.json
+    assert answer.headers["location"] == f"/jobs/{shown['id']}"
+    assert shown == {
+        "id": shown["id"],
         "job": "import",
         "state": "done",
         "by": ARN,
@@ -55,19 +55,19 @@ def test_a_small_list_is_taken_in_at_once() -> None:
         "imported": {
             "rows": 2,
             "new": 1,
-            "widened": 0,
-            "known": 0,
+            "updated": 0,
+            "unchanged": 0,
             "skipped": 0,
-            "bad": 1,
-            "flaws": [{"line": 3, "why": "not an address"}],
+            "invalid": 1,
+            "errors": [{"line": 3, "why": "not an address"}],
         },
     }
     assert suppressed(world.store) == {"email:ann@example.com"}
-    assert world.api("GET", answer.headers["location"]).json == told
+    assert world.api("GET", answer.headers["location"]).json == shown
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
-    world = Bulk()
+    world = ListJobApi()
     dry = world.api("POST", "/suppressions/import?dry_run=true", CSV.decode(), AS_CSV).json
     real = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV).json
     assert dry["dry_run"] is True
@@ -75,35 +75,35 @@ def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
 
 
 def test_whether_it_is_a_dry_run_is_always_said() -> None:
-    answer = Bulk().api("POST", "/suppressions/import", CSV.decode(), AS_CSV)
+    answer = ListJobApi().api("POST", "/suppressions/import", CSV.decode(), AS_CSV)
     assert (answer.status, "dry_run" in answer.json["detail"]) == (422, True)
 
 
 def test_what_takes_longer_goes_on_from_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BITE", 1)
-    world = Bulk(timer=ticking())
+    monkeypatch.setattr(import_list, "CHUNK", 1)
+    world = ListJobApi(timer=make_ticking_timer())
     answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
     assert (answer.status, answer.json["state"], answer.json["imported"]["rows"]) == (202, "queued", 1)
     world.drain()
-    told = world.api("GET", answer.headers["location"]).json
-    assert (told["state"], told["imported"]["rows"]) == ("done", 2)
+    shown = world.api("GET", answer.headers["location"]).json
+    assert (shown["state"], shown["imported"]["rows"]) == ("done", 2)
 
 
 def test_a_function_that_stops_leaves_a_message_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever happens after the job was written down, somebody goes on with it, once nobody can have it any more."""
     now = [NOW]
-    world = Bulk(clock=lambda: now[0])
+    world = ListJobApi(clock=lambda: now[0])
 
     def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "records", stopped)
+        patch.setattr(import_list, "split_records", stopped)
         with pytest.raises(KeyboardInterrupt):
             world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
     ((id_, seconds),) = world.sent
-    assert timedelta(seconds=seconds) > HOLD
-    world.office.go_on(id_, 10.0)  # too early: it asks for the job again later
+    assert timedelta(seconds=seconds) > LEASE
+    world.service.resume(id_, 10.0)  # too early: it asks for the job again later
     assert world.sent == [(id_, seconds)] * 2
     assert not suppressed(world.store)
     now[0] += timedelta(seconds=seconds)
@@ -121,7 +121,7 @@ def test_a_store_that_does_not_answer_leaves_the_job_to_the_queue() -> None:
             return super().suppressions(keys)
 
     store, now = Silent(), [NOW]
-    world = Bulk(store, clock=lambda: now[0])
+    world = ListJobApi(store, clock=lambda: now[0])
     answer = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV)
     assert answer.status == 202
     store.silent = False
@@ -138,64 +138,64 @@ def test_a_store_that_does_not_answer_leaves_the_job_to_the_queue() -> None:
         ("dry_run=false&at=2300-03-01T00:00:00Z", "a", AS_CSV, 422),
         ("dry_run=maybe", "a", AS_CSV, 422),
         ("dry_run=false", "a", {"content-type": "application/pdf"}, 415),
-        ("dry_run=false", "a" * (bulk.MOST + 1), AS_CSV, 413),
+        ("dry_run=false", "a" * (list_jobs.MAX_LIST + 1), AS_CSV, 413),
     ],
 )
 def test_what_makes_no_sense_begins_no_job(query: str, body: str, headers: dict[str, str], status: int) -> None:
-    world = Bulk()
+    world = ListJobApi()
     assert world.api("POST", f"/suppressions/import?{query}", body, headers).status == status
     assert not world.sent
 
 
 def test_a_list_that_nobody_knows_fails_with_a_reason() -> None:
-    answer = Bulk().api("POST", "/suppressions/import?dry_run=false", "one,two\r\n1,2\r\n", AS_CSV)
+    answer = ListJobApi().api("POST", "/suppressions/import?dry_run=false", "one,two\r\n1,2\r\n", AS_CSV)
     assert (answer.status, answer.json["state"]) == (200, "failed")
     assert "recipient" in answer.json["why"]
 
 
-@pytest.mark.parametrize("kind", bulk.LISTS)
+@pytest.mark.parametrize("kind", list_jobs.LIST_TYPES)
 def test_lists_come_as_any_of_their_types(kind: str) -> None:
     lines = '{"recipient":"ann@example.com","at":"2026-03-01T00:00:00Z"}\n'
     body = CSV.decode() if kind == "text/csv" else lines
-    answer = Bulk().api("POST", "/suppressions/import?dry_run=false", body, {"content-type": kind})
+    answer = ListJobApi().api("POST", "/suppressions/import?dry_run=false", body, {"content-type": kind})
     assert answer.json["imported"]["new"] == 1
 
 
 def test_a_large_list_is_uploaded_first_and_then_started() -> None:
-    world = Bulk()
+    world = ListJobApi()
     answer = world.api("POST", "/suppressions/import/uploads?dry_run=false&format=ses&scope=news")
-    told = answer.json
-    assert (answer.status, told["state"], told["format"]) == (201, "waiting", "ses")
-    assert told["upload"] == {
+    shown = answer.json
+    assert (answer.status, shown["state"], shown["format"]) == (201, "waiting", "ses")
+    assert shown["upload"] == {
         "method": "PUT",
-        "url": f"https://bucket.example/jobs/{told['id']}/list?put",
+        "url": f"https://bucket.example/jobs/{shown['id']}/list?put",
         "until": "2026-03-31T13:00:00Z",
     }
-    world.shop.objects.put(f"jobs/{told['id']}/list", b"ann@example.com,BOUNCE,2026-03-01T00:00:00Z\n")
-    started = world.api("POST", f"/jobs/{told['id']}/start")
+    world.context.files.put(f"jobs/{shown['id']}/list", b"ann@example.com,BOUNCE,2026-03-01T00:00:00Z\n")
+    started = world.api("POST", f"/jobs/{shown['id']}/start")
     assert (started.status, started.json["state"], "upload" in started.json) == (202, "queued", False)
     world.drain()
-    done = world.api("GET", f"/jobs/{told['id']}").json
+    done = world.api("GET", f"/jobs/{shown['id']}").json
     assert (done["state"], done["imported"]["new"]) == ("done", 1)
     assert suppressed(world.store) == {"email:ann@example.com"}
 
 
 def test_a_job_that_is_started_before_its_list_is_there_fails_with_a_reason() -> None:
-    world = Bulk()
-    told = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
-    world.api("POST", f"/jobs/{told['id']}/start")
+    world = ListJobApi()
+    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    world.api("POST", f"/jobs/{shown['id']}/start")
     world.drain()
-    assert world.api("GET", f"/jobs/{told['id']}").json["why"] == "no file has been uploaded"
+    assert world.api("GET", f"/jobs/{shown['id']}").json["why"] == "no file has been uploaded"
 
 
 def test_started_twice_it_is_done_once() -> None:
-    world = Bulk()
-    told = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
-    world.shop.objects.put(f"jobs/{told['id']}/list", CSV)
+    world = ListJobApi()
+    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    world.context.files.put(f"jobs/{shown['id']}/list", CSV)
     for _ in range(2):
-        assert world.api("POST", f"/jobs/{told['id']}/start").status == 202
+        assert world.api("POST", f"/jobs/{shown['id']}/start").status == 202
     world.drain()
-    assert world.api("POST", f"/jobs/{told['id']}/start").status == 200
+    assert world.api("POST", f"/jobs/{shown['id']}/start").status == 200
     assert not world.sent
     assert world.store.puts == 1
 
@@ -203,18 +203,18 @@ def test_started_twice_it_is_done_once() -> None:
 @pytest.mark.parametrize("id_", ["0" * 32, "nonsense", "../../etc"])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/{}"), ("POST", "/jobs/{}/start")])
 def test_jobs_that_do_not_exist(method: str, path: str, id_: str) -> None:
-    assert Bulk().api(method, path.format(id_)).status == 404
+    assert ListJobApi().api(method, path.format(id_)).status == 404
 
 
 def filled(count: int = 5) -> MemoryStore:
     store = MemoryStore()
     rows = "".join(f"{number}@example.com,2026-03-01T00:00:00Z\n" for number in range(count))
-    taken(shop(store), f"recipient,at\n{rows}".encode())
+    taken(job_context(store), f"recipient,at\n{rows}".encode())
     return store
 
 
 def test_pages_of_an_export_are_one_file() -> None:
-    world = Bulk(filled())
+    world = ListJobApi(filled())
     whole = world.api("GET", "/suppressions/export")
     assert (whole.status, whole.headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert whole.text.count("\r\n") == 6
@@ -228,59 +228,59 @@ def test_pages_of_an_export_are_one_file() -> None:
 
 
 def test_a_cursor_of_another_export_leads_nowhere() -> None:
-    world = Bulk(filled())
+    world = ListJobApi(filled())
     cursor = world.api("GET", "/suppressions/export?limit=2").headers["next-cursor"]
     assert world.api("GET", f"/suppressions/export?format=jsonl&cursor={cursor}").status == 400
 
 
 def test_pages_without_rows_are_passed_over_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = Bulk(filled())
+    world = ListJobApi(filled())
     assert world.api("GET", "/suppressions/export?channel=sms&limit=1").text.count("\r\n") == 1
-    monkeypatch.setattr(bulk, "MOST_QUERIES", 2)
+    monkeypatch.setattr(list_jobs, "MAX_QUERIES", 2)
     page = world.api("GET", "/suppressions/export?channel=sms&limit=1")
     assert (page.text.count("\r\n"), "next-cursor" in page.headers) == (1, True)
 
 
 def test_a_file_of_addresses_is_of_one_channel() -> None:
-    world = Bulk(filled())
+    world = ListJobApi(filled())
     assert world.api("GET", "/suppressions/export?format=addresses").status == 422
     assert world.api("POST", "/suppressions/export", {"format": "addresses"}).status == 422
     assert "0@example.com,manual" in world.api("GET", "/suppressions/export?format=addresses&channel=email").text
 
 
 def test_a_whole_export_is_a_file_to_be_got() -> None:
-    world = Bulk(filled())
-    told = world.api("POST", "/suppressions/export", {"format": "csv", "channel": "email"}).json
-    assert (told["state"], told["exported"]) == ("done", {"rows": 5})
-    assert told["download"]["url"].endswith(f"jobs/{told['id']}/export?get=suppressions-{told['id'][:8]}.csv")
-    objects = world.shop.objects
-    assert isinstance(objects, MemoryObjects)
-    assert objects.bodies[f"jobs/{told['id']}/export"] == world.api("GET", "/suppressions/export").text.encode()
+    world = ListJobApi(filled())
+    shown = world.api("POST", "/suppressions/export", {"format": "csv", "channel": "email"}).json
+    assert (shown["state"], shown["exported"]) == ("done", {"rows": 5})
+    assert shown["download"]["url"].endswith(f"jobs/{shown['id']}/export?get=suppressions-{shown['id'][:8]}.csv")
+    files = world.context.files
+    assert isinstance(files, MemoryFiles)
+    assert files.bodies[f"jobs/{shown['id']}/export"] == world.api("GET", "/suppressions/export").text.encode()
 
 
 def bounced() -> MemoryStore:
-    return ingested([fact(Kind.BOUNCED, 0.5, "hard")], MemoryStore())
+    return ingest_facts([fact(Kind.BOUNCED, 0.5, "hard")], MemoryStore())
 
 
 def test_evidence_of_a_time_that_has_not_come_stands_after_a_release_and_can_be_reverted() -> None:
     """A source whose clock is wrong: later evidence than a release counts, whenever it came."""
     early = fact(Kind.BOUNCED, 30_000, "hard")
-    world = Bulk(ingested([early], MemoryStore()))
+    world = ListJobApi(ingest_facts([early], MemoryStore()))
     assert world.api("DELETE", "/suppressions/ann@example.com?note=x").json["suppressed"] is True
     since, until = ((early.occurred_at + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
-    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"since": since, "until": until}).json
-    assert told["reverted"] == {"found": 1, "changed": 1, "freed": 1}
+    shown = world.api("POST", "/suppressions/revert", ACCIDENT | {"since": since, "until": until}).json
+    assert shown["reverted"] == {"found": 1, "changed": 1, "freed": 1}
     assert world.api("HEAD", "/suppressions/ann@example.com").status == 404
 
 
 def test_a_revert_is_tried_first_and_then_done() -> None:
-    world = Bulk(bounced())
+    world = ListJobApi(bounced())
     assert suppressed(world.store)
     dry = world.api("POST", "/suppressions/revert", ACCIDENT | {"dry_run": True}).json
     assert (dry["dry_run"], dry["reverted"]) == (True, {"found": 1, "changed": 1, "freed": 1})
     assert suppressed(world.store)
-    told = world.api("POST", "/suppressions/revert", ACCIDENT).json
-    assert told["reverted"] == dry["reverted"]
+    shown = world.api("POST", "/suppressions/revert", ACCIDENT).json
+    assert shown["reverted"] == dry["reverted"]
     assert not suppressed(world.store)
 
 
@@ -298,7 +298,7 @@ def test_a_revert_is_tried_first_and_then_done() -> None:
     ],
 )
 def test_a_revert_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    assert Bulk().api("POST", "/suppressions/revert", ACCIDENT | wrong).status == 422
+    assert ListJobApi().api("POST", "/suppressions/revert", ACCIDENT | wrong).status == 422
 
 
 @pytest.mark.parametrize(
@@ -311,15 +311,15 @@ def test_a_revert_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_domains_are_called_as_the_spike_guard_calls_them(given: str, meant: str) -> None:
-    world = Bulk()
-    told = world.api("POST", "/suppressions/revert", ACCIDENT | {"domain": given, "dry_run": True}).json
-    job = world.office.jobs.get(told["id"])
+    world = ListJobApi()
+    shown = world.api("POST", "/suppressions/revert", ACCIDENT | {"domain": given, "dry_run": True}).json
+    job = world.service.context.jobs.get(shown["id"])
     assert job is not None
-    assert (job.request.domain, job.state) == (meant, State.DONE)  # type: ignore[union-attr]
+    assert (job.request.domain, job.state) == (meant, JobState.DONE)  # type: ignore[union-attr]
 
 
 def test_whoever_is_erased_is_forgotten_and_stays_suppressed() -> None:
-    world = Bulk(bounced())
+    world = ListJobApi(bounced())
     answer = world.api("DELETE", "/recipients/Ann@Example.com")
     assert (answer.status, answer.json) == (200, {"outcomes": 1, "suppressions": 1, "suppressed": True})
     assert "ann" not in repr(world.store.outcomes_table) + repr(world.store.suppressions_table)
@@ -335,27 +335,27 @@ def test_whoever_is_erased_is_forgotten_and_stays_suppressed() -> None:
 @pytest.mark.parametrize(("act", "suppressed_then"), [(Act.REVERTED, False), (None, True)])
 def test_an_accident_that_was_taken_back_holds_nobody_who_is_erased(act: Act | None, suppressed_then: bool) -> None:
     """Who may be written to may be so under their alias, too; what nobody has judged yet is kept to be safe."""
-    world = Bulk(bounced())
+    world = ListJobApi(bounced())
     window = Window("example.com", NOW - timedelta(days=60), NOW)
     decision = Decision(at=NOW, by=ARN, act=act) if act else None
     incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120, decision)]
-    api = Api(replace(world.desk, incidents=lambda: incidents))
+    api = Api(replace(world.api.context, incidents=lambda: incidents))
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
     assert api("DELETE", "/recipients/ann@example.com").json["suppressed"] is suppressed_then
     assert (api("HEAD", "/suppressions/ann@example.com").status == 200) is suppressed_then
 
 
 def test_an_alias_is_not_erased_a_second_time() -> None:
-    world = Bulk(bounced())
+    world = ListJobApi(bounced())
     world.api("DELETE", "/recipients/ann@example.com")
-    assert world.api("DELETE", f"/recipients/{world.desk.alias('email:ann@example.com')}").status == 422
+    assert world.api("DELETE", f"/recipients/{world.api.context.make_alias('email:ann@example.com')}").status == 422
     assert world.api("DELETE", "/recipients/erased:").status == 422
     assert len(world.store.suppressions_table) == 1
 
 
-def test_a_function_without_an_office_does_no_bulk_work() -> None:
-    assert Api(desk())("DELETE", "/recipients/ann@example.com").status == 404
+def test_a_function_without_list_jobs_has_no_routes_for_them() -> None:
+    assert Api(api_context())("DELETE", "/recipients/ann@example.com").status == 404
 
 
 def test_every_format_can_be_named() -> None:
-    assert list(get_args(Name)) == list(FORMATS)
+    assert list(get_args(FormatName)) == list(FORMATS)

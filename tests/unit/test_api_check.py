@@ -12,7 +12,7 @@ from aftersend.core.erasure import make_alias
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Key, Reason, Suppression
 from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.writes import Put
-from tests.support.api import KEY, Api, Clock, desk
+from tests.support.api import KEY, Api, Clock, api_context
 from tests.support.ports import NOW, MemoryStore
 
 ANN = "email:ann@example.com"
@@ -41,7 +41,7 @@ def check(api: Api, *recipients: str, **others: Any) -> list[Any]:
 
 def test_says_why_and_until_when() -> None:
     end = NOW + timedelta(days=2)
-    api = Api(desk(suppressed((ANN, "*"), until=end, kind=CauseKind.STREAK)))
+    api = Api(api_context(suppressed((ANN, "*"), until=end, kind=CauseKind.STREAK)))
     assert check(api, "ann@example.com", "bob@example.org") == [
         {
             "given": "ann@example.com",
@@ -80,14 +80,14 @@ def test_says_why_and_until_when() -> None:
     ],
 )
 def test_a_recipient_is_known_in_every_spelling(given: str, recipient: str) -> None:
-    api = Api(desk(suppressed((recipient, "*"))))
+    api = Api(api_context(suppressed((recipient, "*"))))
     (found,) = check(api, given)
     assert (found["recipient"], found["suppressed"]) == (recipient, True)
 
 
 def test_a_percent_sign_in_a_body_is_one() -> None:
     """In a path alone, "%3F" is a question mark that was encoded twice."""
-    api = Api(desk(suppressed(("email:a%3fb@example.com", "*"))))
+    api = Api(api_context(suppressed(("email:a%3fb@example.com", "*"))))
     given = ["a%3Fb@example.com", "a?b@example.com"]
     assert [each["suppressed"] for each in check(api, *given)] == [True, False]
 
@@ -106,7 +106,7 @@ def test_a_percent_sign_in_a_body_is_one() -> None:
 def test_what_holds_everywhere_holds_in_every_stream_and_not_the_other_way(
     stored: str, asked: dict[str, str], expected: bool
 ) -> None:
-    api = Api(desk(suppressed((ANN, stored))))
+    api = Api(api_context(suppressed((ANN, stored))))
     assert [each["suppressed"] for each in check(api, ANN, **asked)] == [expected]
     query = f"?scope={asked['scope']}" if asked else ""
     assert api("HEAD", f"/suppressions/ann@example.com{query}").status == (200 if expected else 404)
@@ -115,7 +115,7 @@ def test_what_holds_everywhere_holds_in_every_stream_and_not_the_other_way(
 def test_causes_of_both_scopes_are_told_and_the_latest_end() -> None:
     store = suppressed((ANN, "*"), until=NOW + timedelta(days=1), kind=CauseKind.PAUSE)
     suppressed((ANN, "news"), until=NOW + timedelta(days=9), kind=CauseKind.UNSUBSCRIBED, store=store)
-    (found,) = check(Api(desk(store)), ANN, scope="news")
+    (found,) = check(Api(api_context(store)), ANN, scope="news")
     assert sorted(each["scope"] for each in found["why"]) == ["*", "news"]
     assert found["until"] == "2026-04-09T12:00:00Z"
 
@@ -123,13 +123,13 @@ def test_causes_of_both_scopes_are_told_and_the_latest_end() -> None:
 def test_one_cause_without_an_end_has_none_for_all() -> None:
     store = suppressed((ANN, "*"))
     suppressed((ANN, "news"), until=NOW + timedelta(days=9), kind=CauseKind.UNSUBSCRIBED, store=store)
-    (found,) = check(Api(desk(store)), ANN, scope="news")
+    (found,) = check(Api(api_context(store)), ANN, scope="news")
     assert "until" not in found
 
 
 def test_a_suppression_lapses_at_the_very_instant() -> None:
     clock = Clock()
-    api = Api(desk(suppressed((ANN, "*"), until=NOW), clock=clock))
+    api = Api(api_context(suppressed((ANN, "*"), until=NOW), clock=clock))
     clock.now = NOW - timedelta(milliseconds=1)
     assert check(api, ANN)[0]["suppressed"]
     assert api("HEAD", "/suppressions/ann@example.com").status == 200
@@ -139,7 +139,7 @@ def test_a_suppression_lapses_at_the_very_instant() -> None:
 
 
 def test_who_was_erased_is_still_suppressed_in_the_same_scopes() -> None:
-    api = Api(desk(suppressed((make_alias(ANN, KEY), "*"), (make_alias("email:bob@example.org", KEY), "news"))))
+    api = Api(api_context(suppressed((make_alias(ANN, KEY), "*"), (make_alias("email:bob@example.org", KEY), "news"))))
     assert [each["suppressed"] for each in check(api, ANN, "bob@example.org")] == [True, False]
     assert [each["suppressed"] for each in check(api, ANN, "bob@example.org", scope="news")] == [True, True]
     assert api("HEAD", "/suppressions/Ann@example.com").status == 200
@@ -148,12 +148,12 @@ def test_who_was_erased_is_still_suppressed_in_the_same_scopes() -> None:
 def test_what_an_accident_of_a_provider_says_does_not_hold() -> None:
     window = Window("example.com", NOW - timedelta(days=4), NOW)
     store = suppressed((ANN, "*"), ("email:bob@example.org", "*"))
-    api = Api(desk(store, incidents=lambda: [Incident(window, Reason.USER_UNKNOWN, 100, 120)]))
+    api = Api(api_context(store, incidents=lambda: [Incident(window, Reason.USER_UNKNOWN, 100, 120)]))
     assert [each["suppressed"] for each in check(api, ANN, "bob@example.org")] == [False, True]
 
 
 def test_an_address_that_is_given_twice_is_answered_twice() -> None:
-    found = check(Api(desk(suppressed((ANN, "*")))), "ann@example.com", "ANN@example.com", "ann@example.com")
+    found = check(Api(api_context(suppressed((ANN, "*")))), "ann@example.com", "ANN@example.com", "ann@example.com")
     assert [each["suppressed"] for each in found] == [True, True, True]
 
 
@@ -175,14 +175,14 @@ def test_a_thousand_are_read_a_hundred_keys_at_a_time() -> None:
     suppressed(("email:user999@example.com", "news"), store=store)
     store.asked.clear()
     recipients = [f"user{number}@example.com" for number in range(1000)]
-    found = check(Api(desk(store)), *recipients, scope="news")
+    found = check(Api(api_context(store)), *recipients, scope="news")
     assert [each["given"] for each in found if each["suppressed"]] == ["user999@example.com"]
     assert store.asked == [100] * 40  # each in two scopes, and under the alias in both
 
 
 @pytest.mark.parametrize("text", [" ", "ü" * 1000, "sms:" + "ü" * 996, "push:" + '"' * 995, "@", "nobody"])
 def test_what_nobody_is_called_is_not_suppressed(text: str) -> None:
-    (found,) = check(Api(desk()), text)
+    (found,) = check(Api(api_context()), text)
     assert not found["suppressed"]
     assert len(found["recipient"].encode()) <= 1000  # DynamoDB takes no longer key
 
@@ -206,11 +206,11 @@ def test_what_nobody_is_called_is_not_suppressed(text: str) -> None:
     ],
 )
 def test_what_is_out_of_bounds_is_refused(body: Any) -> None:
-    assert Api(desk())("POST", "/suppressions/check", body).status == 422
+    assert Api(api_context())("POST", "/suppressions/check", body).status == 422
 
 
 def test_the_answer_to_head_has_no_body() -> None:
-    api = Api(desk(suppressed((ANN, "*"))))
+    api = Api(api_context(suppressed((ANN, "*"))))
     for target in ("ann@example.com", "bob@example.org", "%00"):
         assert api("HEAD", f"/suppressions/{target}").text == ""
     assert api("HEAD", "/suppressions/%00").status == 422
@@ -218,6 +218,6 @@ def test_the_answer_to_head_has_no_body() -> None:
 
 def test_the_time_of_the_check_is_told() -> None:
     now = datetime(2026, 5, 1, 6, 30, tzinfo=UTC)
-    answer = Api(desk(clock=Clock(now)))("POST", "/suppressions/check", {"recipients": [ANN]})
+    answer = Api(api_context(clock=Clock(now)))("POST", "/suppressions/check", {"recipients": [ANN]})
     assert answer.json["checked_at"] == "2026-05-01T06:30:00Z"
     assert answer.headers["cache-control"] == "no-store"

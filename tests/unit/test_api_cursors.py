@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.api.cursors import LASTS, BrokenCursor, opened, sealed
-from tests.support.api import KEY, Api, Clock, desk
+from aftersend.api.cursors import LASTS, InvalidCursor, decode, encode
+from tests.support.api import KEY, Api, Clock, api_context
 from tests.support.ports import NOW
 from tests.unit.test_api_suppressions import several
 
@@ -19,25 +19,25 @@ PLACE = {"day": "2026-03-01", "after": {"recipient": {"S": "email:ann@example.co
 
 
 @given(st.recursive(st.none() | st.integers(-(2**60), 2**60) | st.text(), st.lists), st.text(max_size=50))
-def test_what_is_sealed_can_be_opened(place: object, question: str) -> None:
+def test_what_is_sealed_can_be_decode(place: object, question: str) -> None:
     try:
         question.encode()
     except UnicodeEncodeError:
         return
-    cursor = sealed(place, question, KEY, NOW)
-    assert opened(cursor, question, KEY, NOW, type(None) if place is None else object) == place
+    cursor = encode(place, question, KEY, NOW)
+    assert decode(cursor, question, KEY, NOW, type(None) if place is None else object) == place
     assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-@pytest.mark.parametrize("place", range(len(sealed(PLACE, "q", KEY, NOW))))
+@pytest.mark.parametrize("place", range(len(encode(PLACE, "q", KEY, NOW))))
 def test_a_cursor_that_was_changed_anywhere_is_refused(place: int) -> None:
-    cursor = sealed(PLACE, "q", KEY, NOW)
+    cursor = encode(PLACE, "q", KEY, NOW)
     last_bits = place == len(cursor) - 1  # the last character has bits that say nothing
     for letter in "AQ-_":
         changed = cursor[:place] + letter + cursor[place + 1 :]
         if changed != cursor and not (last_bits and _raw(changed) == _raw(cursor)):
-            with pytest.raises(BrokenCursor):
-                opened(changed, "q", KEY, NOW, dict)
+            with pytest.raises(InvalidCursor):
+                decode(changed, "q", KEY, NOW, dict)
 
 
 def _raw(cursor: str) -> bytes:
@@ -46,35 +46,35 @@ def _raw(cursor: str) -> bytes:
 
 @pytest.mark.parametrize("cursor", ["", "A", "====", "not a cursor", "ü", "AAAA", "A" * 100])
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
-    with pytest.raises(BrokenCursor):
-        opened(cursor, "q", KEY, NOW, dict)
+    with pytest.raises(InvalidCursor):
+        decode(cursor, "q", KEY, NOW, dict)
 
 
 def test_a_cursor_is_good_for_one_question_and_one_deployment() -> None:
-    cursor = sealed(PLACE, "q", KEY, NOW)
-    with pytest.raises(BrokenCursor):
-        opened(cursor, "another", KEY, NOW, dict)
-    with pytest.raises(BrokenCursor):
-        opened(cursor, "q", b"another", NOW, dict)
+    cursor = encode(PLACE, "q", KEY, NOW)
+    with pytest.raises(InvalidCursor):
+        decode(cursor, "another", KEY, NOW, dict)
+    with pytest.raises(InvalidCursor):
+        decode(cursor, "q", b"another", NOW, dict)
 
 
 def test_a_cursor_is_good_for_a_day() -> None:
-    cursor = sealed(PLACE, "q", KEY, NOW)
-    assert opened(cursor, "q", KEY, NOW + LASTS, dict) == PLACE
-    with pytest.raises(BrokenCursor, match="too old"):
-        opened(cursor, "q", KEY, NOW + LASTS + timedelta(seconds=1), dict)
+    cursor = encode(PLACE, "q", KEY, NOW)
+    assert decode(cursor, "q", KEY, NOW + LASTS, dict) == PLACE
+    with pytest.raises(InvalidCursor, match="expired"):
+        decode(cursor, "q", KEY, NOW + LASTS + timedelta(seconds=1), dict)
 
 
 def test_a_cursor_of_another_version_of_ours_is_told_as_such() -> None:
-    cursor = sealed([1, 2], "q", KEY, NOW)
-    with pytest.raises(BrokenCursor, match="another version"):
-        opened(cursor, "q", KEY, NOW, dict)
+    cursor = encode([1, 2], "q", KEY, NOW)
+    with pytest.raises(InvalidCursor, match="another version"):
+        decode(cursor, "q", KEY, NOW, dict)
 
 
 def test_the_key_of_cursors_is_not_the_one_of_digests() -> None:
     import hmac
 
-    raw = _raw(sealed(PLACE, "", KEY, NOW))
+    raw = _raw(encode(PLACE, "", KEY, NOW))
     signature, content = raw[:16], raw[16:]
     assert msgspec.json.decode(content)[1] == PLACE
     assert hmac.digest(KEY, bytes(4) + content, "sha256")[:16] != signature
@@ -101,33 +101,33 @@ def first(api: Api) -> str:
     ],
 )
 def test_a_cursor_of_another_list_is_a_problem_of_its_own(target: str) -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     answer = api("GET", f"{target}&cursor={first(api)}")
-    assert (answer.status, answer.json["type"]) == (400, "urn:aftersend:problem:cursor")
-    assert api("GET", f"{DAYS}&cursor=AAAA").json["type"] == "urn:aftersend:problem:cursor"
+    assert (answer.status, answer.json["type"]) == (400, "urn:aftersend:problem:invalid-cursor")
+    assert api("GET", f"{DAYS}&cursor=AAAA").json["type"] == "urn:aftersend:problem:invalid-cursor"
 
 
 def test_a_page_may_have_another_size_than_the_one_before() -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     cursor = first(api)
     one, other = (api("GET", f"{DAYS}&limit={limit}&cursor={cursor}").json["suppressions"] for limit in (1, 5))
     assert other[0] == one[0]
 
 
 def test_the_order_of_parameters_does_not_matter() -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     assert api("GET", f"/suppressions?cursor={first(api)}&to=2026-03-31&from=2026-03-01").status == 200
 
 
 def test_tomorrow_a_cursor_is_too_old() -> None:
     clock = Clock()
-    api = Api(desk(several(), clock=clock))
+    api = Api(api_context(several(), clock=clock))
     cursor = first(api)
     clock.now += LASTS + timedelta(seconds=1)
     answer = api("GET", f"{DAYS}&cursor={cursor}")
-    assert (answer.status, "too old" in answer.json["detail"]) == (400, True)
+    assert (answer.status, "expired" in answer.json["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize("cursor", ["", "x" * 8193])
 def test_a_cursor_has_bounds(cursor: str) -> None:
-    assert Api(desk())("GET", f"{DAYS}&cursor={cursor}").status == 422
+    assert Api(api_context())("GET", f"{DAYS}&cursor={cursor}").status == 422

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
+import msgspec
 import pytest
-from msgspec import Struct
 from openapi_spec_validator import validate
 
-from aftersend.api import description
-from aftersend.api.description import document
-from aftersend.api.description.operations import ALL
+from aftersend.api.app import ROUTES
 from aftersend.api.document import FILE
-from aftersend.api.front import ROUTERS, front
+from aftersend.api.openapi import list_problems, make_document, operation_id
 from aftersend.api.problems import TYPES
-from tests.support.api import Answer, Api, desk
+from aftersend.api.request import PlainRequest
+from aftersend.api.responses import ApiResponse, empty_response
+from aftersend.api.routing import Route, Router
+from tests.support.api import Answer, Api, api_context
 from tests.support.api_document import PAGE, openapi, page, shown
-from tests.support.api_world import examples, played, world
+from tests.support.api_world import EXAMPLES, played, world
 
 COMMITTED: Final[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
 OPERATIONS: Final = {
@@ -39,27 +40,29 @@ def test_it_is_an_openapi_document() -> None:
 
 
 def test_it_is_served_as_it_is_committed() -> None:
-    answer = Api(desk())("GET", "/openapi.json")
+    answer = Api(api_context())("GET", "/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.text == FILE.read_text("utf-8")
 
 
 def test_every_route_is_in_it_and_nothing_else() -> None:
     documented = {(method.upper(), path) for method, path, _ in OPERATIONS.values()}
-    assert documented == {(method, re.sub(r"<(\w+)>", r"{\1}", rule)) for method, rule in front().rules()}
-    assert len(documented) == len(ALL) == sum(len(router._routes) for router in ROUTERS)
+    assert documented == {(each.method, each.path) for each in ROUTES.routes}
+    assert OPERATIONS.keys() == {operation_id(each) for each in ROUTES.routes}
+    assert len(documented) == len(OPERATIONS) == len(ROUTES.routes)
 
 
 def ask(name: str, query: str = "") -> Answer:
     """An operation about somebody, with an empty body where it has one."""
     method, path, operation = OPERATIONS[name]
     target = path.replace("{job}", "0" * 32).replace("{recipient}", "a@example.com").replace("{message}", "told:1")
+    target = target.replace("{incident}", "0" * 20)
     kinds = list(operation.get("requestBody", {}).get("content", ()))
     body: Any = None if not kinds else {} if kinds == ["application/json"] else "-"
     return world()(method.upper(), target + query, body, {"content-type": kinds[0]} if kinds else None)
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"probe"}))  # whose answers have no body
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"checkRecipient"}))  # whose answers have no body
 def test_every_parameter_is_heard_and_no_other_one(name: str) -> None:
     """A parameter that is documented is not refused as unknown; one that is not is."""
     parameters = OPERATIONS[name][2].get("parameters", [])
@@ -87,31 +90,47 @@ def test_every_operation_tells_the_problems_that_may_come_of_it(name: str) -> No
 
 
 def test_every_problem_may_come_of_some_operation() -> None:
-    assert {name for each in ALL for name in description.problems(each)} == TYPES.keys()
+    assert {name for each in ROUTES.routes for name in list_problems(each)} == TYPES.keys()
 
 
 def test_words_of_the_vocabulary_come_with_their_meanings() -> None:
     meaning = COMMITTED["components"]["schemas"]["CauseKind"]["description"]
     assert "`streak`: soft bounces in a row" in meaning
-    until = COMMITTED["components"]["schemas"]["Checked"]["properties"]["until"]
+    until = COMMITTED["components"]["schemas"]["CheckResult"]["properties"]["until"]
     assert until == {
-        "description": "When it ends as far as is known; without end where it is missing.",
+        "description": "When it ends as far as is known; missing if it has no end.",
         "type": "string",
         "format": "date-time",
     }
 
 
 def test_two_types_of_one_name_are_a_mistake() -> None:
-    from aftersend.api.messages import Wanted
-    from aftersend.api.reviews import Wanted as Another
+    route = Router(tag="Twice")
+    for module in ("one", "other"):
+        same = msgspec.defstruct("Same", [("field", int)], module=module)
 
-    same: tuple[type[Struct], ...] = (Wanted, Another)
-    told = [
-        description.Operation(method="get", path=f"/{at}", id=f"o{at}", tag="", summary="", answer=each)
-        for at, each in enumerate(same)
-    ]
-    with pytest.raises(AssertionError, match="two types are called Wanted"):
-        document(told)
+        @route("GET", f"/{module}", answer=same)
+        def get(_request: PlainRequest) -> ApiResponse:
+            return empty_response(200)
+
+    with pytest.raises(AssertionError, match="two types are called Same"):
+        make_document(route.routes, {})
+
+
+def test_every_operation_has_a_summary() -> None:
+    for _, _, operation in OPERATIONS.values():
+        assert operation["summary"][0].isupper()
+        assert not operation["summary"].endswith(".")
+
+
+# ---- Handlers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ROUTES.routes, ids=operation_id)
+def test_what_a_handler_expects_is_what_its_route_decodes(route: Route) -> None:
+    """mypy compares what a route names; this finds what it leaves out, too."""
+    expected = next(hint for name, hint in get_type_hints(route.handler).items() if name != "return")
+    assert get_args(expected) == (route.query, type(None) if route.body is None else route.body)
 
 
 # ---- Examples -------------------------------------------------------------------------------------------------------
@@ -119,19 +138,19 @@ def test_two_types_of_one_name_are_a_mistake() -> None:
 
 def test_every_operation_has_an_example_that_succeeds() -> None:
     """But for those that tell of jobs, whose ids are different each time."""
-    good = {each.operation for each in examples() if each.status < 300}
-    jobs = {each.id for each in ALL if "Location" in each.headers}
-    assert {each.id for each in ALL} - jobs - good == {"openapi"}
+    good = {operation_id(route) for route, _, answer in played() if answer.status < 300}
+    jobs = {operation_id(each) for each in ROUTES.routes if "Location" in each.headers}
+    assert OPERATIONS.keys() - jobs - good == {"getDocument"}
 
 
 def test_answers_are_as_the_document_says() -> None:
     """Every answer of the script has a documented status, type and shape."""
     from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-    assert len(played()) >= 12
-    for step, answer in played():
-        method, path, operation = OPERATIONS[step.operation]
-        assert (method.upper(), path) == (step.method, step.path)
+    assert len(played()) == len(EXAMPLES) >= 12
+    for route, _, answer in played():
+        method, path, operation = OPERATIONS[operation_id(route)]
+        assert (method.upper(), path) == (route.method, route.path)
         documented = operation["responses"][str(answer.status)]
         if not answer.text:
             assert "content" not in documented

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from aftersend.api import front
+from aftersend.api import app
 from aftersend.api.problems import TYPES
 from aftersend.api.request import MAX_BODY
 from aftersend.core.errors import ContentionExhausted, StoreUnavailable, Unreadable
-from tests.support.api import Answer, Api, desk, event
+from tests.support.api import Answer, Api, api_context, event
 from tests.support.ports import MemoryStore
 from tests.support.words import bounce
 from tests.unit.test_api_suppressions import stored
@@ -26,7 +26,7 @@ def problem(answer: Answer, status: int, type_: str = "about:blank") -> Any:
     """The problem, once it is one."""
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.status == answer.json["status"] == answer.told.status == status
+    assert answer.status == answer.json["status"] == answer.log.status == status
     assert answer.json["type"] == type_
     assert answer.json["title"] in {each.title for each in TYPES.values() if each.status == status}
     assert answer.json["detail"]
@@ -39,7 +39,7 @@ def problem(answer: Answer, status: int, type_: str = "about:blank") -> Any:
 @pytest.mark.parametrize("path", ["/", "/nothing", "/suppressions/", "/recipients", "/messages", "/review/people"])
 def test_a_path_that_does_not_exist(path: str) -> None:
     for method in ("GET", "POST", "OPTIONS", "BREW"):
-        problem(Api(desk())(method, path), 404)
+        problem(Api(api_context())(method, path), 404)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_path_that_does_not_exist(path: str) -> None:
     ],
 )
 def test_a_method_that_the_path_does_not_know(method: str, path: str, allowed: str) -> None:
-    answer = Api(desk())(method, path)
+    answer = Api(api_context())(method, path)
     problem(answer, 405)
     assert answer.headers["allow"] == allowed
 
@@ -88,8 +88,8 @@ def test_a_method_that_the_path_does_not_know(method: str, path: str, allowed: s
 def test_nobody_is_answered_whom_the_gateway_does_not_name(
     authorizer: Any, method: str, target: str, body: Any
 ) -> None:
-    answer, told = front.answer(event(method, target, body, by=authorizer), None, desk())
-    assert (answer["statusCode"], told.status) == (401, 401)
+    answer, log = app.answer(event(method, target, body, by=authorizer), api_context())
+    assert (answer["statusCode"], log.status) == (401, 401)
     assert json.loads(answer["body"])["type"] == "about:blank"
 
 
@@ -98,53 +98,53 @@ def test_nobody_is_answered_whom_the_gateway_does_not_name(
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp", "json"])
 def test_a_body_of_another_type(kind: str) -> None:
-    problem(Api(desk())("POST", CHECK, BODY, {"Content-Type": kind}), 415)
+    problem(Api(api_context())("POST", CHECK, BODY, {"Content-Type": kind}), 415)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x=y"])
 def test_json_is_json_however_it_is_written(kind: str) -> None:
-    assert Api(desk())("POST", CHECK, BODY, {"Content-Type": kind}).status == 200
+    assert Api(api_context())("POST", CHECK, BODY, {"Content-Type": kind}).status == 200
 
 
 def test_a_body_without_a_type() -> None:
     asked = event("POST", CHECK, BODY, by={"iam": {"userArn": "a"}})
     del asked["headers"]["content-type"]
-    assert front.answer(asked, None, desk())[0]["statusCode"] == 415
+    assert app.answer(asked, api_context())[0]["statusCode"] == 415
     del asked["headers"]
-    assert front.answer(asked, None, desk())[0]["statusCode"] == 415
+    assert app.answer(asked, api_context())[0]["statusCode"] == 415
 
 
 def test_a_body_that_is_too_large() -> None:
     text = json.dumps(BODY)
-    problem(Api(desk())("POST", CHECK, text + " " * (MAX_BODY + 1 - len(text))), 413)
-    assert Api(desk())("POST", CHECK, text + " " * (MAX_BODY - len(text))).status == 200
+    problem(Api(api_context())("POST", CHECK, text + " " * (MAX_BODY + 1 - len(text))), 413)
+    assert Api(api_context())("POST", CHECK, text + " " * (MAX_BODY - len(text))).status == 200
 
 
 def test_the_largest_question_fits() -> None:
     longest = "x" * 988 + "@example.com"
     assert len(json.dumps({"recipients": [longest] * 500})) < MAX_BODY
-    assert Api(desk())("POST", CHECK, {"recipients": [longest] * 500}).status == 200
-    assert Api(desk())("POST", CHECK, {"recipients": ["x" * 308 + "@example.com"] * 1000}).status == 200
+    assert Api(api_context())("POST", CHECK, {"recipients": [longest] * 500}).status == 200
+    assert Api(api_context())("POST", CHECK, {"recipients": ["x" * 308 + "@example.com"] * 1000}).status == 200
 
 
 @pytest.mark.parametrize("body", ["", "{", "nothing", '{"recipients": ["\\ud800"]}', "\ud800", "NaN"])
 def test_a_body_that_is_no_json(body: str) -> None:
-    problem(Api(desk())("POST", CHECK, body), 400)
+    problem(Api(api_context())("POST", CHECK, body), 400)
 
 
 def test_a_body_that_nests_without_end() -> None:
     for depth in ("[" * 100_000, '{"recipients":' + "[" * 100_000, '{"x":' * 50_000):
-        problem(Api(desk())("POST", CHECK, depth), 422)
+        problem(Api(api_context())("POST", CHECK, depth), 422)
 
 
 def test_a_body_may_come_in_base64() -> None:
     asked = event("POST", CHECK, BODY, by={"iam": {"userArn": "a"}})
     asked |= {"body": base64.b64encode(asked["body"].encode()).decode(), "isBase64Encoded": True}
-    assert front.answer(asked, None, desk())[0]["statusCode"] == 200
+    assert app.answer(asked, api_context())[0]["statusCode"] == 200
     for broken in ("ü", "====", "A"):
-        assert front.answer(asked | {"body": broken}, None, desk())[0]["statusCode"] == 400
+        assert app.answer(asked | {"body": broken}, api_context())[0]["statusCode"] == 400
     latin = base64.b64encode(b'{"recipients": ["m\xfcller@example.com"]}').decode()
-    assert front.answer(asked | {"body": latin}, None, desk())[0]["statusCode"] == 400
+    assert app.answer(asked | {"body": latin}, api_context())[0]["statusCode"] == 400
 
 
 # ---- Parameters -----------------------------------------------------------------------------------------------------
@@ -152,13 +152,13 @@ def test_a_body_may_come_in_base64() -> None:
 
 @pytest.mark.parametrize("query", ["scope=a&scope=b", "scope=%FF", "&".join(f"p{number}=1" for number in range(17))])
 def test_a_query_string_that_cannot_be_read(query: str) -> None:
-    problem(Api(desk())("GET", f"{ONE}?{query}"), 400)
+    problem(Api(api_context())("GET", f"{ONE}?{query}"), 400)
 
 
 @pytest.mark.parametrize("target", [f"{ONE}?scop=news", "/openapi.json?x=1", f"{CHECK}?scope=news", "/review?page=2"])
 def test_a_parameter_that_does_not_exist(target: str) -> None:
     method, body = ("POST", BODY) if target.startswith(CHECK) else ("GET", None)
-    assert "unknown field" in problem(Api(desk())(method, target, body), 422)["detail"]
+    assert "unknown field" in problem(Api(api_context())(method, target, body), 422)["detail"]
 
 
 # ---- Faults ---------------------------------------------------------------------------------------------------------
@@ -177,43 +177,43 @@ class Broken(MemoryStore):
 
 @pytest.mark.parametrize("error", [StoreUnavailable("no answer for ann@example.com"), ContentionExhausted("50 times")])
 def test_a_store_that_does_not_answer(error: Exception) -> None:
-    answer = Api(desk(Broken(error)))("POST", CHECK, BODY)
+    answer = Api(api_context(Broken(error)))("POST", CHECK, BODY)
     assert "ann" not in json.dumps(problem(answer, 503))
     assert answer.headers["retry-after"] == "1"
-    assert answer.told.fault == []
+    assert answer.log.fault == []
 
 
 def test_an_error_that_nobody_expected_says_where_and_not_what() -> None:
-    answer = Api(desk(Broken(KeyError("ann@example.com"))))("POST", CHECK, BODY)
+    answer = Api(api_context(Broken(KeyError("ann@example.com"))))("POST", CHECK, BODY)
     assert "ann" not in json.dumps(problem(answer, 500))
-    assert answer.told.fault[0] == "KeyError"
-    assert any(line.partition(":")[0].endswith("api/checks.py") for line in answer.told.fault)
-    assert not [line for line in answer.told.fault if "ann@" in line]
+    assert answer.log.fault[0] == "KeyError"
+    assert any(line.partition(":")[0].endswith("api/checks.py") for line in answer.log.fault)
+    assert not [line for line in answer.log.fault if "ann@" in line]
 
 
 def test_an_item_that_cannot_be_read_is_not_asked_for_again() -> None:
-    answer = Api(desk(Broken(Unreadable("of a newer version"))))("POST", CHECK, BODY)
+    answer = Api(api_context(Broken(Unreadable("of a newer version"))))("POST", CHECK, BODY)
     problem(answer, 500)
-    assert answer.told.fault[0] == "Unreadable"
+    assert answer.log.fault[0] == "Unreadable"
 
 
 def test_a_process_goes_on_after_a_fault() -> None:
-    Api(desk(Broken(KeyError())))("POST", CHECK, BODY)
-    assert Api(desk())("POST", CHECK, BODY).status == 200
+    Api(api_context(Broken(KeyError())))("POST", CHECK, BODY)
+    assert Api(api_context())("POST", CHECK, BODY).status == 200
 
 
 def test_what_is_told_to_the_log_names_the_route_and_no_address() -> None:
-    told = Api(desk(stored(bounce(1, "hard"))))("GET", f"{ONE}?scope=*").told
-    assert (told.method, told.route, told.status) == ("GET", "/suppressions/<recipient>", 200)
-    told = Api(desk())("GET", "/ann@example.com").told
-    assert (told.method, told.route, told.status) == ("GET", "", 404)
+    log = Api(api_context(stored(bounce(1, "hard"))))("GET", f"{ONE}?scope=*").log
+    assert (log.method, log.route, log.status) == ("GET", "/suppressions/{recipient}", 200)
+    log = Api(api_context())("GET", "/ann@example.com").log
+    assert (log.method, log.route, log.status) == ("GET", "", 404)
 
 
 def test_an_incident_list_that_cannot_be_read_is_no_permission_to_send() -> None:
     def nobody() -> Any:
         raise StoreUnavailable("no answer")
 
-    problem(Api(desk(stored(bounce(1, "hard")), incidents=nobody))("POST", CHECK, BODY), 503)
+    problem(Api(api_context(stored(bounce(1, "hard")), incidents=nobody))("POST", CHECK, BODY), 503)
 
 
 def test_every_problem_has_a_status_of_its_kind() -> None:
@@ -221,9 +221,11 @@ def test_every_problem_has_a_status_of_its_kind() -> None:
     assert all(each.title[0].isupper() and not each.title.endswith(".") for each in TYPES.values())
 
 
-def test_names_in_rules_take_everything_and_nothing_else_does() -> None:
-    app = front.front()
-    assert app.methods("/openapi.json") == ["GET"]
-    assert app.methods("/suppressions/a/b/") == ["DELETE", "GET", "HEAD", "PUT"]
+def test_names_in_paths_take_everything_and_nothing_else_does() -> None:
+    def methods(path: str) -> list[str]:
+        return sorted(app.ROUTES.find(path)[0])
+
+    assert methods("/openapi.json") == ["GET"]
+    assert methods("/suppressions/a/b/") == ["DELETE", "GET", "HEAD", "PUT"]
     for path in ("/openapiXjson", "/suppressionsX", "/x/suppressions", "/review/outcomes/x", "/suppressions/a\n"):
-        assert app.methods(path) == []
+        assert methods(path) == []

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from aftersend.api.messages import MOST, view
+from aftersend.api.messages import MAX_OUTCOMES, show_outcome
 from aftersend.core.erasure import make_alias
 from aftersend.core.feedback_set import BOUNDS
 from aftersend.core.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
 from aftersend.core.outcome import merge
-from tests.support.api import KEY, Api, desk
+from tests.support.api import KEY, Api, api_context
 from tests.support.ports import MemoryStore
 from tests.support.words import ANN, BOB, bounce, fact
 from tests.unit.test_api_check import suppressed
@@ -23,7 +23,7 @@ PERSON = "/recipients/ann@example.com"
 
 
 def health(*facts: Any) -> dict[str, Any]:
-    answer = Api(desk(stored(*facts)))("GET", PERSON)
+    answer = Api(api_context(stored(*facts)))("GET", PERSON)
     assert answer.status == 200
     found: dict[str, Any] = answer.json["health"]
     return found
@@ -77,7 +77,7 @@ def test_who_never_got_anything_has_no_times() -> None:
 
 def test_suppressions_of_all_scopes_are_there() -> None:
     facts = [bounce(1, "hard"), fact(Kind.UNSUBSCRIBED, 2, scope="news"), fact(Kind.UNSUBSCRIBED, 2, scope="orders")]
-    found = Api(desk(stored(*facts)))("GET", PERSON).json
+    found = Api(api_context(stored(*facts)))("GET", PERSON).json
     assert [(each["scope"], each["suppressed"]) for each in found["suppressions"]] == [
         ("*", True),
         ("news", True),
@@ -87,26 +87,26 @@ def test_suppressions_of_all_scopes_are_there() -> None:
 
 
 def test_who_was_released_everywhere_is_not_suppressed() -> None:
-    api = Api(desk(stored(bounce(1, "hard"))))
+    api = Api(api_context(stored(bounce(1, "hard"))))
     api("DELETE", "/suppressions/ann@example.com?note=x")
     found = api("GET", PERSON).json
     assert (found["suppressed"], [each["suppressed"] for each in found["suppressions"]]) == (False, [False])
 
 
 def test_who_was_erased_is_found_by_the_alias() -> None:
-    found = Api(desk(suppressed((make_alias(ANN, KEY), "*"))))("GET", PERSON).json
+    found = Api(api_context(suppressed((make_alias(ANN, KEY), "*"))))("GET", PERSON).json
     assert (found["recipient"], found["suppressed"], found["outcomes"]) == (ANN, True, [])
     assert [each["recipient"] for each in found["suppressions"]] == [make_alias(ANN, KEY)]
 
 
 def test_nobody_is_not_found() -> None:
-    assert Api(desk(stored(bounce(1, "hard"))))("GET", "/recipients/bob@example.org").status == 404
+    assert Api(api_context(stored(bounce(1, "hard"))))("GET", "/recipients/bob@example.org").status == 404
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 def test_outcomes_come_newest_first_in_pages_of_every_size(limit: int) -> None:
     facts = [fact(Kind.DELIVERED, day // 2, message=f"told:{day}") for day in range(7)]  # two of them at a time
-    pages = list(Api(desk(stored(*facts))).pages(f"{PERSON}?limit={limit}"))
+    pages = list(Api(api_context(stored(*facts))).pages(f"{PERSON}?limit={limit}"))
     found = [each for page in pages for each in page["outcomes"]]
     assert [each["message"] for each in found] == [f"told:{day}" for day in (6, 5, 4, 3, 2, 1, 0)]
     assert {len(page["outcomes"]) for page in pages[:-1]} <= {limit}
@@ -115,7 +115,7 @@ def test_outcomes_come_newest_first_in_pages_of_every_size(limit: int) -> None:
 
 def test_an_outcome_in_the_list_says_what_decided() -> None:
     context = Context(sender="news@example.com", subject="March")
-    (found,) = Api(desk(stored(bounce(1, "unclear", context=context))))("GET", PERSON).json["outcomes"]
+    (found,) = Api(api_context(stored(bounce(1, "unclear", context=context))))("GET", PERSON).json["outcomes"]
     assert found == {
         "message": "told:1",
         "status": "bounced",
@@ -139,7 +139,7 @@ def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> Non
         bounce(1, "full", evidence=Evidence(provider_code="full", code=552, text="552 mailbox full")),
         fact(Kind.OPENED, 2, engagement=Engagement(ip="192.0.2.1", user_agent="Mail")),
     ]
-    answer = Api(desk(stored(*facts)))("GET", "/messages/told:1")
+    answer = Api(api_context(stored(*facts)))("GET", "/messages/told:1")
     (outcome,) = answer.json["outcomes"]
     verdict = {
         "class": "soft",
@@ -164,9 +164,9 @@ def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> Non
 
 def test_verdicts_are_those_of_the_present_rules_and_the_status_is_the_stored_one() -> None:
     newer = Verdict(klass=Class.HARD, reason=Reason.USER_UNKNOWN, rule="test.newer")
-    (outcome,) = Api(desk(stored(bounce(1, "unclear")), classify=lambda _: newer))("GET", "/messages/told:1").json[
-        "outcomes"
-    ]
+    (outcome,) = Api(api_context(stored(bounce(1, "unclear")), classify=lambda _: newer))(
+        "GET", "/messages/told:1"
+    ).json["outcomes"]
     assert outcome["verdict"]["rule"] == "test.unclear"
     assert [each["verdict"]["rule"] for each in outcome["feedback"]] == ["test.newer"]
 
@@ -184,25 +184,25 @@ def test_verdicts_are_those_of_the_present_rules_and_the_status_is_the_stored_on
     ],
 )
 def test_ids_of_all_kinds_are_found(message: str, target: str) -> None:
-    answer = Api(desk(stored(fact(Kind.DELIVERED, 1, message=message))))("GET", f"/messages/{target}")
+    answer = Api(api_context(stored(fact(Kind.DELIVERED, 1, message=message))))("GET", f"/messages/{target}")
     assert (answer.status, answer.json["message"]) == (200, message)
 
 
 def test_a_message_that_nobody_spoke_of_is_not_found() -> None:
-    api = Api(desk(stored(bounce(1, "hard"))))
+    api = Api(api_context(stored(bounce(1, "hard"))))
     assert api("GET", "/messages/told:2").status == 404
     assert api("GET", "/messages/").status == 404
 
 
 @pytest.mark.parametrize("target", ["%00", "x" * 1001, "a%0Ab", "%ED%A0%80"])
 def test_what_is_no_id_is_refused(target: str) -> None:
-    assert Api(desk())("GET", f"/messages/{target}").status in (404, 422)
+    assert Api(api_context())("GET", f"/messages/{target}").status in (404, 422)
 
 
-@pytest.mark.parametrize("limit", [1, 4, MOST])
+@pytest.mark.parametrize("limit", [1, 4, MAX_OUTCOMES])
 def test_a_message_to_many_comes_in_pages(limit: int) -> None:
     facts = [fact(Kind.DELIVERED, 1, recipient=f"email:user{number}@example.com") for number in range(30)]
-    pages = list(Api(desk(stored(*facts))).pages(f"/messages/told:1?limit={limit}"))
+    pages = list(Api(api_context(stored(*facts))).pages(f"/messages/told:1?limit={limit}"))
     found = [each["recipient"] for page in pages for each in page["outcomes"]]
     assert sorted(found) == sorted(each.recipient for each in facts)
     assert all(len(page["outcomes"]) <= limit for page in pages)
@@ -215,8 +215,8 @@ def test_an_outcome_that_the_index_knows_and_the_table_no_longer_is_left_out() -
         def outcomes(self, keys: Any) -> Any:
             return {key: each for key, each in store.outcomes(keys).items() if key[0] != BOB}
 
-    lagging = Api(desk(store))
-    lagging.desk = desk(Forgetful(), lookups=lagging.desk.lookups)
+    lagging = Api(api_context(store))
+    lagging.context = api_context(Forgetful(), queries=lagging.context.queries)
     assert [each["recipient"] for each in lagging("GET", "/messages/told:1").json["outcomes"]] == [ANN]
 
 
@@ -225,5 +225,5 @@ def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:
     wordy = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="x" * 64)
     facts = [_largest(kind, number, "é") for kind in Kind for number in range(BOUNDS[kind])]
     outcome = merge(None, facts, lambda _: wordy)
-    size = len(msgspec.json.encode(view(outcome, lambda _: wordy)))
-    assert 50_000 < size < 6_000_000 / MOST
+    size = len(msgspec.json.encode(show_outcome(outcome, lambda _: wordy)))
+    assert 50_000 < size < 6_000_000 / MAX_OUTCOMES

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aftersend.core.model import Evidence, Kind
-from tests.support.api import ARN, Api, Clock, desk
+from tests.support.api import ARN, Api, Clock, api_context
 from tests.support.ports import NOW, MemoryStore
 from tests.support.words import ANN, BOB, bounce, fact
 from tests.unit.test_api_suppressions import holding, stored
@@ -36,8 +36,8 @@ def lists(api: Api, query: str = "") -> tuple[list[str], list[str]]:
 
 
 def test_what_waits_is_listed_and_nothing_else() -> None:
-    assert lists(Api(desk(waiting()))) == ([BOB], ["told:1", "told:2"])
-    assert lists(Api(desk())) == ([], [])
+    assert lists(Api(api_context(waiting()))) == ([BOB], ["told:1", "told:2"])
+    assert lists(Api(api_context())) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -54,36 +54,36 @@ def test_what_waits_is_listed_and_nothing_else() -> None:
     ],
 )
 def test_one_may_look_at_a_part(query: str, found: Any) -> None:
-    assert lists(Api(desk(waiting())), query) == found
+    assert lists(Api(api_context(waiting())), query) == found
 
 
 def test_an_outcome_comes_with_its_whole_story() -> None:
-    (found,) = Api(desk(waiting()))("GET", "/review?why=undetermined").json["outcomes"]
+    (found,) = Api(api_context(waiting()))("GET", "/review?why=undetermined").json["outcomes"]
     assert found["feedback"][0]["evidence"] == {"provider_code": "unclear"}
     assert found["verdict"]["advice"].startswith("Read the diagnostic text")
 
 
 def test_what_the_index_still_has_and_was_settled_meanwhile_is_left_out() -> None:
     store = waiting()
-    lookups = desk(store).lookups
+    queries = api_context(store).queries
     later = stored(store=waiting())
-    api = Api(desk(later))
+    api = Api(api_context(later))
     api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     api("POST", "/review/suppressions", ALIVE | {"decision": "keep"})
-    api.desk = desk(later, lookups=lookups)
+    api.context = api_context(later, queries=queries)
     assert lists(api) == ([], ["told:2"])
 
 
 @pytest.mark.parametrize("query", ["?of=people", "?why=boredom", "?limit=26", "?limit=0", "?all=true"])
 def test_what_is_no_review_is_refused(query: str) -> None:
-    assert Api(desk())("GET", f"/review{query}").status == 422
+    assert Api(api_context())("GET", f"/review{query}").status == 422
 
 
 # ---- Outcomes -------------------------------------------------------------------------------------------------------
 
 
 def test_keeping_an_outcome_settles_it() -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     answer = api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     assert (answer.status, answer.headers["etag"]) == (200, '"2"')
     assert "review" not in answer.json
@@ -93,7 +93,7 @@ def test_keeping_an_outcome_settles_it() -> None:
 
 
 def test_suppressing_settles_it_and_suppresses_by_hand() -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     assert "review" not in api("POST", "/review/outcomes", UNCLEAR | {"decision": "suppress"}).json
     shown = api("GET", "/suppressions/ann@example.com")
     assert holding(shown) == ["manual"]
@@ -102,15 +102,15 @@ def test_suppressing_settles_it_and_suppresses_by_hand() -> None:
 
 def test_releasing_settles_it_and_releases() -> None:
     store = stored(bounce(1, "unclear"), bounce(1.5, "hard", "told:2"))
-    api = Api(desk(store))
+    api = Api(api_context(store))
     assert "review" not in api("POST", "/review/outcomes", UNCLEAR | {"decision": "release"}).json
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
 
 
 def test_a_complaint_is_not_released_by_the_way() -> None:
-    api = Api(desk(stored(bounce(1, "unclear"), fact(Kind.COMPLAINED, 2, message="told:2"))))
+    api = Api(api_context(stored(bounce(1, "unclear"), fact(Kind.COMPLAINED, 2, message="told:2"))))
     refused = api("POST", "/review/outcomes", UNCLEAR | {"decision": "release"})
-    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:standing-complaint")
+    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:complaint-requires-force")
     assert lists(api, "?why=undetermined") == ([], ["told:1"])
     assert api("POST", "/review/outcomes", UNCLEAR | {"decision": "release", "force": True}).status == 200
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
@@ -118,7 +118,7 @@ def test_a_complaint_is_not_released_by_the_way() -> None:
 
 def test_later_feedback_may_need_a_look_again() -> None:
     store = waiting()
-    api = Api(desk(store))
+    api = Api(api_context(store))
     api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     stored(bounce(2, "unclear"), store=store)
     assert lists(api, "?why=undetermined") == ([], [])
@@ -127,20 +127,20 @@ def test_later_feedback_may_need_a_look_again() -> None:
 
 
 def test_what_a_fast_clock_said_is_settled_too() -> None:
-    api = Api(desk(stored(bounce(60, "unclear"))))
+    api = Api(api_context(stored(bounce(60, "unclear"))))
     api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     assert lists(api) == ([], [])
 
 
 def test_settling_twice_is_no_error() -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     for _ in range(2):
         assert api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"}).status == 200
 
 
 @pytest.mark.parametrize(("tag", "status"), [('"1"', 200), ('"2"', 412), ("*", 200), ('"0"', 412)])
 def test_an_outcome_may_be_settled_as_it_was_read(tag: str, status: int) -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     answer = api("POST", "/review/outcomes", UNCLEAR | {"decision": "suppress"}, {"If-Match": tag})
     assert answer.status == status
     assert api("HEAD", "/suppressions/ann@example.com").status == (200 if status == 200 else 404)
@@ -162,7 +162,7 @@ def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() ->
         store = Racing()
         stored(bounce(1, "unclear"), store=store)
         store.raced = False
-        answer = Api(desk(store))("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"}, headers)
+        answer = Api(api_context(store))("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"}, headers)
         assert answer.status == status
         (outcome,) = store.outcomes([(ANN, "told:1")]).values()
         assert (outcome.resolved is not None, len(outcome.feedback)) == (status == 200, 2)
@@ -172,7 +172,7 @@ def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() ->
 
 
 def test_keeping_a_suppression_settles_it() -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     answer = api("POST", "/review/suppressions", ALIVE | {"decision": "keep"})
     assert (answer.status, holding(answer), "review" in answer.json) == (200, ["hard"], False)
     assert [each["act"] for each in answer.json["history"]] == ["resolved"]
@@ -180,14 +180,14 @@ def test_keeping_a_suppression_settles_it() -> None:
 
 
 def test_keeping_it_by_hand_settles_it_too() -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     answer = api("POST", "/review/suppressions", ALIVE | {"decision": "suppress"})
     assert (holding(answer), "review" in answer.json) == (["hard", "manual"], False)
     assert [each["act"] for each in answer.json["history"]] == ["added", "resolved"]
 
 
 def test_releasing_it_settles_it() -> None:
-    api = Api(desk(waiting()))
+    api = Api(api_context(waiting()))
     answer = api("POST", "/review/suppressions", ALIVE | {"decision": "release"})
     assert (holding(answer), "review" in answer.json) == ([], False)
     assert [each["act"] for each in answer.json["history"]] == ["released"]
@@ -196,7 +196,7 @@ def test_releasing_it_settles_it() -> None:
 def test_a_later_sign_of_life_needs_a_look_again() -> None:
     store = waiting()
     clock = Clock()
-    api = Api(desk(store, clock=clock))
+    api = Api(api_context(store, clock=clock))
     api("POST", "/review/suppressions", ALIVE | {"decision": "keep"})
     stored(fact(Kind.CLICKED, 31, message="told:6", recipient=BOB), store=store)
     clock.now = NOW + timedelta(days=2)
@@ -208,7 +208,7 @@ def test_a_later_sign_of_life_needs_a_look_again() -> None:
 def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, status: int) -> None:
     store = waiting()
     before = store.suppressions([(BOB, "*")])
-    answer = Api(desk(store))("POST", "/review/suppressions", ALIVE | {"decision": decision}, {"If-Match": tag})
+    answer = Api(api_context(store))("POST", "/review/suppressions", ALIVE | {"decision": decision}, {"If-Match": tag})
     assert answer.status == status
     assert (store.suppressions([(BOB, "*")]) == before) == (status == 412)
 
@@ -233,5 +233,5 @@ def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, st
 def test_what_cannot_be_settled_is_refused(path: str, body: Any, status: int) -> None:
     store = waiting()
     writes = store.puts
-    assert Api(desk(store))("POST", f"/review/{path}", body).status == status
+    assert Api(api_context(store))("POST", f"/review/{path}", body).status == status
     assert store.puts == writes

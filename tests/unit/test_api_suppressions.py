@@ -12,7 +12,7 @@ from aftersend.core.model import Act, Feedback, Kind, Reason
 from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.writes import Answer, Put, Request
 from aftersend.ingest import ingest
-from tests.support.api import ARN, KEY, Api, Clock, desk
+from tests.support.api import ARN, KEY, Api, Clock, api_context
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.words import ANN, BOB, bounce, fact, message, told
 from tests.unit.test_api_check import suppressed
@@ -38,7 +38,7 @@ def holding(answer: Any) -> list[str]:
 
 
 def test_one_suppression_names_its_evidence() -> None:
-    answer = Api(desk(stored(bounce(1, "hard"), fact(Kind.OPENED, 3))))("GET", ONE)
+    answer = Api(api_context(stored(bounce(1, "hard"), fact(Kind.OPENED, 3))))("GET", ONE)
     assert answer.status == 200
     assert answer.headers["etag"] == '"1"'
     (cause,) = answer.json["causes"]
@@ -58,7 +58,7 @@ def test_one_suppression_names_its_evidence() -> None:
 
 
 def test_one_that_is_not_there_is_not_found() -> None:
-    api = Api(desk(stored(bounce(1, "hard"))))
+    api = Api(api_context(stored(bounce(1, "hard"))))
     assert api("GET", "/suppressions/bob@example.org").status == 404
     assert api("GET", f"{ONE}?scope=news").status == 404
 
@@ -66,7 +66,7 @@ def test_one_that_is_not_there_is_not_found() -> None:
 def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
     """Its item is kept for its version; whoever asks is told nothing of it, and may be the first to write."""
     store = stored(*[bounce(day, "soft", f"told:{day}") for day in range(1, 6)])
-    api = Api(desk(store))
+    api = Api(api_context(store))
     assert api("GET", ONE).status == 200
     stored(fact(Kind.DELIVERED, 6, message="told:6"), store=store)
     assert store.suppressions([(ANN, "*")])[ANN, "*"].version == 2
@@ -79,7 +79,7 @@ def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
 
 def test_a_streak_tells_how_many_bounces_and_until_when() -> None:
     facts = [bounce(day, "soft", f"told:{day}") for day in range(1, 6)]
-    answer = Api(desk(stored(*facts), clock=Clock(NOW - timedelta(days=20))))("GET", ONE)
+    answer = Api(api_context(stored(*facts), clock=Clock(NOW - timedelta(days=20))))("GET", ONE)
     assert answer.json["causes"][0]["bounces"] == 5
     assert answer.json["until"] == answer.json["causes"][0]["until"] == "2026-04-05T00:00:00Z"
 
@@ -87,7 +87,7 @@ def test_a_streak_tells_how_many_bounces_and_until_when() -> None:
 def test_evidence_inside_an_accident_is_shown_and_does_not_hold() -> None:
     window = Window("example.com", NOW - timedelta(days=60), NOW)
     incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120)]
-    answer = Api(desk(stored(bounce(1, "hard")), incidents=lambda: incidents))("GET", ONE)
+    answer = Api(api_context(stored(bounce(1, "hard")), incidents=lambda: incidents))("GET", ONE)
     assert (holding(answer), answer.json["suppressed"]) == ([], False)
     assert answer.json["pending"] == [
         {"since": "2026-01-30T12:00:00Z", "until": "2026-03-31T11:59:59.999000Z", "reason": "user_unknown"}
@@ -98,7 +98,7 @@ def test_evidence_inside_an_accident_is_shown_and_does_not_hold() -> None:
 
 
 def test_suppressing_by_hand_is_written_down() -> None:
-    api = Api(desk())
+    api = Api(api_context())
     answer = api("PUT", ONE, {"note": "asked us to", "until": "2026-06-01T02:00:00+02:00"})
     assert (answer.status, answer.headers["etag"]) == (201, '"1"')
     (decision,) = answer.json["history"]
@@ -120,14 +120,14 @@ def test_suppressing_by_hand_is_written_down() -> None:
 
 
 def test_who_it_was_comes_from_the_gateway_and_from_nowhere_else() -> None:
-    api = Api(desk(), by={"jwt": {"claims": {"sub": "agnes@staff.example", "iss": "https://login.example"}}})
+    api = Api(api_context(), by={"jwt": {"claims": {"sub": "agnes@staff.example", "iss": "https://login.example"}}})
     answer = api("PUT", ONE, BODY, {"X-User": "somebody else"})
     assert [each["by"] for each in answer.json["history"]] == ["agnes@staff.example"]
     assert api("PUT", ONE, BODY | {"by": "somebody else"}).status == 422
 
 
 def test_one_stream_by_hand_leaves_the_others() -> None:
-    api = Api(desk())
+    api = Api(api_context())
     assert api("PUT", f"{ONE}?scope=news", BODY).status == 201
     assert api("HEAD", ONE).status == 404
     assert api("HEAD", f"{ONE}?scope=news").status == 200
@@ -135,7 +135,7 @@ def test_one_stream_by_hand_leaves_the_others() -> None:
 
 def test_saying_it_twice_writes_it_once() -> None:
     store = MemoryStore()
-    api = Api(desk(store))
+    api = Api(api_context(store))
     answers = [api("PUT", ONE, BODY) for _ in range(3)]
     assert [each.status for each in answers] == [201, 200, 200]
     assert {each.headers["etag"] for each in answers} == {'"1"'}
@@ -144,7 +144,7 @@ def test_saying_it_twice_writes_it_once() -> None:
 
 @pytest.mark.parametrize("change", ["note", "until", "by"])
 def test_saying_something_else_is_written_too(change: str) -> None:
-    api = Api(desk())
+    api = Api(api_context())
     api("PUT", ONE, BODY)
     if change == "by":
         api.by = {"iam": {"userArn": f"{ARN}2"}}
@@ -156,7 +156,7 @@ def test_saying_something_else_is_written_too(change: str) -> None:
 
 def test_an_end_that_was_given_later_is_the_end() -> None:
     clock = Clock()
-    api = Api(desk(clock=clock))
+    api = Api(api_context(clock=clock))
     api("PUT", ONE, BODY)
     clock.now += timedelta(seconds=1)
     assert api("PUT", ONE, BODY | {"until": "2026-05-01T00:00:00Z"}).json["until"] == "2026-05-01T00:00:00Z"
@@ -165,7 +165,7 @@ def test_an_end_that_was_given_later_is_the_end() -> None:
 
 
 def test_suppressing_at_the_moment_of_a_release_holds() -> None:
-    api = Api(desk(stored(bounce(1, "hard"))))
+    api = Api(api_context(stored(bounce(1, "hard"))))
     api("DELETE", f"{ONE}?note=x")
     assert holding(api("PUT", ONE, BODY)) == ["manual"]
     assert holding(api("DELETE", f"{ONE}?note=y")) == []
@@ -190,21 +190,21 @@ def test_suppressing_at_the_moment_of_a_release_holds() -> None:
     ],
 )
 def test_an_addition_has_a_note_and_perhaps_an_end_that_lies_ahead(body: Any) -> None:
-    api = Api(desk())
+    api = Api(api_context())
     assert api("PUT", ONE, body).status == 422
     assert api("GET", ONE).status == 404
 
 
 @pytest.mark.parametrize("target", ["nobody", "@example.com", "ann@", "sms:", "push:", "%20", "%00"])
 def test_nobody_decides_of_what_is_no_recipient(target: str) -> None:
-    api = Api(desk())
+    api = Api(api_context())
     for answer in (api("PUT", f"/suppressions/{target}", BODY), api("DELETE", f"/suppressions/{target}?note=x")):
         assert answer.status == (422 if target == "%00" else 404)
     assert api("GET", f"/suppressions/{target}").status == (422 if target == "%00" else 404)
 
 
 def test_what_a_source_has_called_somebody_can_be_released() -> None:
-    api = Api(desk(stored(bounce(1, "hard", recipient="email:undisclosed-recipients"))))
+    api = Api(api_context(stored(bounce(1, "hard", recipient="email:undisclosed-recipients"))))
     assert api("HEAD", "/suppressions/undisclosed-recipients").status == 200
     assert api("DELETE", "/suppressions/undisclosed-recipients?note=x").json["suppressed"] is False
     assert api("PUT", "/suppressions/undisclosed-recipients", BODY).status == 404
@@ -214,13 +214,13 @@ def test_what_a_source_has_called_somebody_can_be_released() -> None:
     "target", ["sms:+15550100", "push:fcm:AbC%2Fd", "%22a%20b%22@example.com", "a%252fb@example.com"]
 )
 def test_every_recipient_can_be_decided_of(target: str) -> None:
-    api = Api(desk())
+    api = Api(api_context())
     assert api("PUT", f"/suppressions/{target}", BODY).status == 201
     assert api("HEAD", f"/suppressions/{target}").status == 200
 
 
 def test_a_question_mark_in_an_address_is_encoded_twice() -> None:
-    api = Api(desk())
+    api = Api(api_context())
     assert api("PUT", "/suppressions/who%253F@example.com", BODY).json["recipient"] == "email:who?@example.com"
     assert api("PUT", "/suppressions/who%3F@example.com", BODY).status == 404  # it ends the path: no address is left
 
@@ -229,7 +229,7 @@ def test_a_question_mark_in_an_address_is_encoded_twice() -> None:
 
 
 def test_a_release_says_who_and_why_and_what_no_longer_counts() -> None:
-    api = Api(desk(stored(bounce(1, "hard"))))
+    api = Api(api_context(stored(bounce(1, "hard"))))
     answer = api("DELETE", f"{ONE}?note=wrong+address+book")
     assert (answer.status, answer.headers["etag"], answer.json["suppressed"]) == (200, '"2"', False)
     assert (answer.json["released_at"], answer.json["released_by"]) == ("2026-03-31T12:00:00Z", ARN)
@@ -240,7 +240,7 @@ def test_a_release_says_who_and_why_and_what_no_longer_counts() -> None:
 
 def test_older_evidence_stays_released_and_later_evidence_does_not() -> None:
     store = stored(bounce(1, "hard"))
-    api = Api(desk(store))
+    api = Api(api_context(store))
     api("DELETE", f"{ONE}?note=x")
     stored(bounce(29, "hard", "told:2"), store=store)
     assert api("HEAD", ONE).status == 404
@@ -250,7 +250,7 @@ def test_older_evidence_stays_released_and_later_evidence_does_not() -> None:
 
 def test_a_release_comes_before_the_evidence_that_it_is_about() -> None:
     store = MemoryStore()
-    api = Api(desk(store))
+    api = Api(api_context(store))
     assert api("DELETE", f"{ONE}?note=x").status == 200
     stored(bounce(1, "hard"), store=store)
     assert api("HEAD", ONE).status == 404
@@ -259,7 +259,7 @@ def test_a_release_comes_before_the_evidence_that_it_is_about() -> None:
 def test_a_streak_begins_anew_after_a_release() -> None:
     store = stored(*[bounce(day, "soft", f"told:{day}") for day in range(25, 30)])
     clock = Clock()
-    api = Api(desk(store, clock=clock))
+    api = Api(api_context(store, clock=clock))
     assert api("HEAD", ONE).status == 200
     assert api("DELETE", f"{ONE}?note=x").json["causes"] == []
     stored(*[bounce(day, "soft", f"told:{day}") for day in range(31, 35)], store=store)
@@ -271,9 +271,9 @@ def test_a_streak_begins_anew_after_a_release() -> None:
 
 def test_a_complaint_is_released_by_force_alone() -> None:
     store = stored(bounce(1, "hard"), fact(Kind.COMPLAINED, 2))
-    api = Api(desk(store))
+    api = Api(api_context(store))
     refused = api("DELETE", f"{ONE}?note=x")
-    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:standing-complaint")
+    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:complaint-requires-force")
     assert "force" in refused.json["detail"]
     assert api("GET", ONE).headers["etag"] == '"1"'  # nothing was written
     released = api("DELETE", f"{ONE}?note=x&force=true")
@@ -283,16 +283,16 @@ def test_a_complaint_is_released_by_force_alone() -> None:
 
 def test_a_complaint_that_was_withdrawn_needs_no_force() -> None:
     store = stored(bounce(1, "hard"), fact(Kind.COMPLAINED, 2), fact(Kind.COMPLAINT_WITHDRAWN, 3))
-    assert Api(desk(store))("DELETE", f"{ONE}?note=x").status == 200
+    assert Api(api_context(store))("DELETE", f"{ONE}?note=x").status == 200
 
 
 def test_force_false_is_no_force() -> None:
-    assert Api(desk(stored(fact(Kind.COMPLAINED, 2))))("DELETE", f"{ONE}?note=x&force=false").status == 409
+    assert Api(api_context(stored(fact(Kind.COMPLAINED, 2))))("DELETE", f"{ONE}?note=x&force=false").status == 409
 
 
 def test_a_release_everywhere_leaves_what_holds_in_one_stream() -> None:
     store = stored(bounce(1, "hard"), fact(Kind.UNSUBSCRIBED, 2, scope="news"))
-    api = Api(desk(store))
+    api = Api(api_context(store))
     api("DELETE", f"{ONE}?note=x")
     assert api("HEAD", ONE).status == 404
     assert api("HEAD", f"{ONE}?scope=news").status == 200
@@ -302,7 +302,7 @@ def test_a_release_everywhere_leaves_what_holds_in_one_stream() -> None:
 
 def test_who_was_erased_can_be_released() -> None:
     name = make_alias(ANN, KEY)
-    api = Api(desk(suppressed((name, "*"))))
+    api = Api(api_context(suppressed((name, "*"))))
     shown = api("GET", ONE).json
     assert (shown["recipient"], shown["suppressed"], shown["version"]) == (ANN, True, 0)
     assert [each["cause"] for each in shown["erased"]] == ["hard"]
@@ -315,7 +315,7 @@ def test_who_was_erased_can_be_released() -> None:
 def test_a_complaint_of_somebody_who_was_erased_needs_force_too() -> None:
     from aftersend.core.model import CauseKind
 
-    api = Api(desk(suppressed((make_alias(ANN, KEY), "*"), kind=CauseKind.COMPLAINT)))
+    api = Api(api_context(suppressed((make_alias(ANN, KEY), "*"), kind=CauseKind.COMPLAINT)))
     assert api("DELETE", f"{ONE}?note=x").status == 409
     assert api("DELETE", f"{ONE}?note=x&force=true").json["suppressed"] is False
 
@@ -328,12 +328,12 @@ def test_a_complaint_of_somebody_who_was_erased_needs_force_too() -> None:
     ],
 )
 def test_a_release_has_a_note(query: str) -> None:
-    assert Api(desk(stored(bounce(1, "hard"))))("DELETE", f"{ONE}{query}").status == 422
+    assert Api(api_context(stored(bounce(1, "hard"))))("DELETE", f"{ONE}{query}").status == 422
 
 
 def test_the_history_keeps_everything_in_its_order() -> None:
     clock = Clock()
-    api = Api(desk(clock=clock))
+    api = Api(api_context(clock=clock))
     for step in range(3):
         clock.now += timedelta(minutes=1)
         api("PUT", ONE, {"note": f"no {step}"})
@@ -370,16 +370,16 @@ def test_a_write_may_name_the_version_that_was_read(
     for store, expected, version in ((stored(bounce(1, "hard")), there, 1), (MemoryStore(), nothing, 0)):
         before = dict(store.suppressions_table)
         target, body = (ONE, BODY) if method == "PUT" else (f"{ONE}?note=x", None)
-        answer = Api(desk(store))(method, target, body, headers)
+        answer = Api(api_context(store))(method, target, body, headers)
         assert answer.status == (200 if method == "DELETE" and expected == 201 else expected)
         if answer.status == 412:
-            assert answer.json["type"] == "urn:aftersend:problem:version-moved"
+            assert answer.json["type"] == "urn:aftersend:problem:version-mismatch"
             assert answer.json["version"] == version
         assert (store.suppressions_table == before) == (answer.status >= 400)
 
 
 def test_the_etag_of_an_answer_is_good_for_the_next_write() -> None:
-    api = Api(desk(stored(bounce(1, "hard"))))
+    api = Api(api_context(stored(bounce(1, "hard"))))
     tag = api("GET", ONE).headers["etag"]
     tag = api("DELETE", f"{ONE}?note=x", headers={"If-Match": tag}).headers["etag"]
     tag = api("PUT", ONE, BODY, {"If-Match": tag}).headers["etag"]
@@ -411,14 +411,14 @@ def listed(api: Api, query: str) -> list[str]:
 
 
 def test_a_list_is_of_days_and_the_newest_first() -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     assert listed(api, "from=2026-03-11&to=2026-03-13") == ["user12", "user11", "user10"]
     assert listed(api, "from=2026-03-02&to=2026-03-02") == ["user01"]
     assert listed(api, "from=2026-03-20&to=2026-03-31") == []
 
 
 def test_without_days_the_last_seven_are_meant() -> None:
-    api = Api(desk(several(), clock=Clock(datetime.fromisoformat("2026-03-13T23:59:59Z"))))
+    api = Api(api_context(several(), clock=Clock(datetime.fromisoformat("2026-03-13T23:59:59Z"))))
     found = listed(api, "")
     assert (found[0], found[-1], len(found)) == ("user12", "user06", 8)
 
@@ -436,11 +436,11 @@ def test_without_days_the_last_seven_are_meant() -> None:
     ],
 )
 def test_a_list_can_be_filtered(query: str, found: list[str]) -> None:
-    assert listed(Api(desk(several())), f"from=2026-03-01&to=2026-03-31&{query}") == found
+    assert listed(Api(api_context(several())), f"from=2026-03-01&to=2026-03-31&{query}") == found
 
 
 def test_a_list_of_what_holds_leaves_out_what_was_released() -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     api("DELETE", "/suppressions/user10@example.com?note=x")
     days = "from=2026-03-10&to=2026-03-31"
     assert listed(api, days) == ["user12", "user11", "user10", "user09"]
@@ -449,7 +449,7 @@ def test_a_list_of_what_holds_leaves_out_what_was_released() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 14, 100])
 def test_pages_of_every_size_give_the_same_list(limit: int) -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     pages = list(api.pages(f"/suppressions?from=2026-03-01&to=2026-03-31&limit={limit}"))
     found = [name for page in pages for name in names(page["suppressions"])]
     assert len(found) == len(set(found)) + 1 == 14  # Bob in two scopes
@@ -457,7 +457,7 @@ def test_pages_of_every_size_give_the_same_list(limit: int) -> None:
 
 
 def test_a_page_looks_at_a_bounded_number_of_days() -> None:
-    api = Api(desk(several()))
+    api = Api(api_context(several()))
     first = api("GET", "/suppressions?from=2026-01-01&to=2026-12-31&limit=100").json
     assert (first["suppressions"], "next" in first) == ([], True)
     assert len(listed(api, "from=2026-01-01&to=2026-12-31&limit=100")) == 14
@@ -482,20 +482,20 @@ def test_a_page_looks_at_a_bounded_number_of_days() -> None:
     ],
 )
 def test_what_is_no_filter_is_refused(query: str) -> None:
-    assert Api(desk())("GET", f"/suppressions?{query}").status == 422
+    assert Api(api_context())("GET", f"/suppressions?{query}").status == 422
 
 
 def test_a_source_may_be_called_null() -> None:
-    assert Api(desk())("GET", "/suppressions?source=null").status == 200
+    assert Api(api_context())("GET", "/suppressions?source=null").status == 200
 
 
 def test_a_year_may_be_asked_for_at_once() -> None:
-    assert Api(desk())("GET", "/suppressions?from=2024-01-01&to=2024-12-31").status == 200
+    assert Api(api_context())("GET", "/suppressions?from=2024-01-01&to=2024-12-31").status == 200
 
 
 @pytest.mark.parametrize("query", ["from=0001-01-01&to=0001-01-03", "to=0001-01-03", "from=9999-12-31&to=9999-12-31"])
 def test_days_of_no_mail_are_refused(query: str) -> None:
-    assert Api(desk())("GET", f"/suppressions?{query}").status == 422
+    assert Api(api_context())("GET", f"/suppressions?{query}").status == 422
 
 
 # ---- Answers that get lost -------------------------------------------------------------------------------------------
@@ -533,5 +533,5 @@ def test_nobody_is_told_that_somebody_else_has_written_what_they_wrote_themselve
     store = Forgetful()
     stored(bounce(1, "hard"), store=store)
     store.due = True
-    answer = Api(desk(store))(method, path, body, {"If-Match": '"1"'})
+    answer = Api(api_context(store))(method, path, body, {"If-Match": '"1"'})
     assert (answer.status, store.due) in [(200, False), (204, False)], answer.text

@@ -16,9 +16,10 @@ from botocore.regions import EndpointResolver
 from aftersend import aws
 from aftersend.aws import services
 from aftersend.aws.account import Account, read
-from aftersend.aws.http1 import Reply
 from aftersend.aws.json_service import JsonService
-from aftersend.aws.transport import Transport
+from aftersend.core.errors import ConfigurationError
+from aftersend.http.http1 import HttpResponse
+from aftersend.http.transport import Transport
 
 LAMBDA = {
     "AWS_ACCESS_KEY_ID": "AKID",
@@ -142,9 +143,9 @@ def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, 
 def test_an_object_has_the_address_that_boto3_gives_it(
     bucket: str, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(self: Transport, method: str, target: str, *_: Any) -> Reply:
+    def send(self: Transport, method: str, target: str, *_: Any) -> HttpResponse:
         addresses.append(f"{method} https://{self.host}{target}")
-        return Reply(200, {}, b"")
+        return HttpResponse(200, b"")
 
     def caught(request: Any, **_: Any) -> Any:
         addresses.append(f"{request.method} {request.url}")
@@ -172,6 +173,20 @@ def test_connect_gives_our_client_on_lambda_and_boto3s_elsewhere(monkeypatch: py
         client = aws.connect(service)
         for operation in operations:
             assert getattr(client, operation)(Name=1) == (service, operation, {"Name": 1})
+
+
+def test_the_operator_can_switch_our_client_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted in ("", "lean", " lean "):
+        assert read(LAMBDA | {"AWS_CLIENT": wanted}) == _read()
+    assert read(LAMBDA | {"AWS_CLIENT": "boto3"}) is None
+    for wrong in ("Boto3", "boto", "none"):
+        with pytest.raises(ConfigurationError, match="AWS_CLIENT"):
+            read(LAMBDA | {"AWS_CLIENT": wrong})
+    monkeypatch.setattr("aftersend.settings.environment", lambda: LAMBDA | {"AWS_CLIENT": "boto3"})
+    monkeypatch.setattr("boto3.client", lambda service, config: _Named(service))
+    for service, operations in services.OPERATIONS.items():
+        for operation in operations:
+            assert getattr(aws.connect(service), operation)(Name=1) == (service, operation, {"Name": 1})
 
 
 class _Named:

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from aftersend.aws import client, services, transport
+from aftersend.aws import client, services
 from aftersend.aws.account import Account
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Suppression
 from aftersend.core.writes import Refused
+from aftersend.http import transport
+from aftersend.http.transport import Limits
 from aftersend.storage import items
 from aftersend.storage.store import Store, Tables
 from tests.support import wire as wires
@@ -98,7 +100,7 @@ def test_a_farewell_is_seen_before_the_next_request(then: Any, pauses: list[floa
     with wire(Said(OK.content, then), OK) as server:
         used = dynamodb(server.endpoint)
         used.put_item(**PUT)
-        _until_it_stirs(used)
+        _until_it_is_readable(used)
         used.put_item(**PUT)
     assert [request.connection for request in server.heard] == [1, 2]
     assert pauses == []
@@ -144,16 +146,16 @@ def test_what_nobody_asked_for_is_not_the_next_answer() -> None:
     with wire(Said(OK.content, later=table({"Item": "of another"}).content), OK) as server:
         used = dynamodb(server.endpoint)
         used.put_item(**PUT)
-        _until_it_stirs(used)
+        _until_it_is_readable(used)
         assert used.put_item(**PUT) == {}
     assert server.connections == 2
 
 
-def _until_it_stirs(used: Any) -> None:
+def _until_it_is_readable(used: Any) -> None:
     """What the other side did has arrived here."""
-    [(connection, _)] = used._client._transport._kept
+    [(connection, _)] = used._client._transport._idle
     deadline = time.monotonic() + 5
-    while not transport._stirs(connection):
+    while not transport._is_readable(connection):
         assert time.monotonic() < deadline
 
 
@@ -191,8 +193,8 @@ def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Said, paus
 @pytest.mark.parametrize(
     ("broken", "kind", "name"),
     [
-        (TORN, NoAnswer, "Torn"),
-        (FALSE_SUM, NoAnswer, "Garbled"),
+        (TORN, NoAnswer, "IncompleteRead"),
+        (FALSE_SUM, NoAnswer, "ProtocolError"),
         (BUSY, Refusal, "ProvisionedThroughputExceededException"),
         (FAULT, Refusal, "InternalServerError"),
         (said(503, b"<html>the way is closed</html>"), Refusal, "503"),
@@ -208,7 +210,7 @@ def test_the_last_failure_says_what_it_was(broken: Said, kind: type[Exception], 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"], ids=["silent", "slow"])
 def test_nobody_waits_for_ever(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(client, "LIMITS", Limits(silence=0.2))
     with wire(Said(begun, "wait")) as server:
         with pytest.raises(NoAnswer, match="TimeoutError"):
             dynamodb(server.endpoint).put_item(**PUT)
@@ -245,7 +247,7 @@ def test_a_port_where_nobody_listens() -> None:
 
 
 def test_a_server_that_does_not_even_shake_hands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(client, "LIMITS", Limits(connect=0.3))
     with wire(OK) as server:
         with pytest.raises(NoAnswer, match="TimeoutError"):
             dynamodb(server.endpoint.replace("http:", "https:")).put_item(**PUT)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from aftersend.classify import Classifier, evidence_from, load
-from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
+from aftersend.classify.features import build_key, extract_features
+from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Protocol, Reason, Verdict
+from aftersend.core.vocabulary import MEANINGS, Channel, advise
 
 NOW = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
 
@@ -259,3 +262,41 @@ def test_the_plain_classifier_is_built_once() -> None:
 def test_a_phase_told_by_the_source_is_believed() -> None:
     evidence = Evidence(code=550, text="550 user unknown (in reply to RCPT TO command)", phase=Phase.MAIL_FROM)
     assert load().judge(source="report", evidence=evidence).klass is Class.BLOCK
+
+
+# -- Other protocols ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("protocol", "code"), [(Protocol.HTTP, 410), (Protocol.HTTP, 550), (Protocol.SMPP, 450)])
+def test_a_code_of_another_protocol_is_no_reply_of_smtp(protocol: Protocol, code: int) -> None:
+    """410 is "gone" in HTTP, and what an SMSC calls 450 is its own affair: neither is temporary, neither decides."""
+    told = Evidence(code=code, protocol=protocol, text="550 5.1.1 in the text of a message")
+    features = extract_features(build_key("x", told, Kind.BOUNCED), frozenset())
+    assert (features.codes, features.statuses, features.phase) == (frozenset({f"{protocol}:{code}"}), frozenset(), None)
+    assert not features.temporary
+    assert load().judge(source="x", evidence=Evidence(code=code, protocol=protocol)).rule == "nothing"
+
+
+def test_a_rule_names_the_codes_of_another_protocol() -> None:
+    rules = load("""
+[[rule]]
+id = "gone"
+when.source = ["x"]
+when.code = ["http:410"]
+then.reason = "user_unknown"
+""")
+    assert rules.judge(source="x", evidence=Evidence(code=410, protocol=Protocol.HTTP)).klass is Class.HARD
+    assert rules.judge(source="x", evidence=Evidence(code=410)).rule == "nothing"
+
+
+def test_the_protocol_of_a_code_is_part_of_what_a_fact_is() -> None:
+    one, other = (feedback(Kind.BOUNCED, Evidence(code=404, protocol=said)) for said in (None, Protocol.HTTP))
+    assert one.id != other.id
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.PUSH])
+@pytest.mark.parametrize("reason", Reason)
+def test_advice_fits_the_channel(channel: Channel, reason: Reason) -> None:
+    """Neither a telephone number nor a token has a mailbox, a domain or an SPF record."""
+    assert not re.search(r"(?i)mail|spf|mx record|address|domain|attachment", advise(reason, channel))
+    assert advise(reason) == advise(reason, None) == MEANINGS[reason].advice

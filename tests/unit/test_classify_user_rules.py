@@ -126,7 +126,7 @@ LONG = "x" * (MAX_LENGTH + 1)
         (one('when.text = ["* ADDR *"]'), r"rule mine: when\.text: nothing to look for"),
         (one('when.none = ["550"]\nwhen.code = ["5"]'), r"rule mine: when\.none: nothing to look for"),
         (one('when.text = ["a*"]'), r"rule mine: when\.text: nothing to look for"),
-        (one('when.code = "5xx"'), r"rule mine: when\.code: '5xx' is not a reply code"),
+        (one('when.code = "5xx"'), r"rule mine: when\.code: '5xx' is not an SMTP reply code"),
         (one('when.status = ["5.1.1", "5.1"]'), r"rule mine: when\.status: '5\.1' is not three numbers"),
         (one('when.domain = ["*.corp.example"]'), r"rule mine: when\.domain: '\*\.corp\.example' is not a domain"),
         (one(f'when.text = ["{LONG}"]'), r"rule mine: when\.text: an entry is longer"),

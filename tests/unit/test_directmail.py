@@ -17,7 +17,7 @@ from aftersend.core import policy
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason, Verdict
 from aftersend.core.times import format_time
-from aftersend.core.vocabulary import advice
+from aftersend.core.vocabulary import advise
 from aftersend.ingest import ingest
 from aftersend.sources import directmail as parser
 from aftersend.sources import read
@@ -358,15 +358,15 @@ def test_advice_is_the_rule_s_then_the_word_s_then_the_reason_s() -> None:
     by_text = rules.judge(source="directmail", evidence=Evidence(text="550 user unknown", provider_code="SmtpNxBox"))
     assert not by_text.rule.startswith("directmail.")
     assert rules.advise(by_text, "SmtpNxBox").startswith("Remove this address from your list")
-    assert rules.advise(by_text, "SmtpTempErr") == advice(Reason.USER_UNKNOWN)
-    assert rules.advise(by_text) == advice(Reason.USER_UNKNOWN)
+    assert rules.advise(by_text, "SmtpTempErr") == advise(Reason.USER_UNKNOWN)
+    assert rules.advise(by_text) == advise(Reason.USER_UNKNOWN)
 
 
 def test_advice_on_a_verdict_of_a_rule_that_is_gone_is_the_reason_s() -> None:
     old = Verdict(
         klass=classify.load().judge(source="x", evidence=Evidence()).klass, reason=Reason.EXPIRED, rule="gone"
     )
-    assert classify.load().advise(old) == advice(Reason.EXPIRED)
+    assert classify.load().advise(old) == advise(Reason.EXPIRED)
 
 
 def test_rules_for_words_of_directmail_know_no_word_that_the_parser_does_not() -> None:

@@ -138,6 +138,7 @@ def test_an_outcome_is_readable_in_the_console() -> None:
     assert plain == {
         "recipient": ANN,
         "message": "told:1",
+        "schema": "1",
         "status": "bounced",
         "class": "hard",
         "reason": "user_unknown",

@@ -41,7 +41,10 @@ _SECURED = (Kind.DEFERRED, Kind.DELIVERED, Kind.BOUNCED, Kind.UNKNOWN)
 
 
 def _largest(kind: Kind, number: int, filler: str, *, forgeable: bool = False) -> Feedback:
-    """A fact with every field that its kind can have, as long as parsers let it be."""
+    """A fact with every field that its kind can have, as long as parsers let it be.
+
+    It names mail servers, so its code is one of SMTP: what another protocol says has room for that protocol's name.
+    """
     seen = kind in (Kind.OPENED, Kind.CLICKED)
     chosen = kind in (Kind.UNSUBSCRIBED, Kind.SUBSCRIBED)
     return Feedback(

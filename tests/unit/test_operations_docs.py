@@ -21,7 +21,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
 
-from aftersend.api import bulk, incidents
+from aftersend.api.app import ROUTES
 from aftersend.jobs import reevaluate, replay
 from local.__main__ import _parser
 from tests.engines import ROOT
@@ -31,13 +31,7 @@ TEXT: Final = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS: Final = re.findall(
     r"^```sh\n(.*?)^```", TEXT + (ROOT / "docs" / "policy.md").read_text(), re.MULTILINE | re.DOTALL
 )
-ROUTES: Final = {
-    (method.upper(), path)
-    for module in (ROOT / "layers" / "aftersend" / "aftersend" / "api").glob("*.py")
-    for method, path in re.findall(r'^@router\.(\w+)\("([^"]+)"\)', module.read_text(), re.MULTILINE)
-}
 JOBS: Final = {"ReevaluateQueue": reevaluate.ReevaluationJob, "ReplayQueue": replay.ReplayJob}
-BODIES: Final = {"/incidents/judge": incidents.Judgement, "/suppressions/revert": bulk.Accident}
 
 # Writes down what it was called with, and answers as much as the page builds upon.
 _STAND_IN: Final = """\
@@ -191,18 +185,14 @@ def _asked(arguments: list[str]) -> tuple[str, str, str | None]:
     return method, url.removeprefix("https://api").partition("?")[0], body
 
 
-def _matches(route: str, path: str) -> bool:
-    pattern = re.sub(r"<\w+>", "[^/]+", route)
-    return re.fullmatch(pattern, path) is not None
-
-
 def test_every_question_is_one_that_the_api_answers(calls: list[list[str]]) -> None:
     for arguments in _made_by(calls, "api"):
         method, path, body = _asked(arguments)
-        assert any(method == known and _matches(route, path) for known, route in ROUTES), (method, path)
-        assert (body is not None) == (path in BODIES), path
-        if body is not None:
-            msgspec.json.decode(body, type=BODIES[path])
+        route = ROUTES.find(path)[0].get(method)
+        assert route is not None, (method, path)
+        assert (body is not None) == (route.body is not None), path
+        if body is not None and route.body is not None:
+            msgspec.json.decode(body, type=route.body)
 
 
 def test_an_attribute_of_facts_is_read_as_the_page_says() -> None:

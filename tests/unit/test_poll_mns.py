@@ -1,220 +1,155 @@
-"""Requests to Alibaba Cloud MNS and what is made of its answers, without a network."""
+"""From MNS into SQS: nothing is deleted that SQS does not have, whatever fails."""
 
 from __future__ import annotations
 
-import base64
-import time
-from datetime import UTC, datetime, timedelta, timezone
-from hashlib import md5
-from typing import Any
-from xml.etree import ElementTree
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mns.mns_client import MNSClient  # type: ignore[import-untyped]
-from mns.mns_http import RequestInternal  # type: ignore[import-untyped]
-from mns.mns_request import BatchDeleteMessageRequest, BatchReceiveMessageRequest  # type: ignore[import-untyped]
-from mns.mns_xml_handler import ReceiptHandlesEncoder  # type: ignore[import-untyped]
 
 from aftersend.core.errors import StoreUnavailable
-from aftersend.jobs.mns_queue import (
-    Credentials,
-    ReceivedMessage,
-    Request,
-    build_delete,
-    build_receive,
-    read_deleted,
-    read_messages,
-    sign,
-)
-
-KEY = Credentials("LTAIkey", "a secret")
-NOW = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
-NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
+from aftersend.jobs.mns_queue import ReceivedMessage
+from aftersend.jobs.poll_mns import ROUND, WAIT, PollResult, poll
+from aftersend.storage.queue import OutgoingMessage, SendResults
 
 
-def official(
-    request: Request, credentials: Credentials, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, str]:
-    """The headers that Alibaba's own client gives the same request."""
-    monkeypatch.setattr(time, "gmtime", now.timetuple)
-    theirs = MNSClient(
-        "https://1.mns.eu-central-1.aliyuncs.com",
-        credentials.key_id,
-        credentials.secret,
-        security_token=credentials.token,
-    )
-    inner = RequestInternal(request.method, request.target, data=request.body or "")
-    theirs.build_header(BatchReceiveMessageRequest("q", 16), inner)
-    headers: dict[str, str] = {name.lower(): value for name, value in inner.header.items()}
-    return headers
+class Mns:
+    """A queue whose messages are hidden once received; `errors` are raised in their turn, call by call."""
+
+    def __init__(self, *bodies: bytes, errors: Sequence[str] = (), expired: Sequence[str] = ()) -> None:
+        self.held = {f"r{place}": body for place, body in enumerate(bodies)}
+        self._visible = list(self.held)
+        self._errors = list(errors)
+        self._expired = set(expired)
+        self.calls: list[str] = []
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self._errors and self._errors.pop(0) == name:
+            raise StoreUnavailable(f"MNS: {name}")
+
+    def receive(self, wait: int) -> list[ReceivedMessage]:
+        assert wait == WAIT
+        self._call("receive")
+        taken, self._visible = self._visible[:16], self._visible[16:]
+        return [ReceivedMessage(self.held[receipt], receipt) for receipt in taken]
+
+    def delete(self, receipts: Sequence[str]) -> dict[str, str]:
+        assert 0 < len(receipts) <= 16
+        self._call("delete")
+        gone = [receipt for receipt in receipts if receipt not in self._expired]
+        for receipt in gone:
+            del self.held[receipt]
+        return {receipt: "MessageNotExist" for receipt in receipts if receipt in self._expired}
 
 
-@pytest.mark.parametrize("token", ["", "an STS token"])
+class Sqs:
+    """A queue that takes all but some bodies."""
+
+    def __init__(self, failed: Sequence[bytes] = (), refused: Sequence[bytes] = ()) -> None:
+        self.bodies: list[bytes] = []
+        self._failed, self._refused = failed, refused
+
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults:
+        fates = SendResults()
+        for place, parcel in enumerate(parcels):
+            if parcel.body in self._failed:
+                fates.failed[place] = "InternalError"
+            elif parcel.body in self._refused:
+                fates.refused[place] = "InvalidMessageContents"
+            else:
+                fates.accepted.add(place)
+                self.bodies.append(parcel.body)
+        return fates
+
+
+def always() -> float:
+    return 1000.0
+
+
+def bodies(number: int) -> list[bytes]:
+    return [b"%d" % each for each in range(number)]
+
+
+def test_everything_is_handed_on_as_it_is_and_then_deleted() -> None:
+    mns, sqs = Mns(*bodies(40)), Sqs()
+    assert poll(mns, sqs, always) == PollResult(received=40, forwarded=40)
+    assert sqs.bodies == bodies(40)
+    assert mns.held == {}
+    assert mns.calls == ["receive", "delete"] * 3 + ["receive"]
+
+
+def test_an_empty_queue_ends_the_run() -> None:
+    mns = Mns()
+    assert poll(mns, Sqs(), always) == PollResult()
+    assert mns.calls == ["receive"]
+
+
+def test_no_round_begins_that_might_not_end_in_time() -> None:
+    clock = iter([ROUND + 20, ROUND + 1, ROUND])
+    mns = Mns(*bodies(100))
+    assert poll(mns, Sqs(), lambda: next(clock)).received == 32
+    assert len(mns.held) == 68
+
+
+def test_what_sqs_does_not_take_stays_and_ends_the_run() -> None:
+    """Else it would hide more and more messages that nobody can put anywhere."""
+    mns = Mns(*bodies(40))
+    done = poll(mns, Sqs(failed=[b"3", b"5"]), always)
+    assert done == PollResult(received=16, forwarded=14, problems=["SQS: InternalError"])
+    assert list(mns.held.values())[:2] == [b"3", b"5"]
+
+
+def test_what_sqs_will_never_take_stays_too_and_holds_up_nothing() -> None:
+    mns = Mns(*bodies(40))
+    done = poll(mns, Sqs(refused=[b"4", b"20"]), always)
+    assert done == PollResult(received=40, forwarded=38, refused=2, problems=["SQS: 2 messages refused"])
+    assert list(mns.held.values()) == [b"4", b"20"]
+
+
+def test_where_sqs_takes_nothing_nothing_is_deleted() -> None:
+    mns = Mns(*bodies(3))
+    done = poll(mns, Sqs(failed=bodies(3)), always)
+    assert (done.forwarded, done.problems, len(mns.held)) == (0, ["SQS: InternalError"], 3)
+    assert mns.calls == ["receive"]
+
+
+def test_a_receipt_that_ran_out_is_no_problem() -> None:
+    """The message comes again, and is the same fact then."""
+    mns = Mns(*bodies(20), expired=["r1", "r17"])
+    assert poll(mns, Sqs(), always) == PollResult(received=20, forwarded=20, undeleted=2)
+    assert list(mns.held) == ["r1", "r17"]
+
+
 @pytest.mark.parametrize(
-    "request_", [build_receive("directmail", 10), build_delete("q", ["a", "b/+=&<"]), Request("GET", "/")]
+    ("errors", "done"),
+    [
+        (["receive"], PollResult(problems=["MNS: receive"])),
+        (["", "delete"], PollResult(received=16, forwarded=16, undeleted=16, problems=["MNS: delete"])),
+        (["", "", "receive"], PollResult(received=16, forwarded=16, problems=["MNS: receive"])),
+    ],
 )
-def test_a_signature_is_that_of_the_official_client(
-    request_: Request, token: str, monkeypatch: pytest.MonkeyPatch
+def test_a_queue_that_does_not_answer_ends_the_run(errors: list[str], done: PollResult) -> None:
+    mns, sqs = Mns(*bodies(40), errors=errors), Sqs()
+    assert poll(mns, sqs, always) == done
+    assert {*sqs.bodies, *mns.held.values()} == {*bodies(40)}
+
+
+_some = st.lists(st.sampled_from(bodies(40)), max_size=5)
+_errors = st.lists(st.sampled_from(["", "receive", "delete"]), max_size=6)
+
+
+@given(_some, _some, _some, _errors, st.lists(st.floats(0, 2 * ROUND), max_size=5))
+def test_no_body_disappears(
+    failed: list[bytes], refused: list[bytes], late: list[bytes], errors: list[str], clock: list[float]
 ) -> None:
-    key = Credentials("LTAIkey", "a secret", token)
-    theirs, ours = official(request_, key, NOW, monkeypatch), sign(request_, key, NOW)
-    assert ours["authorization"].startswith("MNS LTAIkey:")
-    assert ours == {name: theirs[name] for name in ours}
-    assert theirs.keys() - ours.keys() == {"connection", "host", "user-agent"}
-
-
-def test_requests_are_those_of_the_official_client() -> None:
-    receive = BatchReceiveMessageRequest("q", 16, wait_seconds=10)
-    target = (
-        f"/queues/{receive.queue_name}/messages?numOfMessages={receive.batch_size}&waitseconds={receive.wait_seconds}"
-    )
-    assert (build_receive("q", 10).method, build_receive("q", 10).target) == (receive.method, target)
-    receipts = ["1-a&b", "2-<c>"]
-    mine, theirs = build_delete("q", receipts), ReceiptHandlesEncoder.encode(receipts)
-    assert mine.method == BatchDeleteMessageRequest("q", receipts).method
-    assert ElementTree.canonicalize(mine.body, strip_text=True) == ElementTree.canonicalize(theirs, strip_text=True)
-
-
-def test_the_digest_of_a_body_is_that_of_its_digits() -> None:
-    request = build_delete("q", ["a"])
-    digits = base64.b64decode(sign(request, KEY, NOW)["content-md5"]).decode()
-    assert digits == md5(request.body).hexdigest()
-
-
-def test_the_time_is_told_in_gmt_wherever_we_are() -> None:
-    there = NOW.astimezone(timezone(timedelta(hours=8)))
-    assert sign(build_receive("q", 1), KEY, there) == sign(build_receive("q", 1), KEY, NOW)
-    assert sign(build_receive("q", 1), KEY, NOW)["date"] == "Mon, 02 Mar 2026 10:11:12 GMT"
-
-
-def test_a_key_keeps_its_secret() -> None:
-    assert "secret" not in repr(KEY)
-    assert "secret" not in str(sign(build_receive("q", 1), KEY, NOW))
-
-
-# ---- Answers ---------------------------------------------------------------------------------------------------------
-
-
-def document(name: str, content: str) -> bytes:
-    return f'<?xml version="1.0" encoding="utf-8"?><{name} xmlns="{NAMESPACE}">{content}</{name}>'.encode()
-
-
-def entry(body: str, receipt: str = "r") -> str:
-    told = f"<MessageId>1</MessageId><ReceiptHandle>{receipt}</ReceiptHandle><MessageBody>{body}</MessageBody>"
-    return f"<Message>{told}<DequeueCount>1</DequeueCount></Message>"
-
-
-def error(code: str) -> bytes:
-    return document("Error", f"<Code>{code}</Code><Message>for ann@example.com</Message><RequestId>1</RequestId>")
-
-
-def test_every_message_with_its_receipt() -> None:
-    answer = document(
-        "Messages", entry("a=1&amp;b=&lt;é&gt;", "x&amp;y") + entry('<![CDATA[{"é": 1}]]>', "z") + entry("", "e")
-    )
-    assert read_messages(200, answer) == [
-        ReceivedMessage("a=1&b=<é>".encode(), "x&y"),
-        ReceivedMessage('{"é": 1}'.encode(), "z"),
-        ReceivedMessage(b"", "e"),
-    ]
-
-
-def test_an_empty_queue_is_no_error() -> None:
-    assert read_messages(404, error("MessageNotExist")) == []
-    assert read_messages(200, document("Messages", "")) == []
-
-
-def test_a_message_without_a_receipt_stays_where_it_is() -> None:
-    assert read_messages(200, document("Messages", "<Message><MessageBody>a</MessageBody></Message>")) == []
-
-
-@pytest.mark.parametrize(
-    ("status", "answer", "why"),
-    [
-        (403, error("SignatureNotMatch"), "403 SignatureNotMatch"),
-        (404, error("QueueNotExist"), "404 QueueNotExist"),
-        (200, error("MessageNotExist"), "200 MessageNotExist"),
-        (500, b"<html><body>oops", "500, an answer that is no XML"),
-        (502, b"", "502, an answer that is no XML"),
-        (200, document("Message", "<MessageBody>a</MessageBody>"), "200 $"),
-        (403, error("ann@example.com &lt;script&gt; " + "x" * 500), "403 annexample.comscriptx+$"),
-    ],
-)
-def test_any_other_answer_is_trouble_and_is_told_without_its_text(status: int, answer: bytes, why: str) -> None:
-    with pytest.raises(StoreUnavailable, match=f"^MNS: {why}") as raised:
-        read_messages(status, answer)
-    assert "ann@" not in str(raised.value)
-    assert len(str(raised.value)) < 100
-
-
-@pytest.mark.parametrize(
-    ("inside", "body"),
-    [
-        ("550 no\x01 such\x00 user", "550 no  such  user"),
-        ("550 &#1; &#x0; &#xFFFE; &#x1F600; &#233;", "550       \U0001f600 é"),
-        ("&#99999999; &#xFFFFFFFF;", "   "),
-    ],
-)
-def test_what_xml_cannot_carry_holds_up_nothing(inside: str, body: str) -> None:
-    """A mail server may answer with any byte, and MNS hands on what DirectMail quotes."""
-    answer = document("Messages", entry("before") + entry(inside) + entry("after"))
-    assert [each.body.decode() for each in read_messages(200, answer)] == ["before", body, "after"]
-
-
-def test_bytes_that_are_no_utf8_hold_up_nothing() -> None:
-    answer = document("Messages", entry("before") + entry("BYTES") + entry("after")).replace(b"BYTES", b"\xe9\xff")
-    assert [each.body.decode() for each in read_messages(200, answer)] == ["before", "\ufffd\ufffd", "after"]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b'<!DOCTYPE a [<!ENTITY b "c">]><Messages><Message><MessageBody>&b;</MessageBody></Message></Messages>',
-        b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><Messages/>',
-        b'<?xml version="1.0" encoding="utf-16"?>\xff\xfe<\x00a\x00/\x00>\x00',
-        b"<Messages>" + b"<a>" * 100_000,
-        b"<Messages>&unknown;</Messages>",
-    ],
-)
-def test_mischief_is_refused(answer: bytes) -> None:
-    with pytest.raises(StoreUnavailable, match="no XML"):
-        read_messages(200, answer)
-
-
-def test_what_was_not_deleted_is_named() -> None:
-    receipts = ["a", "b&c"]
-    failed = "".join(
-        f"<Error><ErrorCode>{code}</ErrorCode><ErrorMessage>m</ErrorMessage><ReceiptHandle>{receipt}</ReceiptHandle></Error>"
-        for receipt, code in (("b&amp;c", "MessageNotExist"),)
-    )
-    assert read_deleted(204, b"", receipts) == {}
-    assert read_deleted(404, document("Errors", failed), receipts) == {"b&c": "MessageNotExist"}
-    for code in ("MessageNotExist", "ReceiptHandleError"):
-        assert read_deleted(400, error(code), receipts) == {"a": code, "b&c": code}
-    with pytest.raises(StoreUnavailable, match="403 AccessDenied"):
-        read_deleted(403, error("AccessDenied"), receipts)
-
-
-_pieces: Any = st.sampled_from(
-    [
-        b"<Messages>",
-        b"</Messages>",
-        b"<Message>",
-        b"</Message>",
-        b"<MessageBody>",
-        b"<ReceiptHandle>r",
-        b"&#0;",
-        b"<Error>",
-    ]
-)
-
-
-@given(st.integers(100, 599), st.binary(max_size=60) | st.lists(_pieces | st.binary(max_size=3)).map(b"".join))
-def test_nothing_but_messages_and_trouble_comes_out(status: int, answer: bytes) -> None:
-    for read in (lambda: read_messages(status, answer), lambda: read_deleted(status, answer, ["r"])):
-        try:
-            assert isinstance(read(), list | dict)
-        except StoreUnavailable as trouble:
-            assert str(trouble).isprintable()
+    """Law 4: "No body disappears." It lies in SQS, or still in MNS, however the run went."""
+    mns = Mns(*bodies(40), errors=errors, expired=[f"r{body.decode()}" for body in late])
+    sqs = Sqs(failed, refused)
+    times = iter(clock)
+    done = poll(mns, sqs, lambda: next(times, 0.0))
+    assert {*sqs.bodies, *mns.held.values()} == {*bodies(40)}
+    assert not {*failed, *refused} - {*mns.held.values()}
+    assert done.forwarded == len(sqs.bodies)
+    assert len(mns.held) == 40 - done.forwarded + done.undeleted

@@ -16,7 +16,7 @@ from aftersend.core.model import Act, CauseKind, Decision, Feedback, Kind, Suppr
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import ingest
-from aftersend.jobs.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluated, run_slice, split
+from aftersend.jobs.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluate_recipient, run_slice, split
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
 from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
@@ -114,7 +114,7 @@ def test_who_is_erased_meanwhile_stays_erased() -> None:
     store = _stored(bounce(1, "soft"))
     losing = Losing()
     losing.outcomes_table, losing.suppressions_table = store.outcomes_table, store.suppressions_table
-    changes = reevaluated(ANN, reevaluation(losing, POLICY, SOFT_IS_HARD))
+    changes = reevaluate_recipient(ANN, reevaluation(losing, POLICY, SOFT_IS_HARD))
     assert (losing.outcomes_table, losing.suppressions_table) == ({}, {})
     assert "outcomes changed" not in changes.counts
 
@@ -124,7 +124,9 @@ def test_a_report_says_what_changes_and_names_nobody() -> None:
     store = _stored(
         bounce(1, "soft"), bounce(2, "hard", recipient=BOB), fact(Kind.DELIVERED, 1, message="told:3", recipient=BOB)
     )
-    (ann, bob) = (reevaluated(each, reevaluation(store, POLICY, _swapped), dry_run=True) for each in (ANN, BOB))
+    (ann, bob) = (
+        reevaluate_recipient(each, reevaluation(store, POLICY, _swapped), dry_run=True) for each in (ANN, BOB)
+    )
     assert ann.counts == {
         "recipients": 1, "outcomes": 1, "outcomes changed": 1, "suppressions changed": 1, "suppressed": 1, "+hard": 1,
         "bounced soft/system_error > bounced hard/user_unknown": 1,
@@ -150,7 +152,7 @@ def test_a_change_that_nobody_notices_is_counted_and_not_listed() -> None:
     """A lapse that is still far away: the row changes, and what holds does not."""
     store = _stored(bounce(1, "hard"))
     later = policy.load("[hard]\nlapse_days = 300")
-    changes = reevaluated(ANN, reevaluation(store, later, classify))
+    changes = reevaluate_recipient(ANN, reevaluation(store, later, classify))
     assert changes.counts == {"recipients": 1, "outcomes": 1, "suppressions changed": 1}
     assert not changes.suppressions
 

@@ -30,16 +30,16 @@ TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:feedback"
 SNS_CERTIFICATE: Final = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
 SIGNATURE: Final = base64.b64encode(b"a signature").decode()
 TRUST: Final = Trust(
-    credentials=WebhookCredentials(path=("a-word",)),
+    credentials=WebhookCredentials(path=("a-secret",)),
     topics=frozenset({TOPIC}),
     accounts=frozenset({"1234567890123456"}),
 )
 
 
 def asked(source: str, headers: dict[str, str], body: bytes, tail: str = "") -> PushRequest:
-    path = f"/feedback/{source}/a-word{tail}"
+    path = f"/feedback/{source}/a-secret{tail}"
     return PushRequest(
-        source=source, secret="a-word", url=f"https://api.example{path}", path=path, headers=headers, body=body
+        source=source, secret="a-secret", url=f"https://api.example{path}", path=path, headers=headers, body=body
     )
 
 
@@ -48,7 +48,7 @@ def verify(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
 
 
 def message(**changes: Any) -> PushRequest:
-    said = {
+    values = {
         "Type": "Notification",
         "MessageId": "165545c9",
         "TopicArn": TOPIC,
@@ -61,7 +61,7 @@ def message(**changes: Any) -> PushRequest:
         "MessageAttributes": {"a": {"Type": "String", "Value": "b"}},
         **changes,
     }
-    return asked("ses", {"x-amz-sns-message-type": said["Type"]}, json.dumps(said).encode())
+    return asked("ses", {"x-amz-sns-message-type": values["Type"]}, json.dumps(values).encode())
 
 
 def test_sns_notification() -> None:
@@ -140,7 +140,7 @@ def test_mns() -> None:
         "x-mns-topic-name:dm-events\n"
         "x-mns-topic-owner:1234567890123456\n"
         "x-mns-version:2015-06-06\n"
-        "/feedback/directmail/a-word?a=b"
+        "/feedback/directmail/a-secret?a=b"
     )
     assert made.signature.texts == (as_it_came.encode(), as_it_came.replace("Text/Plain", "text/plain").encode())
 
@@ -189,7 +189,7 @@ def test_eventbridge(region: str) -> None:
     made = verify(asked("directmail", headers, b'{"id":\xff}', "?a=b"), TRUST, NOW)
     assert made.signature is not None
     text = (
-        b"https://api.example/feedback/directmail/a-word?a=b\n"
+        b"https://api.example/feedback/directmail/a-secret?a=b\n"
         b"x-eventbridge-signature-timestamp: 1772446275000\n"
         b"x-eventbridge-hash-method: SHA256\n"
         b"x-eventbridge-signature-version: 1.0\n"

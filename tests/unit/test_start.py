@@ -37,7 +37,7 @@ def _imported(more: dict[str, str]) -> set[str]:
 
 def test_process_starts_without_what_is_dear() -> None:
     found = _imported({})
-    assert "aftersend.aws.transport" in found
+    assert "aftersend.http.transport" in found
     assert not found & DEAR
 
 

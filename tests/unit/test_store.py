@@ -146,6 +146,10 @@ STRANGE = [
     ("packed in another way", {"feedback": {"B": "AAAA"}}),
     ("no base64", {"feedback": {"B": "?"}}),
     ("another type", {"version": {"S": "1"}}),
+    ("the schema of a newer version", {"schema": {"N": "2"}}),
+    ("no schema", {"schema": {"NULL": True}}),
+    ("a schema that is none", {"schema": {"N": "-1"}}),
+    ("a schema of another type", {"schema": {"S": "1"}}),
     ("no time", {"last_at": {"S": "yesterday"}}),
 ]
 

@@ -1,4 +1,4 @@
-"""The template and bulk work: routes, rights, settings and times agree."""
+"""The template and list jobs: routes, rights, settings and times agree."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from aftersend.api import bulk
-from aftersend.lists.job import HOLD
-from aftersend.lists.office import AT_ONCE
+from aftersend.api import erasure, list_jobs
+from aftersend.lists.job import LEASE
+from aftersend.lists.service import FIRST_RUN
 from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one
 
 WORK = FUNCTIONS["RunListJobs"]
@@ -22,16 +22,13 @@ def rights(function: str) -> list[tuple[set[str], set[str]]]:
     return [(set(many(each["Action"])), mentioned(each["Resource"])) for each in allowed]
 
 
-def test_every_route_of_bulk_work_leads_to_its_function() -> None:
-    """Whatever has none goes to Query, which has neither the rights nor the office for it."""
+def test_every_route_of_list_jobs_leads_to_its_function() -> None:
+    """Whatever has none goes to Query, which has neither the rights nor the service for it."""
     events = [each["Properties"] for each in WORK["Events"].values() if each["Type"] == "HttpApi"]
     given = [(each["Method"], _pattern(each["Path"])) for each in events]
-    routes = [
-        (method, rule.replace("<", "").replace(">", ""))
-        for rule, method in ((each[0], method) for each in bulk.router._routes for method in each[1])
-    ]
-    assert len(routes) == 8
-    for method, path in routes:
+    routes = [*list_jobs.route.routes, *erasure.route.routes]
+    assert routes
+    for method, path in ((each.method, each.path.replace("{", "").replace("}", "")) for each in routes):
         assert [1 for verb, pattern in given if verb in (method, "ANY") and pattern.fullmatch(path)], (method, path)
 
 
@@ -64,13 +61,13 @@ def test_outcomes_are_forgotten_and_never_written() -> None:
 def test_nobody_has_a_job_for_longer_than_it_is_held() -> None:
     source = (ROOT / WORK["CodeUri"] / "app.py").read_text()
     (seconds,) = re.findall(r"^AT_A_TIME: Final = ([\d.]+)", source, re.MULTILINE)
-    assert float(seconds) < WORK["Timeout"] < HOLD.total_seconds()
-    assert AT_ONCE < 20  # API Gateway waits for 30 seconds, and a bite may be under way
+    assert float(seconds) < WORK["Timeout"] < LEASE.total_seconds()
+    assert FIRST_RUN < 20  # API Gateway waits for 30 seconds, and a chunk may be under way
 
 
 def test_a_delayed_message_can_wait_for_a_job_that_is_held() -> None:
     """SQS delays a message by 15 minutes at most."""
-    assert HOLD.total_seconds() + 10 <= 900
+    assert LEASE.total_seconds() + 10 <= 900
 
 
 def test_files_are_private_encrypted_and_go_after_a_week() -> None:

@@ -209,7 +209,8 @@ def emitted() -> set[tuple[str, tuple[str, ...], str]]:
             observability.report_push(
                 PushResponse(status=200, result=result, source=source, code=code), logger, metrics
             )
-    return metrics.written
+    written: set[tuple[str, tuple[str, ...], str]] = metrics.written
+    return written
 
 
 def test_alarms_watch_metrics_that_are_written_under_these_dimensions() -> None:

@@ -43,7 +43,7 @@ def test_the_filter_lets_through_what_may_be_decided(recipient: str, scope: str,
     assert _passes(json.loads(filter_["Pattern"]), {"dynamodb": {"Keys": keys}}) is passes
     mark = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses")
     row = Suppression(recipient=recipient, scope=scope, causes={CauseKind.HARD: Cause(first=mark, latest=mark)})
-    assert (ses_sync.step(None, row) is not None) is passes
+    assert (ses_sync.plan_change(None, row) is not None) is passes
 
 
 def test_it_follows_the_suppressions_and_gives_single_records_back() -> None:

@@ -1,4 +1,4 @@
-"""What webhooks are made of: what is kept, what is configured, and what API Gateway hands on."""
+"""What webhooks are made of: what is cache, what is configured, and what API Gateway hands on."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ class TestKept:
             made.append(key)
             return len(made)
 
-        kept: TtlCache[str, int] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, int] = TtlCache(HOUR, most=2)
         moments = (NOW, NOW + HOUR - timedelta(seconds=1), NOW + HOUR)
-        assert [kept.get("a", moment, make) for moment in moments] == [1, 1, 2]
+        assert [cache.get("a", moment, make) for moment in moments] == [1, 1, 2]
         assert made == ["a", "a"]
 
     def test_the_first_goes_first(self) -> None:
-        kept: TtlCache[str, str] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, str] = TtlCache(HOUR, most=2)
         for key in ("a", "b", "a", "c"):
-            kept.get(key, NOW, str.upper)
-        assert kept.get("b", NOW, lambda _: "anew") == "B"
-        assert kept.get("a", NOW, lambda _: "anew") == "anew"
+            cache.get(key, NOW, str.upper)
+        assert cache.get("b", NOW, lambda _: "anew") == "B"
+        assert cache.get("a", NOW, lambda _: "anew") == "anew"
 
     def test_one_that_is_made_again_goes_last(self) -> None:
-        kept: TtlCache[str, str] = TtlCache(HOUR, most=2)
-        kept.get("a", NOW, str.upper)
-        kept.get("b", NOW + HOUR / 2, str.upper)
-        kept.get("a", NOW + HOUR, str.upper)
-        kept.get("c", NOW + HOUR, str.upper)
-        assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
-        assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
+        cache: TtlCache[str, str] = TtlCache(HOUR, most=2)
+        cache.get("a", NOW, str.upper)
+        cache.get("b", NOW + HOUR / 2, str.upper)
+        cache.get("a", NOW + HOUR, str.upper)
+        cache.get("c", NOW + HOUR, str.upper)
+        assert cache.get("a", NOW + HOUR, lambda _: "anew") == "A"
+        assert cache.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
     def test_also_where_there_was_room(self) -> None:
-        kept: TtlCache[str, str] = TtlCache(HOUR, most=3)
+        cache: TtlCache[str, str] = TtlCache(HOUR, most=3)
         for key, at in (("a", NOW), ("b", NOW + HOUR / 2), ("a", NOW + HOUR), ("c", NOW + HOUR), ("d", NOW + HOUR)):
-            kept.get(key, at, str.upper)
-        assert kept.get("a", NOW + HOUR, lambda _: "anew") == "A"
-        assert kept.get("b", NOW + HOUR, lambda _: "anew") == "anew"
+            cache.get(key, at, str.upper)
+        assert cache.get("a", NOW + HOUR, lambda _: "anew") == "A"
+        assert cache.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
     def test_an_error_is_not_kept(self) -> None:
-        kept: TtlCache[str, int] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, int] = TtlCache(HOUR, most=2)
         with pytest.raises(ZeroDivisionError):
-            kept.get("a", NOW, lambda _: 1 // 0)
-        assert kept.get("a", NOW, lambda _: 7) == 7
+            cache.get("a", NOW, lambda _: 1 // 0)
+        assert cache.get("a", NOW, lambda _: 7) == 7
 
 
 class Manager:
@@ -156,11 +156,11 @@ class TestSettings:
 def event(**changes: Any) -> dict[str, Any]:
     return {
         "version": "2.0",
-        "rawPath": "/feedback/ses/word",
+        "rawPath": "/feedback/ses/secret",
         "rawQueryString": "",
         "headers": {"content-type": "text/plain"},
-        "pathParameters": {"source": "ses", "secret": "word"},
-        "requestContext": {"domainName": "api.example", "http": {"method": "POST", "path": "/feedback/ses/word"}},
+        "pathParameters": {"source": "ses", "secret": "secret"},
+        "requestContext": {"domainName": "api.example", "http": {"method": "POST", "path": "/feedback/ses/secret"}},
         "body": "Grüße",
         "isBase64Encoded": False,
         **changes,
@@ -170,8 +170,8 @@ def event(**changes: Any) -> dict[str, Any]:
 class TestRequest:
     def test_the_usual(self) -> None:
         found = read_request(event(), "")
-        assert (found.source, found.secret, found.method) == ("ses", "word", "POST")
-        assert (found.url, found.path) == ("https://api.example/feedback/ses/word", "/feedback/ses/word")
+        assert (found.source, found.secret, found.method) == ("ses", "secret", "POST")
+        assert (found.url, found.path) == ("https://api.example/feedback/ses/secret", "/feedback/ses/secret")
         assert (found.body, found.headers) == ("Grüße".encode(), {"content-type": "text/plain"})
 
     def test_bytes_come_as_base64(self) -> None:
@@ -189,8 +189,8 @@ class TestRequest:
 
     def test_a_query_is_part_of_what_was_called(self) -> None:
         found = read_request(event(rawQueryString="a=b&c=%20"), "")
-        assert found.url == "https://api.example/feedback/ses/word?a=b&c=%20"
-        assert found.path == "/feedback/ses/word?a=b&c=%20"
+        assert found.url == "https://api.example/feedback/ses/secret?a=b&c=%20"
+        assert found.path == "/feedback/ses/secret?a=b&c=%20"
 
     @pytest.mark.parametrize(
         ("public", "raw", "url", "path"),

@@ -7,27 +7,35 @@ is paid for in modules, so the imports stand in the entry points: a function imp
 # ruff: noqa: PLC0415
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aftersend import settings
 from aftersend.aws import connect
-from aftersend.settings import IngestSettings
+from aftersend.settings import IngestSettings, ListJobSettings
 
 if TYPE_CHECKING:
-    from aftersend.api.desk import Desk
-    from aftersend.jobs.poll_mns import Drained
+    from aftersend.api.context import ApiContext
+    from aftersend.aws.protocols import FullS3Client, SQSClient
+    from aftersend.core.model import Reverted
+    from aftersend.core.outcome import Classify
+    from aftersend.core.policy import Policy
+    from aftersend.jobs.poll_mns import PollResult
     from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
     from aftersend.jobs.replay import Replay, ReplayJob
     from aftersend.jobs.runner import JobRunner
-    from aftersend.jobs.ses_sync import Sync
-    from aftersend.lists.office import BulkDesk
-    from aftersend.ports import Ports
+    from aftersend.jobs.ses_sync import SesSync
+    from aftersend.lists.service import ListJobService
+    from aftersend.ports import Ports, StorePort
+    from aftersend.storage.store import Tables
     from aftersend.webhooks.receive import WebhookPorts
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
@@ -102,20 +110,28 @@ def receive() -> WebhookPorts:
     return WebhookPorts(config, WebhookSecrets(partial(connect, "secretsmanager"), config), connect("sqs"))
 
 
-def query() -> Desk:
-    """Return what answers requests of the HTTP API."""
-    from aftersend.api import desk, front
+def query() -> ApiContext:
+    """Return what the handlers of the HTTP API work with."""
+    from aftersend.api import context
 
-    made = desk.build(settings.load_api(), connect)
-    front.front()  # the routes, at start
-    return made
+    return context.build(settings.load_api(), connect)
 
 
-def list_jobs() -> BulkDesk:
-    """Return what imports, exports, reverts and erases."""
-    from aftersend.lists import office
-
-    return office.build(query(), settings.load_list_jobs())
+def list_jobs() -> ApiContext:
+    """Return what the handlers of the HTTP API work with, imports, exports, reverts and erasures among them."""
+    made = query()
+    service = build_list_jobs(
+        settings.load_list_jobs(),
+        connect,
+        tables=made.tables,
+        store=made.store,
+        policy=made.policy,
+        classify=made.classify,
+        pool=made.pool,
+        clock=made.clock,
+        find_reverts=made.find_pending_windows,
+    )
+    return replace(made, list_jobs=service)
 
 
 def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationPorts]]:
@@ -137,8 +153,8 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     def make() -> ReevaluationPorts:
         return ReevaluationPorts(
             store=Store(dynamodb, tables),
-            walk=Walk(dynamodb, tables),
-            rows=Queries(dynamodb, tables),
+            scan=Walk(dynamodb, tables),
+            queries=Queries(dynamodb, tables),
             policy=config.policy,
             classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
             pool=pool,
@@ -170,35 +186,90 @@ def _runner(name: str, kind: type[Any]) -> JobRunner[Any]:
     )
 
 
-def poll() -> Callable[[Callable[[], float]], Drained]:
+def poll() -> Callable[[Callable[[], float]], PollResult]:
     """Return what empties the queue of MNS; it is given what says how many seconds are left."""
     from aftersend.jobs.mns_key import AccessKey
-    from aftersend.jobs.mns_queue import Queue
-    from aftersend.jobs.poll_mns import drain
+    from aftersend.jobs.mns_queue import MnsQueue
+    from aftersend.jobs.poll_mns import poll as poll_queue
     from aftersend.storage.queue import QueueSender
 
     config = settings.load_poll()
     key = AccessKey(partial(connect, "secretsmanager"), config.secret)
     sender = QueueSender(connect("sqs"), config.feedback_queue)
 
-    def run(seconds_left: Callable[[], float]) -> Drained:
-        with Queue(config.endpoint, config.queue, key.read()) as queue:
-            done = drain(queue, sender, seconds_left)
-        if done.trouble:
+    def run(seconds_left: Callable[[], float]) -> PollResult:
+        with MnsQueue(config.endpoint, config.queue, key.read()) as queue:
+            result = poll_queue(queue, sender, seconds_left)
+        if result.problems:
             key.forget()  # it may have been changed
-        return done
+        return result
 
     return run
 
 
-def sync_ses_list() -> Sync:
+def sync_ses_list() -> SesSync:
     """Return what keeps the suppression list of Amazon SES."""
-    import time
+    from aftersend.jobs.ses_sync import SesSync
 
-    from aftersend.jobs.ses_sync import Sync
-
-    return Sync(connect("sesv2"), time.sleep)
+    return SesSync(connect("sesv2"), time.sleep)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def build_list_jobs(
+    config: ListJobSettings,
+    connect: Connect,
+    *,
+    tables: Tables,
+    store: StorePort,
+    policy: Policy,
+    classify: Classify,
+    pool: Executor,
+    clock: Callable[[], datetime],
+    find_reverts: Callable[[str], Sequence[Reverted]],
+    connect_boto3: Callable[[], FullS3Client] | None = None,
+) -> ListJobService:
+    """Return what begins list jobs and goes on with them, on the tables and rules that the API works with.
+
+    `find_reverts` gives the windows of a provider's accident, in which evidence against a recipient does not hold.
+    """
+    from aftersend.lists.context import JobContext  # one function needs them, and others start without
+    from aftersend.lists.files import ListFiles
+    from aftersend.lists.job_table import ListJobs
+    from aftersend.lists.service import ListJobService
+    from aftersend.storage.deletions import Deletions
+    from aftersend.storage.queries import Queries
+
+    dynamodb = connect("dynamodb")
+    context = JobContext(
+        store=store,
+        queries=Queries(dynamodb, tables),
+        deletions=Deletions(dynamodb, tables),
+        jobs=ListJobs(dynamodb, config.jobs_table),
+        files=ListFiles(connect("s3"), config.bucket, connect_boto3 or _connect_boto3),
+        policy=policy,
+        classify=classify,
+        pool=pool,
+        clock=clock,
+        timer=time.monotonic,
+        find_reverts=find_reverts,
+    )
+    send = partial(_send_later, connect("sqs"), config.queue)
+    return ListJobService(context=context, send=send, new_id=lambda: secrets.token_hex(16))
+
+
+@cache
+def _connect_boto3() -> Any:
+    """boto3's client of S3, which takes a third of a second to make and is seldom needed."""
+    from aftersend.aws import boto
+
+    return boto.client("s3")
+
+
+def _send_later(sqs: SQSClient, queue: str, id_: str, seconds: int) -> None:
+    from aftersend.aws.calls import translate_errors
+
+    with translate_errors("SQS: SendMessage"):
+        sqs.send_message(QueueUrl=queue, MessageBody=id_, DelaySeconds=seconds)

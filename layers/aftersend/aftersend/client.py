@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from aftersend import aws
-from aftersend.api.views import Why, reasons
 from aftersend.core import spike_guard
+from aftersend.core.active_causes import ActiveCause, describe_active_causes
 from aftersend.core.erasure import is_alias, make_alias
 from aftersend.core.model import Key, Reverted
 from aftersend.core.policy import Policy, load
@@ -66,7 +66,7 @@ class Suppressions:
         found = self.check(given, scope)
         return [each for each in given if not found[each]]
 
-    def check(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> dict[str, list[Why]]:
+    def check(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> dict[str, list[ActiveCause]]:
         """Why each of `recipients`, as it is spelled, must not be written to: nothing, where it may be.
 
         Raises ValueError for what is no recipient, and StoreUnavailable where the table does not answer.
@@ -74,11 +74,11 @@ class Suppressions:
         named = {given: canonical(given) for given in recipients}
         owners = dict(self._rows(named.values(), scope))
         keys, now = list(owners), self._clock()
-        why: dict[str, list[Why]] = {name: [] for name in named.values()}
+        why: dict[str, list[ActiveCause]] = {name: [] for name in named.values()}
         for start in range(0, len(keys), BATCH):
             for key, stored in sorted(self._store.suppressions(keys[start : start + BATCH]).items()):
                 pending = () if is_alias(key[0]) else self._pending(key[0])
-                why[owners[key]] += reasons(stored, now, pending)
+                why[owners[key]] += describe_active_causes(stored, now, pending)
         return {given: why[name] for given, name in named.items()}
 
     def _pending(self, name: str) -> list[Reverted]:

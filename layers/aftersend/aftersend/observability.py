@@ -13,12 +13,12 @@ from aftersend.core.digest import digest
 if TYPE_CHECKING:  # a function needs one of these, and does not wait for the others to be imported
     from aws_lambda_powertools import Logger, Metrics
 
-    from aftersend.jobs.poll_mns import Drained
+    from aftersend.jobs.poll_mns import PollResult
     from aftersend.jobs.reevaluate import ReevaluationJob
     from aftersend.jobs.replay import ReplayJob
     from aftersend.jobs.runner import RunResult
-    from aftersend.jobs.ses_sync import Synced
-    from aftersend.lists.job import Job
+    from aftersend.jobs.ses_sync import SyncResult
+    from aftersend.lists.job import ListJob
     from aftersend.ports import BatchReport
     from aftersend.webhooks.receive import PushResponse
 
@@ -62,7 +62,7 @@ def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> Non
         log(response.result, extra={name: text for name, text in details.items() if text})
 
 
-def report_poll(done: Drained, logger: Logger, metrics: Metrics) -> None:
+def report_poll(done: PollResult, logger: Logger, metrics: Metrics) -> None:
     """Count and log what was fetched from a queue of MNS."""
     metrics.add_dimension("source", "directmail")
     for name, number in (("Polled", done.received), ("Forwarded", done.forwarded), ("Undeleted", done.undeleted)):
@@ -71,7 +71,7 @@ def report_poll(done: Drained, logger: Logger, metrics: Metrics) -> None:
     logger.info("drained", extra=msgspec.to_builtins(done))
 
 
-def report_sync(done: Synced, logger: Logger, metrics: Metrics) -> None:
+def report_sync(done: SyncResult, logger: Logger, metrics: Metrics) -> None:
     """Count and log what was brought to the suppression list of Amazon SES."""
     for name, number in (done.counts | {"Failed": int(done.failed is not None)}).items():
         metrics.add_metric(f"Listing{name}", MetricUnit.Count, number)
@@ -102,12 +102,12 @@ def report_jobs(done: RunResult, logger: Logger) -> dict[str, Any]:
     return _hand_back(done.failed)
 
 
-def report_list_jobs(jobs: Sequence[Job], failed: Mapping[str, str], logger: Logger) -> dict[str, Any]:
+def report_list_jobs(jobs: Sequence[ListJob], failed: Mapping[str, str], logger: Logger) -> dict[str, Any]:
     """Log how far list jobs are; the answer that hands back those messages that must come again."""
-    from aftersend.api.bulk_views import summary  # noqa: PLC0415  # of one function alone
+    from aftersend.api.list_job_schemas import summarize_job  # noqa: PLC0415  # of one function alone
 
     for job in jobs:
-        told = msgspec.to_builtins(summary(job))
+        told = msgspec.to_builtins(summarize_job(job))
         del told["by"]  # the name of a session is often somebody's address; the job itself has it
         logger.info("worked", extra=told)
     for id_, why in failed.items():

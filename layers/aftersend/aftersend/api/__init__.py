@@ -1,22 +1,17 @@
 """The HTTP API: may I write there, what became of this message, why is this person blocked.
 
-One module for each question. Each has a `router` of Powertools (`routing.Router`), which `front` includes; nothing
-else is registered anywhere. A handler is a plain function and looks like this:
+One module for each question. Each has a `route` (`routing.Router`), which registers its handlers; `app` has all of
+them. A handler looks like this:
 
-    router = Router()
-
-    @router.get("/recipients/<recipient>")
-    def health(recipient: str) -> Response[str]:
-        asked = request.read(router)          # what was asked, and by whom
-        desk = asked.desk                     # everything that a handler works with: `desk.Desk`
+    @route("GET", "/recipients/{recipient}", query=PageQuery, answer=RecipientView)
+    def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
+        \"\"\"Get a recipient's health, suppressions in all scopes, and outcomes, the newest first.\"\"\"
+        context = request.context                 # everything that a handler works with: `context.ApiContext`
         ...
-        return answers.json(Body(...))        # a msgspec Struct; `etag=` where there is a version
+        return json_response(RecipientView(...))  # `version=` where there is one
 
-`<name>` in a rule takes all that is left of the path, slashes too: an API Gateway hands paths on decoded. Bodies are
-decoded with `asked.body(Shape)`, where `Shape` is a msgspec Struct whose fields have bounds, and parameters with
-`asked.parameters(Shape)`. What cannot be answered is `raise Problem("name", "what is wrong, and what to do")`: the
-names stand in `problems`, and `front` makes problem details (RFC 9457) of them, as of our own errors.
-
-Whoever adds a route adds it to the description too: `description/` holds what the OpenAPI document says beyond what
-the Structs say, and `python -m tests.support.api_document` writes it. A test compares both.
+What a route says is all that there is to say about it: requests are decoded by it, into msgspec Structs whose fields
+have bounds, and the OpenAPI document is made from it (`openapi`; `python -m tests.support.api_document` writes it, and
+a test compares). What cannot be answered is `raise Problem("name", "what is wrong, and what to do")`: the names are in
+`problems`, and `app` makes problem details (RFC 9457) of them, and of our own errors.
 """

@@ -6,97 +6,127 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final
 
-from aws_lambda_powertools.event_handler import Response
 from msgspec import Meta, Struct
 
-from aftersend.api import answers, request
-from aftersend.api.desk import Desk
-from aftersend.api.routing import Router
-from aftersend.api.shapes import EVERYWHERE, Moment, Nothing, Scope, Scoped, Spelling
-from aftersend.api.views import Why, end, reasons
+from aftersend.api.context import ApiContext
+from aftersend.api.request import ApiRequest, canonicalize
+from aftersend.api.responses import ApiResponse, empty_response, json_response
+from aftersend.api.routing import Example, Router
+from aftersend.api.schemas import EVERYWHERE, NoParameters, Scope, ScopeQuery, Spelling
+from aftersend.core.active_causes import ActiveCause, describe_active_causes, find_end
 from aftersend.core.erasure import is_alias
 from aftersend.core.model import Key
+from aftersend.core.times import Moment
 from aftersend.storage.store import BATCH
 
-MOST: Final = 1000
+route: Final = Router(tag="May I write to these addresses?")
 
-router = Router()
+MAX_RECIPIENTS: Final = 1000
 
 
-class Question(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom somebody wants to write to, and in which stream; without one, what holds for all streams counts."""
+class CheckRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The recipients of a message, and its stream; without a stream, only what holds for all streams counts."""
 
-    recipients: Annotated[list[Spelling], Meta(min_length=1, max_length=MOST)]
+    recipients: Annotated[list[Spelling], Meta(min_length=1, max_length=MAX_RECIPIENTS)]
     scope: Scope = EVERYWHERE
 
 
-class Checked(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CheckResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether one of them may be written to."""
 
     given: str
     recipient: str
     suppressed: bool
-    until: Moment | None = None  # when it ends as far as is known; without end where it is missing
-    why: list[Why] = []
+    until: Moment | None = None  # when it ends as far as is known; missing if it has no end
+    why: list[ActiveCause] = []
 
 
-class Checks(Struct, frozen=True, kw_only=True):
-    """The answers, in the order of the question."""
+class CheckResults(Struct, frozen=True, kw_only=True):
+    """The results, in the order of the request."""
 
     checked_at: Moment
     scope: str
     suppressed: int
-    results: list[Checked]
+    results: list[CheckResult]
 
 
-@router.post("/suppressions/check")
-def check() -> Response[str]:
-    """Which of up to 1,000 recipients are suppressed, why, and until when."""
-    asked = request.read(router)
-    asked.parameters(Nothing)
-    question = asked.body(Question)
-    named = [(given, request.spelled(given)) for given in question.recipients]
-    now = asked.desk.clock()
-    found = standing(asked.desk, {name for _, name in named}, question.scope, now)
-    results = [_checked(given, name, found.get(name, [])) for given, name in named]
-    return answers.json(
-        Checks(
+@route(
+    "POST",
+    "/suppressions/check",
+    body=CheckRequest,
+    answer=CheckResults,
+    examples=(
+        Example(
+            name="three-addresses",
+            body={
+                "recipients": ["Old Account <Old.Account@Example.net>", "max.huber@example.com", "annoyed@example.com"],
+                "scope": "news",
+            },
+        ),
+    ),
+)
+def check_recipients(request: ApiRequest[NoParameters, CheckRequest]) -> ApiResponse:
+    """Check which of up to 1,000 recipients are suppressed, why, and until when.
+
+    A recipient is suppressed in a stream if they are suppressed in all streams or in that one. Results come in the
+    order of the request, one for each recipient in it.
+    """
+    asked = request.body
+    named = [(given, canonicalize(given)) for given in asked.recipients]
+    now = request.context.clock()
+    found = find_suppressed(request.context, {name for _, name in named}, asked.scope, now)
+    results = [_show(given, name, found.get(name, [])) for given, name in named]
+    return json_response(
+        CheckResults(
             checked_at=now,
-            scope=question.scope,
+            scope=asked.scope,
             suppressed=sum(each.suppressed for each in results),
             results=results,
         )
     )
 
 
-@router.head("/suppressions/<recipient>")
-def probe(recipient: str) -> Response[str]:
-    """200 where this recipient is suppressed, and 404 where not."""
-    asked = request.read(router)
-    name = request.recipient(recipient)
-    found = standing(asked.desk, [name], asked.parameters(Scoped).scope, asked.desk.clock())
-    return answers.nothing(200 if found else 404)
+@route(
+    "HEAD",
+    "/suppressions/{recipient}",
+    query=ScopeQuery,
+    statuses={200: "Suppressed: do not write to them.", 404: "Not suppressed."},
+    examples=(
+        Example(name="suppressed", path={"recipient": "old.account@example.net"}),
+        Example(name="not-suppressed", path={"recipient": "max.huber@example.com"}),
+    ),
+)
+def check_recipient(request: ApiRequest[ScopeQuery, None]) -> ApiResponse:
+    """Check whether one recipient is suppressed.
+
+    The status is the answer. It differs from that of GET, which also returns suppressions that were released.
+    """
+    name = request.recipient()
+    found = find_suppressed(request.context, [name], request.query.scope, request.context.clock())
+    return empty_response(200 if found else 404)
 
 
-def standing(desk: Desk, recipients: Iterable[str], scope: str, now: datetime) -> dict[str, list[Why]]:
-    """Why those of `recipients` that are suppressed in this scope, or everywhere, are so.
+def find_suppressed(
+    context: ApiContext, recipients: Iterable[str], scope: str, now: datetime
+) -> dict[str, list[ActiveCause]]:
+    """Return the causes of those of `recipients` that are suppressed at `now` (UTC) in this scope, or everywhere.
 
-    Who was erased is looked for under their alias too. What holds there holds, whatever provider had an accident.
+    Erased recipients are looked up under their alias too; what holds there holds, whatever incidents there are.
     """
     owners: dict[Key, str] = {}
     for name in recipients:
-        for each in (name, desk.alias(name)):
+        for each in (name, context.make_alias(name)):
             owners |= {(each, EVERYWHERE): name, (each, scope): name}
     keys = list(owners)
     chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-    found: dict[str, list[Why]] = {}
-    for stored in desk.pool.map(desk.store.suppressions, chunks):
+    found: dict[str, list[ActiveCause]] = {}
+    for stored in context.pool.map(context.store.suppressions, chunks):
         for key, suppression in stored.items():
-            pending = () if is_alias(key[0]) else desk.pending(key[0])
-            if why := reasons(suppression, now, pending):
-                found.setdefault(owners[key], []).extend(why)
+            pending = () if is_alias(key[0]) else context.find_pending_windows(key[0])
+            if causes := describe_active_causes(suppression, now, pending):
+                found.setdefault(owners[key], []).extend(causes)
     return found
 
 
-def _checked(given: str, name: str, why: list[Why]) -> Checked:
-    return Checked(given=given, recipient=name, suppressed=bool(why), until=end(why), why=why)
+def _show(given: str, name: str, causes: list[ActiveCause]) -> CheckResult:
+    return CheckResult(given=given, recipient=name, suppressed=bool(causes), until=find_end(causes), why=causes)

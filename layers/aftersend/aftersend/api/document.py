@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from aws_lambda_powertools.event_handler import Response
-
-from aftersend.api import answers, request
+from aftersend.api.request import PlainRequest
+from aftersend.api.responses import CONTENT_TYPE, ApiResponse
 from aftersend.api.routing import Router
-from aftersend.api.shapes import Nothing
 
-router: Final = Router()
+route: Final = Router(tag="About this API")
 
 FILE: Final = Path(__file__).with_name("openapi.json")
 
 
-@router.get("/openapi.json")
-def document() -> Response[str]:
-    """The document itself."""
-    request.read(router).parameters(Nothing)
-    return Response(200, answers.CONTENT_TYPE, _text(), {"Cache-Control": "no-store"})
+@route("GET", "/openapi.json", statuses={200: "An OpenAPI document."})
+def get_document(_request: PlainRequest) -> ApiResponse:
+    """Get this document."""
+    return ApiResponse(status=200, content_type=CONTENT_TYPE, body=_read())
 
 
-@lru_cache(maxsize=1)
-def _text() -> str:
+@cache
+def _read() -> str:
     return FILE.read_text("utf-8")

@@ -1,101 +1,107 @@
-"""What looks like a provider's accident, and what a person says of it.
+"""Which incidents need a decision: what looks like a provider's mistake, and what a person decides about it.
 
-    GET  /incidents          those that stand: open, or reverted
-    POST /incidents/judge    one of them holds after all, or never will
-
-An incident is named by its domain, its window and its reason, as the list shows them.
+An incident is one domain refusing many addresses for one reason in one window of time; its id is a digest of these.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
-from aws_lambda_powertools.event_handler import Response
+import msgspec
 from msgspec import Meta, Struct
 
-from aftersend.api import answers, request
 from aftersend.api.problems import Problem
-from aftersend.api.routing import Router
-from aftersend.api.shapes import Nothing
+from aftersend.api.request import ApiRequest, PlainRequest
+from aftersend.api.responses import ApiResponse, empty_response, json_response
+from aftersend.api.routing import Example, Router
+from aftersend.api.schemas import NoParameters
 from aftersend.core import spike_guard
 from aftersend.core.model import Act, Decision, Reason
 from aftersend.core.spike_guard import Incident
 from aftersend.core.times import format_time
 
-router: Final = Router()
+route: Final = Router(tag="Which incidents need a decision?")
 
 _ACTS: Final = {"confirm": Act.CONFIRMED, "revert": Act.REVERTED}
 
 
-class Judgement(Struct, forbid_unknown_fields=True):
-    """What a person says of one incident."""
+class IncidentDecision(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person decides: the evidence of the incident counts (confirm), or never does (revert)."""
 
-    domain: Annotated[str, Meta(min_length=1, max_length=320)]
-    since: Annotated[datetime, Meta(tz=True)]
-    until: Annotated[datetime, Meta(tz=True)]  # the first moment after it
-    reason: Reason
     decision: Literal["confirm", "revert"]
     note: Annotated[str, Meta(max_length=512)] | None = None
 
 
-class Shown(Struct, omit_defaults=True):
+class IncidentView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One incident."""
 
+    id: str
     domain: str
     since: str
-    until: str
+    until: str  # the first moment after it
     reason: Reason
     state: Literal["open", "reverted"]
-    refused: int  # about so many outcomes
-    sent: int  # of about so many
+    refused: int  # outcomes, approximately
+    sent: int  # outcomes in all, approximately
     decided_at: str | None = None
     decided_by: str | None = None
     note: str | None = None
 
 
-class Standing(Struct):
-    """All that stand, the latest window first."""
+class IncidentList(Struct, frozen=True):
+    """All incidents that are open or reverted, the latest window first."""
 
-    incidents: list[Shown]
-
-
-@router.get("/incidents")
-def standing() -> Response[str]:
-    """Every incident that stands."""
-    asked = request.read(router)
-    asked.parameters(Nothing)
-    found = sorted(asked.desk.watch.incidents(), key=lambda each: each.window.since, reverse=True)
-    return answers.json(Standing([_shown(each) for each in found]))
+    incidents: list[IncidentView]
 
 
-@router.post("/incidents/judge")
-def judge() -> Response[str]:
-    """Confirm or revert one incident; what is said last holds."""
-    asked = request.read(router)
-    asked.parameters(Nothing)
-    said = asked.body(Judgement)
-    incident = next((each for each in asked.desk.watch.incidents() if _is(each, said)), None)
+@route("GET", "/incidents", answer=IncidentList, examples=(Example(name="one-that-is-open"),))
+def list_incidents(request: PlainRequest) -> ApiResponse:
+    """List the incidents that are open or reverted, the latest first."""
+    found = sorted(request.context.spike_windows.incidents(), key=lambda each: each.window.since, reverse=True)
+    return json_response(IncidentList([_show(each) for each in found]))
+
+
+@route(
+    "PUT",
+    "/incidents/{incident}/decision",
+    body=IncidentDecision,
+    statuses={204: "The decision is stored."},
+    examples=(
+        Example(
+            name="provider-at-fault",
+            path={"incident": "63744764214fc1b8fa8a"},
+            body={"decision": "revert", "note": "They have told us that their directory was down."},
+        ),
+    ),
+)
+def decide_incident(request: ApiRequest[NoParameters, IncidentDecision]) -> ApiResponse:
+    """Confirm an incident, or revert it.
+
+    A later decision replaces an earlier one. A confirmed incident is no longer listed, and can no longer be decided.
+    """
+    wanted = request.path["incident"]
+    windows = request.context.spike_windows
+    incident = next((each for each in windows.incidents() if make_id(each) == wanted), None)
     if incident is None:
-        raise Problem("not-found", "no such incident stands; GET /incidents has all that do")
-    decision = Decision(at=asked.desk.clock(), by=asked.by, act=_ACTS[said.decision], note=said.note)
-    asked.desk.watch.tell(spike_guard.report_decision(incident.window, said.reason, decision))
-    return answers.nothing(204)
+        raise Problem("not-found", "there is no such incident; GET /incidents lists those that are open or reverted")
+    said = request.body
+    decision = Decision(at=request.context.clock(), by=request.caller, act=_ACTS[said.decision], note=said.note)
+    windows.tell(spike_guard.report_decision(incident.window, incident.reason, decision))
+    return empty_response(204)
 
 
-def _is(incident: Incident, said: Judgement) -> bool:
+def make_id(incident: Incident) -> str:
+    """Return the id of an incident, twenty hexadecimal digits: the same for the same domain, window and reason."""
     window = incident.window
-    return (window.domain, window.since, window.until, incident.reason) == (
-        said.domain,
-        said.since,
-        said.until,
-        said.reason,
-    )
+    named = (window.domain, format_time(window.since), format_time(window.until), incident.reason)
+    return blake2b(msgspec.json.encode(named), digest_size=10).hexdigest()
 
 
-def _shown(incident: Incident) -> Shown:
+def _show(incident: Incident) -> IncidentView:
     decision = incident.decision
-    return Shown(
+    return IncidentView(
+        id=make_id(incident),
         domain=incident.window.domain,
         since=format_time(incident.window.since),
         until=format_time(incident.window.until),

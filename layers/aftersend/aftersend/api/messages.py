@@ -1,34 +1,38 @@
-"""What happened to this message: for each recipient the outcome, every feedback in it, and why it means what it means.
+"""What happened to this message: the outcome of each recipient, every feedback in it, and why it means what it means.
 
-Verdicts are explained under the rules of today. The status is the one that is stored: under rules that have changed
-since, it is another only once it was derived anew.
+Verdicts are explained under today's rules. The status is the stored one: if rules have changed since, it only changes
+when the outcome is derived again.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Final
 
-from aws_lambda_powertools.event_handler import Response
 from msgspec import Meta, Struct, field
 
-from aftersend.api import answers, request, views
 from aftersend.api.problems import Problem
-from aftersend.api.routing import Router
-from aftersend.api.shapes import Cursor, Moment
+from aftersend.api.request import ApiRequest
+from aftersend.api.responses import ApiResponse, json_response
+from aftersend.api.routing import Example, Router
+from aftersend.api.schemas import Cursor, DecisionView, show_decision
 from aftersend.core.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import Classify
-from aftersend.core.vocabulary import advice
+from aftersend.core.recipient import split_channel
+from aftersend.core.times import Moment
+from aftersend.core.vocabulary import Channel, advise
 from aftersend.storage.items import Item
 
-router: Final = Router()
+route: Final = Router(tag="What happened to this message?")
 
-MOST: Final = 25  # outcomes of one answer: they are of 64 KB at most, and Lambda answers with 6 MB at most
+MAX_OUTCOMES: Final = 25  # of one page: outcomes are of 64 KB at most, and Lambda answers with 6 MB at most
 
 
-class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
+class OutcomeQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """The parameters of a page of outcomes."""
 
-    limit: Annotated[int, Meta(ge=1, le=MOST, description="How many at most.")] = MOST
+    limit: Annotated[int, Meta(ge=1, le=MAX_OUTCOMES, description="The maximum number of items to return.")] = (
+        MAX_OUTCOMES
+    )
     cursor: Cursor | None = None
 
 
@@ -41,14 +45,14 @@ class VerdictView(Struct, frozen=True, kw_only=True):
     advice: str
 
 
-class FactView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FeedbackView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One feedback: what a source said, and what it means."""
 
     id: str
     source: str
     kind: Kind
     at: Moment
-    decided: bool = False  # it is the one that the status follows from
+    decided: bool = False  # the status follows from it
     verdict: VerdictView | None = None
     evidence: Evidence | None = None
     engagement: Engagement | None = None
@@ -64,7 +68,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status
     verdict: VerdictView | None = None
     review: str | None = None
-    resolved: views.DecisionView | None = None
+    resolved: DecisionView | None = None
     first_at: Moment
     last_at: Moment
     delivered_at: Moment | None = None
@@ -81,11 +85,11 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sender: str | None = None
     subject: str | None = None
     correlation: dict[str, str] = {}
-    feedback: list[FactView]
+    feedback: list[FeedbackView]
     version: int
 
 
-class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MessageView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One page of the recipients of a message."""
 
     message: str
@@ -100,42 +104,50 @@ _SAME: Final = (
 )
 
 
-@router.get("/messages/<message>")
-def message(message: str) -> Response[str]:
-    """Every recipient's outcome of one message."""
-    asked = request.read(router)
-    wanted = asked.parameters(Wanted)
-    name = request.message(message)
-    page = asked.desk.lookups.recipients_of(name, wanted.limit, asked.place(wanted.cursor, Item))
-    found = asked.desk.store.outcomes(page.found) if page.found else {}
+@route(
+    "GET",
+    "/messages/{message}",
+    query=OutcomeQuery,
+    answer=MessageView,
+    examples=(Example(name="first-of-three", path={"message": "ses:0102-b2"}, query="limit=1"),),
+)
+def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
+    """Get the outcome of every recipient of a message, with all feedback, its verdicts and what to do.
+
+    The verdicts of the feedback are those of today's rules; the status is the stored one. Colons and slashes of the id
+    may stand in the path as they are.
+    """
+    name, wanted, context = request.message(), request.query, request.context
+    page = context.queries.recipients_of(name, wanted.limit, request.decode_cursor(wanted.cursor, Item))
+    found = context.store.outcomes(page.found) if page.found else {}
     if not found and wanted.cursor is None:
-        raise Problem("not-found", "nothing was ever said of this message as far as is still known")
-    shown = [view(found[key], asked.desk.classify) for key in page.found if key in found]
-    return answers.json(Message(message=name, outcomes=shown, next=asked.cursor(page.last)))
+        raise Problem("not-found", "no feedback about this message is stored (any more)")
+    shown = [show_outcome(found[key], context.classify) for key in page.found if key in found]
+    return json_response(MessageView(message=name, outcomes=shown, next=request.encode_cursor(page.last)))
 
 
-def view(outcome: Outcome, classify: Classify) -> OutcomeView:
-    """An outcome, explained."""
+def show_outcome(outcome: Outcome, classify: Classify) -> OutcomeView:
+    """Return an outcome with its feedback explained."""
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
-        verdict=_verdict(outcome.verdict),
-        resolved=views.decision(outcome.resolved) if outcome.resolved else None,
+        verdict=_show_verdict(outcome.verdict, split_channel(outcome.recipient)[0]),
+        resolved=show_decision(outcome.resolved) if outcome.resolved else None,
         saturated=list(outcome.saturated),
         sender=outcome.context.sender,
         subject=outcome.context.subject,
         correlation=outcome.context.correlation,
-        feedback=[_fact(fact, outcome, classify) for fact in outcome.feedback],
+        feedback=[_show_feedback(fact, outcome, classify) for fact in outcome.feedback],
     )
 
 
-def _fact(fact: Feedback, outcome: Outcome, classify: Classify) -> FactView:
-    return FactView(
+def _show_feedback(fact: Feedback, outcome: Outcome, classify: Classify) -> FeedbackView:
+    return FeedbackView(
         id=fact.id,
         source=fact.source,
         kind=fact.kind,
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
-        verdict=_verdict(classify(fact)),
+        verdict=_show_verdict(classify(fact), split_channel(fact.recipient)[0]),
         evidence=fact.evidence,
         engagement=fact.engagement,
         received_as=fact.received_as,
@@ -143,7 +155,9 @@ def _fact(fact: Feedback, outcome: Outcome, classify: Classify) -> FactView:
     )
 
 
-def _verdict(verdict: Verdict | None) -> VerdictView | None:
+def _show_verdict(verdict: Verdict | None, channel: Channel | None) -> VerdictView | None:
     if verdict is None:
         return None
-    return VerdictView(klass=verdict.klass, reason=verdict.reason, rule=verdict.rule, advice=advice(verdict.reason))
+    return VerdictView(
+        klass=verdict.klass, reason=verdict.reason, rule=verdict.rule, advice=advise(verdict.reason, channel)
+    )

@@ -1,7 +1,7 @@
-"""What can go wrong, by name, and how it is told: problem details (RFC 9457).
+"""What can go wrong, by name, and how callers are told: problem details (RFC 9457).
 
-A problem that is no more than its status has the type "about:blank"; all others have one of their own, so that a
-program can tell them apart without reading the sentence.
+A problem that says no more than its status has the type "about:blank" and that status's own title (RFC 9457, 4.2.1);
+all others have a type of their own, so that a program can tell them apart without reading the sentence.
 """
 
 from __future__ import annotations
@@ -9,39 +9,53 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from aws_lambda_powertools.event_handler import Response
 from msgspec import Struct
+
+from aftersend.api.responses import ApiResponse
 
 CONTENT_TYPE: Final = "application/problem+json"
 _OWN: Final = "urn:aftersend:problem:"
 
 
-class Type(Struct, frozen=True):
+class ProblemType(Struct, frozen=True):
     """What all problems of one name have in common."""
 
     status: int
     title: str
-    own: bool = False  # it says more than its status
+    meaning: str  # for the OpenAPI document
+    own: bool = False  # it has a type of its own
 
 
 TYPES: Final = {
-    "unreadable": Type(400, "The request cannot be read"),
-    "cursor": Type(400, "This cursor leads nowhere", own=True),
-    "unidentified": Type(401, "Nobody is known to have asked this"),
-    "not-found": Type(404, "Nothing is known of it"),
-    "method": Type(405, "This can be asked in another way only"),
-    "standing-complaint": Type(409, "A complaint is lifted by force alone", own=True),
-    "version-moved": Type(412, "Somebody else has written since", own=True),
-    "too-large": Type(413, "The body is too large"),
-    "media-type": Type(415, "The body is of a type that is not read here"),
-    "invalid": Type(422, "The request can be read, but not be carried out"),
-    "fault": Type(500, "The fault is ours"),
-    "unavailable": Type(503, "Our store did not answer"),
+    "bad-request": ProblemType(
+        400, "Bad Request", "the body is not JSON, a parameter is repeated, or a condition is not an entity tag"
+    ),
+    "invalid-cursor": ProblemType(
+        400, "Invalid cursor", "the cursor has expired, or was made for another request", own=True
+    ),
+    "unauthorized": ProblemType(401, "Unauthorized", "API Gateway passed on no identity"),
+    "not-found": ProblemType(404, "Not Found", "there is no such path, or nothing is stored under this name"),
+    "method-not-allowed": ProblemType(405, "Method Not Allowed", "the header `Allow` lists the methods of this path"),
+    "complaint-requires-force": ProblemType(
+        409, "Complaint requires force", "a complaint is only released with `force`", own=True
+    ),
+    "version-mismatch": ProblemType(
+        412, "Version mismatch", "the stored version is not the one that the request expects", own=True
+    ),
+    "content-too-large": ProblemType(413, "Content Too Large", "the body exceeds the limit"),
+    "unsupported-media-type": ProblemType(
+        415, "Unsupported Media Type", "the content type of the body is not accepted here"
+    ),
+    "unprocessable-content": ProblemType(
+        422, "Unprocessable Content", "a parameter or a field is unknown, missing or out of bounds"
+    ),
+    "internal-server-error": ProblemType(500, "Internal Server Error", "an unexpected error; the log says where"),
+    "service-unavailable": ProblemType(503, "Service Unavailable", "a table did not answer; try again"),
 }
 
 
 class Problem(Exception):
-    """Raised by handlers: the name of a problem, and a sentence on this one that quotes nothing secret."""
+    """Raised by handlers: the name of a problem, and a sentence about this one that quotes nothing secret."""
 
     def __init__(self, name: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(f"{name}: {detail}")
@@ -50,14 +64,19 @@ class Problem(Exception):
         self.headers = headers or {}
         self.more = more  # members of this problem beside those of RFC 9457
 
-    @property
-    def status(self) -> int:
-        """The status of HTTP."""
-        return TYPES[self.name].status
+
+class ProblemDetails(Struct, frozen=True, kw_only=True):
+    """A problem detail (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    version: int = 0  # of a version mismatch: the stored version
 
 
-def response(problem: Problem) -> Response[str]:
-    """The answer that tells `problem`."""
+def problem_response(problem: Problem) -> ApiResponse:
+    """Return the response that tells a caller of `problem`."""
     kind = TYPES[problem.name]
     body = {
         "type": _OWN + problem.name if kind.own else "about:blank",
@@ -65,5 +84,9 @@ def response(problem: Problem) -> Response[str]:
         "status": kind.status,
         "detail": problem.detail,
     }
-    headers = {"Cache-Control": "no-store"} | problem.headers
-    return Response(kind.status, CONTENT_TYPE, msgspec.json.encode(body | problem.more).decode(), headers)
+    return ApiResponse(
+        status=kind.status,
+        content_type=CONTENT_TYPE,
+        body=msgspec.json.encode(body | problem.more).decode(),
+        headers=problem.headers,
+    )

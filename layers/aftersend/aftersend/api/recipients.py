@@ -6,27 +6,28 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from aws_lambda_powertools.event_handler import Response
 from msgspec import Struct
 
-from aftersend.api import answers, request, views, writes
+from aftersend.api import decisions
 from aftersend.api.problems import Problem
-from aftersend.api.routing import Router
-from aftersend.api.shapes import Moment, Paged
+from aftersend.api.request import ApiRequest
+from aftersend.api.responses import ApiResponse, json_response
+from aftersend.api.routing import Example, Router
+from aftersend.api.schemas import PageQuery, SuppressionView, show_suppression
 from aftersend.core.model import Class, Status
-from aftersend.core.times import UNKNOWN_TIME
+from aftersend.core.times import UNKNOWN_TIME, Moment
 from aftersend.storage.queries import OutcomeLine
 
-router: Final = Router()
+route: Final = Router(tag="How is this recipient doing?")
 
 _AGAINST: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
 
 
-class Health(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What all outcomes of one recipient come to."""
+class RecipientHealth(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A summary of all outcomes of one recipient."""
 
     messages: int
-    delivered: int  # arrived, whatever came of it then
+    delivered: int  # accepted, whatever happened afterwards
     bounced: int
     complained: int
     bounces_in_a_row: int  # hard or soft, since the last sign of life
@@ -35,13 +36,13 @@ class Health(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_engaged_at: Moment | None = None
 
 
-class Recipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecipientView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One recipient: health, suppressions in all scopes, and one page of outcomes, the newest first."""
 
     recipient: str
-    suppressed: bool  # in one scope at least
-    health: Health
-    suppressions: list[views.SuppressionView]
+    suppressed: bool  # in at least one scope
+    health: RecipientHealth
+    suppressions: list[SuppressionView]
     outcomes: list[OutcomeLine]
     next: str | None = None
 
@@ -51,42 +52,46 @@ class _Place(Struct, frozen=True, array_like=True):
     message: str
 
 
-@router.get("/recipients/<recipient>")
-def recipient(recipient: str) -> Response[str]:
-    """All that is known of one recipient."""
-    asked = request.read(router)
-    wanted = asked.parameters(Paged)
-    desk, name = asked.desk, request.recipient(recipient)
-    lines = sorted(desk.lookups.lines_of(name), key=_order, reverse=True)
-    found = [*desk.lookups.suppressions_of(name), *desk.lookups.suppressions_of(desk.alias(name))]
-    stored = [each for each in found if writes.known(each)]
+@route(
+    "GET",
+    "/recipients/{recipient}",
+    query=PageQuery,
+    answer=RecipientView,
+    examples=(Example(name="one-page", path={"recipient": "old.account@example.net"}),),
+)
+def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
+    """Get a recipient's health, suppressions in all scopes, and outcomes, the newest first."""
+    context, name = request.context, request.recipient()
+    lines = sorted(context.queries.lines_of(name), key=_order, reverse=True)
+    found = [*context.queries.suppressions_of(name), *context.queries.suppressions_of(context.make_alias(name))]
+    stored = [each for each in found if decisions.hide_empty(each)]
     if not lines and not stored:
-        raise Problem("not-found", "nothing was ever sent to this recipient as far as is still known")
-    place = asked.place(wanted.cursor, _Place)
+        raise Problem("not-found", "nothing about this recipient is stored (any more)")
+    place = request.decode_cursor(request.query.cursor, _Place)
     left = lines if place is None else [each for each in lines if _order(each) < (place.last_at, place.message)]
-    page = left[: wanted.limit]
+    page = left[: request.query.limit]
     after = _Place(*_order(page[-1])) if len(left) > len(page) else None
-    shown = [views.suppression(each, desk.clock(), desk.pending(each.recipient)) for each in stored]
-    return answers.json(
-        Recipient(
+    shown = [show_suppression(each, context.clock(), context.find_pending_windows(each.recipient)) for each in stored]
+    return json_response(
+        RecipientView(
             recipient=name,
             suppressed=any(each.suppressed for each in shown),
-            health=health(lines),
+            health=summarize(lines),
             suppressions=shown,
             outcomes=page,
-            next=asked.cursor(after),
+            next=request.encode_cursor(after),
         )
     )
 
 
-def health(lines: Sequence[OutcomeLine]) -> Health:
-    """What these outcomes of one recipient come to."""
+def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
+    """Return a summary of these outcomes of one recipient."""
     arrived = [each.delivered_at for each in lines if each.delivered_at and each.status is not Status.BOUNCED]
     engaged = [each.engaged_at for each in lines if each.engaged_at]
     bounced = [each for each in lines if each.status is Status.BOUNCED]
     alive = max([*arrived, *engaged], default=UNKNOWN_TIME)
     row = [each for each in bounced if each.klass in _AGAINST and each.bounced_at and each.bounced_at > alive]
-    return Health(
+    return RecipientHealth(
         messages=len(lines),
         delivered=sum(each.delivered_at is not None for each in lines),
         bounced=len(bounced),

@@ -1,4 +1,4 @@
-"""What was asked, and by whom, out of an event of API Gateway's HTTP API (payload format 2.0), and hostile.
+"""What is asked, and by whom: an event of API Gateway's HTTP API (payload format 2.0), which may be hostile.
 
 API Gateway hands the path on with its percent-encoding undone, and ends it at a "?" that was encoded. So an address or
 an id that holds a question mark is sent with it encoded twice ("%253F"), and arrives with "%3F". The query string comes
@@ -11,17 +11,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
 
 from aftersend.api import cursors
-from aftersend.api.desk import Desk, desk_of
+from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
-from aftersend.api.routing import Router
+from aftersend.api.schemas import NoParameters
 from aftersend.core.errors import DECODE_ERRORS, VersionMoved
 from aftersend.core.recipient import canonicalize_recipient
 from aftersend.core.text import truncate
@@ -34,145 +34,157 @@ _PAGING: Final = frozenset({"cursor", "limit"})
 _TAG: Final = re.compile(r'"\d{1,15}"|\d{1,15}').fullmatch  # an entity tag is quoted, which people forget
 _PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,1000}").fullmatch
 _CHANNELS: Final = frozenset({"sms", "push", "erased"})
+
 _T = TypeVar("_T")
-_S = TypeVar("_S", bound=Struct)
+_StructT = TypeVar("_StructT", bound=Struct)
+QueryT_co = TypeVar("QueryT_co", bound=Struct, covariant=True)
+BodyT_co = TypeVar("BodyT_co", covariant=True)
 
 
-class Asked(Struct, frozen=True):
-    """One request."""
+class ApiRequest(Struct, Generic[QueryT_co, BodyT_co], frozen=True, kw_only=True):
+    """One request, of which everything is decoded as its route declares it."""
 
-    event: dict[str, Any]
-    desk: Desk
-    by: str  # the caller's identity, as API Gateway knows it
-    query: dict[str, str]
+    event: Mapping[str, Any]
+    context: ApiContext
+    caller: str  # the caller's identity, as API Gateway knows it
+    path: Mapping[str, str]  # what stands for the names in the route's path
+    parameters: Mapping[str, str]  # the query string
+    query: QueryT_co  # the same as a Struct
+    body: BodyT_co
 
-    def parameters(self, shape: type[_S]) -> _S:
-        """The query string as a Struct."""
-        try:
-            found = msgspec.convert(self.query, shape, strict=False)
-        except msgspec.ValidationError as error:
-            raise Problem("invalid", f"parameters: {error}") from error
-        for name, encoded in zip(shape.__struct_fields__, shape.__struct_encode_fields__, strict=True):
-            if encoded in self.query and getattr(found, name) is None:  # msgspec takes the word "null" for nothing
-                raise Problem("invalid", f"parameters: leave `{encoded}` out where nothing is meant")
-        return found
+    def recipient(self) -> str:
+        """Return the canonical recipient that the path names; raises Problem."""
+        return canonicalize(_undo_second_encoding(self.path["recipient"]))
 
-    def body(self, shape: type[_T]) -> _T:
-        """The body, which is JSON, as a Struct."""
-        raw = self.content(("application/json",), MAX_BODY)
-        try:
-            return msgspec.json.decode(raw, type=shape)
-        except msgspec.ValidationError as error:
-            raise Problem("invalid", f"body: {error}") from error
-        except DECODE_ERRORS as error:
-            raise Problem("unreadable", "the body is no JSON in UTF-8") from error
+    def message(self) -> str:
+        """Return the id of the message that the path names, no longer than a stored one can be."""
+        return truncate(_undo_second_encoding(self.path["message"]), MAX_KEY)
 
-    def content(self, kinds: Sequence[str], most: int) -> bytes:
-        """The body as it came: of one of these types, and of so many bytes at most."""
-        kind = str(self.header("content-type") or "").partition(";")[0].strip().lower()
-        if kind not in kinds:
-            named = ", ".join(kinds)
-            raise Problem("media-type", f"the body must be {named.replace(', ', ' or ')}", {"Accept-Post": named})
-        raw = _raw_body(self.event)
-        if len(raw) > most:
-            raise Problem("too-large", f"a body has at most {most} bytes")
-        return raw
-
-    def header(self, name: str) -> str | None:
-        """A header by its name in lower case, as API Gateway writes them."""
-        value = self.event.get("headers", {}).get(name)
-        return None if value is None else str(value)
-
-    def expected(self, stored: int) -> int | None:
-        """The version that must be stored for a write, or None where any will do; `stored` is the one that is.
+    def expected_version(self, stored: int) -> int | None:
+        """Return the version that must be stored for a write, or None if any will do; `stored` is the current one.
 
         RFC 9110, 13.1: If-Match with a version or "*", If-None-Match with "*". Raises Problem for a condition that is
-        no entity tag, and VersionMoved for one that cannot hold.
+        not an entity tag, and VersionMoved for one that cannot hold.
         """
-        match, none_match = self.header("if-match"), self.header("if-none-match")
+        match, none_match = header(self.event, "if-match"), header(self.event, "if-none-match")
         if match is not None and match.strip() != "*" and _TAG(match.strip()) is None:
-            raise Problem("unreadable", 'If-Match is one entity tag as it was given, such as "3", or *')
+            raise Problem("bad-request", 'If-Match must be one entity tag as it was returned, such as "3", or *')
         if none_match is not None and none_match.strip() != "*":
-            raise Problem("unreadable", "If-None-Match may only be * here")
+            raise Problem("bad-request", "If-None-Match must be *")
         if match is None:
             return None if none_match is None else 0
         if none_match is not None or (match.strip() == "*" and stored == 0):
             raise VersionMoved(stored)
         return stored if match.strip() == "*" else int(match.strip().strip('"'))
 
-    def place(self, cursor: str | None, kind: type[_T]) -> _T | None:
-        """Where to go on, or None at the beginning."""
+    def decode_cursor(self, cursor: str | None, kind: type[_T]) -> _T | None:
+        """Return where a list goes on, or None at its beginning; raises Problem."""
         if cursor is None:
             return None
         try:
-            return cursors.opened(cursor, self._question(), self.desk.digest_key, self.desk.clock(), kind)
-        except cursors.BrokenCursor as error:
-            raise Problem("cursor", str(error)) from error
+            return cursors.decode(cursor, self._question(), self.context.digest_key, self.context.clock(), kind)
+        except cursors.InvalidCursor as error:
+            raise Problem("invalid-cursor", str(error)) from error
 
-    def cursor(self, place: object) -> str | None:
-        """The cursor that leads to `place`; None has none."""
+    def encode_cursor(self, place: object) -> str | None:
+        """Return the cursor that leads to `place`; None has none."""
         if place is None:
             return None
-        return cursors.sealed(place, self._question(), self.desk.digest_key, self.desk.clock())
+        return cursors.encode(place, self._question(), self.context.digest_key, self.context.clock())
 
     def _question(self) -> str:
-        """What is asked, whatever part of the answer it is."""
-        asked = sorted(pair for pair in self.query.items() if pair[0] not in _PAGING)
+        """What is asked, whatever page of the answer it is."""
+        asked = sorted(pair for pair in self.parameters.items() if pair[0] not in _PAGING)
         return msgspec.json.encode([self.event["rawPath"], asked]).decode()
 
 
-def read(router: Router) -> Asked:
-    """The request that is being answered."""
-    event = router.event
-    return Asked(event, desk_of(router), caller(event), _query(event.get("rawQueryString", "")))
+PlainRequest = ApiRequest[NoParameters, None]
 
 
-def caller(event: dict[str, Any]) -> str:
-    """The ARN of IAM, or the subject of a JWT, that API Gateway has verified."""
+def header(event: Mapping[str, Any], name: str) -> str | None:
+    """Return a header by its name in lower case, as API Gateway writes them."""
+    value = event.get("headers", {}).get(name)
+    return None if value is None else str(value)
+
+
+def find_caller(event: Mapping[str, Any]) -> str:
+    """Return the ARN of IAM, or the subject of a JWT, that API Gateway has verified; raises Problem without one."""
     match event.get("requestContext", {}).get("authorizer"):
         case {"iam": {"userArn": str(name)}} | {"jwt": {"claims": {"sub": str(name)}}} if name:
             return truncate(name, MAX_BY)
-    raise Problem("unidentified", "API Gateway named no identity; the route has no authoriser")
+    raise Problem("unauthorized", "API Gateway passed on no identity: the route has no authorizer")
 
 
-def recipient(given: str) -> str:
-    """The canonical form of a recipient that stands in a path."""
-    return spelled(_meant(given))
+def canonicalize(given: str) -> str:
+    """Return the canonical form of a recipient in any spelling: an email address, or "sms:…" and "push:…".
 
-
-def spelled(given: str) -> str:
-    """The canonical form of a recipient in any spelling: an e-mail address, or "sms:…" and "push:…" as they are."""
+    Raises Problem for a text that cannot name anybody.
+    """
     if _PLAIN(given) is None:
-        raise Problem("invalid", "a recipient is a text of 1 to 1000 characters, none of which is a control character")
+        raise Problem(
+            "unprocessable-content", "a recipient is a text of 1 to 1000 characters without control characters"
+        )
     return truncate(canonicalize_recipient(given.strip(), _CHANNELS), MAX_KEY)
 
 
-def message(given: str) -> str:
-    """The id of a message that stands in a path, no longer than one can be."""
-    return truncate(_meant(given), MAX_KEY)
-
-
-def _meant(part: str) -> str:
-    """A part of a path, with the question marks that were encoded twice."""
-    return part.replace("%3F", "?")
-
-
-def _query(raw: str) -> dict[str, str]:
+def parse_query(raw: str) -> dict[str, str]:
+    """Return the parameters of a query string; raises Problem if one is repeated or not UTF-8."""
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS)
     except ValueError as error:
-        raise Problem("unreadable", "the query string is no list of parameters in UTF-8") from error
+        raise Problem("bad-request", "the query string is not a list of parameters in UTF-8") from error
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Problem("unreadable", "a parameter is given twice")
+        raise Problem("bad-request", "a parameter is repeated")
     return found
 
 
-def _raw_body(event: dict[str, Any]) -> bytes:
+def decode_query(parameters: Mapping[str, str], kind: type[_StructT]) -> _StructT:
+    """Return the parameters as a Struct; raises Problem if one is unknown, missing or out of bounds."""
+    try:
+        found = msgspec.convert(parameters, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Problem("unprocessable-content", f"parameters: {error}") from error
+    for name, encoded in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        if encoded in parameters and getattr(found, name) is None:  # msgspec takes the word "null" for nothing
+            raise Problem("unprocessable-content", f"parameters: leave `{encoded}` out instead of sending null")
+    return found
+
+
+def decode_body(event: Mapping[str, Any], kind: type[_T], media_types: Sequence[str], largest: int) -> _T:
+    """Return the body of an event as `kind`: `bytes` as it came, else JSON as a Struct.
+
+    Raises Problem for a body of another type or of more than `largest` bytes, and for one that is not a `kind`.
+    """
+    given = str(header(event, "content-type") or "").partition(";")[0].strip().lower()
+    if given not in media_types:
+        accepted = ", ".join(media_types)
+        raise Problem(
+            "unsupported-media-type", f"the body must be {' or '.join(media_types)}", {"Accept-Post": accepted}
+        )
+    raw = _read_body(event)
+    if len(raw) > largest:
+        raise Problem("content-too-large", f"a body has at most {largest} bytes")
+    if isinstance(raw, kind):
+        return raw
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise Problem("unprocessable-content", f"body: {error}") from error
+    except DECODE_ERRORS as error:
+        raise Problem("bad-request", "the body is not JSON in UTF-8") from error
+
+
+def _read_body(event: Mapping[str, Any]) -> bytes:
     text = event.get("body") or ""
     if not event.get("isBase64Encoded"):
         return str(text).encode(errors="surrogatepass")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Problem("unreadable", "the body is no base64, as the event says it is") from error
+        raise Problem("bad-request", "the body is not base64, as the event says it is") from error
+
+
+def _undo_second_encoding(part: str) -> str:
+    """A part of a path, with the question marks that were encoded twice."""
+    return part.replace("%3F", "?")

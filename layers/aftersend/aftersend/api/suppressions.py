@@ -1,6 +1,6 @@
 """Why is this person blocked, and may I unblock them? Suppressions one by one, and all of some days.
 
-What is released is not deleted: its history stays, and says who and why.
+A release deletes nothing: the history stays, and says who released and why.
 """
 
 from __future__ import annotations
@@ -8,32 +8,36 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
-from aws_lambda_powertools.event_handler import Response
 from msgspec import Meta, Struct, field
 
-from aftersend.api import answers, request, views, writes
-from aftersend.api.desk import Desk
+from aftersend.api import decisions
+from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
-from aftersend.api.request import Asked
-from aftersend.api.routing import Router
-from aftersend.api.shapes import Cursor, Limit, Moment, Note, Scoped
+from aftersend.api.request import ApiRequest
+from aftersend.api.responses import ApiResponse, json_response
+from aftersend.api.routing import Example, Router
+from aftersend.api.schemas import Cursor, Limit, Note, ScopeQuery, SuppressionView, show_suppression
 from aftersend.core.model import CauseKind, Key, Reason, Suppression
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.text import truncate
-from aftersend.core.times import parse_time
+from aftersend.core.times import Moment, parse_time
 from aftersend.storage.items import Item
 
-router: Final = Router()
+route: Final = Router(tag="Why is this person blocked, and may I unblock them?")
 
-QUERIES: Final = 32  # of the index for one page: as many days without a suppression are passed over at most
-MOST_DAYS: Final = 366
+MAX_QUERIES: Final = 32  # of the index for one page: as many days without a suppression are passed over at most
+MAX_DAYS: Final = 366
+MAX_NOTE: Final = 1000  # bytes
 _USUAL: Final = timedelta(days=6)
 _DAY: Final = timedelta(days=1)
 _YEARS: Final = range(1970, 2200)  # those of `aftersend.core.times`
+_HARD: Final = {"recipient": "old.account@example.net"}
+_COMPLAINT: Final = {"recipient": "annoyed@example.com"}
+_MISTAKE: Final = "note=Wrote+to+us+that+it+was+a+mistake."
 
 
-class Filter(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which suppressions are meant: of these days of the newest cause, with one cause of which all of this is true."""
+class SuppressionQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The days of the newest cause, and what must be true of one cause together."""
 
     since: date | None = field(default=None, name="from")
     to: date | None = None
@@ -45,24 +49,24 @@ class Filter(Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Cursor | None = None
 
 
-class Release(Scoped, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The parameters of a release: why, and whether complaints are meant too."""
+class ReleaseQuery(ScopeQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters of a release."""
 
     note: Note
-    force: bool = False
+    force: bool = False  # release a complaint too
 
 
-class Addition(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person says who suppresses by hand: why, and until when."""
+class SuppressRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a recipient is suppressed by hand, and until when."""
 
     note: Note
-    until: Moment | None = None
+    until: Moment | None = None  # it has no end if this is missing
 
 
-class Suppressions(Struct, frozen=True, omit_defaults=True):
-    """One page, the newest cause first; a page may be short, or empty, where `next` leads on."""
+class SuppressionPage(Struct, frozen=True, omit_defaults=True):
+    """One page, the newest cause first. It may be short, or empty, and still have a `next`."""
 
-    suppressions: list[views.SuppressionView]
+    suppressions: list[SuppressionView]
     next: str | None = None
 
 
@@ -71,35 +75,49 @@ class _Place(Struct, frozen=True, array_like=True):
     after: Item | None
 
 
-@router.get("/suppressions")
-def listed() -> Response[str]:
-    """Suppressions by the day of their newest cause."""
-    asked = request.read(router)
-    wanted = asked.parameters(Filter)
-    now = asked.desk.clock()
+@route(
+    "GET",
+    "/suppressions",
+    query=SuppressionQuery,
+    answer=SuppressionPage,
+    examples=(Example(name="complaints-of-march", query="from=2026-03-01&to=2026-03-31&cause=complaint&active=true"),),
+)
+def list_suppressions(request: ApiRequest[SuppressionQuery, None]) -> ApiResponse:
+    """List suppressions by the day of their newest cause, the newest first.
+
+    Without `from` and `to`, the list covers the last seven days. If there are several filters, one cause must match all
+    of them. The list is read from an index, which lags behind the table by a moment.
+    """
+    context, wanted = request.context, request.query
+    now = context.clock()
     first, last = _days(wanted, now.date())
-    place = asked.place(wanted.cursor, _Place) or _Place(last, None)
-    found, after = _page(asked.desk, wanted, place, first)
-    shown = [views.suppression(each, now, asked.desk.pending(each.recipient)) for each in found]
-    return answers.json(Suppressions(shown, asked.cursor(after)))
+    place = request.decode_cursor(wanted.cursor, _Place) or _Place(last, None)
+    found, after = _page(context, wanted, place, first)
+    shown = [show_suppression(each, now, context.find_pending_windows(each.recipient)) for each in found]
+    return json_response(SuppressionPage(shown, request.encode_cursor(after)))
 
 
-def _days(wanted: Filter, today: date) -> tuple[date, date]:
+def _days(wanted: SuppressionQuery, today: date) -> tuple[date, date]:
     last = wanted.to or today
     if last.year in _YEARS:
         first = wanted.since or last - _USUAL
-        if first.year in _YEARS and timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
+        if first.year in _YEARS and timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
             return first, last
-    raise Problem("invalid", f"from must not be after to, both at most {MOST_DAYS} days apart and in years of mail")
+    raise Problem(
+        "unprocessable-content",
+        f"from must not be after to, nor {MAX_DAYS} days or more before it; the years are {_YEARS[0]} to {_YEARS[-1]}",
+    )
 
 
-def _page(desk: Desk, wanted: Filter, place: _Place, first: date) -> tuple[list[Suppression], _Place | None]:
+def _page(
+    context: ApiContext, wanted: SuppressionQuery, place: _Place, first: date
+) -> tuple[list[Suppression], _Place | None]:
     """As many as are wanted or a bounded number of queries finds, and where to go on."""
     found: list[Suppression] = []
-    now = desk.clock()
-    for _ in range(QUERIES):
-        page = desk.lookups.suppressed_on(place.day.isoformat(), wanted.limit - len(found), place.after)
-        found += [each for each in page.found if _fits(each, wanted, desk, now)]
+    now = context.clock()
+    for _ in range(MAX_QUERIES):
+        page = context.queries.suppressed_on(place.day.isoformat(), wanted.limit - len(found), place.after)
+        found += [each for each in page.found if _fits(each, wanted, context, now)]
         place = _Place(place.day, page.last) if page.last else _Place(place.day - _DAY, None)
         if place.day < first:
             return found, None
@@ -108,75 +126,133 @@ def _page(desk: Desk, wanted: Filter, place: _Place, first: date) -> tuple[list[
     return found, place
 
 
-def _fits(stored: Suppression, wanted: Filter, desk: Desk, now: datetime) -> bool:
+def _fits(stored: Suppression, wanted: SuppressionQuery, context: ApiContext, now: datetime) -> bool:
     """Whether one cause is all that is wanted."""
-    holding = find_active_causes(stored, now, desk.pending(stored.recipient)) if wanted.active else tuple(stored.causes)
+    holding = (
+        find_active_causes(stored, now, context.find_pending_windows(stored.recipient))
+        if wanted.active
+        else tuple(stored.causes)
+    )
     return any(_is_wanted(stored, kind, wanted) for kind in holding)
 
 
-def _is_wanted(stored: Suppression, kind: CauseKind, wanted: Filter) -> bool:
-    mark = stored.causes[kind].latest
+def _is_wanted(stored: Suppression, kind: CauseKind, wanted: SuppressionQuery) -> bool:
+    latest = stored.causes[kind].latest
     return (
         wanted.cause in (None, kind)
-        and wanted.reason in (None, mark.reason if mark else None)
-        and wanted.source in (None, mark.source if mark else None)
+        and wanted.reason in (None, latest.reason if latest else None)
+        and wanted.source in (None, latest.source if latest else None)
     )
 
 
-@router.get("/suppressions/<recipient>")
-def one(recipient: str) -> Response[str]:
-    """One suppression with its causes and its history."""
-    asked = request.read(router)
-    return _shown(asked, (request.recipient(recipient), asked.parameters(Scoped).scope))
+@route(
+    "GET",
+    "/suppressions/{recipient}",
+    query=ScopeQuery,
+    answer=SuppressionView,
+    versioned=True,
+    examples=(Example(name="hard-bounce", path=_HARD),),
+)
+def get_suppression(request: ApiRequest[ScopeQuery, None]) -> ApiResponse:
+    """Get one suppression: its causes, and who decided what."""
+    return _respond(request, (request.recipient(), request.query.scope))
 
 
-@router.put("/suppressions/<recipient>")
-def added(recipient: str) -> Response[str]:
-    """Suppress by hand."""
-    asked = request.read(router)
-    key = _plausible(request.recipient(recipient)), asked.parameters(Scoped).scope
-    said = asked.body(Addition)
-    until = _ahead(said.until, asked.desk.clock()) if said.until else None
-    fresh = writes.add(asked.desk, key, asked.by, truncate(said.note, 1000), until=until, expected=asked.expected)
-    return _shown(asked, key, 201 if fresh else 200)
+@route(
+    "PUT",
+    "/suppressions/{recipient}",
+    query=ScopeQuery,
+    body=SuppressRequest,
+    answer=SuppressionView,
+    statuses={200: "Suppressed.", 201: "Suppressed; nothing was stored of them before."},
+    versioned=True,
+    conditional=True,
+    examples=(
+        Example(
+            name="asked-by-telephone",
+            path={"recipient": "caller@example.org"},
+            body={"note": "Asked us by telephone to be left alone until summer.", "until": "2026-06-21T00:00:00Z"},
+        ),
+    ),
+)
+def suppress_recipient(request: ApiRequest[ScopeQuery, SuppressRequest]) -> ApiResponse:
+    """Suppress a recipient by hand, with a note and an optional end.
+
+    If the same caller repeats the same request, it is written once.
+    """
+    context, said = request.context, request.body
+    key = _check_plausible(request.recipient()), request.query.scope
+    until = _check_future(said.until, context.clock()) if said.until else None
+    is_new = decisions.suppress(
+        context, key, request.caller, truncate(said.note, MAX_NOTE), until=until, expected=request.expected_version
+    )
+    return _respond(request, key, 201 if is_new else 200)
 
 
-@router.delete("/suppressions/<recipient>")
-def released(recipient: str) -> Response[str]:
-    """Let evidence up to now no longer count."""
-    asked = request.read(router)
-    said = asked.parameters(Release)
-    key = request.recipient(recipient), said.scope
-    if not any(writes.stored_of(asked.desk, key)):  # whatever a source has called somebody can be released
-        _plausible(key[0])
-    writes.release(asked.desk, key, asked.by, truncate(said.note, 1000), force=said.force, expected=asked.expected)
-    return _shown(asked, key)
+@route(
+    "DELETE",
+    "/suppressions/{recipient}",
+    query=ReleaseQuery,
+    answer=SuppressionView,
+    versioned=True,
+    conditional=True,
+    problems=("complaint-requires-force",),
+    examples=(
+        Example(name="complaint-without-force", path=_COMPLAINT, query=_MISTAKE),
+        Example(
+            name="complaint-with-force", path=_COMPLAINT, query=f"{_MISTAKE}&force=true", headers={"If-Match": '"1"'}
+        ),
+        Example(
+            name="changed-in-between", path=_COMPLAINT, query=f"{_MISTAKE}&force=true", headers={"If-Match": '"1"'}
+        ),
+    ),
+)
+def release_recipient(request: ApiRequest[ReleaseQuery, None]) -> ApiResponse:
+    """Release a recipient: evidence up to now no longer counts, later evidence does.
+
+    Nothing is deleted: the history says who released them and why. A release is stored even if nothing holds, because
+    older evidence may still be on its way. A complaint is only released with `force`.
+    """
+    context, said = request.context, request.query
+    key = request.recipient(), said.scope
+    if not any(decisions.read_suppression(context, key)):  # whatever name a source has reported can be released
+        _check_plausible(key[0])
+    decisions.release(
+        context,
+        key,
+        request.caller,
+        truncate(said.note, MAX_NOTE),
+        force=said.force,
+        expected=request.expected_version,
+    )
+    return _respond(request, key)
 
 
-def _shown(asked: Asked, key: Key, status: int = 200) -> Response[str]:
+def _respond(request: ApiRequest[ScopeQuery, object], key: Key, status: int = 200) -> ApiResponse:
     """What is stored now."""
-    stored, erased = writes.stored_of(asked.desk, key)
+    context = request.context
+    stored, erased = decisions.read_suppression(context, key)
     if stored is None and erased is None:
         raise Problem("not-found", "this recipient has never been suppressed or released in this scope")
     own = stored or Suppression(recipient=key[0], scope=key[1])
-    shown = views.suppression(own, asked.desk.clock(), asked.desk.pending(key[0]), erased)
-    return answers.json(shown, status, etag=own.version)
+    shown = show_suppression(own, context.clock(), context.find_pending_windows(key[0]), erased)
+    return json_response(shown, status, version=own.version)
 
 
-def _plausible(recipient: str) -> str:
-    """A recipient that somebody could have; nobody suppresses what is none."""
+def _check_plausible(recipient: str) -> str:
+    """A recipient that somebody could have; what nobody can have is not suppressed."""
     channel, _, rest = recipient.partition(":")
     local, _, domain = rest.rpartition("@")
     if (channel != "email" and rest) or (local and domain and " " not in domain):
         return recipient
-    raise Problem("not-found", "nobody is called that: it is no e-mail address, nor sms: or push: and what follows it")
+    raise Problem("not-found", "this is neither an email address nor sms: or push: and what follows it")
 
 
-def _ahead(until: datetime, now: datetime) -> datetime:
+def _check_future(until: datetime, now: datetime) -> datetime:
     try:
         moment = parse_time(until.isoformat())
     except ValueError as error:
-        raise Problem("invalid", "until must lie before the year 2200") from error
+        raise Problem("unprocessable-content", "until must be before the year 2200") from error
     if moment <= now:
-        raise Problem("invalid", "until must lie ahead")
+        raise Problem("unprocessable-content", "until must be in the future")
     return moment

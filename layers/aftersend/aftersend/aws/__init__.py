@@ -5,10 +5,11 @@
 
     connect("dynamodb").put_item(TableName=..., Item=...)  # keyword arguments and answers are boto3's
 
-`connect(service)` gives a client of our own where the process has credentials that last as long as it does, as on
-Lambda, and boto3's behind the same seam everywhere else. Both raise `Refusal(code, answer)` where the service says no
-and `NoAnswer` where nothing comes back; nobody else in the package has to know boto3. Both may be shared between
-threads, and both know the same operations and no more: `aftersend.aws.services` has the table.
+`connect(service)` gives the lean client of this package where the process has credentials that last as long as it does,
+as on Lambda, and boto3's behind the same seam everywhere else, or everywhere with `AWS_CLIENT=boto3`. Both raise
+`Refusal(code, answer)` where the service says no and `NoAnswer` where nothing comes back; nobody else in the package
+has to know boto3. Both may be shared between threads, and both know the same operations and no more:
+`aftersend.aws.services` has the table.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from aftersend.aws import account, services
 
 
 def connect(service: str) -> Any:
-    """A client of one of the services in the tables; to be made once, outside the handler."""
+    """Make a client of one of the services in the tables, once and outside the handler; see `aws.protocols`.
+
+    Raises ConfigurationError where the environment variable `AWS_CLIENT` is neither "lean" nor "boto3".
+    """
     known = account.read(settings.environment()) if service in services.OPERATIONS else None
     if known is not None:
         return services.client(service, known)

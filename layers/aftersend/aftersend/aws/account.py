@@ -1,7 +1,8 @@
 """Whose requests they are and where they go, as the environment says. Pure: the environment is an argument.
 
 On Lambda the credentials are variables, and last as long as the execution environment. `read` gives nothing where there
-is anything that only boto3 knows: credentials that refresh (as with SnapStart), profiles, proxies, special endpoints.
+is anything that only boto3 knows: credentials that refresh (as with SnapStart), profiles, proxies, special endpoints;
+nor where the operator wants boto3's clients (`AWS_CLIENT=boto3`).
 
 Sources: Lambda developer guide, "Defined runtime environment variables"; AWS SDKs and tools reference guide,
 "Service-specific endpoints" and "Container credential provider".
@@ -14,6 +15,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+
+from aftersend.core.errors import ConfigurationError
 
 _FOR_BOTO3: Final = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -31,6 +34,8 @@ _DOMAINS: Final = {"cn-": "amazonaws.com.cn", "us-iso": None, "eu-iso": None, "e
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
 _SPELT: Final = {"secretsmanager": "SECRETS_MANAGER"}  # in variables, where that is not the endpoint's own name
 _OFF: Final = frozenset({"", "false"})
+_CLIENT: Final = "AWS_CLIENT"
+_LEAN: Final = {"": True, "lean": True, "boto3": False}
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -58,7 +63,15 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 def read(environ: Mapping[str, str]) -> Account | None:
-    """The account that the environment describes completely, or None."""
+    """Return the account that the environment describes completely, or None where boto3 is to be asked.
+
+    Raises ConfigurationError for an `AWS_CLIENT` other than "lean", which is the default, and "boto3".
+    """
+    wanted = environ.get(_CLIENT, "").strip()
+    if wanted not in _LEAN:
+        raise ConfigurationError(f"the environment variable {_CLIENT} is neither lean nor boto3")
+    if not _LEAN[wanted]:
+        return None
     key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     region = environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION")  # where both are, boto3 takes the first
     if not (key_id and secret and region) or any(environ.get(name, "").lower() not in _OFF for name in _FOR_BOTO3):

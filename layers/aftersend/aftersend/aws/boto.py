@@ -10,17 +10,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aftersend.aws.client import TRIES
+from aftersend.aws.client import LIMITS, TRIES
 from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.aws.services import FOR_BOTO3, OPERATIONS
-from aftersend.aws.transport import CONNECT_SECONDS, READ_SECONDS
 
-# Short waits: a service that does not answer must leave time to hand the batch back before the function is stopped.
 CONFIG: Final = Config(
     user_agent="aftersend",  # else it is put together anew for every call
     tcp_keepalive=True,
-    connect_timeout=CONNECT_SECONDS,
-    read_timeout=READ_SECONDS,
+    connect_timeout=LIMITS.connect,
+    read_timeout=LIMITS.silence,
     max_pool_connections=64,
     parameter_validation=False,
     retries={"mode": "standard", "total_max_attempts": TRIES},

@@ -19,9 +19,11 @@ import msgspec
 from aftersend.aws import sigv4
 from aftersend.aws.account import Account
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
-from aftersend.aws.http1 import Garbled, Reply
-from aftersend.aws.transport import Transport
+from aftersend.http.http1 import HttpResponse, ProtocolError
+from aftersend.http.transport import Limits, Transport
 
+# Short waits: a service that does not answer must leave time to hand the batch back before the function is stopped.
+LIMITS: Final = Limits()
 TRIES: Final = 3
 PAUSE: Final = 0.1  # seconds before the second try at most, doubled for the third
 PATIENCE: Final = frozenset(
@@ -46,12 +48,15 @@ class Client:
 
     def __init__(self, account: Account, service: str, endpoint: str) -> None:
         self._account, self._service = account, service
-        self._transport = Transport(endpoint, account.authorities)
+        self._transport = Transport(endpoint, LIMITS, account.authorities)
 
-    def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes, read: Callable[[Reply], _T]) -> _T:
-        """What `read` makes of the answer: it raises Refusal where that is a no, and Garbled where it makes no sense.
+    def call(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, read: Callable[[HttpResponse], _T]
+    ) -> _T:
+        """Send a request and return what `read` makes of its response.
 
-        Raises Refusal, or NoAnswer after the last try.
+        `read` raises Refusal where the service says no, and ProtocolError where the response makes no sense. Raises
+        Refusal, or NoAnswer after the last try.
         """
         for number in range(1, TRIES + 1):
             try:
@@ -63,7 +68,7 @@ class Client:
                 failure: CallFailed = refusal
             except SSLCertVerificationError as error:
                 raise NoAnswer(type(error).__name__) from error
-            except (OSError, Garbled, msgspec.DecodeError) as error:
+            except (OSError, ProtocolError, msgspec.DecodeError) as error:
                 failure = NoAnswer(type(error).__name__)
                 failure.__cause__ = error
             if number < TRIES:

@@ -17,7 +17,7 @@ import msgspec
 from aftersend.aws.account import Account
 from aftersend.aws.client import Client
 from aftersend.aws.errors import Refusal
-from aftersend.aws.http1 import Garbled, Reply
+from aftersend.http.http1 import HttpResponse, ProtocolError
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -38,11 +38,11 @@ class JsonService:
         return self._client.call("POST", "/", headers, _encode(request), _read)
 
 
-def _read(reply: Reply) -> Mapping[str, Any]:
+def _read(reply: HttpResponse) -> Mapping[str, Any]:
     """DynamoDB gives every answer a checksum."""
     checksum = reply.headers.get("x-amz-crc32")
     if checksum is not None and checksum != str(crc32(reply.content)):
-        raise Garbled("crc32")
+        raise ProtocolError("checksum mismatch")
     if reply.status == 200:
         return _decode(reply.content)
     answer = _refusal(reply.content)

@@ -14,7 +14,7 @@ from aftersend.aws import sigv4
 from aftersend.aws.account import Account
 from aftersend.aws.client import Client
 from aftersend.aws.errors import Refusal
-from aftersend.aws.http1 import Reply
+from aftersend.http.http1 import HttpResponse
 
 _HEADERS: Final = {"ContentType": "content-type", "ContentEncoding": "content-encoding", "Range": "range"}
 
@@ -56,7 +56,7 @@ def _headers(described: dict[str, str]) -> dict[str, str]:
     return {_HEADERS[name]: value for name, value in described.items()}
 
 
-def _read(reply: Reply) -> dict[str, Any]:
+def _read(reply: HttpResponse) -> dict[str, Any]:
     if reply.status in {200, 206}:
         return {"ETag": reply.headers.get("etag"), "Body": BytesIO(reply.content)}
     code = reply.content.partition(b"<Code>")[2].partition(b"</Code>")[0]

@@ -1,4 +1,4 @@
-"""Classifies refusals: one reason and one class for every source's words, with the rule that decided."""
+"""Classifies refusals: one reason and one class for every provider's words, with the rule that decided."""
 
 from __future__ import annotations
 

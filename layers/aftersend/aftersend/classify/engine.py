@@ -2,7 +2,7 @@
 
 The order of decision is the order of the rules (`shipped.ORDER`): the user's own; verdicts that are no delivery
 attempt; what the text says of the sender, then of the address, then of the way; the specific enhanced status; the
-source's own words; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what
+provider's own code; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what
 answered a command before RCPT TO is never held against the address, and what did not fail (it was delayed, relayed …)
 is ignored.
 """
@@ -26,7 +26,7 @@ from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
 from aftersend.classify.text import normalise
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
-from aftersend.core.vocabulary import advice, class_of
+from aftersend.core.vocabulary import Channel, advise, class_of
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 USER: Final = "user:"  # begins the id of a user's rule
@@ -88,8 +88,10 @@ class Classifier:
         """Return the verdict on `evidence` as `source` reported it; equal evidence is judged once."""
         return self._decide_once(build_key(source, evidence, kind))
 
-    def advise(self, verdict: Verdict, provider_code: str | None = None) -> str:
-        """Return what to do about `verdict` on evidence with this code of the provider.
+    def advise(
+        self, verdict: Verdict, provider_code: str | None = None, channel: Channel | None = Channel.EMAIL
+    ) -> str:
+        """Return what to do about `verdict` on evidence with this code of the provider, about a recipient of `channel`.
 
         It is what the rule that decided says, else what a rule for that code says that gives the same reason (another
         may have decided by the text), else what goes with the reason.
@@ -98,7 +100,7 @@ class Classifier:
         for key in sorted(expand_provider_code(provider_code or "")):
             rules = (self.rules[at] for at in self._by_provider_code.get(key, ()))
             candidates += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
-        return next(filter(None, candidates), advice(verdict.reason))
+        return next(filter(None, candidates), advise(verdict.reason, channel))
 
     def forget(self) -> None:
         """Empty the memories, so that what follows is judged afresh."""

@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from aftersend.classify.evidence import find_code, find_phase, find_status, parse_phase
-from aftersend.core.model import Evidence, Kind, Phase
+from aftersend.core.model import Evidence, Kind, Phase, Protocol
 
 # The overrides of MailerQ, as its parser hands them on: not for good, for the whole domain, strange, another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
 KEYS: Final = 1_024  # statuses and codes whose keys are remembered
+_SMTP: Final = Protocol.SMTP  # asked for by every fact: Python 3.11 is slow to find members of an Enum
 _VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
 
 
@@ -23,6 +24,7 @@ class VerdictKey(NamedTuple):
     source: str
     kind: Kind
     code: int | None
+    protocol: Protocol
     status: str | None
     text: str
     provider_code: str
@@ -53,6 +55,7 @@ def build_key(source: str, evidence: Evidence, kind: Kind) -> VerdictKey:
         source,
         kind,
         evidence.code,
+        evidence.protocol or _SMTP,
         evidence.status,
         evidence.text or "",
         evidence.provider_code or "",
@@ -65,7 +68,7 @@ def build_key(source: str, evidence: Evidence, kind: Kind) -> VerdictKey:
 def select_reply(key: VerdictKey) -> str:
     """Return the part of the text that counts: a permanent reply supersedes the temporary one that stands before it."""
     text, code = key.text, key.code
-    if code is None or code < 500 or text[:1] != "4":
+    if code is None or key.protocol is not _SMTP or code < 500 or text[:1] != "4":
         return text
     at = text.find(f" {code}")
     return text if at < 0 else text[at:]
@@ -73,19 +76,20 @@ def select_reply(key: VerdictKey) -> str:
 
 def extract_features(key: VerdictKey, found: AbstractSet[int]) -> Features:
     """Return what the rules look at; `found` are the numbers of the patterns that are in the text of `key`."""
-    status, text = key.status, key.text
-    if status is None or status.endswith(_VAGUE):
+    status, text, code, smtp = key.status, key.text, key.code, key.protocol is _SMTP
+    if smtp and (status is None or status.endswith(_VAGUE)):
         status = find_status(text) or status
-    code = key.code or find_code(text)
+    if smtp and not code:
+        code = find_code(text)
     provider_codes = expand_provider_code(key.provider_code)
     flags = provider_codes if key.source == "mailerq" else frozenset()
-    refused_for_now = code // 100 == 4 if code else (status or "")[:2] == "4."
+    refused_for_now = code // 100 == 4 if code and smtp else (status or "")[:2] == "4."
     return Features(
         source=key.source,
         kind=key.kind,
-        phase=key.phase or find_phase(text) or _read_mailerq_state(key),
+        phase=key.phase or (find_phase(text) if smtp else None) or _read_mailerq_state(key),
         found=found,
-        codes=_expand_code(code),
+        codes=_expand_code(code) if smtp else _name_code(key.protocol, code),
         statuses=_expand_status(status),
         provider_codes=provider_codes,
         remote=key.remote or text.partition("host ")[2],
@@ -103,6 +107,11 @@ def _read_mailerq_state(key: VerdictKey) -> Phase | None:
 @lru_cache(KEYS)
 def _expand_code(code: int | None) -> frozenset[str]:
     return frozenset((str(code), str(code)[0])) if code else frozenset()
+
+
+@lru_cache(KEYS)
+def _name_code(protocol: Protocol, code: int | None) -> frozenset[str]:
+    return frozenset((f"{protocol}:{code}",)) if code is not None else frozenset()
 
 
 @lru_cache(KEYS)

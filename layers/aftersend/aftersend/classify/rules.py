@@ -11,7 +11,7 @@ a text stands for a list of one entry a line.
     when.source = ["ses"]                 # who reports
     when.kind = ["bounced"]               # what was said
     when.phase = ["rcpt_to", "data"]      # the step of the SMTP conversation
-    when.code = ["550", "5"]              # the reply code, or its first digit
+    when.code = ["550", "5"]              # the SMTP reply code, or its first digit; of others "http:410", "smpp:11"
     when.status = ["5.1.1", "x.2.*"]      # the enhanced status; x is any class, * any detail
     when.provider_code = ["Permanent/*"]  # the provider's own code
     when.domain = ["mail.example"]        # the machine that answered is this or below it
@@ -192,7 +192,10 @@ class Compiler:
 
 # What these can be met by: an entry in another form would never decide, and nobody would notice.
 _FORMS: Final = {
-    "code": (re.compile(r"[2-5](?:\d\d)?"), "a reply code or its first digit"),
+    "code": (
+        re.compile(r"[2-5](?:\d\d)?|(?:http|smpp):\d{1,9}"),
+        "an SMTP reply code or its first digit, or the code of another protocol: http:410, smpp:11",
+    ),
     "status": (re.compile(r"[x245]\.\d{1,3}\.(?:\d{1,3}|\*)"), "three numbers; the first may be x, the last *"),
     "domain": (re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"), "a domain; what is below it counts without a *"),
 }

@@ -28,7 +28,7 @@ ORDER: Final = (
     "transport",
     "late",
     "status",
-    "words",
+    "provider-codes",
     "weak",
     "generic",
 )

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from aftersend.core.decisions import Decision, Reverted
-from aftersend.core.vocabulary import Act, CauseKind, Class, Kind, Phase, Reason, Status
+from aftersend.core.vocabulary import Act, CauseKind, Class, Kind, Phase, Protocol, Reason, Status
 
 __all__ = [
     "Act",
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "Outcome",
     "Phase",
+    "Protocol",
     "Reason",
     "Reverted",
     "Status",
@@ -47,7 +48,8 @@ _encode: Final = msgspec.json.Encoder().encode
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the source gave as proof, in its own words. Bounded: the archive has the whole."""
 
-    code: int | None = None  # SMTP reply code, 200..599
+    code: int | None = None  # of the answer: an SMTP reply (200..599), or what `protocol` has
+    protocol: Protocol | None = None  # whose code that is; None is SMTP
     status: str | None = None  # enhanced status code, RFC 3463: "5.1.1"
     text: str | None = None  # diagnostic text, at most 1,024 bytes of UTF-8
     provider_code: str | None = None  # the source's own type and sub-type: "Permanent/NoEmail"
@@ -124,6 +126,8 @@ def _decisive(fact: Feedback) -> tuple[object, ...]:
     said: tuple[object, ...] = ()
     if (one := fact.evidence) is not None:
         said = (one.event_id, one.code, one.status, one.text, one.provider_code, one.action, one.phase)
+        if one.protocol is not None:
+            said += (one.protocol,)
         if one.forgeable:
             said += ("forgeable",)
         if fact.kind in _JUDGED:  # rules may look at the machine that answered

@@ -160,7 +160,7 @@ def _tables(
     if not isinstance(tables, dict):
         raise ConfigurationError(f"policy: Expected `object` - at `$.{name}`")
     for key, table in tables.items():
-        if known is not None and key not in known:
+        if known is not None and key not in set(known):
             raise ConfigurationError(f"policy: {key!r} is not one of {', '.join(sorted(known))} - at `$.{name}`")
         if not isinstance(table, dict):
             raise ConfigurationError(f"policy: Expected `object` - at `$.{name}.{key}`")

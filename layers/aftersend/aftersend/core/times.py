@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+Moment = Annotated[datetime, Meta(tz=True)]  # one that has a time zone, in what is decoded
 
 # A source that gives no time at all: sorts before every known time, so that it never outranks one.
 UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -20,6 +20,14 @@ class Channel(StrEnum):
     PUSH = "push"
 
 
+class Protocol(StrEnum):
+    """Which protocol an answer belongs to, and so what its code means."""
+
+    SMTP = "smtp"
+    HTTP = "http"  # push services and providers' own APIs: 410 there is "gone", and nothing temporary
+    SMPP = "smpp"  # the code of a network or of an SMSC, which each numbers as it likes
+
+
 class Kind(StrEnum):
     """What a source said about one message and one recipient."""
 
@@ -182,6 +190,52 @@ def class_of(reason: Reason, *, temporary: bool) -> Class:
     return meaning.temporary if temporary else meaning.permanent
 
 
-def advice(reason: Reason) -> str:
-    """One sentence for the person who reads the verdict."""
-    return MEANINGS[reason].advice
+# What is said otherwise of a telephone number or of an app's token: neither is a mailbox, nor has it a domain.
+_ADVICE: Final[dict[Channel, dict[Reason, str]]] = {
+    Channel.SMS: {
+        Reason.USER_UNKNOWN: "Remove this number: it is not in use.",
+        Reason.INVALID_ADDRESS: "Remove or correct this number: it is not a valid one for text messages.",
+        Reason.INVALID_DOMAIN: "Remove or correct this number: no network serves it.",
+        Reason.MAILBOX_DISABLED: "Remove this number: its owner's contract is suspended or has ended.",
+        Reason.MAILBOX_FULL: "Try again in some days: the telephone's memory is full.",
+        Reason.RECIPIENT_REFUSED: "Do not write again unless asked: this person's telephone or network refuses you.",
+        Reason.MESSAGE_TOO_LARGE: "Send a shorter text.",
+        Reason.EXPIRED: "Nothing to do at once: the telephone was off or out of reach until the message ran out.",
+        Reason.RATE_LIMITED: "Send more slowly to this network.",
+        Reason.DNS_FAILURE: "Try again later: the network could not be found.",
+        Reason.NETWORK_ERROR: "Try again later: the telephone or its network could not be reached.",
+        Reason.SYSTEM_ERROR: "Try again later: the network has a fault.",
+        Reason.BLOCKED: "Ask your provider: the network blocks your messages or your sender's number.",
+        Reason.AUTH_FAILED: "Register your sender's name or number for this country, and check your account.",
+        Reason.RELAY_DENIED: "Ask your provider for a route to this country or network.",
+        Reason.SENDER_REJECTED: "Check your sender's name or number: it was refused.",
+        Reason.SPAM_CONTENT: "Change the text: it was judged to be spam.",
+        Reason.POLICY_REJECTED: "Ask your provider: a rule of the country or the network refuses the message.",
+        Reason.CONTENT_REJECTED: "Correct the text: its content or encoding was refused.",
+    },
+    Channel.PUSH: {
+        Reason.USER_UNKNOWN: "Remove this token: the app is no longer installed, or it has another one now.",
+        Reason.INVALID_ADDRESS: "Remove this token: it is not one of this app or service.",
+        Reason.INVALID_DOMAIN: "Remove this token: its service does not exist.",
+        Reason.MAILBOX_DISABLED: "Remove this token: the app may no longer show messages there.",
+        Reason.MAILBOX_FULL: "Try again later: too many messages wait for this device.",
+        Reason.RECIPIENT_REFUSED: "Ask the person to allow messages of the app: they are turned off.",
+        Reason.MESSAGE_TOO_LARGE: "Send a smaller message: push services take about 4 KB.",
+        Reason.EXPIRED: "Nothing to do: the device was not online until the message ran out.",
+        Reason.RATE_LIMITED: "Send more slowly to this service or device.",
+        Reason.DNS_FAILURE: "Try again later: the push service could not be found.",
+        Reason.NETWORK_ERROR: "Try again later: the push service could not be reached.",
+        Reason.SYSTEM_ERROR: "Try again later: the push service has a fault.",
+        Reason.BLOCKED: "Ask the push service: it blocks your requests.",
+        Reason.AUTH_FAILED: "Check your keys and certificates for this service: it did not accept them.",
+        Reason.RELAY_DENIED: "Check that the token is one of this app, and of this environment.",
+        Reason.SENDER_REJECTED: "Check the sender or topic: the token belongs to another one.",
+        Reason.POLICY_REJECTED: "Ask the push service: one of its rules refuses the message.",
+        Reason.CONTENT_REJECTED: "Correct the message: its format was refused.",
+    },
+}
+
+
+def advise(reason: Reason, channel: Channel | None = Channel.EMAIL) -> str:
+    """Say in one sentence what to do about `reason`, in words that fit the recipient's channel."""
+    return _ADVICE.get(channel or Channel.EMAIL, {}).get(reason) or MEANINGS[reason].advice

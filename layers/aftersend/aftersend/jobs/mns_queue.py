@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import md5
 from html import escape
-from http.client import HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError  # what is parsed is parsed by defusedxml
@@ -27,20 +26,22 @@ from defusedxml.ElementTree import fromstring
 from msgspec import Struct
 
 from aftersend.core.errors import StoreUnavailable
+from aftersend.http.http1 import ProtocolError, TooLarge
+from aftersend.http.transport import Limits, Transport
 from aftersend.sources.message import NOT_XML_CHARACTERS
 
 AT_ONCE: Final = 16  # messages in one answer; MNS gives no more
 PATIENCE: Final = 5  # seconds for an answer, beyond the time that MNS was asked to wait
 _VERSION: Final = "2015-06-06"
 _NAMESPACE: Final = "http://mns.aliyuncs.com/doc/v1/"
-_MOST_BYTES: Final = 8 * 1024 * 1024  # 16 messages of 64 KB, with every character escaped
+_LIMITS: Final = Limits(connect=PATIENCE, silence=PATIENCE, body=8 * 1024 * 1024)  # 16 of 64 KB, all escaped
 _EMPTY: Final = "MessageNotExist"  # what MNS says of a queue that shows no message
 _RUN_OUT: Final = frozenset({"MessageNotExist", "ReceiptHandleError"})  # what it says of receipts that are too old
 
 _REFERENCE: Final = re.compile("&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,9}));")
 
 
-class Credentials(Struct, frozen=True):
+class AlibabaCredentials(Struct, frozen=True):
     """An access key; `token` is that of temporary ones. Its representation keeps its secrets."""
 
     key_id: str
@@ -48,10 +49,10 @@ class Credentials(Struct, frozen=True):
     token: str = ""
 
     def __repr__(self) -> str:
-        return "Credentials()"
+        return "AlibabaCredentials()"
 
 
-class Request(Struct, frozen=True):
+class MnsRequest(Struct, frozen=True):
     """What is sent; `target` is the path with its query."""
 
     method: str
@@ -69,20 +70,20 @@ class ReceivedMessage(Struct, frozen=True):
 # ---- Pure ------------------------------------------------------------------------------------------------------------
 
 
-def build_receive(queue: str, wait: int) -> Request:
-    """Ask for messages, and wait up to so many seconds for the first."""
-    return Request("GET", f"/queues/{queue}/messages?numOfMessages={AT_ONCE}&waitseconds={wait}")
+def build_receive(queue: str, wait: int) -> MnsRequest:
+    """Return a request for messages that waits up to so many seconds for the first."""
+    return MnsRequest("GET", f"/queues/{queue}/messages?numOfMessages={AT_ONCE}&waitseconds={wait}")
 
 
-def build_delete(queue: str, receipts: Sequence[str]) -> Request:
-    """Delete at most AT_ONCE messages."""
+def build_delete(queue: str, receipts: Sequence[str]) -> MnsRequest:
+    """Return a request to delete at most AT_ONCE messages."""
     listed = "".join(f"<ReceiptHandle>{escape(receipt)}</ReceiptHandle>" for receipt in receipts)
     text = f'<?xml version="1.0" encoding="utf-8"?><ReceiptHandles xmlns="{_NAMESPACE}">{listed}</ReceiptHandles>'
-    return Request("DELETE", f"/queues/{queue}/messages", text.encode())
+    return MnsRequest("DELETE", f"/queues/{queue}/messages", text.encode())
 
 
-def sign(request: Request, credentials: Credentials, now: datetime) -> dict[str, str]:
-    """All headers of the request but for Host: its time is `now`, and the key's signature covers it."""
+def sign(request: MnsRequest, credentials: AlibabaCredentials, now: datetime) -> dict[str, str]:
+    """Return all headers of the request but for Host: its time is `now` (any zone), and the signature covers it."""
     headers = {"date": format_datetime(now.astimezone(UTC), usegmt=True), "x-mns-version": _VERSION}
     if request.body:
         digest = md5(request.body, usedforsecurity=False).hexdigest()
@@ -106,7 +107,7 @@ def sign(request: Request, credentials: Credentials, now: datetime) -> dict[str,
 
 
 def read_messages(status: int, content: bytes) -> list[ReceivedMessage]:
-    """The messages in an answer to `build_receive`; none where the queue is empty. Raises StoreUnavailable."""
+    """Return the messages in an answer to `build_receive`; none where the queue is empty. Raises StoreUnavailable."""
     root = _document(status, content)
     if status == 404 and _code(root) == _EMPTY:
         return []
@@ -121,7 +122,10 @@ def read_messages(status: int, content: bytes) -> list[ReceivedMessage]:
 
 
 def read_deleted(status: int, content: bytes, receipts: Sequence[str]) -> dict[str, str]:
-    """Those of `receipts` that were not deleted, and why, of an answer to `build_delete`. Raises StoreUnavailable."""
+    """Return those of `receipts` that were not deleted, and why, of an answer to `build_delete`.
+
+    Raises StoreUnavailable.
+    """
     if status == 204:
         return {}
     root = _document(status, content)
@@ -177,52 +181,34 @@ def _word(code: str) -> str:
 # ---- The network -----------------------------------------------------------------------------------------------------
 
 
-class Queue:
+class MnsQueue:
     """One queue. A context: what is open is closed with it. Every failure is a StoreUnavailable."""
 
-    def __init__(self, endpoint: str, queue: str, credentials: Credentials) -> None:
-        self._host = urlsplit(endpoint).netloc
+    def __init__(self, endpoint: str, queue: str, credentials: AlibabaCredentials) -> None:
+        self._transport = Transport(f"https://{urlsplit(endpoint).netloc}", _LIMITS)
         self._queue = queue
         self._credentials = credentials
-        self._connection: HTTPSConnection | None = None
 
-    def __enter__(self) -> Queue:
+    def __enter__(self) -> MnsQueue:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._hang_up()
+        self._transport.close()
 
     def receive(self, wait: int) -> list[ReceivedMessage]:
-        """Up to AT_ONCE messages; none where none came within `wait` seconds."""
-        return read_messages(*self._answer(build_receive(self._queue, wait), wait + PATIENCE))
+        """Receive up to AT_ONCE messages; none where none came within `wait` seconds."""
+        return read_messages(*self._send(build_receive(self._queue, wait), wait + PATIENCE))
 
     def delete(self, receipts: Sequence[str]) -> dict[str, str]:
         """Delete at most AT_ONCE messages; those that were not, and why: a receipt may have run out."""
-        return read_deleted(*self._answer(build_delete(self._queue, receipts), PATIENCE), receipts)
+        return read_deleted(*self._send(build_delete(self._queue, receipts), PATIENCE), receipts)
 
-    def _answer(self, request: Request, timeout: int) -> tuple[int, bytes]:
-        headers = sign(request, self._credentials, datetime.now(UTC))
+    def _send(self, request: MnsRequest, within: int) -> tuple[int, bytes]:
+        headers = {"host": self._transport.host} | sign(request, self._credentials, datetime.now(UTC))
         try:
-            connection = self._connected(timeout)
-            connection.request(request.method, request.target, request.body or None, headers)
-            answer = connection.getresponse()
-            content = answer.read(_MOST_BYTES + 1)
-        except (OSError, HTTPException) as error:
-            self._hang_up()
+            answer = self._transport.send(request.method, request.target, headers, request.body, within=within)
+        except TooLarge as error:
+            raise StoreUnavailable("MNS: an answer that is too large") from error
+        except (OSError, ProtocolError) as error:
             raise StoreUnavailable(f"MNS: {type(error).__name__}") from error
-        if len(content) > _MOST_BYTES:
-            self._hang_up()
-            raise StoreUnavailable("MNS: an answer that is too large")
-        return answer.status, content
-
-    def _connected(self, timeout: int) -> HTTPSConnection:
-        if self._connection is None:
-            self._connection = HTTPSConnection(self._host, timeout=timeout)
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(timeout)
-        return self._connection
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        return answer.status, answer.content

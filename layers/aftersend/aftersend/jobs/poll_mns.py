@@ -1,7 +1,7 @@
-"""From a queue of MNS into one of SQS: what SQS has is deleted in MNS, and nothing else is.
+"""Polls a queue of MNS into one of SQS: what SQS has accepted is deleted in MNS, and nothing else is.
 
-A message that is left comes again when its receipt has run out; one that comes twice is two times the same fact. So
-two that drain one queue at once do no harm, and neither does one that is stopped anywhere.
+A message that is left comes again when its receipt has run out; one that comes twice is the same fact twice. So two
+that poll one queue at once do no harm, and neither does one that is stopped anywhere.
 """
 
 from __future__ import annotations
@@ -19,53 +19,55 @@ WAIT: Final = 10  # seconds to wait for the first message; an empty queue costs 
 ROUND: Final = 25.0  # seconds that one round may take: to wait, to send, to delete
 
 
-class Source(Protocol):
-    """Where messages come from: `aftersend.jobs.mns_queue.Queue` is one."""
+class MnsQueuePort(Protocol):
+    """Where messages come from: `aftersend.jobs.mns_queue.MnsQueue` is one."""
 
     def receive(self, wait: int) -> list[ReceivedMessage]: ...  # noqa: D102
     def delete(self, receipts: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
 
 
-class Target(Protocol):
+class QueueSenderPort(Protocol):
     """Where they go: `aftersend.storage.queue.QueueSender` is one."""
 
     def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults: ...  # noqa: D102
 
 
-class Drained(Struct):
-    """What was done. With `trouble`, messages were left that should have been taken."""
+class PollResult(Struct):
+    """What was done. With `problems`, messages were left that should have been taken."""
 
     received: int = 0
     forwarded: int = 0
     refused: int = 0  # by SQS, for what they are: they stay in MNS, and hold up no others
     undeleted: int = 0  # forwarded, but still in MNS: they come again, and change nothing then
-    trouble: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
-def drain(source: Source, target: Target, seconds_left: Callable[[], float]) -> Drained:
-    """Work until no message comes for WAIT seconds, something fails, or there is no time left for another round.
+def poll(source: MnsQueuePort, target: QueueSenderPort, seconds_left: Callable[[], float]) -> PollResult:
+    """Forward messages until none comes for WAIT seconds, something fails, or no time is left for another round.
 
-    A store that does not answer is not raised, but told in `trouble`.
+    A store that does not answer is not raised, but reported in `problems`.
     """
-    done = Drained()
+    result = PollResult()
     try:
-        while seconds_left() > ROUND and not done.trouble and (held := source.receive(WAIT)):
-            _move(held, source, target, done)
+        while seconds_left() > ROUND and not result.problems and (received := source.receive(WAIT)):
+            _forward(received, source, target, result)
     except StoreUnavailable as error:
-        done.trouble.append(str(error))
-    if done.refused:
-        done.trouble.append(f"SQS: {done.refused} messages refused")
-    return done
+        result.problems.append(str(error))
+    if result.refused:
+        result.problems.append(f"SQS: {result.refused} messages refused")
+    return result
 
 
-def _move(held: Sequence[ReceivedMessage], source: Source, target: Target, done: Drained) -> None:
-    done.received += len(held)
-    fates = target.send([OutgoingMessage("directmail", each.body) for each in held])
-    done.trouble += sorted({f"SQS: {why}" for why in fates.failed.values()})
-    done.forwarded += len(fates.accepted)
-    done.refused += len(fates.refused)
-    receipts = [held[place].receipt for place in sorted(fates.accepted)]
+def _forward(
+    received: Sequence[ReceivedMessage], source: MnsQueuePort, target: QueueSenderPort, result: PollResult
+) -> None:
+    result.received += len(received)
+    sent = target.send([OutgoingMessage("directmail", each.body) for each in received])
+    result.problems += sorted({f"SQS: {why}" for why in sent.failed.values()})
+    result.forwarded += len(sent.accepted)
+    result.refused += len(sent.refused)
+    receipts = [received[place].receipt for place in sorted(sent.accepted)]
     if receipts:
-        done.undeleted += len(receipts)  # until we are told otherwise
+        result.undeleted += len(receipts)  # until MNS says otherwise
         left = source.delete(receipts)
-        done.undeleted -= sum(receipt not in left for receipt in receipts)
+        result.undeleted -= sum(receipt not in left for receipt in receipts)

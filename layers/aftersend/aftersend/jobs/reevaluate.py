@@ -1,4 +1,4 @@
-"""Re-evaluation: makes stored outcomes and suppressions what the present rules and policy would have made of them.
+"""Re-evaluates stored outcomes and suppressions: makes them what the present rules and policy would have made of them.
 
 Facts stay as they are; what follows from them is computed anew. Outcomes are written before suppressions and under
 the same conditions as anywhere else, so functions that process feedback may run beside it, provided that they have the
@@ -31,13 +31,14 @@ from aftersend.core.writes import (
     Answer,
     Put,
     ReadOutcomes,
-    ReadSuppression,
     Refused,
     Request,
     SuppressionUpdate,
     run_steps,
     update_suppression,
 )
+from aftersend.ports import StorePort
+from aftersend.storage.dry_run import DryRunStore
 from aftersend.storage.scan import Page
 
 MARGIN: Final = 60.0  # seconds that must be left for another page
@@ -46,19 +47,13 @@ EXAMPLES: Final = 50  # of each kind that a report lists
 _T = TypeVar("_T")
 
 
-class Store(Protocol):
-    """Where outcomes and suppressions are kept: `aftersend.storage.store.Store` is one."""
-
-    def answer(self, request: Request) -> Answer: ...  # noqa: D102
-
-
-class Walker(Protocol):
+class ScanPort(Protocol):
     """Who has outcomes: `aftersend.storage.scan.Walk` knows."""
 
     def recipients(self, segment: int, of: int, after: Key | None) -> Page: ...  # noqa: D102
 
 
-class Rows(Protocol):
+class RecipientQueriesPort(Protocol):
     """Every suppression of a recipient: `aftersend.storage.queries.Queries` knows."""
 
     def suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
@@ -67,9 +62,9 @@ class Rows(Protocol):
 class ReevaluationPorts(Struct, frozen=True, kw_only=True):
     """Everything that a re-evaluation works with."""
 
-    store: Store
-    walk: Walker
-    rows: Rows
+    store: StorePort
+    scan: ScanPort
+    queries: RecipientQueriesPort
     policy: Policy
     classify: Classify
     pool: Executor
@@ -89,8 +84,8 @@ class Changes(Struct, kw_only=True, omit_defaults=True):
         for name in names:
             self.counts[name] = self.counts.get(name, 0) + 1
 
-    def joined(self, other: Changes) -> Changes:
-        """These changes and then those."""
+    def merge(self, other: Changes) -> Changes:
+        """Return these changes and then those."""
         names = sorted({*self.counts, *other.counts})
         return Changes(
             counts={name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in names},
@@ -111,55 +106,56 @@ class ReevaluationJob(Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
 
 def split(job: ReevaluationJob, run: str) -> list[ReevaluationJob]:
-    """A job for each segment."""
+    """Return a job for each segment."""
     return [replace(job, run=run, segment=number, after=None, changes=Changes()) for number in range(job.segments)]
 
 
 def run_slice(job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Callable[[], float]) -> ReevaluationJob:
-    """Work on one segment until it ends or time gets short; the job as it stands then, without `after` at the end.
+    """Work one slice: on one segment until it ends or time gets short; returns the job as it stands then.
 
-    Raises StoreUnavailable or ContentionExhausted; done again from the same job, a leg gives the same.
+    At the end of its segment it has no `after`. Raises StoreUnavailable or ContentionExhausted; done again from the
+    same job, a slice gives the same.
     """
     assert job.segment is not None
-    work = partial(_passed, ports=ports, dry_run=job.dry_run)
+    work = partial(_reevaluate_or_count, ports=ports, dry_run=job.dry_run)
     while True:
-        page = ports.walk.recipients(job.segment, job.segments, job.after)
-        begun = job.after[0] if job.after else None  # whose outcomes went over the end of the page before
+        page = ports.scan.recipients(job.segment, job.segments, job.after)
+        unfinished = job.after[0] if job.after else None  # whose outcomes went over the end of the page before
         changes = job.changes
-        for each in ports.pool.map(work, [recipient for recipient in page.recipients if recipient != begun]):
-            changes = changes.joined(each)
+        for each in ports.pool.map(work, [recipient for recipient in page.recipients if recipient != unfinished]):
+            changes = changes.merge(each)
         job = replace(job, after=page.after, changes=changes)
         if page.after is None or seconds_left() < MARGIN:
             return job
 
 
-def _passed(recipient: str, ports: ReevaluationPorts, *, dry_run: bool) -> Changes:
-    """What became of one recipient. An item that cannot be read would hold up its segment each time: it is counted."""
+def _reevaluate_or_count(recipient: str, ports: ReevaluationPorts, *, dry_run: bool) -> Changes:
+    """Return what became of one recipient; an item that cannot be read, which would hold up its segment, is counted."""
     try:
-        return reevaluated(recipient, ports, dry_run=dry_run)
+        return reevaluate_recipient(recipient, ports, dry_run=dry_run)
     except Unreadable:
         return Changes(counts={"recipients": 1, "unreadable": 1})
 
 
-def reevaluated(recipient: str, ports: ReevaluationPorts, *, dry_run: bool = False) -> Changes:
+def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: bool = False) -> Changes:
     """Bring all outcomes of one recipient, and then every suppression, to the present rules and policy.
 
-    Gives what changed, or for `dry_run` what would change. Raises StoreUnavailable or ContentionExhausted.
+    Returns what changed, or for `dry_run` what would change. Raises StoreUnavailable or ContentionExhausted.
     """
-    store = _Pretence(ports.store) if dry_run else ports.store
+    store: StorePort = DryRunStore(ports.store) if dry_run else ports.store
     changes = Changes()
     changes.count("recipients")
-    outcomes = _outcomes(store.answer(ReadOutcomes(recipient)))
+    outcomes = _as_outcomes(store.answer(ReadOutcomes(recipient)))
     refolded = []
     for outcome in outcomes:
         after = run_steps(_refold(outcome, ports.classify), store.answer)
         _note_outcome(outcome, after, ports.digest_key, changes)
         refolded += [after] if after else []
-    before = {each.key: each for each in ports.rows.suppressions_of(recipient)}
+    before = {each.key: each for each in ports.queries.suppressions_of(recipient)}
     claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
     for key in sorted({(recipient, "*"), *before, *claimed}):
-        errand = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
-        settled = run_steps(update_suppression(errand, before.get(key), ports.policy), store.answer)
+        update = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
+        settled = run_steps(update_suppression(update, before.get(key), ports.policy), store.answer)
         _note_suppression(before.get(key), settled, ports, changes)
     return changes
 
@@ -182,34 +178,13 @@ def _refold(stored: Outcome, classify: Classify) -> Generator[Request, Answer, O
 
 
 def _claims(outcomes: Iterable[Outcome], ports: ReevaluationPorts, key: Key | None = None) -> list[Claim]:
-    """All that the facts of these outcomes say, about one suppression or about any."""
+    """Return all claims that the facts of these outcomes make, on one suppression or on any."""
     trusted = [outcome for outcome in outcomes if is_vouched(outcome, ports.policy)]
-    said = (make_claim(fact, ports.classify(fact), ports.policy) for outcome in trusted for fact in outcome.feedback)
-    return [each for each in said if each is not None and key in (None, (each.recipient, each.scope))]
+    made = (make_claim(fact, ports.classify(fact), ports.policy) for outcome in trusted for fact in outcome.feedback)
+    return [each for each in made if each is not None and key in (None, (each.recipient, each.scope))]
 
 
-class _Pretence:
-    """A store that reads what is there, and of what is written only remembers it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._outcomes: dict[Key, Outcome] = {}
-        self._suppressions: dict[Key, Suppression] = {}
-
-    def answer(self, request: Request) -> Answer:
-        match request:
-            case Put(Outcome() as outcome):
-                self._outcomes[outcome.key] = outcome
-            case Put(Suppression() as suppression):
-                self._suppressions[suppression.key] = suppression
-            case ReadOutcomes():
-                return [self._outcomes.get(each.key, each) for each in _outcomes(self._store.answer(request))]
-            case ReadSuppression(key):
-                return self._suppressions.get(key) or self._store.answer(request)
-        return None
-
-
-def _outcomes(answer: Answer) -> list[Outcome]:
+def _as_outcomes(answer: Answer) -> list[Outcome]:
     assert isinstance(answer, list)
     return answer
 
@@ -219,13 +194,13 @@ def _note_outcome(before: Outcome, after: Outcome | None, key: bytes, changes: C
     if after is None or after.version == before.version:
         return
     changes.count("outcomes changed")
-    was, becomes = _said(before), _said(after)
+    was, becomes = _describe(before), _describe(after)
     if was != becomes:
         changes.count(f"{was} > {becomes}")
         changes.outcomes.append(f"{digest(before.recipient, key)} {was} > {becomes}")
 
 
-def _said(outcome: Outcome) -> str:
+def _describe(outcome: Outcome) -> str:
     """Status and verdict, as a report has them."""
     verdict = outcome.verdict
     return f"{outcome.status} {verdict.klass}/{verdict.reason}" if verdict else outcome.status.value

@@ -1,7 +1,7 @@
-"""Long work in legs: each is one message of a queue, and what is left of it is sent on before it is deleted.
+"""Runs long jobs in slices: each is one message of a queue, and what is left of it is sent on before it is deleted.
 
-A leg that is stopped anywhere comes again as it began, and one that is stopped between the two leaves its rest there
-twice. So what a leg does must bear being done again. A message that is no job is parked at once, with the reason.
+A slice that is stopped anywhere comes again as it began, and one that is stopped between the two leaves its rest there
+twice. So what a slice does must bear being done again. A message that is no job is parked at once, with the reason.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class RunResult(Struct):
 
 
 class JobRunner(Generic[J]):
-    """Works the jobs of one queue."""
+    """Runs the jobs of one queue."""
 
     def __init__(self, name: str, kind: type[J], client: SQSClient, queue_url: str, dead_letters: DeadLetters) -> None:
         self._name = name
@@ -55,19 +55,19 @@ class JobRunner(Generic[J]):
         self._client, self._queue_url, self._dead_letters = client, queue_url, dead_letters
 
     def run(self, event: Mapping[str, Any], work: Callable[[J, str], Sequence[J]]) -> RunResult:
-        """Work every message of `event`: `work` gets the job and the message's id, and gives what is to be sent on.
+        """Run the job of every message of `event`: `work` gets it and the message's id, and returns jobs to send on.
 
         It may raise MalformedFeedback for a job that makes no sense, and ServiceError where it should come again.
         """
-        done = RunResult()
+        result = RunResult()
         for message in messages(event, self._name):
             try:
                 self._send(work(self._job(message), message.id))
             except MalformedFeedback as error:
-                self._park(message, error.why, done)
+                self._park(message, error.why, result)
             except ServiceError as error:
-                done.failed[message.id] = str(error)
-        return done
+                result.failed[message.id] = str(error)
+        return result
 
     def _job(self, message: Message) -> J:
         try:
@@ -80,10 +80,10 @@ class JobRunner(Generic[J]):
             with translate_errors("SQS: SendMessage"):
                 self._client.send_message(QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(job).decode())
 
-    def _park(self, message: Message, why: str, done: RunResult) -> None:
+    def _park(self, message: Message, why: str, result: RunResult) -> None:
         try:
             self._dead_letters.put(message, why)
         except ServiceError as trouble:
-            done.failed[message.id] = str(trouble)
+            result.failed[message.id] = str(trouble)
         else:
-            done.parked[message.id] = why
+            result.parked[message.id] = why

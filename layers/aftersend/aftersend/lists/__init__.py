@@ -1,12 +1,12 @@
-"""Many suppressions at once: import and export, taking back a provider's accident, forgetting a person.
+"""List jobs: import, export, revert and erase, over the whole list of suppressions.
 
-records      a file's bytes cut into records           pure
-columns      what stands in a record, by name          pure
-formats      which list it is, and what a row means    pure
-plan         what a row would change                   pure
-export       suppressions as rows                      pure
-job          what is to be done, and how far it is     pure
-importing, exporting, reverting, erasing               their ports are arguments
-work         one job, bite by bite, within some time
-jobs, reader, objects                                  DynamoDB and S3
+records, rows       cut a file into records, and read their columns by name     pure
+formats, entries    know each provider's list, and read a row of it             pure
+claims              turn a row into claims about a suppression                  pure
+export_rows         render suppressions as rows of a file                       pure
+summary, job        hold what came of an import; one job and its progress       pure
+context             what a job works with: its ports are arguments
+import_list, export_list, revert, erase    the four use cases
+runner, service     run one job for some time; begin jobs and go on with them
+job_table, files    jobs in DynamoDB, files in S3
 """

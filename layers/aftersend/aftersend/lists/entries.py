@@ -1,6 +1,6 @@
-"""What one row of a list says, in our words: who, why, when, in which stream. Pure.
+"""Reads one row of a list: who, why, when, in which stream. Pure.
 
-What cannot be taken is said without a word of the row, which may be an address.
+Errors quote nothing of the row, which may be an address.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason
-from aftersend.core.recipient import canonicalize_email, canonicalize_recipient
+from aftersend.core.recipient import parse_recipient
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time, parse_time
-from aftersend.lists.columns import Fields
-from aftersend.lists.formats import OURS, Format
+from aftersend.core.vocabulary import Channel
+from aftersend.lists.formats import OWN_FORMAT, ListFormat
+from aftersend.lists.rows import Fields
 
 # As a request may name one: an export has it, and must be taken back.
 _STREAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullmatch
 
 
-class Listed(Struct, frozen=True, kw_only=True):
-    """One row, understood. `kind` is None where it says nothing against the address: the sender's fault, say."""
+_ENDING_KINDS: Final = frozenset({CauseKind.STREAK, CauseKind.PAUSE})
+
+
+class ListEntry(Struct, frozen=True, kw_only=True):
+    """One row, read. `kind` is None where it says nothing against the address: the sender's fault, for example."""
 
     recipient: str
     kind: CauseKind | None
     at: datetime | None
-    scopes: tuple[str, ...] = ()  # the streams that are meant; none where the list does not tell them apart
+    scopes: tuple[str, ...] = ()  # streams; none where the list does not tell them apart
     since: datetime | None = None
     until: datetime | None = None
     reason: Reason | None = None
@@ -38,74 +42,75 @@ class Listed(Struct, frozen=True, kw_only=True):
     text: str | None = None
 
 
-_ENDING: Final = frozenset({CauseKind.STREAK, CauseKind.PAUSE})
+class InvalidRow(Exception):
+    """A row that cannot be read; the message says why and quotes nothing of it."""
 
 
-class Flawed(Exception):
-    """A row that cannot be taken; the message says why and quotes nothing of it."""
-
-
-def listed(fields: Fields, format_: Format) -> Listed:
-    """What a row says; raises Flawed where it makes no sense."""
-    ours = format_.name == OURS
-    if format_.who not in fields:
-        raise Flawed("no address")
-    kind, word = _kind(fields, format_)
-    if ours and fields.get("active") == "no":
+def read_entry(fields: Fields, format_: ListFormat) -> ListEntry:
+    """Return what a row says; raises InvalidRow where it makes no sense."""
+    own = format_.name == OWN_FORMAT
+    if format_.recipient not in fields:
+        raise InvalidRow("no address")
+    kind, provider_code = _read_kind(fields, format_)
+    if own and fields.get("active") == "no":
         kind = None
-    if ours and fields.get("kind") in _ENDING and "until" not in fields:
-        raise Flawed("no end, which this kind has")
+    if own and fields.get("kind") in _ENDING_KINDS and "until" not in fields:
+        raise InvalidRow("no end, which this kind has")
     refusal = {name: fields.get(getattr(format_, name)) for name in ("status", "code", "text")}
-    return Listed(
-        recipient=recipient(fields[format_.who], bare=not ours),
+    return ListEntry(
+        recipient=read_recipient(fields[format_.recipient], bare=not own),
         kind=kind,
-        at=_moment(fields, format_.at),
-        scopes=(stream(fields["scope"]),) if ours and "scope" in fields else _scopes(fields.get(format_.scopes, "")),
-        since=_moment(fields, "since") if ours else None,
-        until=_moment(fields, "until") if ours else None,
-        reason=_reason(fields) if ours else format_.reason,
-        provider_code=truncate(fields["note"], 256) if ours and "note" in fields else word,
+        at=_read_time(fields, format_.at),
+        scopes=(parse_stream(fields["scope"]),)
+        if own and "scope" in fields
+        else _read_scopes(fields.get(format_.scopes, "")),
+        since=_read_time(fields, "since") if own else None,
+        until=_read_time(fields, "until") if own else None,
+        reason=_read_reason(fields) if own else format_.reason,
+        provider_code=truncate(fields["note"], 256) if own and "note" in fields else provider_code,
         **refusal,
     )
 
 
-def _kind(fields: Fields, format_: Format) -> tuple[CauseKind | None, str | None]:
-    """The kind, and the words that say it."""
-    words = [fields.get(name, "") for name in format_.words]
-    told = "/".join(words).strip("/")
-    for key in (told.casefold(), words[0].casefold() if words else ""):
+def _read_kind(fields: Fields, format_: ListFormat) -> tuple[CauseKind | None, str | None]:
+    """Return the kind, and the provider's own words for it."""
+    values = [fields.get(name, "") for name in format_.kind_columns]
+    code = "/".join(values).strip("/")
+    for key in (code.casefold(), values[0].casefold() if values else ""):
         if key in format_.kinds:
             kind = format_.kinds[key]
-            return kind, None if told.casefold() == kind else truncate(told, 64) or None
-    raise Flawed(f"no word that we know in {' or '.join(format_.words)}")
+            return kind, None if code.casefold() == kind else truncate(code, 64) or None
+    raise InvalidRow(f"no value that we know in {' or '.join(format_.kind_columns)}")
 
 
-_CHANNELS: Final = frozenset({"sms", "push"})  # beside that of addresses
 _CANONICAL: Final = re.compile(
     r'email:(?:[^\sA-Z<>"@]{1,64}|"(?:[^"\\A-Z]|\\.){1,62}")@[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,10}'
     r"|sms:\+[0-9]{5,20}|push:[a-z0-9_-]{1,32}:[!-~]{1,512}"
 )
 
 
-def recipient(text: str, *, bare: bool = True) -> str:
-    """The canonical recipient; raises Flawed for what is none. Only one that is not `bare` may say its channel."""
+def read_recipient(text: str, *, bare: bool = True) -> str:
+    """Return the canonical recipient; a `bare` one is an address without channel. Raises InvalidRow if it is none."""
     if not bare and _CANONICAL.fullmatch(text):
-        return text
-    meant = canonicalize_email(text) if bare else canonicalize_recipient(text, _CHANNELS)
-    if not _CANONICAL.fullmatch(meant):
-        raise Flawed("not an address")
-    return meant
+        return text  # of an export: it is taken back as it was stored, whatever we would read today
+    try:
+        found = parse_recipient(f"{Channel.EMAIL}:{text}" if bare else text)
+    except ValueError:
+        raise InvalidRow("not an address") from None
+    if not _CANONICAL.fullmatch(found):
+        raise InvalidRow("not an address")
+    return found
 
 
-def stream(text: str) -> str:
-    """The name of a stream, or "*" for all; raises Flawed for what is none."""
+def parse_stream(text: str) -> str:
+    """Return the name of a stream, or "*" for all; raises InvalidRow for what is none."""
     if _STREAM(text) is None:
-        raise Flawed("not the name of a stream")
+        raise InvalidRow("not the name of a stream")
     return text
 
 
-def _scopes(text: str) -> tuple[str, ...]:
-    named = {stream(part.strip(" []'\"")) for part in text.split(",") if part.strip(" []'\"")}
+def _read_scopes(text: str) -> tuple[str, ...]:
+    named = {parse_stream(part.strip(" []'\"")) for part in text.split(",") if part.strip(" []'\"")}
     return ("*",) if "*" in named else tuple(sorted(named))
 
 
@@ -114,18 +119,21 @@ _MILLISECONDS: Final = re.compile(r"[0-9]{12,13}")
 _NO_TIME: Final = re.compile(r"0001-|[^0-9]{0,5}[0-9]{1,2} [A-Za-z]{3} 0001 ")  # how Mailgun writes that it knows none
 
 
-def _moment(fields: Fields, name: str) -> datetime | None:
+def _read_time(fields: Fields, name: str) -> datetime | None:
     text = fields.get(name, "")
     if not text or _NO_TIME.match(text):
         return None
     try:
-        return moment(text)
+        return parse_list_time(text)
     except ValueError:
-        raise Flawed(f"no time that we can read in {name}") from None
+        raise InvalidRow(f"no time that we can read in {name}") from None
 
 
-def moment(text: str) -> datetime:
-    """The instant that a list means: seconds or milliseconds since 1970, or what `aftersend.core.times` reads."""
+def parse_list_time(text: str) -> datetime:
+    """Return the time that a list means: seconds or milliseconds since 1970, or what `aftersend.core.times` reads.
+
+    In UTC, whole milliseconds. Raises ValueError for anything else.
+    """
     if _SECONDS.fullmatch(text):
         return parse_time(format_time(datetime.fromtimestamp(float(text), UTC)))
     if _MILLISECONDS.fullmatch(text):
@@ -133,8 +141,8 @@ def moment(text: str) -> datetime:
     return parse_time(text)
 
 
-def _reason(fields: Fields) -> Reason | None:
+def _read_reason(fields: Fields) -> Reason | None:
     try:
         return Reason(fields["reason"]) if "reason" in fields else None
     except ValueError:
-        raise Flawed("no reason that we know") from None
+        raise InvalidRow("no reason that we know") from None

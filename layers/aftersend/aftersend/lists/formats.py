@@ -1,4 +1,4 @@
-"""The lists that can be imported, as a table: how each is recognised, and what its words mean. Pure.
+"""The lists that can be imported, as a table: how each is detected, and what its values mean. Pure.
 
 Sources: Amazon SES API v2, ListSuppressedDestinations, and developer guide, "Adding email addresses in bulk";
 SendGrid, Suppressions API v3 (bounces, blocks, invalid emails, spam reports, global unsubscribes) and the CSV files of
@@ -15,7 +15,7 @@ from msgspec import Struct
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import CauseKind, Reason
 
-Name = Literal[
+FormatName = Literal[
     "aftersend",
     "ses",
     "sendgrid-bounces",
@@ -28,127 +28,132 @@ Name = Literal[
     "mailgun-unsubscribes",
     "postmark",
 ]
-OURS: Final[Name] = "aftersend"  # the format of our own exports
+OWN_FORMAT: Final[FormatName] = "aftersend"  # the format of our own exports
 
-_HARD, _COMPLAINT, _LEFT, _MANUAL = CauseKind.HARD, CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED, CauseKind.MANUAL
+_HARD, _COMPLAINT, _UNSUBSCRIBED, _MANUAL = (
+    CauseKind.HARD,
+    CauseKind.COMPLAINT,
+    CauseKind.UNSUBSCRIBED,
+    CauseKind.MANUAL,
+)
 
 
-class Format(Struct, frozen=True, kw_only=True):
-    """One list: which columns it has, and what they mean. A column that is not named here says nothing."""
+class ListFormat(Struct, frozen=True, kw_only=True):
+    """One list: which columns it has, and what they mean. Columns that are not named here are ignored."""
 
-    name: Name
-    needs: frozenset[str]  # columns that it is never without
-    tells: frozenset[str] = frozenset()  # columns that no other list has together; without any, it must be named
-    who: str
+    name: FormatName
+    required: frozenset[str]  # columns that it always has
+    distinctive: frozenset[str] = frozenset()  # columns that no other list has together; if empty, it must be named
+    recipient: str
     at: str
-    words: tuple[str, ...] = ()  # columns that say what happened
-    kinds: Mapping[str, CauseKind | None]  # by what they say, with "/" between; None is the sender's fault
-    scopes: str = ""  # streams, with commas between
-    status: str = ""  # of a refusal: enhanced status, reply code, text
+    kind_columns: tuple[str, ...] = ()  # that say what happened
+    kinds: Mapping[str, CauseKind | None]  # by the values of those, with "/" between; None is the sender's fault
+    scopes: str = ""  # the column of streams, with commas between
+    status: str = ""  # the columns of a refusal: enhanced status, reply code, text
     code: str = ""
     text: str = ""
-    reason: Reason | None = None  # where no text says more
+    reason: Reason | None = None  # where no text is more precise
 
 
-FORMATS: Final[dict[str, Format]] = {
+FORMATS: Final[dict[str, ListFormat]] = {
     each.name: each
     for each in (
-        Format(
-            name=OURS,
-            needs=frozenset({"recipient"}),
-            tells=frozenset({"recipient"}),
-            who="recipient",
+        ListFormat(
+            name=OWN_FORMAT,
+            required=frozenset({"recipient"}),
+            distinctive=frozenset({"recipient"}),
+            recipient="recipient",
             at="at",
-            words=("kind",),
+            kind_columns=("kind",),
             # Streaks and pauses follow from outcomes, which do not come along: here a person has written them down.
             kinds={"": _MANUAL} | {kind: kind for kind in CauseKind} | {"streak": _MANUAL, "pause": _MANUAL},
         ),
-        Format(
+        ListFormat(
             name="ses",
-            needs=frozenset({"emailaddress", "reason"}),
-            tells=frozenset({"emailaddress", "reason"}),
-            who="emailaddress",
+            required=frozenset({"emailaddress", "reason"}),
+            distinctive=frozenset({"emailaddress", "reason"}),
+            recipient="emailaddress",
             at="lastupdatetime",
-            words=("reason",),
+            kind_columns=("reason",),
             kinds={"bounce": _HARD, "complaint": _COMPLAINT},
         ),
-        Format(
+        ListFormat(
             name="sendgrid-bounces",
-            needs=frozenset({"email", "created", "reason"}),
-            who="email",
+            required=frozenset({"email", "created", "reason"}),
+            recipient="email",
             at="created",
             kinds={"": _HARD},
             status="status",
             text="reason",
         ),
-        Format(
+        ListFormat(
             name="sendgrid-blocks",
-            needs=frozenset({"email", "created", "reason"}),
-            who="email",
+            required=frozenset({"email", "created", "reason"}),
+            recipient="email",
             at="created",
             kinds={"": None},
         ),
-        Format(
+        ListFormat(
             name="sendgrid-invalid-emails",
-            needs=frozenset({"email", "created", "reason"}),
-            who="email",
+            required=frozenset({"email", "created", "reason"}),
+            recipient="email",
             at="created",
             kinds={"": _HARD},
             text="reason",
             reason=Reason.INVALID_ADDRESS,
         ),
-        Format(
+        ListFormat(
             name="sendgrid-spam-reports",
-            needs=frozenset({"email", "created"}),
-            tells=frozenset({"email", "created", "ip"}),
-            who="email",
+            required=frozenset({"email", "created"}),
+            distinctive=frozenset({"email", "created", "ip"}),
+            recipient="email",
             at="created",
             kinds={"": _COMPLAINT},
         ),
-        Format(
+        ListFormat(
             name="sendgrid-unsubscribes",
-            needs=frozenset({"email", "created"}),
-            who="email",
+            required=frozenset({"email", "created"}),
+            recipient="email",
             at="created",
-            kinds={"": _LEFT},
+            kinds={"": _UNSUBSCRIBED},
         ),
-        Format(
+        ListFormat(
             name="mailgun-bounces",
-            needs=frozenset({"address", "code"}),
-            tells=frozenset({"address", "code", "error"}),
-            who="address",
+            required=frozenset({"address", "code"}),
+            distinctive=frozenset({"address", "code", "error"}),
+            recipient="address",
             at="createdat",
             kinds={"": _HARD},
             code="code",
             text="error",
         ),
-        Format(
+        ListFormat(
             name="mailgun-complaints",
-            needs=frozenset({"address", "createdat"}),
-            who="address",
+            required=frozenset({"address", "createdat"}),
+            recipient="address",
             at="createdat",
             kinds={"": _COMPLAINT},
         ),
-        Format(
+        ListFormat(
             name="mailgun-unsubscribes",
-            needs=frozenset({"address"}),
-            tells=frozenset({"address", "tags"}),
-            who="address",
+            required=frozenset({"address"}),
+            distinctive=frozenset({"address", "tags"}),
+            recipient="address",
             at="createdat",
-            kinds={"": _LEFT},
+            kinds={"": _UNSUBSCRIBED},
             scopes="tags",
         ),
-        Format(
+        ListFormat(
             name="postmark",
-            needs=frozenset({"emailaddress", "suppressionreason"}),
-            tells=frozenset({"emailaddress", "suppressionreason"}),
-            who="emailaddress",
+            required=frozenset({"emailaddress", "suppressionreason"}),
+            distinctive=frozenset({"emailaddress", "suppressionreason"}),
+            recipient="emailaddress",
             at="createdat",
-            words=("suppressionreason", "origin"),
+            kind_columns=("suppressionreason", "origin"),
             kinds={
                 "hardbounce": _HARD,
                 "spamcomplaint": _COMPLAINT,
-                "manualsuppression/recipient": _LEFT,  # who followed the link in a mail
+                "manualsuppression/recipient": _UNSUBSCRIBED,  # who followed the link in a mail
                 "manualsuppression": _MANUAL,
             },
         ),
@@ -156,27 +161,27 @@ FORMATS: Final[dict[str, Format]] = {
 }
 
 
-def recognised(columns: frozenset[str], name: str | None) -> Format:
-    """The format of a file with these columns, or of one without rows, which may be any that is named.
+def detect_format(columns: frozenset[str], name: str | None) -> ListFormat:
+    """Return the format of a file with these columns; a file without rows has the format that is named.
 
     Raises MalformedFeedback where it is not the named one, or not clear.
     """
     if name is not None:
         if name not in FORMATS:
             raise MalformedFeedback("import", f"no such format; there are {', '.join(FORMATS)}")
-        if columns and (lack := FORMATS[name].needs - columns):
+        if columns and (lack := FORMATS[name].required - columns):
             raise MalformedFeedback("import", f"not {name}: there is no column {' and no '.join(sorted(lack))}")
         return FORMATS[name]
     if not columns:
         raise MalformedFeedback("import", "there are no rows in it that tell which list it is: name one")
-    found = [each for each in FORMATS.values() if each.tells and each.tells <= columns]
+    found = [each for each in FORMATS.values() if each.distinctive and each.distinctive <= columns]
     if len(found) == 1:
         return found[0]
-    fitting = found or [each for each in FORMATS.values() if each.needs <= columns]
+    fitting = found or [each for each in FORMATS.values() if each.required <= columns]
     if fitting:
         raise MalformedFeedback("import", f"several lists have these columns: name one, {_names(fitting)}")
     raise MalformedFeedback("import", "no list that we know has these columns: name the first one recipient")
 
 
-def _names(formats: Iterable[Format]) -> str:
+def _names(formats: Iterable[ListFormat]) -> str:
     return " or ".join(each.name for each in formats)

@@ -1,8 +1,8 @@
-"""One thing to be done with many suppressions: what is wanted, and how far it is. Pure.
+"""One list job: what was asked for, and its progress. Pure.
 
-A job is worked in bites, and after each one it is written down how far it is: whoever takes it up again goes on there.
-A bite that is done twice changes nothing. Whoever works a job has it for a while; one that nobody has, anybody can take
-up.
+A job is worked in chunks, and its progress is stored after each one: whoever takes it up again goes on there. A chunk
+that is worked twice changes nothing. Whoever works a job holds a lease of it; once that has run out, anybody may take
+the job up.
 """
 
 from __future__ import annotations
@@ -16,35 +16,37 @@ from msgspec import Struct
 
 from aftersend.core.model import Key
 from aftersend.core.times import format_time, parse_time
-from aftersend.lists.records import Place
-from aftersend.lists.tally import Tally
+from aftersend.lists.records import FilePosition
+from aftersend.lists.summary import ImportSummary
 from aftersend.storage.items import Item
+from aftersend.storage.schema import decoder, encode_schema
 
-KEPT: Final = timedelta(days=30)  # after it was made
-HOLD: Final = timedelta(minutes=3)  # longer than any function that works jobs may run
+SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
+RETENTION: Final = timedelta(days=30)  # of a job, from when it was created
+LEASE: Final = timedelta(minutes=3)  # longer than any function that works jobs may run
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """Where a job stands."""
 
     WAITING = "waiting"  # for its file
-    QUEUED = "queued"  # for somebody to work it
+    QUEUED = "queued"  # for a function to work it
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"  # it cannot be done, and `why` says why
 
 
-class Import(Struct, frozen=True, kw_only=True, tag="import"):
-    """Take in a list that lies in the bucket."""
+class ImportRequest(Struct, frozen=True, kw_only=True, tag="import"):
+    """Import a list that lies in the bucket."""
 
     dry_run: bool
-    format: str | None = None  # None is to be recognised
+    format: str | None = None  # detected where it is None
     scope: str = "*"
     at: datetime | None = None
 
 
-class Export(Struct, frozen=True, kw_only=True, tag="export"):
-    """Write a list into the bucket."""
+class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
+    """Export suppressions into a file in the bucket."""
 
     layout: str = "csv"
     channel: str | None = None
@@ -52,8 +54,8 @@ class Export(Struct, frozen=True, kw_only=True, tag="export"):
     active: bool = True  # only what holds now
 
 
-class Revert(Struct, frozen=True, kw_only=True, tag="revert"):
-    """Take back what one domain said for one reason in a window of time, both ends included."""
+class RevertRequest(Struct, frozen=True, kw_only=True, tag="revert"):
+    """Revert what one domain reported for one reason in a window of time, both ends included."""
 
     dry_run: bool
     domain: str
@@ -63,101 +65,107 @@ class Revert(Struct, frozen=True, kw_only=True, tag="revert"):
     note: str | None = None
 
 
-class Imported(Struct, frozen=True, kw_only=True, tag="import"):
+class ImportProgress(Struct, frozen=True, kw_only=True, tag="import"):
     """How far an import is."""
 
-    format: str | None = None  # as recognised
+    format: str | None = None  # as it was detected
     etag: str | None = None  # of the file: it must stay the same
-    place: Place | None = None  # where to go on
-    tally: Tally = Tally()
+    position: FilePosition | None = None  # where to go on
+    summary: ImportSummary = ImportSummary()
 
 
-class Exported(Struct, frozen=True, kw_only=True, tag="export"):
+class ExportProgress(Struct, frozen=True, kw_only=True, tag="export"):
     """How far an export is: which parts of the file are there, and after which key to go on."""
 
-    upload: str | None = None
-    parts: tuple[str, ...] = ()  # their entity tags
+    upload_id: str | None = None
+    etags: tuple[str, ...] = ()  # of the parts
     after: Key | None = None
-    read: bool = False  # the whole table
-    bites: int = 0
-    rest: int = 0  # bytes that are not in a part yet
+    complete: bool = False  # the whole table has been read
+    chunks: int = 0
+    buffered: int = 0  # bytes that are in no part yet
     rows: int = 0
 
 
-class Undone(Struct, frozen=True, kw_only=True, tag="revert"):
+class RevertProgress(Struct, frozen=True, kw_only=True, tag="revert"):
     """How far a revert is: `found` have evidence in the window, `freed` of them are suppressed no more."""
 
     day: str | None = None
-    after: Item | None = None  # within the day, as its index says
+    after: Item | None = None  # within the day, as its index has it
     found: int = 0
     freed: int = 0
     changed: int = 0
 
 
-Request = Import | Export | Revert
-Progress = Imported | Exported | Undone
+JobRequest = ImportRequest | ExportRequest | RevertRequest
+JobProgress = ImportProgress | ExportProgress | RevertProgress
 
-BEGIN: Final[dict[type[Request], Progress]] = {Import: Imported(), Export: Exported(), Revert: Undone()}
+NO_PROGRESS: Final[dict[type[JobRequest], JobProgress]] = {
+    ImportRequest: ImportProgress(),
+    ExportRequest: ExportProgress(),
+    RevertRequest: RevertProgress(),
+}
 
 
-class Job(Struct, frozen=True, kw_only=True):
-    """A job. `id` is not to be guessed: who knows it may ask how far it is."""
+class ListJob(Struct, frozen=True, kw_only=True):
+    """A job, as its table holds it."""
 
     id: str
-    request: Request
-    progress: Progress
-    state: State = State.QUEUED
-    by: str  # who wants it
+    request: JobRequest
+    progress: JobProgress
+    state: JobState = JobState.QUEUED
+    by: str  # who asked for it
     created_at: datetime
-    held_until: datetime | None = None
-    why: str | None = None  # of a failure
+    leased_until: datetime | None = None
+    why: str | None = None  # it failed
     version: int = 0
 
     @property
     def file(self) -> str:
-        """The key of its file in the bucket."""
-        return f"jobs/{self.id}/{'list' if isinstance(self.request, Import) else 'export'}"
+        """Return the key of its file in the bucket."""
+        return f"jobs/{self.id}/{'list' if isinstance(self.request, ImportRequest) else 'export'}"
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_request: Final = msgspec.json.Decoder(Request).decode
-_progress: Final = msgspec.json.Decoder(Progress).decode
+_decode_request: Final = msgspec.json.Decoder(JobRequest).decode
+_decode_progress: Final = msgspec.json.Decoder(JobProgress).decode
 
 
-def begun(id_: str, request: Request, by: str, now: datetime, state: State = State.QUEUED) -> Job:
-    """A new job."""
-    return Job(id=id_, request=request, progress=BEGIN[type(request)], state=state, by=by, created_at=now)
+def create_job(id_: str, request: JobRequest, by: str, now: datetime, state: JobState = JobState.QUEUED) -> ListJob:
+    """Return a new job."""
+    return ListJob(id=id_, request=request, progress=NO_PROGRESS[type(request)], state=state, by=by, created_at=now)
 
 
-def item_of(job: Job) -> Item:
-    """The item of a job."""
+def encode_job(job: ListJob) -> Item:
+    """Return the item that a job is stored as."""
     item: Item = {
         "id": {"S": job.id},
+        **encode_schema(SCHEMA),
         "state": {"S": job.state},
         "request": {"S": _encode(job.request).decode()},
         "progress": {"S": _encode(job.progress).decode()},
         "by": {"S": job.by},
         "created_at": {"S": format_time(job.created_at)},
         "version": {"N": str(job.version)},
-        "expires_at": {"N": str(int((job.created_at + KEPT).timestamp()))},
+        "expires_at": {"N": str(int((job.created_at + RETENTION).timestamp()))},
     }
-    if job.held_until is not None:
-        item["held_until"] = {"S": format_time(job.held_until)}
+    if job.leased_until is not None:
+        item["leased_until"] = {"S": format_time(job.leased_until)}
     if job.why is not None:
         item["why"] = {"S": job.why}
     return item
 
 
-def job_of(item: Item) -> Job:
-    """The job that `item_of` wrote."""
-    return Job(
+@decoder(SCHEMA)
+def decode_job(item: Item) -> ListJob:
+    """Return the job that `encode_job` wrote; raises Unreadable for any other item."""
+    return ListJob(
         id=item["id"]["S"],
-        state=State(item["state"]["S"]),
-        request=_request(item["request"]["S"]),
-        progress=_progress(item["progress"]["S"]),
+        state=JobState(item["state"]["S"]),
+        request=_decode_request(item["request"]["S"]),
+        progress=_decode_progress(item["progress"]["S"]),
         by=item["by"]["S"],
         created_at=parse_time(item["created_at"]["S"]),
-        held_until=parse_time(item["held_until"]["S"]) if "held_until" in item else None,
+        leased_until=parse_time(item["leased_until"]["S"]) if "leased_until" in item else None,
         why=item["why"]["S"] if "why" in item else None,
         version=int(item["version"]["N"]),
     )

@@ -34,8 +34,13 @@ from aftersend.core.model import (
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
+from aftersend.storage.schema import decoder, encode_schema
 
 Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"B": …}, {"BOOL": …}, {"L": …}, {"M": …}
+
+# What this version writes, and the highest that it reads: see `aftersend.storage.schema`.
+OUTCOME_SCHEMA: Final = 1
+SUPPRESSION_SCHEMA: Final = 1
 
 # A suppression with nothing in it keeps its version this long, so that no slow writer takes it for a new one.
 TOMBSTONE: Final = timedelta(days=2)
@@ -86,7 +91,7 @@ def suppression_key(key: Key) -> Item:
 
 def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     """The item of an outcome; it expires `retention` after its last feedback."""
-    item = outcome_key(outcome.key)
+    item = outcome_key(outcome.key) | encode_schema(OUTCOME_SCHEMA)
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
     item["version"] = {"N": str(outcome.version)}
@@ -115,8 +120,9 @@ def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     return item
 
 
+@decoder(OUTCOME_SCHEMA)
 def decode_outcome(item: Item) -> Outcome:
-    """The outcome that `outcome_item` wrote."""
+    """Return the outcome that `encode_outcome` wrote; raises Unreadable for any other item."""
     message, recipient = item["message"]["S"], item["recipient"]["S"]
     derived: dict[str, Any] = {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     derived |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
@@ -142,7 +148,7 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
 
     `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
     """
-    item = suppression_key(suppression.key)
+    item = suppression_key(suppression.key) | encode_schema(SUPPRESSION_SCHEMA)
     item["causes"] = {"S": _encode(suppression.causes).decode()}
     item["version"] = {"N": str(suppression.version)}
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
@@ -166,8 +172,9 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     return item
 
 
+@decoder(SUPPRESSION_SCHEMA)
 def decode_suppression(item: Item) -> Suppression:
-    """The suppression that `suppression_item` wrote."""
+    """Return the suppression that `encode_suppression` wrote; raises Unreadable for any other item."""
     return Suppression(
         recipient=item["recipient"]["S"],
         scope=item["scope"]["S"],

@@ -16,16 +16,18 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Key, Reason, Status, Suppression
 from aftersend.core.times import parse_time
-from aftersend.storage import items
+from aftersend.storage import items, schema
 from aftersend.storage.items import Item
-from aftersend.storage.store import Tables, decode_item
+from aftersend.storage.store import Tables
+
+SCAN_LIMIT: Final = 500  # suppressions of a page: what is held in memory at once
 
 _T = TypeVar("_T")
 _Moment = Annotated[datetime, Meta(tz=True)]
 _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
 _COUNTS: Final = ("opens", "clicks")
-_LINE: Final = ("message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
+_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -79,17 +81,37 @@ def build_query(
     return request
 
 
+def build_scan(table: str, limit: int, after: Key | None) -> dict[str, Any]:
+    """Read a page of all suppressions as they are now."""
+    request: dict[str, Any] = {"TableName": table, "ConsistentRead": True, "Limit": limit}
+    return request | {"ExclusiveStartKey": items.suppression_key(after)} if after else request
+
+
 class Queries:
-    """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us."""
+    """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
+
+    Those that give more than keys raise Unreadable where an item is none that this version writes.
+    """
 
     def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
         self._client = client
         self._tables = tables
 
-    def suppressed_on(self, day: str, limit: int, after: Item | None = None) -> Page[Suppression]:
-        """Suppressions whose newest cause is of this day (2026-03-01), the newest first."""
+    def suppressed_on(
+        self, day: str, limit: int, after: Item | None = None, *, oldest_first: bool = False
+    ) -> Page[Suppression]:
+        """Suppressions whose newest cause is of this day (2026-03-01), the newest first unless told otherwise."""
         request = build_query(self._tables.suppressions, "day", day, index="by_day", limit=limit, after=after)
+        request["ScanIndexForward"] = oldest_first
         return self._page(request, items.decode_suppression)
+
+    def scan_suppressions(self, after: Key | None, limit: int = SCAN_LIMIT) -> tuple[list[Suppression], Key | None]:
+        """Return a page of all suppressions, and the key after which to go on; None where there is no more."""
+        with translate_errors("DynamoDB: Scan"):
+            page = self._client.scan(**build_scan(self._tables.suppressions, limit, after))
+        last = page.get("LastEvaluatedKey")
+        found = list(map(items.decode_suppression, page["Items"]))
+        return found, (last["recipient"]["S"], last["scope"]["S"]) if last else None
 
     def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Keys of the outcomes of one message."""
@@ -109,7 +131,7 @@ class Queries:
     def suppressions_of(self, recipient: str) -> list[Suppression]:
         """The suppressions of one recipient in all scopes, as they are now."""
         request = build_query(self._tables.suppressions, "recipient", recipient)
-        return [decode_item(items.decode_suppression, item) for item in self._all(request)]
+        return list(map(items.decode_suppression, self._all(request)))
 
     def lines_of(self, recipient: str) -> list[OutcomeLine]:
         """Every outcome of one recipient as it is now, without its feedback."""
@@ -144,6 +166,7 @@ def _suppression_key(item: Item) -> Key:
     return item["recipient"]["S"], item["scope"]["S"]
 
 
+@schema.decoder(items.OUTCOME_SCHEMA)
 def _line(item: Item) -> OutcomeLine:
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}

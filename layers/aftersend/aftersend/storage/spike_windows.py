@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core import spike_guard
-from aftersend.core.errors import ContentionExhausted
+from aftersend.core.errors import ContentionExhausted, Unreadable
 from aftersend.core.model import Reason
 from aftersend.core.policy import Guard
 from aftersend.core.spike_guard import Incident, ReasonDecision, Sketch, Traffic, Window
@@ -26,7 +27,9 @@ from aftersend.core.ttl_cache import TtlCache
 from aftersend.core.writes import MAX_TRIES
 from aftersend.storage import versioned
 from aftersend.storage.items import Item
+from aftersend.storage.schema import decoder, encode_schema
 
+SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
 KEPT: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")
 
@@ -42,7 +45,7 @@ def window_key(window: Window) -> Item:
 
 def encode_traffic(traffic: Traffic, rules: Guard) -> Item:
     """The item of a window."""
-    item = window_key(traffic.window) | {"version": {"N": str(traffic.version)}}
+    item = window_key(traffic.window) | encode_schema(SCHEMA) | {"version": {"N": str(traffic.version)}}
     item["refused"] = {"M": {reason: {"S": _packed(sketch)} for reason, sketch in traffic.refused.items()}}
     if traffic.reached:
         item["reached"] = {"S": _packed(traffic.reached)}
@@ -56,8 +59,9 @@ def encode_traffic(traffic: Traffic, rules: Guard) -> Item:
     return item
 
 
+@decoder(SCHEMA)
 def decode_traffic(item: Item) -> Traffic:
-    """The window that `item_of` wrote."""
+    """Return the window that `encode_traffic` wrote; raises Unreadable for any other item."""
     since, _, hours = item["window"]["S"].partition("/")
     begin = parse_time(since)
     return Traffic(
@@ -70,7 +74,7 @@ def decode_traffic(item: Item) -> Traffic:
 
 
 class SpikeWindows:
-    """Keeps what is known of windows.
+    """Reads and writes what is known of windows.
 
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
     """
@@ -81,7 +85,7 @@ class SpikeWindows:
     def tell(self, told: Traffic) -> Traffic:
         """Add `told` to what is known of its window; what is known then.
 
-        Raises ContentionExhausted after MAX_TRIES refusals.
+        Raises ContentionExhausted after MAX_TRIES refusals, and Unreadable where another version wrote the window.
         """
         key = window_key(told.window)
         item = versioned.get(self._client, self._table, key)
@@ -98,7 +102,11 @@ class SpikeWindows:
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
     def incidents(self) -> list[Incident]:
-        """Every incident that stands, as an index knows it a moment ago."""
+        """Return every incident that stands, as an index knows it a moment ago.
+
+        A window that this version cannot read is passed over: without its incident, what was refused in it counts, so
+        addresses stay suppressed that a person may have meant to free, and no other window is held up by it.
+        """
         found: list[Incident] = []
         for state in STATES:
             request = {
@@ -112,7 +120,8 @@ class SpikeWindows:
                 with translate_errors("DynamoDB: Query"):
                     page = self._client.query(**request)
                 for item in page["Items"]:
-                    found += spike_guard.find_incidents(decode_traffic(item), self._rules)
+                    with suppress(Unreadable):
+                        found += spike_guard.find_incidents(decode_traffic(item), self._rules)
                 last = page.get("LastEvaluatedKey")
                 request = request | {"ExclusiveStartKey": last} if last else {}
         return found

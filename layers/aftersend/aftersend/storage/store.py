@@ -7,21 +7,18 @@ made sure not to undo another one is in `aftersend.storage.versioned`.
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from msgspec import DecodeError, Struct
+from msgspec import Struct
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
-from aftersend.core.errors import StoreUnavailable, Unreadable
+from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
 from aftersend.storage import items, versioned
-
-_T = TypeVar("_T")
 
 BATCH: Final = 100  # BatchGetItem takes no more keys
 _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
@@ -68,14 +65,6 @@ def build_query(table: str, recipient: str) -> dict[str, Any]:
     }
 
 
-def decode_item(decode: Callable[[items.Item], _T], item: items.Item) -> _T:
-    """What `decode` makes of an item; raises Unreadable where that is nothing."""
-    try:
-        return decode(item)
-    except (DecodeError, KeyError, ValueError, zlib.error) as error:
-        raise Unreadable("an item that is stored cannot be read by this version") from error
-
-
 class Store:
     """Reads and writes the two tables. Safe to share between threads, as its client is.
 
@@ -91,12 +80,12 @@ class Store:
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         """The outcomes that exist of at most 100 keys (recipient, message)."""
         found = self._batch(self._tables.outcomes, [items.outcome_key(key) for key in keys])
-        return {outcome.key: outcome for outcome in (decode_item(items.decode_outcome, item) for item in found)}
+        return {outcome.key: outcome for outcome in map(items.decode_outcome, found)}
 
     def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         """The suppressions that exist of at most 100 keys (recipient, scope)."""
         found = self._batch(self._tables.suppressions, [items.suppression_key(key) for key in keys])
-        return {each.key: each for each in (decode_item(items.decode_suppression, item) for item in found)}
+        return {each.key: each for each in map(items.decode_suppression, found)}
 
     def outcomes_of(self, recipient: str) -> list[Outcome]:
         """Every outcome of one recipient."""
@@ -105,7 +94,7 @@ class Store:
         while True:
             with translate_errors("DynamoDB: Query"):
                 page = self._client.query(**request)
-            found += [decode_item(items.decode_outcome, item) for item in page["Items"]]
+            found += map(items.decode_outcome, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return found
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -133,7 +122,7 @@ class Store:
         conflict = versioned.put(self._client, table, key, row)
         if conflict is None:
             return None
-        return Refused(decode_item(decode, conflict.current) if conflict.current else None)
+        return Refused(decode(conflict.current) if conflict.current else None)
 
     def _batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
         found: list[items.Item] = []

@@ -23,8 +23,10 @@ from aftersend.classify import normalise
 from aftersend.core.model import Class, Feedback, Verdict
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time
+from aftersend.storage.schema import ATTRIBUTE
 from aftersend.storage.versioned import CONDITION_FAILED
 
+SCHEMA: Final = 1  # what this version writes, and the highest that it adds to: see `aftersend.storage.schema`
 MAX_SEEN: Final = 100  # a text that came this often deserves a rule, whatever the exact number
 _REMEMBERED: Final = 10_000  # texts that have come often enough
 
@@ -36,7 +38,10 @@ def needs_rule(fact: Feedback, verdict: Verdict | None) -> bool:
 
 
 def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta) -> dict[str, Any]:
-    """Add one feedback with a text to the texts that no rule knows; refused where it is in already or enough are."""
+    """Build the request that adds one feedback to the texts that no rule knows.
+
+    It is refused where the feedback is in already, where enough are, and where a newer version wrote the item.
+    """
     assert fact.evidence is not None
     told = fact.evidence.text or ""
     text = truncate(normalise(_nameless(told, fact.recipient, _ANYBODY)), 512)
@@ -52,12 +57,15 @@ def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta)
     return {
         "TableName": table,
         "Key": {"digest": {"S": blake2b(f"{fact.source}\0{text}".encode(), digest_size=12).hexdigest()}},
-        "UpdateExpression": f"ADD seen :ids SET {kept}, expires_at = :expires",
+        "UpdateExpression": f"ADD seen :ids SET {kept}, #schema = :schema, expires_at = :expires",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        "ConditionExpression": "attribute_not_exists(seen) OR (size(seen) < :enough AND NOT contains(seen, :id))",
-        "ExpressionAttributeNames": {f"#{name}": name for name in first},
+        "ConditionExpression": (
+            "attribute_not_exists(digest) OR (#schema <= :schema AND size(seen) < :enough AND NOT contains(seen, :id))"
+        ),
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*first, ATTRIBUTE)},
         "ExpressionAttributeValues": {
             **{f":{name}": value for name, value in first.items()},
+            f":{ATTRIBUTE}": {"N": str(SCHEMA)},
             ":ids": {"SS": [fact.id]},
             ":id": {"S": fact.id},
             ":enough": {"N": str(MAX_SEEN)},
@@ -90,7 +98,11 @@ class UnmatchedTexts:
         self._full: set[str] = set()
 
     def count(self, fact: Feedback, now: datetime) -> None:
-        """Count the text of `fact` once; raises StoreUnavailable where the table does not take it."""
+        """Count the text of `fact` once; raises StoreUnavailable where the table does not take it.
+
+        An item of a higher schema stays as it is, and the text is not counted there: it is a statistic, and no feedback
+        fails for it.
+        """
         request = build_count(self._table, fact, now, self._retention)
         digest = request["Key"]["digest"]["S"]
         if digest in self._full:

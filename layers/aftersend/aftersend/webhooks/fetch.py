@@ -5,48 +5,35 @@ Redirects are not followed, proxies not asked, and no more is read than a certif
 
 from __future__ import annotations
 
-import ssl
-from functools import lru_cache
-from http.client import HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from aftersend.core.errors import HostUnavailable
+from aftersend.http.http1 import HttpResponse, IncompleteRead, ProtocolError, TooLarge
+from aftersend.http.transport import InvalidURL, Limits, Transport
 
-PATIENCE: Final = 2.0  # seconds: MNS waits for five in all
-MOST: Final = 65_536  # bytes
-
-
-class Reply(Struct, frozen=True):
-    """An answer: its HTTP status, and what it holds."""
-
-    status: int
-    content: bytes
+MAX_SECONDS: Final = 2.0  # to connect, and for the whole response: MNS waits for five in all
+MAX_BYTES: Final = 65_536
 
 
-@lru_cache(maxsize=1)
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()
+def get(url: str, authorities: str | None = None) -> HttpResponse:
+    """Return what is at `url`; raises HostUnavailable where nothing answers, or too much.
 
-
-def get(url: str) -> Reply:
-    """What is at `url`; raises HostUnavailable where nothing answers, or too much."""
+    `authorities` is a file with the certificates to trust, instead of the system's own.
+    """
     parts = urlsplit(url)
     assert parts.scheme == "https"
     assert parts.hostname is not None
-    connection = HTTPSConnection(parts.hostname, parts.port, timeout=PATIENCE, context=_context())
+    host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    headers = {"host": host, "user-agent": "aftersend", "connection": "close"}
+    limits = Limits(connect=MAX_SECONDS, silence=MAX_SECONDS, body=MAX_BYTES)
     try:
-        connection.request("GET", parts._replace(scheme="", netloc="").geturl(), headers={"User-Agent": "aftersend"})
-        answer = connection.getresponse()
-        content = answer.read(MOST + 1)
-    except (OSError, HTTPException) as error:
+        with Transport(f"https://{host}", limits, authorities) as transport:
+            return transport.send("GET", target, headers, within=MAX_SECONDS)
+    except TooLarge as error:
+        raise HostUnavailable(f"{parts.hostname} answers with more than {MAX_BYTES} bytes") from error
+    except IncompleteRead as error:
+        raise HostUnavailable(f"{parts.hostname} breaks off its answer") from error
+    except (OSError, ProtocolError, InvalidURL) as error:
         raise HostUnavailable(f"{parts.hostname} does not answer: {type(error).__name__}") from error
-    finally:
-        connection.close()
-    if len(content) > MOST:
-        raise HostUnavailable(f"{parts.hostname} answers with more than {MOST} bytes")
-    if answer.length:
-        raise HostUnavailable(f"{parts.hostname} breaks off its answer")
-    return Reply(answer.status, content)

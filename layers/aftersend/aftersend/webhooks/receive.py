@@ -18,6 +18,7 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import SQSClient
 from aftersend.core.errors import ConfigurationError, HostUnavailable, ServiceError, VerificationError
 from aftersend.core.ttl_cache import TtlCache
+from aftersend.http.http1 import HttpResponse
 from aftersend.settings import WebhookSettings
 from aftersend.sources import SOURCES, Source
 from aftersend.sources.envelope import MAX_BYTES
@@ -49,7 +50,7 @@ class WebhookPorts(Struct):
     config: WebhookSettings
     secrets: WebhookSecrets
     sqs: SQSClient
-    fetch: Callable[[str], fetch.Reply] = fetch.get
+    fetch: Callable[[str], HttpResponse] = fetch.get
     clock: Callable[[], datetime] = partial(datetime.now, UTC)
     certificates: TtlCache[str, bytes] = field(default_factory=lambda: TtlCache(CERTIFICATE_AGE, CERTIFICATES))
 
@@ -152,7 +153,7 @@ def _verify(request: PushRequest, source: Source, trust: Trust, now: datetime, p
     return push
 
 
-def _fetch_certificate(get: Callable[[str], fetch.Reply], url: str) -> bytes:
+def _fetch_certificate(get: Callable[[str], HttpResponse], url: str) -> bytes:
     """Return what lies there, if it is a certificate: only then it is kept."""
     reply = get(url)
     if 400 <= reply.status < 500 and reply.status not in _LATER:

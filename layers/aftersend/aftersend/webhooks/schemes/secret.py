@@ -1,4 +1,4 @@
-"""Secrets that a provider was told: in the path of the address, or in the header Authorization (RFC 6750, RFC 7617).
+"""Secrets that a provider has been given: in the path of the address, or in Authorization (RFC 6750, RFC 7617).
 
 What is configured is required; of `bearer` and `basic`, one of the two.
 """

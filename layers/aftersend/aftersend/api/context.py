@@ -1,0 +1,96 @@
+"""What every handler of the API works with, made once for each execution environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from aftersend.core import spike_guard
+from aftersend.core.erasure import make_alias
+from aftersend.core.model import Feedback, Reverted, Verdict
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
+from aftersend.core.spike_guard import Incident
+from aftersend.settings import ApiSettings
+from aftersend.storage import user_rules
+from aftersend.storage.queries import Queries
+from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
+from aftersend.storage.store import Store, Tables
+
+if TYPE_CHECKING:
+    from aftersend.lists.service import ListJobService
+    from aftersend.ports import StorePort
+
+Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
+
+
+class ApiContext(Struct, frozen=True, kw_only=True):
+    """Everything that a handler works with."""
+
+    tables: Tables
+    store: StorePort
+    queries: Queries
+    spike_windows: SpikeWindows
+    incidents: Callable[[], list[Incident]]  # open or reverted ones; may be some seconds old
+    policy: Policy
+    classify: Classify
+    pool: Executor
+    clock: Callable[[], datetime]  # UTC, in milliseconds
+    digest_key: bytes
+    list_jobs: ListJobService | None = None  # in the function that works them
+
+    def make_alias(self, recipient: str) -> str:
+        """Return what stands for this recipient, should they have been erased."""
+        return make_alias(recipient, self.digest_key)
+
+    def find_pending_windows(self, recipient: str) -> list[Reverted]:
+        """Return the windows of incidents in which evidence against this recipient does not count.
+
+        Raises StoreUnavailable where the table of incidents does not answer.
+        """
+        return spike_guard.find_reverted_windows(self.incidents(), recipient)
+
+
+def build(config: ApiSettings, connect: Connect) -> ApiContext:
+    """Return the context of a function; raises ConfigurationError where the settings are wrong."""
+    dynamodb = connect("dynamodb")
+    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    windows = SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard)
+    return ApiContext(
+        tables=tables,
+        store=Store(dynamodb, tables),
+        queries=Queries(dynamodb, tables),
+        spike_windows=windows,
+        incidents=IncidentCache(windows, now).incidents,
+        policy=config.policy,
+        classify=_make_classifier(config.rules_parameter, connect),
+        pool=ThreadPoolExecutor(config.workers),
+        clock=now,
+        digest_key=config.digest_key,
+    )
+
+
+def now() -> datetime:
+    """Return the time (UTC) in milliseconds, as tables keep it: a finer decision would differ from itself."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _make_classifier(parameter: str, connect: Connect) -> Classify:
+    """Return a classifier that loads its rules when a verdict is first needed: most requests need none."""
+
+    @cache
+    def load() -> Classify:
+        from aftersend import classify  # noqa: PLC0415
+
+        return classify.load(user_rules.read_user_rules(parameter, connect))
+
+    def judge(fact: Feedback) -> Verdict | None:
+        return load()(fact)
+
+    return judge

@@ -1,0 +1,142 @@
+"""What people decide about suppressions, as steps that agree with everybody else who writes.
+
+A decision is a fact with a time, like evidence: whatever order they come in, what holds is the same. So a release is
+written down even where there is nothing to release yet: evidence from before it may still be on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from aftersend.api.context import ApiContext
+from aftersend.api.problems import Problem
+from aftersend.core.causes import Claim
+from aftersend.core.errors import VersionMoved
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.times import UNKNOWN_TIME
+from aftersend.core.writes import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
+
+Expected = Callable[[int], int | None]  # the version that is stored, to the one that must be
+_T = TypeVar("_T")
+_MOMENT: Final = timedelta(milliseconds=1)
+
+
+def read_suppression(context: ApiContext, key: Key) -> tuple[Suppression | None, Suppression | None]:
+    """Return what is stored of a recipient in a scope, and what stands there under their alias."""
+    alias = context.make_alias(key[0]), key[1]
+    found = context.store.suppressions([key, alias])
+    return hide_empty(found.get(key)), found.get(alias)
+
+
+def hide_empty(stored: Suppression | None) -> Suppression | None:
+    """Return `stored`, or None if it says nothing: a streak that ended leaves an item that only has its version."""
+    silent = stored is None or not (stored.causes or stored.history or stored.released_at)
+    return None if silent else stored
+
+
+def suppress(
+    context: ApiContext, key: Key, by: str, note: str, *, until: datetime | None = None, expected: Expected
+) -> bool:
+    """Suppress by hand until `until` (UTC; None has no end); return whether nothing was stored before.
+
+    A repeated request is written once. Raises VersionMoved where another version is stored than is expected.
+    """
+    stored = context.store.suppressions([key]).get(key)
+    expect = _expect(stored, expected)
+    now = context.clock()
+    if stored is not None and _repeats(stored, by, note, until, now):
+        if expect not in (None, stored.version):
+            raise VersionMoved(stored.version)
+        return False
+    # It is meant to hold, also where the clock of whoever released it before is ahead of ours.
+    at = max(now, ((stored and stored.released_at) or UNKNOWN_TIME) + _MOMENT)
+    decision = Decision(at=at, by=by, act=Act.ADDED, note=note, until=until)
+    evidence = EvidenceRef(at=at, feedback=decision.id, message=f"manual:{decision.id}", source="manual")
+    claim = Claim(*key, CauseKind.MANUAL, Cause(first=evidence, latest=evidence, until=until))
+    run(
+        update_suppression(
+            SuppressionUpdate(key, (claim,), decisions=(decision,), expect=expect), stored, context.policy
+        ),
+        context,
+    )
+    return hide_empty(stored) is None
+
+
+def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = False, expected: Expected) -> None:
+    """Let evidence up to now no longer count, under the alias of the same person too.
+
+    Raises Problem where a complaint stands and `force` is not set, VersionMoved where another version is stored than is
+    expected.
+    """
+    alias = context.make_alias(key[0]), key[1]
+    found = context.store.suppressions([key, alias])
+    stored, erased = found.get(key), found.get(alias)
+    expect = _expect(stored, expected)
+    now = context.clock()
+    both = [each for each in (stored, erased) if each is not None]
+    if not force and any(CauseKind.COMPLAINT in find_active_causes(each, now) for each in both):
+        raise Problem("complaint-requires-force", "this person has complained: release them with force=true")
+    # What was written by hand is meant too, also where the clock of whoever wrote it is ahead of ours.
+    manual = [each.causes[CauseKind.MANUAL].latest for each in both if CauseKind.MANUAL in each.causes]
+    at = max([now, *[evidence.at for evidence in manual if evidence is not None]])
+    decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
+    run(
+        update_suppression(
+            SuppressionUpdate(key, decisions=(decision,), recount=True, expect=expect), stored, context.policy
+        ),
+        context,
+    )
+    if erased is not None:
+        run(
+            update_suppression(
+                SuppressionUpdate(erased.key, decisions=(decision,), recount=True), erased, context.policy
+            ),
+            context,
+        )
+
+
+def resolve(context: ApiContext, key: Key, by: str, note: str, *, expected: Expected) -> None:
+    """Write down that a person has looked, and that what is stored stays. Raises VersionMoved as `suppress` does."""
+    stored = context.store.suppressions([key]).get(key)
+    expect = _expect(stored, expected)
+    hard = stored.causes.get(CauseKind.HARD) if stored else None
+    # What was shown is meant, also where a source's clock is ahead of ours.
+    at = max(context.clock(), hard.contradicted.at if hard and hard.contradicted else UNKNOWN_TIME)
+    decision = Decision(at=at, by=by, act=Act.RESOLVED, note=note)
+    run(
+        update_suppression(SuppressionUpdate(key, decisions=(decision,), expect=expect), stored, context.policy),
+        context,
+    )
+
+
+def run(steps: Generator[Request, Answer, _T], context: ApiContext, *, alone: bool = False) -> _T:
+    """Carry out every step and return the result.
+
+    With `alone`, raises VersionMoved where somebody else has written meanwhile.
+    """
+
+    def answered(request: Request) -> Answer:
+        answer = context.store.answer(request)
+        if alone and isinstance(request, Put) and lost_race(answer, request.item):
+            raise VersionMoved(answer.current.version if answer.current else 0)
+        return answer
+
+    return run_steps(steps, answered)
+
+
+def _expect(stored: Suppression | None, expected: Expected) -> int | None:
+    """The version that must be stored; what says nothing is nothing to whoever asks."""
+    shown = hide_empty(stored)
+    wanted = expected(shown.version if shown else 0)
+    return stored.version if stored is not None and shown is None and wanted == 0 else wanted
+
+
+def _repeats(stored: Suppression, by: str, note: str, until: datetime | None, now: datetime) -> bool:
+    """Whether this was the last decision, and holds."""
+    if not stored.history or CauseKind.MANUAL not in find_active_causes(stored, now):
+        return False
+    last = stored.history[-1]
+    return (last.act, last.by, last.note, last.until) == (Act.ADDED, by, note, until)

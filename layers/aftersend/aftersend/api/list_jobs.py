@@ -1,0 +1,254 @@
+"""Many at once: import and export suppressions, revert a provider's mistake, and the jobs that do so.
+
+Whatever may take long is a job. It is worked while the caller waits for some seconds, and answered with 200 if it is
+done by then, else with 202 and the place where to ask about its progress.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct
+
+from aftersend.api.context import ApiContext
+from aftersend.api.list_job_schemas import JobView, show_job
+from aftersend.api.problems import Problem
+from aftersend.api.request import ApiRequest, PlainRequest
+from aftersend.api.responses import ApiResponse, json_response
+from aftersend.api.routing import Example, Router
+from aftersend.api.schemas import EVERYWHERE, JOB_ID, Cursor, NoParameters, Note, Scope
+from aftersend.core.model import Key, Reason
+from aftersend.core.recipient import canonicalize_email
+from aftersend.core.spike_guard import find_group
+from aftersend.core.times import Moment, parse_time
+from aftersend.lists import export_rows
+from aftersend.lists.formats import FormatName
+from aftersend.lists.job import ExportRequest, ImportRequest, JobState, ListJob, RevertRequest
+
+if TYPE_CHECKING:
+    from aftersend.lists.service import ListJobService
+
+route: Final = Router(tag="Import, export and revert")
+
+MAX_LIST: Final = 5 * 1024 * 1024  # bytes of a list that comes with its request; Lambda takes no more than 6 MB
+LIST_TYPES: Final = ("text/csv", "application/x-ndjson", "application/jsonl", "application/json")
+MAX_QUERIES: Final = 20  # pages that are read for one answer
+MAX_AGE: Final = timedelta(days=3660)  # of what a revert may reach back to
+MAX_WINDOW: Final = timedelta(days=31)  # of a revert
+
+# What all routes have in common that answer with a job.
+_JOB: Final[dict[str, Any]] = {
+    "answer": JobView,
+    "statuses": {200: "The job is over.", 202: "The job goes on; ask again at its location."},
+    "headers": {"Location": "Where to ask about the progress of the job."},
+}
+
+Layout = Literal["csv", "jsonl", "addresses"]
+Channel = Literal["email", "sms", "push"]
+
+
+class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters of an import, which must say whether it is a dry run."""
+
+    dry_run: bool  # report what would change, and change nothing
+    format: FormatName | None = None  # of the list; detected if it is missing
+    scope: Scope = EVERYWHERE  # the stream of unsubscribes in a list that names none
+    at: Moment | None = None  # the time of rows that have none
+
+
+class ExportQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters of one page of an export."""
+
+    format: Layout = "csv"
+    channel: Channel | None = None
+    scope: Scope | None = None  # with what holds for all streams
+    active: bool = True  # only what holds now
+    limit: Annotated[int, Meta(ge=1, le=1000, description="The maximum number of suppressions to read.")] = 500
+    cursor: Cursor | None = None
+
+
+class ExportOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an export is to contain."""
+
+    format: Layout
+    channel: Channel | None = None
+    scope: Scope | None = None  # with what holds for all streams
+    active: bool = True  # only what holds now
+
+
+class RevertOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be reverted: what one domain reported for one reason in a window of time, both ends included."""
+
+    dry_run: bool  # report what would change, and change nothing
+    domain: Annotated[str, Meta(min_length=1, max_length=320)]
+    reason: Reason
+    since: Moment
+    until: Moment
+    note: Note
+
+
+@route(
+    "POST",
+    "/suppressions/import",
+    query=ImportQuery,
+    body=bytes,
+    media_types=LIST_TYPES,
+    max_body=MAX_LIST,
+    **_JOB,
+)
+def import_suppressions(request: ApiRequest[ImportQuery, bytes]) -> ApiResponse:
+    """Import the list in the body, of up to 5 MB."""
+    wanted, service = _make_import(request.query), find_service(request.context)
+    return _respond(service.begin(wanted, request.caller, request.body), service)
+
+
+@route(
+    "POST",
+    "/suppressions/import/uploads",
+    query=ImportQuery,
+    **(_JOB | {"statuses": {201: "The job waits for its list."}}),
+)
+def prepare_import(request: ApiRequest[ImportQuery, None]) -> ApiResponse:
+    """Prepare the import of a list of any size: the answer says where to upload it.
+
+    It is imported once its job is started.
+    """
+    wanted, service = _make_import(request.query), find_service(request.context)
+    return _respond(service.announce(wanted, request.caller), service, 201)
+
+
+def _make_import(query: ImportQuery) -> ImportRequest:
+    at = _check_moment(query.at, "at") if query.at else None
+    return ImportRequest(dry_run=query.dry_run, format=query.format, scope=query.scope, at=at)
+
+
+class _Place(Struct, frozen=True, array_like=True):
+    after: Key
+
+
+@route(
+    "GET",
+    "/suppressions/export",
+    query=ExportQuery,
+    files=tuple(sorted({each.partition(";")[0] for each in export_rows.CONTENT_TYPES.values()})),
+    headers={"Next-Cursor": "The cursor of the next page, if there is one."},
+    examples=(Example(name="as-csv", query="active=true"),),
+)
+def export_page(request: ApiRequest[ExportQuery, None]) -> ApiResponse:
+    """Export suppressions as a file, page by page.
+
+    All pages one after another are one file: only the first has the header. There are more as long as there is a
+    `Next-Cursor`.
+    """
+    query = request.query
+    wanted = _make_export(query.format, query.channel, query.scope, active=query.active)
+    place = request.decode_cursor(query.cursor, _Place)
+    after = place.after if place else None
+    rows = [] if place else [export_rows.render_header(wanted.layout)]
+    jobs, header_rows = find_service(request.context).context, len(rows)
+    for _ in range(MAX_QUERIES):
+        found, after = jobs.queries.scan_suppressions(after, query.limit)
+        rows += export_rows.render_rows(found, wanted, request.context.clock(), jobs.find_reverts)
+        if after is None or len(rows) > header_rows:
+            break
+    headers = {} if after is None else {"Next-Cursor": request.encode_cursor(_Place(after)) or ""}
+    return ApiResponse(
+        status=200, content_type=export_rows.CONTENT_TYPES[wanted.layout], body=b"".join(rows).decode(), headers=headers
+    )
+
+
+@route("POST", "/suppressions/export", body=ExportOptions, **_JOB)
+def export_suppressions(request: ApiRequest[NoParameters, ExportOptions]) -> ApiResponse:
+    """Export all suppressions into one file."""
+    said = request.body
+    wanted = _make_export(said.format, said.channel, said.scope, active=said.active)
+    service = find_service(request.context)
+    return _respond(service.begin(wanted, request.caller), service)
+
+
+def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, active: bool) -> ExportRequest:
+    if layout == "addresses" and channel is None:
+        raise Problem("unprocessable-content", "a file of addresses has one channel: name it")
+    return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
+
+
+@route("POST", "/suppressions/revert", body=RevertOptions, **_JOB)
+def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiResponse:
+    """Revert what one domain reported for one reason in a window of time."""
+    said = request.body
+    since, until = _check_moment(said.since, "since"), _check_moment(said.until, "until")
+    if not timedelta(0) <= until - since <= MAX_WINDOW or since < request.context.clock() - MAX_AGE:
+        raise Problem(
+            "unprocessable-content",
+            f"until must not be before since, nor more than {MAX_WINDOW.days} days after it; "
+            f"since must be at most {MAX_AGE.days} days ago",
+        )
+    wanted = RevertRequest(
+        dry_run=said.dry_run,
+        domain=_canonicalize_domain(said.domain),
+        reason=said.reason,
+        since=since,
+        until=until,
+        note=said.note,
+    )
+    service = find_service(request.context)
+    return _respond(service.begin(wanted, request.caller), service)
+
+
+def _canonicalize_domain(given: str) -> str:
+    """As the spike guard names it: the domain of mail addresses, or the channel or application of all others."""
+    if given.partition(":")[0] in ("sms", "push"):
+        return given
+    return find_group(canonicalize_email(f"anybody@{given.removeprefix('email:')}"))
+
+
+@route("GET", "/jobs/{job}", **(_JOB | {"statuses": {200: "The job."}}))
+def get_job(request: PlainRequest) -> ApiResponse:
+    """Get the progress of a job."""
+    service = find_service(request.context)
+    return _respond(_find(request.path["job"], service), service, 200)
+
+
+@route(
+    "POST",
+    "/jobs/{job}/start",
+    problems=("method-not-allowed",),  # a question mark in what is no id ends the path there
+    **_JOB,
+)
+def start_job(request: PlainRequest) -> ApiResponse:
+    """Start a job whose list has been uploaded."""
+    service = find_service(request.context)
+    return _respond(service.start(_find(request.path["job"], service)), service)
+
+
+def find_service(context: ApiContext) -> ListJobService:
+    """Return what works list jobs in a function that does; raises Problem in any other."""
+    if context.list_jobs is None:
+        raise Problem("not-found", "another function answers this; the routes of API Gateway are wrong")
+    return context.list_jobs
+
+
+def _find(id_: str, service: ListJobService) -> ListJob:
+    job = service.context.jobs.get(id_) if re.fullmatch(JOB_ID, id_) else None
+    if job is None:
+        raise Problem("not-found", "there is no such job, or it has expired")
+    return job
+
+
+def _check_moment(given: datetime, name: str) -> datetime:
+    try:
+        return parse_time(given.isoformat())
+    except ValueError as error:
+        raise Problem("unprocessable-content", f"{name} must be between 1970 and 2200") from error
+
+
+def _respond(job: ListJob, service: ListJobService, status: int | None = None) -> ApiResponse:
+    """A job, with the status that says whether it is over."""
+    is_over = job.state in (JobState.DONE, JobState.FAILED)
+    response = json_response(
+        show_job(job, service.context.files, service.context.clock()), status or (200 if is_over else 202)
+    )
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return response

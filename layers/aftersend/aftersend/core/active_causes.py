@@ -1,0 +1,52 @@
+"""The causes for which a recipient must not be written to now, as senders and the API are told them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.times import Moment
+
+
+class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One cause that holds now."""
+
+    cause: CauseKind
+    scope: str
+    at: Moment  # of the latest evidence
+    reason: Reason | None = None
+    source: str | None = None
+    until: Moment | None = None  # when it ends; missing if it has no end
+
+
+def describe_active_causes(
+    suppression: Suppression, now: datetime, pending: Iterable[Reverted] = ()
+) -> list[ActiveCause]:
+    """Return every cause of `suppression` that holds at `now` (UTC).
+
+    Evidence in the `pending` windows, those of incidents that nobody has decided yet, does not count.
+    """
+    return [_describe(suppression, kind) for kind in find_active_causes(suppression, now, pending)]
+
+
+def find_end(causes: Sequence[ActiveCause]) -> datetime | None:
+    """Return when the last of these causes ends (UTC), or None if there is none or one has no end."""
+    ends = [each.until for each in causes if each.until is not None]
+    return max(ends) if ends and len(ends) == len(causes) else None
+
+
+def _describe(stored: Suppression, kind: CauseKind) -> ActiveCause:
+    cause = stored.causes[kind]
+    assert cause.latest is not None  # it holds
+    return ActiveCause(
+        cause=kind,
+        scope=stored.scope,
+        at=cause.latest.at,
+        reason=cause.latest.reason,
+        source=cause.latest.source or None,
+        until=cause.until,
+    )

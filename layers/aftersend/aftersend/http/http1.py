@@ -1,0 +1,174 @@
+"""Responses of HTTP/1.1, read whole off a connection: bounded, and refused where they make no sense. Pure.
+
+The standard library's client reads the head of a response with its parser of mails. That takes longer than all else in
+a call to DynamoDB, and longer to import than all else in this package. Source: RFC 9112, sections 4 to 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+MAX_HEAD: Final = 65_536  # bytes of a status line with its headers
+_PIECE: Final = 65_536
+_MAX_HEADS: Final = 10  # interim responses (1xx) and the final one
+_MAX_TRAILERS: Final = 100
+_NO_BODY: Final = frozenset({204, 304})
+_HEXADECIMAL: Final = b"0123456789abcdefABCDEF"
+
+Receive = Callable[[int], bytes]  # up to so many bytes, as a socket gives them; none at the end
+
+
+class ProtocolError(Exception):
+    """A response that makes no sense, or is not what was sent."""
+
+
+class IncompleteRead(ProtocolError):
+    """A response that ended too early."""
+
+
+class TooLarge(ProtocolError):
+    """A response larger than any that was asked for."""
+
+
+class HttpResponse(Struct, frozen=True):
+    """A whole response. Headers have lower-case names; after the `last` one, a connection is of no more use."""
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str] = {}
+    last: bool = False
+
+
+def read_response(receive: Receive, max_body: int) -> HttpResponse:
+    """Read the response to one request, with a body of up to `max_body` bytes.
+
+    Raises ConnectionResetError if not one byte comes, ProtocolError for what is no response, IncompleteRead for one
+    that ends too early and TooLarge for one that exceeds a bound.
+    """
+    first = receive(_PIECE)
+    if not first:
+        raise ConnectionResetError("closed by the peer")
+    stream = _Stream(receive, first, max_body)
+    version, status, headers = _read_final_head(stream)
+    ends = version != "HTTP/1.1" or headers.get("connection", "").lower() == "close"
+    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+    if status in _NO_BODY:
+        content = b""
+    elif coding is not None:
+        if coding.lower() != "chunked" or length is not None:
+            raise ProtocolError("ambiguous body length")
+        content = b"".join(_read_chunks(stream, max_body))
+    elif length is not None:
+        content = stream.read_exactly(_parse_number(length, "ambiguous body length"))
+    else:
+        content, ends = stream.read_all(), True
+    return HttpResponse(status, content, headers, ends or stream.holds_more)
+
+
+def _read_final_head(stream: _Stream) -> tuple[str, int, dict[str, str]]:
+    """Read version, status and headers of the final response; interim ones may come before it."""
+    for _ in range(_MAX_HEADS):
+        version, status, headers = _parse_head(stream.read_until(b"\r\n\r\n", MAX_HEAD))
+        if status >= 200:
+            return version, status, headers
+    raise TooLarge
+
+
+def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
+    """Parse the head of a response; a header that comes twice is one with a comma."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    if not version.startswith("HTTP/1.") or rest[3:4].strip():
+        raise ProtocolError("not HTTP/1")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise ProtocolError("malformed header line")
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return version, _parse_number(rest[:3], "malformed status code"), headers
+
+
+def _parse_number(digits: str, otherwise: str) -> int:
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 15):
+        raise ProtocolError(otherwise)
+    return int(digits)
+
+
+def _read_chunks(stream: _Stream, room: int) -> list[bytes]:
+    chunks: list[bytes] = []
+    while size := _parse_chunk_size(stream.read_until(b"\r\n", MAX_HEAD)):
+        if size > room:
+            raise TooLarge
+        room -= size
+        chunks.append(stream.read_exactly(size))
+        if stream.read_exactly(2) != b"\r\n":
+            raise ProtocolError("chunk without an end")
+    for _ in range(_MAX_TRAILERS):
+        if not stream.read_until(b"\r\n", MAX_HEAD):
+            return chunks
+    raise TooLarge
+
+
+def _parse_chunk_size(line: bytes) -> int:
+    """Return the size of a chunk; extensions that may follow it are of no interest."""
+    digits = line.partition(b";")[0].strip()
+    if not 0 < len(digits) <= 8 or digits.strip(_HEXADECIMAL):
+        raise ProtocolError("malformed chunk size")
+    return int(digits, 16)
+
+
+class _Stream:
+    """What has come and is not taken yet, and what is still to come."""
+
+    def __init__(self, receive: Receive, first: bytes, max_body: int) -> None:
+        self._receive = receive
+        self._rest = first
+        self._max_body = max_body
+
+    @property
+    def holds_more(self) -> bool:
+        """Whether more has come than was taken."""
+        return bool(self._rest)
+
+    def read_until(self, separator: bytes, limit: int) -> bytes:
+        """Take everything before `separator`, and the separator off; raises TooLarge beyond `limit` bytes."""
+        while (at := self._rest.find(separator)) < 0:
+            if len(self._rest) > limit:
+                raise TooLarge
+            self._rest += self._receive_more(_PIECE)
+        found, self._rest = self._rest[:at], self._rest[at + len(separator) :]
+        return found
+
+    def read_exactly(self, size: int) -> bytes:
+        """Take so many bytes."""
+        if size > self._max_body:
+            raise TooLarge
+        pieces = [self._rest[:size]]
+        self._rest = self._rest[size:]
+        lack = size - len(pieces[0])
+        while lack:
+            pieces.append(self._receive_more(min(lack, _PIECE)))
+            lack -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def read_all(self) -> bytes:
+        """Take everything up to the end."""
+        pieces, size = [self._rest], len(self._rest)
+        self._rest = b""
+        while size <= self._max_body and (piece := self._receive(_PIECE)):
+            pieces.append(piece)
+            size += len(piece)
+        if size > self._max_body:
+            raise TooLarge
+        return b"".join(pieces)
+
+    def _receive_more(self, size: int) -> bytes:
+        piece = self._receive(size)
+        if not piece:
+            raise IncompleteRead
+        return piece

@@ -1,0 +1,107 @@
+"""What a list job works with, and how it writes a suppression that somebody else may be writing, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import Final, Protocol, TypeVar
+
+from msgspec import Struct
+
+from aftersend.core.errors import ContentionExhausted, VersionMoved
+from aftersend.core.model import Key, Reverted, Suppression
+from aftersend.core.outcome import Classify
+from aftersend.core.policy import Policy
+from aftersend.core.writes import MAX_TRIES, SuppressionUpdate, run_steps, update_suppression
+from aftersend.lists.job import ListJob
+from aftersend.ports import StorePort
+from aftersend.storage.items import Item
+from aftersend.storage.queries import OutcomeLine, Page
+
+BATCH: Final = 100  # keys that are read at once
+
+_T = TypeVar("_T")
+
+
+class QueriesPort(Protocol):
+    """What is asked of the tables beside their keys: `aftersend.storage.queries.Queries` is one."""
+
+    def scan_suppressions(self, after: Key | None, limit: int = ...) -> tuple[list[Suppression], Key | None]: ...  # noqa: D102
+    def suppressed_on(  # noqa: D102
+        self, day: str, limit: int, after: Item | None, *, oldest_first: bool
+    ) -> Page[Suppression]: ...
+    def suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
+    def lines_of(self, recipient: str) -> list[OutcomeLine]: ...  # noqa: D102
+
+
+class DeletionsPort(Protocol):
+    """What deletes: `aftersend.storage.deletions.Deletions` does."""
+
+    def delete_outcome(self, key: Key) -> None: ...  # noqa: D102
+    def delete_suppression(self, suppression: Suppression) -> bool: ...  # noqa: D102
+
+
+class ListJobsPort(Protocol):
+    """Where jobs are kept: `aftersend.lists.job_table.ListJobs` is one."""
+
+    def get(self, id_: str) -> ListJob | None: ...  # noqa: D102
+    def put(self, job: ListJob) -> ListJob: ...  # noqa: D102
+    def acquire(self, id_: str, now: datetime) -> ListJob | None: ...  # noqa: D102
+
+
+class ListFilesPort(Protocol):
+    """Where lists and exports lie: `aftersend.lists.files.ListFiles` is one."""
+
+    def put(self, key: str, body: bytes) -> None: ...  # noqa: D102
+    def read(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[tuple[bytes, str]]: ...  # noqa: D102
+    def begin_upload(self, key: str, content_type: str) -> str: ...  # noqa: D102
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str: ...  # noqa: D102
+    def complete_upload(self, key: str, upload_id: str, etags: tuple[str, ...]) -> None: ...  # noqa: D102
+    def presign_put(self, key: str) -> str: ...  # noqa: D102
+    def presign_get(self, key: str, name: str) -> str: ...  # noqa: D102
+
+
+class JobContext(Struct, frozen=True, kw_only=True):
+    """Everything that a job is worked with."""
+
+    store: StorePort
+    queries: QueriesPort
+    deletions: DeletionsPort
+    jobs: ListJobsPort
+    files: ListFilesPort
+    policy: Policy
+    classify: Classify
+    pool: Executor
+    clock: Callable[[], datetime]
+    timer: Callable[[], float]  # seconds that pass
+    find_reverts: Callable[[str], Sequence[Reverted]]  # windows of a provider's accident that nobody has judged yet
+
+
+def read_suppressions(keys: Sequence[Key], store: StorePort, pool: Executor) -> dict[Key, Suppression]:
+    """Return the suppressions that exist of any number of keys; raises StoreUnavailable."""
+    found: dict[Key, Suppression] = {}
+    for some in pool.map(store.suppressions, [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]):
+        found |= some
+    return found
+
+
+Decide = Callable[[Suppression], tuple[_T, SuppressionUpdate | None]]
+
+
+def write_suppression(key: Key, known: Suppression | None, decide: Decide[_T], context: JobContext) -> _T:
+    """Write what `decide` wants of a suppression, on the very version it was shown, and return what it says of it.
+
+    `known` is what was read. Raises StoreUnavailable, or ContentionExhausted after MAX_TRIES refusals.
+    """
+    for _ in range(MAX_TRIES):
+        result, update = decide(known or Suppression(recipient=key[0], scope=key[1]))
+        if update is None:
+            return result
+        try:
+            run_steps(update_suppression(update, known, context.policy), context.store.answer)
+        except VersionMoved:
+            known = context.store.suppressions([key]).get(key)
+        else:
+            return result
+    raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")

@@ -1,0 +1,77 @@
+"""Begins list jobs, goes on with them, and says how far they are.
+
+A job is worked at once for some seconds, which is enough for most, and then from a queue. A message about it is in that
+queue before the work begins, to be seen once whoever began must have ended: so nothing that stops a function leaves a
+job that nobody goes on with. A job that somebody else holds is asked for again later, in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aftersend.core.errors import ServiceError
+from aftersend.lists.context import JobContext
+from aftersend.lists.job import LEASE, JobRequest, JobState, ListJob, create_job
+from aftersend.lists.job_table import JobLeased
+from aftersend.lists.runner import run_job
+
+FIRST_RUN: Final = 8.0  # seconds that whoever asks waits for
+_LATER: Final = int(LEASE.total_seconds()) + 10
+_OVER: Final = frozenset({JobState.DONE, JobState.FAILED})
+
+
+class ListJobService(Struct, frozen=True, kw_only=True):
+    """Begins and continues jobs."""
+
+    context: JobContext
+    send: Callable[[str, int], None]  # a message with the id of a job, to be seen after so many seconds
+    new_id: Callable[[], str]  # that nobody can guess: whoever knows it may ask how far the job is
+
+    def begin(self, request: JobRequest, by: str, body: bytes | None = None) -> ListJob:
+        """Begin a job, and return what it is after some seconds; `body` is the list to import."""
+        job = self._create(request, by)
+        if body is not None:
+            self.context.files.put(job.file, body)
+        job = self.context.jobs.put(job)
+        self.send(job.id, _LATER)
+        try:
+            return self._run(job.id, FIRST_RUN) or job
+        except ServiceError:
+            return job  # the queue has it
+
+    def announce(self, request: JobRequest, by: str) -> ListJob:
+        """Begin a job whose list is still to be uploaded into the bucket, and return it."""
+        return self.context.jobs.put(self._create(request, by, JobState.WAITING))
+
+    def start(self, job: ListJob) -> ListJob:
+        """Queue a job once its list has been uploaded, and return it."""
+        if job.state in _OVER:
+            return job
+        if job.state is JobState.WAITING:
+            job = self.context.jobs.put(replace(job, state=JobState.QUEUED))
+        self.send(job.id, 0)
+        return job
+
+    def resume(self, id_: str, seconds: float) -> ListJob | None:
+        """Work a job for some time, as a message asks for it; returns what it is then, None if there is nothing to do.
+
+        Raises ServiceError where our side could not: the message must come again.
+        """
+        try:
+            return self._run(id_, seconds)
+        except JobLeased:
+            self.send(id_, _LATER)
+            return None
+
+    def _create(self, request: JobRequest, by: str, state: JobState = JobState.QUEUED) -> ListJob:
+        return create_job(self.new_id(), request, by, self.context.clock(), state)
+
+    def _run(self, id_: str, seconds: float) -> ListJob | None:
+        job = run_job(id_, self.context, seconds)
+        if job is not None and job.state is JobState.QUEUED:
+            self.send(id_, 0)
+        return job
