@@ -91,6 +91,15 @@ def test_what_a_batch_counts() -> None:
     assert report.ages["told"] == (NOW - fact(Kind.SENT, 0).occurred_at) / timedelta(seconds=1)
 
 
+def test_a_fact_that_is_not_kept_is_not_counted_whenever_it_comes() -> None:
+    """Law 2: "Idempotent … counters included". Of the kind that a message has many of, some are left out."""
+    store, sent = MemoryStore(), [fact(Kind.SENT, day) for day in (0, 0.5, 1)]
+    counted = [ingest([message(sent)], ports(store)).numbers()["told"].get("FeedbackSent", 0) for _ in range(3)]
+    (outcome,) = store.outcomes([(ANN, "told:1")]).values()
+    assert counted == [len(outcome.feedback), 0, 0]
+    assert len(outcome.feedback) < len(sent)
+
+
 def test_an_empty_batch_is_no_work() -> None:
     """A poll may bring nothing: `ingest` "raises nothing"."""
     used = ports()

@@ -65,7 +65,6 @@ class _Told(Struct):
 
     facts: list[Feedback] = field(default_factory=list)
     said_by: set[str] = field(default_factory=set)
-
     sources: dict[str, str] = field(default_factory=dict)  # fact id -> the source of the message that said it
 
     @property
@@ -162,9 +161,13 @@ def _count_unqualified(facts: list[Feedback], stored: Outcome | None, ports: Por
 
 
 def _count_new(told: _Told, before: Outcome | None, after: Outcome, report: BatchReport) -> None:
-    """Count each fact once, when it is first stored, so that repeats do not turn any rate."""
+    """Count each fact once, when it is first stored, so that repeats do not turn any rate.
+
+    Of a fact that the bounds of the set leave out nobody would know later that it was counted.
+    """
     known = {fact.id for fact in before.feedback} if before else set()
-    for fact in deduplicate(fact for fact in told.facts if fact.id not in known):
+    new = {fact.id for fact in after.feedback} - known
+    for fact in deduplicate(fact for fact in told.facts if fact.id in new):
         source = told.sources[fact.id]
         report.counts[source, "Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
