@@ -159,10 +159,6 @@ class Clock:
         return self.now
 
 
-def _nobody(service: str) -> Any:
-    raise AssertionError(f"nobody needs {service} here")
-
-
 def api_context(store: Any = None, **others: Any) -> ApiContext:
     """A context, all in memory but for what is given."""
     used = store or MemoryStore()
@@ -179,6 +175,5 @@ def api_context(store: Any = None, **others: Any) -> ApiContext:
         "pool": Inline(),
         "clock": Clock(),
         "digest_key": KEY,
-        "connect": _nobody,
     }
     return ApiContext(**(given | others))
