@@ -19,7 +19,7 @@ logger = Logger()
 made = bootstrap.list_jobs()
 
 
-def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request, or work the jobs of some messages. The log names no path: addresses stand in paths."""
     if "Records" not in event:
         answer, log = app.answer(event, made)

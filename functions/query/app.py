@@ -13,7 +13,7 @@ logger = Logger()
 made = bootstrap.query()
 
 
-def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request. The log names the route and no path: addresses stand in paths."""
     answer, log = app.answer(event, made)
     log.write(logger)
