@@ -41,13 +41,13 @@ class Unwell(MemoryStore):
         if self._fails(*asked):
             raise self._error
 
-    def outcomes(self, keys: Sequence[Any]) -> Any:
+    def get_outcomes(self, keys: Sequence[Any]) -> Any:
         self._check("outcomes", keys)
-        return super().outcomes(keys)
+        return super().get_outcomes(keys)
 
-    def suppressions(self, keys: Sequence[Any]) -> Any:
+    def get_suppressions(self, keys: Sequence[Any]) -> Any:
         self._check("suppressions", keys)
-        return super().suppressions(keys)
+        return super().get_suppressions(keys)
 
     def answer(self, request: Any) -> Any:
         self._check("answer", request)
