@@ -279,7 +279,7 @@ def _spike(domain_of: str) -> Traffic:
 
 
 def test_a_window_of_a_newer_version_is_not_told_anything_and_holds_up_no_other(moto: Engine) -> None:
-    table = moto.table("Traffic")
+    table = moto.table("SpikeWindows")
     windows = SpikeWindows(moto.connect(), table, RULES_OF_GUARD)
     mine, other = _spike(ANN), _spike("email:x@other.example")
     windows.record(mine)
@@ -298,7 +298,7 @@ def test_a_window_of_a_newer_version_is_not_told_anything_and_holds_up_no_other(
 
 def test_feedback_of_a_window_that_cannot_be_read_comes_back(moto: Engine) -> None:
     """The guard is told before anything suppresses, so nothing is suppressed that it has not heard of."""
-    stack, table = stack_of(moto), moto.table("Traffic")
+    stack, table = stack_of(moto), moto.table("SpikeWindows")
     windows = SpikeWindows(moto.connect(), table, RULES_OF_GUARD)
     windows.record(_spike(ANN))
     [item] = moto.client().scan(TableName=table)["Items"]
@@ -310,7 +310,7 @@ def test_feedback_of_a_window_that_cannot_be_read_comes_back(moto: Engine) -> No
 
 
 def test_a_job_of_a_newer_version_is_not_worked(moto: Engine) -> None:
-    table = moto.table("Jobs")
+    table = moto.table("ListJobs")
     jobs = ListJobs(moto.connect(), table)
     job = jobs.put(create_job("job", ImportRequest(dry_run=False), "ops", NOW))
     [item] = moto.client().scan(TableName=table)["Items"]
@@ -326,7 +326,7 @@ def test_a_job_of_a_newer_version_is_not_worked(moto: Engine) -> None:
 
 
 def test_a_text_of_a_newer_version_is_not_counted_and_no_feedback_fails_for_it(moto: Engine) -> None:
-    table = moto.table("Unqualified")
+    table = moto.table("UnmatchedTexts")
     texts = UnmatchedTexts(moto.connect(), table, RETENTION)
     texts.count(bounce(1, "unclear"), NOW)
     [item] = moto.client().scan(TableName=table)["Items"]
