@@ -145,7 +145,7 @@ class Watching(MemoryWatch):
         super().__init__()
         self._rules = rules
 
-    def incidents(self) -> list[Incident]:
+    def find_incidents(self) -> list[Incident]:
         return [found for traffic in self.windows.values() for found in find_incidents(traffic, self._rules)]
 
 
@@ -169,7 +169,7 @@ def api_context(store: Any = None, **others: Any) -> ApiContext:
         "store": used,
         "queries": Queries(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
         "spike_windows": watch,
-        "incidents": watch.incidents,
+        "incidents": watch.find_incidents,
         "policy": rules,
         "classify": classify,
         "pool": Inline(),
