@@ -21,7 +21,6 @@ from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError, ServiceError
 from aftersend.jobs.reevaluate import Changes, ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.storage.queries import Queries
-from aftersend.storage.scan import Walk
 from aftersend.storage.store import Store, Tables
 
 _FIRST: Final = ("recipients", "outcomes", "outcomes changed", "suppressions changed", "suppressed", "freed")
@@ -73,7 +72,6 @@ def _run(names: Tables, rules: tuple[policy.Policy, classify.Classifier], *, wor
     with ThreadPoolExecutor(workers) as pool:
         ports = ReevaluationPorts(
             store=Store(dynamodb, names),
-            scan=Walk(dynamodb, names),
             queries=Queries(dynamodb, names),
             policy=rules[0],
             classify=rules[1],

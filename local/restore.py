@@ -80,10 +80,10 @@ def restore(options: argparse.Namespace) -> int:
 def join_outcome(store: StorePort, judge: Classify, rules: Policy, restored: Outcome) -> None:
     """Join a restored outcome with the one in use, and settle what both say together: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
-    stored = store.outcomes([restored.key]).get(restored.key)
+    stored = store.get_outcomes([restored.key]).get(restored.key)
     joined = run_steps(update_outcome(stored, facts, judge, look=restored.resolved), store.answer)
     for key, update in plan_updates({joined.key: joined}, {joined.key: facts}, judge, rules).errands.items():
-        run_steps(update_suppression(update, store.suppressions([key]).get(key), rules), store.answer)
+        run_steps(update_suppression(update, store.get_suppressions([key]).get(key), rules), store.answer)
 
 
 def join_suppression(store: StorePort, rules: Policy, restored: Suppression) -> None:
@@ -96,7 +96,7 @@ def join_suppression(store: StorePort, rules: Policy, restored: Suppression) -> 
         decisions=tuple(_find_decisions(restored)),
         windows=restored.reverted,
     )
-    run_steps(update_suppression(update, store.suppressions([restored.key]).get(restored.key), rules), store.answer)
+    run_steps(update_suppression(update, store.get_suppressions([restored.key]).get(restored.key), rules), store.answer)
 
 
 def _find_decisions(restored: Suppression) -> Iterator[Decision]:

@@ -84,9 +84,9 @@ class Engine:
     def connect(self) -> Any:
         """A client as functions have it: ours where the engine is a server, boto3's behind the same seam in process."""
         if self.endpoint is None:
-            return boto.adapted(self.client(parameter_validation=False), "dynamodb")
+            return boto.adapt_client(self.client(parameter_validation=False), "dynamodb")
         account = Account(key_id="test", secret="test", region=_REGION, endpoints={"AWS_ENDPOINT_URL": self.endpoint})
-        return services.client("dynamodb", account)
+        return services.make_client("dynamodb", account)
 
     def client(self, **config: Any) -> Any:
         """boto3's own client, which knows every operation; `config` goes to botocore."""

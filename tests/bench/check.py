@@ -71,7 +71,7 @@ class Bench:
         return sum(self._pool.map(self._get, addresses))
 
     def _get(self, address: str) -> bool:
-        request = build_get(self._tables.suppressions, items.suppression_key((f"email:{address}", "*")))
+        request = build_get(self._tables.suppressions, items.build_suppression_key((f"email:{address}", "*")))
         return "Item" in self._client.get_item(**request)
 
 

@@ -125,7 +125,7 @@ class Bench:
     def __init__(self, engine: Engine, pool: ThreadPoolExecutor) -> None:
         self._engine, self._pool = engine, pool
         self._boto3 = engine.client(**BOTO3)
-        self._clients = {"ours": engine.connect(), "boto3": boto.adapted(self._boto3, "dynamodb")}
+        self._clients = {"ours": engine.connect(), "boto3": boto.adapt_client(self._boto3, "dynamodb")}
         self._judge, self._policy = classify.load(), policy.load()
         self._serial = count()
 

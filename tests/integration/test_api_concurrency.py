@@ -54,7 +54,7 @@ def anything(_stored: int) -> None:
 
 
 def stored(used: ApiContext) -> Suppression:
-    return used.store.suppressions([KEY])[KEY]
+    return used.store.get_suppressions([KEY])[KEY]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,7 +123,7 @@ def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> Non
     used = context_on(concurrent_engine)
     key = (ANN, "told:1")
     ingest([message([bounce(1, "unclear")])], ports(used.store))
-    read = used.store.outcomes([key])[key]
+    read = used.store.get_outcomes([key])[key]
     look = Decision(at=now(), by="agnes", act=Act.RESOLVED)
 
     def more(day: float) -> None:
@@ -133,5 +133,5 @@ def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> Non
         lambda: decisions.run(update_outcome(read, [], classify, look=look), used),
         *[lambda day=day: more(day) for day in (2, 3, 4)],
     )
-    after = used.store.outcomes([key])[key]
+    after = used.store.get_outcomes([key])[key]
     assert (len(after.feedback), after.resolved) == (4, look)

@@ -108,5 +108,5 @@ def test_conditional_writes_agree(concurrent_engine: Engine, chosen: str) -> Non
             assert store.put(first) is None
             assert store.put(replace(first, version=3)) == Refused(first)
             assert store.put(replace(first, version=2)) is None
-        assert store.outcomes([OUTCOME.key]) == {OUTCOME.key: replace(OUTCOME, version=2)}
-        assert store.outcomes_of(ANN) == [replace(OUTCOME, version=2)]
+        assert store.get_outcomes([OUTCOME.key]) == {OUTCOME.key: replace(OUTCOME, version=2)}
+        assert store.find_outcomes_of(ANN) == [replace(OUTCOME, version=2)]

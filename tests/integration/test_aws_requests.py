@@ -36,7 +36,7 @@ REGION = "eu-west-1"
 FACT = bounce(1, evidence=Evidence(text='é "quoted" \u2028 🎉', code=550))
 OUTCOME = items.encode_outcome(merge(None, [FACT, bounce(2, "hard")], classify), RETENTION)
 SUPPRESSION = items.encode_suppression(Suppression(recipient=ANN, version=7), RETENTION, NOW)
-KEY = items.outcome_key((ANN, "told:1"))
+KEY = items.build_outcome_key((ANN, "told:1"))
 LETTER = Message("1", "é\n{".encode(), NOW, "ses", {"content-type": "text/plain"})
 OBJECT = build_object("archive", [Message("1", b"{}", NOW, "ses")])
 EVERYTHING = {
@@ -57,7 +57,7 @@ def account(endpoint: str) -> Account:
 
 
 def ours(service: str, endpoint: str) -> Any:
-    return services.client(service, account(endpoint))
+    return services.make_client(service, account(endpoint))
 
 
 def theirs(service: str, endpoint: str) -> Any:
@@ -71,7 +71,7 @@ def theirs(service: str, endpoint: str) -> Any:
         aws_session_token="token",
         config=config,
     )
-    return boto.adapted(made, service)
+    return boto.adapt_client(made, service)
 
 
 def both(service: str, operation: str, request: dict[str, Any], answer: Said) -> tuple[Heard, Heard, Any, Any]:
@@ -88,7 +88,7 @@ REQUESTS = [
     ("dynamodb", "put_item", {"TableName": "T", "Item": EVERYTHING, "ReturnConsumedCapacity": "TOTAL"}),
     ("dynamodb", "put_item", {"TableName": "T", "Item": {"b": {"B": b"\x00\xff"}}}),
     ("dynamodb", "get_item", build_get("T", KEY)),
-    ("dynamodb", "batch_get_item", build_batch_get("T", [KEY, items.outcome_key((ANN, "é"))])),
+    ("dynamodb", "batch_get_item", build_batch_get("T", [KEY, items.build_outcome_key((ANN, "é"))])),
     ("dynamodb", "query", build_query("T", ANN) | {"ExclusiveStartKey": KEY}),
     ("dynamodb", "update_item", build_count("T", FACT, NOW, timedelta(days=1))),
     ("sqs", "send_message", build_send("https://sqs.example.com/1/letters", LETTER, "no JSON")),

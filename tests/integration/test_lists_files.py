@@ -43,7 +43,7 @@ def bucket(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> ListFiles
         region=server["AWS_REGION"],
         endpoints={"AWS_ENDPOINT_URL": server["AWS_ENDPOINT_URL"]},
     )
-    return ListFiles(services.client("s3", account), name, lambda: boto.client("s3"))
+    return ListFiles(services.make_client("s3", account), name, lambda: boto.make_client("s3"))
 
 
 def whole(bucket: ListFiles, key: str, start: int = 0) -> bytes:

@@ -44,8 +44,8 @@ def test_outcomes_of_every_size_come_back(engine: Engine, name: str) -> None:
     outcome = OUTCOMES[name]
     store = Store(engine.connect(), engine.tables(), clock=lambda: NOW)
     assert store.put(outcome) is None
-    assert store.outcomes([outcome.key]) == {outcome.key: outcome}
-    assert store.outcomes_of(outcome.recipient) == [outcome]
+    assert store.get_outcomes([outcome.key]) == {outcome.key: outcome}
+    assert store.find_outcomes_of(outcome.recipient) == [outcome]
 
 
 @pytest.mark.parametrize("name", OUTCOMES)

@@ -1,4 +1,4 @@
-"""Re-evaluation on real engines: walking a table in segments, and beside functions that process feedback."""
+"""Re-evaluation on real engines: a table read in segments, and beside functions that process feedback."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
-from aftersend.storage import scan
-from aftersend.storage.queries import Queries
-from aftersend.storage.scan import Walk, build_scan
+from aftersend.storage import queries
+from aftersend.storage.queries import Queries, build_recipient_scan
 from aftersend.storage.store import Store, Tables
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB, service_error
@@ -63,7 +62,6 @@ def _ingest(client: Any, names: Tables, rules: Any, facts: list[Feedback]) -> No
 def _ports(client: Any, names: Tables) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=Store(client, names, clock=lambda: NOW),
-        scan=Walk(client, names),
         queries=Queries(client, names),
         policy=NEW[0],
         classify=NEW[1],
@@ -88,17 +86,17 @@ def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) ->
 
 
 @pytest.mark.parametrize("segments", [1, 3])
-def test_a_walk_meets_every_recipient_once(engine: Engine, segments: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "PAGE", 7)
+def test_a_scan_meets_every_recipient_once(engine: Engine, segments: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "SCAN_LIMIT", 7)
     client, names = engine.connect(), engine.tables()
     facts = _feedback(Random(1), 150, 30)
     _ingest(client, names, OLD, facts)
-    walking = Walk(client, names)
+    reading = Queries(client, names)
     met: list[str] = []
     for segment in range(segments):
         after = None
         while True:
-            page = walking.recipients(segment, segments, after)
+            page = reading.scan_recipients(segment, segments, after)
             met += [each for each in page.recipients if after is None or each != after[0]]
             after = page.after
             if after is None:
@@ -107,7 +105,7 @@ def test_a_walk_meets_every_recipient_once(engine: Engine, segments: int, monkey
 
 
 def test_the_tables_equal_those_of_the_new_rules(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "PAGE", 11)
+    monkeypatch.setattr(queries, "SCAN_LIMIT", 11)
     client, names = engine.connect(), engine.tables()
     facts = _feedback(Random(2), 120, 12)
     _ingest(client, names, OLD, facts)
@@ -122,18 +120,18 @@ def test_the_tables_equal_those_of_the_new_rules(engine: Engine, monkeypatch: py
 
 def test_beside_functions_that_process_feedback(concurrent_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue: "safe beside running `process` functions": four of them, and a re-evaluation in three segments."""
-    monkeypatch.setattr(scan, "PAGE", 5)
+    monkeypatch.setattr(queries, "SCAN_LIMIT", 5)
     client, names, random = concurrent_engine.connect(), concurrent_engine.tables(), Random(3)
     facts = _feedback(random, 400, 8)
     stored, coming = facts[:200], [facts[start : start + 4] for start in range(200, 400, 4)]
     _ingest(client, names, OLD, stored)
     with ThreadPoolExecutor(5) as functions:
-        walking = functions.submit(_run, client, names, 3)
+        whole = functions.submit(_run, client, names, 3)
         done = [functions.submit(partial(_ingest, client, names, NEW, batch)) for batch in coming]
-        walking.result()
+        whole.result()
         for each in done:
             each.result()
-    # Whoever had no outcome yet when the walk came by was stored under the new rules; the others were brought to them.
+    # Whoever had no outcome yet when the scan came by was stored under the new rules; the others were brought to them.
     found = differences(scanned(concurrent_engine.client(), names), expected(facts, NEW[1], NEW[0]))
     assert not found, "\n".join(found)
 
@@ -144,22 +142,22 @@ def test_a_table_that_does_not_answer_is_ours() -> None:
             raise service_error("ProvisionedThroughputExceededException")
 
     with pytest.raises(StoreUnavailable, match="Scan failed: Provisioned"):
-        Walk(Refusing(), Tables(outcomes="o", suppressions="s")).recipients(0, 1, None)
+        Queries(Refusing(), Tables(outcomes="o", suppressions="s")).scan_recipients(0, 1, None)
 
 
-def test_a_walk_reads_the_present_and_no_more_than_it_needs() -> None:
-    request = build_scan("o", 2, 4, ("email:a@example.com", "ses:1"))
+def test_a_scan_reads_the_present_and_no_more_than_it_needs() -> None:
+    request = build_recipient_scan("o", 2, 4, ("email:a@example.com", "ses:1"))
     assert request["ConsistentRead"] is True
     assert (request["Segment"], request["TotalSegments"]) == (2, 4)
     assert request["ProjectionExpression"] == "recipient"
     assert request["ExclusiveStartKey"] == {"recipient": {"S": "email:a@example.com"}, "message": {"S": "ses:1"}}
-    assert "ExclusiveStartKey" not in build_scan("o", 2, 4, None)
+    assert "ExclusiveStartKey" not in build_recipient_scan("o", 2, 4, None)
 
 
 def test_boto3_knows_how_to_scan(engine: Engine) -> None:
-    """What walks here with our own client walks with boto3's behind the same seam."""
+    """What is read here with our own client is read with boto3's behind the same seam."""
     names = engine.tables()
-    adapted = boto.adapted(engine.client(), "dynamodb")
+    adapted = boto.adapt_client(engine.client(), "dynamodb")
     _ingest(adapted, names, OLD, _feedback(Random(4), 9, 3))
-    assert Walk(adapted, names).recipients(0, 1, None).recipients
+    assert Queries(adapted, names).scan_recipients(0, 1, None).recipients
     assert policy.load() != NEW[0]

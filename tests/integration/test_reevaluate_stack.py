@@ -14,7 +14,7 @@ from aftersend import aws, classify
 from aftersend.core import policy
 from aftersend.core.model import CauseKind
 from aftersend.jobs import reevaluate, replay
-from aftersend.storage import scan
+from aftersend.storage import queries
 from aftersend.storage.items import decode_suppression
 from local import sync
 from local.__main__ import main
@@ -98,7 +98,7 @@ def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.Monke
 
 
 def test_the_same_rules_change_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "PAGE", 5)
+    monkeypatch.setattr(queries, "SCAN_LIMIT", 5)
     monkeypatch.setattr(reevaluate, "MARGIN", 1e9)  # so that every page is a slice
     writes = world.stack.writes.total()
     world.send("ReevaluateQueue", {"segments": 2})

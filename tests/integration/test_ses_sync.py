@@ -67,7 +67,7 @@ class World:
         key = f"email:{address}", "*"
         release = Decision(at=NOW, by="a person", act=Act.RELEASED, force=force)
         steps = update_suppression(
-            SuppressionUpdate(key, decisions=(release,)), self.store.suppressions([key])[key], POLICY
+            SuppressionUpdate(key, decisions=(release,)), self.store.get_suppressions([key])[key], POLICY
         )
         answer: Any = None
         try:
@@ -84,7 +84,7 @@ class World:
         self.store.records = []
 
     def held(self, address: str) -> set[CauseKind]:
-        row = self.store.suppressions([(f"email:{address}", "*")]).get((f"email:{address}", "*"))
+        row = self.store.get_suppressions([(f"email:{address}", "*")]).get((f"email:{address}", "*"))
         return set(find_active_causes(row, NOW)) if row else set()
 
 

@@ -53,8 +53,8 @@ def test_what_was_put_is_read(store: Store) -> None:
     outcome, suppression = _outcome(1), Suppression(recipient=ANN, causes=HARD, version=1)
     assert store.put(outcome) is None
     assert store.put(suppression) is None
-    assert store.outcomes([outcome.key, (BOB, "told:1")]) == {outcome.key: outcome}
-    assert store.suppressions([suppression.key, (BOB, "*")]) == {suppression.key: suppression}
+    assert store.get_outcomes([outcome.key, (BOB, "told:1")]) == {outcome.key: outcome}
+    assert store.get_suppressions([suppression.key, (BOB, "*")]) == {suppression.key: suppression}
     assert store.answer(ReadOutcomes(ANN)) == [outcome]
     assert store.answer(ReadSuppression((ANN, "*"))) == suppression
     assert store.answer(ReadSuppression((BOB, "*"))) is None
@@ -84,7 +84,7 @@ def test_an_item_of_every_kind_of_attribute_is_read_as_it_was_put(store: Store) 
     outcome = merge(None, facts, classify)
     outcome = replace(outcome, context=replace(outcome.context, **told), version=1)
     assert store.put(outcome) is None
-    assert store.outcomes([outcome.key]) == {outcome.key: outcome}
+    assert store.get_outcomes([outcome.key]) == {outcome.key: outcome}
 
 
 def test_a_hundred_keys_are_read_at_once(store: Store, client: Watched) -> None:
@@ -92,7 +92,7 @@ def test_a_hundred_keys_are_read_at_once(store: Store, client: Watched) -> None:
     for outcome in outcomes:
         store.put(outcome)
     keys = [outcome.key for outcome in outcomes] + [(BOB, f"told:{number}") for number in range(40)]
-    assert store.outcomes(keys) == {outcome.key: outcome for outcome in outcomes}
+    assert store.get_outcomes(keys) == {outcome.key: outcome for outcome in outcomes}
     assert client.calls["batch_get_item"] == 1
 
 
@@ -102,7 +102,7 @@ def test_keys_that_were_left_unprocessed_are_asked_for_again(engine: Engine, nam
     outcomes = [_outcome(1, message=f"told:{number}") for number in range(9)]
     for outcome in outcomes:
         store.put(outcome)
-    assert store.outcomes([outcome.key for outcome in outcomes]) == {outcome.key: outcome for outcome in outcomes}
+    assert store.get_outcomes([outcome.key for outcome in outcomes]) == {outcome.key: outcome for outcome in outcomes}
 
 
 def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watched) -> None:
@@ -111,7 +111,7 @@ def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watch
     for number in range(200):
         outcome = merge(None, [bounce(1, message=f"told:{number}", context=large)], classify)
         assert store.put(replace(outcome, version=1)) is None
-    found = store.outcomes_of(ANN)
+    found = store.find_outcomes_of(ANN)
     assert len({outcome.key for outcome in found}) == len(found) == 200
     assert client.calls["query"] > 1
 
@@ -143,11 +143,11 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, na
     report = ingest(bodies, ports(Store(bad, names, clock=lambda: NOW)))
     assert sorted(report.failed) == ["bob", "both"]
     store = Store(engine.connect(), names, clock=lambda: NOW)
-    assert [outcome.key for outcome in store.outcomes_of(ANN)] == [(ANN, "told:1"), (ANN, "told:2")]
-    assert not store.outcomes_of(BOB)
+    assert [outcome.key for outcome in store.find_outcomes_of(ANN)] == [(ANN, "told:1"), (ANN, "told:2")]
+    assert not store.find_outcomes_of(BOB)
     again = ingest(bodies, ports(store))
     assert not again.failed
-    assert len(store.outcomes_of(BOB)) == 2
+    assert len(store.find_outcomes_of(BOB)) == 2
 
 
 @pytest.mark.parametrize("operation", ["batch_get_item", "put_item", "query"])
@@ -191,4 +191,4 @@ def test_a_pool_of_threads_works_a_batch_of_many_keys(concurrent_engine: Engine)
     # Besides 4 reads of many keys: whoever stores a hard bounce asks twice whether a later delivery contradicts it.
     assert client.calls == {"batch_get_item": 4 + 130, "put_item": 260, "query": 260}
     keys = [(each.recipient, "*") for each in facts[:100]]
-    assert store.suppressions(keys).keys() == set(keys)
+    assert store.get_suppressions(keys).keys() == set(keys)

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aftersend.aws.sigv4 import Request, authorization, encoded
+from aftersend.aws.sigv4 import Request, build_authorization, encode_path
 
 NOW = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
 REGION = "cn-north-1"
@@ -69,17 +69,19 @@ def test_every_request_is_signed_as_botocore_signs_it(
     token: str | None,
 ) -> None:
     sent = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
-    url = f"https://host.example.com:8443{encoded(path)}{sent and '?'}{sent}"
+    url = f"https://host.example.com:8443{encode_path(path)}{sent and '?'}{sent}"
     theirs = _theirs(service, method, url, given_headers, body, secret, token)
     expected = theirs.headers["Authorization"]
     signed = {name.lower(): value for name, value in theirs.headers.items() if name != "Authorization"}
-    request = Request(method, encoded(path), sent, signed | {"host": "host.example.com:8443"}, sha256(body).hexdigest())
-    assert authorization(request, key_id="AKID", secret=secret, region=REGION, service=service) == expected
+    request = Request(
+        method, encode_path(path), sent, signed | {"host": "host.example.com:8443"}, sha256(body).hexdigest()
+    )
+    assert build_authorization(request, key_id="AKID", secret=secret, region=REGION, service=service) == expected
 
 
 @given(paths)
 def test_a_path_goes_over_the_wire_as_letters_and_comes_back_as_it_was(path: str) -> None:
-    sent = encoded(path)
+    sent = encode_path(path)
     assert sent.isascii()
     assert not set(sent) & set(" ?#\r\n")
     assert unquote(sent) == path
@@ -96,6 +98,6 @@ def test_a_signature_depends_on_everything() -> None:
         Request(base.method, base.path, base.query, {**base.headers, "x-amz-date": "20260302T000000Z"}, base.digest),
         Request(base.method, base.path, base.query, base.headers, sha256(b"x").hexdigest()),
     ]
-    signatures = {authorization(each, **keys).rpartition("=")[2] for each in [base, *others]}
-    signatures |= {authorization(base, **keys | {name: "other"}).rpartition("=")[2] for name in keys}
+    signatures = {build_authorization(each, **keys).rpartition("=")[2] for each in [base, *others]}
+    signatures |= {build_authorization(base, **keys | {name: "other"}).rpartition("=")[2] for name in keys}
     assert len(signatures) == 1 + len(others) + len(keys) - 1, "the key's id is told, and not signed"

@@ -38,7 +38,7 @@ def _source() -> Iterator[None]:
 
 
 def _holding(store: MemoryStore, now: datetime) -> set[tuple[Key, CauseKind]]:
-    rows = store.suppressions(list(store.suppressions_table)).values()
+    rows = store.get_suppressions(list(store.suppressions_table)).values()
     return {(row.key, cause) for row in rows for cause in find_active_causes(row, now)}
 
 
@@ -63,7 +63,7 @@ def test_what_was_released_or_withdrawn_does_not_hold_again_when_that_is_forgott
     if released is not None:
         decision = Decision(at=START + timedelta(days=released), by="ann", act=Act.RELEASED, force=force)
         errand = SuppressionUpdate((ANN, "*"), decisions=(decision,), recount=True)
-        run_steps(update_suppression(errand, store.suppressions([errand.key]).get(errand.key), SHORT), store.answer)
+        run_steps(update_suppression(errand, store.get_suppressions([errand.key]).get(errand.key), SHORT), store.answer)
     ingest([message(late)], ports(store, policy=SHORT))
     before = _holding(store, now)
     _delete(store.suppressions_table, now)

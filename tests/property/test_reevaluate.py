@@ -16,7 +16,7 @@ from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
-from tests.support.reevaluation import POLICIES, RULES, MemoryWalk, reevaluation, run
+from tests.support.reevaluation import POLICIES, RULES, MemoryRecipients, reevaluation, run
 from tests.support.strategies import deliveries, feedback, streaks
 from tests.support.words import message, told
 
@@ -84,7 +84,9 @@ def test_stopped_anywhere_and_begun_again_it_gives_the_same(
     _ingest(told_of, store, old, old_rules)
     for calls in stops:
         try:
-            run(ReevaluationJob(segments=1), reevaluation(Mortal(store, calls), new, new_rules, MemoryWalk(store)))
+            run(
+                ReevaluationJob(segments=1), reevaluation(Mortal(store, calls), new, new_rules, MemoryRecipients(store))
+            )
         except Killed:
             continue
     run(ReevaluationJob(segments=1), reevaluation(store, new, new_rules))

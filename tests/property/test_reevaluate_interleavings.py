@@ -22,7 +22,7 @@ from aftersend.jobs.reevaluate import reevaluate_recipient
 from tests.support.explorer import Explorer, Worker
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
-from tests.support.reevaluation import RULES, MemoryWalk, reevaluation
+from tests.support.reevaluation import RULES, MemoryRecipients, reevaluation
 from tests.support.words import ANN, START, bounce, classify, fact, message, told
 
 Batch = Sequence[Feedback]
@@ -114,7 +114,7 @@ def _process(facts: Batch, rules: tuple[Policy, Classify], store: Any) -> None:
 
 
 def _reevaluate(rules: tuple[Policy, Classify], store: Any) -> object:
-    return reevaluate_recipient(ANN, reevaluation(store, *rules, MemoryWalk(store)))
+    return reevaluate_recipient(ANN, reevaluation(store, *rules, MemoryRecipients(store)))
 
 
 def _store(case: Case) -> MemoryStore:

@@ -45,7 +45,7 @@ def _restore(lost: MemoryStore, store: Any) -> None:
 
 def _decide(store: MemoryStore, *decisions: Decision, windows: tuple[Reverted, ...] = ()) -> None:
     errand = SuppressionUpdate(KEY, decisions=decisions, windows=windows, recount=True)
-    run_steps(update_suppression(errand, store.suppressions([KEY]).get(KEY), SHORT), store.answer)
+    run_steps(update_suppression(errand, store.get_suppressions([KEY]).get(KEY), SHORT), store.answer)
 
 
 @given(feedback() | streaks(), st.data())
@@ -72,7 +72,7 @@ def test_what_is_in_use_vouches_for_what_is_in_the_backup() -> None:
 
 
 def _row(store: MemoryStore) -> Suppression:
-    return store.suppressions([KEY])[KEY]
+    return store.get_suppressions([KEY])[KEY]
 
 
 def test_decisions_of_both_are_there_afterwards() -> None:

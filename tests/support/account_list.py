@@ -40,7 +40,7 @@ class AccountList:
             config=Config(retries={"max_attempts": 0}),
         )
         theirs.meta.events.register("before-send.sesv2", self._answer)
-        return boto.adapted(theirs, "sesv2")
+        return boto.adapt_client(theirs, "sesv2")
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
         path = unquote(urlsplit(request.url).path)

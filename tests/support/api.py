@@ -145,7 +145,7 @@ class Watching(MemoryWatch):
         super().__init__()
         self._rules = rules
 
-    def incidents(self) -> list[Incident]:
+    def find_incidents(self) -> list[Incident]:
         return [found for traffic in self.windows.values() for found in find_incidents(traffic, self._rules)]
 
 
@@ -159,10 +159,6 @@ class Clock:
         return self.now
 
 
-def _nobody(service: str) -> Any:
-    raise AssertionError(f"nobody needs {service} here")
-
-
 def api_context(store: Any = None, **others: Any) -> ApiContext:
     """A context, all in memory but for what is given."""
     used = store or MemoryStore()
@@ -173,12 +169,11 @@ def api_context(store: Any = None, **others: Any) -> ApiContext:
         "store": used,
         "queries": Queries(MemoryQueries(used), TABLES) if isinstance(used, MemoryStore) else None,
         "spike_windows": watch,
-        "incidents": watch.incidents,
+        "incidents": watch.find_incidents,
         "policy": rules,
         "classify": classify,
         "pool": Inline(),
         "clock": Clock(),
         "digest_key": KEY,
-        "connect": _nobody,
     }
     return ApiContext(**(given | others))

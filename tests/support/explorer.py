@@ -40,10 +40,10 @@ class _Replay:
             return answer
         raise _Wants((name, argument))
 
-    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
+    def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         return self._next("outcomes", tuple(keys))  # type: ignore[no-any-return]
 
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+    def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         return self._next("suppressions", tuple(keys))  # type: ignore[no-any-return]
 
     def answer(self, request: Request) -> Answer:

@@ -44,7 +44,7 @@ class MemoryListQueries:
         self.largest_page = max(self.largest_page, len(found))
         return found, keys[size - 1] if len(keys) > size else None
 
-    def suppressed_on(self, day: str, limit: int, after: Item | None, *, oldest_first: bool) -> Page[Suppression]:
+    def find_suppressed_on(self, day: str, limit: int, after: Item | None, *, oldest_first: bool) -> Page[Suppression]:
         assert oldest_first
         rows = [row for row in self.store.suppressions_table.values() if row.get("day") == {"S": day}]
         rows.sort(key=_place)
@@ -53,12 +53,12 @@ class MemoryListQueries:
         last = rows[size - 1] if len(rows) > size else None
         return Page(list(map(items.decode_suppression, rows[:size])), last and _index_key(last))
 
-    def suppressions_of(self, recipient: str) -> list[Suppression]:
+    def find_suppressions_of(self, recipient: str) -> list[Suppression]:
         table = self.store.suppressions_table
         return [items.decode_suppression(row) for key, row in sorted(table.items()) if key[0] == recipient]
 
-    def lines_of(self, recipient: str) -> list[OutcomeLine]:
-        return Queries(MemoryQueries(self.store), TABLES).lines_of(recipient)
+    def find_lines_of(self, recipient: str) -> list[OutcomeLine]:
+        return Queries(MemoryQueries(self.store), TABLES).find_lines_of(recipient)
 
 
 class MemoryDeletions:

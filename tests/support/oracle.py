@@ -40,7 +40,8 @@ def tables(outcomes: Iterable[Outcome], suppressions: Iterable[Suppression]) -> 
 def stored(store: Any) -> Tables:
     """What a `MemoryStore` holds."""
     return tables(
-        store.outcomes(list(store.outcomes_table)).values(), store.suppressions(list(store.suppressions_table)).values()
+        store.get_outcomes(list(store.outcomes_table)).values(),
+        store.get_suppressions(list(store.suppressions_table)).values(),
     )
 
 

@@ -31,11 +31,11 @@ class MemoryStore:
         self.suppressions_table: Table = {}
         self.puts = 0
 
-    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
+    def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         found = (items.decode_outcome(self.outcomes_table[key]) for key in keys if key in self.outcomes_table)
         return {outcome.key: outcome for outcome in found}
 
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+    def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         found = (
             items.decode_suppression(self.suppressions_table[key]) for key in keys if key in self.suppressions_table
         )
@@ -47,16 +47,16 @@ class MemoryStore:
                 return self._put(item)
             case ReadOutcomes(recipient):
                 keys = [key for key in self.outcomes_table if key[0] == recipient]
-                return list(self.outcomes(keys).values())
+                return list(self.get_outcomes(keys).values())
             case ReadSuppression(key):
-                return self.suppressions([key]).get(key)
+                return self.get_suppressions([key]).get(key)
 
     def _put(self, item: Outcome | Suppression) -> Refused | None:
         self.puts += 1
         if isinstance(item, Outcome):
-            current: Outcome | Suppression | None = self.outcomes([item.key]).get(item.key)
+            current: Outcome | Suppression | None = self.get_outcomes([item.key]).get(item.key)
         else:
-            current = self.suppressions([item.key]).get(item.key)
+            current = self.get_suppressions([item.key]).get(item.key)
         if (current.version if current else 0) != item.version - 1:
             return Refused(current)
         table = self.outcomes_table if isinstance(item, Outcome) else self.suppressions_table
@@ -91,10 +91,10 @@ class MemoryWatch:
     def __init__(self) -> None:
         self.windows: dict[Window, Traffic] = {}
 
-    def tell(self, told: Traffic) -> Traffic:
-        known = self.windows.get(told.window)
-        self.windows[told.window] = merge_traffic(known, told) if known else told
-        return self.windows[told.window]
+    def record(self, traffic: Traffic) -> Traffic:
+        known = self.windows.get(traffic.window)
+        self.windows[traffic.window] = merge_traffic(known, traffic) if known else traffic
+        return self.windows[traffic.window]
 
 
 class Inline(Executor):

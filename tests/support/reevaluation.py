@@ -12,7 +12,7 @@ from aftersend.core.model import Feedback, Key, Suppression, Verdict
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
-from aftersend.storage.scan import Page
+from aftersend.storage.queries import RecipientPage
 from tests.support.ports import NOW, Inline, MemoryStore
 from tests.support.words import VERDICTS, classify
 
@@ -49,28 +49,27 @@ def _judging(exchange: dict[str, str]) -> Classify:
 RULES: Final = [_judging(exchange) for exchange in _EXCHANGES]
 
 
-class MemoryWalk:
+class MemoryRecipients:
     """Pages of two recipients over a `MemoryStore`, which falls into segments by the lengths of recipients."""
 
     def __init__(self, store: MemoryStore, scopes: tuple[str, ...] = ("*", "news")) -> None:
         self._store, self._scopes = store, scopes
 
-    def recipients(self, segment: int, of: int, after: Key | None) -> Page:
-        keys = sorted(key for key in self._store.outcomes_table if len(key[0]) % of == segment)
+    def scan_recipients(self, segment: int, segments: int, after: Key | None) -> RecipientPage:
+        keys = sorted(key for key in self._store.outcomes_table if len(key[0]) % segments == segment)
         found = [key for key in keys if after is None or key > after][:2]
-        return Page(
+        return RecipientPage(
             list(dict.fromkeys(key[0] for key in found)), found[-1] if found and found[-1] != keys[-1] else None
         )
 
-    def suppressions_of(self, recipient: str) -> list[Suppression]:
-        return list(self._store.suppressions([(recipient, scope) for scope in self._scopes]).values())
+    def find_suppressions_of(self, recipient: str) -> list[Suppression]:
+        return list(self._store.get_suppressions([(recipient, scope) for scope in self._scopes]).values())
 
 
-def reevaluation(store: Any, rules: Policy, judge: Classify, scan: Any = None) -> ReevaluationPorts:
+def reevaluation(store: Any, rules: Policy, judge: Classify, queries: Any = None) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=store,
-        scan=scan or MemoryWalk(store),
-        queries=scan or MemoryWalk(store),
+        queries=queries or MemoryRecipients(store),
         policy=rules,
         classify=judge,
         pool=Inline(),

@@ -115,10 +115,10 @@ def test_a_store_that_does_not_answer_leaves_the_job_to_the_queue() -> None:
     class Silent(MemoryStore):
         silent = True
 
-        def suppressions(self, keys: Any) -> Any:
+        def get_suppressions(self, keys: Any) -> Any:
             if self.silent:
                 raise StoreUnavailable("not now")
-            return super().suppressions(keys)
+            return super().get_suppressions(keys)
 
     store, now = Silent(), [NOW]
     world = ListJobApi(store, clock=lambda: now[0])

@@ -164,10 +164,10 @@ class Counting(MemoryStore):
         super().__init__()
         self.asked: list[int] = []
 
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+    def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         assert len(keys) == len(set(keys)) <= 100
         self.asked.append(len(keys))
-        return super().suppressions(keys)
+        return super().get_suppressions(keys)
 
 
 def test_a_thousand_are_read_a_hundred_keys_at_a_time() -> None:

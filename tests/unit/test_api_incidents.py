@@ -23,7 +23,7 @@ def refused(api: Api, window: Window = WINDOW, reason: Reason = Reason.USER_UNKN
     """The API, once so many addresses of a domain were refused."""
     for number in range(count):
         key = f"email:user{number}@{window.domain}", "told:1"
-        api.context.spike_windows.tell(spike_guard.report_refusal(window, key, reason))
+        api.context.spike_windows.record(spike_guard.report_refusal(window, key, reason))
     return api
 
 

@@ -171,7 +171,7 @@ class Broken(MemoryStore):
         super().__init__()
         self.error = error
 
-    def suppressions(self, keys: Any) -> Any:
+    def get_suppressions(self, keys: Any) -> Any:
         raise self.error
 
 

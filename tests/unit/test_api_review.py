@@ -164,7 +164,7 @@ def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() ->
         store.raced = False
         answer = Api(api_context(store))("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"}, headers)
         assert answer.status == status
-        (outcome,) = store.outcomes([(ANN, "told:1")]).values()
+        (outcome,) = store.get_outcomes([(ANN, "told:1")]).values()
         assert (outcome.resolved is not None, len(outcome.feedback)) == (status == 200, 2)
 
 
@@ -207,10 +207,10 @@ def test_a_later_sign_of_life_needs_a_look_again() -> None:
 @pytest.mark.parametrize(("tag", "status"), [('"1"', 200), ('"2"', 412), ("*", 200)])
 def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, status: int) -> None:
     store = waiting()
-    before = store.suppressions([(BOB, "*")])
+    before = store.get_suppressions([(BOB, "*")])
     answer = Api(api_context(store))("POST", "/review/suppressions", ALIVE | {"decision": decision}, {"If-Match": tag})
     assert answer.status == status
-    assert (store.suppressions([(BOB, "*")]) == before) == (status == 412)
+    assert (store.get_suppressions([(BOB, "*")]) == before) == (status == 412)
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_one_module_knows_boto3_and_one_the_environment() -> None:
 
 def test_routes_load_neither_the_classifier_nor_what_works_list_jobs() -> None:
     """They are part of the function that answers questions, which starts often."""
-    command = [sys.executable, "-c", "import sys, aftersend.api.bulk; print(*sys.modules)"]
+    command = [sys.executable, "-c", "import sys, aftersend.api.list_jobs; print(*sys.modules)"]
     environment = {"PYTHONPATH": str(ROOT / "layers" / "aftersend"), "PATH": ""}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stdout.split())

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from aftersend.aws.boto import adapted
+from aftersend.aws.boto import adapt_client
 from aftersend.aws.errors import NoAnswer
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.message import Message
@@ -74,7 +74,7 @@ def test_any_bytes_come_back(bodies: list[bytes]) -> None:
 
 
 def test_a_batch_that_comes_again_is_the_same_object_again(s3: Any) -> None:
-    archive = Archive(adapted(s3, "s3"), "archive")
+    archive = Archive(adapt_client(s3, "s3"), "archive")
     for _ in range(2):
         archive.put(BATCH)
     [found] = s3.list_objects_v2(Bucket="archive")["Contents"]
@@ -83,13 +83,13 @@ def test_a_batch_that_comes_again_is_the_same_object_again(s3: Any) -> None:
 
 
 def test_nothing_is_no_object(s3: Any) -> None:
-    Archive(adapted(s3, "s3"), "archive").put([])
+    Archive(adapt_client(s3, "s3"), "archive").put([])
     assert "Contents" not in s3.list_objects_v2(Bucket="archive")
 
 
 def test_a_bucket_that_is_not_there_is_ours(s3: Any) -> None:
     with pytest.raises(StoreUnavailable):
-        Archive(adapted(s3, "s3"), "elsewhere").put(BATCH)
+        Archive(adapt_client(s3, "s3"), "elsewhere").put(BATCH)
 
 
 @pytest.mark.parametrize("error", [service_error("SlowDown"), NoAnswer("TimeoutError")])

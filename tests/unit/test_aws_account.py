@@ -15,7 +15,7 @@ from botocore.regions import EndpointResolver
 
 from aftersend import aws
 from aftersend.aws import services
-from aftersend.aws.account import Account, read
+from aftersend.aws.account import Account, read_account
 from aftersend.aws.json_service import JsonService
 from aftersend.core.errors import ConfigurationError
 from aftersend.http.http1 import HttpResponse
@@ -32,7 +32,7 @@ LAMBDA = {
 
 
 def _read(**more: str) -> Account:
-    found = read(LAMBDA | more)
+    found = read_account(LAMBDA | more)
     assert found is not None
     return found
 
@@ -51,14 +51,14 @@ def test_nothing_that_prints_an_account_prints_its_secrets() -> None:
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
 def test_without_credentials_in_the_environment_boto3_looks_for_them(missing: str) -> None:
-    assert read({name: value for name, value in LAMBDA.items() if name != missing}) is None
-    assert read(LAMBDA | {missing: ""}) is None
+    assert read_account({name: value for name, value in LAMBDA.items() if name != missing}) is None
+    assert read_account(LAMBDA | {missing: ""}) is None
 
 
 def test_a_region_is_needed_under_either_name() -> None:
-    assert read(LAMBDA | {"AWS_REGION": ""}) == _read()
-    assert read(LAMBDA | {"AWS_DEFAULT_REGION": ""}) == _read()
-    assert read(LAMBDA | {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}) is None
+    assert read_account(LAMBDA | {"AWS_REGION": ""}) == _read()
+    assert read_account(LAMBDA | {"AWS_DEFAULT_REGION": ""}) == _read()
+    assert read_account(LAMBDA | {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}) is None
 
 
 def test_two_regions_lead_both_clients_to_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,12 +86,12 @@ def test_two_regions_lead_both_clients_to_the_same_place(monkeypatch: pytest.Mon
 )
 def test_what_only_boto3_knows_is_left_to_it(name: str, value: str) -> None:
     """Credentials that refresh, as with SnapStart, above all: ours would run out."""
-    assert read(LAMBDA | {name: value}) is None
+    assert read_account(LAMBDA | {name: value}) is None
 
 
 @pytest.mark.parametrize("off", ["false", "False", ""])
 def test_what_is_switched_off_is_not_there(off: str) -> None:
-    assert read(LAMBDA | {"AWS_USE_FIPS_ENDPOINT": off, "HTTPS_PROXY": ""}) == _read()
+    assert read_account(LAMBDA | {"AWS_USE_FIPS_ENDPOINT": off, "HTTPS_PROXY": ""}) == _read()
 
 
 def test_endpoints_come_from_the_environment_the_services_own_first() -> None:
@@ -131,7 +131,7 @@ def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, 
     regions = SESSION.get_available_regions(service, partition_name=partition)
     assert regions or not ours
     for region in regions:
-        found = read(LAMBDA | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
+        found = read_account(LAMBDA | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
         assert (found is not None) == ours, "the others are for boto3"
         known = resolver.construct_endpoint(service, region)
         assert known is not None
@@ -154,7 +154,7 @@ def test_an_object_has_the_address_that_boto3_gives_it(
 
     addresses: list[str] = []
     monkeypatch.setattr(Transport, "send", send)
-    mine = services.client("s3", _read(AWS_DEFAULT_REGION=region))
+    mine = services.make_client("s3", _read(AWS_DEFAULT_REGION=region))
     config = Config(s3={"us_east_1_regional_endpoint": "regional"})  # and not the global one of old
     theirs = boto3.client("s3", region_name=region, aws_access_key_id="a", aws_secret_access_key="b", config=config)
     theirs.meta.events.register("before-send.s3.PutObject", caught)
@@ -177,11 +177,11 @@ def test_connect_gives_our_client_on_lambda_and_boto3s_elsewhere(monkeypatch: py
 
 def test_the_operator_can_switch_our_client_off(monkeypatch: pytest.MonkeyPatch) -> None:
     for wanted in ("", "lean", " lean "):
-        assert read(LAMBDA | {"AWS_CLIENT": wanted}) == _read()
-    assert read(LAMBDA | {"AWS_CLIENT": "boto3"}) is None
+        assert read_account(LAMBDA | {"AWS_CLIENT": wanted}) == _read()
+    assert read_account(LAMBDA | {"AWS_CLIENT": "boto3"}) is None
     for wrong in ("Boto3", "boto", "none"):
         with pytest.raises(ConfigurationError, match="AWS_CLIENT"):
-            read(LAMBDA | {"AWS_CLIENT": wrong})
+            read_account(LAMBDA | {"AWS_CLIENT": wrong})
     monkeypatch.setattr("aftersend.settings.environment", lambda: LAMBDA | {"AWS_CLIENT": "boto3"})
     monkeypatch.setattr("boto3.client", lambda service, config: _Named(service))
     for service, operations in services.OPERATIONS.items():

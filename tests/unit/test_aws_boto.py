@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from aftersend.aws.boto import adapted, client
+from aftersend.aws.boto import adapt_client, make_client
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 
 
@@ -35,7 +35,7 @@ class _Client:
 
 def test_an_answer_passes_as_it_is() -> None:
     answer = {"Item": {"S": "x"}}
-    assert adapted(_Client(answer=answer), "dynamodb").get_item(TableName="T") is answer
+    assert adapt_client(_Client(answer=answer), "dynamodb").get_item(TableName="T") is answer
 
 
 def test_a_refusal_keeps_its_code_and_what_came_with_it() -> None:
@@ -46,7 +46,7 @@ def test_a_refusal_keeps_its_code_and_what_came_with_it() -> None:
     }
     error = ClientError(said, "PutItem")
     with pytest.raises(Refusal) as raised:
-        adapted(_Client(error), "dynamodb").put_item(TableName="T")
+        adapt_client(_Client(error), "dynamodb").put_item(TableName="T")
     assert raised.value.code == str(raised.value) == "ConditionalCheckFailedException"
     assert raised.value.answer["Item"] == {"version": {"N": "7"}}
     assert raised.value.__cause__ is error
@@ -64,21 +64,23 @@ def test_a_refusal_keeps_its_code_and_what_came_with_it() -> None:
 )
 def test_no_answer_says_what_kind_it_was_and_no_more(error: Exception) -> None:
     with pytest.raises(NoAnswer) as raised:
-        adapted(_Client(error), "dynamodb").query(TableName="T")
+        adapt_client(_Client(error), "dynamodb").query(TableName="T")
     assert str(raised.value) == type(error).__name__
     assert raised.value.__cause__ is error
 
 
 def test_what_is_nobodys_error_is_not_translated() -> None:
     with pytest.raises(ZeroDivisionError):
-        adapted(_Client(ZeroDivisionError()), "dynamodb").query(TableName="T")
+        adapt_client(_Client(ZeroDivisionError()), "dynamodb").query(TableName="T")
 
 
 def test_an_object_that_breaks_off_while_it_is_read_is_no_answer() -> None:
     def read(_amount: int) -> bytes:
         raise ReadTimeoutError(endpoint_url="http://x")
 
-    body = adapted(_Client(answer={"Body": SimpleNamespace(read=read)}), "s3").get_object(Bucket="b", Key="k")["Body"]
+    body = adapt_client(_Client(answer={"Body": SimpleNamespace(read=read)}), "s3").get_object(Bucket="b", Key="k")[
+        "Body"
+    ]
     with pytest.raises(CallFailed, match="ReadTimeoutError"):
         body.read(10)
 
@@ -89,6 +91,8 @@ def test_presigned_addresses_lead_to_the_region_of_the_bucket(region: str, monke
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    url = client("s3").generate_presigned_url("put_object", Params={"Bucket": "aftersend-bulk-1abc", "Key": "jobs/1"})
+    url = make_client("s3").generate_presigned_url(
+        "put_object", Params={"Bucket": "aftersend-bulk-1abc", "Key": "jobs/1"}
+    )
     assert url.startswith(f"https://aftersend-bulk-1abc.s3.{region}.amazonaws.com")
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url

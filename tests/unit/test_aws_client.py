@@ -44,7 +44,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def dynamodb(endpoint: str, **given: Any) -> Any:
-    return services.client("dynamodb", _account(endpoint, **given))
+    return services.make_client("dynamodb", _account(endpoint, **given))
 
 
 def _account(endpoint: str, **given: Any) -> Account:
@@ -338,7 +338,7 @@ TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
 @pytest.mark.parametrize("answer", [refusal("ExpiredTokenException"), FAULT, NOTHING], ids=["expired", "fault", "none"])
 def test_what_fails_is_ours_and_names_no_address(answer: Said) -> None:
     with wire(answer) as server, pytest.raises(StoreUnavailable) as raised:
-        Store(dynamodb(server.endpoint), TABLES).suppressions([("email:ann@example.com", "*")])
+        Store(dynamodb(server.endpoint), TABLES).get_suppressions([("email:ann@example.com", "*")])
     assert "ann" not in str(raised.value)
 
 

@@ -26,7 +26,6 @@ from aftersend.storage.spike_windows import encode_traffic
 from tests.support.clients import service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, BOB, START
-from tests.unit.test_architecture import PACKAGE, find_imports
 
 KEY = b"a deployment's key"
 
@@ -239,9 +238,3 @@ def test_a_sender_does_not_import_what_functions_need() -> None:
         capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.stdout.strip() == "set()"
-
-
-def test_neither_the_client_nor_the_lists_import_the_api() -> None:
-    """Whoever asks from Python or works a list has nothing to do with HTTP."""
-    for path in (PACKAGE / "client.py", PACKAGE / "context.py", *(PACKAGE / "lists").glob("*.py")):
-        assert not [each for each in find_imports(path) if each.startswith("aftersend.api")], path

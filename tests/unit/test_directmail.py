@@ -305,7 +305,7 @@ def causes(event: Event) -> set[CauseKind]:
     store = MemoryStore()
     used = ports(store, classify=classify.load())
     assert not ingest([directmail.message(directmail.as_event(event))], used).unreadable
-    rows = store.suppressions(list(store.suppressions_table)).values()
+    rows = store.get_suppressions(list(store.suppressions_table)).values()
     return {kind for row in rows for kind in row.causes}
 
 

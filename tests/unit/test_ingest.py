@@ -41,13 +41,13 @@ class Unwell(MemoryStore):
         if self._fails(*asked):
             raise self._error
 
-    def outcomes(self, keys: Sequence[Any]) -> Any:
+    def get_outcomes(self, keys: Sequence[Any]) -> Any:
         self._check("outcomes", keys)
-        return super().outcomes(keys)
+        return super().get_outcomes(keys)
 
-    def suppressions(self, keys: Sequence[Any]) -> Any:
+    def get_suppressions(self, keys: Sequence[Any]) -> Any:
         self._check("suppressions", keys)
-        return super().suppressions(keys)
+        return super().get_suppressions(keys)
 
     def answer(self, request: Any) -> Any:
         self._check("answer", request)
@@ -95,7 +95,7 @@ def test_a_fact_that_is_not_kept_is_not_counted_whenever_it_comes() -> None:
     """Law 2: "Idempotent … counters included". Of the kind that a message has many of, some are left out."""
     store, sent = MemoryStore(), [fact(Kind.SENT, day) for day in (0, 0.5, 1)]
     counted = [ingest([message(sent)], ports(store)).numbers()["told"].get("FeedbackSent", 0) for _ in range(3)]
-    (outcome,) = store.outcomes([(ANN, "told:1")]).values()
+    (outcome,) = store.get_outcomes([(ANN, "told:1")]).values()
     assert counted == [len(outcome.feedback), 0, 0]
     assert len(outcome.feedback) < len(sent)
 

@@ -175,7 +175,10 @@ def test_what_was_released_before_it_is_read_is_not_kept() -> None:
         decision = Decision(at=NOW - timedelta(seconds=1), by="bob", act=Act.RELEASED, force=True)
         update = SuppressionUpdate((ANN, "*"), decisions=(decision,))
         write_suppression(
-            (ANN, "*"), store.suppressions([(ANN, "*")]).get((ANN, "*")), lambda _: (None, update), job_context(store)
+            (ANN, "*"),
+            store.get_suppressions([(ANN, "*")]).get((ANN, "*")),
+            lambda _: (None, update),
+            job_context(store),
         )
 
     store = filled()
@@ -187,7 +190,7 @@ def _released(store: MemoryStore, who: str, day: float) -> None:
     decision = Decision(at=START + timedelta(days=day), by="bob", act=Act.RELEASED, force=True)
     update = SuppressionUpdate((who, "*"), decisions=(decision,))
     write_suppression(
-        (who, "*"), store.suppressions([(who, "*")]).get((who, "*")), lambda _: (None, update), job_context(store)
+        (who, "*"), store.get_suppressions([(who, "*")]).get((who, "*")), lambda _: (None, update), job_context(store)
     )
 
 

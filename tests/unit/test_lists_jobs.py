@@ -113,9 +113,9 @@ def test_a_table_that_does_not_answer_is_a_fault_of_ours(failure: Exception) -> 
         lambda: jobs.put(JOBS[0]),
         lambda: jobs.acquire("1", NOW),
         lambda: queries.scan_suppressions(None),
-        lambda: queries.suppressed_on("2026-03-01", 500, oldest_first=True),
-        lambda: queries.suppressions_of("email:ann@example.com"),
-        lambda: queries.lines_of("email:ann@example.com"),
+        lambda: queries.find_suppressed_on("2026-03-01", 500, oldest_first=True),
+        lambda: queries.find_suppressions_of("email:ann@example.com"),
+        lambda: queries.find_lines_of("email:ann@example.com"),
         lambda: deletions.delete_outcome(("email:ann@example.com", "m")),
         lambda: deletions.delete_suppression(Suppression(recipient="email:ann@example.com", version=1)),
     ]

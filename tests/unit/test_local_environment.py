@@ -30,7 +30,7 @@ def of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("service", services.OPERATIONS)
 def test_every_service_is_on_this_machine(service: str) -> None:
     with environment(false_account(HERE)):
-        ours = account.read(os.environ)
+        ours = account.read_account(os.environ)
         theirs = boto3.session.Session().client(service)  # type: ignore[call-overload]  # any service
     assert ours is not None
     assert ours.endpoint(service) == theirs.meta.endpoint_url == HERE

@@ -123,7 +123,7 @@ def _decide(day: int, said: str, store: MemoryStore, rules: Policy) -> None:
     release = Decision(at=START + timedelta(days=day), by="a", act=Act.RELEASED, force="force" in said)
     run_steps(
         update_suppression(
-            SuppressionUpdate(key, decisions=(release,), recount=True), store.suppressions([key]).get(key), rules
+            SuppressionUpdate(key, decisions=(release,), recount=True), store.get_suppressions([key]).get(key), rules
         ),
         store.answer,
     )
@@ -148,7 +148,7 @@ def test_a_worked_example_works(example: Example) -> None:
         elif said != "-":
             report = ingest([message([_told(day, said)], said)], ports(store, policy=example.rules, classify=classify))
             assert not report.failed and not report.unreadable
-        rows = sorted(store.suppressions(list(store.suppressions_table)).values(), key=lambda row: row.key)
+        rows = sorted(store.get_suppressions(list(store.suppressions_table)).values(), key=lambda row: row.key)
         assert (", ".join(each for row in rows for each in _held(row, day)) or "nothing") == holds, (day, said)
 
 

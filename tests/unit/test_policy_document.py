@@ -164,5 +164,7 @@ def test_who_leaves_leaves_the_stream_that_the_sender_belongs_to() -> None:
     with told():
         assert not ingest([message(facts)], ports(store, policy=load(STREAMS))).failed
         assert not ingest([message(facts)], ports(store, policy=load(STREAMS))).failed
-    found = {key[1]: sorted(each.causes) for key, each in store.suppressions(list(store.suppressions_table)).items()}
+    found = {
+        key[1]: sorted(each.causes) for key, each in store.get_suppressions(list(store.suppressions_table)).items()
+    }
     assert found == {"news": ["unsubscribed"], "named": ["unsubscribed"], "*": ["hard", "unsubscribed"]}

@@ -18,7 +18,7 @@ from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluate_recipient, run_slice, split
 from tests.support.ports import NOW, MemoryStore, ports
-from tests.support.reevaluation import RULES, MemoryWalk, reevaluation, run
+from tests.support.reevaluation import RULES, MemoryRecipients, reevaluation, run
 from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
 
 POLICY = policy.load()
@@ -39,7 +39,7 @@ def _stored(*facts: Feedback) -> MemoryStore:
 
 
 def _row(store: MemoryStore) -> Suppression | None:
-    return store.suppressions([ROW]).get(ROW)
+    return store.get_suppressions([ROW]).get(ROW)
 
 
 def test_what_rests_on_outcomes_that_are_gone_is_left_alone() -> None:
@@ -182,7 +182,7 @@ def test_a_leg_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
 def test_who_goes_over_the_end_of_a_page_is_worked_once() -> None:
     store = _stored(*(bounce(day, "soft", f"told:{day}") for day in range(5)), bounce(1, "hard", recipient=BOB))
     used = reevaluation(store, POLICY, SOFT_IS_HARD)
-    assert len(MemoryWalk(store).recipients(0, 1, None).recipients) == 1, "a page holds two of Ann's five"
+    assert len(MemoryRecipients(store).scan_recipients(0, 1, None).recipients) == 1, "a page holds two of Ann's five"
     (end,) = run(ReevaluationJob(segments=1), used)
     assert end.changes.counts["recipients"] == 2
     assert end.changes.counts["outcomes"] == 6

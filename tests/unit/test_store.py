@@ -37,7 +37,7 @@ class _Broken(FakeDynamoDB):
 
 
 def test_the_first_version_is_put_where_there_is_nothing() -> None:
-    request = build_put("T", items.outcome_key(OUTCOME.key), ITEM | {"version": {"N": "1"}})
+    request = build_put("T", items.build_outcome_key(OUTCOME.key), ITEM | {"version": {"N": "1"}})
     assert request["ConditionExpression"] == "attribute_not_exists(#key)"
     assert request["ExpressionAttributeNames"] == {"#key": "recipient"}
     assert "ExpressionAttributeValues" not in request
@@ -45,14 +45,14 @@ def test_the_first_version_is_put_where_there_is_nothing() -> None:
 
 
 def test_a_next_version_is_put_over_the_one_before_it() -> None:
-    request = build_put("T", items.outcome_key(OUTCOME.key), ITEM | {"version": {"N": "8"}})
+    request = build_put("T", items.build_outcome_key(OUTCOME.key), ITEM | {"version": {"N": "8"}})
     assert request["ConditionExpression"] == "version = :read"
     assert request["ExpressionAttributeValues"] == {":read": {"N": "7"}}
 
 
 def test_every_read_is_strongly_consistent() -> None:
     """Design §5: "All reads here are strongly consistent." """
-    key = items.outcome_key((ANN, "told:1"))
+    key = items.build_outcome_key((ANN, "told:1"))
     assert build_get("T", key)["ConsistentRead"] is True
     assert build_batch_get("T", [key])["RequestItems"]["T"] == {"Keys": [key], "ConsistentRead": True}
     assert build_query("T", ANN)["ConsistentRead"] is True
@@ -85,9 +85,9 @@ def test_a_database_that_does_not_answer_is_ours_and_says_no_address(error: Exce
 def test_reads_in_bulk_fail_as_a_whole() -> None:
     store = Store(_Broken(ERRORS[0]), TABLES)
     with pytest.raises(StoreUnavailable):
-        store.outcomes([(ANN, "told:1")])
+        store.get_outcomes([(ANN, "told:1")])
     with pytest.raises(StoreUnavailable):
-        store.suppressions([(ANN, "*")])
+        store.get_suppressions([(ANN, "*")])
 
 
 class _Refusing(Watched):
@@ -129,7 +129,7 @@ def test_keys_that_stay_unread_are_ours(monkeypatch: pytest.MonkeyPatch) -> None
             return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
 
     with pytest.raises(StoreUnavailable):
-        Store(Deaf(None), TABLES).outcomes([(ANN, "told:1")])
+        Store(Deaf(None), TABLES).get_outcomes([(ANN, "told:1")])
     assert pauses == sorted(pauses)
     assert sum(pauses) < 30
 
@@ -163,7 +163,7 @@ def test_an_item_that_nobody_here_has_written_is_ours_and_says_no_address(strang
         def query(self, **_: Any) -> Any:
             return {"Items": [ITEM | strange]}
 
-    for ask in (lambda: Store(Stored(None), TABLES).outcomes([OUTCOME.key]), lambda: _outcomes(Stored(None))):
+    for ask in (lambda: Store(Stored(None), TABLES).get_outcomes([OUTCOME.key]), lambda: _outcomes(Stored(None))):
         with pytest.raises(Unreadable) as raised:
             ask()
         assert "ann@" not in str(raised.value)

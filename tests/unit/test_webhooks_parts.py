@@ -29,20 +29,20 @@ class TestKept:
             made.append(key)
             return len(made)
 
-        cache: TtlCache[str, int] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, int] = TtlCache(HOUR, max_size=2)
         moments = (NOW, NOW + HOUR - timedelta(seconds=1), NOW + HOUR)
         assert [cache.get("a", moment, make) for moment in moments] == [1, 1, 2]
         assert made == ["a", "a"]
 
     def test_the_first_goes_first(self) -> None:
-        cache: TtlCache[str, str] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, str] = TtlCache(HOUR, max_size=2)
         for key in ("a", "b", "a", "c"):
             cache.get(key, NOW, str.upper)
         assert cache.get("b", NOW, lambda _: "anew") == "B"
         assert cache.get("a", NOW, lambda _: "anew") == "anew"
 
     def test_one_that_is_made_again_goes_last(self) -> None:
-        cache: TtlCache[str, str] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, str] = TtlCache(HOUR, max_size=2)
         cache.get("a", NOW, str.upper)
         cache.get("b", NOW + HOUR / 2, str.upper)
         cache.get("a", NOW + HOUR, str.upper)
@@ -51,14 +51,14 @@ class TestKept:
         assert cache.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
     def test_also_where_there_was_room(self) -> None:
-        cache: TtlCache[str, str] = TtlCache(HOUR, most=3)
+        cache: TtlCache[str, str] = TtlCache(HOUR, max_size=3)
         for key, at in (("a", NOW), ("b", NOW + HOUR / 2), ("a", NOW + HOUR), ("c", NOW + HOUR), ("d", NOW + HOUR)):
             cache.get(key, at, str.upper)
         assert cache.get("a", NOW + HOUR, lambda _: "anew") == "A"
         assert cache.get("b", NOW + HOUR, lambda _: "anew") == "anew"
 
     def test_an_error_is_not_kept(self) -> None:
-        cache: TtlCache[str, int] = TtlCache(HOUR, most=2)
+        cache: TtlCache[str, int] = TtlCache(HOUR, max_size=2)
         with pytest.raises(ZeroDivisionError):
             cache.get("a", NOW, lambda _: 1 // 0)
         assert cache.get("a", NOW, lambda _: 7) == 7

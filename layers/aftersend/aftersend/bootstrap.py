@@ -143,7 +143,6 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
     from aftersend.storage import user_rules
     from aftersend.storage.queries import Queries
-    from aftersend.storage.scan import Walk
     from aftersend.storage.store import Store, Tables
 
     config, dynamodb = settings.load_tables(), connect("dynamodb")
@@ -153,7 +152,6 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     def make() -> ReevaluationPorts:
         return ReevaluationPorts(
             store=Store(dynamodb, tables),
-            scan=Walk(dynamodb, tables),
             queries=Queries(dynamodb, tables),
             policy=config.policy,
             classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
@@ -173,7 +171,7 @@ def replay() -> tuple[JobRunner[ReplayJob], Replay]:
 
     config = settings.load_replay()
     sender = QueueSender(connect("sqs"), config.feedback_queue)
-    return _runner("replay", ReplayJob), Replay(boto.client("s3"), config.bucket, sender)
+    return _runner("replay", ReplayJob), Replay(boto.make_client("s3"), config.bucket, sender)
 
 
 def _runner(name: str, kind: type[Any]) -> JobRunner[Any]:
@@ -265,7 +263,7 @@ def _connect_boto3() -> Any:
     """boto3's client of S3, which takes a third of a second to make and is seldom needed."""
     from aftersend.aws import boto
 
-    return boto.client("s3")
+    return boto.make_client("s3")
 
 
 def _send_later(sqs: SQSClient, queue: str, id_: str, seconds: int) -> None:

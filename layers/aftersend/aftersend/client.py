@@ -76,14 +76,14 @@ class Suppressions:
         keys, now = list(owners), self._clock()
         why: dict[str, list[ActiveCause]] = {name: [] for name in named.values()}
         for start in range(0, len(keys), BATCH):
-            for key, stored in sorted(self._store.suppressions(keys[start : start + BATCH]).items()):
+            for key, stored in sorted(self._store.get_suppressions(keys[start : start + BATCH]).items()):
                 pending = () if is_alias(key[0]) else self._pending(key[0])
                 why[owners[key]] += describe_active_causes(stored, now, pending)
         return {given: why[name] for given, name in named.items()}
 
     def _pending(self, name: str) -> list[Reverted]:
         """The windows of an accident, in which evidence against `name` does not hold."""
-        return spike_guard.find_reverted_windows(self._lookout.incidents(), name) if self._lookout else []
+        return spike_guard.find_reverted_windows(self._lookout.find_incidents(), name) if self._lookout else []
 
     def _rows(self, names: Iterable[str], scope: str) -> Iterator[tuple[Key, str]]:
         """Every row that can speak against one of `names`, and against which."""
@@ -113,4 +113,4 @@ def _connected(client: Any) -> Any:
         return aws.connect("dynamodb")
     from aftersend.aws import boto  # noqa: PLC0415  # whoever gives a client of boto3's has imported it
 
-    return boto.adapted(client, "dynamodb")
+    return boto.adapt_client(client, "dynamodb")

@@ -140,7 +140,7 @@ def _record(told: dict[Key, _Told], ports: Ports, report: BatchReport) -> dict[K
         return _drive(update_outcome(stored, told[key].facts, ports.classify), ports.store)
 
     outcomes: dict[Key, Outcome] = {}
-    for key, before, result in _read_and_apply(list(told), ports.store.outcomes, apply, ports.pool):
+    for key, before, result in _read_and_apply(list(told), ports.store.get_outcomes, apply, ports.pool):
         if isinstance(result, ServiceError):
             told[key].fail(report, result)
             continue
@@ -180,7 +180,7 @@ def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchRepo
     if ports.watch is None:
         return
     seen = list(wanted.sightings.values())
-    results = ports.pool.map(partial(_attempt, ports.watch.tell), [sighting.traffic for sighting in seen])
+    results = ports.pool.map(partial(_attempt, ports.watch.record), [sighting.traffic for sighting in seen])
     for sighting, result in zip(seen, results, strict=True):
         if isinstance(result, ServiceError):
             for owner in sighting.owners:
@@ -194,7 +194,7 @@ def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchRep
     def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
         return _drive(update_suppression(errands[key], stored, ports.policy), ports.store)
 
-    for key, before, result in _read_and_apply(list(errands), ports.store.suppressions, apply, ports.pool):
+    for key, before, result in _read_and_apply(list(errands), ports.store.get_suppressions, apply, ports.pool):
         if isinstance(result, ServiceError):
             for owner in wanted.owners[key]:
                 told[owner].fail(report, result)

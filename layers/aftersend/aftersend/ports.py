@@ -21,8 +21,8 @@ from aftersend.sources.message import Message
 class StorePort(Protocol):
     """Where outcomes and suppressions are kept: `aftersend.storage.store.Store` is one."""
 
-    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
+    def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
+    def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
     def answer(self, request: Request) -> Answer: ...  # noqa: D102
 
 
@@ -47,7 +47,7 @@ class UnmatchedTextsPort(Protocol):
 class SpikeWindowsPort(Protocol):
     """Who watches for a provider's accident: `aftersend.storage.spike_windows.SpikeWindows` does."""
 
-    def tell(self, told: Traffic) -> object: ...  # noqa: D102
+    def record(self, traffic: Traffic) -> object: ...  # noqa: D102
 
 
 class Ports(Struct, frozen=True, kw_only=True):

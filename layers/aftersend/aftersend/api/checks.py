@@ -120,7 +120,7 @@ def find_suppressed(
     keys = list(owners)
     chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
     found: dict[str, list[ActiveCause]] = {}
-    for stored in context.pool.map(context.store.suppressions, chunks):
+    for stored in context.pool.map(context.store.get_suppressions, chunks):
         for key, suppression in stored.items():
             pending = () if is_alias(key[0]) else context.find_pending_windows(key[0])
             if causes := describe_active_causes(suppression, now, pending):

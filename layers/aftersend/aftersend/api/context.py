@@ -66,7 +66,7 @@ def build(config: ApiSettings, connect: Connect) -> ApiContext:
         store=Store(dynamodb, tables),
         queries=Queries(dynamodb, tables),
         spike_windows=windows,
-        incidents=IncidentCache(windows, now).incidents,
+        incidents=IncidentCache(windows, now).find_incidents,
         policy=config.policy,
         classify=_make_classifier(config.rules_parameter, connect),
         pool=ThreadPoolExecutor(config.workers),

@@ -27,7 +27,7 @@ _MOMENT: Final = timedelta(milliseconds=1)
 def read_suppression(context: ApiContext, key: Key) -> tuple[Suppression | None, Suppression | None]:
     """Return what is stored of a recipient in a scope, and what stands there under their alias."""
     alias = context.make_alias(key[0]), key[1]
-    found = context.store.suppressions([key, alias])
+    found = context.store.get_suppressions([key, alias])
     return hide_empty(found.get(key)), found.get(alias)
 
 
@@ -44,7 +44,7 @@ def suppress(
 
     A repeated request is written once. Raises VersionMoved where another version is stored than is expected.
     """
-    stored = context.store.suppressions([key]).get(key)
+    stored = context.store.get_suppressions([key]).get(key)
     expect = _expect(stored, expected)
     now = context.clock()
     if stored is not None and _repeats(stored, by, note, until, now):
@@ -72,7 +72,7 @@ def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = 
     expected.
     """
     alias = context.make_alias(key[0]), key[1]
-    found = context.store.suppressions([key, alias])
+    found = context.store.get_suppressions([key, alias])
     stored, erased = found.get(key), found.get(alias)
     expect = _expect(stored, expected)
     now = context.clock()
@@ -100,7 +100,7 @@ def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = 
 
 def resolve(context: ApiContext, key: Key, by: str, note: str, *, expected: Expected) -> None:
     """Write down that a person has looked, and that what is stored stays. Raises VersionMoved as `suppress` does."""
-    stored = context.store.suppressions([key]).get(key)
+    stored = context.store.get_suppressions([key]).get(key)
     expect = _expect(stored, expected)
     hard = stored.causes.get(CauseKind.HARD) if stored else None
     # What was shown is meant, also where a source's clock is ahead of ours.

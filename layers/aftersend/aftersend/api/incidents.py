@@ -58,7 +58,7 @@ class IncidentList(Struct, frozen=True):
 @route("GET", "/incidents", answer=IncidentList, examples=(Example(name="one-that-is-open"),))
 def list_incidents(request: PlainRequest) -> ApiResponse:
     """List the incidents that are open or reverted, the latest first."""
-    found = sorted(request.context.spike_windows.incidents(), key=lambda each: each.window.since, reverse=True)
+    found = sorted(request.context.spike_windows.find_incidents(), key=lambda each: each.window.since, reverse=True)
     return json_response(IncidentList([_show(each) for each in found]))
 
 
@@ -82,12 +82,12 @@ def decide_incident(request: ApiRequest[NoParameters, IncidentDecision]) -> ApiR
     """
     wanted = request.path["incident"]
     windows = request.context.spike_windows
-    incident = next((each for each in windows.incidents() if make_id(each) == wanted), None)
+    incident = next((each for each in windows.find_incidents() if make_id(each) == wanted), None)
     if incident is None:
         raise Problem("not-found", "there is no such incident; GET /incidents lists those that are open or reverted")
     said = request.body
     decision = Decision(at=request.context.clock(), by=request.caller, act=_ACTS[said.decision], note=said.note)
-    windows.tell(spike_guard.report_decision(incident.window, incident.reason, decision))
+    windows.record(spike_guard.report_decision(incident.window, incident.reason, decision))
     return empty_response(204)
 
 

@@ -118,8 +118,8 @@ def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
     may stand in the path as they are.
     """
     name, wanted, context = request.message(), request.query, request.context
-    page = context.queries.recipients_of(name, wanted.limit, request.decode_cursor(wanted.cursor, Item))
-    found = context.store.outcomes(page.found) if page.found else {}
+    page = context.queries.find_recipients_of(name, wanted.limit, request.decode_cursor(wanted.cursor, Item))
+    found = context.store.get_outcomes(page.found) if page.found else {}
     if not found and wanted.cursor is None:
         raise Problem("not-found", "no feedback about this message is stored (any more)")
     shown = [show_outcome(found[key], context.classify) for key in page.found if key in found]

@@ -62,8 +62,11 @@ class _Place(Struct, frozen=True, array_like=True):
 def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     """Get a recipient's health, suppressions in all scopes, and outcomes, the newest first."""
     context, name = request.context, request.recipient()
-    lines = sorted(context.queries.lines_of(name), key=_order, reverse=True)
-    found = [*context.queries.suppressions_of(name), *context.queries.suppressions_of(context.make_alias(name))]
+    lines = sorted(context.queries.find_lines_of(name), key=_order, reverse=True)
+    found = [
+        *context.queries.find_suppressions_of(name),
+        *context.queries.find_suppressions_of(context.make_alias(name)),
+    ]
     stored = [each for each in found if decisions.hide_empty(each)]
     if not lines and not stored:
         raise Problem("not-found", "nothing about this recipient is stored (any more)")

@@ -110,10 +110,10 @@ def list_reviews(request: ApiRequest[ReviewQuery, None]) -> ApiResponse:
             break
         of, why = INDEXES[place.index]
         if of == "outcomes":
-            page = context.queries.outcomes_to_review(why, left, place.after)
+            page = context.queries.find_outcomes_to_review(why, left, place.after)
             outcomes += _read_outcomes(context, page.found, why)
         else:
-            page = context.queries.suppressions_to_review(why, left, place.after)
+            page = context.queries.find_suppressions_to_review(why, left, place.after)
             suppressions += _read_suppressions(context, page.found)
         place = _Place(place.index, page.last) if page.last else _next(chosen, place.index)
     now = context.clock()
@@ -134,12 +134,12 @@ def _next(chosen: list[int], index: int) -> _Place | None:
 
 def _read_outcomes(context: ApiContext, keys: list[Key], why: ReviewReason) -> list[Outcome]:
     """Those of the index that still wait for this reason."""
-    found = context.store.outcomes(keys) if keys else {}
+    found = context.store.get_outcomes(keys) if keys else {}
     return [found[key] for key in keys if key in found and found[key].review == why]
 
 
 def _read_suppressions(context: ApiContext, keys: list[Key]) -> list[Suppression]:
-    found = context.store.suppressions(keys) if keys else {}
+    found = context.store.get_suppressions(keys) if keys else {}
     return [found[key] for key in keys if key in found and find_contradiction_to_review(found[key])]
 
 
@@ -170,7 +170,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     """
     context, said = request.context, request.body
     key = canonicalize(said.recipient), truncate(said.message, MAX_KEY)
-    stored = context.store.outcomes([key]).get(key)
+    stored = context.store.get_outcomes([key]).get(key)
     if stored is None:
         raise Problem("not-found", "no outcome of this message and this recipient is stored")
     expect = request.expected_version(stored.version)
@@ -215,7 +215,7 @@ def resolve_suppression(request: ApiRequest[NoParameters, SuppressionResolution]
     if said.decision != "release":
         expected = request.expected_version if said.decision == "keep" else lambda _: None
         decisions.resolve(context, key, request.caller, truncate(said.note, MAX_NOTE), expected=expected)
-    after = context.store.suppressions([key])[key]
+    after = context.store.get_suppressions([key])[key]
     shown = show_suppression(after, context.clock(), context.find_pending_windows(key[0]))
     return json_response(shown, version=after.version)
 

@@ -116,7 +116,7 @@ def _page(
     found: list[Suppression] = []
     now = context.clock()
     for _ in range(MAX_QUERIES):
-        page = context.queries.suppressed_on(place.day.isoformat(), wanted.limit - len(found), place.after)
+        page = context.queries.find_suppressed_on(place.day.isoformat(), wanted.limit - len(found), place.after)
         found += [each for each in page.found if _fits(each, wanted, context, now)]
         place = _Place(place.day, page.last) if page.last else _Place(place.day - _DAY, None)
         if place.day < first:

@@ -25,9 +25,9 @@ def connect(service: str) -> Any:
 
     Raises ConfigurationError where the environment variable `AWS_CLIENT` is neither "lean" nor "boto3".
     """
-    known = account.read(settings.environment()) if service in services.OPERATIONS else None
-    if known is not None:
-        return services.client(service, known)
+    found = account.read_account(settings.environment()) if service in services.OPERATIONS else None
+    if found is not None:
+        return services.make_client(service, found)
     from aftersend.aws import boto  # noqa: PLC0415  # takes a third of a second, which the hot path must not pay
 
-    return boto.client(service)
+    return boto.make_client(service)

@@ -1,8 +1,8 @@
 """Whose requests they are and where they go, as the environment says. Pure: the environment is an argument.
 
-On Lambda the credentials are variables, and last as long as the execution environment. `read` gives nothing where there
-is anything that only boto3 knows: credentials that refresh (as with SnapStart), profiles, proxies, special endpoints;
-nor where the operator wants boto3's clients (`AWS_CLIENT=boto3`).
+On Lambda the credentials are variables, and last as long as the execution environment. `read_account` gives nothing
+where there is anything that only boto3 knows: credentials that refresh (as with SnapStart), profiles, proxies, special
+endpoints; nor where the operator wants boto3's clients (`AWS_CLIENT=boto3`).
 
 Sources: Lambda developer guide, "Defined runtime environment variables"; AWS SDKs and tools reference guide,
 "Service-specific endpoints" and "Container credential provider".
@@ -32,14 +32,14 @@ _FOR_BOTO3: Final = (
 # Domains of the partitions by the beginning of their regions. Those that are not here are for boto3.
 _DOMAINS: Final = {"cn-": "amazonaws.com.cn", "us-iso": None, "eu-iso": None, "eusc-": None}
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
-_SPELT: Final = {"secretsmanager": "SECRETS_MANAGER"}  # in variables, where that is not the endpoint's own name
+_SPELLINGS: Final = {"secretsmanager": "SECRETS_MANAGER"}  # in variables, where that is not the endpoint's own name
 _OFF: Final = frozenset({"", "false"})
 _CLIENT: Final = "AWS_CLIENT"
 _LEAN: Final = {"": True, "lean": True, "boto3": False}
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """Credentials, and where the services are. Its representation keeps its secrets."""
+    """Credentials, and where the services are. Its representation shows no secret."""
 
     key_id: str
     secret: str
@@ -52,17 +52,17 @@ class Account(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Account({self.region})"
 
-    def given_endpoint(self, service: str) -> str | None:
-        """The endpoint that the environment names for the service, or for all of them."""
-        name = _SPELT.get(service, service.upper())
+    def find_endpoint(self, service: str) -> str | None:
+        """Return the endpoint that the environment names for the service, or for all of them."""
+        name = _SPELLINGS.get(service, service.upper())
         return self.endpoints.get(f"{_ENDPOINT}_{name}") or self.endpoints.get(_ENDPOINT)
 
     def endpoint(self, service: str) -> str:
-        """Where the service is."""
-        return self.given_endpoint(service) or f"https://{service}.{self.region}.{self.domain}"
+        """Return where the service is."""
+        return self.find_endpoint(service) or f"https://{service}.{self.region}.{self.domain}"
 
 
-def read(environ: Mapping[str, str]) -> Account | None:
+def read_account(environ: Mapping[str, str]) -> Account | None:
     """Return the account that the environment describes completely, or None where boto3 is to be asked.
 
     Raises ConfigurationError for an `AWS_CLIENT` other than "lean", which is the default, and "boto3".

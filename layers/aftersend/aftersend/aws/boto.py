@@ -29,19 +29,19 @@ CONFIG: Final = Config(
 _SIGNED: Final = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
-def client(service: str) -> Any:
-    """A client with boto3's own idea of credentials, region and endpoint."""
+def make_client(service: str) -> Any:
+    """Make a client with boto3's own idea of credentials, region and endpoint."""
     config = CONFIG.merge(_SIGNED) if service == "s3" else CONFIG
-    return adapted(boto3.client(service, config=config), service)  # type: ignore[call-overload]  # any service
+    return adapt_client(boto3.client(service, config=config), service)  # type: ignore[call-overload]  # any service
 
 
-def adapted(theirs: Any, service: str) -> Any:
-    """A client of boto3's as a client of ours."""
+def adapt_client(client: Any, service: str) -> Any:
+    """Return a client of boto3's as a client of ours: the operations of the tables, and our errors."""
     operations = (*OPERATIONS.get(service, ()), *FOR_BOTO3.get(service, ()))
-    return SimpleNamespace(**{name: _translated(getattr(theirs, name)) for name in operations})
+    return SimpleNamespace(**{name: _translate_errors(getattr(client, name)) for name in operations})
 
 
-def _translated(call: Callable[..., Any]) -> Callable[..., Any]:
+def _translate_errors(call: Callable[..., Any]) -> Callable[..., Any]:
     def translated(*arguments: Any, **request: Any) -> Any:
         try:
             answer = call(*arguments, **request)
@@ -50,7 +50,7 @@ def _translated(call: Callable[..., Any]) -> Callable[..., Any]:
         except BotoCoreError as error:
             raise NoAnswer(type(error).__name__) from error
         if isinstance(answer, dict) and "Body" in answer:  # of an object, which is read later and may fail then
-            return answer | {"Body": SimpleNamespace(read=_translated(answer["Body"].read))}
+            return answer | {"Body": SimpleNamespace(read=_translate_errors(answer["Body"].read))}
         return answer
 
     return translated

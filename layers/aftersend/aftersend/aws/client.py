@@ -26,7 +26,7 @@ from aftersend.http.transport import Limits, Transport
 LIMITS: Final = Limits()
 TRIES: Final = 3
 PAUSE: Final = 0.1  # seconds before the second try at most, doubled for the third
-PATIENCE: Final = frozenset(
+RETRIED: Final = frozenset(
     {
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
@@ -60,10 +60,10 @@ class Client:
         """
         for number in range(1, TRIES + 1):
             try:
-                reply = self._transport.send(method, path, self._signed(method, path, headers, body), body)
-                return read(reply)
+                response = self._transport.send(method, path, self._sign(method, path, headers, body), body)
+                return read(response)
             except Refusal as refusal:
-                if reply.status < 500 and refusal.code not in PATIENCE:
+                if response.status < 500 and refusal.code not in RETRIED:
                     raise
                 failure: CallFailed = refusal
             except SSLCertVerificationError as error:
@@ -75,8 +75,8 @@ class Client:
                 time.sleep(uniform(0, PAUSE * 2 ** (number - 1)))  # noqa: S311  # spreads tries, hides nothing
         raise failure
 
-    def _signed(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """All headers of one try; its time is now."""
+    def _sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """Return all headers of one try; its time is now."""
         account, digest = self._account, sha256(body).hexdigest()
         signed = {"host": self._transport.host, "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), **headers}
         if account.token:
@@ -84,7 +84,7 @@ class Client:
         if self._service == "s3":
             signed["x-amz-content-sha256"] = digest
         request = sigv4.Request(method, path, "", signed, digest)
-        signed["authorization"] = sigv4.authorization(
+        signed["authorization"] = sigv4.build_authorization(
             request, key_id=account.key_id, secret=account.secret, region=account.region, service=self._service
         )
         signed["user-agent"] = "aftersend"

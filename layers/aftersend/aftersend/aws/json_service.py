@@ -38,18 +38,18 @@ class JsonService:
         return self._client.call("POST", "/", headers, _encode(request), _read)
 
 
-def _read(reply: HttpResponse) -> Mapping[str, Any]:
+def _read(response: HttpResponse) -> Mapping[str, Any]:
     """DynamoDB gives every answer a checksum."""
-    checksum = reply.headers.get("x-amz-crc32")
-    if checksum is not None and checksum != str(crc32(reply.content)):
+    checksum = response.headers.get("x-amz-crc32")
+    if checksum is not None and checksum != str(crc32(response.content)):
         raise ProtocolError("checksum mismatch")
-    if reply.status == 200:
-        return _decode(reply.content)
-    answer = _refusal(reply.content)
-    raise Refusal(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)
+    if response.status == 200:
+        return _decode(response.content)
+    answer = _read_refusal(response.content)
+    raise Refusal(str(answer.get("__type", response.status)).rpartition("#")[2], answer)
 
 
-def _refusal(content: bytes) -> Mapping[str, Any]:
+def _read_refusal(content: bytes) -> Mapping[str, Any]:
     """What the service says about its refusal; nothing, if something on the way speaks in its place."""
     try:
         return _decode(content)

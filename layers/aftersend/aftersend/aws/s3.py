@@ -28,37 +28,37 @@ class S3:
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **described: str) -> dict[str, Any]:  # noqa: N803
         """Store an object. Its checksum is what a bucket with locked objects asks for."""
-        headers = _headers(described) | {"x-amz-checksum-crc32": b64encode(crc32(Body).to_bytes(4)).decode()}
+        headers = _build_headers(described) | {"x-amz-checksum-crc32": b64encode(crc32(Body).to_bytes(4)).decode()}
         return self._call("PUT", Bucket, Key, headers, Body)
 
     def get_object(self, *, Bucket: str, Key: str, **described: str) -> dict[str, Any]:  # noqa: N803
         """Read an object, or the `Range` of it."""
-        return self._call("GET", Bucket, Key, _headers(described), b"")
+        return self._call("GET", Bucket, Key, _build_headers(described), b"")
 
     def _call(self, method: str, bucket: str, key: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         if not key:
             raise ValueError("an object has a key")  # without one, the request is about the bucket
-        endpoint, path = self._place(bucket, key)
+        endpoint, path = self._locate(bucket, key)
         client = self._clients.get(endpoint)
         if client is None:
             client = self._clients.setdefault(endpoint, Client(self._account, "s3", endpoint))
-        return client.call(method, sigv4.encoded(path), headers, body, _read)
+        return client.call(method, sigv4.encode_path(path), headers, body, _read)
 
-    def _place(self, bucket: str, key: str) -> tuple[str, str]:
-        """Endpoint and path. The bucket is part of the host's name, unless no certificate would fit that."""
+    def _locate(self, bucket: str, key: str) -> tuple[str, str]:
+        """Return endpoint and path. The bucket is part of the host's name, unless no certificate would fit that."""
         endpoint = self._account.endpoint("s3")
-        if self._account.given_endpoint("s3") or "." in bucket:
+        if self._account.find_endpoint("s3") or "." in bucket:
             return endpoint, f"/{bucket}/{key}"
         return endpoint.replace("://", f"://{bucket}.", 1), f"/{key}"
 
 
-def _headers(described: dict[str, str]) -> dict[str, str]:
+def _build_headers(described: dict[str, str]) -> dict[str, str]:
     return {_HEADERS[name]: value for name, value in described.items()}
 
 
-def _read(reply: HttpResponse) -> dict[str, Any]:
-    if reply.status in {200, 206}:
-        return {"ETag": reply.headers.get("etag"), "Body": BytesIO(reply.content)}
-    code = reply.content.partition(b"<Code>")[2].partition(b"</Code>")[0]
+def _read(response: HttpResponse) -> dict[str, Any]:
+    if response.status in {200, 206}:
+        return {"ETag": response.headers.get("etag"), "Body": BytesIO(response.content)}
+    code = response.content.partition(b"<Code>")[2].partition(b"</Code>")[0]
     known = code.isalnum() and len(code) <= 64
-    raise Refusal(code.decode() if known else str(reply.status), {})
+    raise Refusal(code.decode() if known else str(response.status), {})

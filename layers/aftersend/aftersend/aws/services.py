@@ -34,8 +34,8 @@ _TARGETS: Final = {
 }
 
 
-def client(service: str, account: Account) -> Any:
-    """A client of ours."""
+def make_client(service: str, account: Account) -> Any:
+    """Make a client of ours for one of the services in OPERATIONS."""
     if service == "s3":
         return S3(account)
     return JsonService(account, service, *_TARGETS[service], OPERATIONS[service])

@@ -1,7 +1,7 @@
 """Signature Version 4: what the `Authorization` header says of one request. Pure.
 
 Source: IAM user guide, "Create a signed AWS API request"; of S3, "Authenticating requests: using the authorization
-header". The rules where they differ stand in `_canonical_path`.
+header". The rules where they differ stand in `_canonicalize_path`.
 """
 
 from __future__ import annotations
@@ -32,45 +32,45 @@ class Request(Struct, frozen=True):
     digest: str  # of the body: SHA-256 in hexadecimal
 
 
-def encoded(path: str) -> str:
-    """A path as it goes over the wire."""
+def encode_path(path: str) -> str:
+    """Return a path as it goes over the wire: percent-encoded."""
     return quote(path, safe=_PATH)
 
 
-def authorization(request: Request, *, key_id: str, secret: str, region: str, service: str) -> str:
-    """The value of the `Authorization` header."""
+def build_authorization(request: Request, *, key_id: str, secret: str, region: str, service: str) -> str:
+    """Return the value of the `Authorization` header."""
     now = request.headers["x-amz-date"]
     scope = f"{now[:8]}/{region}/{service}/aws4_request"
     names = sorted(request.headers)
     signed = ";".join(names)
     lines = "".join([f"{name}:{' '.join(request.headers[name].split())}\n" for name in names])
-    path, query = _canonical_path(request.path, service), _canonical_query(request.query)
+    path, query = _canonicalize_path(request.path, service), _canonicalize_query(request.query)
     canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n{request.digest}"
-    told = f"{_ALGORITHM}\n{now}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(_key(secret, scope), told.encode(), "sha256").hex()
+    string_to_sign = f"{_ALGORITHM}\n{now}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(_derive_key(secret, scope), string_to_sign.encode(), "sha256").hex()
     return f"{_ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={signed}, Signature={signature}"
 
 
-def _canonical_path(path: str, service: str) -> str:
+def _canonicalize_path(path: str, service: str) -> str:
     """S3 signs a path as it is, where "a/../b" is a name like any other; all others tidy it and encode it once more."""
     if service == "s3":
         return path
-    return "/" if path == "/" else quote(_tidy(path), safe=_PATH)
+    return "/" if path == "/" else quote(_normalize_path(path), safe=_PATH)
 
 
-def _tidy(path: str) -> str:
-    """The path without empty segments, "." and ".."."""
-    kept: list[str] = []
+def _normalize_path(path: str) -> str:
+    """Return the path without empty segments, "." and ".."."""
+    segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
-            del kept[-1:]
+            del segments[-1:]
         elif segment not in {"", "."}:
-            kept.append(segment)
-    end = "/" if kept and path.endswith("/") else ""
-    return f"/{'/'.join(kept)}{end}"
+            segments.append(segment)
+    end = "/" if segments and path.endswith("/") else ""
+    return f"/{'/'.join(segments)}{end}"
 
 
-def _canonical_query(query: str) -> str:
+def _canonicalize_query(query: str) -> str:
     """Pairs in order; each has an equals sign."""
     if not query:
         return ""
@@ -79,8 +79,8 @@ def _canonical_query(query: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _key(secret: str, scope: str) -> bytes:
-    """The signing key of one day, region and service."""
+def _derive_key(secret: str, scope: str) -> bytes:
+    """Return the signing key of one day, region and service."""
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")

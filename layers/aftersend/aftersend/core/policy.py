@@ -6,7 +6,7 @@ all addresses, for those of one channel, or for one stream of mail. What follows
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -126,7 +126,7 @@ def load(document: str = "") -> Policy:
         raise ConfigurationError(f"policy: {error}") from error
     if "variants" in given:  # a field of ours that no document has
         raise ConfigurationError("policy: Object contains unknown field `variants`")
-    channels = _tables(given, "channel", Channel, _OF_CHANNELS)
+    channels = _tables(given, "channel", frozenset(Channel), _OF_CHANNELS)
     streams = _tables(given, "stream", None, _OF_STREAMS)
     base = _overridden(_shipped(), given)
     variants = {
@@ -153,7 +153,7 @@ def _shipped() -> dict[str, Any]:
 
 
 def _tables(
-    given: dict[str, Any], name: str, known: Iterable[str] | None, allowed: frozenset[str]
+    given: dict[str, Any], name: str, known: frozenset[str] | None, allowed: frozenset[str]
 ) -> dict[str, dict[str, Any]]:
     """Takes the overrides for each channel or stream out of `given`; raises ConfigurationError that names the field."""
     tables = given.pop(name, {})

@@ -11,21 +11,24 @@ _V = TypeVar("_V")
 
 
 class TtlCache(Generic[_K, _V]):
-    """At most `most` values, each as old as `age` at most; the one that came first goes first."""
+    """At most `max_size` values, each younger than `max_age`; the one that came first goes first."""
 
-    def __init__(self, age: timedelta, most: int) -> None:
-        self._age = age
-        self._most = most
+    def __init__(self, max_age: timedelta, max_size: int) -> None:
+        self._max_age = max_age
+        self._max_size = max_size
         self._values: dict[_K, tuple[datetime, _V]] = {}
 
     def get(self, key: _K, now: datetime, make: Callable[[_K], _V]) -> _V:
-        """The value of `key`; made where there is none, or none that is new enough. An error of `make` is not kept."""
-        kept = self._values.get(key)
-        if kept is not None and now - kept[0] < self._age:
-            return kept[1]
+        """Return the value of `key`, which `make` makes where there is none that is young enough.
+
+        An error of `make` is raised, and not remembered.
+        """
+        found = self._values.get(key)
+        if found is not None and now - found[0] < self._max_age:
+            return found[1]
         self._values.pop(key, None)
         made = make(key)
-        for oldest in list(self._values)[: len(self._values) - self._most + 1]:
+        for oldest in list(self._values)[: len(self._values) - self._max_size + 1]:
             self._values.pop(oldest, None)  # another thread may have done so
         self._values[key] = now, made
         return made

@@ -39,7 +39,7 @@ from aftersend.core.writes import (
 )
 from aftersend.ports import StorePort
 from aftersend.storage.dry_run import DryRunStore
-from aftersend.storage.scan import Page
+from aftersend.storage.queries import RecipientPage
 
 MARGIN: Final = 60.0  # seconds that must be left for another page
 EXAMPLES: Final = 50  # of each kind that a report lists
@@ -47,23 +47,17 @@ EXAMPLES: Final = 50  # of each kind that a report lists
 _T = TypeVar("_T")
 
 
-class ScanPort(Protocol):
-    """Who has outcomes: `aftersend.storage.scan.Walk` knows."""
-
-    def recipients(self, segment: int, of: int, after: Key | None) -> Page: ...  # noqa: D102
-
-
 class RecipientQueriesPort(Protocol):
-    """Every suppression of a recipient: `aftersend.storage.queries.Queries` knows."""
+    """Who has outcomes, and every suppression of a recipient: `aftersend.storage.queries.Queries` knows."""
 
-    def suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
+    def scan_recipients(self, segment: int, segments: int, after: Key | None) -> RecipientPage: ...  # noqa: D102
+    def find_suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
 
 
 class ReevaluationPorts(Struct, frozen=True, kw_only=True):
     """Everything that a re-evaluation works with."""
 
     store: StorePort
-    scan: ScanPort
     queries: RecipientQueriesPort
     policy: Policy
     classify: Classify
@@ -119,7 +113,7 @@ def run_slice(job: ReevaluationJob, ports: ReevaluationPorts, seconds_left: Call
     assert job.segment is not None
     work = partial(_reevaluate_or_count, ports=ports, dry_run=job.dry_run)
     while True:
-        page = ports.scan.recipients(job.segment, job.segments, job.after)
+        page = ports.queries.scan_recipients(job.segment, job.segments, job.after)
         unfinished = job.after[0] if job.after else None  # whose outcomes went over the end of the page before
         changes = job.changes
         for each in ports.pool.map(work, [recipient for recipient in page.recipients if recipient != unfinished]):
@@ -151,7 +145,7 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
         after = run_steps(_refold(outcome, ports.classify), store.answer)
         _note_outcome(outcome, after, ports.digest_key, changes)
         refolded += [after] if after else []
-    before = {each.key: each for each in ports.queries.suppressions_of(recipient)}
+    before = {each.key: each for each in ports.queries.find_suppressions_of(recipient)}
     claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
     for key in sorted({(recipient, "*"), *before, *claimed}):
         update = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))

@@ -28,11 +28,11 @@ class QueriesPort(Protocol):
     """What is asked of the tables beside their keys: `aftersend.storage.queries.Queries` is one."""
 
     def scan_suppressions(self, after: Key | None, limit: int = ...) -> tuple[list[Suppression], Key | None]: ...  # noqa: D102
-    def suppressed_on(  # noqa: D102
+    def find_suppressed_on(  # noqa: D102
         self, day: str, limit: int, after: Item | None, *, oldest_first: bool
     ) -> Page[Suppression]: ...
-    def suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
-    def lines_of(self, recipient: str) -> list[OutcomeLine]: ...  # noqa: D102
+    def find_suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
+    def find_lines_of(self, recipient: str) -> list[OutcomeLine]: ...  # noqa: D102
 
 
 class DeletionsPort(Protocol):
@@ -81,7 +81,7 @@ class JobContext(Struct, frozen=True, kw_only=True):
 def read_suppressions(keys: Sequence[Key], store: StorePort, pool: Executor) -> dict[Key, Suppression]:
     """Return the suppressions that exist of any number of keys; raises StoreUnavailable."""
     found: dict[Key, Suppression] = {}
-    for some in pool.map(store.suppressions, [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]):
+    for some in pool.map(store.get_suppressions, [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]):
         found |= some
     return found
 
@@ -101,7 +101,7 @@ def write_suppression(key: Key, known: Suppression | None, decide: Decide[_T], c
         try:
             run_steps(update_suppression(update, known, context.policy), context.store.answer)
         except VersionMoved:
-            known = context.store.suppressions([key]).get(key)
+            known = context.store.get_suppressions([key]).get(key)
         else:
             return result
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")

@@ -32,11 +32,11 @@ def erase(recipient: str, alias: str, context: JobContext, reverts: Sequence[Rev
     """
     outcomes = suppressions = 0
     for _ in range(MAX_TRIES):
-        found = context.queries.suppressions_of(recipient)
+        found = context.queries.find_suppressions_of(recipient)
         own = {each.scope: each for each in found}
         for stripped in strip_suppressions(found, alias, context.clock(), reverts):
             _write_alias(stripped, own[stripped.scope], context.store)
-        keys = [(recipient, line.message) for line in context.queries.lines_of(recipient)]
+        keys = [(recipient, line.message) for line in context.queries.find_lines_of(recipient)]
         outcomes += len(list(context.pool.map(context.deletions.delete_outcome, keys)))
         deleted = [context.deletions.delete_suppression(each) for each in found]
         suppressions += sum(deleted)
@@ -48,12 +48,12 @@ def erase(recipient: str, alias: str, context: JobContext, reverts: Sequence[Rev
 
 
 def _is_suppressed(alias: str, context: JobContext) -> bool:
-    return any(find_active_causes(each, context.clock()) for each in context.queries.suppressions_of(alias))
+    return any(find_active_causes(each, context.clock()) for each in context.queries.find_suppressions_of(alias))
 
 
 def _write_alias(alias: Suppression, own: Suppression, store: StorePort) -> None:
     """Bring the alias of `own` into the table, beside what an earlier erasure has put there."""
-    stored = store.suppressions([alias.key]).get(alias.key)
+    stored = store.get_suppressions([alias.key]).get(alias.key)
     for _ in range(MAX_TRIES):
         before = stored or replace(alias, causes={})
         after = merge_claims(before, merge_into_alias(alias, own, before))

@@ -45,7 +45,7 @@ def _revert_chunk(
     day, after = date.fromisoformat(progress.day or request.since.date().isoformat()), progress.after
     changes: list[tuple[bool, bool]] = []
     for _ in range(CHUNK):
-        page = context.queries.suppressed_on(day.isoformat(), PAGE_SIZE, after, oldest_first=True)
+        page = context.queries.find_suppressed_on(day.isoformat(), PAGE_SIZE, after, oldest_first=True)
         selected = [each.key for each in page.found if _is_selected(each, request)]
         changes = list(_revert_keys(selected, job, request, context))
         day, after = (day, page.last) if page.last else (day + _DAY, None)

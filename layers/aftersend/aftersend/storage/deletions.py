@@ -19,9 +19,9 @@ class Deletions:
     def delete_outcome(self, key: Key) -> None:
         """Delete an outcome, whatever it is by now."""
         with translate_errors("DynamoDB: DeleteItem"):
-            self._client.delete_item(TableName=self._tables.outcomes, Key=items.outcome_key(key))
+            self._client.delete_item(TableName=self._tables.outcomes, Key=items.build_outcome_key(key))
 
     def delete_suppression(self, suppression: Suppression) -> bool:
         """Delete a suppression if it is still as it was read, and return whether it was."""
-        key = items.suppression_key(suppression.key)
+        key = items.build_suppression_key(suppression.key)
         return versioned.delete(self._client, self._tables.suppressions, key, suppression.version)

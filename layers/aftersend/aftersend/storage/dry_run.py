@@ -22,15 +22,15 @@ class DryRunStore:
         self._outcomes: dict[Key, Outcome] = {}
         self._suppressions: dict[Key, Suppression] = {}
 
-    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
+    def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         """Return the outcomes that exist of at most 100 keys (recipient, message)."""
-        return self._store.outcomes(keys) | {key: self._outcomes[key] for key in keys if key in self._outcomes}
+        return self._store.get_outcomes(keys) | {key: self._outcomes[key] for key in keys if key in self._outcomes}
 
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+    def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         """Return the suppressions that exist of at most 100 keys (recipient, scope)."""
         remembered = {key: self._suppressions[key] for key in keys if key in self._suppressions}
         unknown = [key for key in keys if key not in remembered]
-        return remembered | self._store.suppressions(unknown) if unknown else remembered
+        return remembered | self._store.get_suppressions(unknown) if unknown else remembered
 
     def answer(self, request: Request) -> Answer:
         """Carry out one step of `aftersend.core.writes`; a write always succeeds."""

@@ -79,19 +79,19 @@ _decode_history: Final = msgspec.json.Decoder(tuple[Decision, ...]).decode
 _decode_reverted: Final = msgspec.json.Decoder(tuple[Reverted, ...]).decode
 
 
-def outcome_key(key: Key) -> Item:
-    """The primary key of an outcome."""
+def build_outcome_key(key: Key) -> Item:
+    """Return the primary key of an outcome."""
     return {"recipient": {"S": key[0]}, "message": {"S": key[1]}}
 
 
-def suppression_key(key: Key) -> Item:
-    """The primary key of a suppression."""
+def build_suppression_key(key: Key) -> Item:
+    """Return the primary key of a suppression."""
     return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
 
 
 def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
-    """The item of an outcome; it expires `retention` after its last feedback."""
-    item = outcome_key(outcome.key) | encode_schema(OUTCOME_SCHEMA)
+    """Return the item of an outcome; it expires `retention` after its last feedback."""
+    item = build_outcome_key(outcome.key) | encode_schema(OUTCOME_SCHEMA)
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
     item["version"] = {"N": str(outcome.version)}
@@ -113,9 +113,9 @@ def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     if outcome.saturated:
         item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
     if outcome.last_at > UNKNOWN_TIME:
-        item["expires_at"] = _epoch(outcome.last_at + retention)
-    item |= _context_item(outcome.context)
-    facts = _encode([_stored(fact) for fact in outcome.feedback])
+        item["expires_at"] = _encode_epoch(outcome.last_at + retention)
+    item |= _encode_context(outcome.context)
+    facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
     item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
     return item
 
@@ -129,10 +129,12 @@ def decode_outcome(item: Item) -> Outcome:
     return Outcome(
         message=message,
         recipient=recipient,
-        feedback=tuple(_restored(fact, message, recipient) for fact in _decode_facts(unpack_facts(item["feedback"]))),
-        context=_context_of(item),
+        feedback=tuple(
+            _decode_fact(fact, message, recipient) for fact in _decode_facts(unpack_facts(item["feedback"]))
+        ),
+        context=_decode_context(item),
         status=Status(item["status"]["S"]),
-        verdict=_verdict_of(item) if "rule" in item else None,
+        verdict=_decode_verdict(item) if "rule" in item else None,
         decided_by=item["decided_by"]["S"],
         auto_replied="auto_replied" in item,
         review=item["review"]["S"] if "review" in item else None,
@@ -144,11 +146,11 @@ def decode_outcome(item: Item) -> Outcome:
 
 
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
-    """The item of a suppression; it expires `retention` after nothing in it can hold any more.
+    """Return the item of a suppression; it expires `retention` after nothing in it can hold any more.
 
     `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
     """
-    item = suppression_key(suppression.key) | encode_schema(SUPPRESSION_SCHEMA)
+    item = build_suppression_key(suppression.key) | encode_schema(SUPPRESSION_SCHEMA)
     item["causes"] = {"S": _encode(suppression.causes).decode()}
     item["version"] = {"N": str(suppression.version)}
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
@@ -166,9 +168,9 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
         if several := getattr(suppression, name):
             item[name] = {"S": _encode(several).decode()}
     if not suppression.causes and not suppression.history and suppression.released_at is None:
-        item["expires_at"] = _epoch(now + TOMBSTONE)
+        item["expires_at"] = _encode_epoch(now + TOMBSTONE)
     elif (lapse := compute_lapse(suppression)) is not None:
-        item["expires_at"] = _epoch(lapse + retention)
+        item["expires_at"] = _encode_epoch(lapse + retention)
     return item
 
 
@@ -189,7 +191,7 @@ def decode_suppression(item: Item) -> Suppression:
     )
 
 
-def _stored(fact: Feedback) -> _Fact:
+def _encode_fact(fact: Feedback) -> _Fact:
     return _Fact(
         fact.source,
         fact.kind,
@@ -202,7 +204,7 @@ def _stored(fact: Feedback) -> _Fact:
     )
 
 
-def _restored(fact: _Fact, message: str, recipient: str) -> Feedback:
+def _decode_fact(fact: _Fact, message: str, recipient: str) -> Feedback:
     return Feedback(
         source=fact.source,
         kind=fact.kind,
@@ -217,14 +219,14 @@ def _restored(fact: _Fact, message: str, recipient: str) -> Feedback:
     )
 
 
-def _context_item(context: Context) -> Item:
+def _encode_context(context: Context) -> Item:
     item: Item = {name: {"S": text} for name in ("sender", "subject") if (text := getattr(context, name))}
     if context.correlation:
         item["correlation"] = {"M": {name: {"S": value} for name, value in context.correlation.items()}}
     return item
 
 
-def _context_of(item: Item) -> Context:
+def _decode_context(item: Item) -> Context:
     correlation = item["correlation"]["M"] if "correlation" in item else {}
     return Context(
         sender=item["sender"]["S"] if "sender" in item else None,
@@ -233,9 +235,9 @@ def _context_of(item: Item) -> Context:
     )
 
 
-def _verdict_of(item: Item) -> Verdict:
+def _decode_verdict(item: Item) -> Verdict:
     return Verdict(klass=Class(item["class"]["S"]), reason=Reason(item["reason"]["S"]), rule=item["rule"]["S"])
 
 
-def _epoch(moment: datetime) -> dict[str, str]:
+def _encode_epoch(moment: datetime) -> dict[str, str]:
     return {"N": str(int(moment.timestamp()))}

@@ -46,11 +46,11 @@ _COMMON: Final = b"".join(
 
 
 def measure_item(item: dict[str, Attribute]) -> int:
-    """The bytes of an item as DynamoDB counts them."""
-    return sum(len(name.encode()) + _size(value) for name, value in item.items())
+    """Return the bytes of an item as DynamoDB counts them."""
+    return sum(len(name.encode()) + _measure_attribute(value) for name, value in item.items())
 
 
-def _size(attribute: Attribute) -> int:
+def _measure_attribute(attribute: Attribute) -> int:
     [(kind, value)] = attribute.items()
     match kind:
         case "S":
@@ -60,26 +60,30 @@ def _size(attribute: Attribute) -> int:
         case "N":
             return len(value) // 2 + 2
         case "L":
-            return 3 + sum(1 + _size(each) for each in value)
+            return 3 + sum(1 + _measure_attribute(each) for each in value)
         case "M":
             return 3 + len(value) + measure_item(value)
     return 1  # BOOL
 
 
 def pack_facts(text: bytes, beside: int) -> Attribute:
-    """The attribute that holds `text` (UTF-8), in an item that takes `beside` bytes without it, its name included."""
+    """Return the attribute that holds `text` (UTF-8).
+
+    The item takes `beside` bytes without it, its name included.
+    """
     if beside + len(text) > UNIT:
         deflate = zlib.compressobj(level=9, zdict=_COMMON)
         small = deflate.compress(text) + deflate.flush()
-        if _units(beside + len(small)) < _units(beside + len(text)):
+        if _count_units(beside + len(small)) < _count_units(beside + len(text)):
             return {"B": small}
     return {"S": text.decode()}
 
 
 def unpack_facts(attribute: Attribute) -> bytes | str:
-    """The text (JSON) in an attribute that `packed` made: str where it was left readable, bytes in UTF-8 where not.
+    """Return the text (JSON) in an attribute that `pack_facts` made.
 
-    Binary comes as bytes or, as on the wire, as base64. Raises zlib.error or ValueError for what `packed` did not make.
+    It is str where it was left readable, else bytes in UTF-8. Binary comes as bytes or, as on the wire, as base64.
+    Raises zlib.error or ValueError for what `pack_facts` did not make.
     """
     if "S" in attribute:
         return str(attribute["S"])
@@ -87,5 +91,5 @@ def unpack_facts(attribute: Attribute) -> bytes | str:
     return zlib.decompressobj(zdict=_COMMON).decompress(b64decode(small) if isinstance(small, str) else small)
 
 
-def _units(length: int) -> int:
+def _count_units(length: int) -> int:
     return -(-length // UNIT)

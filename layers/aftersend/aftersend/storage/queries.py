@@ -1,4 +1,4 @@
-"""What is asked of the tables beside their keys: by day, by message, by what a person should look at.
+"""What is asked of the tables beside their keys: by day, by message, by what a person should look at, or page by page.
 
 `storage.store` reads and writes items by their keys; here are the queries, of indexes and of whole partitions. Indexes
 are a moment behind and most hold keys only: whoever needs the present reads the keys again.
@@ -20,7 +20,7 @@ from aftersend.storage import items, schema
 from aftersend.storage.items import Item
 from aftersend.storage.store import Tables
 
-SCAN_LIMIT: Final = 500  # suppressions of a page: what is held in memory at once
+SCAN_LIMIT: Final = 500  # items of a page: what is held in memory at once, and worked before anybody looks at the clock
 
 _T = TypeVar("_T")
 _Moment = Annotated[datetime, Meta(tz=True)]
@@ -35,6 +35,13 @@ class Page(Struct, Generic[_T], frozen=True):
 
     found: list[_T]
     last: Item | None
+
+
+class RecipientPage(Struct, frozen=True):
+    """The recipients of some outcomes, each once, and where the next page begins; None where there is no more."""
+
+    recipients: list[str]
+    after: Key | None
 
 
 class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,14 +66,17 @@ class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def order(self) -> tuple[datetime, str]:
-        """By the time of the last feedback."""
+        """Return what lines are sorted by: the time of the last feedback."""
         return self.last_at, self.message
 
 
 def build_query(
     table: str, name: str, value: str, *, index: str = "", limit: int = 0, after: Item | None = None
 ) -> dict[str, Any]:
-    """Read what has this value as its partition key: of an index the last first, of the table as it is now."""
+    """Build the request that reads what has this value as its partition key.
+
+    Of an index it reads the last first, of the table what is there now.
+    """
     request: dict[str, Any] = {
         "TableName": table,
         "KeyConditionExpression": "#name = :value",
@@ -82,13 +92,26 @@ def build_query(
 
 
 def build_scan(table: str, limit: int, after: Key | None) -> dict[str, Any]:
-    """Read a page of all suppressions as they are now."""
+    """Build the request that reads a page of all suppressions as they are now."""
     request: dict[str, Any] = {"TableName": table, "ConsistentRead": True, "Limit": limit}
-    return request | {"ExclusiveStartKey": items.suppression_key(after)} if after else request
+    return request | {"ExclusiveStartKey": items.build_suppression_key(after)} if after else request
+
+
+def build_recipient_scan(table: str, segment: int, segments: int, after: Key | None) -> dict[str, Any]:
+    """Build the request that reads who has outcomes: one page of one of the segments of the table."""
+    request: dict[str, Any] = {
+        "TableName": table,
+        "ConsistentRead": True,
+        "Segment": segment,
+        "TotalSegments": segments,
+        "Limit": SCAN_LIMIT,
+        "ProjectionExpression": "recipient",
+    }
+    return request | {"ExclusiveStartKey": items.build_outcome_key(after)} if after else request
 
 
 class Queries:
-    """The queries. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
+    """Asks the tables. Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
 
     Those that give more than keys raise Unreadable where an item is none that this version writes.
     """
@@ -97,13 +120,13 @@ class Queries:
         self._client = client
         self._tables = tables
 
-    def suppressed_on(
+    def find_suppressed_on(
         self, day: str, limit: int, after: Item | None = None, *, oldest_first: bool = False
     ) -> Page[Suppression]:
-        """Suppressions whose newest cause is of this day (2026-03-01), the newest first unless told otherwise."""
+        """Return suppressions whose newest cause is of this day (2026-03-01), the newest first by default."""
         request = build_query(self._tables.suppressions, "day", day, index="by_day", limit=limit, after=after)
         request["ScanIndexForward"] = oldest_first
-        return self._page(request, items.decode_suppression)
+        return self._read_page(request, items.decode_suppression)
 
     def scan_suppressions(self, after: Key | None, limit: int = SCAN_LIMIT) -> tuple[list[Suppression], Key | None]:
         """Return a page of all suppressions, and the key after which to go on; None where there is no more."""
@@ -113,39 +136,51 @@ class Queries:
         found = list(map(items.decode_suppression, page["Items"]))
         return found, (last["recipient"]["S"], last["scope"]["S"]) if last else None
 
-    def recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
-        """Keys of the outcomes of one message."""
+    def scan_recipients(self, segment: int, segments: int, after: Key | None) -> RecipientPage:
+        """Return who has outcomes: the next page of one segment of the table.
+
+        Segments are parts of the hashes of keys, so that several can be read at once and never meet. Source: DynamoDB
+        API reference, Scan (TotalSegments).
+        """
+        with translate_errors("DynamoDB: Scan"):
+            page = self._client.scan(**build_recipient_scan(self._tables.outcomes, segment, segments, after))
+        last = page.get("LastEvaluatedKey")
+        found = dict.fromkeys(item["recipient"]["S"] for item in page["Items"])
+        return RecipientPage(list(found), (last["recipient"]["S"], last["message"]["S"]) if last else None)
+
+    def find_recipients_of(self, message: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the outcomes of one message."""
         request = build_query(self._tables.outcomes, "message", message, index="by_message", limit=limit, after=after)
-        return self._page(request, _outcome_key)
+        return self._read_page(request, _decode_outcome_key)
 
-    def outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
-        """Keys of the outcomes that a person should look at for this reason, the newest first."""
+    def find_outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the outcomes that a person should look at for this reason, the newest first."""
         request = build_query(self._tables.outcomes, "review", why, index="by_review", limit=limit, after=after)
-        return self._page(request, _outcome_key)
+        return self._read_page(request, _decode_outcome_key)
 
-    def suppressions_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
-        """Keys of the suppressions that a person should look at for this reason, the newest first."""
+    def find_suppressions_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the suppressions that a person should look at for this reason, the newest first."""
         request = build_query(self._tables.suppressions, "review", why, index="by_review", limit=limit, after=after)
-        return self._page(request, _suppression_key)
+        return self._read_page(request, _decode_suppression_key)
 
-    def suppressions_of(self, recipient: str) -> list[Suppression]:
-        """The suppressions of one recipient in all scopes, as they are now."""
+    def find_suppressions_of(self, recipient: str) -> list[Suppression]:
+        """Return the suppressions of one recipient in all scopes, as they are now."""
         request = build_query(self._tables.suppressions, "recipient", recipient)
-        return list(map(items.decode_suppression, self._all(request)))
+        return list(map(items.decode_suppression, self._read_all(request)))
 
-    def lines_of(self, recipient: str) -> list[OutcomeLine]:
-        """Every outcome of one recipient as it is now, without its feedback."""
+    def find_lines_of(self, recipient: str) -> list[OutcomeLine]:
+        """Return every outcome of one recipient as it is now, without its feedback."""
         names = {f"#{number}": name for number, name in enumerate(_LINE)}
         request = build_query(self._tables.outcomes, "recipient", recipient)
         request["ExpressionAttributeNames"] |= names
         request["ProjectionExpression"] = ",".join(names)
-        return list(map(_line, self._all(request)))
+        return list(map(_decode_line, self._read_all(request)))
 
-    def _page(self, request: dict[str, Any], decode: Callable[[Item], _T]) -> Page[_T]:
+    def _read_page(self, request: dict[str, Any], decode: Callable[[Item], _T]) -> Page[_T]:
         page = self._send(request)
         return Page([decode(item) for item in page["Items"]], page.get("LastEvaluatedKey"))
 
-    def _all(self, request: dict[str, Any]) -> Iterator[Item]:
+    def _read_all(self, request: dict[str, Any]) -> Iterator[Item]:
         while True:
             page = self._send(request)
             yield from page["Items"]
@@ -158,16 +193,16 @@ class Queries:
             return self._client.query(**request)
 
 
-def _outcome_key(item: Item) -> Key:
+def _decode_outcome_key(item: Item) -> Key:
     return item["recipient"]["S"], item["message"]["S"]
 
 
-def _suppression_key(item: Item) -> Key:
+def _decode_suppression_key(item: Item) -> Key:
     return item["recipient"]["S"], item["scope"]["S"]
 
 
 @schema.decoder(items.OUTCOME_SCHEMA)
-def _line(item: Item) -> OutcomeLine:
+def _decode_line(item: Item) -> OutcomeLine:
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}

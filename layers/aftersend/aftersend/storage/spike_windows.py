@@ -30,32 +30,32 @@ from aftersend.storage.items import Item
 from aftersend.storage.schema import decoder, encode_schema
 
 SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
-KEPT: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
+RETENTION: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")
 
 _encode: Final = msgspec.json.Encoder().encode
 _judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
 
 
-def window_key(window: Window) -> Item:
-    """The primary key: the domain, and the window with its length, which the policy may change."""
+def build_window_key(window: Window) -> Item:
+    """Return the primary key: the domain, and the window with its length, which the policy may change."""
     hours = (window.until - window.since) // timedelta(hours=1)
     return {"domain": {"S": window.domain}, "window": {"S": f"{format_time(window.since)}/{hours}h"}}
 
 
 def encode_traffic(traffic: Traffic, rules: Guard) -> Item:
-    """The item of a window."""
-    item = window_key(traffic.window) | encode_schema(SCHEMA) | {"version": {"N": str(traffic.version)}}
-    item["refused"] = {"M": {reason: {"S": _packed(sketch)} for reason, sketch in traffic.refused.items()}}
+    """Return the item of a window."""
+    item = build_window_key(traffic.window) | encode_schema(SCHEMA) | {"version": {"N": str(traffic.version)}}
+    item["refused"] = {"M": {reason: {"S": _pack_sketch(sketch)} for reason, sketch in traffic.refused.items()}}
     if traffic.reached:
-        item["reached"] = {"S": _packed(traffic.reached)}
+        item["reached"] = {"S": _pack_sketch(traffic.reached)}
     if traffic.judged:
         item["judged"] = {"S": _encode(traffic.judged).decode()}
     found = spike_guard.find_incidents(traffic, rules)
     if found:
         item["state"] = {"S": "open" if any(each.decision is None for each in found) else "reverted"}
     else:
-        item["expires_at"] = {"N": str(int((traffic.window.until + KEPT).timestamp()))}
+        item["expires_at"] = {"N": str(int((traffic.window.until + RETENTION).timestamp()))}
     return item
 
 
@@ -66,8 +66,8 @@ def decode_traffic(item: Item) -> Traffic:
     begin = parse_time(since)
     return Traffic(
         window=Window(item["domain"]["S"], begin, begin + timedelta(hours=int(hours.removesuffix("h")))),
-        reached=_unpacked(item["reached"]["S"]) if "reached" in item else (),
-        refused={Reason(reason): _unpacked(packed["S"]) for reason, packed in item["refused"]["M"].items()},
+        reached=_unpack_sketch(item["reached"]["S"]) if "reached" in item else (),
+        refused={Reason(reason): _unpack_sketch(packed["S"]) for reason, packed in item["refused"]["M"].items()},
         judged=_judgements(item["judged"]["S"]) if "judged" in item else (),
         version=int(item["version"]["N"]),
     )
@@ -82,16 +82,16 @@ class SpikeWindows:
     def __init__(self, client: DynamoDBClient, table: str, rules: Guard) -> None:
         self._client, self._table, self._rules = client, table, rules
 
-    def tell(self, told: Traffic) -> Traffic:
-        """Add `told` to what is known of its window; what is known then.
+    def record(self, traffic: Traffic) -> Traffic:
+        """Add `traffic` to what is known of its window, and return what is known then.
 
         Raises ContentionExhausted after MAX_TRIES refusals, and Unreadable where another version wrote the window.
         """
-        key = window_key(told.window)
+        key = build_window_key(traffic.window)
         item = versioned.get(self._client, self._table, key)
         for _ in range(MAX_TRIES):
             stored = decode_traffic(item) if item else None
-            known = spike_guard.merge_traffic(stored or Traffic(window=told.window), told)
+            known = spike_guard.merge_traffic(stored or Traffic(window=traffic.window), traffic)
             if stored is not None and known is stored:
                 return stored
             known = replace(known, version=known.version + 1)
@@ -101,7 +101,7 @@ class SpikeWindows:
             item = conflict.current
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
-    def incidents(self) -> list[Incident]:
+    def find_incidents(self) -> list[Incident]:
         """Return every incident that stands, as an index knows it a moment ago.
 
         A window that this version cannot read is passed over: without its incident, what was refused in it counts, so
@@ -131,20 +131,20 @@ class IncidentCache:
     """The incidents that stand, read anew when they are `lasts` old: for whoever asks often."""
 
     def __init__(
-        self, watch: SpikeWindows, clock: Callable[[], datetime], lasts: timedelta = timedelta(seconds=30)
+        self, windows: SpikeWindows, clock: Callable[[], datetime], lasts: timedelta = timedelta(seconds=30)
     ) -> None:
-        self._windows, self._clock = watch, clock
-        self._cache: TtlCache[str, list[Incident]] = TtlCache(lasts, most=1)
+        self._windows, self._clock = windows, clock
+        self._cache: TtlCache[str, list[Incident]] = TtlCache(lasts, max_size=1)
 
-    def incidents(self) -> list[Incident]:
-        """Every incident that stands; raises StoreUnavailable where DynamoDB does not answer."""
-        return self._cache.get("", self._clock(), lambda _: self._windows.incidents())
+    def find_incidents(self) -> list[Incident]:
+        """Return every incident that stands; raises StoreUnavailable where DynamoDB does not answer."""
+        return self._cache.get("", self._clock(), lambda _: self._windows.find_incidents())
 
 
-def _packed(sketch: Sketch) -> str:
+def _pack_sketch(sketch: Sketch) -> str:
     return base64.b64encode(b"".join(number.to_bytes(6) for number in sketch)).decode()
 
 
-def _unpacked(text: str) -> Sketch:
+def _unpack_sketch(text: str) -> Sketch:
     raw = base64.b64decode(text)
     return tuple(int.from_bytes(raw[start : start + 6]) for start in range(0, len(raw), 6))

@@ -26,7 +26,7 @@ _PAUSE: Final = 0.05  # seconds before the second round, doubled for each furthe
 
 
 class Tables(Struct, frozen=True, kw_only=True):
-    """Where outcomes and suppressions are kept, and for how long after they have said their last."""
+    """The names of the two tables, and how long an item lives after its last feedback."""
 
     outcomes: str
     suppressions: str
@@ -34,7 +34,7 @@ class Tables(Struct, frozen=True, kw_only=True):
 
 
 def make_row(item: Outcome | Suppression, retention: timedelta, now: datetime) -> items.Item:
-    """The item that is stored.
+    """Return the item that is stored.
 
     A suppression in which nothing holds any more is kept twice as long as an outcome. It knows what was released or
     withdrawn, and must not be gone before the evidence is: that of an outcome that was opened later would hold again.
@@ -51,12 +51,12 @@ def make_row(item: Outcome | Suppression, retention: timedelta, now: datetime) -
 
 
 def build_batch_get(table: str, keys: Sequence[items.Item]) -> dict[str, Any]:
-    """Read up to 100 items as they are now."""
+    """Build the request that reads up to 100 items as they are now."""
     return {"RequestItems": {table: {"Keys": list(keys), "ConsistentRead": True}}}
 
 
 def build_query(table: str, recipient: str) -> dict[str, Any]:
-    """Read every outcome of one recipient as it is now."""
+    """Build the request that reads every outcome of one recipient as it is now."""
     return {
         "TableName": table,
         "ConsistentRead": True,
@@ -77,18 +77,18 @@ class Store:
         self._tables = tables
         self._clock = clock or (lambda: datetime.now(UTC))
 
-    def outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
-        """The outcomes that exist of at most 100 keys (recipient, message)."""
-        found = self._batch(self._tables.outcomes, [items.outcome_key(key) for key in keys])
+    def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
+        """Return the outcomes that exist of at most 100 keys (recipient, message)."""
+        found = self._read_batch(self._tables.outcomes, [items.build_outcome_key(key) for key in keys])
         return {outcome.key: outcome for outcome in map(items.decode_outcome, found)}
 
-    def suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
-        """The suppressions that exist of at most 100 keys (recipient, scope)."""
-        found = self._batch(self._tables.suppressions, [items.suppression_key(key) for key in keys])
+    def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
+        """Return the suppressions that exist of at most 100 keys (recipient, scope)."""
+        found = self._read_batch(self._tables.suppressions, [items.build_suppression_key(key) for key in keys])
         return {each.key: each for each in map(items.decode_suppression, found)}
 
-    def outcomes_of(self, recipient: str) -> list[Outcome]:
-        """Every outcome of one recipient."""
+    def find_outcomes_of(self, recipient: str) -> list[Outcome]:
+        """Return every outcome of one recipient."""
         request = build_query(self._tables.outcomes, recipient)
         found: list[Outcome] = []
         while True:
@@ -100,11 +100,13 @@ class Store:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
-        """Store `item` if the stored version is still the one before it; else say what is stored."""
+        """Store `item` if the stored version is still the one before it; else return what is stored."""
         row = make_row(item, self._tables.retention, self._clock())
         if isinstance(item, Outcome):
-            return self._put(self._tables.outcomes, items.outcome_key(item.key), row, items.decode_outcome)
-        return self._put(self._tables.suppressions, items.suppression_key(item.key), row, items.decode_suppression)
+            return self._put(self._tables.outcomes, items.build_outcome_key(item.key), row, items.decode_outcome)
+        return self._put(
+            self._tables.suppressions, items.build_suppression_key(item.key), row, items.decode_suppression
+        )
 
     def answer(self, request: Request) -> Answer:
         """Carry out one step of `aftersend.core.writes`."""
@@ -112,9 +114,9 @@ class Store:
             case Put(item):
                 return self.put(item)
             case ReadOutcomes(recipient):
-                return self.outcomes_of(recipient)
+                return self.find_outcomes_of(recipient)
             case ReadSuppression(key):
-                return self.suppressions([key]).get(key)
+                return self.get_suppressions([key]).get(key)
 
     def _put(
         self, table: str, key: items.Item, row: items.Item, decode: Callable[[items.Item], Outcome | Suppression]
@@ -124,7 +126,7 @@ class Store:
             return None
         return Refused(decode(conflict.current) if conflict.current else None)
 
-    def _batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
+    def _read_batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
         found: list[items.Item] = []
         request = build_batch_get(table, keys)
         for attempt in range(_ROUNDS):

@@ -28,13 +28,13 @@ from aftersend.storage.versioned import CONDITION_FAILED
 
 SCHEMA: Final = 1  # what this version writes, and the highest that it adds to: see `aftersend.storage.schema`
 MAX_SEEN: Final = 100  # a text that came this often deserves a rule, whatever the exact number
-_REMEMBERED: Final = 10_000  # texts that have come often enough
+_MAX_REMEMBERED: Final = 10_000  # texts that have come often enough
 
 
 def needs_rule(fact: Feedback, verdict: Verdict | None) -> bool:
-    """Whether nothing but a text was there to judge by, and no rule knew it."""
-    told = fact.evidence is not None and fact.evidence.text is not None
-    return told and verdict is not None and verdict.klass is Class.UNDETERMINED
+    """Return whether nothing but a text was there to judge by, and no rule knew it."""
+    has_text = fact.evidence is not None and fact.evidence.text is not None
+    return has_text and verdict is not None and verdict.klass is Class.UNDETERMINED
 
 
 def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta) -> dict[str, Any]:
@@ -43,21 +43,21 @@ def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta)
     It is refused where the feedback is in already, where enough are, and where a newer version wrote the item.
     """
     assert fact.evidence is not None
-    told = fact.evidence.text or ""
-    text = truncate(normalise(_nameless(told, fact.recipient, _ANYBODY)), 512)
+    given = fact.evidence.text or ""
+    text = truncate(normalise(_mask_person(given, fact.recipient, _ANYBODY)), 512)
     first = {
         "source": {"S": fact.source},
         "text": {"S": text or "-"},
-        "example": {"S": _nameless(told, fact.recipient, "ADDR") or "-"},
+        "example": {"S": _mask_person(given, fact.recipient, "ADDR") or "-"},
         "first_at": {"S": format_time(fact.occurred_at)},
         "code": {"S": str(fact.evidence.code or "-")},
         "status": {"S": fact.evidence.status or "-"},
     }
-    kept = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in first)
+    unchanged = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in first)
     return {
         "TableName": table,
         "Key": {"digest": {"S": blake2b(f"{fact.source}\0{text}".encode(), digest_size=12).hexdigest()}},
-        "UpdateExpression": f"ADD seen :ids SET {kept}, #schema = :schema, expires_at = :expires",
+        "UpdateExpression": f"ADD seen :ids SET {unchanged}, #schema = :schema, expires_at = :expires",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         "ConditionExpression": (
             "attribute_not_exists(digest) OR (#schema <= :schema AND size(seen) < :enough AND NOT contains(seen, :id))"
@@ -78,8 +78,8 @@ _ANYBODY: Final = "a@b"  # what `normalise` masks as an address
 _ADDRESS: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
-def _nameless(text: str, recipient: str, mask: str) -> str:
-    """A text with `mask` for addresses, and for the name before the "@" of the one that it is about.
+def _mask_person(text: str, recipient: str, mask: str) -> str:
+    """Return a text with `mask` for addresses, and for the name before the "@" of the one that it is about.
 
     Whoever is erased must not stay here, where nobody would look for them.
     """
@@ -89,7 +89,7 @@ def _nameless(text: str, recipient: str, mask: str) -> str:
 
 
 class UnmatchedTexts:
-    """Counts texts in one table."""
+    """Counts texts in one table. Safe to share between threads."""
 
     def __init__(self, client: DynamoDBClient, table: str, retention: timedelta) -> None:
         self._client = client
@@ -112,5 +112,5 @@ class UnmatchedTexts:
                 self._client.update_item(**request)
         except Refusal as refusal:
             stored = refusal.answer.get("Item", {}).get("seen", {}).get("SS", ())
-            if len(stored) >= MAX_SEEN and len(self._full) < _REMEMBERED:
+            if len(stored) >= MAX_SEEN and len(self._full) < _MAX_REMEMBERED:
                 self._full.add(digest)

@@ -60,7 +60,7 @@ class WebhookSecrets:
         self._connect = connect
         self._client: SecretsManagerClient | None = None
         self._config = config
-        self._documents: TtlCache[str, SecretsDocument] = TtlCache(AGE, most=1)
+        self._documents: TtlCache[str, SecretsDocument] = TtlCache(AGE, max_size=1)
 
     def get_trust(self, name: str, source: Source, now: datetime) -> Trust | None:
         """Return whom to trust for pushes of `source`, which is called `name`; None where it is off.

@@ -68,12 +68,15 @@ def read(lookups: Queries) -> list[Any]:
 
     days = [f"2026-03-0{day}" for day in range(1, 9)]
     return [
-        *[all_of(lookups.suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
-        *[all_of(lookups.recipients_of, f"told:{number}", limit) for number in range(8) for limit in (1, 50)],
-        *[all_of(lookups.outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
-        all_of(lookups.suppressions_to_review, "contradicted", 1),
-        *[sorted(lookups.suppressions_of(name), key=lambda each: each.scope) for name in (ANN, BOB, "email:x@y.z")],
-        *[sorted(lookups.lines_of(name), key=lambda each: each.message) for name in (ANN, BOB, "email:x@y.z")],
+        *[all_of(lookups.find_suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
+        *[all_of(lookups.find_recipients_of, f"told:{number}", limit) for number in range(8) for limit in (1, 50)],
+        *[all_of(lookups.find_outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
+        all_of(lookups.find_suppressions_to_review, "contradicted", 1),
+        *[
+            sorted(lookups.find_suppressions_of(name), key=lambda each: each.scope)
+            for name in (ANN, BOB, "email:x@y.z")
+        ],
+        *[sorted(lookups.find_lines_of(name), key=lambda each: each.message) for name in (ANN, BOB, "email:x@y.z")],
     ]
 
 
@@ -82,38 +85,39 @@ def test_the_memory_answers_as_an_engine_does(lookups: Queries) -> None:
 
 
 def test_a_day_has_its_suppressions_the_newest_first(lookups: Queries) -> None:
-    found = lookups.suppressed_on("2026-03-02", 50).found
+    found = lookups.find_suppressed_on("2026-03-02", 50).found
     assert [(each.recipient, each.scope) for each in found] == [(BOB, "*"), (BOB, "news"), (ANN, "*")]
-    assert lookups.suppressed_on("2026-03-09", 50).found == []
+    assert lookups.find_suppressed_on("2026-03-09", 50).found == []
 
 
 def test_a_message_has_its_recipients(lookups: Queries) -> None:
-    assert sorted(lookups.recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
-    first = lookups.recipients_of("told:3", 1)
+    assert sorted(lookups.find_recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
+    first = lookups.find_recipients_of("told:3", 1)
     assert len(first.found) == 1 and first.last is not None
     assert (
-        first.found + lookups.recipients_of("told:3", 1, first.last).found == lookups.recipients_of("told:3", 9).found
+        first.found + lookups.find_recipients_of("told:3", 1, first.last).found
+        == lookups.find_recipients_of("told:3", 9).found
     )
 
 
 def test_what_a_person_should_look_at_the_newest_first(lookups: Queries) -> None:
-    assert lookups.outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
-    assert lookups.outcomes_to_review("content", 50).found == [(BOB, "told:4")]
-    assert lookups.suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
+    assert lookups.find_outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
+    assert lookups.find_outcomes_to_review("content", 50).found == [(BOB, "told:4")]
+    assert lookups.find_suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
 
 
 def test_what_is_settled_leaves_the_index(engine: Engine) -> None:
     client, tables = engine.connect(), engine.tables()
     lookups = over(client, tables)
     store = Store(client, tables, clock=lambda: NOW)
-    (before,) = store.suppressions([(ANN, "*")]).values()
+    (before,) = store.get_suppressions([(ANN, "*")]).values()
     assert store.answer(Put(Suppression(recipient=ANN, causes={}, version=before.version + 1))) is None
-    assert lookups.suppressions_to_review("contradicted", 50).found == []
-    assert ANN not in {each.recipient for each in lookups.suppressed_on("2026-03-02", 50).found}
+    assert lookups.find_suppressions_to_review("contradicted", 50).found == []
+    assert ANN not in {each.recipient for each in lookups.find_suppressed_on("2026-03-02", 50).found}
 
 
 def test_lines_are_outcomes_without_their_feedback(lookups: Queries) -> None:
-    lines = {each.message: each for each in lookups.lines_of(ANN)}
+    lines = {each.message: each for each in lookups.find_lines_of(ANN)}
     assert lines.keys() == {"told:1", "told:2", "told:3"}
     assert (lines["told:1"].status, lines["told:1"].rule) == (Status.BOUNCED, "test.hard")
     assert lines["told:2"].engaged_at == lines["told:2"].last_at
@@ -132,14 +136,14 @@ def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
             return inner.query(**(request | {"Limit": 1}))
 
     lookups = Queries(Short(), TABLES)
-    assert lookups.lines_of(BOB) == in_memory().lines_of(BOB)
-    assert lookups.suppressions_of(BOB) == in_memory().suppressions_of(BOB)
-    assert len(lookups.lines_of(BOB)) == 4
+    assert lookups.find_lines_of(BOB) == in_memory().find_lines_of(BOB)
+    assert lookups.find_suppressions_of(BOB) == in_memory().find_suppressions_of(BOB)
+    assert len(lookups.find_lines_of(BOB)) == 4
 
 
 def test_an_engine_that_refuses_is_unavailable_and_quotes_no_address() -> None:
     client = Watched(None, lambda *_: service_error("ProvisionedThroughputExceededException"))
-    for ask in (Queries(client, TABLES).lines_of, Queries(client, TABLES).suppressions_of):
+    for ask in (Queries(client, TABLES).find_lines_of, Queries(client, TABLES).find_suppressions_of):
         with pytest.raises(StoreUnavailable) as refused:
             ask(ANN)
         assert "ann@" not in str(refused.value)
@@ -176,7 +180,7 @@ def test_every_attribute_that_a_line_reads_is_asked_for() -> None:
             (item,) = MemoryQueries(store).query(**request)["Items"]
             return {"Items": [{name: item[name] for name in names if name in item}]}
 
-    (line,) = Queries(Projecting(), TABLES).lines_of(ANN)
+    (line,) = Queries(Projecting(), TABLES).find_lines_of(ANN)
     assert asked["ConsistentRead"] is True
     for name in ("status", "delivered_at", "complained_at", "engaged_at", "opens", "clicks", "auto_replied", "review"):
         assert getattr(line, name) == getattr(full, name)

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from aftersend.aws.boto import adapted
+from aftersend.aws.boto import adapt_client
 from aftersend.aws.errors import NoAnswer
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.message import Message, unpack
@@ -29,7 +29,7 @@ def sqs() -> Iterator[Any]:
 def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
     """Design §3: "one queue of unreadable bodies with source and reason"."""
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
-    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put(BAD, "no JSON")
+    DeadLetters(lambda: adapt_client(sqs, "sqs"), queue).put(BAD, "no JSON")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert (found["Body"], attributes) == ("{no json", {"source": "ses", "reason": "no JSON", "message_id": "id-1"})
@@ -38,7 +38,7 @@ def test_the_body_goes_whole_with_the_reason(sqs: Any) -> None:
 def test_a_body_that_is_no_text_comes_back_from_the_queue_as_it_was(sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="parked")["QueueUrl"]
     packed = Message("id-1", b"\x1f\x8b\xff", BAD.received_at, "mailerq", {"x-queue": "retry"})
-    DeadLetters(lambda: adapted(sqs, "sqs"), queue).put(packed, "broken")
+    DeadLetters(lambda: adapt_client(sqs, "sqs"), queue).put(packed, "broken")
     [found] = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     attributes = {name: each["StringValue"] for name, each in found["MessageAttributes"].items()}
     assert unpack(found["Body"], attributes) == (packed.body, packed.headers)

@@ -43,13 +43,13 @@ def _all(told: Sequence[Traffic]) -> Traffic:
 
 def test_a_window_is_kept_and_its_incident_found(engine: Engine) -> None:
     watch = SpikeWindows(engine.connect(), engine.table("SpikeWindows"), RULES)
-    assert watch.incidents() == []
-    known = watch.tell(_all(_told(60)))
-    assert (known.version, watch.tell(_all(_told(60)))) == (1, known)
-    (incident,) = watch.incidents()
+    assert watch.find_incidents() == []
+    known = watch.record(_all(_told(60)))
+    assert (known.version, watch.record(_all(_told(60)))) == (1, known)
+    (incident,) = watch.find_incidents()
     assert (incident.window, incident.reason, incident.refused) == (WINDOW, Reason.USER_UNKNOWN, 60)
-    watch.tell(spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION))
-    assert watch.incidents() == []
+    watch.record(spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION))
+    assert watch.find_incidents() == []
 
 
 def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
@@ -58,8 +58,8 @@ def test_many_who_tell_at_once_are_all_heard(concurrent_engine: Engine) -> None:
     told = _told(40)
     Random(3).shuffle(told)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(watch.tell, [*told, *told[:10]]))
-    known = watch.tell(Traffic(window=WINDOW))
+        list(pool.map(watch.record, [*told, *told[:10]]))
+    known = watch.record(Traffic(window=WINDOW))
     assert (known.reached, known.refused) == (_all(told).reached, _all(told).refused)
 
 
@@ -95,7 +95,7 @@ class _Deaf(FakeDynamoDB):
 
 def test_a_table_that_does_not_answer_is_ours() -> None:
     watch = SpikeWindows(_Deaf(), "SpikeWindows", RULES)
-    for call in (lambda: watch.tell(Traffic(window=WINDOW)), watch.incidents):
+    for call in (lambda: watch.record(Traffic(window=WINDOW)), watch.find_incidents):
         with pytest.raises(StoreUnavailable, match="time-out"):
             call()
 
@@ -104,8 +104,8 @@ def test_incidents_are_read_anew_after_a_while(engine: Engine) -> None:
     watch = SpikeWindows(engine.connect(), engine.table("SpikeWindows"), RULES)
     now = [NOW]
     lookout = IncidentCache(watch, lambda: now[0], timedelta(seconds=30))
-    assert lookout.incidents() == []
-    watch.tell(_all(_told(60)))
-    assert lookout.incidents() == []
+    assert lookout.find_incidents() == []
+    watch.record(_all(_told(60)))
+    assert lookout.find_incidents() == []
     now[0] += timedelta(seconds=31)
-    assert len(lookout.incidents()) == 1
+    assert len(lookout.find_incidents()) == 1
