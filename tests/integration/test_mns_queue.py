@@ -368,4 +368,4 @@ def test_a_setting_that_is_wrong_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
-        deployed.run()
+        _loaded()
