@@ -62,8 +62,8 @@ def test_what_was_released_or_withdrawn_does_not_hold_again_when_that_is_forgott
     ingest([message(facts)], ports(store, policy=SHORT))
     if released is not None:
         decision = Decision(at=START + timedelta(days=released), by="ann", act=Act.RELEASED, force=force)
-        errand = SuppressionUpdate((ANN, "*"), decisions=(decision,), recount=True)
-        run_steps(update_suppression(errand, store.get_suppressions([errand.key]).get(errand.key), SHORT), store.answer)
+        update = SuppressionUpdate((ANN, "*"), decisions=(decision,), recount=True)
+        run_steps(update_suppression(update, store.get_suppressions([update.key]).get(update.key), SHORT), store.answer)
     ingest([message(late)], ports(store, policy=SHORT))
     before = _holding(store, now)
     _delete(store.suppressions_table, now)

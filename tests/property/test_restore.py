@@ -44,8 +44,8 @@ def _restore(lost: MemoryStore, store: Any) -> None:
 
 
 def _decide(store: MemoryStore, *decisions: Decision, windows: tuple[Reverted, ...] = ()) -> None:
-    errand = SuppressionUpdate(KEY, decisions=decisions, windows=windows, recount=True)
-    run_steps(update_suppression(errand, store.get_suppressions([KEY]).get(KEY), SHORT), store.answer)
+    update = SuppressionUpdate(KEY, decisions=decisions, windows=windows, recount=True)
+    run_steps(update_suppression(update, store.get_suppressions([KEY]).get(KEY), SHORT), store.answer)
 
 
 @given(feedback() | streaks(), st.data())

@@ -303,7 +303,7 @@ def test_a_document_overrides_single_fields_and_leaves_the_rest() -> None:
 
 def test_another_class_for_a_reason() -> None:
     hard = VERDICTS["hard"]
-    assert load("[classes]\nuser_unknown = 'soft'").class_of(hard) is Class.SOFT
-    assert load("[classes]\nuser_unknown = 'ignore'").class_of(hard) is Class.IGNORE
+    assert load("[classes]\nuser_unknown = 'soft'").find_class(hard) is Class.SOFT
+    assert load("[classes]\nuser_unknown = 'ignore'").find_class(hard) is Class.IGNORE
     temporary = Verdict(klass=Class.SOFT, reason=Reason.USER_UNKNOWN, rule="test")
-    assert load("[classes]\nuser_unknown = 'hard'").class_of(temporary) is Class.SOFT
+    assert load("[classes]\nuser_unknown = 'hard'").find_class(temporary) is Class.SOFT

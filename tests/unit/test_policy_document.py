@@ -95,7 +95,7 @@ def test_what_is_wrong_is_named(document: str, why: str) -> None:
 def test_a_sender_is_found_however_the_document_spells_it(given: str) -> None:
     policy = load(f"[streams]\n'{given}' = 'news'")
     for sender in ("news@example.com", "NEWS@Example.com") if "bücher" not in given else ("a@xn--bcher-kva.example",):
-        assert policy.stream_of(sender) == "news"
+        assert policy.find_stream(sender) == "news"
 
 
 @pytest.mark.parametrize(("days", "end"), [(0, None), (30, 31)])
@@ -147,8 +147,8 @@ STREAMS = """[streams]
     ],
 )
 def test_the_senders_address_goes_before_its_domain_and_that_before_all_others(sender: str, stream: str) -> None:
-    assert load(STREAMS).stream_of(sender) == stream
-    assert load().stream_of(sender) is None
+    assert load(STREAMS).find_stream(sender) == stream
+    assert load().find_stream(sender) is None
 
 
 def test_who_leaves_leaves_the_stream_that_the_sender_belongs_to() -> None:

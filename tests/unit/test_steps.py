@@ -253,8 +253,8 @@ def test_a_stream_has_no_streak() -> None:
 def test_a_stream_that_is_rebuilt_has_no_streak_either() -> None:
     left = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"))
     news = Suppression(recipient=ANN, scope="news", causes={each.kind: each.cause for each in left}, version=1)
-    errand = SuppressionUpdate((ANN, "news"), recount=True, rebuild=lambda _: list(left))
-    assert _run(update_suppression(errand, news, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], news)
+    update = SuppressionUpdate((ANN, "news"), recount=True, rebuild=lambda _: list(left))
+    assert _run(update_suppression(update, news, POLICY), [FIVE]) == ([ReadOutcomes(ANN)], news)
 
 
 def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
@@ -282,8 +282,8 @@ def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -
     mine = Decision(at=bounce(1).occurred_at, by="ann", act=Act.RESOLVED)
     stored = _with(3, None, bounce(1, "soft", "told:1"))
     after = replace(stored, history=(mine,), version=4)
-    errand = SuppressionUpdate(EVERYWHERE, decisions=(mine,), expect=3)
-    requests, settled = _run(update_suppression(errand, stored, POLICY), [Refused(after)])
+    update = SuppressionUpdate(EVERYWHERE, decisions=(mine,), expect=3)
+    requests, settled = _run(update_suppression(update, stored, POLICY), [Refused(after)])
     assert (requests, settled) == ([Put(after)], after)
     with pytest.raises(VersionMoved):
-        _run(update_suppression(errand, stored, POLICY), [Refused(replace(after, note="theirs"))])
+        _run(update_suppression(update, stored, POLICY), [Refused(replace(after, note="theirs"))])

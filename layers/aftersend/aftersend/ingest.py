@@ -113,7 +113,7 @@ def _routed(fact: Feedback, policy: Policy) -> Feedback:
     """The fact in the stream that its sender's mail belongs to, where it names none itself."""
     if fact.kind not in STREAM_KINDS or fact.scope or fact.context is None or not fact.context.sender:
         return fact
-    stream = policy.stream_of(fact.context.sender)
+    stream = policy.find_stream(fact.context.sender)
     return replace(fact, scope=stream, id="") if stream else fact
 
 
@@ -179,22 +179,22 @@ def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchRepo
     """Tell the spike guard, before anything suppresses: an accident should be known when its effect begins."""
     if ports.watch is None:
         return
-    seen = list(wanted.sightings.values())
-    results = ports.pool.map(partial(_attempt, ports.watch.record), [sighting.traffic for sighting in seen])
-    for sighting, result in zip(seen, results, strict=True):
+    reports = list(wanted.traffic_reports.values())
+    results = ports.pool.map(partial(_attempt, ports.watch.record), [each.traffic for each in reports])
+    for traffic_report, result in zip(reports, results, strict=True):
         if isinstance(result, ServiceError):
-            for owner in sighting.owners:
+            for owner in traffic_report.owners:
                 told[owner].fail(report, result)
 
 
 def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
     """Bring what the stored facts mean into the suppressions."""
-    errands = wanted.errands
+    updates = wanted.updates
 
     def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
-        return _drive(update_suppression(errands[key], stored, ports.policy), ports.store)
+        return _drive(update_suppression(updates[key], stored, ports.policy), ports.store)
 
-    for key, before, result in _read_and_apply(list(errands), ports.store.get_suppressions, apply, ports.pool):
+    for key, before, result in _read_and_apply(list(updates), ports.store.get_suppressions, apply, ports.pool):
         if isinstance(result, ServiceError):
             for owner in wanted.owners[key]:
                 told[owner].fail(report, result)

@@ -26,7 +26,7 @@ from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
 from aftersend.classify.text import normalise
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
-from aftersend.core.vocabulary import Channel, advise, class_of
+from aftersend.core.vocabulary import Channel, advise, find_class
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 USER: Final = "user:"  # begins the id of a user's rule
@@ -181,11 +181,11 @@ def _make_verdict(rule: Rule, features: Features) -> Verdict:
     temporary = features.temporary
     if then.final is not None and features.kind is not Kind.DEFERRED:
         temporary = not then.final
-    klass = then.klass or class_of(reason, temporary=temporary)
+    klass = then.klass or find_class(reason, temporary=temporary)
     if klass is Class.HARD and (then.klass is None or not rule.id.startswith(USER)):
         if features.phase in EARLY:
             reason = EARLY[features.phase]
-            klass = class_of(reason, temporary=temporary)
+            klass = find_class(reason, temporary=temporary)
         elif temporary or features.mild:
             klass = Class.SOFT
     return Verdict(klass=klass, reason=reason, rule=rule.id)

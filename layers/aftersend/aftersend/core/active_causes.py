@@ -1,4 +1,4 @@
-"""The causes for which a recipient must not be written to now, as senders and the API are told them. Pure."""
+"""The causes for which a recipient must not be written to now, as senders and the API get them. Pure."""
 
 from __future__ import annotations
 

@@ -36,23 +36,23 @@ _REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
 
 
 def make_claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | None:
-    """What `fact` alone says about suppression: at most one thing. Streaks are another matter: see `streak`."""
-    rules = policy.of(fact.recipient, fact.scope)
+    """Make the claim that `fact` alone supports, or None; streaks are found in all outcomes, by `find_streak`."""
+    rules = policy.select(fact.recipient, fact.scope)
     if kind := _WITHDRAWS.get(fact.kind):
-        return Claim(fact.recipient, _scope(fact, kind, rules), kind, Cause(withdrawn=_mark(fact, verdict)))
-    kind = _SUPPORTS.get(fact.kind) or _refused(fact, verdict, rules)
+        return Claim(fact.recipient, _find_scope(fact, kind, rules), kind, Cause(withdrawn=_make_ref(fact, verdict)))
+    kind = _SUPPORTS.get(fact.kind) or _find_refusal_cause(fact, verdict, rules)
     if kind is None or not getattr(rules, kind).suppress:
         return None
-    mark = _mark(fact, verdict)
+    ref = _make_ref(fact, verdict)
     return Claim(
         fact.recipient,
-        _scope(fact, kind, rules),
+        _find_scope(fact, kind, rules),
         kind,
-        Cause(first=mark, latest=mark, until=compute_end(mark, kind, rules)),
+        Cause(first=ref, latest=ref, until=compute_end(ref, kind, rules)),
     )
 
 
-def _refused(fact: Feedback, verdict: Verdict | None, rules: Policy) -> CauseKind | None:
+def _find_refusal_cause(fact: Feedback, verdict: Verdict | None, rules: Policy) -> CauseKind | None:
     """The cause that a refusal supports, if it supports one by itself."""
     if fact.kind not in _REFUSALS:
         return None
@@ -62,27 +62,27 @@ def _refused(fact: Feedback, verdict: Verdict | None, rules: Policy) -> CauseKin
         return None
     if verdict.reason is Reason.SUPPRESSED:
         return CauseKind.PROVIDER
-    if verdict.klass is Class.COMPLAINT:  # the provider did not send: it knows of a complaint that nobody told us of
+    if verdict.klass is Class.COMPLAINT:  # the provider did not send: it knows of a complaint that we do not know of
         return CauseKind.COMPLAINT
-    return CauseKind.HARD if rules.class_of(verdict) is Class.HARD else None
+    return CauseKind.HARD if rules.find_class(verdict) is Class.HARD else None
 
 
-def _scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
+def _find_scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
     """The scope that is meant: a bounce means the address, whatever was sent there; a wish may mean one stream."""
     if fact.kind not in STREAM_KINDS or getattr(rules, kind).everywhere:
         return "*"
     return fact.scope or "*"
 
 
-def compute_end(mark: EvidenceRef, kind: CauseKind, rules: Policy) -> datetime | None:
-    """When a cause ends whose latest evidence is `mark`."""
+def compute_end(ref: EvidenceRef, kind: CauseKind, rules: Policy) -> datetime | None:
+    """Compute when (UTC) a cause ends whose latest evidence is `ref`; None has no end."""
     if kind is CauseKind.PAUSE:
-        return mark.at + timedelta(hours=rules.pause.hours)
+        return ref.at + timedelta(hours=rules.pause.hours)
     days = getattr(rules, kind).lapse_days
-    return mark.at + timedelta(days=days) if days else None
+    return ref.at + timedelta(days=days) if days else None
 
 
-def _mark(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
+def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
     return EvidenceRef(
         at=fact.occurred_at,
         feedback=fact.id,
@@ -95,18 +95,18 @@ def _mark(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
 
 
 def is_vouched(outcome: Outcome, policy: Policy) -> bool:
-    """Whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
+    """Return whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
     if not policy.report.require_proof:
         return True
     return any(fact.evidence is None or not fact.evidence.forgeable for fact in outcome.feedback)
 
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
-    """Whether this outcome is a soft bounce that a streak counts."""
+    """Return whether this outcome is a soft bounce that a streak counts."""
     verdict = outcome.verdict
     if outcome.status is not Status.BOUNCED or verdict is None:
         return False
-    return policy.of(outcome.recipient).class_of(verdict) is Class.SOFT
+    return policy.select(outcome.recipient).find_class(verdict) is Class.SOFT
 
 
 _ARRIVED: Final = frozenset({Status.DELIVERED, Status.COMPLAINED})
@@ -116,27 +116,27 @@ _RECEIVED: Final = _ALIVE | {Kind.DELIVERED, Kind.AUTO_REPLIED}
 
 
 def find_sign_of_life(outcome: Outcome) -> Feedback | None:
-    """The last thing that shows the mailbox to work, as this outcome knows. More facts never move it back."""
+    """Find the last fact of this outcome that shows the mailbox to work. More facts never move it back."""
     kinds = _RECEIVED if outcome.status in _ARRIVED else _ALIVE
     return max((fact for fact in outcome.feedback if fact.kind in kinds), key=lambda fact: fact.order, default=None)
 
 
 def find_streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | None = None) -> Cause | None:
-    """The streak of soft bounces that stands in all outcomes of one recipient, or None.
+    """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
 
     Bounces up to `released_at`, and up to the last sign of life, no longer count.
     """
     stored = [outcome for outcome in outcomes if is_vouched(outcome, policy)]
     if not stored:
         return None
-    rules = policy.of(stored[0].recipient).streak
+    rules = policy.select(stored[0].recipient).streak
     if not rules.suppress:
         return None
     signs = [sign.occurred_at for sign in map(find_sign_of_life, stored) if sign is not None]
     since = max([*signs, *([released_at] if released_at else [])], default=UNKNOWN_TIME)
-    marks = (_bounce(outcome) for outcome in stored if counts_for_streak(outcome, policy))
-    bounces = sorted((mark for mark in marks if mark.at > since), key=lambda mark: mark.order)
-    rows = _rows(bounces, rules)
+    refs = (_find_bounce(outcome) for outcome in stored if counts_for_streak(outcome, policy))
+    bounces = sorted((ref for ref in refs if ref.at > since), key=lambda ref: ref.order)
+    rows = _find_rows(bounces, rules)
     long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
     if not long_enough:
         return None
@@ -147,15 +147,15 @@ def find_streak(outcomes: Iterable[Outcome], policy: Policy, released_at: dateti
 
 
 def find_contradiction(outcomes: Iterable[Outcome], hard: Cause, policy: Policy) -> EvidenceRef | None:
-    """The last sign of life in all outcomes of one recipient, where it is later than the evidence of a hard bounce."""
+    """Find the last sign of life in all outcomes of one recipient, where it is later than a hard bounce's evidence."""
     signs = (find_sign_of_life(outcome) for outcome in outcomes if is_vouched(outcome, policy))
     last = max((sign for sign in signs if sign is not None), key=lambda sign: sign.order, default=None)
     if last is None or hard.latest is None or last.occurred_at <= hard.latest.at:
         return None
-    return _mark(last, None)
+    return _make_ref(last, None)
 
 
-def _rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, EvidenceRef]]:
+def _find_rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, EvidenceRef]]:
     """For each bounce, in their order: the longest row of counted bounces that ends there, and its first one.
 
     Any bounce may be left out of a row, so bounces can only make a row longer and a sign of life only shorter: nobody
@@ -163,10 +163,10 @@ def _rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, Evidence
     """
     apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
     rows: list[tuple[int, EvidenceRef]] = []
-    for place, mark in enumerate(bounces):
-        length, first = 1, mark
+    for place, ref in enumerate(bounces):
+        length, first = 1, ref
         for before in range(place - 1, -1, -1):
-            pause = mark.at - bounces[before].at
+            pause = ref.at - bounces[before].at
             if pause > gap:
                 break
             if pause >= apart and rows[before][0] >= length:
@@ -175,7 +175,7 @@ def _rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, Evidence
     return rows
 
 
-def _bounce(outcome: Outcome) -> EvidenceRef:
+def _find_bounce(outcome: Outcome) -> EvidenceRef:
     """The bounce that decided an outcome, as evidence of a streak."""
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
-    return _mark(decider, outcome.verdict)
+    return _make_ref(decider, outcome.verdict)

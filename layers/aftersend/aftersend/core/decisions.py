@@ -31,8 +31,8 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
             if (moment := getattr(self, name)) is not None and moment.microsecond % 1000:
                 force_setattr(self, name, moment.replace(microsecond=moment.microsecond // 1000 * 1000))
         if not self.id:
-            said = (self.at, self.by, self.act, self.note, self.force, self.until)
-            force_setattr(self, "id", blake2b(_encode(said), digest_size=10).hexdigest())
+            decisive = (self.at, self.by, self.act, self.note, self.force, self.until)
+            force_setattr(self, "id", blake2b(_encode(decisive), digest_size=10).hexdigest())
 
     @property
     def order(self) -> tuple[datetime, str]:

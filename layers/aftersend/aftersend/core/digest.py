@@ -6,5 +6,5 @@ from hashlib import blake2b
 
 
 def digest(recipient: str, key: bytes) -> str:
-    """Sixteen hexadecimal digits for `recipient`; `key` is the deployment's own secret of at most 64 bytes."""
+    """Return sixteen hexadecimal digits for `recipient`; `key` is the deployment's own secret of at most 64 bytes."""
     return blake2b(recipient.encode(), key=key[:64], digest_size=8).hexdigest()

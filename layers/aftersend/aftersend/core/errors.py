@@ -1,7 +1,7 @@
 """Errors by culprit: whose fault decides what happens to a message.
 
 AftersendError
-├── FeedbackError            theirs: never retried, kept in the dead-letter queue with the reason
+├── FeedbackError            theirs: never retried, stays in the dead-letter queue with the reason
 │   ├── MalformedFeedback    a body that the source's parser cannot read
 │   └── VerificationError    a signature, certificate or secret that does not hold: refused, and never queued
 ├── ServiceError             ours: the message goes back to its queue and is tried again
@@ -41,7 +41,7 @@ class MalformedFeedback(FeedbackError):
 
 
 class VerificationError(FeedbackError):
-    """A signature, certificate or secret that does not hold: `code` in one word, `reason` safe to log (no address)."""
+    """A signature, certificate or secret that does not hold: a fixed `code` and a `reason` safe to log (no address)."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")

@@ -1,6 +1,6 @@
 """The set of facts: a union that is commutative, associative and idempotent, and bounded without losing that.
 
-The same fact may arrive by several paths that tell it more or less fully: two copies are joined field by field. The
+The same fact may arrive by several paths, each with more or less of it: two copies are joined field by field. The
 set is bounded by rules that depend only on its content, never on the order of arrival: of each kind the earliest and
 the very last stay; between them a fact keeps only that it happened. `(occurred_at, id)` never changes for a fact, so
 what one writer drops, every other writer drops too.
@@ -49,18 +49,20 @@ _S = TypeVar("_S", bound=Struct)
 
 
 def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedback, ...]:
-    """All facts of both, each once, bounded, in their order. Facts of `stored` are without context, and so are all
-    that come back: `contexts` gathers it."""
+    """Unite the facts of both: each once, bounded, in their order.
+
+    Facts of `stored` are without context, and so are all that come back: `merge_contexts` gathers it.
+    """
     known = {fact.id: fact for fact in stored}
     for fact in new:
         bare = fact if fact.context is None else replace(fact, context=None)
         known[fact.id] = join(known[fact.id], bare) if fact.id in known else bare
     facts = list(known.values())
-    return _bounded(sorted(facts, key=_order)) if len(facts) > 1 else (_whole(facts[0]),)
+    return _bound(sorted(facts, key=_order)) if len(facts) > 1 else (_cut_line(facts[0]),)
 
 
 def merge_contexts(stored: Context, new: Iterable[Feedback]) -> Context:
-    """What the sender said of the message, from every fact that tells something of it."""
+    """Merge what the sender said of the message, from `stored` and from every new fact that has a context."""
     for fact in new:
         if fact.context is not None:
             stored = fact.context if stored == EMPTY_CONTEXT else join(stored, fact.context)
@@ -70,7 +72,7 @@ def merge_contexts(stored: Context, new: Iterable[Feedback]) -> Context:
 
 
 def join(one: _S, other: _S) -> _S:
-    """The least that tells all that both tell, field by field: something before nothing, else the greater.
+    """Join two copies of one fact, or of a part of it, field by field: something before nothing, else the greater.
 
     A flag is a doubt (`derived`, `machine`): it stands only while both have it.
     """
@@ -80,11 +82,11 @@ def join(one: _S, other: _S) -> _S:
     for name in one.__struct_fields__:
         mine, theirs = getattr(one, name), getattr(other, name)
         if mine != theirs:
-            changes[name] = _greater(mine, theirs)
+            changes[name] = _choose_greater(mine, theirs)
     return replace(one, **changes)
 
 
-def _greater(mine: object, theirs: object) -> object:
+def _choose_greater(mine: object, theirs: object) -> object:
     match mine, theirs:
         case None, _:
             return theirs
@@ -103,50 +105,52 @@ def _order(fact: Feedback) -> tuple[object, str]:
     return fact.occurred_at, fact.id
 
 
-def _bounded(facts: list[Feedback]) -> tuple[Feedback, ...]:
+def _bound(facts: list[Feedback]) -> tuple[Feedback, ...]:
     """The facts that stay, each as whole as its place allows."""
     groups: dict[Kind | None, list[Feedback]] = {}
     for fact in facts:
-        groups.setdefault(_group(fact), []).append(fact)
+        groups.setdefault(_find_group(fact), []).append(fact)
     if all(len(group) <= 2 for group in groups.values()):
-        return tuple(_whole(fact) for fact in facts)
-    kept = [fact for name, group in groups.items() for fact in _bounded_group(name, group)]
-    return tuple(sorted(kept, key=_order))
+        return tuple(_cut_line(fact) for fact in facts)
+    bounded = [fact for name, group in groups.items() for fact in _bound_group(name, group)]
+    return tuple(sorted(bounded, key=_order))
 
 
-def _group(fact: Feedback) -> Kind | None:
+def _find_group(fact: Feedback) -> Kind | None:
     """What a fact is bounded with: its kind, or all that could be forged, so that no forgery pushes out a fact."""
     return None if fact.evidence is not None and fact.evidence.forgeable else fact.kind
 
 
-def _bounded_group(name: Kind | None, facts: list[Feedback]) -> list[Feedback]:
+def _bound_group(name: Kind | None, facts: list[Feedback]) -> list[Feedback]:
     bound = BOUNDS[name] if name else FORGEABLE
     whole = WHOLE.get(name, 1)
     *early, last = facts[: bound - 1] + facts[bound - 1 :][-1:]
-    return [_early(fact) if place < whole else _slim(fact) for place, fact in enumerate(early)] + [_whole(last)]
+    return [_cut_tls(fact) if place < whole else _slim_down(fact) for place, fact in enumerate(early)] + [
+        _cut_line(last)
+    ]
 
 
 def is_judgeable(fact: Feedback) -> bool:
-    """Whether a stored fact still has all that rules may look at: its identity is made of that."""
+    """Return whether a stored fact still has all that rules may look at: its identity is made of that."""
     return fact.kind not in WORDY or replace(fact, id="").id == fact.id
 
 
-def _whole(fact: Feedback) -> Feedback:
+def _cut_line(fact: Feedback) -> Feedback:
     evidence = fact.evidence
     if evidence is None or evidence.text is None or fact.kind in WORDY or len(evidence.text) <= LINE // 4:
         return fact
     return replace(fact, evidence=replace(evidence, text=truncate_or_none(evidence.text, LINE)))
 
 
-def _early(fact: Feedback) -> Feedback:
-    """Whole, but for how its connection was secured: of several, only the last tells that."""
-    told = _whole(fact)
-    if told.evidence is None or told.evidence.tls is None:
-        return told
-    return replace(told, evidence=replace(told.evidence, tls=None))
+def _cut_tls(fact: Feedback) -> Feedback:
+    """Whole, but for how its connection was secured: of several, only the last keeps that."""
+    cut = _cut_line(fact)
+    if cut.evidence is None or cut.evidence.tls is None:
+        return cut
+    return replace(cut, evidence=replace(cut.evidence, tls=None))
 
 
-def _slim(fact: Feedback) -> Feedback:
+def _slim_down(fact: Feedback) -> Feedback:
     """That it happened, and when; the archive has the whole.
 
     Nothing is left that a rule could judge: a refusal without its text might be judged otherwise than with it.

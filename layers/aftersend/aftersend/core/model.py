@@ -1,7 +1,7 @@
 """The structures of Aftersend: what a source says, what is known of a message, why an address is suppressed.
 
 Everything here is immutable data. Every time is an aware UTC `datetime` cut to milliseconds and is the time of the
-*event*, never of the notice that told of it.
+*event*, never of the notice that reported it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What the source gave as proof, in its own words. Bounded: the archive has the whole."""
+    """What the source gave as proof, in its own terms. Bounded: the archive has the whole."""
 
     code: int | None = None  # of the answer: an SMTP reply (200..599), or what `protocol` has
     protocol: Protocol | None = None  # whose code that is; None is SMTP
@@ -65,7 +65,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Who opened or clicked, as far as the source tells."""
+    """Who opened or clicked, as far as the source reports."""
 
     ip: str | None = None
     user_agent: str | None = None
@@ -105,7 +105,7 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     def __post_init__(self) -> None:
         if not self.id:
-            force_setattr(self, "id", blake2b(_encode(_decisive(self)), digest_size=10).hexdigest())
+            force_setattr(self, "id", blake2b(_encode(_select_decisive(self)), digest_size=10).hexdigest())
 
     @property
     def key(self) -> Key:
@@ -121,20 +121,20 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 _JUDGED: Final = frozenset({Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED})
 
 
-def _decisive(fact: Feedback) -> tuple[object, ...]:
+def _select_decisive(fact: Feedback) -> tuple[object, ...]:
     """All of a fact that decides something."""
-    said: tuple[object, ...] = ()
+    proof: tuple[object, ...] = ()
     if (one := fact.evidence) is not None:
-        said = (one.event_id, one.code, one.status, one.text, one.provider_code, one.action, one.phase)
+        proof = (one.event_id, one.code, one.status, one.text, one.provider_code, one.action, one.phase)
         if one.protocol is not None:
-            said += (one.protocol,)
+            proof += (one.protocol,)
         if one.forgeable:
-            said += ("forgeable",)
+            proof += ("forgeable",)
         if fact.kind in _JUDGED:  # rules may look at the machine that answered
-            said += (one.remote_mta,)
+            proof += (one.remote_mta,)
     if (seen := fact.engagement) is not None:
-        said += (seen.link, seen.user_agent, seen.ip)
-    return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, said
+        proof += (seen.link, seen.user_agent, seen.ip)
+    return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, proof
 
 
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):
@@ -183,7 +183,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A piece of evidence in a cause: which feedback, when, and in whose words."""
+    """A piece of evidence in a cause: which feedback, when, and from which source."""
 
     at: datetime
     feedback: str  # feedback id
@@ -191,7 +191,7 @@ class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     source: str
     reason: Reason | None = None
     rule: str | None = None  # the rule of the verdict
-    provider_code: str | None = None  # the source's own words
+    provider_code: str | None = None  # the source's own type and sub-type
 
     @property
     def order(self) -> tuple[datetime, str]:

@@ -18,7 +18,7 @@ from aftersend.core.feedback_set import BOUNDS, EMPTY_CONTEXT, merge_contexts, u
 from aftersend.core.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
 
 Classify = Callable[[Feedback], Verdict | None]
-Facts = tuple[Feedback, ...]  # bounded, in their order: what `facts.union` gives
+Facts = tuple[Feedback, ...]  # bounded, in their order: what `feedback_set.union` gives
 
 _HARD_BOUNCE: Final = 6
 _COMPLAINT: Final = 7
@@ -65,10 +65,10 @@ def merge(
     look: Decision | None = None,
     afresh: bool = False,
 ) -> Outcome:
-    """The outcome that knows all that `stored` knows and all of `new`, which are of one key; one of both is something.
+    """Merge `new` feedback into the `stored` outcome of the same key; at least one of both is something.
 
-    `look` is a person's, `afresh` says that the rules have changed. Returns `stored` itself where nothing is added:
-    there is nothing to write then.
+    `look` is the decision of a person who has looked at it, `afresh` says that the rules have changed. Returns
+    `stored` itself where nothing is added: there is nothing to write then.
     """
     if stored is None:
         return fold(union((), new), merge_contexts(EMPTY_CONTEXT, new), classify, resolved=look)
@@ -85,13 +85,13 @@ def merge(
 def fold(
     facts: Facts, context: Context, classify: Classify, *, resolved: Decision | None = None, version: int = 0
 ) -> Outcome:
-    """What follows from a set of facts that is not empty, of one message and one recipient, in its order."""
+    """Derive an outcome from a set of facts that is not empty, of one message and one recipient, in its order."""
     by_kind: dict[Kind, list[Feedback]] = {}
     for fact in facts:
         by_kind.setdefault(fact.kind, []).append(fact)
     opened, clicked = by_kind.get(_OPENED), by_kind.get(_CLICKED)
-    complaint = _standing_complaint(by_kind) if _COMPLAINED in by_kind else None
-    speaker, verdict = _speaker(facts, complaint, classify)
+    complaint = _find_standing_complaint(by_kind) if _COMPLAINED in by_kind else None
+    speaker, verdict = _find_speaker(facts, complaint, classify)
     engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
     status = RANKS[speaker.kind][1]
     bounced = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED)
@@ -106,7 +106,7 @@ def fold(
         decided_by=speaker.id,
         first_at=facts[0].occurred_at,
         last_at=facts[-1].occurred_at,
-        delivered_at=_arrival(facts, by_kind.get(_DELIVERED)),
+        delivered_at=_find_arrival(facts, by_kind.get(_DELIVERED)),
         bounced_at=bounced[-1].occurred_at if bounced else None,
         complained_at=complaint.occurred_at if complaint else None,
         opened_at=opened[0].occurred_at if opened else None,
@@ -114,16 +114,16 @@ def fold(
         engaged_at=engaged[-1].occurred_at if engaged else None,
         opens=len(opened) if opened else 0,
         clicks=len(clicked) if clicked else 0,
-        attempts=_attempts(facts, by_kind),
+        attempts=_count_attempts(facts, by_kind),
         auto_replied=_AUTO_REPLIED in by_kind,
-        review=_review(speaker, status, verdict, engaged) if verdict and not looked_at else None,
-        saturated=_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
+        review=_find_review(speaker, status, verdict, engaged) if verdict and not looked_at else None,
+        saturated=_find_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
         version=version,
     )
 
 
-def _arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
+def _find_arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
     """When it was delivered, or first seen to have been."""
     for fact in delivered or facts:
         if fact.kind in _PROOFS:
@@ -131,7 +131,7 @@ def _arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
     return None
 
 
-def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
+def _find_standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
     """The latest complaint, unless a later not-spam report has taken it back."""
     complaints = by_kind[_COMPLAINED]
     withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN)
@@ -140,7 +140,7 @@ def _standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
     return complaints[-1]
 
 
-def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tuple[Feedback, Verdict | None]:
+def _find_speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tuple[Feedback, Verdict | None]:
     """The fact that decides the status, and its verdict. Facts come in their order, so the last of a rank wins: what
     takes a complaint back is later than it, so a complaint speaks only where it stands."""
     best, best_rank, best_verdict = facts[0], -2, None
@@ -158,10 +158,10 @@ def _speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tu
     return best, best_verdict or classify(best)
 
 
-def _attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
+def _count_attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
     """As numbered by the source, else one for each deferral and one for the end.
 
-    A number counts alone: an attempt that was told as deferred and, by another path, as the end is still one attempt.
+    A number counts alone: an attempt reported as deferred and, by another path, as the end is still one attempt.
     """
     numbered = 0
     for fact in facts:
@@ -171,11 +171,11 @@ def _attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
     return numbered or len(by_kind.get(_DEFERRED, ())) + ended
 
 
-def _saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
+def _find_saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
     return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
 
 
-def _review(speaker: Feedback, status: Status, verdict: Verdict, engaged: list[Feedback]) -> str | None:
+def _find_review(speaker: Feedback, status: Status, verdict: Verdict, engaged: list[Feedback]) -> str | None:
     """Why a person should look at this outcome, or None."""
     if status not in (Status.BOUNCED, Status.REJECTED):
         return None

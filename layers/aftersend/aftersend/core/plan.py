@@ -1,4 +1,4 @@
-"""What has to be settled after a batch was stored: claims by suppression, and news for the spike guard. Pure."""
+"""What has to be updated after a batch was stored: suppressions, and the spike guard's windows. Pure."""
 
 from __future__ import annotations
 
@@ -22,67 +22,67 @@ _REFUSED: Final = frozenset({Status.BOUNCED, Status.REJECTED})
 
 
 class TrafficReport(Struct):
-    """What the spike guard should know of a window, and which outcomes say so."""
+    """What the spike guard should know of one window of time, and which outcomes it comes from."""
 
     traffic: Traffic
     owners: set[Key] = field(default_factory=set)
 
 
 class Plan(Struct):
-    """What has to be settled, by suppression, and which outcomes ask for it."""
+    """The updates of suppressions, the outcomes that each of them comes from, and the reports to the spike guard."""
 
-    errands: dict[Key, SuppressionUpdate]
+    updates: dict[Key, SuppressionUpdate]
     owners: dict[Key, set[Key]]
-    sightings: dict[Window, TrafficReport]
+    traffic_reports: dict[Window, TrafficReport]
 
 
 def plan_updates(
-    outcomes: Mapping[Key, Outcome], told: Mapping[Key, Sequence[Feedback]], classify: Classify, policy: Policy
+    outcomes: Mapping[Key, Outcome], new: Mapping[Key, Sequence[Feedback]], classify: Classify, policy: Policy
 ) -> Plan:
-    """What follows from `outcomes`, which are stored, and from what was told of each."""
+    """Plan what follows from `outcomes`, which are stored, and from the `new` feedback of each, by the same keys."""
     claims: defaultdict[Key, list[Claim]] = defaultdict(list)
     recounts: set[Key] = set()
     owners: defaultdict[Key, set[Key]] = defaultdict(set)
-    sightings: dict[Window, TrafficReport] = {}
+    reports: dict[Window, TrafficReport] = {}
     for key, outcome in outcomes.items():
         everywhere = (outcome.recipient, "*")
         trusted = is_vouched(outcome, policy)
-        for fact in deduplicate(outcome.feedback, told[key]):
+        for fact in deduplicate(outcome.feedback, new[key]):
             if fact.kind in _SILENT:
                 continue
             owners[everywhere].add(key)
-            said = make_claim(fact, classify(fact), policy) if trusted else None
-            if said is not None:
-                claims[said.recipient, said.scope].append(said)
-                owners[said.recipient, said.scope].add(key)
-            if trusted and (traffic := _traffic(fact, said, policy)) is not None:
-                sighting = sightings.setdefault(traffic.window, TrafficReport(traffic))
-                sighting.traffic = spike_guard.merge_traffic(sighting.traffic, traffic)
-                sighting.owners.add(key)
+            claim = make_claim(fact, classify(fact), policy) if trusted else None
+            if claim is not None:
+                claims[claim.recipient, claim.scope].append(claim)
+                owners[claim.recipient, claim.scope].add(key)
+            if trusted and (traffic := _find_traffic(fact, claim, policy)) is not None:
+                report = reports.setdefault(traffic.window, TrafficReport(traffic))
+                report.traffic = spike_guard.merge_traffic(report.traffic, traffic)
+                report.owners.add(key)
         if _changes_streaks(outcome, policy):
             recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
-    errands = {key: SuppressionUpdate(key, tuple(claims[key]), key in recounts) for key in owners}
-    return Plan(errands, dict(owners), sightings)
+    updates = {key: SuppressionUpdate(key, tuple(claims[key]), key in recounts) for key in owners}
+    return Plan(updates, dict(owners), reports)
 
 
 def deduplicate(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
-    """Each fact once, by its id; the fullest copy comes in the last group."""
+    """Return each fact once, by its id; of several copies the one in the last group, which is the fullest."""
     return {fact.id: fact for group in groups for fact in group}.values()
 
 
-def _traffic(fact: Feedback, said: Claim | None, policy: Policy) -> Traffic | None:
-    """What `fact` tells the spike guard."""
+def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffic | None:
+    """What `fact` reports to the spike guard."""
     if not policy.guard.watch:
         return None
     if fact.kind is Kind.DELIVERED:
         return spike_guard.report_delivery(
             spike_guard.find_window(fact.recipient, fact.occurred_at, policy.guard), fact.key
         )
-    mark = said.cause.latest if said is not None and said.kind is CauseKind.HARD else None
-    if mark is None or mark.reason is None:
+    ref = claim.cause.latest if claim is not None and claim.kind is CauseKind.HARD else None
+    if ref is None or ref.reason is None:
         return None
     return spike_guard.report_refusal(
-        spike_guard.find_window(fact.recipient, mark.at, policy.guard), fact.key, mark.reason
+        spike_guard.find_window(fact.recipient, ref.at, policy.guard), fact.key, ref.reason
     )
 
 

@@ -94,24 +94,24 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     streams: dict[str, _Stream]
     variants: dict[tuple[str, str], Policy] = {}  # by channel and stream, "" for any; made by `load`
 
-    def of(self, recipient: str, stream: str | None = None) -> Policy:
-        """What holds for this recipient ("sms:+15550100") in this stream; a stream's own word comes first."""
+    def select(self, recipient: str, stream: str | None = None) -> Policy:
+        """Return the policy for this recipient ("sms:+15550100") in this stream; a stream's own settings come first."""
         if not self.variants:
             return self
         channel = split_channel(recipient)[0] or ""
         wanted = ((channel, stream or ""), ("", stream or ""), (channel, ""))
         return next((self.variants[each] for each in wanted if each in self.variants), self)
 
-    def stream_of(self, sender: str) -> str | None:
-        """The stream that mail of `sender` belongs to: by its address, else by its domain, else the one for all."""
+    def find_stream(self, sender: str) -> str | None:
+        """Find the stream that mail of `sender` belongs to: by address, else by domain, else the one for all."""
         if not self.streams:
             return None
         bare = canonicalize_email(sender).removeprefix("email:")
         wanted = (bare, "@" + bare.rpartition("@")[2], "*")
         return next((self.streams[each] for each in wanted if each in self.streams), None)
 
-    def class_of(self, verdict: Verdict) -> Class:
-        """The class that counts for suppression: the verdict's, or a milder one that the policy names for it."""
+    def find_class(self, verdict: Verdict) -> Class:
+        """Find the class that counts for suppression: the verdict's, or a milder one that the policy names for it."""
         named = self.classes.get(verdict.reason, verdict.klass)
         if verdict.klass not in _ADDRESS or _SEVERITY[named] > _SEVERITY[verdict.klass]:
             return verdict.klass
@@ -119,43 +119,46 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def load(document: str = "") -> Policy:
-    """The shipped policy, overridden by `document` (TOML); raises ConfigurationError that names the wrong field."""
+    """Load the shipped policy, overridden by `document` (TOML).
+
+    Raises ConfigurationError, which names the wrong field.
+    """
     try:
         given = dict(msgspec.toml.decode(document)) if document else {}
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"policy: {error}") from error
     if "variants" in given:  # a field of ours that no document has
         raise ConfigurationError("policy: Object contains unknown field `variants`")
-    channels = _tables(given, "channel", frozenset(Channel), _OF_CHANNELS)
-    streams = _tables(given, "stream", None, _OF_STREAMS)
-    base = _overridden(_shipped(), given)
+    channels = _take_tables(given, "channel", frozenset(Channel), _OF_CHANNELS)
+    streams = _take_tables(given, "stream", None, _OF_STREAMS)
+    base = _override(_load_shipped(), given)
     variants = {
-        (channel, stream): _policy(_overridden(_overridden(base, of_channel), of_stream), f"{channel} {stream}".strip())
+        (channel, stream): _build(_override(_override(base, of_channel), of_stream), f"{channel} {stream}".strip())
         for channel, of_channel in [("", {}), *channels.items()]
         for stream, of_stream in [("", {}), *streams.items()]
         if channel or stream
     }
-    return msgspec.structs.replace(_policy(base), variants=variants)
+    return msgspec.structs.replace(_build(base), variants=variants)
 
 
-def _policy(document: Mapping[str, Any], which: str = "") -> Policy:
+def _build(document: Mapping[str, Any], which: str = "") -> Policy:
     try:
         policy = msgspec.convert(document, Policy)
         _check(policy)
-        return msgspec.structs.replace(policy, streams=_senders(policy.streams))
+        return msgspec.structs.replace(policy, streams=_canonicalize_senders(policy.streams))
     except (msgspec.ValidationError, _Wrong) as error:  # it names the field
         raise ConfigurationError(f"policy{which and f' of {which}'}: {error}") from error
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> dict[str, Any]:
+def _load_shipped() -> dict[str, Any]:
     return dict(msgspec.toml.decode(Path(__file__).with_name("policy.toml").read_bytes()))
 
 
-def _tables(
+def _take_tables(
     given: dict[str, Any], name: str, known: frozenset[str] | None, allowed: frozenset[str]
 ) -> dict[str, dict[str, Any]]:
-    """Takes the overrides for each channel or stream out of `given`; raises ConfigurationError that names the field."""
+    """Take the overrides for each channel or stream out of `given`; raises ConfigurationError that names the field."""
     tables = given.pop(name, {})
     if not isinstance(tables, dict):
         raise ConfigurationError(f"policy: Expected `object` - at `$.{name}`")
@@ -170,12 +173,12 @@ def _tables(
     return tables
 
 
-def _overridden(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _override(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the fields of `given`, table by table; what is unknown stays in, for the check to name it."""
     merged = dict(base)
     for name, value in given.items():
         both_tables = isinstance(value, dict) and isinstance(base.get(name), dict)
-        merged[name] = _overridden(base[name], value) if both_tables else value
+        merged[name] = _override(base[name], value) if both_tables else value
     return merged
 
 
@@ -183,7 +186,7 @@ class _Wrong(Exception):
     """What a field says makes no sense."""
 
 
-def _senders(streams: Mapping[str, str]) -> dict[str, str]:
+def _canonicalize_senders(streams: Mapping[str, str]) -> dict[str, str]:
     """The table of streams with each sender as facts spell it; one that is none would never be found, and is wrong."""
     found: dict[str, str] = {}
     for given, stream in streams.items():

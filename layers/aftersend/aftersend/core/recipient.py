@@ -57,10 +57,10 @@ _CHANNELS: Final = frozenset(Channel)
 
 
 def canonicalize_email(raw: str) -> str:
-    """Give the canonical form of an e-mail recipient, as a source spells it.
+    """Return the canonical form of an e-mail recipient, as a source spells it.
 
     Takes display names, angle brackets and the address types of RFC 3464 ("rfc822; user@example.com"). What is no
-    address at all is kept, in lower case and bounded: a report about it must not be lost.
+    address at all stays, in lower case and bounded: a report about it must not be lost.
     """
     if _PLAIN(raw) and len(raw) <= MAX_RECIPIENT_BYTES:
         return "email:" + raw
@@ -69,7 +69,7 @@ def canonicalize_email(raw: str) -> str:
 
 
 def canonicalize_sms(raw: str) -> str:
-    """Give the canonical form of a telephone number, as a source spells it.
+    """Return the canonical form of a telephone number, as a source spells it.
 
     Separators go, and a leading 00 becomes "+". A number without its country stays as it is, and so does what is no
     number at all, in lower case and bounded.
@@ -78,7 +78,7 @@ def canonicalize_sms(raw: str) -> str:
 
 
 def canonicalize_push(service: str, token: str) -> str:
-    """Give the canonical form of a push token of a service ("apns", "fcm", "webpush"): the token as it is.
+    """Return the canonical form of a push token of a service ("apns", "fcm", "webpush"): the token as it is.
 
     A token beyond MAX_TOKEN_BYTES keeps its beginning and ends in a digest of the whole, so that two stay two.
     """
@@ -90,7 +90,7 @@ def canonicalize_push(service: str, token: str) -> str:
 
 
 def parse_recipient(given: str) -> str:
-    """Read the one recipient that a person or a client names; the canonical form.
+    """Read the one recipient that a person or a client names, and return its canonical form.
 
     Takes an e-mail address, alone or with a display name in front of angle brackets, and "sms:+14255550156" or
     "push:SERVICE:TOKEN", the channel in any case. All spellings of one mailbox give one recipient: characters that
@@ -112,7 +112,10 @@ def parse_recipient(given: str) -> str:
 
 
 def canonicalize_recipient(raw: str, channels: Container[str]) -> str:
-    """The canonical form of a recipient that may name its channel, in any case: those of `channels` as they are."""
+    """Return the canonical form of a recipient that may name its channel, in any case.
+
+    What is of one of `channels` stays as it is, everything else is read as an e-mail address.
+    """
     channel, colon, rest = raw.partition(":")
     named = channel.lower() if colon else ""
     return f"{named}:{rest}" if named in channels else canonicalize_email(rest if named == "email" else raw)
@@ -172,11 +175,11 @@ def _find_address(text: str) -> str:
     if -1 < opening < closing:
         return text[opening + 1 : closing].strip()
     text = "@".join(part.strip() for part in text.split("@"))  # RFC 5322 section 4.4 allows blanks there
-    # Comments nest without end (RFC 5322 section 3.2.2), so they are not read: the word with the "@" is the address.
+    # Comments nest without end (RFC 5322 section 3.2.2), so they are not read: the part with the "@" is the address.
     quoted = _QUOTED(text)
     if quoted:
         return quoted[0]
-    return next((word.strip('(),;"') for word in text.split() if "@" in word), text)
+    return next((part.strip('(),;"') for part in text.split() if "@" in part), text)
 
 
 def _unquote_local(local: str) -> str:
@@ -193,7 +196,7 @@ def _read_number(raw: str) -> str:
 
 
 def _to_a_labels(domain: str) -> str:
-    """The IDNA 2008 A-label form, in lower case; what IDNA refuses is kept as it is, in lower case."""
+    """The IDNA 2008 A-label form, in lower case; what IDNA refuses stays as it is, in lower case."""
     lowered = domain.lower().rstrip(" .")
     if lowered.isascii():
         return lowered

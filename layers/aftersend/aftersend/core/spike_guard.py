@@ -27,7 +27,7 @@ from aftersend.core.recipient import split_channel
 from aftersend.core.vocabulary import Channel
 
 SIZE: Final = 64  # digests a sketch holds: it estimates within an eighth, which is as much as a threshold needs
-SAMPLE: Final = 16  # of so many deliveries one is told of
+SAMPLE: Final = 16  # of so many deliveries one is reported
 _BITS: Final = 48
 
 Sketch = tuple[int, ...]  # the smallest digests, in their order
@@ -71,8 +71,8 @@ class Incident(Struct, frozen=True):
 def find_group(recipient: str) -> str:
     """Find what can have an accident as a whole, of which a recipient is part.
 
-    That is the domain of a mail address, the country of a telephone number ("sms:+49": carriers are not told apart by
-    it, and numbers are carried from one to another), and the service of a push token ("push:apns").
+    That is the domain of a mail address, the country of a telephone number ("sms:+49": it does not say which
+    operator, and numbers move from one to another), and the service of a push token ("push:apns").
     """
     match split_channel(recipient):
         case (Channel.EMAIL, address):
@@ -90,42 +90,44 @@ _COUNTRY: Final = re.compile(r"\+(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8
 
 
 def find_window(recipient: str, at: datetime, rules: Guard) -> Window:
-    """The window that something belongs to which happened to `recipient` at `at`."""
+    """Find the window that something belongs to which happened to `recipient` at `at` (UTC)."""
     length = rules.window_hours * 3600
     since = datetime.fromtimestamp(int(at.timestamp()) // length * length, UTC)
     return Window(find_group(recipient), since, since + timedelta(seconds=length))
 
 
 def report_delivery(window: Window, outcome: Key) -> Traffic | None:
-    """That one outcome was delivered; None where it is not in the sample."""
+    """Report that one outcome was delivered; None where it is not in the sample."""
     number = _digest(outcome)
     return None if number % SAMPLE else Traffic(window=window, reached=(number,))
 
 
 def report_refusal(window: Window, outcome: Key, reason: Reason) -> Traffic:
-    """That one outcome was refused for good."""
+    """Report that one outcome was refused for good, for `reason`."""
     return Traffic(window=window, refused={reason: (_digest(outcome),)})
 
 
 def report_decision(window: Window, reason: Reason, decision: Decision) -> Traffic:
-    """That a person has decided."""
+    """Report what a person has decided of one reason in a window."""
     return Traffic(window=window, judged=(ReasonDecision(reason, decision),))
 
 
 def merge_traffic(one: Traffic, other: Traffic) -> Traffic:
-    """All that both know of a window; `one` itself, with its version, where the other adds nothing."""
+    """Merge all that both know of a window; returns `one` itself, with its version, where the other adds nothing."""
     reasons = sorted({*one.refused, *other.refused})
     both = replace(
         one,
-        reached=_smallest(one.reached, other.reached),
-        refused={reason: _smallest(one.refused.get(reason, ()), other.refused.get(reason, ())) for reason in reasons},
-        judged=_latest((*one.judged, *other.judged)),
+        reached=_merge_sketches(one.reached, other.reached),
+        refused={
+            reason: _merge_sketches(one.refused.get(reason, ()), other.refused.get(reason, ())) for reason in reasons
+        },
+        judged=_select_latest((*one.judged, *other.judged)),
     )
     return one if both == one else both
 
 
 def find_incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
-    """The incidents of a window that a person has not confirmed."""
+    """Find the incidents of a window that no person has confirmed."""
     if not rules.watch:
         return []
     counts = {reason: _estimate(sketch) for reason, sketch in traffic.refused.items()}
@@ -142,7 +144,7 @@ def find_incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
 
 
 def find_reverted_windows(found: Iterable[Incident], recipient: str) -> list[Reverted]:
-    """The windows in which evidence against `recipient` does not hold: for `suppression.active`."""
+    """Find the windows in which evidence against `recipient` does not hold: for `suppression.find_active_causes`."""
     domain = find_group(recipient)
     moment = timedelta(milliseconds=1)
     return [
@@ -156,11 +158,11 @@ def _digest(outcome: Key) -> int:
     return int.from_bytes(blake2b("\0".join(outcome).encode(), digest_size=_BITS // 8).digest())
 
 
-def _smallest(one: Sketch, other: Sketch) -> Sketch:
+def _merge_sketches(one: Sketch, other: Sketch) -> Sketch:
     return tuple(sorted({*one, *other})[:SIZE])
 
 
-def _latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision, ...]:
+def _select_latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision, ...]:
     """The last decision for each reason."""
     in_order = sorted(judgements, key=lambda each: each.decision.order)
     return tuple(sorted({each.reason: each for each in in_order}.values(), key=lambda each: each.reason))

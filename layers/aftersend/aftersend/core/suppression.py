@@ -16,30 +16,30 @@ from msgspec.structs import replace
 from aftersend.core.causes import Claim
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reverted, Suppression
 
-HISTORY: Final = 32  # decisions that are kept; earlier ones lie in the table's stream and backups
-REVERTED: Final = 16  # windows that are kept, the latest ones
+HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
+REVERTED: Final = 16  # windows that stay in an item: the latest ones
 
 
 def merge_claims(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
-    """`stored` with what `claims` add to it; they are of its recipient and scope. Any order gives the same."""
+    """Return `stored` with what `claims` add to it; they are of its recipient and scope. Any order gives the same."""
     causes = dict(stored.causes)
     for claim in claims:
         known = causes.get(claim.kind)
-        causes[claim.kind] = _widened(known, claim.cause) if known else claim.cause
-    return stored if causes == stored.causes else replace(stored, causes=_sorted(causes))
+        causes[claim.kind] = _widen(known, claim.cause) if known else claim.cause
+    return stored if causes == stored.causes else replace(stored, causes=_sort(causes))
 
 
 def apply_decisions(stored: Suppression, decisions: Iterable[Decision]) -> Suppression:
-    """`stored` with what people decided of it; any order gives the same."""
+    """Return `stored` with what people decided of it; any order gives the same."""
     for decision in decisions:
         history = {each.id: each for each in (*stored.history, decision)}
         stored = replace(stored, history=tuple(sorted(history.values(), key=_order)[-HISTORY:]))
         if decision.act is Act.RELEASED:
-            stored = _released(stored, decision)
+            stored = _release(stored, decision)
     return stored
 
 
-def _released(stored: Suppression, release: Decision) -> Suppression:
+def _release(stored: Suppression, release: Decision) -> Suppression:
     known = (stored.released_at, stored.released_by or "", stored.note or "")
     if stored.released_at is None or known < (release.at, release.by, release.note or ""):
         stored = replace(stored, released_at=release.at, released_by=release.by, note=release.note)
@@ -49,56 +49,56 @@ def _released(stored: Suppression, release: Decision) -> Suppression:
 
 
 def apply_reverts(stored: Suppression, windows: Iterable[Reverted]) -> Suppression:
-    """`stored` where evidence in these windows does not count; any order gives the same."""
+    """Return `stored` where evidence in these windows does not count; any order gives the same."""
     known = tuple(sorted({*stored.reverted, *windows})[-REVERTED:])
     return stored if known == stored.reverted else replace(stored, reverted=known)
 
 
 def rebuild(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str]) -> Suppression:
-    """`stored` as `claims` alone would make it, which are all that the feedback with the ids in `known` says.
+    """Return `stored` as `claims` alone would make it, which are all that the feedback with the ids in `known` says.
 
-    What rests on feedback that is no longer kept, or not whole, stays, and so does what a person wrote down.
+    What rests on feedback that is no longer stored, or not whole, stays, and so does what a person wrote down.
     """
-    kept: dict[CauseKind, Cause] = {}
+    remaining: dict[CauseKind, Cause] = {}
     for kind, cause in stored.causes.items():
-        rest = cause if kind is CauseKind.STREAK else _without(cause, known)
+        rest = cause if kind is CauseKind.STREAK else _remove_evidence(cause, known)
         if rest is not None:
-            kept[kind] = rest
-    return merge_claims(replace(stored, causes=kept), claims)
+            remaining[kind] = rest
+    return merge_claims(replace(stored, causes=remaining), claims)
 
 
-def _without(cause: Cause, known: AbstractSet[str]) -> Cause | None:
+def _remove_evidence(cause: Cause, known: AbstractSet[str]) -> Cause | None:
     """What is left of a cause without the evidence of this feedback."""
-    marks = [mark for mark in (cause.first, cause.latest) if mark is not None and mark.feedback not in known]
+    refs = [ref for ref in (cause.first, cause.latest) if ref is not None and ref.feedback not in known]
     withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.feedback not in known else None
-    if not marks:
+    if not refs:
         return Cause(withdrawn=withdrawn) if withdrawn else None
-    return Cause(first=marks[0], latest=marks[-1], withdrawn=withdrawn, until=_end_after(marks[-1], cause))
+    return Cause(first=refs[0], latest=refs[-1], withdrawn=withdrawn, until=_compute_end_after(refs[-1], cause))
 
 
-def _end_after(mark: EvidenceRef, cause: Cause) -> datetime | None:
-    """When a cause ends of which nothing later than `mark` is left: as long after it as after what was the latest."""
-    return mark.at + (cause.until - cause.latest.at) if cause.until is not None and cause.latest is not None else None
+def _compute_end_after(ref: EvidenceRef, cause: Cause) -> datetime | None:
+    """When a cause ends of which nothing later than `ref` is left: as long after it as after what was the latest."""
+    return ref.at + (cause.until - cause.latest.at) if cause.until is not None and cause.latest is not None else None
 
 
 def replace_cause(stored: Suppression, kind: CauseKind, cause: Cause | None) -> Suppression:
-    """`stored` with this cause in place of the one it had: of one that is computed afresh, never added to."""
+    """Return `stored` with this cause in place of the one it had: of one that is computed afresh, never added to."""
     if stored.causes.get(kind) == cause:
         return stored
     causes = dict(stored.causes)
     causes.pop(kind, None)
     if cause is not None:
         causes[kind] = cause
-    return replace(stored, causes=_sorted(causes))
+    return replace(stored, causes=_sort(causes))
 
 
 def replace_streak(stored: Suppression, streak: Cause | None) -> Suppression:
-    """`stored` with this streak in place of the one it had."""
+    """Return `stored` with this streak in place of the one it had."""
     return replace_cause(stored, CauseKind.STREAK, streak)
 
 
 def replace_contradiction(stored: Suppression, sign: EvidenceRef | None) -> Suppression:
-    """`stored` where this sign of life, or none, contradicts its hard bounce."""
+    """Return `stored` where this sign of life, or none, contradicts its hard bounce."""
     hard = stored.causes[CauseKind.HARD]
     return replace_cause(stored, CauseKind.HARD, replace(hard, contradicted=sign))
 
@@ -106,7 +106,7 @@ def replace_contradiction(stored: Suppression, sign: EvidenceRef | None) -> Supp
 def find_active_causes(
     suppression: Suppression, now: datetime, pending: Iterable[Reverted] = ()
 ) -> tuple[CauseKind, ...]:
-    """The causes that hold at `now` (UTC): not lapsed, not withdrawn, with evidence that counts.
+    """Find the causes that hold at `now` (UTC): not lapsed, not withdrawn, with evidence that counts.
 
     `pending` are windows whose evidence does not count for now: a provider's accident that nobody has confirmed yet.
     """
@@ -115,7 +115,7 @@ def find_active_causes(
 
 
 def find_contradiction_to_review(suppression: Suppression) -> EvidenceRef | None:
-    """The sign of life that a person should look at: later than a hard bounce that stands, and than the last look."""
+    """Find the sign of life that a person should look at: later than a standing hard bounce and than the last look."""
     hard = suppression.causes.get(CauseKind.HARD)
     if hard is None or hard.contradicted is None or not _stands(suppression, CauseKind.HARD, suppression.reverted):
         return None
@@ -124,11 +124,14 @@ def find_contradiction_to_review(suppression: Suppression) -> EvidenceRef | None
 
 
 def compute_lapse(suppression: Suppression) -> datetime | None:
-    """When nothing in it can hold any more; None where a cause has no end and was not released or withdrawn."""
+    """Compute when (UTC) nothing in it can hold any more.
+
+    None where a cause has no end and was not released or withdrawn.
+    """
     standing = [cause for kind, cause in suppression.causes.items() if _stands(suppression, kind, suppression.reverted)]
     if any(cause.until is None for cause in standing):
         return None
-    moments = [mark.at for cause in suppression.causes.values() for mark in _marks(cause)]
+    moments = [ref.at for cause in suppression.causes.values() for ref in _list_refs(cause)]
     moments += [cause.until for cause in standing if cause.until is not None]
     moments += [suppression.released_at] if suppression.released_at else []
     return max(moments, default=None)
@@ -145,17 +148,17 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
     released_at = suppression.forced_at if kind is CauseKind.COMPLAINT else suppression.released_at
-    marks = [mark for mark in (cause.first, cause.latest) if mark and (released_at is None or mark.at > released_at)]
-    return any(not _inside(mark, windows) for mark in marks)
+    refs = [ref for ref in (cause.first, cause.latest) if ref and (released_at is None or ref.at > released_at)]
+    return any(not _inside(ref, windows) for ref in refs)
 
 
-def _inside(mark: EvidenceRef, windows: Iterable[Reverted]) -> bool:
-    return any(each.since <= mark.at <= each.until and each.reason == mark.reason for each in windows)
+def _inside(ref: EvidenceRef, windows: Iterable[Reverted]) -> bool:
+    return any(each.since <= ref.at <= each.until and each.reason == ref.reason for each in windows)
 
 
-def _widened(one: Cause, other: Cause) -> Cause:
+def _widen(one: Cause, other: Cause) -> Cause:
     firsts, latests, takebacks = (
-        [mark for mark in (getattr(one, name), getattr(other, name)) if mark is not None]
+        [ref for ref in (getattr(one, name), getattr(other, name)) if ref is not None]
         for name in ("first", "latest", "withdrawn")
     )
     return Cause(
@@ -163,11 +166,11 @@ def _widened(one: Cause, other: Cause) -> Cause:
         latest=max(latests, key=_order, default=None),
         withdrawn=max(takebacks, key=_order, default=None),
         contradicted=one.contradicted or other.contradicted,
-        until=_later_end(one, other),
+        until=_find_later_end(one, other),
     )
 
 
-def _later_end(one: Cause, other: Cause) -> datetime | None:
+def _find_later_end(one: Cause, other: Cause) -> datetime | None:
     """The end that belongs to the latest evidence; of two ends for the same evidence the later one."""
     if one.latest is None or other.latest is None:
         return one.until or other.until
@@ -176,13 +179,13 @@ def _later_end(one: Cause, other: Cause) -> datetime | None:
     return None if one.until is None or other.until is None else max(one.until, other.until)
 
 
-def _marks(cause: Cause) -> list[EvidenceRef]:
-    return [mark for mark in (cause.first, cause.latest, cause.withdrawn) if mark is not None]
+def _list_refs(cause: Cause) -> list[EvidenceRef]:
+    return [ref for ref in (cause.first, cause.latest, cause.withdrawn) if ref is not None]
 
 
 def _order(item: EvidenceRef | Decision) -> tuple[datetime, str]:
     return item.order
 
 
-def _sorted(causes: dict[CauseKind, Cause]) -> dict[CauseKind, Cause]:
+def _sort(causes: dict[CauseKind, Cause]) -> dict[CauseKind, Cause]:
     return dict(sorted(causes.items()))

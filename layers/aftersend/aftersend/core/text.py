@@ -10,9 +10,10 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def truncate(text: str, limit: int) -> str:
-    """`text` on one line without control characters, at most `limit` bytes as a JSON string, never half a character.
+    """Return `text` on one line without control characters, cut to at most `limit` bytes as a JSON string.
 
-    Quotation marks and backslashes count twice, because the store keeps facts as JSON and its items are bounded.
+    No character is cut in half. Quotation marks and backslashes count twice, because the store keeps facts as JSON
+    and its items are bounded.
     """
     if len(text) * 2 <= limit and text.isascii() and text.isprintable():
         return text  # the common case, and short enough however many of its characters count twice
@@ -23,5 +24,5 @@ def truncate(text: str, limit: int) -> str:
 
 
 def truncate_or_none(text: str | None, limit: int) -> str | None:
-    """Like `cut`, and nothing for nothing: an empty text says no more than a missing one."""
+    """Truncate like `truncate`, and return None for nothing: an empty text says no more than a missing one."""
     return (truncate(text, limit) or None) if text else None

@@ -22,7 +22,7 @@ _LOOSE: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})? ?
 
 
 def parse_time(text: str) -> datetime:
-    """The UTC instant, in milliseconds, that `text` names.
+    """Read the UTC instant, in milliseconds, that `text` names.
 
     Takes ISO-8601 with or without fraction, with Z, an offset (also after a blank, as some SES samples write it) or
     none (UTC), and the date format of mail headers (RFC 5322 section 3.3). Raises ValueError for anything else, and for
@@ -31,23 +31,23 @@ def parse_time(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        found = _loose(text)
+        found = _read_loose(text)
     if found.tzinfo is not UTC:
-        found = _utc(found) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = _to_utc(found) if found.tzinfo else found.replace(tzinfo=UTC)
     if not _EARLIEST <= found.year <= _LATEST:
         raise ValueError(f"not a time of any mail: the year {found.year}")
     finer = found.microsecond % 1000
     return found.replace(microsecond=found.microsecond - finer) if finer else found
 
 
-def _utc(moment: datetime) -> datetime:
+def _to_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:  # an offset at the very edge of the calendar
         raise ValueError(f"not a time that exists in UTC: {moment}") from error
 
 
-def _loose(text: str) -> datetime:
+def _read_loose(text: str) -> datetime:
     match = _LOOSE.fullmatch(text.strip())
     if match is None:
         try:
@@ -59,5 +59,5 @@ def _loose(text: str) -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """ISO-8601 with milliseconds and Z: what tables and people read. Sorts as the times do."""
+    """Return ISO-8601 with milliseconds and Z: what tables and people read. Sorts as the times do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

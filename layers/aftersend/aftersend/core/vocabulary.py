@@ -44,11 +44,11 @@ class Kind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"  # the recipient left a stream
     SUBSCRIBED = "subscribed"  # the recipient joined a stream
     EXPIRED = "expired"  # no feedback came in time: inferred by us
-    UNKNOWN = "unknown"  # a type that the parser does not know; its raw word is kept
+    UNKNOWN = "unknown"  # a type that the parser does not know; its own type stays in the evidence
 
 
 class Status(StrEnum):
-    """An outcome in one word."""
+    """What became of a message, in short."""
 
     SENT = "sent"
     DEFERRED = "deferred"
@@ -130,7 +130,7 @@ class Act(StrEnum):
     RELEASED = "released"  # evidence up to now no longer counts
     REVERTED = "reverted"  # evidence of one reason in a window of time does not count
     CONFIRMED = "confirmed"  # it does count, although it looked like an accident
-    RESOLVED = "resolved"  # looked at: what was put up for review is settled
+    RESOLVED = "resolved"  # looked at: what was put up for review needs no look
 
 
 class Meaning(Struct, frozen=True):
@@ -184,13 +184,13 @@ MEANINGS: Final[dict[Reason, Meaning]] = {
 }
 
 
-def class_of(reason: Reason, *, temporary: bool) -> Class:
-    """The class of `reason`; `temporary` says that the deciding code is 4yz or 4.y.z."""
+def find_class(reason: Reason, *, temporary: bool) -> Class:
+    """Return the class of `reason`; `temporary` says that the deciding code is 4yz or 4.y.z."""
     meaning = MEANINGS[reason]
     return meaning.temporary if temporary else meaning.permanent
 
 
-# What is said otherwise of a telephone number or of an app's token: neither is a mailbox, nor has it a domain.
+# What differs for a telephone number or of an app's token: neither is a mailbox, nor has it a domain.
 _ADVICE: Final[dict[Channel, dict[Reason, str]]] = {
     Channel.SMS: {
         Reason.USER_UNKNOWN: "Remove this number: it is not in use.",
@@ -237,5 +237,5 @@ _ADVICE: Final[dict[Channel, dict[Reason, str]]] = {
 
 
 def advise(reason: Reason, channel: Channel | None = Channel.EMAIL) -> str:
-    """Say in one sentence what to do about `reason`, in words that fit the recipient's channel."""
+    """Return one sentence on what to do about `reason`, as it fits the recipient's channel."""
     return _ADVICE.get(channel or Channel.EMAIL, {}).get(reason) or MEANINGS[reason].advice

@@ -24,8 +24,14 @@ from aftersend.core.feedback_set import is_judgeable
 from aftersend.core.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import Policy
-from aftersend.core.suppression import apply_decisions, apply_reverts, rebuild, replace_contradiction, replace_streak
-from aftersend.core.suppression import merge_claims as absorb_claims
+from aftersend.core.suppression import (
+    apply_decisions,
+    apply_reverts,
+    merge_claims,
+    rebuild,
+    replace_contradiction,
+    replace_streak,
+)
 
 # Each refusal means that another writer got through, so this many in a row is a fault and not bad luck.
 MAX_TRIES = 50
@@ -62,7 +68,7 @@ Answer = None | Refused | Suppression | list[Outcome]
 
 
 def run_steps(steps: Generator[Request, Answer, _T], answer: Callable[[Request], Answer]) -> _T:
-    """Carry out every step; the result. `answer` is a store's, or something that listens to it."""
+    """Carry out every step and return the result; `answer` reads and writes a store, or wraps one that does."""
     given: Answer = None
     try:
         while True:
@@ -73,7 +79,7 @@ def run_steps(steps: Generator[Request, Answer, _T], answer: Callable[[Request],
 
 
 def lost_race(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
-    """Whether the Put of `item` lost against another writer.
+    """Return whether the Put of `item` lost against another writer.
 
     What stands there may be our own: the answer to a write that was done got lost, and the client tried again.
     """
@@ -90,9 +96,9 @@ def update_outcome(
 ) -> Generator[Request, Answer, Outcome]:
     """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
 
-    `look` is a person's, who settles what was put up for review. `afresh` derives everything anew, because the rules
-    have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has been erased.
-    Raises ContentionExhausted after MAX_TRIES refusals.
+    `look` is the decision of a person who has looked at what was put up for review. `afresh` derives everything anew,
+    because the rules have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has
+    been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
     for _ in range(MAX_TRIES):
         if stored is None and not new:
@@ -104,12 +110,12 @@ def update_outcome(
         refused = yield Put(outcome)
         if not isinstance(refused, Refused):
             return outcome
-        stored = _outcome(refused.current)
+        stored = _expect_outcome(refused.current)
     raise ContentionExhausted(f"an outcome changed {MAX_TRIES} times while it was being written")
 
 
 class SuppressionUpdate(Struct, frozen=True):
-    """What has to be settled in one suppression after outcomes were written, or because a person decided.
+    """What has to be updated in one suppression after outcomes were written, or because a person decided.
 
     `recount` says that a soft bounce was stored, so the streak must be computed; without it a streak that stands
     there is computed again, because a delivery or an engagement may have ended it.
@@ -125,7 +131,7 @@ class SuppressionUpdate(Struct, frozen=True):
 
 
 def update_suppression(
-    errand: SuppressionUpdate, stored: Suppression | None, policy: Policy
+    update: SuppressionUpdate, stored: Suppression | None, policy: Policy
 ) -> Generator[Request, Answer, Suppression | None]:
     """Bring claims and the streak into one suppression, of which `stored` was read *after* the outcomes were written.
 
@@ -138,40 +144,40 @@ def update_suppression(
     Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
     MAX_TRIES refusals.
     """
-    recipient, scope = errand.key
-    recount = errand.recount
-    expect = errand.expect
+    recipient, scope = update.key
+    recount = update.recount
+    expect = update.expect
     for _ in range(MAX_TRIES):
         before = stored or Suppression(recipient=recipient, scope=scope)
         if expect is not None and before.version != expect:
             raise VersionMoved(before.version)
-        after = apply_reverts(apply_decisions(absorb_claims(before, errand.claims), errand.decisions), errand.windows)
+        after = apply_reverts(apply_decisions(merge_claims(before, update.claims), update.decisions), update.windows)
         recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes
-        looks = errand.rebuild is not None or (scope == "*" and recount)
+        looks = update.rebuild is not None or (scope == "*" and recount)
         if looks:
             outcomes = yield ReadOutcomes(recipient)
             assert isinstance(outcomes, list)
-            after = _derived(after, outcomes, errand, policy)
+            after = _derive(after, outcomes, update, policy)
         if after == before:
             return stored
         after = replace(after, version=before.version + 1)
         answer = yield Put(after)
         if lost_race(answer, after):
-            stored = _suppression(answer.current)
+            stored = _expect_suppression(answer.current)
         elif looks:
-            stored, expect = _suppression((yield ReadSuppression(errand.key))), None
+            stored, expect = _expect_suppression((yield ReadSuppression(update.key))), None
         else:
             return after
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
 
 
-def _derived(
-    suppression: Suppression, outcomes: list[Outcome], errand: SuppressionUpdate, policy: Policy
+def _derive(
+    suppression: Suppression, outcomes: list[Outcome], update: SuppressionUpdate, policy: Policy
 ) -> Suppression:
     """`suppression` with what follows from all outcomes of its recipient."""
-    if errand.rebuild is not None:
+    if update.rebuild is not None:
         known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
-        suppression = rebuild(suppression, errand.rebuild(outcomes), known)
+        suppression = rebuild(suppression, update.rebuild(outcomes), known)
     if suppression.scope != "*":
         return suppression
     suppression = replace_streak(suppression, find_streak(outcomes, policy, suppression.released_at))
@@ -180,11 +186,11 @@ def _derived(
     return suppression
 
 
-def _outcome(answer: object) -> Outcome | None:
+def _expect_outcome(answer: object) -> Outcome | None:
     assert answer is None or isinstance(answer, Outcome)
     return answer
 
 
-def _suppression(answer: object) -> Suppression | None:
+def _expect_suppression(answer: object) -> Suppression | None:
     assert answer is None or isinstance(answer, Suppression)
     return answer

@@ -79,7 +79,7 @@ def _find_end(latest: EvidenceRef, kind: CauseKind, recipient: str, scope: str, 
     """Return when a cause ends by the policy, as if the provider had reported it; our own lists say so themselves."""
     if terms.format.name == OWN_FORMAT or kind is CauseKind.MANUAL:
         return None
-    return compute_end(latest, kind, terms.policy.of(recipient, scope))
+    return compute_end(latest, kind, terms.policy.select(recipient, scope))
 
 
 def _judge(entry: ListEntry, terms: ImportTerms) -> tuple[CauseKind | None, Verdict | None]:
@@ -89,7 +89,7 @@ def _judge(entry: ListEntry, terms: ImportTerms) -> tuple[CauseKind | None, Verd
     verdict = terms.classify(_make_feedback(entry))
     if verdict is None:
         return CauseKind.HARD, None
-    klass = terms.policy.of(entry.recipient).class_of(verdict)
+    klass = terms.policy.select(entry.recipient).find_class(verdict)
     if klass in _LAW_5 and verdict.reason is not Reason.SUPPRESSED:
         return None, verdict
     if klass is Class.HARD:
@@ -119,7 +119,7 @@ def _find_scopes(kind: CauseKind, entry: ListEntry, terms: ImportTerms) -> tuple
     if kind not in _STREAMED_KINDS:
         return ("*",)
     scopes = entry.scopes or (terms.scope,)
-    rules = terms.policy.of(entry.recipient, scopes[0])
+    rules = terms.policy.select(entry.recipient, scopes[0])
     everywhere = {
         CauseKind.COMPLAINT: rules.complaint.everywhere,
         CauseKind.UNSUBSCRIBED: rules.unsubscribed.everywhere,

@@ -54,7 +54,7 @@ def test_what_says_nothing_of_suppression_is_not_worth_a_read(kind: Kind) -> Non
 def test_a_streak_is_looked_for_where_one_may_have_come_to_be(facts: list[Feedback], recount: bool) -> None:
     """By a counted bounce, or by a refusal of what had shown a mailbox to work; in one step or in two."""
     for planned in (_plan(*facts), _plan(facts[-1], stored=tuple(facts[:-1]))):
-        assert planned.errands[EVERYWHERE].recount == recount
+        assert planned.updates[EVERYWHERE].recount == recount
         assert planned.owners[EVERYWHERE] == {KEY}
 
 
@@ -62,7 +62,7 @@ def test_each_suppression_has_its_claims_and_knows_who_asks() -> None:
     left, hard = fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(2, "hard", "told:2")
     other = fact(Kind.COMPLAINED, 3, recipient=BOB)
     planned = _plan(left, hard, other)
-    assert {key: _kinds(errand.claims) for key, errand in planned.errands.items()} == {
+    assert {key: _kinds(update.claims) for key, update in planned.updates.items()} == {
         (ANN, "news"): [CauseKind.UNSUBSCRIBED],
         EVERYWHERE: [CauseKind.HARD],
         (BOB, "*"): [CauseKind.COMPLAINT],
@@ -73,10 +73,10 @@ def test_each_suppression_has_its_claims_and_knows_who_asks() -> None:
 def test_what_anybody_could_have_sent_claims_nothing_until_somebody_vouches_for_the_message() -> None:
     forged = bounce(1, evidence=Evidence(provider_code="hard", forgeable=True))
     alone = _plan(forged)
-    assert (alone.errands[EVERYWHERE].claims, alone.sightings) == ((), {})
+    assert (alone.updates[EVERYWHERE].claims, alone.traffic_reports) == ((), {})
     vouched = _plan(fact(Kind.SENT, 0), stored=(forged,))
-    assert _kinds(vouched.errands[EVERYWHERE].claims) == [CauseKind.HARD]
-    assert len(vouched.sightings) == 1
+    assert _kinds(vouched.updates[EVERYWHERE].claims) == [CauseKind.HARD]
+    assert len(vouched.traffic_reports) == 1
 
 
 def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_reached() -> None:
@@ -88,9 +88,9 @@ def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_
     sampled = [each for each in reached if spike_guard.report_delivery(window, each.key) is not None]
     assert 0 < len(sampled) < len(reached)
     planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="told:3"))
-    assert set(planned.sightings) == {window}
-    sighting = planned.sightings[window]
-    assert sighting.owners == {each.key for each in (*refused, *sampled)}
-    assert {reason: len(sketch) for reason, sketch in sighting.traffic.refused.items()} == {Reason.USER_UNKNOWN: 3}
-    assert len(sighting.traffic.reached) == len(sampled)
-    assert _plan(*refused, *reached, policy=load("[guard]\nwatch = false")).sightings == {}
+    assert set(planned.traffic_reports) == {window}
+    report = planned.traffic_reports[window]
+    assert report.owners == {each.key for each in (*refused, *sampled)}
+    assert {reason: len(sketch) for reason, sketch in report.traffic.refused.items()} == {Reason.USER_UNKNOWN: 3}
+    assert len(report.traffic.reached) == len(sampled)
+    assert _plan(*refused, *reached, policy=load("[guard]\nwatch = false")).traffic_reports == {}
