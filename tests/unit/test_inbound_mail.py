@@ -41,7 +41,7 @@ def notice(bucket: str = "inbound", key: str = "mail/1", kind: str = "S3", to: s
 
 def mail_in(body: bytes) -> bytes:
     """The mail that a notification carries, as the parser opens it."""
-    opened = inbound.opened(body)
+    opened = inbound.read_notification(body)
     assert opened is not None
     return opened.content
 

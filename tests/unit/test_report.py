@@ -13,12 +13,18 @@ from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback, Kind, Phase
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.sources import report
-from aftersend.sources.report.statements import Form
+from aftersend.sources.report.parsed import MailType
 from aftersend.verp import Verp
 from local.samples import EVENTS
 
 MAILS = sorted(path for path in (EVENTS / "report").glob("*.eml") if not path.name.startswith("malformed-"))
-FORMS = {"dsn": Form.BOUNCE, "bounce": Form.BOUNCE, "arf": Form.COMPLAINT, "auto": Form.AUTO_REPLY, "none": Form.NONE}
+FORMS = {
+    "dsn": MailType.BOUNCE,
+    "bounce": MailType.BOUNCE,
+    "arf": MailType.COMPLAINT,
+    "auto": MailType.AUTO_REPLY,
+    "none": MailType.NONE,
+}
 
 
 def mail(body: str, *headers: str, sender: str = "MAILER-DAEMON@mx.example.net") -> bytes:
@@ -62,7 +68,7 @@ def who(raw: bytes) -> list[str]:
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
 def test_a_sample_is_of_the_form_that_its_name_says(path: Path) -> None:
-    forms = {read.report.form for read in report.examine(path.read_bytes())}
+    forms = {read.report.mail_type for read in report.parse_mails(path.read_bytes())}
     assert forms == {FORMS[path.name.partition("-")[0]]}
 
 
@@ -77,7 +83,7 @@ def test_line_ends_do_not_matter(path: Path) -> None:
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
 def test_only_a_bounce_says_that_somebody_bounced(path: Path) -> None:
     told = {fact.kind for fact in report.parse(path.read_bytes())}
-    if FORMS[path.name.partition("-")[0]] is not Form.BOUNCE:
+    if FORMS[path.name.partition("-")[0]] is not MailType.BOUNCE:
         assert not told & {Kind.BOUNCED, Kind.DEFERRED}
 
 

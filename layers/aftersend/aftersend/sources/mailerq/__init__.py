@@ -75,7 +75,7 @@ def _report(message: Message) -> list[Feedback]:
         raise MalformedFeedback(SOURCE, "neither a result nor a mail: it has no results and no mime")
     if not isinstance(mail, str):  # a message that is still to be made, on its way out
         return []
-    return report.received(mail.encode(), [recipient] if isinstance(recipient, str) else [])
+    return report.parse_received(mail.encode(), [recipient] if isinstance(recipient, str) else [])
 
 
 def _feedback(message: Message, recipient: str, attempts: list[Attempt], ends: bool | None) -> Iterator[Feedback]:

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback, Key
 from aftersend.sources.message import NO_HEADERS, Headers
-from aftersend.sources.report import arf, autoreply, bounce, facts, inbound, mime, notice, sns
-from aftersend.sources.report.decode import unfolded
-from aftersend.sources.report.facts import SOURCE
-from aftersend.sources.report.statements import Form, Report
+from aftersend.sources.report import arf, autoreply, bounce, feedback, inbound, mime, notice, sns
+from aftersend.sources.report.decode import to_text
+from aftersend.sources.report.feedback import SOURCE
+from aftersend.sources.report.parsed import MailType, ParsedReport
 
 MAX_BYTES: Final = 1_048_576  # of a mail that are read; reports stand in front of what they return
 MAX_FORWARDED: Final = 2  # a report inside a mail inside a mail
@@ -33,19 +33,19 @@ _POSTMARK: Final = re.compile(
 
 
 def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
-    """Every fact that one mail tells, one per recipient; nothing where it is no report.
+    """Return every fact in one mail, one per recipient; nothing where it is no report.
 
-    `raw` is the mail, or the notification of Amazon SES that carries it. Raises MalformedFeedback for what is neither.
+    `raw` is the mail, or the notification of Amazon SES that carries it. Raise MalformedFeedback for what is neither.
     """
-    return _distinct(examine(raw))
+    return _deduplicate(parse_mails(raw))
 
 
-def received(mail: bytes, recipients: list[str]) -> list[Feedback]:
-    """Like `parse`, of a mail that came with its envelope: `recipients` are whom it was sent to."""
-    return _distinct(_mails(inbound.Mail(mail, recipients)))
+def parse_received(mail: bytes, recipients: list[str]) -> list[Feedback]:
+    """Return the same as `parse` of a mail that came with its envelope: `recipients` are whom it was sent to."""
+    return _deduplicate(_parse_mails(inbound.ReceivedMail(mail, recipients)))
 
 
-def _distinct(mails: list[Read]) -> list[Feedback]:
+def _deduplicate(mails: list[ParsedMail]) -> list[Feedback]:
     found: dict[Key, Feedback] = {}
     for each in mails:
         for fact in each.feedback:
@@ -53,63 +53,67 @@ def _distinct(mails: list[Read]) -> list[Feedback]:
     return list(found.values())
 
 
-class Read(NamedTuple):
-    """One mail: what it is, and the facts that it tells."""
+class ParsedMail(NamedTuple):
+    """One mail: what it is, and the facts in it."""
 
-    report: Report
+    report: ParsedReport
     feedback: list[Feedback]
 
 
-def examine(raw: bytes) -> list[Read]:
-    """Each mail in `raw` (one, but for a mailbox, and none in a set-up message). Raises MalformedFeedback."""
-    mail = inbound.opened(raw) if raw[:64].lstrip()[:1] == b"{" else inbound.Mail(raw, [])
-    return [] if mail is None else _mails(mail)
+def parse_mails(raw: bytes) -> list[ParsedMail]:
+    """Return each mail in `raw`: one, or several of a mailbox, or none of a set-up message. Raise MalformedFeedback."""
+    mail = inbound.read_notification(raw) if raw[:64].lstrip()[:1] == b"{" else inbound.ReceivedMail(raw, [])
+    return [] if mail is None else _parse_mails(mail)
 
 
-def _mails(mail: inbound.Mail) -> list[Read]:
-    text = unfolded(mail.content[:MAX_BYTES].removeprefix(BOM_UTF8)).lstrip("\n\t ")
-    mails = _mailbox(text) if text.startswith("From ") else [text]
-    reports = [(each, _report(each, mail.recipients)) for each in mails]
-    return [Read(report, facts.feedback(report, each)) for each, report in reports]
+def _parse_mails(mail: inbound.ReceivedMail) -> list[ParsedMail]:
+    text = to_text(mail.content[:MAX_BYTES].removeprefix(BOM_UTF8)).lstrip("\n\t ")
+    mails = _split_mailbox(text) if text.startswith("From ") else [text]
+    reports = [(each, _parse_report(each, mail.recipients)) for each in mails]
+    return [ParsedMail(report, feedback.build_feedback(report, each)) for each, report in reports]
 
 
-def _mailbox(text: str) -> list[str]:
+def _split_mailbox(text: str) -> list[str]:
     starts = [match.start() for match in _POSTMARK.finditer(text)][:MAX_MAILS] or [0]
     return [text[start:end].lstrip("\n") for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
-def _report(text: str, recipients: list[str]) -> Report:
-    root = mime.read(text)
+def _parse_report(text: str, recipients: list[str]) -> ParsedReport:
+    root = mime.read_part(text)
     if not root.headers:
         raise MalformedFeedback(SOURCE, "not a mail: it begins with no header field")
     report = _read(root, 0)
-    report.sent_to = facts.sent_to(report, root.headers, recipients) if report.said else None
+    report.bounce_address = (
+        feedback.find_bounce_address(report, root.headers, recipients) if report.recipients else None
+    )
     return report
 
 
-def _read(root: mime.Part, depth: int) -> Report:
+def _read(root: mime.Part, depth: int) -> ParsedReport:
     roles = notice.read(root)
-    returned = mime.fields(roles.returned)[0] if roles.returned else {}
+    returned = mime.read_fields(roles.returned)[0] if roles.returned else {}
     report = arf.read(root.headers, root.parameters.get("report-type", ""), roles, returned)
     if report is None:
-        report = _bounce_or_answer(root, roles, returned)
-    if report is not None and (report.form is not Form.BOUNCE or any(not said.derived for said in report.said)):
+        report = _read_bounce_or_answer(root, roles, returned)
+    if report is not None and (
+        report.mail_type is not MailType.BOUNCE or any(not each.derived for each in report.recipients)
+    ):
         return report
     if returned and depth < MAX_FORWARDED:  # somebody forwards a report
-        inner = _read(mime.read(roles.returned), depth + 1)
-        if inner.form is Form.BOUNCE and inner.provider_code == "DSN":
+        inner = _read(mime.read_part(roles.returned), depth + 1)
+        if inner.mail_type is MailType.BOUNCE and inner.provider_code == "DSN":
             return inner
-    return report or Report(form=Form.NONE)
+    return report or ParsedReport(mail_type=MailType.NONE)
 
 
-def _bounce_or_answer(root: mime.Part, roles: notice.Notice, returned: mime.Headers) -> Report | None:
+def _read_bounce_or_answer(root: mime.Part, roles: notice.Notice, returned: mime.Headers) -> ParsedReport | None:
     if roles.disposition and not roles.status:
-        if not bounce.refused(roles):  # somebody read the message, or deleted it unread
+        if not bounce.is_refusal(roles):  # somebody read the message, or deleted it unread
             return None
         roles.status.append(roles.disposition)
-    told = sns.read(root.headers, roles.text)
-    if told:
-        return told
-    if not roles.status and autoreply.titled(root.headers):
+    by_topic = sns.read(root.headers, roles.text)
+    if by_topic:
+        return by_topic
+    if not roles.status and autoreply.has_subject(root.headers):
         return autoreply.read(root.headers)
     return bounce.read(root.headers, roles, returned) or autoreply.read(root.headers)

@@ -1,4 +1,4 @@
-"""Finds the addresses in what mail systems write, and tells those that name somebody from those that hide them."""
+"""Finds the addresses in what mail systems write, and which of them name nobody because somebody was hidden."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from aftersend.sources.report.decode import loose
+from aftersend.sources.report.decode import decode_field
 
 # Both halves are bounded, so that a search costs the same at every position of a text.
 LOCAL: Final = r"[A-Za-z0-9!#$%&*+/=?^_{|}~][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{0,63}"
@@ -27,8 +27,8 @@ _HIDDEN: Final = ("redacted", "undisclosed", "unknown", "hidden", "removed", "an
 MAX_ADDRESSES: Final = 64
 
 
-def all_in(text: str) -> list[str]:
-    """Every address in a text, in order, each spelling once."""
+def find_addresses(text: str) -> list[str]:
+    """Return every address in a text, in order, each spelling once."""
     found: dict[str, None] = {}
     for match in _ANY.finditer(text):
         found.setdefault(match[1])
@@ -37,57 +37,57 @@ def all_in(text: str) -> list[str]:
     return list(found)
 
 
-def one(value: str) -> str | None:
-    """The address that a field of a report names ("rfc822; <user@example.com>"), or None where it names nobody."""
-    text = loose(value[:800]).strip()
+def read_address(value: str) -> str | None:
+    """Return the address that a field names ("rfc822; <user@example.com>"), or None where it names nobody."""
+    text = decode_field(value[:800]).strip()
     typed = _TYPE.match(text)
     if typed:
         text = text[typed.end() :]
-    text = _ESCAPE.sub(_character, text).strip()
+    text = _ESCAPE.sub(_unescape, text).strip()
     if _WHOLE.fullmatch(text):
         return text
     bracketed = _BRACKETED.search(text)
     if bracketed:
         inside = bracketed[1].removeprefix("mailto:").removeprefix("SMTP:")
         return inside if _WHOLE.fullmatch(inside) else None
-    found = all_in(text)
+    found = find_addresses(text)
     return found[0] if found else None
 
 
-def original(value: str) -> str | None:
-    """Like `one`, with the escapes (xtext, RFC 3461) that some systems leave in Original-Recipient."""
-    return one(_XTEXT.sub(lambda match: chr(int(match[1], 16)), value))
+def read_original_recipient(value: str) -> str | None:
+    """Return the address in Original-Recipient, where some systems leave escapes (xtext, RFC 3461)."""
+    return read_address(_XTEXT.sub(lambda match: chr(int(match[1], 16)), value))
 
 
-def several(values: Iterable[str]) -> list[str]:
-    """Every address in header fields such as To, in order."""
+def read_addresses(values: Iterable[str]) -> list[str]:
+    """Return every address in header fields such as To, in order."""
     found: dict[str, None] = {}
     for value in values:
-        for address in _listed(loose(value)):
+        for address in _iterate_listed(decode_field(value)):
             found.setdefault(address)
     return list(found)[:MAX_ADDRESSES]
 
 
-def _listed(value: str) -> Iterator[str]:
+def _iterate_listed(value: str) -> Iterator[str]:
     for match in _BRACKETED.finditer(value):
         if _WHOLE.fullmatch(match[1]):
             yield match[1]
-    yield from all_in(_BRACKETED.sub(" ", value)) if "<" in value else all_in(value)
+    yield from find_addresses(_BRACKETED.sub(" ", value)) if "<" in value else find_addresses(value)
 
 
-def named(address: str | None) -> bool:
-    """Whether the address names somebody: feedback loops write "redacted@" or no address at all."""
+def names_somebody(address: str | None) -> bool:
+    """Return whether the address names somebody: feedback loops write "redacted@" or no address at all."""
     if not address or "@" not in address:
         return False
     local, _, domain = address.lower().rpartition("@")
     return bool(local and domain) and not any(word in local for word in _HIDDEN) and "redacted" not in domain
 
 
-def same(one_address: str, other: str) -> bool:
-    """Whether two spellings are one mailbox for all we know."""
+def is_same(one_address: str, other: str) -> bool:
+    """Return whether two spellings are one mailbox for all we know."""
     return one_address.lower() == other.lower()
 
 
-def _character(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     point = int(match[1], 16)
     return chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else "?"

@@ -1,4 +1,4 @@
-"""Automatic answers (RFC 3834): vacation notices, tickets, challenges. Never a word about the address."""
+"""Automatic answers (RFC 3834): vacation notices, tickets, challenges. They say nothing against the address."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 
 from aftersend.core.model import Kind
 from aftersend.sources.report import addresses, mime
-from aftersend.sources.report.decode import words
-from aftersend.sources.report.statements import Form, Report, Said
+from aftersend.sources.report.decode import decode_header
+from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
 
 # Headers that say it: the value must begin with one of these, or may be anything.
 HEADERS: Final[dict[str, tuple[str, ...]]] = {
@@ -101,27 +101,29 @@ CONTAINED: Final = ("is out of the office", "ist außer haus", "ist nicht im bü
 _PREFIX: Final = re.compile(r"(?:(?:re|aw|fwd?|sv|antw) ?: ?|\[[^\]]{1,40}\] ?){1,3}")
 
 
-def titled(headers: mime.Headers) -> bool:
-    """Whether the subject is that of an automatic answer."""
-    subject = words(mime.first(headers, "subject")).lower()
+def has_subject(headers: mime.Headers) -> bool:
+    """Return whether the subject is that of an automatic answer."""
+    subject = decode_header(mime.get_first(headers, "subject")).lower()
     if subject.lstrip("[( ").startswith(SUBJECTS) or _PREFIX.sub("", subject).startswith(SUBJECTS):
         return True
     return any(phrase in subject for phrase in CONTAINED)
 
 
-def read(headers: mime.Headers) -> Report | None:
-    """The automatic answer that a mail is; None where it is none."""
+def read(headers: mime.Headers) -> ParsedReport | None:
+    """Return the automatic answer that a mail is; None where it is none."""
     answers = "in-reply-to" in headers or "references" in headers
-    if not _any(headers, HEADERS):
-        generated = mime.first(headers, "auto-submitted").lower().startswith("auto-generated")
-        if not (generated and answers) and not (titled(headers) and (answers or _any(headers, WEAK))):
+    if not _has_any(headers, HEADERS):
+        generated = mime.get_first(headers, "auto-submitted").lower().startswith("auto-generated")
+        if not (generated and answers) and not (has_subject(headers) and (answers or _has_any(headers, WEAK))):
             return None
-    sender = next(filter(addresses.named, addresses.several(headers.get("from", ()))), None)
-    said = [Said(recipient=sender, kind=Kind.AUTO_REPLIED)] if sender else []
-    return Report(form=Form.AUTO_REPLY, provider_code="AUTO-REPLY", headers=headers, said=said)
+    sender = next(filter(addresses.names_somebody, addresses.read_addresses(headers.get("from", ()))), None)
+    recipients = [RecipientReport(recipient=sender, kind=Kind.AUTO_REPLIED)] if sender else []
+    return ParsedReport(
+        mail_type=MailType.AUTO_REPLY, provider_code="AUTO-REPLY", headers=headers, recipients=recipients
+    )
 
 
-def _any(headers: mime.Headers, table: dict[str, tuple[str, ...]]) -> bool:
+def _has_any(headers: mime.Headers, table: dict[str, tuple[str, ...]]) -> bool:
     for name, beginnings in table.items():
         if any(value.lower().startswith(beginnings) for value in headers.get(name, ())):
             return True

@@ -8,9 +8,9 @@ from typing import Final
 
 from aftersend.core.model import Kind
 from aftersend.sources.report import addresses, extract, mime, phrases, status
-from aftersend.sources.report.decode import words
-from aftersend.sources.report.notice import Notice, lines
-from aftersend.sources.report.statements import Form, Report, Said
+from aftersend.sources.report.decode import decode_header
+from aftersend.sources.report.notice import Notice, split_lines
+from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
 
 _STATUS_FIELDS: Final = re.compile(r"(?:^|\n)[> \t]{0,8}(?:Final|Original)-Recipient[ \t]{0,8}:", re.IGNORECASE)
 # "… could not be delivered to:", and the address on a line of its own: people write it into their sentence.
@@ -22,8 +22,8 @@ _MAX_AROUND: Final = 8_000  # characters
 _REPLY: Final = re.compile(r"(?:^|[\s>:])[45][0-5]\d[ -](?:#?[45]\.\d{1,3}\.\d{1,3}\b|[^\n]{0,200}@)")
 
 
-def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> Report | None:
-    """The bounce in a mail; None where it is none."""
+def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> ParsedReport | None:
+    """Return the bounce in a mail; None where it is none."""
     deliveries = [status.read(text) for text in notice.status]
     talk = _is_talk(headers)
     if not talk and not any(each.recipients for each in deliveries) and _STATUS_FIELDS.search(notice.text):
@@ -34,11 +34,13 @@ def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> Repor
     shared: status.Block = {}
     for each in deliveries:
         shared = each.message | shared
-    report = Report(form=Form.BOUNCE, provider_code="DSN" if blocks else "BOUNCE", headers=headers, returned=returned)
-    report.reporting_mta = status.host(shared.get("reporting-mta", ""))
+    report = ParsedReport(
+        mail_type=MailType.BOUNCE, provider_code="DSN" if blocks else "BOUNCE", headers=headers, returned=returned
+    )
+    report.reporting_mta = status.read_host(shared.get("reporting-mta", ""))
     report.envelope_id = shared.get("original-envelope-id")
-    report.arrival = shared.get("arrival-date")
-    report.said = _Reader(headers, notice, returned).read(blocks)
+    report.arrival_date = shared.get("arrival-date")
+    report.recipients = _Reader(headers, notice, returned).read(blocks)
     return report
 
 
@@ -50,56 +52,60 @@ class _Reader:
         self._text = notice.text
         self._returned = returned
 
-    def read(self, blocks: list[status.Block]) -> list[Said]:
-        """What the bounce says, one entry per recipient."""
-        told = [(block, status.said(block)) for block in blocks]
-        named = [said for _, said in told if said]
-        nameless = [block for block, said in told if said is None]
-        if nameless or not told:
-            named += self._worded(nameless, {said.recipient.lower() for said in named})
-        once: dict[str, Said] = {}
-        for said in named:
-            once.setdefault(said.recipient.lower(), said)
-        for said in once.values():
-            self._enrich(said, alone=len(once) == 1)
+    def read(self, blocks: list[status.Block]) -> list[RecipientReport]:
+        """Return what the bounce says, one entry per recipient."""
+        read = [(block, status.read_recipient(block)) for block in blocks]
+        named = [each for _, each in read if each]
+        nameless = [block for block, each in read if each is None]
+        if nameless or not read:
+            named += self._find_recipients(nameless, {each.recipient.lower() for each in named})
+        once: dict[str, RecipientReport] = {}
+        for each in named:
+            once.setdefault(each.recipient.lower(), each)
+        for each in once.values():
+            self._enrich(each, alone=len(once) == 1)
         return list(once.values())
 
-    def _enrich(self, said: Said, alone: bool) -> None:
-        """Adds what only the words tell: the reason, where no field gives it, and the command that was refused."""
-        if said.kind is Kind.DELIVERED:
+    def _enrich(self, entry: RecipientReport, alone: bool) -> None:
+        """Add what only the words say: the reason, where no field gives it, and the command that was refused."""
+        if entry.kind is Kind.DELIVERED:
             return
-        if not _tells(said.text):
-            said.text = self._reason(said.recipient) or said.text
-            said.status = status.precise(said.status, said.text)
-        said.around = self._text[:_MAX_AROUND] if alone else self._reason(said.recipient)
+        if not _has_words(entry.text):
+            entry.text = self._find_reason(entry.recipient) or entry.text
+            entry.status = status.choose_status(entry.status, entry.text)
+        entry.surrounding_text = self._text[:_MAX_AROUND] if alone else self._find_reason(entry.recipient)
 
-    def _worded(self, blocks: list[status.Block], known: set[str]) -> list[Said]:
+    def _find_recipients(self, blocks: list[status.Block], known: set[str]) -> list[RecipientReport]:
         """Recipients that no field names: from a header, the words, or the message that came back."""
         derived = False
-        names = addresses.several(self._headers.get("x-failed-recipients", ()))
+        names = addresses.read_addresses(self._headers.get("x-failed-recipients", ()))
         if not names:
             names = [found.address for found in self._found]
             derived = not self._found or self._found[0].tier >= extract.Tier.NEAR
-        names = names or self._addressed()
+        names = names or self._find_addressee()
         names = [name for name in dict.fromkeys(names) if name.lower() not in known]
-        said = []
+        entries = []
         for number, name in enumerate(names):
-            each = status.outcome(blocks[min(number, len(blocks) - 1)]) if blocks else self._outcome()
+            each = status.read_outcome(blocks[min(number, len(blocks) - 1)]) if blocks else self._make_recipient()
             each.recipient, each.derived = name, derived
-            said.append(each)
-        return said
+            entries.append(each)
+        return entries
 
-    def _outcome(self) -> Said:
-        if delayed(self._text):
-            return Said(recipient="", kind=Kind.DEFERRED, action="delayed")
-        return Said(recipient="", action="failed")
+    def _make_recipient(self) -> RecipientReport:
+        if is_delay(self._text):
+            return RecipientReport(recipient="", kind=Kind.DEFERRED, action="delayed")
+        return RecipientReport(recipient="", action="failed")
 
-    def _addressed(self) -> list[str]:
+    def _find_addressee(self) -> list[str]:
         """Whom the returned message was for, where it was for one."""
         lists = [*self._returned.get("x-beenthere", ()), *self._returned.get("list-post", ())]
         lowered = " ".join(lists).lower()
         for name in ("x-failed-recipients", "x-envelope-to", "to"):
-            found = [each for each in addresses.several(self._returned.get(name, ())) if addresses.named(each)]
+            found = [
+                each
+                for each in addresses.read_addresses(self._returned.get(name, ()))
+                if addresses.names_somebody(each)
+            ]
             found = [each for each in found if each.lower() not in lowered]
             if len(found) == 1:
                 return found
@@ -107,18 +113,18 @@ class _Reader:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return lines(self._text)
+        return split_lines(self._text)
 
     @cached_property
     def _found(self) -> list[extract.Found]:
         """The recipients that the words name."""
-        others = addresses.several([*self._headers.get("to", ()), *self._headers.get("from", ())])
-        return extract.failed(self._lines, frozenset(other.lower() for other in others))
+        others = addresses.read_addresses([*self._headers.get("to", ()), *self._headers.get("from", ())])
+        return extract.find_failed(self._lines, frozenset(other.lower() for other in others))
 
-    def _reason(self, recipient: str) -> str | None:
+    def _find_reason(self, recipient: str) -> str | None:
         """What the notice says of one recipient: beside the address, else of everybody, else below the addresses."""
         found = self._by_address.get(recipient.lower())
-        own, sure = extract.reason(self._lines, found, self._found, self._starts) if found else ("", False)
+        own, sure = extract.find_reason(self._lines, found, self._found, self._starts) if found else ("", False)
         return own if sure else self._general or own or self._below or None
 
     @cached_property
@@ -131,34 +137,34 @@ class _Reader:
 
     @cached_property
     def _general(self) -> str:
-        return extract.general(self._lines)
+        return extract.find_general_reason(self._lines)
 
     @cached_property
     def _below(self) -> str:
-        return extract.below(self._lines, max(self._starts, default=-1))
+        return extract.find_text_below(self._lines, max(self._starts, default=-1))
 
 
-def _tells(text: str | None) -> bool:
+def _has_words(text: str | None) -> bool:
     """Whether a diagnostic says more than a number."""
     return text is not None and sum(map(str.isalpha, text[:100])) > 3
 
 
 def is_notice(headers: mime.Headers, notice: Notice) -> bool:
-    """Whether a mail without delivery status fields is a bounce."""
+    """Return whether a mail without delivery status fields is a bounce."""
     if "x-failed-recipients" in headers:
         return True
     text = " ".join(notice.text[:8_000].lower().split())
     if any(phrase in text for phrase in phrases.CERTAIN):
         return True
-    subject = words(mime.first(headers, "subject")).lower()
+    subject = decode_header(mime.get_first(headers, "subject")).lower()
     titled = any(phrase in subject for phrase in phrases.SUBJECTS)
     hinted = titled or any(phrase in subject for phrase in phrases.PARCELS_TOO)
     worded = any(phrase in text for phrase in phrases.NOTICES)
     replied = bool(_REPLY.search(notice.text))
-    if _from_daemon(headers):
+    if _is_from_daemon(headers):
         return hinted or worded or replied or notice.attached
     back = bool(notice.returned)
-    if _null_path(headers):
+    if _has_null_path(headers):
         return (worded or hinted) and (back or replied or titled)
     if subject.startswith(phrases.SUBJECTS) and worded and "in-reply-to" not in headers:
         return True
@@ -167,19 +173,19 @@ def is_notice(headers: mime.Headers, notice: Notice) -> bool:
 
 def _is_talk(headers: mime.Headers) -> bool:
     """Whether a mail is of a list or a newsletter, or somebody's answer: it may quote a bounce, and is none."""
-    subject = words(mime.first(headers, "subject")).lower()
+    subject = decode_header(mime.get_first(headers, "subject")).lower()
     of_list = _OF_LISTS & headers.keys() and "x-list-administrivia" not in headers  # what a list says for itself
-    return bool(of_list or subject.startswith(phrases.REPLIES)) and not _from_daemon(headers)
+    return bool(of_list or subject.startswith(phrases.REPLIES)) and not _is_from_daemon(headers)
 
 
-def refused(notice: Notice) -> bool:
-    """Whether a read receipt tells of a refusal: mail filters of recipients answer that way."""
+def is_refusal(notice: Notice) -> bool:
+    """Return whether a read receipt is a refusal: mail filters of recipients answer that way."""
     return "was automatically rejected" in " ".join(notice.text[:2_000].lower().split())
 
 
-def _from_daemon(headers: mime.Headers) -> bool:
-    sender = words(mime.first(headers, "from")).lower()
-    found = addresses.all_in(sender)
+def _is_from_daemon(headers: mime.Headers) -> bool:
+    sender = decode_header(mime.get_first(headers, "from")).lower()
+    found = addresses.find_addresses(sender)
     if any(each.startswith(phrases.DAEMONS) for each in found):
         return True
     if not found and sender in {"", "<>", "mailer-daemon", "<mailer-daemon>"}:
@@ -187,13 +193,13 @@ def _from_daemon(headers: mime.Headers) -> bool:
     return any(name in sender for name in phrases.DAEMON_NAMES)
 
 
-def _null_path(headers: mime.Headers) -> bool:
-    path = mime.first(headers, "return-path").lower()
+def _has_null_path(headers: mime.Headers) -> bool:
+    path = mime.get_first(headers, "return-path").lower()
     return path == "<>" or "mailer-daemon" in path
 
 
-def delayed(text: str) -> bool:
-    """Whether a notice in words says that delivery goes on."""
+def is_delay(text: str) -> bool:
+    """Return whether a notice in words says that delivery goes on."""
     lowered = " ".join(text[:8_000].lower().split())
     if any(phrase in lowered for phrase in phrases.SURELY_DELAYED):
         return True

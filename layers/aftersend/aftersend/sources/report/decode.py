@@ -63,35 +63,35 @@ _BLANKS: Final = re.compile(r"[ \t\n]+")  # str.split() would take bytes of UTF-
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]")
 
 
-def unfolded(raw: bytes) -> str:
-    """The mail with one character per byte and one line end for all three that are in use."""
+def to_text(raw: bytes) -> str:
+    """Return the mail with one character per byte and one line end for all three that are in use."""
     text = raw.decode("latin-1")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
 
 
-def text_of(raw: str, charset: str, transfer: str, limit: int) -> str:
-    """A part's body as text: its transfer encoding undone, its character set decoded, at most `limit` bytes read."""
+def decode_body(raw: str, charset: str, transfer: str, limit: int) -> str:
+    """Return a part's body as text, transfer encoding and character set undone; at most `limit` bytes are read."""
     data = raw[: 4 * limit].encode("latin-1", "replace")
     if transfer == "quoted-printable":
         data = binascii.a2b_qp(data)
     elif transfer == "base64":
-        data = base64(data)
-    text = characters(data[:limit], charset)
+        data = decode_base64(data)
+    text = decode_bytes(data[:limit], charset)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def base64(data: bytes) -> bytes:
-    """What base64 holds; strangers among the digits and a missing end are passed over."""
+def decode_base64(data: bytes) -> bytes:
+    """Return what base64 holds; strangers among the digits and a missing end are passed over."""
     digits = _NOT_BASE64.sub(b"", data)
     if len(digits) % 4 == 1:
         digits = digits[:-1]
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
-def characters(data: bytes, charset: str) -> str:
-    """The text of `data`: ISO-2022-JP where its escapes are seen, else as declared, else UTF-8, else Windows-1252."""
+def decode_bytes(data: bytes, charset: str) -> str:
+    """Return the text of `data`: ISO-2022-JP where its escapes are seen, else as declared, UTF-8 or Windows-1252."""
     if b"\x1b$" in data:
         return data.decode(_JIS, "replace")
     codec = CHARSETS.get(charset.lower().replace("-", "").replace("_", "")[:20], _UTF8)
@@ -106,8 +106,8 @@ def characters(data: bytes, charset: str) -> str:
     return data.decode(_LATIN, "replace")
 
 
-def loose(raw: str) -> str:
-    """A field that names no character set; one that is decoded already comes back as it is."""
+def decode_field(raw: str) -> str:
+    """Return the text of a field that names no character set; what is decoded already comes back as it is."""
     if raw.isascii() and "\x1b" not in raw:
         return raw
     try:
@@ -117,16 +117,16 @@ def loose(raw: str) -> str:
         return raw
 
 
-def words(value: str) -> str:
-    """A header with its encoded words (RFC 2047) decoded, on one line."""
-    value = loose(_BLANKS.sub(" ", value))
+def decode_header(value: str) -> str:
+    """Return a header with its encoded words (RFC 2047) decoded, on one line."""
+    value = decode_field(_BLANKS.sub(" ", value))
     if "=?" not in value:
         return value
-    return _WORD.sub(_word, _BETWEEN_WORDS.sub("?==?", value))
+    return _WORD.sub(_decode_word, _BETWEEN_WORDS.sub("?==?", value))
 
 
-def _word(match: re.Match[str]) -> str:
+def _decode_word(match: re.Match[str]) -> str:
     charset, encoding, encoded = match.groups()
     data = encoded.encode("ascii", "replace")
-    plain = base64(data) if encoding in "bB" else binascii.a2b_qp(data, header=True)
-    return characters(plain, charset)
+    plain = decode_base64(data) if encoding in "bB" else binascii.a2b_qp(data, header=True)
+    return decode_bytes(plain, charset)

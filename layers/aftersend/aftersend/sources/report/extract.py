@@ -66,14 +66,14 @@ class Found(Struct):
     label: bool = False
 
 
-def failed(lines: list[str], others: frozenset[str]) -> list[Found]:
-    """Who failed. `others` are the sender and the reporter, who did not, unless nobody else is named."""
+def find_failed(lines: list[str], others: frozenset[str]) -> list[Found]:
+    """Return who failed. `others` are the sender and the reporter, who did not, unless nobody else is named."""
     found: list[Found] = []
     for number, line in enumerate(lines[:MAX_LINES]):
         if "@" in line:
             before = lines[number - 1] if number else ""
-            found += _in_line(line, number, not before or before.endswith((":", "-", "@")))
-    strangers = [each for each in found if not _bystander(each.address, others)]
+            found += _find_in_line(line, number, not before or before.endswith((":", "-", "@")))
+    strangers = [each for each in found if not _is_bystander(each.address, others)]
     if not strangers:
         strangers = [each for each in found if each.tier <= Tier.WORDED]
     best = min((each.tier for each in strangers), default=Tier.SET)
@@ -84,12 +84,12 @@ def failed(lines: list[str], others: frozenset[str]) -> list[Found]:
     return list(chosen.values()) if best < Tier.NEAR or len(chosen) == 1 else []
 
 
-def _bystander(address: str, others: frozenset[str]) -> bool:
+def _is_bystander(address: str, others: frozenset[str]) -> bool:
     lowered = address.lower()
     return lowered in others or lowered.startswith(phrases.DAEMONS)
 
 
-def _in_line(line: str, number: int, first: bool) -> list[Found]:
+def _find_in_line(line: str, number: int, first: bool) -> list[Found]:
     bare = line.lstrip(_BULLETS)
     typed = _X400.search(bare)
     if typed:
@@ -100,23 +100,23 @@ def _in_line(line: str, number: int, first: bool) -> list[Found]:
         return [Found(leading[1], Tier.PLACED, number, leading["rest"].strip(" :,.-"))]
     labelled = _LABELLED.match(bare.lstrip("[( "))
     if labelled:
-        return _behind_label(labelled, number)
+        return _find_behind_label(labelled, number)
     fallback = Tier.WORDED if _REPLY.search(line) else Tier.NEAR if prose or _DISPLAYED.match(bare) else None
-    return _within(bare, number, fallback)
+    return _find_within(bare, number, fallback)
 
 
-def _within(line: str, number: int, fallback: Tier | None) -> list[Found]:
+def _find_within(line: str, number: int, fallback: Tier | None) -> list[Found]:
     """The addresses inside a sentence: the words before one say what it is, else the line does."""
     found = []
     for match in _AFTER.finditer(line):
         before = " " + line[max(0, match.start() - 80) : match.start()].lower().rstrip(" <\"'(:=[")
-        tier = _worded(before) or fallback
+        tier = _find_tier(before) or fallback
         if tier is not None:
             found.append(Found(match[1], tier, number, line[match.end() :].strip(" >:,.\"')")))
     return found
 
 
-def _behind_label(match: re.Match[str], number: int) -> list[Found]:
+def _find_behind_label(match: re.Match[str], number: int) -> list[Found]:
     label = match[1].lower()
     words = label.split()
     rest = match.string[match.end() :].strip(" :,.>")
@@ -128,7 +128,7 @@ def _behind_label(match: re.Match[str], number: int) -> list[Found]:
     return [Found(match[2], Tier.PLACED if sure else Tier.LABELLED, number, rest, label=True)]
 
 
-def _worded(before: str) -> Tier | None:
+def _find_tier(before: str) -> Tier | None:
     for tier, table in ((Tier.WORDED, phrases.BEFORE), (Tier.NEAR, phrases.LOOSE)):
         for phrase in table:
             if before.endswith(phrase) and not before[-len(phrase) - 1].isalpha():
@@ -136,89 +136,93 @@ def _worded(before: str) -> Tier | None:
     return None
 
 
-def reason(lines: list[str], found: Found, all_found: list[Found], starts: frozenset[int]) -> tuple[str, bool]:
-    """What the notice says beside one address, and whether that is surely about it: with a reply, or among others."""
+def find_reason(lines: list[str], found: Found, all_found: list[Found], starts: frozenset[int]) -> tuple[str, bool]:
+    """Return what stands beside one address, and whether it is surely about it: a reply, or one of several."""
     if found.tier is Tier.SET or (found.tier is Tier.WORDED and _REPLY.search(lines[found.line])):
-        return _around(lines, found.line), True
-    own = _own(lines, found, starts)
+        return _take_paragraph_around(lines, found.line), True
+    own = _find_own_reason(lines, found, starts)
     reply = _REPLY.search(own)
     if reply:
         return own[reply.start(1) :] if reply.start(1) > MAX_LEAD else own, True
-    if not _substantial(own):
+    if not _is_substantial(own):
         return "", False
     lowered = own.lower()
     return own, len(all_found) > 1 or any(label in lowered for label in phrases.REASONS[0])
 
 
-def general(lines: list[str]) -> str:
-    """What the notice says of everybody: the first reply that it quotes, else what it calls a reason itself."""
-    return _quoted(lines) or _called(lines)
+def find_general_reason(lines: list[str]) -> str:
+    """Return what the notice says of everybody: the first reply that it quotes, else what it calls a reason itself."""
+    return _find_quoted_reply(lines) or _find_called_reason(lines)
 
 
-def _own(lines: list[str], found: Found, starts: frozenset[int]) -> str:
+def _find_own_reason(lines: list[str], found: Found, starts: frozenset[int]) -> str:
     """What follows an address that begins its line, or the sentence around one with the paragraph below."""
     if found.tier is Tier.PLACED and not found.label:
-        return _ON_DATE.sub("", _paragraph(lines, found.line + 1, starts, found.rest))
-    return f"{lines[found.line]} {_paragraph(lines, found.line + 1, starts, '')}".strip()
+        return _ON_DATE.sub("", _take_paragraph(lines, found.line + 1, starts, found.rest))
+    return f"{lines[found.line]} {_take_paragraph(lines, found.line + 1, starts, '')}".strip()
 
 
-def _paragraph(lines: list[str], at: int, starts: frozenset[int], begun: str) -> str:
+def _take_paragraph(lines: list[str], at: int, starts: frozenset[int], begun: str) -> str:
     """`begun`, and what follows it up to a blank line; where nothing has begun, one blank line may come first."""
-    kept = [begun] if begun else []
+    taken = [begun] if begun else []
     for number in range(at, min(at + MAX_REASON_LINES, len(lines))):
         line = lines[number]
-        if number in starts or (not line and (kept or number > at)) or _of_message(line):
+        if number in starts or (not line and (taken or number > at)) or _describes_message(line):
             break
         if any(map(str.isalnum, line)):
-            kept.append(line if line.startswith(">>>") else line.lstrip("> "))
-    return " ".join(kept)[:MAX_REASON]
+            taken.append(line if line.startswith(">>>") else line.lstrip("> "))
+    return " ".join(taken)[:MAX_REASON]
 
 
-def _of_message(line: str) -> bool:
+def _describes_message(line: str) -> bool:
     """Whether a line describes the message; some systems write the whole conversation behind "From:"."""
     return line.startswith(_OF_MESSAGE) and "RCPT" not in line
 
 
-def _substantial(text: str) -> bool:
+def _is_substantial(text: str) -> bool:
     """More than an address, a date or a number of attempts."""
     return bool(_REPLY.search(text)) or (len(text) > 11 and sum(map(str.isalpha, text)) > MAX_WORD)
 
 
-def _quoted(lines: list[str]) -> str:
-    """The first reply of a remote server in the notice, with the lines that tell what was answered."""
+def _find_quoted_reply(lines: list[str]) -> str:
+    """The first reply of a remote server in the notice, with the lines that say what was answered."""
     for number, line in enumerate(lines[:MAX_LINES]):
         match = _REPLY.search(line)
         if match:
             far = match.start(1) > 100
-            return _paragraph(lines, number + 1, frozenset(), line[match.start(1) :]) if far else _around(lines, number)
+            return (
+                _take_paragraph(lines, number + 1, frozenset(), line[match.start(1) :])
+                if far
+                else _take_paragraph_around(lines, number)
+            )
     return ""
 
 
-def _around(lines: list[str], number: int) -> str:
+def _take_paragraph_around(lines: list[str], number: int) -> str:
     """The paragraph of a line, from a little before it."""
     first = number
     while first > 0 and lines[first - 1] and number - first < 3:
         first -= 1
-    return _paragraph(lines, first, frozenset(), "")
+    return _take_paragraph(lines, first, frozenset(), "")
 
 
-def _called(lines: list[str]) -> str:
+def _find_called_reason(lines: list[str]) -> str:
     """The line that the notice itself calls a reason, with those that continue it; labels before loose words."""
     lowered = [line.lower() for line in lines[:MAX_LINES]]
     for words in phrases.REASONS:
         for number, line in enumerate(lowered):
             if any(word in line for word in words):
                 begun = "" if line.endswith(":") else lines[number]  # what a colon announces may stand below a blank
-                told = _paragraph(lines, number + 1, frozenset(), begun)
-                told = told if begun else f"{lines[number]} {told}"
-                if len(told) > 2 * MAX_WORD:
-                    return told
+                reason = _take_paragraph(lines, number + 1, frozenset(), begun)
+                reason = reason if begun else f"{lines[number]} {reason}"
+                if len(reason) > 2 * MAX_WORD:
+                    return reason
     return ""
 
 
-def below(lines: list[str], after: int) -> str:
-    """The text below the last address, or above the first where nothing is below."""
+def find_text_below(lines: list[str], after: int) -> str:
+    """Return the text below the last address, or above the first where nothing is below."""
     rest = " ".join(line for line in lines[after + 1 :] if line)
-    if not _substantial(rest):
+    if not _is_substantial(rest):
         rest = " ".join(line for line in lines[: after + 1] if line)
     return rest[:MAX_REASON]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
-from aftersend.sources.report.decode import base64
+from aftersend.sources.report.decode import decode_base64
 
 
 class _Action(Struct):
@@ -31,15 +31,15 @@ _decode: Final = msgspec.json.Decoder(_Notification).decode
 SET_UP: Final = "AmazonSnsSubscriptionSucceeded"
 
 
-class Mail(NamedTuple):
+class ReceivedMail(NamedTuple):
     """A mail, and whom its envelope named."""
 
     content: bytes
     recipients: list[str]
 
 
-def opened(raw: bytes) -> Mail | None:
-    """The mail inside the notification, None where it only sets up a topic. Raises MalformedFeedback for others."""
+def read_notification(raw: bytes) -> ReceivedMail | None:
+    """Return the mail in the notification, None where it only sets up a topic. Raise MalformedFeedback for others."""
     try:
         notification = _decode(raw)
     except DECODE_ERRORS as error:
@@ -51,4 +51,4 @@ def opened(raw: bytes) -> Mail | None:
     receipt = notification.receipt or _Receipt()
     encoding = (receipt.action and receipt.action.encoding) or ""
     text = notification.content.encode("utf-8", "surrogatepass")
-    return Mail(base64(text) if encoding.upper() == "BASE64" else text, receipt.recipients)
+    return ReceivedMail(decode_base64(text) if encoding.upper() == "BASE64" else text, receipt.recipients)

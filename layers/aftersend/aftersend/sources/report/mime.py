@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from aftersend.sources.report.decode import text_of
+from aftersend.sources.report.decode import decode_body
 
 MAX_FIELDS: Final = 400
 MAX_HEADER: Final = 65_536  # characters of one header section
@@ -40,7 +40,7 @@ class Part:
     def __init__(self, headers: Headers, body: str) -> None:
         self.headers = headers
         self.body = body
-        value = first(headers, "content-type")
+        value = get_first(headers, "content-type")
         self.type = value.partition(";")[0].strip().lower() or "text/plain"
         self.parameters = {}
         if ";" in value:
@@ -49,35 +49,35 @@ class Part:
     @property
     def text(self) -> str:
         """The body, decoded."""
-        transfer = first(self.headers, "content-transfer-encoding").lower()
-        return text_of(self.body, self.parameters.get("charset", ""), transfer, MAX_TEXT)
+        transfer = get_first(self.headers, "content-transfer-encoding").lower()
+        return decode_body(self.body, self.parameters.get("charset", ""), transfer, MAX_TEXT)
 
 
-def first(headers: Headers, name: str) -> str:
-    """The first header of that name, without the blanks around it; empty where there is none."""
+def get_first(headers: Headers, name: str) -> str:
+    """Return the first header of that name, without the blanks around it; empty where there is none."""
     values = headers.get(name)
     return values[0] if values else ""
 
 
-def read(text: str) -> Part:
-    """The mail in `text`, which begins with its headers."""
-    headers, end = fields(text)
+def read_part(text: str) -> Part:
+    """Return the mail in `text`, which begins with its headers."""
+    headers, end = read_fields(text)
     return Part(headers, text[end:])
 
 
-def fields(text: str) -> tuple[Headers, int]:
-    """The header fields at the beginning of `text` by lower-case name, and where the body begins."""
+def read_fields(text: str) -> tuple[Headers, int]:
+    """Return the header fields at the beginning of `text` by lower-case name, and where the body begins."""
     postmark = _FROM.match(text)
     at = postmark.end() if postmark else 0
     end = text.find("\n\n", at, at + MAX_HEADER)
     if end >= 0 and not text.startswith("\n", at):
-        headers = _whole(text[at : end + 1])
+        headers = _read_whole(text[at : end + 1])
         if headers is not None:
             return headers, end + 2
-    return _careful(text, at)
+    return _read_carefully(text, at)
 
 
-def _whole(section: str) -> Headers | None:
+def _read_whole(section: str) -> Headers | None:
     """The fields of a header section that holds nothing else."""
     headers: Headers = {}
     found = _LINE.findall(section)
@@ -89,7 +89,7 @@ def _whole(section: str) -> Headers | None:
     return headers if len(found) <= MAX_FIELDS else None
 
 
-def _careful(text: str, at: int) -> tuple[Headers, int]:
+def _read_carefully(text: str, at: int) -> tuple[Headers, int]:
     """The fields of a header section that never ends, or holds broken lines: a few of them are passed over."""
     headers: Headers = {}
     junk = count = 0
@@ -110,13 +110,13 @@ def _careful(text: str, at: int) -> tuple[Headers, int]:
     return headers, at
 
 
-def leaves(part: Part) -> Iterator[Part]:
-    """The entities that hold something themselves, in order; an attached message is one of them."""
+def walk_leaves(part: Part) -> Iterator[Part]:
+    """Yield the entities that hold something themselves, in order; an attached message is one of them."""
     budget = MAX_PARTS
     waiting: list[tuple[Part, int]] = [(part, 0)]
     while waiting and budget:
         entity, depth = waiting.pop()
-        children = _children(entity) if entity.type.startswith("multipart") and depth < MAX_DEPTH else []
+        children = _split_children(entity) if entity.type.startswith("multipart") and depth < MAX_DEPTH else []
         if children:
             waiting += [(child, depth + 1) for child in reversed(children)]
         else:
@@ -124,7 +124,7 @@ def leaves(part: Part) -> Iterator[Part]:
             yield entity
 
 
-def _children(entity: Part) -> list[Part]:
+def _split_children(entity: Part) -> list[Part]:
     boundary = entity.parameters.get("boundary", "").rstrip()
     body = "\n" + entity.body
     if not boundary or f"\n--{boundary}" not in body:
@@ -132,10 +132,10 @@ def _children(entity: Part) -> list[Part]:
         if guess is None:
             return []
         boundary = guess[1].rstrip()
-    return [read(text) for text in _segments(body, f"\n--{boundary}")]
+    return [read_part(text) for text in _split_segments(body, f"\n--{boundary}")]
 
 
-def _segments(body: str, delimiter: str) -> list[str]:
+def _split_segments(body: str, delimiter: str) -> list[str]:
     """What stands between delimiter lines. A longer boundary that begins like this one does not end a part."""
     found: list[str] = []
     for piece in body.split(delimiter, MAX_PARTS)[1:]:

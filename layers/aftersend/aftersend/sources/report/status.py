@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from aftersend.core.model import Kind
 from aftersend.sources.report import addresses
-from aftersend.sources.report.decode import loose
-from aftersend.sources.report.statements import Said
+from aftersend.sources.report.decode import decode_field
+from aftersend.sources.report.parsed import RecipientReport
 
 MAX_RECIPIENTS: Final = 200
 MAX_LINES: Final = 6_000
@@ -60,18 +60,18 @@ ACTIONS: Final = {
 Block = dict[str, str]
 
 
-class Delivery(Struct):
+class DeliveryStatus(Struct):
     """The fields of a delivery status part."""
 
     message: Block
     recipients: list[Block]
 
 
-def read(text: str) -> Delivery:
-    """The fields in `text`, grouped by recipient; anything else in it is passed over."""
-    delivery = Delivery({}, [])
+def read(text: str) -> DeliveryStatus:
+    """Return the fields in `text`, grouped by recipient; anything else in it is passed over."""
+    delivery = DeliveryStatus({}, [])
     open_block: Block = {}
-    for block in _blocks(text):
+    for block in _split_blocks(text):
         names = _NAMES & block.keys()
         if names and _NAMES & open_block.keys() and (names & open_block.keys() or "action" in open_block):
             open_block = _close(delivery, open_block)
@@ -87,13 +87,13 @@ def read(text: str) -> Delivery:
     return delivery
 
 
-def _close(delivery: Delivery, block: Block) -> Block:
+def _close(delivery: DeliveryStatus, block: Block) -> Block:
     if block.keys() & OF_RECIPIENT and len(delivery.recipients) < MAX_RECIPIENTS:
         delivery.recipients.append(block)
     return {}
 
 
-def _blocks(text: str) -> list[Block]:
+def _split_blocks(text: str) -> list[Block]:
     """The groups of fields between blank lines. A field that comes again begins a group of its own."""
     blocks: list[Block] = [{}]
     last = ""
@@ -119,50 +119,50 @@ def _blocks(text: str) -> list[Block]:
     return blocks
 
 
-def said(block: Block) -> Said | None:
-    """What one recipient's fields say; None where they name nobody."""
-    final = addresses.one(block.get("final-recipient", ""))
-    original = addresses.original(block.get("original-recipient", ""))
-    recipient = final or original or addresses.one(block.get("x-actual-recipient", ""))
+def read_recipient(block: Block) -> RecipientReport | None:
+    """Return what one recipient's fields say; None where they name nobody."""
+    final = addresses.read_address(block.get("final-recipient", ""))
+    original = addresses.read_original_recipient(block.get("original-recipient", ""))
+    recipient = final or original or addresses.read_address(block.get("x-actual-recipient", ""))
     if recipient is None:
         return None
-    told = outcome(block)
-    told.recipient = recipient
-    if original and not addresses.same(original, recipient):
-        told.original = original
-    return told
+    outcome = read_outcome(block)
+    outcome.recipient = recipient
+    if original and not addresses.is_same(original, recipient):
+        outcome.original_recipient = original
+    return outcome
 
 
-def outcome(block: Block) -> Said:
-    """What one recipient's fields say of the message, whomever they name."""
-    action, kind = _action(block)
-    text = diagnostic(block.get("diagnostic-code", ""))
+def read_outcome(block: Block) -> RecipientReport:
+    """Return what one recipient's fields say of the message, whomever they name."""
+    action, kind = _read_action(block)
+    text = strip_diagnostic_type(block.get("diagnostic-code", ""))
     given = _STATUS.match(block.get("status", "").strip())
-    return Said(
+    return RecipientReport(
         recipient="",
         kind=kind,
         action=action,
-        status=precise(given[1] if given else None, text),
+        status=choose_status(given[1] if given else None, text),
         text=text,
-        remote_mta=host(block.get("remote-mta", "")),
-        at=block.get("last-attempt-date"),
+        remote_mta=read_host(block.get("remote-mta", "")),
+        last_attempt=block.get("last-attempt-date"),
     )
 
 
-def diagnostic(value: str) -> str | None:
-    """A Diagnostic-Code without its type."""
-    text = loose(value)
+def strip_diagnostic_type(value: str) -> str | None:
+    """Return a Diagnostic-Code without its type."""
+    text = decode_field(value)
     typed = _DIAGNOSTIC_TYPE.match(text)
     return text[typed.end() if typed else 0 :].strip() or None
 
 
-def host(value: str) -> str | None:
-    """The host of "dns; mx.example.com (192.0.2.1, the server for the domain)"."""
-    words = loose(value).rpartition(";")[2].split(None, 1)
+def read_host(value: str) -> str | None:
+    """Return the host of "dns; mx.example.com (192.0.2.1, the server for the domain)"."""
+    words = decode_field(value).rpartition(";")[2].split(None, 1)
     return words[0] if words else None
 
 
-def _action(block: Block) -> tuple[str, Kind]:
+def _read_action(block: Block) -> tuple[str, Kind]:
     words = block.get("action", "").lower().replace("(", " ").split(None, 1)
     if words:
         return ACTIONS.get(words[0].strip(".,;"), ("failed", Kind.BOUNCED))
@@ -171,10 +171,10 @@ def _action(block: Block) -> tuple[str, Kind]:
     return "failed", Kind.BOUNCED
 
 
-def precise(given: str | None, text: str | None) -> str | None:
-    """The status that is given, unless it is vague where the remote system was precise."""
+def choose_status(given: str | None, text: str | None) -> str | None:
+    """Return the status that is given, unless it is vague where the remote system was precise."""
     if given is None or given.endswith(".0.0"):
-        told = _STATUS.search((text or "")[:200])
-        if told and told[1][0] != "2" and (given is None or given[0] == told[1][0]):
-            return told[1]
+        found = _STATUS.search((text or "")[:200])
+        if found and found[1][0] != "2" and (given is None or given[0] == found[1][0]):
+            return found[1]
     return given

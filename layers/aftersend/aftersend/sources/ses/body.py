@@ -1,7 +1,7 @@
 """The JSON bodies of Amazon SES as typed structures: only the fields that are used, every one of them optional.
 
 SES may add fields at any time and leaves out what does not apply, so nothing but the message id is required, and
-that only of events that tell of a message.
+that only of events that are about a message.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Failure(Struct, rename="camel", gc=False):
     error_message: str | None = None
 
 
-class Seen(Struct, rename="camel", gc=False):
+class Interaction(Struct, rename="camel", gc=False):
     """`open` and `click`."""
 
     timestamp: str | None = None
@@ -132,7 +132,7 @@ class Subscription(Struct, rename="camel", gc=False):
     old_topic_preferences: Preferences | None = None
 
 
-class Event(Struct, rename="camel", gc=False):
+class SesEvent(Struct, rename="camel", gc=False):
     """Any body of SES: identity notifications name their type one way, event publishing the other."""
 
     event_type: str | None = None
@@ -144,10 +144,10 @@ class Event(Struct, rename="camel", gc=False):
     delivery_delay: Delay | None = None
     reject: Reject | None = None
     failure: Failure | None = None
-    open: Seen | None = None
-    click: Seen | None = None
+    open: Interaction | None = None
+    click: Interaction | None = None
     subscription: Subscription | None = None
-    data: Raw = Raw()  # only in events about the account, which tell of no message
+    data: Raw = Raw()  # only in events about the account, which are about no message
 
     @property
     def type(self) -> str:
@@ -155,9 +155,9 @@ class Event(Struct, rename="camel", gc=False):
         return self.event_type or self.notification_type or ""
 
 
-decode: Final = msgspec.json.Decoder(Event).decode
+decode: Final = msgspec.json.Decoder(SesEvent).decode
 
 
-def recipients(addresses: list[str]) -> list[Recipient]:
-    """Bare addresses in the form that the other events give them."""
+def make_recipients(addresses: list[str]) -> list[Recipient]:
+    """Return bare addresses in the form that the other events give them."""
     return [Recipient(email_address=address) for address in addresses]

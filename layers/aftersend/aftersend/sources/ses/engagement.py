@@ -8,35 +8,35 @@ from typing import Final
 from aftersend.core.model import Engagement, Feedback, Kind
 from aftersend.core.text import truncate_or_none
 from aftersend.sources.ses import body
-from aftersend.sources.ses.facts import Facts
+from aftersend.sources.ses.feedback import FeedbackBuilder
 
 
-def opened(event: body.Event, facts: Facts) -> list[Feedback]:
-    """That the only recipient of the message has opened it; nothing where there are several."""
-    return _seen(Kind.OPENED, event.open, facts)
+def read_open(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedback]:
+    """Return that the only recipient of the message has opened it; nothing where there are several."""
+    return _read_interaction(Kind.OPENED, event.open, builder)
 
 
-def clicked(event: body.Event, facts: Facts) -> list[Feedback]:
-    """That the only recipient of the message has followed a link in it; nothing where there are several."""
-    return _seen(Kind.CLICKED, event.click, facts)
+def read_click(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedback]:
+    """Return that the only recipient of the message has followed a link in it; nothing where there are several."""
+    return _read_interaction(Kind.CLICKED, event.click, builder)
 
 
-def _seen(kind: Kind, seen: body.Seen | None, facts: Facts) -> list[Feedback]:
-    seen = seen or body.Seen()
-    if len(facts.destinations) != 1:
+def _read_interaction(kind: Kind, seen: body.Interaction | None, builder: FeedbackBuilder) -> list[Feedback]:
+    seen = seen or body.Interaction()
+    if len(builder.destinations) != 1:
         return []
-    agent, machine = _agent(seen.user_agent)
+    agent, machine = _read_agent(seen.user_agent)
     engagement = Engagement(
         ip=truncate_or_none(seen.ip_address, 45),
         user_agent=agent,
         link=truncate_or_none(seen.link, 512),
         machine=machine,
     )
-    return [facts.about(facts.destinations[0], kind, facts.time(seen.timestamp), None, engagement)]
+    return [builder.build(builder.destinations[0], kind, builder.parse_time(seen.timestamp), None, engagement)]
 
 
 @lru_cache(maxsize=1024)
-def _agent(reported: str | None) -> tuple[str | None, bool]:
+def _read_agent(reported: str | None) -> tuple[str | None, bool]:
     """Who fetched, and whether that was a machine."""
     agent = truncate_or_none(reported, 256)
     return agent, agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES))

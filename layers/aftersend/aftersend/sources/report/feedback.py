@@ -1,4 +1,4 @@
-"""Makes feedback of what a report says: the join key, the time, the context and the bounds are the same for all."""
+"""Builds feedback of a report that was read: join key, time, context and bounds are the same for all kinds."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_or_none
 from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.sources.report import addresses, mime
-from aftersend.sources.report.decode import words
-from aftersend.sources.report.statements import Form, Report, Said
+from aftersend.sources.report.decode import decode_header
+from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
 from aftersend.sources.smtp_reply import reply
 
 SOURCE: Final = "report"
@@ -39,21 +39,21 @@ NOT_CUSTOM: Final = (
 )  # fmt: skip
 
 
-def feedback(report: Report, mail: str) -> list[Feedback]:
-    """The facts of one report, one per recipient; `mail` is the whole of it."""
-    if not report.said:
+def build_feedback(report: ParsedReport, mail: str) -> list[Feedback]:
+    """Return the facts of one report, one per recipient; `mail` is the whole of it."""
+    if not report.recipients:
         return []
-    message = key(report, mail)
-    context = _context(report)
-    return [_fact(report, said, message, context) for said in report.said]
+    message = find_message_key(report, mail)
+    context = _build_context(report)
+    return [_build_fact(report, recipient, message, context) for recipient in report.recipients]
 
 
-def key(report: Report, mail: str) -> str:
-    """The message that the report is about: as its sender named it, else the envelope, else the report itself."""
-    if report.message:
-        return report.message
-    headers = report.headers if report.form is Form.AUTO_REPLY else report.returned
-    for value in _message_ids(headers, report):
+def find_message_key(report: ParsedReport, mail: str) -> str:
+    """Return the key of the message that the report is about: its id, else its envelope's, else the report's digest."""
+    if report.message_key:
+        return report.message_key
+    headers = report.headers if report.mail_type is MailType.AUTO_REPLY else report.returned
+    for value in _find_message_ids(headers, report):
         name = truncate(value.strip("<> \t"), MAX_KEY)
         local, at, domain = name.rpartition("@")
         if at and (domain.lower() == SES_DOMAIN or domain.lower().endswith("." + SES_DOMAIN)) and local:
@@ -65,61 +65,65 @@ def key(report: Report, mail: str) -> str:
     return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
 
 
-def _message_ids(headers: mime.Headers, report: Report) -> list[str]:
+def _find_message_ids(headers: mime.Headers, report: ParsedReport) -> list[str]:
     """Where the original Message-ID may stand, best first; a report answers the message that it is about."""
-    own = [] if report.form is Form.AUTO_REPLY else [_last(mime.first(headers, "message-id"))]
-    answered = [_last(mime.first(report.headers, name)) for name in ("in-reply-to", "references")]
+    own = [] if report.mail_type is MailType.AUTO_REPLY else [_take_last(mime.get_first(headers, "message-id"))]
+    answered = [_take_last(mime.get_first(report.headers, name)) for name in ("in-reply-to", "references")]
     return [value for value in (*own, *answered) if value]
 
 
-def _last(value: str) -> str:
+def _take_last(value: str) -> str:
     """The last message id in a header: References lists them oldest first."""
     values = value.split()
     return values[-1] if values else ""
 
 
-def _fact(report: Report, said: Said, message: str, context: Context | None) -> Feedback:
-    canonical = canonicalize_email(said.recipient)
+def _build_fact(report: ParsedReport, recipient: RecipientReport, message: str, context: Context | None) -> Feedback:
+    canonical = canonicalize_email(recipient.recipient)
     return Feedback(
         source=SOURCE,
-        kind=said.kind,
+        kind=recipient.kind,
         message=message,
         recipient=canonical,
-        occurred_at=_time(report, said),
-        received_as=None if canonical == f"email:{said.recipient}" else truncate(said.recipient, MAX_RECIPIENT_BYTES),
-        evidence=_evidence(report, said),
-        context=_of_recipient(context, said),
+        occurred_at=_find_time(report, recipient),
+        received_as=None
+        if canonical == f"email:{recipient.recipient}"
+        else truncate(recipient.recipient, MAX_RECIPIENT_BYTES),
+        evidence=_build_evidence(report, recipient),
+        context=_add_original_recipient(context, recipient),
     )
 
 
-def _evidence(report: Report, said: Said) -> Evidence:
-    text = truncate_or_none(said.text, MAX_TEXT) or ""
-    delivery = said.kind is Kind.DELIVERED
+def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidence:
+    text = truncate_or_none(recipient.text, MAX_TEXT) or ""
+    delivery = recipient.kind is Kind.DELIVERED
     return Evidence(
         code=reply(text)[0] if delivery else find_code(text),
-        status=said.status or (None if delivery else find_status(text)),
+        status=recipient.status or (None if delivery else find_status(text)),
         text=text or None,
         provider_code=truncate(report.provider_code, 64),
-        action=said.action,
-        phase=find_phase(text) or find_phase(said.around or ""),
-        remote_mta=truncate_or_none(said.remote_mta, 64),
+        action=recipient.action,
+        phase=find_phase(text) or find_phase(recipient.surrounding_text or ""),
+        remote_mta=truncate_or_none(recipient.remote_mta, 64),
         reporting_mta=truncate_or_none(report.reporting_mta, 64),
-        derived=said.derived,
+        derived=recipient.derived,
         forgeable=True,  # until a token proves otherwise
     )
 
 
-def _time(report: Report, said: Said) -> datetime:
-    """When it happened, as the report tells; but no report is received before what it tells of."""
-    told = _instant(said.at, report.arrival, mime.first(report.headers, "date"))
-    received = _instant(mime.first(report.headers, "received").rpartition(";")[2].partition("(")[0].strip())
-    return received if received != UNKNOWN_TIME and told - received > _SKEW else told
+def _find_time(report: ParsedReport, recipient: RecipientReport) -> datetime:
+    """When it happened, as the report says; but no report is received before what it is about."""
+    reported = _parse_first_time(recipient.last_attempt, report.arrival_date, mime.get_first(report.headers, "date"))
+    received = _parse_first_time(
+        mime.get_first(report.headers, "received").rpartition(";")[2].partition("(")[0].strip()
+    )
+    return received if received != UNKNOWN_TIME and reported - received > _SKEW else reported
 
 
 _SKEW: Final = timedelta(days=1)  # clocks are wrong by minutes, time zones by hours; what is later still is a lie
 
 
-def _instant(*candidates: str | None) -> datetime:
+def _parse_first_time(*candidates: str | None) -> datetime:
     """The first of these that is a time."""
     for text in candidates:
         if text:
@@ -130,13 +134,15 @@ def _instant(*candidates: str | None) -> datetime:
     return UNKNOWN_TIME
 
 
-def sent_to(report: Report, headers: mime.Headers, recipients: list[str]) -> str | None:
-    """The bounce address of the message: where the report was sent, or the envelope sender of what came back.
+def find_bounce_address(report: ParsedReport, headers: mime.Headers, recipients: list[str]) -> str | None:
+    """Return the bounce address of the message: where the report was sent, or the envelope sender of what came back.
 
     The first that can hold a token of ours; the mailbox that feedback loops write to may have a long name, too.
     """
     places = [recipients, *(headers.get(name, ()) for name in _SENT_TO), report.returned.get("return-path", ())]
-    found = [each for place in places for value in place if "@" in value for each in addresses.all_in(value[:400])]
+    found = [
+        each for place in places for value in place if "@" in value for each in addresses.find_addresses(value[:400])
+    ]
     long = (each for each in found if each.find("@") >= MIN_TOKEN)
     return next((each for each in found if _TOKEN.search(each.rpartition("@")[0])), next(long, None))
 
@@ -144,25 +150,25 @@ def sent_to(report: Report, headers: mime.Headers, recipients: list[str]) -> str
 _SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "to")
 
 
-def _context(report: Report) -> Context | None:
-    """What the returned message tells of its sender's own names for it."""
+def _build_context(report: ParsedReport) -> Context | None:
+    """Return the names that the sender of the returned message gave it."""
     headers = report.returned
-    found = {verp.CORRELATION: truncate(report.sent_to, MAX_KEY)} if report.sent_to else {}
+    found = {verp.CORRELATION: truncate(report.bounce_address, MAX_KEY)} if report.bounce_address else {}
     for name, values in headers.items():
         if name.startswith("x-") and not name.startswith(NOT_CUSTOM) and len(found) < MAX_CUSTOM and values[0]:
-            found[truncate(name, 64)] = truncate(words(values[0]), 128)
-    sender = next(iter(addresses.several(headers.get("from", ()))), None)
-    subject = truncate_or_none(words(mime.first(headers, "subject")), 256)
+            found[truncate(name, 64)] = truncate(decode_header(values[0]), 128)
+    sender = next(iter(addresses.read_addresses(headers.get("from", ()))), None)
+    subject = truncate_or_none(decode_header(mime.get_first(headers, "subject")), 256)
     if not (sender or subject or found):
         return None
     bare = canonicalize_email(sender).removeprefix("email:") if sender else None
     return Context(sender=bare, subject=subject, correlation=found)
 
 
-def _of_recipient(context: Context | None, said: Said) -> Context | None:
+def _add_original_recipient(context: Context | None, recipient: RecipientReport) -> Context | None:
     """With the address that the sender wrote to, where the report knows it to be another one."""
-    if said.original is None:
+    if recipient.original_recipient is None:
         return context
     known = context or Context()
-    original = canonicalize_email(said.original).removeprefix("email:")
+    original = canonicalize_email(recipient.original_recipient).removeprefix("email:")
     return replace(known, correlation={**known.correlation, "original-recipient": truncate(original, 128)})

@@ -1,4 +1,4 @@
-"""What a report says of one recipient, before it becomes a fact."""
+"""A mail as it was read, before it becomes feedback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aftersend.core.model import Kind
 from aftersend.sources.report.mime import Headers
 
 
-class Form(StrEnum):
+class MailType(StrEnum):
     """What a mail is, whomever it names."""
 
     BOUNCE = "bounce"  # a delivery status notification of any outcome, or a notice in a mail system's own words
@@ -19,32 +19,32 @@ class Form(StrEnum):
     NONE = "none"
 
 
-class Said(Struct, kw_only=True):
+class RecipientReport(Struct, kw_only=True):
     """One recipient and what became of the message, in the words of the report."""
 
     recipient: str
     kind: Kind = Kind.BOUNCED
-    original: str | None = None  # Original-Recipient, where it is another address
+    original_recipient: str | None = None  # Original-Recipient, where it is another address
     action: str | None = None
     status: str | None = None
     text: str | None = None
-    around: str | None = None  # what the notice tells beside it: to which command the reply was
+    surrounding_text: str | None = None  # of the notice: it may say to which command the reply was
     remote_mta: str | None = None
-    at: str | None = None  # Last-Attempt-Date
+    last_attempt: str | None = None  # Last-Attempt-Date
     derived: bool = False  # the report does not name the recipient
 
 
-class Report(Struct, kw_only=True):
+class ParsedReport(Struct, kw_only=True):
     """One mail, read."""
 
-    form: Form
+    mail_type: MailType
     provider_code: str = ""
-    said: list[Said] = []
+    recipients: list[RecipientReport] = []
     headers: Headers = {}
     returned: Headers = {}  # of the message that came back, as far as it did
     reporting_mta: str | None = None
-    message: str | None = None  # the join key, where the report gives it ready
+    message_key: str | None = None  # the join key, where the report names it as a source does
     envelope_id: str | None = None
-    arrival: str | None = None  # Arrival-Date
+    arrival_date: str | None = None  # Arrival-Date
     feedback_type: str | None = None
-    sent_to: str | None = None  # the address that the report came to, where it may hold a token
+    bounce_address: str | None = None  # the address that the report came to, where it may hold a token

@@ -1,4 +1,4 @@
-"""What all events of one SES message have in common: its key, its recipients, its context, its times."""
+"""Build feedback of SES events: what all events of one message share is its key, recipients, context and times."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from aftersend.core import times
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_or_none
-from aftersend.core.times import UNKNOWN_TIME, parse_time
+from aftersend.core.times import UNKNOWN_TIME
 from aftersend.sources.ses import body
 
 # Headers that mailing software adds by itself: they identify nothing.
@@ -24,8 +25,8 @@ _SES_TAGS: Final = frozenset(
 _MAX_CUSTOM: Final = 16
 
 
-class Facts:
-    """Makes feedback about one message."""
+class FeedbackBuilder:
+    """Builds the feedback about one message."""
 
     __slots__ = ("_context", "_message", "_sent_at", "destinations")
 
@@ -33,11 +34,11 @@ class Facts:
         if not mail.message_id:
             raise MalformedFeedback("ses", "mail.messageId is empty")
         self._message = "ses:" + truncate(mail.message_id, 200)
-        self._context = _context(mail)
-        self.destinations = _distinct(mail.destination or [])  # as SES spells them
+        self._context = _build_context(mail)
+        self.destinations = _deduplicate(mail.destination or [])  # as SES spells them
         self._sent_at = mail.timestamp
 
-    def about(
+    def build(
         self,
         recipient: str,
         kind: Kind,
@@ -47,7 +48,7 @@ class Facts:
         *,
         scope: str | None = None,
     ) -> Feedback:
-        """One fact about the recipient that SES spells `recipient`."""
+        """Return one fact about the recipient that SES spells `recipient`; `at` is UTC."""
         canonical = canonicalize_email(recipient)
         return Feedback(
             source="ses",
@@ -62,23 +63,23 @@ class Facts:
             context=self._context,
         )
 
-    def everyone(self, kind: Kind, evidence: Evidence | None = None) -> list[Feedback]:
-        """One fact about each destination, at the time of sending: for events that have no time of their own."""
-        at = self.time(None)
-        return [self.about(recipient, kind, at, evidence) for recipient in self.destinations]
+    def build_for_all(self, kind: Kind, evidence: Evidence | None = None) -> list[Feedback]:
+        """Return one fact about each destination, at the time of sending: for events without a time of their own."""
+        at = self.parse_time(None)
+        return [self.build(recipient, kind, at, evidence) for recipient in self.destinations]
 
-    def named(self, recipients: list[body.Recipient] | None) -> tuple[list[body.Recipient], bool]:
-        """The recipients an event names; or all destinations, and that they are derived, where it names none."""
+    def list_recipients(self, recipients: list[body.Recipient] | None) -> tuple[list[body.Recipient], bool]:
+        """Return the recipients an event names; where it names none, all destinations, and True: they are derived."""
         named = [each for each in recipients or () if each.email_address]
-        return (named, False) if named else (body.recipients(self.destinations), True)
+        return (named, False) if named else (body.make_recipients(self.destinations), True)
 
-    def time(self, own: str | None) -> datetime:
-        """The event's own time, else the message's; raises ValueError where it is no time."""
+    def parse_time(self, own: str | None) -> datetime:
+        """Return the event's own time, else the message's (UTC); raise ValueError where it is no time."""
         text = own or self._sent_at
-        return parse_time(text) if text else UNKNOWN_TIME
+        return times.parse_time(text) if text else UNKNOWN_TIME
 
 
-def _distinct(destinations: list[str]) -> list[str]:
+def _deduplicate(destinations: list[str]) -> list[str]:
     """Each recipient once, in its first spelling."""
     if len(destinations) == 1 and destinations[0]:
         return destinations
@@ -89,38 +90,38 @@ def _distinct(destinations: list[str]) -> list[str]:
     return list(spellings.values())
 
 
-def _context(mail: body.Mail) -> Context:
+def _build_context(mail: body.Mail) -> Context:
     """What the sender said of the message: tags and headers of their own."""
     found: dict[str, str] = {}
     for tag, values in (mail.tags or {}).items():
-        if tag not in _SES_TAGS and values and values[0] and (name := _tag_name(tag)):
+        if tag not in _SES_TAGS and values and values[0] and (name := _read_tag_name(tag)):
             found[name] = truncate(values[0], 128)
     for header in mail.headers or ():
-        if name := _header_name(header.name):
+        if name := _read_header_name(header.name):
             value = (header.value or "").strip()
             if value and not value.endswith(_SES_MESSAGE_ID):
                 found.setdefault(name, truncate(value, 128))
     if len(found) > _MAX_CUSTOM:
         found = dict(sorted(found.items())[:_MAX_CUSTOM])
     subject = mail.common_headers.subject if mail.common_headers else None
-    sender = (_sender(mail.source) or None) if mail.source else None
+    sender = (_read_sender(mail.source) or None) if mail.source else None
     return Context(sender=sender, subject=truncate_or_none(subject, 256), correlation=found)
 
 
 # The same few names and senders come with every message.
 @lru_cache(maxsize=256)
-def _sender(source: str) -> str:
+def _read_sender(source: str) -> str:
     return canonicalize_email(source).removeprefix("email:")
 
 
 @lru_cache(maxsize=256)
-def _tag_name(name: str) -> str:
+def _read_tag_name(name: str) -> str:
     """The name of a tag that the sender gave, or nothing for those of SES."""
     return "" if name.startswith("ses:") else truncate(name, 64)
 
 
 @lru_cache(maxsize=1024)
-def _header_name(name: str) -> str:
+def _read_header_name(name: str) -> str:
     """The name of a header of the sender's own, X- or the Message-ID it gave, or nothing."""
     lowered = name.lower()
     custom = lowered.startswith("x-") and not lowered.startswith(_NOT_CUSTOM)
