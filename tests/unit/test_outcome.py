@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend import classify as rules
-from aftersend.core.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Status
+from aftersend.core.model import Act, Class, Decision, Engagement, Evidence, Feedback, Kind, Outcome, Status
 from aftersend.core.outcome import RANKS, merge
 from aftersend.sources import read
 from tests.support import ses
@@ -255,3 +255,13 @@ def test_delays_and_then_a_delivery() -> None:
     delays = [ses.delay(f"2026-03-01T1{hour}:00:00Z") for hour in range(2)]
     outcome = _ses(*delays, ses.delivery("2026-03-01T12:00:00Z"))
     assert (outcome.status, outcome.attempts) == (Status.DELIVERED, 3)
+
+
+def test_the_latest_look_of_a_person_wins_in_whichever_order_they_are_written() -> None:
+    early, late = (
+        Decision(at=START + timedelta(days=day), by="ann", act=Act.RESOLVED, note=str(day)) for day in (1, 2)
+    )
+    stored = merge(None, [bounce(0, "unclear")], classify)
+    for first, second in ((early, late), (late, early)):
+        outcome = merge(merge(stored, [], classify, look=first), [], classify, look=second)
+        assert outcome.resolved == late

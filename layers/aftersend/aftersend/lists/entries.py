@@ -26,8 +26,11 @@ _STREAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullma
 _ENDING_KINDS: Final = frozenset({CauseKind.STREAK, CauseKind.PAUSE})
 
 
-class ListEntry(Struct, frozen=True, kw_only=True):
-    """One row, read. `kind` is None where it says nothing against the address: the sender's fault, for example."""
+class ListEntry(Struct, frozen=True, kw_only=True, array_like=True):
+    """One row, read. `kind` is None where it says nothing against the address: the sender's fault, for example.
+
+    It is encoded as a list, so that the identity of what was imported hangs on no name of a field.
+    """
 
     recipient: str
     kind: CauseKind | None
