@@ -21,7 +21,7 @@ from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError, ServiceError
 from aftersend.jobs.reevaluate import Changes, ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 
 _FIRST: Final = ("recipients", "outcomes", "outcomes changed", "suppressions changed", "suppressed", "freed")
 
@@ -49,7 +49,7 @@ def reevaluate(options: argparse.Namespace) -> int:
     try:
         if options.outcomes:
             retention = timedelta(days=options.retention_days)
-            names = Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
+            names = TableNames(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
             return _run(names, rules, workers=8, dry_run=options.dry_run)
         return _run_on_the_embedded_stack(rules, dry_run=options.dry_run)
     except ServiceError as error:
@@ -63,11 +63,11 @@ def _run_on_the_embedded_stack(rules: tuple[policy.Policy, classify.Classifier],
     with running() as stack, rigged(stack) as rig:
         rig.run(list(rig.samples))
         made = stack.physical_ids("AWS::DynamoDB::Table")
-        names = Tables(outcomes=made["Outcomes"], suppressions=made["Suppressions"])
+        names = TableNames(outcomes=made["Outcomes"], suppressions=made["Suppressions"])
         return _run(names, rules, workers=1, dry_run=dry_run)  # moto takes no two writes at a time
 
 
-def _run(names: Tables, rules: tuple[policy.Policy, classify.Classifier], *, workers: int, dry_run: bool) -> int:
+def _run(names: TableNames, rules: tuple[policy.Policy, classify.Classifier], *, workers: int, dry_run: bool) -> int:
     dynamodb: Any = connect("dynamodb")
     with ThreadPoolExecutor(workers) as pool:
         ports = ReevaluationPorts(

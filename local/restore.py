@@ -27,7 +27,7 @@ from aftersend.core.policy import Policy
 from aftersend.core.writes import SuppressionUpdate, run_steps, update_outcome, update_suppression
 from aftersend.ports import StorePort
 from aftersend.storage.items import Item, decode_outcome, decode_suppression
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from local.reevaluate import load_rules
 
 _T = TypeVar("_T")
@@ -59,7 +59,9 @@ def restore(options: argparse.Namespace) -> int:
         return 2
     dynamodb: Any = connect("dynamodb")
     retention = timedelta(days=options.retention_days)
-    store = Store(dynamodb, Tables(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention))
+    store = Store(
+        dynamodb, TableNames(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
+    )
     unreadable: list[Unreadable] = []
     try:
         outcomes = scan_table(dynamodb, options.from_outcomes, decode_outcome, unreadable)

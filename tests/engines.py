@@ -31,7 +31,7 @@ from botocore.config import Config
 
 from aftersend.aws import boto, services
 from aftersend.aws.account import Account
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CACHE: Final = ROOT / ".cache" / "engines"
@@ -99,9 +99,9 @@ class Engine:
             config=Config(**({"retries": {"mode": "standard", "max_attempts": 2}} | config)),
         )
 
-    def tables(self) -> Tables:
+    def tables(self) -> TableNames:
         """A fresh pair of empty tables."""
-        return Tables(outcomes=self.table("Outcomes"), suppressions=self.table("Suppressions"))
+        return TableNames(outcomes=self.table("Outcomes"), suppressions=self.table("Suppressions"))
 
     def table(self, name: str) -> str:
         """The name of a fresh, empty table with the keys and indexes of this one of the template."""

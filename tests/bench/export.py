@@ -20,7 +20,7 @@ from aftersend.lists.export_list import export_list
 from aftersend.lists.job import ExportProgress, ExportRequest, create_job
 from aftersend.storage import items
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 from tests import engines
 from tests.bench.table import goal, show
 from tests.support.list_jobs import MemoryFiles, job_context
@@ -80,7 +80,7 @@ def fill(client: Any, table: str, begin: int, end: int) -> None:
         list(pool.map(write, range(begin, end, _BATCH)))
 
 
-def export(client: Any, names: Tables) -> tuple[ExportProgress, int]:
+def export(client: Any, names: TableNames) -> tuple[ExportProgress, int]:
     """One whole export; how far it is, and the bytes of its file."""
     sink = Sink()
     used = job_context(None, queries=Queries(client, names), files=sink)
@@ -88,7 +88,7 @@ def export(client: Any, names: Tables) -> tuple[ExportProgress, int]:
     return last[0], sink.bytes
 
 
-def measured(client: Any, names: Tables) -> tuple[ExportProgress, int, float, float]:
+def measured(client: Any, names: TableNames) -> tuple[ExportProgress, int, float, float]:
     """An export, its bytes, its seconds, and the megabytes that it held at most."""
     begun_at = time.perf_counter()
     progress, size = export(client, names)

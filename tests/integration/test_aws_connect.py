@@ -22,7 +22,7 @@ from aftersend.core.writes import Refused
 from aftersend.storage.archive import Archive
 from aftersend.storage.dead_letters import DeadLetters
 from aftersend.storage.queue import OutgoingMessage, QueueSender
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from local.environment import environment, false_account
 from tests.engines import Engine
 from tests.support import cloud as clouds
@@ -83,7 +83,7 @@ def test_a_secret_and_a_parameter_are_read(cloud: Cloud) -> None:
 
 def test_what_a_service_refuses_is_ours_under_the_same_name(cloud: Cloud) -> None:
     with pytest.raises(StoreUnavailable, match=r"^DynamoDB: PutItem failed: ResourceNotFoundException$"):
-        Store(aws.connect("dynamodb"), Tables(outcomes="Nowhere", suppressions="Nowhere")).put(OUTCOME)
+        Store(aws.connect("dynamodb"), TableNames(outcomes="Nowhere", suppressions="Nowhere")).put(OUTCOME)
     with pytest.raises(StoreUnavailable, match=r"^S3: PutObject failed: NoSuchBucket$"):
         Archive(aws.connect("s3"), "there-is-no-such-bucket").put([message([bounce(1)])])
 

@@ -16,7 +16,7 @@ import pytest
 
 from aftersend.core.feedback_set import BOUNDS
 from aftersend.core.model import Engagement, Evidence, Feedback, Kind
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 from tests.engines import ROOT, Engine
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import ports
@@ -67,7 +67,7 @@ def _deliveries(random: Random, facts: list[Feedback], size: int) -> Batches:
     return batches
 
 
-def _at_once(engine: Engine, names: Tables, batches: Batches) -> None:
+def _at_once(engine: Engine, names: TableNames, batches: Batches) -> None:
     """The batches, each by the next of several functions that are free."""
     client = engine.connect()
     with ThreadPoolExecutor(WORKERS) as functions:
@@ -137,7 +137,7 @@ def test_a_process_that_is_killed_loses_nothing(concurrent_engine: Engine, tmp_p
     assert not differences(scanned(engine.client(), names), expected(facts, classify, ports().policy))
 
 
-def _start(engine: Engine, names: Tables, path: Path, batches: Batches) -> subprocess.Popen[str]:
+def _start(engine: Engine, names: TableNames, path: Path, batches: Batches) -> subprocess.Popen[str]:
     path.write_bytes(msgspec.json.encode(batches))
     command = [sys.executable, "-m", "tests.support.worker", str(engine.endpoint)]
     return subprocess.Popen(

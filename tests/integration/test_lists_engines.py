@@ -32,7 +32,7 @@ from aftersend.lists.job_table import JobLeased, ListJobs
 from aftersend.lists.runner import run_job
 from aftersend.storage.deletions import Deletions
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.engines import ROOT, Engine
 from tests.support.list_job_worker import job_context_on
 from tests.support.list_jobs import ANN, finish_job, ingest_facts, job_context, make_ticking_timer, run_import
@@ -101,7 +101,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(concurrent_engine: Engine
     assert not differences(scanned(engine.client(), names), stored(right))
 
 
-def small(engine: Engine, tmp_path: Path, **others: Any) -> tuple[JobContext, Tables, ListJobs]:
+def small(engine: Engine, tmp_path: Path, **others: Any) -> tuple[JobContext, TableNames, ListJobs]:
     names, jobs = engine.tables(), ListJobs(engine.connect(), engine.table("ListJobs"))
     store = Store(engine.connect(), names, clock=lambda: NOW)
     client = engine.connect()

@@ -363,7 +363,7 @@ def test_a_secret_that_is_away_is_ours(deployed: Deployed) -> None:
         ("FEEDBACK_QUEUE", " "),
     ],
 )
-def test_a_setting_that_is_wrong_is_named(
+def test_a_setting_that_is_wrong_is_named_at_start(
     deployed: Deployed, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -12,7 +12,7 @@ from aftersend.core.model import Kind, Outcome, Status, Suppression
 from aftersend.core.writes import Put
 from aftersend.ingest import ingest
 from aftersend.storage.queries import Page, Queries
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.api import TABLES, MemoryQueries
 from tests.support.clients import FakeDynamoDB, Watched, service_error
@@ -31,12 +31,12 @@ FACTS = (
 
 
 @pytest.fixture
-def lookups(engine: Engine) -> Queries:
+def queries(engine: Engine) -> Queries:
     """Queries over tables that FACTS came into."""
     return over(engine.connect(), engine.tables())
 
 
-def over(client: Any, tables: Tables) -> Queries:
+def over(client: Any, tables: TableNames) -> Queries:
     fill(Store(client, tables, clock=lambda: NOW))
     return Queries(client, tables)
 
@@ -53,7 +53,7 @@ def fill(store: Any) -> None:
     assert not report.failed
 
 
-def read(lookups: Queries) -> list[Any]:
+def read(queries: Queries) -> list[Any]:
     """Everything that can be asked, a page at a time."""
 
     def all_of(ask: Any, first: str, limit: int) -> list[Any]:
@@ -68,56 +68,56 @@ def read(lookups: Queries) -> list[Any]:
 
     days = [f"2026-03-0{day}" for day in range(1, 9)]
     return [
-        *[all_of(lookups.find_suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
-        *[all_of(lookups.find_recipients_of, f"told:{number}", limit) for number in range(8) for limit in (1, 50)],
-        *[all_of(lookups.find_outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
-        all_of(lookups.find_suppressions_to_review, "contradicted", 1),
+        *[all_of(queries.find_suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
+        *[all_of(queries.find_recipients_of, f"told:{number}", limit) for number in range(8) for limit in (1, 50)],
+        *[all_of(queries.find_outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
+        all_of(queries.find_suppressions_to_review, "contradicted", 1),
         *[
-            sorted(lookups.find_suppressions_of(name), key=lambda each: each.scope)
+            sorted(queries.find_suppressions_of(name), key=lambda each: each.scope)
             for name in (ANN, BOB, "email:x@y.z")
         ],
-        *[sorted(lookups.find_lines_of(name), key=lambda each: each.message) for name in (ANN, BOB, "email:x@y.z")],
+        *[sorted(queries.find_lines_of(name), key=lambda each: each.message) for name in (ANN, BOB, "email:x@y.z")],
     ]
 
 
-def test_the_memory_answers_as_an_engine_does(lookups: Queries) -> None:
-    assert read(lookups) == read(in_memory())
+def test_the_memory_answers_as_an_engine_does(queries: Queries) -> None:
+    assert read(queries) == read(in_memory())
 
 
-def test_a_day_has_its_suppressions_the_newest_first(lookups: Queries) -> None:
-    found = lookups.find_suppressed_on("2026-03-02", 50).found
+def test_a_day_has_its_suppressions_the_newest_first(queries: Queries) -> None:
+    found = queries.find_suppressed_on("2026-03-02", 50).found
     assert [(each.recipient, each.scope) for each in found] == [(BOB, "*"), (BOB, "news"), (ANN, "*")]
-    assert lookups.find_suppressed_on("2026-03-09", 50).found == []
+    assert queries.find_suppressed_on("2026-03-09", 50).found == []
 
 
-def test_a_message_has_its_recipients(lookups: Queries) -> None:
-    assert sorted(lookups.find_recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
-    first = lookups.find_recipients_of("told:3", 1)
+def test_a_message_has_its_recipients(queries: Queries) -> None:
+    assert sorted(queries.find_recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
+    first = queries.find_recipients_of("told:3", 1)
     assert len(first.found) == 1 and first.last is not None
     assert (
-        first.found + lookups.find_recipients_of("told:3", 1, first.last).found
-        == lookups.find_recipients_of("told:3", 9).found
+        first.found + queries.find_recipients_of("told:3", 1, first.last).found
+        == queries.find_recipients_of("told:3", 9).found
     )
 
 
-def test_what_a_person_should_look_at_the_newest_first(lookups: Queries) -> None:
-    assert lookups.find_outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
-    assert lookups.find_outcomes_to_review("content", 50).found == [(BOB, "told:4")]
-    assert lookups.find_suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
+def test_what_a_person_should_look_at_the_newest_first(queries: Queries) -> None:
+    assert queries.find_outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
+    assert queries.find_outcomes_to_review("content", 50).found == [(BOB, "told:4")]
+    assert queries.find_suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
 
 
 def test_what_is_settled_leaves_the_index(engine: Engine) -> None:
     client, tables = engine.connect(), engine.tables()
-    lookups = over(client, tables)
+    queries = over(client, tables)
     store = Store(client, tables, clock=lambda: NOW)
     (before,) = store.get_suppressions([(ANN, "*")]).values()
     assert store.answer(Put(Suppression(recipient=ANN, causes={}, version=before.version + 1))) is None
-    assert lookups.find_suppressions_to_review("contradicted", 50).found == []
-    assert ANN not in {each.recipient for each in lookups.find_suppressed_on("2026-03-02", 50).found}
+    assert queries.find_suppressions_to_review("contradicted", 50).found == []
+    assert ANN not in {each.recipient for each in queries.find_suppressed_on("2026-03-02", 50).found}
 
 
-def test_lines_are_outcomes_without_their_feedback(lookups: Queries) -> None:
-    lines = {each.message: each for each in lookups.find_lines_of(ANN)}
+def test_lines_are_outcomes_without_their_feedback(queries: Queries) -> None:
+    lines = {each.message: each for each in queries.find_lines_of(ANN)}
     assert lines.keys() == {"told:1", "told:2", "told:3"}
     assert (lines["told:1"].status, lines["told:1"].rule) == (Status.BOUNCED, "test.hard")
     assert lines["told:2"].engaged_at == lines["told:2"].last_at
@@ -135,10 +135,10 @@ def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
         def query(self, **request: Any) -> Any:
             return inner.query(**(request | {"Limit": 1}))
 
-    lookups = Queries(Short(), TABLES)
-    assert lookups.find_lines_of(BOB) == in_memory().find_lines_of(BOB)
-    assert lookups.find_suppressions_of(BOB) == in_memory().find_suppressions_of(BOB)
-    assert len(lookups.find_lines_of(BOB)) == 4
+    queries = Queries(Short(), TABLES)
+    assert queries.find_lines_of(BOB) == in_memory().find_lines_of(BOB)
+    assert queries.find_suppressions_of(BOB) == in_memory().find_suppressions_of(BOB)
+    assert len(queries.find_lines_of(BOB)) == 4
 
 
 def test_an_engine_that_refuses_is_unavailable_and_quotes_no_address() -> None:

@@ -19,7 +19,7 @@ from aftersend.api.context import build
 from aftersend.aws import connect
 from aftersend.core.errors import ConfigurationError
 from aftersend.ingest import ingest
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from local.environment import environment, false_account
 from tests.support.api import ARN, event
 from tests.support.cloud import Cloud, serving
@@ -62,7 +62,7 @@ def app(cloud: Cloud) -> ModuleType:
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    store = Store(module.made.store._client, Tables(outcomes="Outcomes", suppressions="Suppressions"))
+    store = Store(module.made.store._client, TableNames(outcomes="Outcomes", suppressions="Suppressions"))
     with told():
         assert not ingest([message([bounce(1, "hard")])], ports(store)).failed
     return module

@@ -19,7 +19,7 @@ from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.storage import queries
 from aftersend.storage.queries import Queries, build_recipient_scan
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB, service_error
 from tests.support.oracle import differences, expected, scanned
@@ -53,13 +53,13 @@ def _feedback(random: Random, count: int, recipients: int) -> list[Feedback]:
     ]
 
 
-def _ingest(client: Any, names: Tables, rules: Any, facts: list[Feedback]) -> None:
+def _ingest(client: Any, names: TableNames, rules: Any, facts: list[Feedback]) -> None:
     store = Store(client, names, clock=lambda: NOW)
     report = ingest([message(facts)], ports(store, policy=rules[0], classify=rules[1]))
     assert not report.failed
 
 
-def _ports(client: Any, names: Tables) -> ReevaluationPorts:
+def _ports(client: Any, names: TableNames) -> ReevaluationPorts:
     return ReevaluationPorts(
         store=Store(client, names, clock=lambda: NOW),
         queries=Queries(client, names),
@@ -71,7 +71,7 @@ def _ports(client: Any, names: Tables) -> ReevaluationPorts:
     )
 
 
-def _run(client: Any, names: Tables, segments: int, *, dry_run: bool = False) -> list[ReevaluationJob]:
+def _run(client: Any, names: TableNames, segments: int, *, dry_run: bool = False) -> list[ReevaluationJob]:
     """Slice after slice of each segment, all segments side by side."""
 
     def whole(job: ReevaluationJob) -> ReevaluationJob:
@@ -142,7 +142,7 @@ def test_a_table_that_does_not_answer_is_ours() -> None:
             raise service_error("ProvisionedThroughputExceededException")
 
     with pytest.raises(StoreUnavailable, match="Scan failed: Provisioned"):
-        Queries(Refusing(), Tables(outcomes="o", suppressions="s")).scan_recipients(0, 1, None)
+        Queries(Refusing(), TableNames(outcomes="o", suppressions="s")).scan_recipients(0, 1, None)
 
 
 def test_a_scan_reads_the_present_and_no_more_than_it_needs() -> None:

@@ -13,7 +13,7 @@ from aftersend.core.model import Cause, CauseKind, Context, EvidenceRef, Kind, O
 from aftersend.core.outcome import merge
 from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
 from aftersend.ingest import ingest
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.clients import Sparing, Watched, service_error
 from tests.support.ports import NOW, ports
@@ -30,7 +30,7 @@ def _source() -> Iterator[None]:
 
 
 @pytest.fixture
-def names(engine: Engine) -> Tables:
+def names(engine: Engine) -> TableNames:
     return engine.tables()
 
 
@@ -40,7 +40,7 @@ def client(engine: Engine) -> Watched:
 
 
 @pytest.fixture
-def store(client: Watched, names: Tables) -> Store:
+def store(client: Watched, names: TableNames) -> Store:
     return Store(client, names, clock=lambda: NOW)
 
 
@@ -97,7 +97,7 @@ def test_a_hundred_keys_are_read_at_once(store: Store, client: Watched) -> None:
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
-def test_keys_that_were_left_unprocessed_are_asked_for_again(engine: Engine, names: Tables, rounds: int) -> None:
+def test_keys_that_were_left_unprocessed_are_asked_for_again(engine: Engine, names: TableNames, rounds: int) -> None:
     store = Store(Sparing(engine.connect(), rounds), names)
     outcomes = [_outcome(1, message=f"told:{number}") for number in range(9)]
     for outcome in outcomes:
@@ -116,7 +116,7 @@ def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watch
     assert client.calls["query"] > 1
 
 
-def test_what_adds_nothing_is_not_written(engine: Engine, names: Tables, client: Watched) -> None:
+def test_what_adds_nothing_is_not_written(engine: Engine, names: TableNames, client: Watched) -> None:
     """Issue: "no write where nothing changed"."""
     used = ports(Store(client, names, clock=lambda: NOW))
     batch = [message([bounce(1, "hard"), fact(Kind.DELIVERED, 2), fact(Kind.UNSUBSCRIBED, 3, scope="news")])]
@@ -127,7 +127,7 @@ def test_what_adds_nothing_is_not_written(engine: Engine, names: Tables, client:
     assert client.calls["put_item"] == 3
 
 
-def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, names: Tables) -> None:
+def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, names: TableNames) -> None:
     """Design §5: "one failed key fails only the records that touch it"."""
 
     def fault(name: str, request: dict[str, Any]) -> Exception | None:
@@ -153,7 +153,7 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, na
 @pytest.mark.parametrize("operation", ["batch_get_item", "put_item", "query"])
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError"])
 def test_a_table_that_is_too_busy_gives_the_messages_back(
-    engine: Engine, names: Tables, operation: str, code: str
+    engine: Engine, names: TableNames, operation: str, code: str
 ) -> None:
     """Design §2: "A store that does not answer is *ours*: the record is reported as a batch item failure"."""
     busy = Watched(engine.connect(), lambda name, _: service_error(code) if name == operation else None)
@@ -164,7 +164,7 @@ def test_a_table_that_is_too_busy_gives_the_messages_back(
     assert not ingest([message([bounce(1)], "m1")], ports(store)).failed
 
 
-def test_the_indexes_of_the_template_find_what_they_are_for(engine: Engine, names: Tables, store: Store) -> None:
+def test_the_indexes_of_the_template_find_what_they_are_for(engine: Engine, names: TableNames, store: Store) -> None:
     """Design §5: `by_message`, keys only; `by_day`, sparse."""
     ingest([message([bounce(1, "hard"), fact(Kind.DELIVERED, 1, recipient=BOB)])], ports(store))
     store.put(Suppression(recipient=BOB, released_at=NOW, version=1))

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aftersend.aws.sigv4 import Request, build_authorization, encode_path
+from aftersend.aws.sigv4 import UnsignedRequest, build_authorization, encode_path
 
 NOW = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
 REGION = "cn-north-1"
@@ -73,7 +73,7 @@ def test_every_request_is_signed_as_botocore_signs_it(
     theirs = _theirs(service, method, url, given_headers, body, secret, token)
     expected = theirs.headers["Authorization"]
     signed = {name.lower(): value for name, value in theirs.headers.items() if name != "Authorization"}
-    request = Request(
+    request = UnsignedRequest(
         method, encode_path(path), sent, signed | {"host": "host.example.com:8443"}, sha256(body).hexdigest()
     )
     assert build_authorization(request, key_id="AKID", secret=secret, region=REGION, service=service) == expected
@@ -88,15 +88,17 @@ def test_a_path_goes_over_the_wire_as_letters_and_comes_back_as_it_was(path: str
 
 
 def test_a_signature_depends_on_everything() -> None:
-    base = Request("POST", "/", "", {"host": "h", "x-amz-date": "20260301T000000Z"}, sha256(b"").hexdigest())
+    base = UnsignedRequest("POST", "/", "", {"host": "h", "x-amz-date": "20260301T000000Z"}, sha256(b"").hexdigest())
     keys = {"key_id": "A", "secret": "s", "region": "r", "service": "v"}
     others = [
-        Request("PUT", base.path, base.query, base.headers, base.digest),
-        Request(base.method, "/x", base.query, base.headers, base.digest),
-        Request(base.method, base.path, "a=", base.headers, base.digest),
-        Request(base.method, base.path, base.query, {**base.headers, "host": "i"}, base.digest),
-        Request(base.method, base.path, base.query, {**base.headers, "x-amz-date": "20260302T000000Z"}, base.digest),
-        Request(base.method, base.path, base.query, base.headers, sha256(b"x").hexdigest()),
+        UnsignedRequest("PUT", base.path, base.query, base.headers, base.digest),
+        UnsignedRequest(base.method, "/x", base.query, base.headers, base.digest),
+        UnsignedRequest(base.method, base.path, "a=", base.headers, base.digest),
+        UnsignedRequest(base.method, base.path, base.query, {**base.headers, "host": "i"}, base.digest),
+        UnsignedRequest(
+            base.method, base.path, base.query, {**base.headers, "x-amz-date": "20260302T000000Z"}, base.digest
+        ),
+        UnsignedRequest(base.method, base.path, base.query, base.headers, sha256(b"x").hexdigest()),
     ]
     signatures = {build_authorization(each, **keys).rpartition("=")[2] for each in [base, *others]}
     signatures |= {build_authorization(base, **keys | {name: "other"}).rpartition("=")[2] for name in keys}

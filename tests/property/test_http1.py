@@ -16,8 +16,8 @@ from aftersend.http.http1 import HttpResponse, IncompleteRead, ProtocolError, To
 
 MAX_BODY = 1 << 20
 
-words = st.text("abcdefghijklmnopqrstuvwxyz-0123456789", min_size=1, max_size=12).filter(lambda word: word[0] != "-")
-names = words.filter(lambda name: name not in {"content-length", "transfer-encoding", "connection"})
+tokens = st.text("abcdefghijklmnopqrstuvwxyz-0123456789", min_size=1, max_size=12).filter(lambda token: token[0] != "-")
+names = tokens.filter(lambda name: name not in {"content-length", "transfer-encoding", "connection"})
 values = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f\x85\xa0"), max_size=20)
 headers = st.dictionaries(names, values, max_size=5)
 contents = st.binary(max_size=300)

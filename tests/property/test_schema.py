@@ -32,7 +32,7 @@ from aftersend.storage.items import Item
 from aftersend.storage.queries import Queries
 from aftersend.storage.schema import decoder
 from aftersend.storage.spike_windows import SCHEMA, IncidentCache, SpikeWindows, encode_traffic
-from aftersend.storage.store import Store, Tables, make_row
+from aftersend.storage.store import Store, TableNames, make_row
 from aftersend.storage.unmatched import UnmatchedTexts
 from local import restore
 from tests import engines
@@ -65,7 +65,7 @@ class Stack(Struct, frozen=True):
 
     client: Any  # as functions have it
     boto3: Any  # which knows nothing of what is written
-    names: Tables
+    names: TableNames
 
     @property
     def store(self) -> Store:
@@ -84,7 +84,7 @@ class Stack(Struct, frozen=True):
         self.boto3.put_item(TableName=table, Item=item)
 
 
-def _is_key(table: str, name: str, names: Tables) -> bool:
+def _is_key(table: str, name: str, names: TableNames) -> bool:
     return name in (("recipient", "message") if table == names.outcomes else ("recipient", "scope"))
 
 
@@ -98,7 +98,7 @@ def stack_of(engine: Engine) -> Stack:
     return Stack(engine.connect(), engine.client(), engine.tables())
 
 
-def told_one_by_one(facts: list[Feedback], stack: Stack) -> tuple[list[Feedback], MemoryArchive]:
+def ingest_one_by_one(facts: list[Feedback], stack: Stack) -> tuple[list[Feedback], MemoryArchive]:
     """Ingest each fact as a message of its own, in one batch; which ones must come back, and what is archived."""
     archive = MemoryArchive()
     batch = [message([each], str(place)) for place, each in enumerate(facts)]
@@ -171,14 +171,14 @@ def test_what_a_newer_version_wrote_stays_byte_for_byte_and_nothing_is_lost(
     """Law 4, for an item that cannot be read: what concerns it comes back, the rest of the batch is done."""
     stack = stack_of(moto)
     before = data.draw(st.lists(st.sampled_from(facts), min_size=1))
-    assert not told_one_by_one(before, stack)[0]
+    assert not ingest_one_by_one(before, stack)[0]
     table, mine = data.draw(st.sampled_from(stack.items()))
     stack.put(table, newer(mine))
     for action in data.draw(st.permutations([action for action in ACTIONS if action is not erase])):
         with suppress(Unreadable, VersionMoved):
             action(stack, newer(mine))
         assert stack.raw(table, mine) == newer(mine), action.__name__
-    failed, archive = told_one_by_one(facts, stack)
+    failed, archive = ingest_one_by_one(facts, stack)
     assert stack.raw(table, mine) == newer(mine)
     assert len(archive.bodies) == len(facts), "every body is safe before anything is read"
     assert {each.recipient for each in failed} <= {mine["recipient"]["S"]}
@@ -189,12 +189,12 @@ def test_what_a_newer_version_wrote_stays_byte_for_byte_and_nothing_is_lost(
 def test_what_came_back_is_brought_in_once_the_item_can_be_read(moto: Engine, facts: list[Feedback], data: Any) -> None:
     stack = stack_of(moto)
     before = data.draw(st.lists(st.sampled_from(facts), min_size=1))
-    assert not told_one_by_one(before, stack)[0]
+    assert not ingest_one_by_one(before, stack)[0]
     table, mine = data.draw(st.sampled_from(stack.items()))
     stack.put(table, newer(mine))
-    failed, _ = told_one_by_one(facts, stack)
+    failed, _ = ingest_one_by_one(facts, stack)
     stack.put(table, mine)
-    assert not told_one_by_one(failed, stack)[0]
+    assert not ingest_one_by_one(failed, stack)[0]
     assert not differences(scanned(moto.client(), stack.names), expected([*before, *facts], classify, SHORT))
 
 
@@ -202,7 +202,7 @@ def test_what_came_back_is_brought_in_once_the_item_can_be_read(moto: Engine, fa
 
 
 def _hard(stack: Stack, which: str) -> tuple[str, Item]:
-    told_one_by_one([bounce(1, "hard")], stack)
+    ingest_one_by_one([bounce(1, "hard")], stack)
     [(table, item)] = [(table, item) for table, item in stack.items() if ("scope" in item) == (which == "suppression")]
     stack.put(table, newer(item))
     return table, newer(item)
@@ -244,7 +244,7 @@ def test_a_message_about_it_comes_back_and_the_others_are_done(moto: Engine, whi
     _hard(stack, which)
     others = [bounce(1, "hard", recipient=f"email:{number}@example.com") for number in range(30)]
     again = bounce(2, "hard")
-    assert told_one_by_one([*others[:15], again, *others[15:]], stack)[0] == [again]
+    assert ingest_one_by_one([*others[:15], again, *others[15:]], stack)[0] == [again]
     assert {each.recipient for each in others} <= {item["recipient"]["S"] for _, item in stack.items()}
 
 
@@ -252,7 +252,7 @@ def test_a_message_about_it_comes_back_and_the_others_are_done(moto: Engine, whi
 def test_a_writer_that_read_the_item_before_does_not_write_over_it(moto: Engine, which: str) -> None:
     """A refusal hands back what is stored: a newer version may have got in between reading and writing."""
     stack = stack_of(moto)
-    told_one_by_one([bounce(1, "hard")], stack)
+    ingest_one_by_one([bounce(1, "hard")], stack)
     store = stack.store
     stale: Any = (
         store.find_outcomes_of(ANN)[0] if which == "outcome" else store.get_suppressions([(ANN, "*")])[ANN, "*"]
@@ -278,7 +278,7 @@ def _spike(domain_of: str) -> Traffic:
     return known
 
 
-def test_a_window_of_a_newer_version_is_not_told_anything_and_holds_up_no_other(moto: Engine) -> None:
+def test_a_window_of_a_newer_version_stays_as_it_is_and_holds_up_no_other(moto: Engine) -> None:
     table = moto.table("SpikeWindows")
     windows = SpikeWindows(moto.connect(), table, RULES_OF_GUARD)
     mine, other = _spike(ANN), _spike("email:x@other.example")
@@ -297,7 +297,7 @@ def test_a_window_of_a_newer_version_is_not_told_anything_and_holds_up_no_other(
 
 
 def test_feedback_of_a_window_that_cannot_be_read_comes_back(moto: Engine) -> None:
-    """The guard is told before anything suppresses, so nothing is suppressed that it has not heard of."""
+    """The guard hears of it before anything suppresses, so nothing is suppressed that it has not heard of."""
     stack, table = stack_of(moto), moto.table("SpikeWindows")
     windows = SpikeWindows(moto.connect(), table, RULES_OF_GUARD)
     windows.record(_spike(ANN))

@@ -14,14 +14,14 @@ from aftersend.api.context import ApiContext
 from aftersend.core import policy
 from aftersend.core.spike_guard import Incident, find_incidents
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 from tests.engines import table_definitions
 from tests.support.clients import FakeDynamoDB
 from tests.support.ports import NOW, Inline, MemoryStore, MemoryWatch
 from tests.support.words import classify
 
 ARN: Final = "arn:aws:iam::111122223333:user/agnes"
-TABLES: Final = Tables(outcomes="Outcomes", suppressions="Suppressions")
+TABLES: Final = TableNames(outcomes="Outcomes", suppressions="Suppressions")
 KEY: Final = b"a test's key"
 
 

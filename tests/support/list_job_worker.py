@@ -21,7 +21,7 @@ from aftersend.lists.job_table import ListJobs
 from aftersend.lists.runner import run_job
 from aftersend.storage.deletions import Deletions
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.list_jobs import MemoryFiles, job_context
 from tests.support.ports import NOW
@@ -49,7 +49,7 @@ class ReportingListJobs(ListJobs):
 
 
 def job_context_on(
-    engine: Engine, names: Tables, jobs: ListJobs, folder: Path, clock: Callable[[], datetime] = lambda: NOW
+    engine: Engine, names: TableNames, jobs: ListJobs, folder: Path, clock: Callable[[], datetime] = lambda: NOW
 ) -> JobContext:
     """Everything that a job is worked with, on an engine."""
     client: Any = engine.connect()
@@ -68,7 +68,7 @@ def job_context_on(
 
 def main(endpoint: str, outcomes: str, suppressions: str, jobs: str, folder: str, job: str) -> None:
     engine = Engine("of the parent", endpoint)
-    names = Tables(outcomes=outcomes, suppressions=suppressions)
+    names = TableNames(outcomes=outcomes, suppressions=suppressions)
     run_job(job, job_context_on(engine, names, ReportingListJobs(engine.connect(), jobs), Path(folder)), 600.0)
 
 

@@ -45,7 +45,7 @@ def stored(store: Any) -> Tables:
     )
 
 
-def scanned(client: Any, names: stores.Tables) -> Tables:
+def scanned(client: Any, names: stores.TableNames) -> Tables:
     """What the tables of an engine hold."""
     return tables(
         map(items.decode_outcome, _scan(client, names.outcomes)),

@@ -14,7 +14,7 @@ import msgspec
 
 from aftersend.core.model import Feedback
 from aftersend.ingest import ingest
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.ports import NOW, ports
 from tests.support.words import message, told
@@ -22,7 +22,7 @@ from tests.support.words import message, told
 Batches = Sequence[Sequence[Feedback]]
 
 
-def work(client: Any, names: Tables, batches: Batches) -> None:
+def work(client: Any, names: TableNames, batches: Batches) -> None:
     """Works every batch, as a function would, until nothing of it comes again."""
     used = ports(Store(client, names, clock=lambda: NOW))
     for batch in batches:
@@ -38,7 +38,7 @@ def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:
     told_of = msgspec.json.decode(Path(batches).read_bytes(), type=list[list[Feedback]])
     with told():
         for number, batch in enumerate(told_of):
-            work(client, Tables(outcomes=outcomes, suppressions=suppressions), [batch])
+            work(client, TableNames(outcomes=outcomes, suppressions=suppressions), [batch])
             print(number, flush=True)  # what the parent waits for
 
 

@@ -22,7 +22,7 @@ from aftersend.core.writes import Refused
 from aftersend.http import transport
 from aftersend.http.transport import Limits
 from aftersend.storage import items
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 from tests.support import wire as wires
 from tests.support.ports import NOW
 from tests.support.wire import HOST, NOTHING, OK, Said, Wire, refusal, said, table, wire
@@ -332,7 +332,7 @@ def test_tls_that_is_torn(tmp_path: Path) -> None:
 
 # -- what the store makes of it --
 
-TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
+TABLES = TableNames(outcomes="Outcomes", suppressions="Suppressions")
 
 
 @pytest.mark.parametrize("answer", [refusal("ExpiredTokenException"), FAULT, NOTHING], ids=["expired", "fault", "none"])

@@ -34,8 +34,8 @@ from tests.support.words import ANN, START, bounce, classify, fact
 
 
 @given(feedback())
-def test_outcomes_are_read_as_they_were_written(told: list[Feedback]) -> None:
-    outcome = merge(None, [each for each in told if each.key == told[0].key], classify)
+def test_outcomes_are_read_as_they_were_written(facts: list[Feedback]) -> None:
+    outcome = merge(None, [each for each in facts if each.key == facts[0].key], classify)
     item = items.encode_outcome(outcome, RETENTION)
     assert items.decode_outcome(item) == outcome
     on_the_wire = json.loads(msgspec.json.encode(item))
@@ -45,27 +45,27 @@ def test_outcomes_are_read_as_they_were_written(told: list[Feedback]) -> None:
 @given(full_evidence(), ways, hostile)
 def test_what_strangers_wrote_is_read_as_it_was_written(evidence: Evidence, way: Any, agent: str) -> None:
     seen = Engagement(ip="2001:db8::1", user_agent=agent or None, link='https://example.com/?q="\\')
-    told = [
+    facts = [
         fact(Kind.BOUNCED, evidence=evidence, context=way.context, received_as=agent or None, scope="news"),
         fact(Kind.CLICKED, 1, engagement=seen),
     ]
-    outcome = merge(None, told, classify)
+    outcome = merge(None, facts, classify)
     assert items.decode_outcome(items.encode_outcome(outcome, RETENTION)) == outcome
 
 
 def test_a_fact_of_which_little_is_kept_is_still_the_same_fact() -> None:
     """Law 2: a repeat of it is known again."""
-    told = [bounce(day, evidence=Evidence(provider_code="soft", text=f"text {day}")) for day in range(6)]
-    outcome = merge(None, told, classify)
+    facts = [bounce(day, evidence=Evidence(provider_code="soft", text=f"text {day}")) for day in range(6)]
+    outcome = merge(None, facts, classify)
     back = items.decode_outcome(items.encode_outcome(outcome, RETENTION))
-    assert [each.id for each in back.feedback] == [each.id for each in told]
-    assert merge(back, told, classify) is back
+    assert [each.id for each in back.feedback] == [each.id for each in facts]
+    assert merge(back, facts, classify) is back
 
 
 def test_counts_that_are_full_are_read_as_such() -> None:
-    told = [fact(Kind.SENT, number) for number in range(2)]
-    told += [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
-    outcome = merge(None, told, classify)
+    facts = [fact(Kind.SENT, number) for number in range(2)]
+    facts += [fact(Kind.OPENED, number / 24, engagement=Engagement()) for number in range(40)]
+    outcome = merge(None, facts, classify)
     assert items.decode_outcome(items.encode_outcome(outcome, RETENTION)) == outcome
     assert outcome.saturated == ("opened", "sent")
 

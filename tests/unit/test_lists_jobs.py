@@ -32,7 +32,7 @@ from aftersend.lists.runner import run_job
 from aftersend.lists.summary import MAX_ERRORS, ImportSummary, RowError, RowResult
 from aftersend.storage.deletions import Deletions
 from aftersend.storage.queries import Queries
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 from tests.support.list_jobs import ANN, job_context, memory_jobs
 from tests.support.ports import NOW
 
@@ -106,7 +106,7 @@ class Failing:
 @pytest.mark.parametrize("failure", [Refusal("ThrottlingException", {}), NoAnswer("TimeoutError")])
 def test_a_table_that_does_not_answer_is_a_fault_of_ours(failure: Exception) -> None:
     jobs = ListJobs(Failing(failure), "Jobs")
-    names = Tables(outcomes="Outcomes", suppressions="Suppressions")
+    names = TableNames(outcomes="Outcomes", suppressions="Suppressions")
     queries, deletions = Queries(Failing(failure), names), Deletions(Failing(failure), names)
     calls: list[Any] = [
         lambda: jobs.get("1"),

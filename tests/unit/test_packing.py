@@ -41,8 +41,8 @@ def test_an_item_is_as_large_as_dynamodb_counts_it(attribute: packing.Attribute,
 @pytest.mark.parametrize("digits", range(1, 20))
 def test_a_number_is_counted_as_never_less_and_hardly_more_than_it_takes(digits: int) -> None:
     """The same: a byte for two digits, and one more."""
-    told = (digits + 1) // 2 + 1
-    assert told <= packing.measure_item({"n": {"N": "9" * digits}}) - 1 <= told + 1
+    documented = (digits + 1) // 2 + 1
+    assert documented <= packing.measure_item({"n": {"N": "9" * digits}}) - 1 <= documented + 1
 
 
 def test_what_fits_one_unit_is_left_readable() -> None:

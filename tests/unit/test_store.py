@@ -13,13 +13,13 @@ from aftersend.core.model import Cause, CauseKind, EvidenceRef, Kind, Suppressio
 from aftersend.core.outcome import merge
 from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
 from aftersend.storage import items
-from aftersend.storage.store import BATCH, Store, Tables, build_batch_get, build_query, make_row
+from aftersend.storage.store import BATCH, Store, TableNames, build_batch_get, build_query, make_row
 from aftersend.storage.versioned import build_get, build_put
 from tests.support.clients import FakeDynamoDB, Watched, service_error
 from tests.support.ports import NOW, RETENTION
 from tests.support.words import ANN, bounce, classify, fact
 
-TABLES = Tables(outcomes="Outcomes", suppressions="Suppressions")
+TABLES = TableNames(outcomes="Outcomes", suppressions="Suppressions")
 OUTCOME = merge(None, [bounce(1)], classify)
 ITEM = items.encode_outcome(OUTCOME, RETENTION)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aftersend.jobs.ses_sync import SesSync
     from aftersend.lists.service import ListJobService
     from aftersend.ports import Ports, StorePort
-    from aftersend.storage.store import Tables
+    from aftersend.storage.store import TableNames
     from aftersend.webhooks.receive import WebhookPorts
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
@@ -80,12 +80,14 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     from aftersend.storage.dead_letters import DeadLetters
     from aftersend.storage.inbound_mail import InboundMail
     from aftersend.storage.spike_windows import SpikeWindows
-    from aftersend.storage.store import Store, Tables
+    from aftersend.storage.store import Store, TableNames
     from aftersend.storage.unmatched import UnmatchedTexts
     from aftersend.verp import Verp
 
     dynamodb, s3 = connect("dynamodb"), connect("s3")
-    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    tables = TableNames(
+        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+    )
     return Ports(
         store=Store(dynamodb, tables),
         archive=Archive(s3, config.archive_bucket),
@@ -143,11 +145,13 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
     from aftersend.storage import user_rules
     from aftersend.storage.queries import Queries
-    from aftersend.storage.store import Store, Tables
+    from aftersend.storage.store import Store, TableNames
 
     config, dynamodb = settings.load_tables(), connect("dynamodb")
     pool = ThreadPoolExecutor(config.workers)
-    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    tables = TableNames(
+        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+    )
 
     def make() -> ReevaluationPorts:
         return ReevaluationPorts(
@@ -220,7 +224,7 @@ def build_list_jobs(
     config: ListJobSettings,
     connect: Connect,
     *,
-    tables: Tables,
+    tables: TableNames,
     store: StorePort,
     policy: Policy,
     classify: Classify,

@@ -25,7 +25,7 @@ from aftersend.core.model import Key, Reverted
 from aftersend.core.policy import Policy, load
 from aftersend.core.recipient import canonicalize_recipient
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
-from aftersend.storage.store import BATCH, Store, Tables
+from aftersend.storage.store import BATCH, Store, TableNames
 
 EVERYWHERE: Final = "*"
 _OTHER_CHANNELS: Final = frozenset({"sms", "push"})
@@ -50,7 +50,7 @@ class Suppressions:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         connected = _connected(client)
-        self._store = Store(connected, Tables(outcomes="", suppressions=table))
+        self._store = Store(connected, TableNames(outcomes="", suppressions=table))
         self._key, self._clock = digest_key, clock
         self._lookout = (
             IncidentCache(SpikeWindows(connected, traffic, (policy or load()).guard), clock) if traffic else None

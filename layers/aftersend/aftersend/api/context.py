@@ -20,7 +20,7 @@ from aftersend.settings import ApiSettings
 from aftersend.storage import user_rules
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
-from aftersend.storage.store import Store, Tables
+from aftersend.storage.store import Store, TableNames
 
 if TYPE_CHECKING:
     from aftersend.lists.service import ListJobService
@@ -32,7 +32,7 @@ Connect = Callable[[str], Any]  # the name of a service to a client of it: `afte
 class ApiContext(Struct, frozen=True, kw_only=True):
     """Everything that a handler works with."""
 
-    tables: Tables
+    tables: TableNames
     store: StorePort
     queries: Queries
     spike_windows: SpikeWindows
@@ -59,7 +59,9 @@ class ApiContext(Struct, frozen=True, kw_only=True):
 def build(config: ApiSettings, connect: Connect) -> ApiContext:
     """Return the context of a function; raises ConfigurationError where the settings are wrong."""
     dynamodb = connect("dynamodb")
-    tables = Tables(outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention)
+    tables = TableNames(
+        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+    )
     windows = SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard)
     return ApiContext(
         tables=tables,

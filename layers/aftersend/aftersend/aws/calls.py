@@ -18,6 +18,7 @@ class translate_errors:  # noqa: N801  # is read as a verb, like `contextlib.sup
 
     A Refusal with one of the codes that are `expected` passes, for the caller to make sense of; so does every error
     that is not of a call. The message has the code of the failure, and nothing that the service wrote beside it.
+    Without a state of its own, it may be used again and shared between threads.
     """
 
     __slots__ = ("_call", "_expected")

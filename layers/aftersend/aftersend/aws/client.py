@@ -83,7 +83,7 @@ class Client:
             signed["x-amz-security-token"] = account.token
         if self._service == "s3":
             signed["x-amz-content-sha256"] = digest
-        request = sigv4.Request(method, path, "", signed, digest)
+        request = sigv4.UnsignedRequest(method, path, "", signed, digest)
         signed["authorization"] = sigv4.build_authorization(
             request, key_id=account.key_id, secret=account.secret, region=account.region, service=self._service
         )

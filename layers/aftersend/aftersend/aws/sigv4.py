@@ -19,7 +19,7 @@ _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _PATH: Final = "/~"  # besides letters, digits and "_.-", what stands in a path as it is
 
 
-class Request(Struct, frozen=True):
+class UnsignedRequest(Struct, frozen=True):
     """What is signed. `path` and `query` are as they go over the wire: percent-encoded, and with no "?" between.
 
     `headers` are all that are signed, with lower-case names; one is `host`, another `x-amz-date`, as 20260302T101112Z.
@@ -37,7 +37,7 @@ def encode_path(path: str) -> str:
     return quote(path, safe=_PATH)
 
 
-def build_authorization(request: Request, *, key_id: str, secret: str, region: str, service: str) -> str:
+def build_authorization(request: UnsignedRequest, *, key_id: str, secret: str, region: str, service: str) -> str:
     """Return the value of the `Authorization` header."""
     now = request.headers["x-amz-date"]
     scope = f"{now[:8]}/{region}/{service}/aws4_request"

@@ -6,13 +6,13 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Key, Suppression
 from aftersend.storage import items, versioned
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 
 
 class Deletions:
     """Deletes items of the two tables. Every method raises StoreUnavailable where DynamoDB does not do it."""
 
-    def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
+    def __init__(self, client: DynamoDBClient, tables: TableNames) -> None:
         self._client = client
         self._tables = tables
 

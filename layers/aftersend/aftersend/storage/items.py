@@ -41,6 +41,8 @@ Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"B": …}, {
 # What this version writes, and the highest that it reads: see `aftersend.storage.schema`.
 OUTCOME_SCHEMA: Final = 1
 SUPPRESSION_SCHEMA: Final = 1
+_OUTCOME_SCHEMA: Final = encode_schema(OUTCOME_SCHEMA)
+_SUPPRESSION_SCHEMA: Final = encode_schema(SUPPRESSION_SCHEMA)
 
 # A suppression with nothing in it keeps its version this long, so that no slow writer takes it for a new one.
 TOMBSTONE: Final = timedelta(days=2)
@@ -91,7 +93,7 @@ def build_suppression_key(key: Key) -> Item:
 
 def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     """Return the item of an outcome; it expires `retention` after its last feedback."""
-    item = build_outcome_key(outcome.key) | encode_schema(OUTCOME_SCHEMA)
+    item = build_outcome_key(outcome.key) | _OUTCOME_SCHEMA
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
     item["version"] = {"N": str(outcome.version)}
@@ -150,7 +152,7 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
 
     `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
     """
-    item = build_suppression_key(suppression.key) | encode_schema(SUPPRESSION_SCHEMA)
+    item = build_suppression_key(suppression.key) | _SUPPRESSION_SCHEMA
     item["causes"] = {"S": _encode(suppression.causes).decode()}
     item["version"] = {"N": str(suppression.version)}
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]

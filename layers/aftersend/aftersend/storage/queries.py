@@ -18,7 +18,7 @@ from aftersend.core.model import Class, Key, Reason, Status, Suppression
 from aftersend.core.times import parse_time
 from aftersend.storage import items, schema
 from aftersend.storage.items import Item
-from aftersend.storage.store import Tables
+from aftersend.storage.store import TableNames
 
 SCAN_LIMIT: Final = 500  # items of a page: what is held in memory at once, and worked before anybody looks at the clock
 
@@ -116,7 +116,7 @@ class Queries:
     Those that give more than keys raise Unreadable where an item is none that this version writes.
     """
 
-    def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
+    def __init__(self, client: DynamoDBClient, tables: TableNames) -> None:
         self._client = client
         self._tables = tables
 

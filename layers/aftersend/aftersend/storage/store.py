@@ -25,7 +25,7 @@ _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under
 _PAUSE: Final = 0.05  # seconds before the second round, doubled for each further one
 
 
-class Tables(Struct, frozen=True, kw_only=True):
+class TableNames(Struct, frozen=True, kw_only=True):
     """The names of the two tables, and how long an item lives after its last feedback."""
 
     outcomes: str
@@ -72,7 +72,7 @@ class Store:
     none that we write.
     """
 
-    def __init__(self, client: DynamoDBClient, tables: Tables, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(self, client: DynamoDBClient, tables: TableNames, clock: Callable[[], datetime] | None = None) -> None:
         self._client = client
         self._tables = tables
         self._clock = clock or (lambda: datetime.now(UTC))

@@ -18,7 +18,8 @@ from aftersend.aws.protocols import DynamoDBClient
 from aftersend.storage.items import Item
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-_EXPECTED: Final = frozenset({CONDITION_FAILED})
+_PUT: Final = translate_errors("DynamoDB: PutItem", expected=(CONDITION_FAILED,))
+_DELETE: Final = translate_errors("DynamoDB: DeleteItem", expected=(CONDITION_FAILED,))
 
 
 class Conflict(Struct, frozen=True):
@@ -35,7 +36,8 @@ def build_put(table: str, key: Item, item: Item) -> dict[str, Any]:
         request["ConditionExpression"] = "attribute_not_exists(#key)"
         request["ExpressionAttributeNames"] = {"#key": next(iter(key))}
         return request
-    return request | _build_condition(version - 1)
+    request.update(_build_condition(version - 1))
+    return request
 
 
 def build_get(table: str, key: Item) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def put(client: DynamoDBClient, table: str, key: Item, item: Item) -> Conflict |
     Returns None where it was stored, else what is stored in its place.
     """
     try:
-        with translate_errors("DynamoDB: PutItem", expected=_EXPECTED):
+        with _PUT:
             client.put_item(**build_put(table, key, item))
     except Refusal as refusal:
         current: Item | None = refusal.answer.get("Item")
@@ -71,7 +73,7 @@ def get(client: DynamoDBClient, table: str, key: Item) -> Item | None:
 def delete(client: DynamoDBClient, table: str, key: Item, version: int) -> bool:
     """Delete an item if `version` is stored; whether it was."""
     try:
-        with translate_errors("DynamoDB: DeleteItem", expected=_EXPECTED):
+        with _DELETE:
             client.delete_item(**build_delete(table, key, version))
     except Refusal:
         return False
