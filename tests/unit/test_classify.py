@@ -9,6 +9,7 @@ import pytest
 
 from aftersend.classify import Classifier, evidence_from, load
 from aftersend.classify.features import build_key, extract_features
+from aftersend.classify.wrappers import peel
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Protocol, Reason, Verdict
 from aftersend.core.vocabulary import MEANINGS, Channel, advise
 
@@ -271,7 +272,7 @@ def test_a_phase_told_by_the_source_is_believed() -> None:
 def test_a_code_of_another_protocol_is_no_reply_of_smtp(protocol: Protocol, code: int) -> None:
     """410 is "gone" in HTTP, and what an SMSC calls 450 is its own affair: neither is temporary, neither decides."""
     told = Evidence(code=code, protocol=protocol, text="550 5.1.1 in the text of a message")
-    features = extract_features(build_key("x", told, Kind.BOUNCED), frozenset())
+    features = extract_features(build_key("x", told, Kind.BOUNCED), peel(""), "", frozenset())
     assert (features.codes, features.statuses, features.phase) == (frozenset({f"{protocol}:{code}"}), frozenset(), None)
     assert not features.temporary
     assert load().judge(source="x", evidence=Evidence(code=code, protocol=protocol)).rule == "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,19 +59,23 @@ def test_no_pattern_of_a_rule_is_implied_by_another(rule: RuleDefinition) -> Non
             assert pattern is not None
             patterns.append((entry, pattern, matcher.add(pattern)))
         for entry, pattern, number in patterns:
-            others = [matcher.find(instance(pattern, size)) - {number} for size in (0, 1, 8)]
+            others = [matcher.find(text) - {number} for size in (0, 1, 8) for text in instances(pattern, size)]
             assert not all(others), (rule.id, entry)
 
 
-def instance(pattern: Pattern, size: int) -> list[str]:
-    """A text that the pattern matches, with so many words for each star."""
-    if pattern.anywhere:
-        return [pattern.anywhere]
-    words: list[str] = []
-    for number, phrase in enumerate(pattern.phrases):
-        words += ["zzq"] * (size if number else 0)
-        words += [word[:-1] + ("zq" if size else "") if word.endswith("*") else word for word in phrase]
-    return words
+def instances(pattern: Pattern, size: int) -> Iterator[list[str]]:
+    """Texts that the pattern matches, with so many words for each star: each alternative is in one of them."""
+    if pattern.pieces:
+        for at in range(max(map(len, pattern.pieces))):
+            yield [("\u5f85" * size).join(group[at % len(group)] for group in pattern.pieces)]
+    for at in range(max(map(len, pattern.groups), default=0)):
+        words: list[str] = []
+        for number, group in enumerate(pattern.groups):
+            words += ["zzq"] * (size if number else 0)
+            words += [
+                word[:-1] + ("zq" if size else "") if word.endswith("*") else word for word in group[at % len(group)]
+            ]
+        yield words
 
 
 # -- Compiled rules ----------------------------------------------------------------------------------------------------

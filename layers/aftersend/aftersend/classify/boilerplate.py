@@ -67,6 +67,15 @@ TAGS: Final = ("resolver.", "storedrv.", "smtpsend.", "queue.expired", "routing.
 # phrases stand under a word of theirs, so that most texts are done with one look.
 BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
     "command": (
+        " command output ",
+        " rcpt to command failed detail ",
+        " rcpt to command failed ",
+        " mail from command failed detail ",
+        " mail from command failed ",
+        " data end command failed detail ",
+        " data end command failed ",
+        " data command failed detail ",
+        " data command failed ",
         " in reply to rcpt to command ",
         " in reply to mail from command ",
         " in reply to end of data command ",
@@ -79,7 +88,19 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
         " HOST IP said ",
         " remote host said ",
     ),
+    "recipients": (
+        " smtp error the following recipients failed ADDR ",
+        " smtp error the following recipients failed ",
+        " the following recipients failed ADDR ",
+        " the following recipients failed ",
+    ),
+    "accepted": (" smtp error data not accepted ",),
+    "info": (" additional smtp info ",),
+    "attempt": (" earlier attempt ", " previous attempt ", " last attempt ", " first attempt "),
+    "attempts": (" delivery attempts NUM ",),
+    "failover": (" attempted failover to alternate host but that did not succeed ",),
     "returned": (
+        " remote server returned an error ",
         " remote server returned ",
         " the error that the other server returned was ",
     ),
@@ -154,3 +175,30 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "need": (" need rcpt recipient ",),
 }
+
+# The sentences that RFC 5321 and .NET put to a reply code: some providers begin every refusal with the same one, and give
+# the reason after it. They count only where nothing else is said. Under a word of theirs, as above.
+STOCK: Final[dict[str, tuple[str, ...]]] = {
+    "requested": (
+        " requested action not taken mailbox unavailable or not local ",
+        " requested action not taken mailbox unavailable ",
+        " requested mail action not taken mailbox unavailable ",
+        " requested action not taken ",
+        " requested mail action not taken ",
+        " requested action aborted ",
+        " requested mail action aborted ",
+    ),
+}
+# Words that say nothing of the reason: a text of nothing else is silent, and its code decides.
+_EMPTY: Final = """
+    a address ADDR given giving explanation learn gmxpostmaster qqhelp neteasehelp googlesupport microsoftsupport also an and any are as at be been bounce bounced but by can cannot cant code codes contact
+    could couldnt daemon details deliver delivered delivering delivery detail diagnostic did email emails error errors
+    esmtp fail failed failing failure failures fatal follow followed following for from further has have help
+    here host HOST how if in info information into IP is it its line mail mailer message messages
+    more mta mx next not NUM of on or our out permanent permanently perm please postmaster question questions reason
+    refer remote reply report response responded result returned said says see sent server smtp
+    some sorry status support system technical that the there these this to transaction try undeliverable undelivered
+    undef undefined unfortunately unknown url URL visit was web were when which while will with would www you your
+    requested action taken aborted command
+"""
+EMPTY_WORDS: Final = frozenset(_EMPTY.split())

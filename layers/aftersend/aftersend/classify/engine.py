@@ -24,11 +24,13 @@ from aftersend.classify.features import (
 )
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
-from aftersend.classify.text import normalise
+from aftersend.classify.text import normalise, says_why
+from aftersend.classify.wrappers import peel
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import Channel, advise, find_class
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
+WORDS: Final = "words"  # absent where a text says nothing: found out only where a rule asks for it
 USER: Final = "user:"  # begins the id of a user's rule
 
 NO_VERDICT: Final = frozenset(
@@ -108,8 +110,9 @@ class Classifier:
         self._find.cache_clear()
 
     def _decide(self, key: VerdictKey) -> Verdict:
-        found = self._find(normalise(select_reply(key))) if key.text else frozenset()
-        features = extract_features(key, found)
+        reply = peel(select_reply(key))
+        line = normalise(reply.text) if reply.text else ""
+        features = extract_features(key, reply, line, self._find(line) if line else frozenset())
         rule = self._find_rule(features)
         verdict = _make_verdict(rule, features) if rule else NOTHING
         if key.action in NOT_FAILED:
@@ -172,7 +175,9 @@ def _holds(rule: Rule, features: Features) -> bool:
             return False
     if rule.domains is not None and rule.domains.isdisjoint(expand_domain(features.remote)):
         return False
-    return rule.absent <= features.absent
+    return rule.absent <= features.absent or (
+        WORDS in rule.absent and rule.absent <= features.absent | {WORDS} and not says_why(features.line)
+    )
 
 
 def _make_verdict(rule: Rule, features: Features) -> Verdict:

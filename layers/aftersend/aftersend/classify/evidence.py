@@ -150,6 +150,8 @@ def parse_phase(command: str | None) -> Phase | None:
 def find_phase(text: str) -> Phase | None:
     """Return the phase that a mail system names in the text around a reply."""
     lowered = text.casefold()
+    if not text.isprintable():
+        lowered = " ".join(lowered.split())  # the words of a cue may be parted by the end of a line
     if ">>> " in lowered:
         at, phase = max((lowered.rfind(command), phase) for command, phase in _TRANSCRIPT)
         if at >= 0:

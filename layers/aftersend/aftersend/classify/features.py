@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import product
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from aftersend.classify.evidence import find_code, find_phase, find_status, parse_phase
+from aftersend.classify.wrappers import Reply
 from aftersend.core.model import Evidence, Kind, Phase, Protocol
 
 # The overrides of MailerQ, as its parser hands them on: not for good, for the whole domain, strange, another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
 KEYS: Final = 1_024  # statuses and codes whose keys are remembered
 _SMTP: Final = Protocol.SMTP  # asked for by every fact: Python 3.11 is slow to find members of an Enum
+_GENERAL: Final = (".0.0", ".1.0", ".2.0", ".3.0", ".4.0", ".5.0", ".6.0", ".7.0")  # what a gateway says of its own
+_FIELDS: Final = ("text", "status", "code", "action")
+_ABSENT: Final = {  # what is absent, by what is given
+    given: frozenset(name for name, is_given in zip(_FIELDS, given, strict=True) if not is_given)
+    for given in product((False, True), repeat=len(_FIELDS))
+}
 _VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
 
 
@@ -39,6 +47,7 @@ class Features(Struct, frozen=True, kw_only=True):
     source: str
     kind: Kind
     phase: Phase | None
+    line: str  # the text, folded
     found: AbstractSet[int]  # numbers of the patterns that are in the text
     codes: frozenset[str]
     statuses: frozenset[str]
@@ -74,13 +83,14 @@ def select_reply(key: VerdictKey) -> str:
     return text if at < 0 else text[at:]
 
 
-def extract_features(key: VerdictKey, found: AbstractSet[int]) -> Features:
-    """Return what the rules look at; `found` are the numbers of the patterns that are in the text of `key`."""
-    status, text, code, smtp = key.status, key.text, key.code, key.protocol is _SMTP
-    if smtp and (status is None or status.endswith(_VAGUE)):
-        status = find_status(text) or status
-    if smtp and not code:
-        code = find_code(text)
+def extract_features(key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int]) -> Features:
+    """Return what the rules look at.
+
+    `reply` is what the text of `key` quotes, `line` is that folded, `found` are the numbers of the patterns in it. The
+    codes of a quoted reply count before those of what was put around it.
+    """
+    text, smtp = key.text, key.protocol is _SMTP
+    status, code = _choose_codes(key, reply) if smtp else (key.status, key.code)
     provider_codes = expand_provider_code(key.provider_code)
     flags = provider_codes if key.source == "mailerq" else frozenset()
     refused_for_now = code // 100 == 4 if code and smtp else (status or "")[:2] == "4."
@@ -88,15 +98,26 @@ def extract_features(key: VerdictKey, found: AbstractSet[int]) -> Features:
         source=key.source,
         kind=key.kind,
         phase=key.phase or (find_phase(text) if smtp else None) or _read_mailerq_state(key),
+        line=line,
         found=found,
         codes=_expand_code(code) if smtp else _name_code(key.protocol, code),
         statuses=_expand_status(status),
         provider_codes=provider_codes,
         remote=key.remote or text.partition("host ")[2],
-        absent=_list_absent(text=bool(text), status=bool(status), code=bool(code), action=bool(key.action)),
+        absent=_ABSENT[bool(text), bool(status), bool(code), bool(key.action)],
         temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
         mild=not flags.isdisjoint(MILD),
     )
+
+
+def _choose_codes(key: VerdictKey, reply: Reply) -> tuple[str | None, int | None]:
+    """Return the status and the code that count."""
+    status, code = key.status, key.code
+    if status is None or status.endswith(_VAGUE) or (reply.gateway and status.endswith(_GENERAL)):
+        status = find_status(reply.text) or (None if reply.gateway else status)
+    if reply.inner or not code:
+        code = find_code(reply.text) or code
+    return status, code
 
 
 def _read_mailerq_state(key: VerdictKey) -> Phase | None:
@@ -142,11 +163,6 @@ def _expand_pair(code: str) -> frozenset[str]:
         return frozenset()
     first, _, second = code.partition("/")
     return frozenset((f"{first}/{second}", f"{first}/*", f"*/{second}") if second else (first,))
-
-
-@lru_cache
-def _list_absent(**given: bool) -> frozenset[str]:
-    return frozenset(name for name, is_given in given.items() if not is_given)
 
 
 def expand_domain(remote: str) -> frozenset[str]:

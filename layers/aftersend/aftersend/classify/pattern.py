@@ -1,9 +1,13 @@
 """Compiles and matches the patterns of rules: words, and `*` for up to eight words; never slow, whatever the text.
 
-A pattern is folded as texts are (`text.fold`), so case, punctuation and line breaks do not matter, and it matches whole
-words: "user unknown" does not match "superuser unknown". A `*` alone stands for up to eight words or none, a `*` at the
-end of a word for the rest of it ("blacklist*"). Masks are written in capitals: "ADDR does not exist". A pattern that is
-one word of a script other than Latin matches anywhere, because such scripts may not have blanks between words.
+A pattern is folded as texts are (`text.fold`), so case, marks, punctuation and line breaks do not matter, and it matches
+whole words: "user unknown" does not match "superuser unknown". A `*` alone stands for up to eight words or none, a `*`
+at the end of a word for the rest of it ("blacklist*"). Masks are written in capitals: "ADDR does not exist".
+Alternatives stand in parentheses: "(user|mailbox) * (unknown|not found)".
+
+Scripts without blanks between words are matched by characters: in a pattern of Chinese, Japanese, Korean, Thai, Lao,
+Khmer or Burmese blanks do not count, in the text neither, and a lone `*` stands for up to 24 characters. A pattern that
+is one word of any other script than Latin matches within words too, because they are inflected.
 
 All patterns are looked up at once: the phrases between the stars form one tree of words, along which the text is read
 from left to right, one step a word. There is no way back, so the time is linear in the length of the text.
@@ -11,7 +15,9 @@ from left to right, one step a word. There is no way back, so the time is linear
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -19,51 +25,94 @@ from msgspec import Struct, field
 from aftersend.classify.text import MASKS, fold
 
 REACH: Final = 8  # words that a lone `*` may stand for
+SPAN: Final = 24  # characters that it may stand for in scripts without blanks
 MIN_PREFIX: Final = 2  # letters before the `*` at the end of a word
 MAX_PREFIX: Final = 24
+MAX_CHOICES: Final = 400  # phrases that the alternatives between two stars may make
 MEMORY: Final = 4_096  # words of texts whose symbols are remembered
 
-_PLAIN: Final = str.maketrans(dict.fromkeys(" *"))
+_CHOICE: Final = re.compile(r"\(([^()]*)\)")
+_STAR: Final = re.compile(r"(?<!\S)\*+(?!\S)")
+# Scripts without blanks between words, or (Korean) with blanks that everyone sets elsewhere.
+_UNSPACED: Final = (
+    "\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u3005-\u30ff\u3130-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
+)
+_UNSPACED_WORD: Final = re.compile(f"[a-z0-9]*[{_UNSPACED}][a-z0-9{_UNSPACED}]*")  # it may hold an abbreviation
+_BLANK_BESIDE: Final = re.compile(f"(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])")
+_BARE: Final = str.maketrans(dict.fromkeys(" *"))
 _END: Final = ""  # the key under which a node of the tree holds its phrase's number: no word is empty
 
 Phrase = tuple[str, ...]
+Group = tuple[int, ...]  # numbers of phrases, any of which will do
 Span = tuple[int, int]
 Node = dict[str, Any]
 Known = tuple[tuple[str, ...], tuple[Node, ...], tuple[int, ...]]
 
 
 class Pattern(Struct, frozen=True):
-    """One compiled pattern: phrases that must follow each other, or characters to be found anywhere."""
+    """One compiled pattern: groups that must follow each other, of phrases or of pieces of text, any of which will do."""
 
-    phrases: tuple[Phrase, ...]
-    anywhere: str = ""
+    groups: tuple[tuple[Phrase, ...], ...] = ()
+    pieces: tuple[tuple[str, ...], ...] = ()
+
+
+def expand_choices(source: str) -> list[str]:
+    """Return the texts that `source` stands for, one for each choice of its alternatives; itself where it has none.
+
+    Raise `ValueError` where they are more than 400.
+    """
+    parts = _CHOICE.split(source)  # text, choices, text, choices … text
+    if len(parts) == 1:
+        return [source]
+    choices = [part.split("|") if at % 2 else [part] for at, part in enumerate(parts)]
+    count = 1
+    for each in choices:
+        count *= len(each)
+        if count > MAX_CHOICES:
+            raise ValueError(f"more than {MAX_CHOICES} choices")
+    return ["".join(chosen) for chosen in product(*choices)]
 
 
 def compile_pattern(source: str) -> Pattern | None:
-    """Return the compiled form of `source`; None where it holds nothing to look for."""
-    plain = source.translate(_PLAIN)
-    if not (plain.isalpha() and plain.isascii() and plain.islower()):
-        source = " ".join(_fold_unit(unit) for unit in source.split())
-        if len(source.split()) == 1 and not source[0].isascii() and not source.isascii():
-            return Pattern((), source.strip("*"))
-    phrases: list[list[str]] = [[]]
-    for unit in source.split():
-        if unit.strip("*"):
-            phrases[-1].append(unit)
-        else:
-            phrases.append([])
-    words = [unit for phrase in phrases for unit in phrase if unit not in MASKS]
-    if not words or any("*" in word[:-1] or len(word) <= MIN_PREFIX for word in words if "*" in word):
+    """Return the compiled form of `source`; None where it, or one of its choices, holds nothing to look for.
+
+    Raise `ValueError` where its alternatives make too many choices.
+    """
+    groups = [[_fold_phrase(choice) for choice in expand_choices(part)] for part in _STAR.split(source)]
+    groups = [group for group in groups if any(group)]
+    phrases = [phrase for group in groups for phrase in group]
+    if not phrases or not all(phrases):
         return None
-    return Pattern(tuple(tuple(phrase) for phrase in phrases if phrase))
+    words = [word for phrase in phrases for word in phrase if word not in MASKS]
+    if all(word in MASKS for phrase in phrases for word in phrase):
+        return None
+    if any("*" in word[:-1] or len(word) <= MIN_PREFIX for word in words if "*" in word):
+        return None
+    if _is_unspaced(phrases, alone=len(groups) == 1):
+        return Pattern(pieces=tuple(tuple("".join(phrase).replace("*", "") for phrase in group) for group in groups))
+    return Pattern(tuple(map(tuple, groups)))
+
+
+def _fold_phrase(source: str) -> Phrase:
+    plain = source.translate(_BARE)
+    if plain.isalpha() and plain.isascii() and plain.islower():
+        return tuple(source.split())
+    return tuple(word for unit in source.split() for word in _fold_unit(unit).split())
 
 
 def _fold_unit(unit: str) -> str:
     """Fold one blank-separated piece of a pattern as a text would be, but for masks and stars."""
-    if unit in MASKS or not unit.strip("*"):
+    if unit in MASKS:
         return unit
     folded = fold(unit.rstrip("*")).strip()
     return folded + "*" if unit.endswith("*") and folded else folded
+
+
+def _is_unspaced(phrases: Sequence[Phrase], *, alone: bool) -> bool:
+    """Say whether these are looked for by characters: all of scripts without blanks, or one word of any but Latin."""
+    if all(_UNSPACED_WORD.fullmatch(word.rstrip("*")) for phrase in phrases for word in phrase):
+        return True
+    return alone and all(len(phrase) == 1 and not phrase[0][:1].isascii() for phrase in phrases)
 
 
 class Matcher(Struct, kw_only=True):
@@ -72,9 +121,12 @@ class Matcher(Struct, kw_only=True):
     tree: Node = field(default_factory=dict)
     count: int = 0  # patterns
     whole: list[list[int]] = field(default_factory=list)  # for each phrase, the patterns that are just that
-    last: list[list[tuple[int, tuple[int, ...]]]] = field(default_factory=list)  # … that end with it: all their phrases
+    last: list[list[tuple[int, tuple[Group, ...]]]] = field(default_factory=list)  # … that end with it, with all groups
     sizes: list[int] = field(default_factory=list)  # for each phrase that is part of a longer pattern, its words
-    anywhere: list[tuple[str, int]] = field(default_factory=list)
+    pieces: dict[str, int] = field(default_factory=dict)  # texts that are looked for by characters, by their numbers
+    lengths: dict[str, list[int]] = field(default_factory=dict)  # of the pieces that begin with a character
+    pieces_whole: list[list[int]] = field(default_factory=list)  # as `whole`, of pieces
+    pieces_last: list[list[tuple[int, tuple[Group, ...]]]] = field(default_factory=list)  # as `last`
     words: set[str] = field(default_factory=set)  # that stand in a phrase as such
     beginnings: set[str] = field(default_factory=set)  # that stand in a phrase with a star
     known: dict[str, Known] = field(default_factory=dict)  # a bounded memory of `_learn`
@@ -83,16 +135,16 @@ class Matcher(Struct, kw_only=True):
         """Take `pattern` in, and return its number."""
         number, self.count = self.count, self.count + 1
         self.known.clear()
-        if pattern.anywhere:
-            self.anywhere.append((pattern.anywhere, number))
+        if pattern.pieces:
+            parts = tuple(tuple(map(self._add_piece, group)) for group in pattern.pieces)
+            _enter(number, parts, self.pieces_whole, self.pieces_last)
             return number
-        sequence = tuple(self._add_phrase(phrase) for phrase in pattern.phrases)
-        if len(sequence) == 1:
-            self.whole[sequence[0]].append(number)
-        else:
-            self.last[sequence[-1]].append((number, sequence))
-            for part, phrase in zip(sequence, pattern.phrases, strict=True):
-                self.sizes[part] = len(phrase)
+        sequence = tuple(tuple(map(self._add_phrase, group)) for group in pattern.groups)
+        _enter(number, sequence, self.whole, self.last)
+        if len(sequence) > 1:
+            for group, phrases in zip(sequence, pattern.groups, strict=True):
+                for part, phrase in zip(group, phrases, strict=True):
+                    self.sizes[part] = len(phrase)
         return number
 
     def _add_phrase(self, phrase: Phrase) -> int:
@@ -111,18 +163,37 @@ class Matcher(Struct, kw_only=True):
             self.sizes.append(0)
         return number
 
+    def _add_piece(self, piece: str) -> int:
+        number = self.pieces.setdefault(piece, len(self.pieces))
+        if number == len(self.pieces_whole):
+            self.pieces_whole.append([])
+            self.pieces_last.append([])
+            lengths = self.lengths.setdefault(piece[0], [])
+            if len(piece) not in lengths:
+                lengths.append(len(piece))
+        return number
+
     def find(self, words: Sequence[str]) -> set[int]:
         """Return the numbers of the patterns that are in the folded `words`."""
         found: set[int] = set()
         spans = self._find_phrases(words, found)
-        for phrase in spans:
-            for number, sequence in self.last[phrase]:
-                if sequence[0] in spans and _can_follow(sequence, spans):
-                    found.add(number)
+        _find_sequences(spans, self.last, REACH, found)
         line = " ".join(words)
         if not line.isascii():
-            found.update(number for characters, number in self.anywhere if characters in line)
+            self._find_pieces(_BLANK_BESIDE.sub("", line), found)
         return found
+
+    def _find_pieces(self, line: str, found: set[int]) -> None:
+        """Add the patterns that are looked for by characters in `line`."""
+        spans: dict[int, list[Span]] = {}
+        pieces, lengths = self.pieces, self.lengths
+        for at, character in enumerate(line):
+            for length in lengths.get(character, ()):
+                piece = pieces.get(line[at : at + length])
+                if piece is not None:
+                    found.update(self.pieces_whole[piece])
+                    spans.setdefault(piece, []).append((at, at + length))
+        _find_sequences(spans, self.pieces_last, SPAN, found)
 
     def _find_phrases(self, words: Sequence[str], found: set[int]) -> dict[int, list[Span]]:
         """Add patterns of one phrase to `found`; return where the phrases of others are: first word, word after."""
@@ -158,17 +229,53 @@ class Matcher(Struct, kw_only=True):
         return learnt
 
 
-def _can_follow(sequence: Sequence[int], spans: dict[int, list[Span]]) -> bool:
-    """Say whether one span of each phrase can be chosen so that each is within reach of the one before."""
-    ends = [end for _, end in spans[sequence[0]]]
-    for phrase in sequence[1:]:
+def _enter(
+    number: int,
+    sequence: tuple[Group, ...],
+    whole: list[list[int]],
+    last: list[list[tuple[int, tuple[Group, ...]]]],
+) -> None:
+    """Put a pattern under each of the phrases, or pieces, that can end it."""
+    for part in sequence[-1]:
+        if len(sequence) == 1:
+            whole[part].append(number)
+        else:
+            last[part].append((number, sequence))
+
+
+def _find_sequences(
+    spans: Mapping[int, list[Span]],
+    last: Sequence[Sequence[tuple[int, tuple[Group, ...]]]],
+    reach: int,
+    found: set[int],
+) -> None:
+    """Add to `found` the patterns of several groups whose phrases, or pieces, stand at `spans` within reach."""
+    for part in spans:
+        for number, sequence in last[part]:
+            first = sequence[0]
+            if (first[0] in spans if len(first) == 1 else not spans.keys().isdisjoint(first)) and number not in found:
+                if _can_follow(sequence, spans, reach):
+                    found.add(number)
+
+
+def _can_follow(sequence: Sequence[Group], spans: Mapping[int, list[Span]], reach: int) -> bool:
+    """Say whether a span of each group can be chosen so that each is within reach of the one before."""
+    ends = sorted(end for _, end in _gather(sequence[0], spans))
+    for group in sequence[1:]:
         joined, nearest = [], 0  # both lists ascend: two pointers
-        for start, end in spans.get(phrase, ()):
+        for start, end in _gather(group, spans):
             while nearest + 1 < len(ends) and ends[nearest + 1] <= start:
                 nearest += 1
-            if ends[nearest] <= start <= ends[nearest] + REACH:
+            if ends[nearest] <= start <= ends[nearest] + reach:
                 joined.append(end)
         if not joined:
             return False
-        ends = joined
+        ends = sorted(joined)
     return True
+
+
+def _gather(group: Group, spans: Mapping[int, list[Span]]) -> Sequence[Span]:
+    """Return where any of a group stands, in order."""
+    if len(group) == 1:
+        return spans.get(group[0], ())
+    return sorted(span for part in group for span in spans.get(part, ()))

@@ -15,7 +15,8 @@ a text stands for a list of one entry a line.
     when.status = ["5.1.1", "x.2.*"]      # the enhanced status; x is any class, * any detail
     when.provider_code = ["Permanent/*"]  # the provider's own code
     when.domain = ["mail.example"]        # the machine that answered is this or below it
-    when.absent = ["text", "status"]      # the source left these empty (also: code, action)
+    when.absent = ["text", "status"]      # the source left these empty (also: code, action); "words": the text says
+                                          # nothing but codes, names and what every refusal has
     then.reason = "mailbox_disabled"      # a word of the vocabulary
     then.class = "soft"                   # instead of the class that goes with the reason
     then.final = true                     # the fact is permanent (or, false, temporary) whatever the code says
@@ -44,7 +45,7 @@ MAX_ENTRIES: Final = 500  # of one list
 MAX_LENGTH: Final = 300  # characters of one entry
 
 Lines = str | Sequence[str]
-Field = Literal["text", "status", "code", "action"]
+Field = Literal["text", "words", "status", "code", "action"]
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -183,7 +184,10 @@ class Compiler:
     def _add_pattern(self, rule: str, name: str, entry: str) -> int:
         number = self._numbers.get(entry)
         if number is None:
-            pattern = compile_pattern(entry)
+            try:
+                pattern = compile_pattern(entry)
+            except ValueError as error:
+                raise _mistake(rule, name, f"{error} in {entry!r}", entry) from None
             if pattern is None:
                 raise _mistake(rule, name, f"nothing to look for in {entry!r}", entry)
             number = self._numbers[entry] = self.matcher.add(pattern)

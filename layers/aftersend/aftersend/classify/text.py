@@ -2,43 +2,63 @@
 
 Whatever names a person, a machine or a single message becomes a mask (`ADDR HOST IP URL NUM`), so that no rule can
 match a recipient called `spam@` or a host called `blocked.example`, and so that two replies which say the same are
-equal. Reply codes and the prefixes of continuation lines vanish, which folds multi-line replies by itself.
+equal. Reply codes and the prefixes of continuation lines vanish, which folds multi-line replies by itself. So do the
+marks on letters: a system that has no "ã" writes "nao" for "não", and both are one word.
 """
 
 from __future__ import annotations
 
 import codecs
+import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from aftersend.classify.boilerplate import BOILERPLATE, KNOWN_HOSTS, SENTENCE, TAGS
+from aftersend.classify.boilerplate import BOILERPLATE, EMPTY_WORDS, KNOWN_HOSTS, SENTENCE, STOCK, TAGS
 
 LIMIT: Final = 2_000  # characters of a text that are read at all
 MEMORY: Final = 2_048  # odd tokens whose reading is remembered: codes, hosts, words with a full stop
 
+RECENT: Final = 16  # texts whose words are remembered: one is looked at more than once before the next
+
 ADDR, HOST, IP, URL, NUM = "ADDR", "HOST", "IP", "URL", "NUM"
 MASKS: Final = frozenset((ADDR, HOST, IP, URL, NUM))
+MAX_EMPTY: Final = 2  # letters of a word that cannot be a reason
 
-_DROPPED: Final = "'\u2019`\u00b4\u200b\u200e\u200f\u00ad"
+_DROPPED: Final = "'\u2019`\u00b4\u200b\u200c\u200d\u200e\u200f\u00ad\u0640\ufeff"
 _SPACED: Final = '<>()[]{}",;\\\u201c\u201d\u201e\u00ab\u00bb\u2018\u3000\u3001\u3002\uff0c\uff01\uff1a\u2026'
 _TABLE: Final = str.maketrans({**dict.fromkeys(_DROPPED), **dict.fromkeys(_SPACED, " ")})
 _ASCII: Final = bytes(ord(" ") if chr(code) in _SPACED else code for code in range(256))
 _ASCII_DROPPED: Final = "".join(filter(str.isascii, _DROPPED)).encode()
 _WRAPPING: Final = frozenset(BOILERPLATE)
+_LEADING: Final = frozenset(STOCK)
 _WRAPPING_ORDER: Final = {word: at for at, word in enumerate(BOILERPLATE)}
 _EDGES: Final = ".:-/_#@!?=|*+^~$%&"
 _INNER: Final = str.maketrans(dict.fromkeys(_EDGES, " "))
+# Letters that no decomposition makes plain, and the marks that it leaves: of Latin, Greek and Cyrillic, of Hebrew and
+# Arabic vowels. Those of Japanese, Thai and other scripts make other letters, and stay.
+_PLAIN: Final = str.maketrans(
+    {
+        **{"ł": "l", "ø": "o", "đ": "d", "ð": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th", "\u0491": "\u0433"},
+        **dict.fromkeys(map(chr, (*range(0x300, 0x370), *range(0x591, 0x5C8), *range(0x64B, 0x660), 0x670))),
+    }
+)
 _IPV6: Final = frozenset("0123456789abcdef:.%")
 
 
 def fold(text: str) -> str:
     """Return the words of `text` between single spaces, with one at both ends: what patterns are matched against."""
-    return f" {' '.join(_split_words(text))} "
+    return f" {' '.join(split_words(text))} "
 
 
-def _split_words(text: str) -> list[str]:
-    lowered = _mask_quoted(_decode_iso_2022_jp(text[:LIMIT])).casefold().replace("e-mail", "email").replace("...", " ")
-    words: list[str] = []
+@lru_cache(RECENT)
+def split_words(text: str) -> Sequence[str]:
+    """Return the folded words of `text`."""
+    lowered = _mask_quoted(_decode_iso_2022_jp(text[:LIMIT])).casefold()
+    if not lowered.isascii():
+        lowered = _simplify(lowered)
+    lowered = lowered.replace("e-mail", "email").replace("...", " ")
+    words: list[str] = []  # nobody changes what is remembered
     for token in _replace_punctuation(lowered).split():
         if token.isalpha():
             words.append(token)
@@ -47,6 +67,12 @@ def _split_words(text: str) -> list[str]:
                 if word not in MASKS or not words or words[-1] != word:  # lists of addresses have no length
                     words.append(word)
     return words
+
+
+def _simplify(text: str) -> str:
+    """Take the marks off letters, and put usual forms for wide, narrow and joined ones."""
+    bare = unicodedata.normalize("NFKD", text).translate(_PLAIN)
+    return unicodedata.normalize("NFC", bare)[:LIMIT].casefold()
 
 
 def _replace_punctuation(text: str) -> str:
@@ -155,10 +181,26 @@ def _is_tag(part: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    """Return the stable key of a text: equal for replies that say the same of different messages and machines."""
-    words = _split_words(text)
+    """Return the stable key of a text: equal for replies that say the same of different messages and machines.
+
+    What is wrapped around a reply falls away; the stock sentences of a reply code do where anything else is said.
+    """
+    words = split_words(text)
     line = f" {' '.join(words)} "
     for word in sorted(_WRAPPING.intersection(words), key=_WRAPPING_ORDER.__getitem__):
         for phrase in BOILERPLATE[word]:
             line = line.replace(phrase, " ")
+    for word in _LEADING.intersection(words):
+        phrase = next((phrase for phrase in STOCK[word] if phrase in line), None)
+        rest = line.replace(phrase, " ") if phrase else ""
+        if says_why(rest):
+            line = rest
     return line
+
+
+def says_why(line: str) -> bool:
+    """Say whether anything in a folded text could be a reason: more than codes, names and what every refusal has."""
+    return any(
+        not word.isascii() or (len(word) > MAX_EMPTY and word.isalpha() and word not in EMPTY_WORDS)
+        for word in line.split()
+    )
