@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
@@ -45,8 +46,6 @@ from tests.support.reevaluation import run as run_reevaluation
 from tests.support.strategies import SHORT, feedback, streaks
 from tests.support.words import ANN, START, bounce, classify, message, told
 
-KEYS: Final = ("recipient", "message", "scope")
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
@@ -76,16 +75,12 @@ class Stack(Struct, frozen=True):
         return [(table, item) for table in tables for item in self.boto3.scan(TableName=table)["Items"]]
 
     def raw(self, table: str, item: Item) -> Item | None:
-        key = {name: item[name] for name in KEYS if name in item and _is_key(table, name, self.names)}
+        key = {name: item[name] for name in ("recipient", "scope" if "scope" in item else "message")}
         found: Item | None = self.boto3.get_item(TableName=table, Key=key).get("Item")
         return found
 
     def put(self, table: str, item: Item) -> None:
         self.boto3.put_item(TableName=table, Item=item)
-
-
-def _is_key(table: str, name: str, names: TableNames) -> bool:
-    return name in (("recipient", "message") if table == names.outcomes else ("recipient", "scope"))
 
 
 def newer(item: Item) -> Item:
@@ -236,6 +231,34 @@ def test_reevaluation_counts_it_and_goes_on(moto: Engine, which: str) -> None:
     table, item = _hard(stack, which)
     reevaluate(stack, item)
     assert stack.raw(table, item) == item
+
+
+@pytest.mark.parametrize("which", ["outcome", "suppression"])
+@pytest.mark.parametrize("where", ["backup", "in use"])
+def test_the_command_restore_leaves_it_alone_and_joins_all_others(
+    moto: Engine, which: str, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup, in_use = stack_of(moto), stack_of(moto)
+    others = [bounce(1, "hard", recipient=f"email:{number}@example.com") for number in range(3)]
+    table, item = _hard(backup if where == "backup" else in_use, which)
+    ingest_one_by_one(others, backup)
+    if where == "in use":
+        ingest_one_by_one([bounce(1, "hard")], backup)
+    options = Namespace(
+        from_outcomes=backup.names.outcomes,
+        from_suppressions=backup.names.suppressions,
+        outcomes=in_use.names.outcomes,
+        suppressions=in_use.names.suppressions,
+        policy=None,
+        rules=None,
+        retention_days=180,
+    )
+    monkeypatch.setattr(restore, "connect", lambda _: backup.client)
+    assert restore.restore(options) == 1, "it is not all done, and can be run again"
+    assert "schema 2" in capsys.readouterr().err
+    assert backup.raw(table, item) == item
+    found = {row["recipient"]["S"] for _, row in in_use.items() if "scope" in row}
+    assert {each.recipient for each in others} <= found
 
 
 @pytest.mark.parametrize("which", ["outcome", "suppression"])

@@ -212,6 +212,17 @@ def test_the_place_of_a_failure_is_its_sequence_number() -> None:
     assert rig.sync.run({"Records": records}).failed == f"{41:021}"
 
 
+def test_a_row_of_a_newer_version_comes_back_and_what_is_before_it_is_done() -> None:
+    rig = Rig()
+    rows = [image(named(name, "hard")) for name in "abc"]
+    assert rows[1] is not None
+    rows[1] |= {"schema": {"N": "2"}}
+    done = rig.sync.run({"Records": [record(None, row, number) for number, row in enumerate(rows, 7)]})
+    assert (done.failed, done.counts) == (f"{8:021}", {"Put": 1})
+    assert done.why is not None and "schema 2" in done.why
+    assert rig.list.listed.keys() == {"a@example.com"}
+
+
 def test_an_address_that_ses_does_not_take_holds_up_no_other() -> None:
     rig = Rig()
     done = rig.run((None, row("hard", recipient="email:jörg@example.com")), (None, named("b", "hard")))
