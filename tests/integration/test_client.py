@@ -55,16 +55,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "site"
 
 
-def test_whoever_installs_the_package_has_all_of_it(installed: Path) -> None:
-    """Issue: "installs with `pip install ./layers/aftersend`"."""
+def test_whoever_installs_the_package_has_all_of_it_but_the_wordings(installed: Path) -> None:
+    """The wordings are what the rules are tested with: development data beside them."""
 
     def files(folder: Path) -> set[str]:
         found = (
-            path for path in (folder / "aftersend").rglob("*") if path.is_file() and "__pycache__" not in path.parts
+            path
+            for path in (folder / "aftersend").rglob("*")
+            if path.is_file() and not {"__pycache__", "wordings"} & {*path.parts}
         )
         return {str(path.relative_to(folder)) for path in found}
 
     assert files(installed) == files(LAYER)
+    assert not list(installed.rglob("*.tsv"))
 
 
 def test_the_client_works_where_it_is_installed(installed: Path) -> None:
