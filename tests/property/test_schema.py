@@ -304,7 +304,7 @@ def test_feedback_of_a_window_that_cannot_be_read_comes_back(moto: Engine) -> No
     [item] = moto.client().scan(TableName=table)["Items"]
     moto.client().put_item(TableName=table, Item=newer(item))
     batch = [message([bounce(0, "hard")], "mine"), message([bounce(0, "hard", recipient="email:b@other.example")], "b")]
-    report = ingest(batch, ports(stack.store, policy=SHORT, watch=windows))
+    report = ingest(batch, ports(stack.store, policy=SHORT, spike_windows=windows))
     assert list(report.failed) == ["mine"]
     assert newer(item) in moto.client().scan(TableName=table)["Items"]
 

@@ -74,7 +74,7 @@ def test_what_a_batch_counts() -> None:
     """Issue: Metrics: feedback by source and kind, verdicts, suppressions, malformed, conflicts, age of feedback."""
     facts = [fact(Kind.SENT, 0), bounce(2, "hard"), bounce(2, "hard"), fact(Kind.COMPLAINED, 3, recipient=BOB)]
     report = ingest([message(facts), GARBAGE, message([], "none")], ports())
-    assert report.numbers()["told"] == {
+    assert report.sum_by_source()["told"] == {
         "FeedbackSent": 1,
         "FeedbackBounced": 1,
         "FeedbackComplained": 1,
@@ -94,7 +94,7 @@ def test_what_a_batch_counts() -> None:
 def test_a_fact_that_is_not_kept_is_not_counted_whenever_it_comes() -> None:
     """Law 2: "Idempotent … counters included". Of the kind that a message has many of, some are left out."""
     store, sent = MemoryStore(), [fact(Kind.SENT, day) for day in (0, 0.5, 1)]
-    counted = [ingest([message(sent)], ports(store)).numbers()["told"].get("FeedbackSent", 0) for _ in range(3)]
+    counted = [ingest([message(sent)], ports(store)).sum_by_source()["told"].get("FeedbackSent", 0) for _ in range(3)]
     (outcome,) = store.get_outcomes([(ANN, "told:1")]).values()
     assert counted == [len(outcome.feedback), 0, 0]
     assert len(outcome.feedback) < len(sent)
@@ -103,7 +103,7 @@ def test_a_fact_that_is_not_kept_is_not_counted_whenever_it_comes() -> None:
 def test_an_empty_batch_is_no_work() -> None:
     """A poll may bring nothing: `ingest` "raises nothing"."""
     used = ports()
-    assert ingest([], used).numbers() == {}
+    assert ingest([], used).sum_by_source() == {}
 
 
 def test_a_body_that_cannot_be_read_is_parked_at_once_and_the_others_go_on() -> None:
@@ -151,14 +151,14 @@ def test_a_batch_of_several_sources_is_kept_and_counted_by_source() -> None:
         ("told", "1"), ("told", "bad"), ("other", "2"), ("other", "3")
     ]  # fmt: skip
     counted = {"FeedbackBounced": 1, "VerdictHard": 1, "ReasonUserUnknown": 1, "SuppressedHard": 1}
-    assert report.numbers() == {"told": counted | {"Unreadable": 1}, "other": counted | {"NoFeedback": 1}}
+    assert report.sum_by_source() == {"told": counted | {"Unreadable": 1}, "other": counted | {"NoFeedback": 1}}
     assert report.ages.keys() == {"told", "other"}
 
 
 def test_feedback_is_counted_under_the_source_that_it_came_from() -> None:
     """A report that MailerQ hands on is MailerQ's, though its facts are those of a report by mail."""
     told_by_other = message([bounce(1, "hard", source="report")])
-    assert ingest([told_by_other], ports()).numbers().keys() == {"told"}
+    assert ingest([told_by_other], ports()).sum_by_source().keys() == {"told"}
 
 
 def test_an_archive_that_does_not_take_one_source_holds_up_no_other() -> None:
@@ -261,5 +261,5 @@ def test_texts_that_no_rule_knows_are_handed_on() -> None:
             self.counted.append(unknown.id)
 
     odd = bounce(1, evidence=Evidence(provider_code="unclear", text="the hamster is asleep"))
-    ingest([message([odd, bounce(2, "hard")])], ports(unqualified=Desk()))
+    ingest([message([odd, bounce(2, "hard")])], ports(unmatched_texts=Desk()))
     assert Desk.counted == [odd.id]
