@@ -37,20 +37,20 @@ from aftersend.storage.unmatched import UnmatchedTexts
 from local import restore
 from tests import engines
 from tests.engines import Engine
+from tests.support.facts import ANN, START, bounce, classify, fake_source, message
 from tests.support.list_jobs import job_context, run_import
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import NOW, RETENTION, MemoryArchive, ports
 from tests.support.reevaluation import RULES, reevaluation
 from tests.support.reevaluation import run as run_reevaluation
 from tests.support.strategies import SHORT, feedback, streaks
-from tests.support.words import ANN, START, bounce, classify, message, told
 
 KEYS: Final = ("recipient", "message", "scope")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -119,7 +119,7 @@ def release(stack: Stack, item: Item) -> None:
 
 
 def look(stack: Stack, item: Item) -> None:
-    key = item["recipient"]["S"], item.get("message", {"S": "told:1"})["S"]
+    key = item["recipient"]["S"], item.get("message", {"S": "test:1"})["S"]
     stored = stack.store.get_outcomes([key]).get(key)
     decision = Decision(at=NOW, by="ops", act=Act.RESOLVED)
     run_steps(update_outcome(stored, [], classify, look=decision), stack.store.answer)

@@ -24,8 +24,8 @@ from aftersend.core.suppression import merge_claims
 from aftersend.storage import items
 from aftersend.storage.spike_windows import encode_traffic
 from tests.support.clients import service_error
+from tests.support.facts import ANN, BOB, START
 from tests.support.ports import NOW, RETENTION
-from tests.support.words import ANN, BOB, START
 
 KEY = b"a deployment's key"
 

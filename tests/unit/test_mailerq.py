@@ -22,8 +22,8 @@ from aftersend.sources.mailerq import EARLIEST, ENDS, LATEST
 from aftersend.sources.mailerq import body as mailerq_body
 from aftersend.sources.mailerq.facts import MAX_CODE, MAX_TLS, parse_flag
 from local.samples import EVENTS
+from tests.support.facts import START
 from tests.support.mailerq import ACCEPTED, ANN, FAILURES, GAVE_UP, OVERRIDES, RESULTS, STATES, attempt, message, raw
-from tests.support.words import START
 
 RULES = classify.load()
 UNKNOWN_USER = ("rcptto/error", 550, "5.1.1", "5.1.1 user unknown")
