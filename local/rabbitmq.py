@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from aftersend.aws import connect
 from aftersend.core.errors import ConfigurationError
-from aftersend.settings import QUEUE_WORDS
+from aftersend.settings import QUEUE_KINDS
 from aftersend.storage.queue import QueueSender
 from local import sinks
 from local.amqp import Consumer, parameters, say
@@ -23,32 +23,35 @@ URL_VARIABLE = "RABBITMQ_URL"
 
 
 def serve(*, url: str | None, pairs: Sequence[str], to: str | None, prefetch: int, parking: str) -> int:
-    """Consume until a signal says stop; 1 where it was not told well enough how."""
+    """Consume until a signal says stop; 1 where the arguments do not say well enough how."""
     try:
-        broker, named = parameters(url or os.environ.get(URL_VARIABLE, "")), words(pairs)
-        sink = sinks.to_queue(QueueSender(connect("sqs"), to), named) if to else _here(named, broker.virtual_host)
+        broker, kinds = parameters(url or os.environ.get(URL_VARIABLE, "")), parse_queues(pairs)
+        if to:
+            sink = sinks.to_queue(QueueSender(connect("sqs"), to), kinds)
+        else:
+            sink = _make_handler_sink(kinds, broker.virtual_host)
     except (ValueError, ConfigurationError, BotoCoreError) as error:
         say(str(error))
         return 1
-    consumer = Consumer(broker, list(named), sink, prefetch=prefetch, parking=parking if to else "")
+    consumer = Consumer(broker, list(kinds), sink, prefetch=prefetch, parking=parking if to else "")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, consumer.stop)
     consumer.run()
     return 0
 
 
-def _here(named: Mapping[str, str], virtual_host: str) -> sinks.Sink:
-    """The function `consume`, told of the queues in the way in which the template tells it."""
-    os.environ["MAILERQ_QUEUES"] = ",".join(f"{queue}={word}" for queue, word in named.items())
+def _make_handler_sink(kinds: Mapping[str, str], virtual_host: str) -> sinks.Sink:
+    """Return the function `consume` as a sink, with its variable of queues set as the template sets it."""
+    os.environ["MAILERQ_QUEUES"] = ",".join(f"{queue}={kind}" for queue, kind in kinds.items())
     return sinks.to_handler(sinks.handler(), virtual_host)
 
 
-def words(pairs: Sequence[str]) -> dict[str, str]:
-    """Queue -> the word for what lies in it, of arguments "word=queue"; raises ValueError for what is none."""
+def parse_queues(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse arguments "kind=queue" into queue -> kind of what lies in it; raises ValueError for what is none."""
     found = {}
     for pair in pairs:
-        word, _, queue = pair.partition("=")
-        if word not in QUEUE_WORDS or not queue or "," in queue:
-            raise ValueError(f"{pair!r} is not word=queue, the word one of {', '.join(sorted(QUEUE_WORDS))}")
-        found[queue] = word
+        kind, _, queue = pair.partition("=")
+        if kind not in QUEUE_KINDS or not queue or "," in queue:
+            raise ValueError(f"{pair!r} is not kind=queue, the kind one of {', '.join(sorted(QUEUE_KINDS))}")
+        found[queue] = kind
     return found

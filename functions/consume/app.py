@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
-from aftersend.sources.lambda_event import from_rabbitmq
+from aftersend.sources.lambda_event import read_rabbitmq
 
 logger, metrics = Logger(), Metrics()
 made = bootstrap.consume()
@@ -22,7 +22,7 @@ made = bootstrap.consume()
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Work one batch; raises StoreUnavailable where it must come again."""
-    report = ingest(from_rabbitmq(event, made.source, made.broker_queues, datetime.now(UTC)), made.ports)
+    report = ingest(read_rabbitmq(event, made.source, made.broker_queues, datetime.now(UTC)), made.ports)
     observability.report_batch(report, made.digest_key, logger, metrics)
     if report.failed:
         raise StoreUnavailable("not stored: the whole batch must come again")

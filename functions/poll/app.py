@@ -8,15 +8,15 @@ from aws_lambda_powertools import Logger, Metrics
 
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
-from aftersend.sources.lambda_event import Context, seconds_left
+from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
 logger, metrics = Logger(), Metrics()
 drain = bootstrap.poll()
 
 
-def handler(_event: dict[str, Any], context: Context) -> dict[str, int]:
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Drain the queue; raises StoreUnavailable where something was left that should have been taken."""
-    done = drain(seconds_left(context))
+    done = drain(make_countdown(context))
     observability.report_poll(done, logger, metrics)
     if done.problems:
         raise StoreUnavailable("; ".join(done.problems[:3]))

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
-from aftersend.sources.lambda_event import answers_by_item, messages
+from aftersend.sources.lambda_event import read_messages, takes_item_failures
 
 logger, metrics = Logger(), Metrics()
 made = bootstrap.process()
@@ -17,8 +17,8 @@ made = bootstrap.process()
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Work one batch; raises StoreUnavailable where only the whole event can come again."""
-    report = ingest(messages(event, made.source), made.ports)
+    report = ingest(read_messages(event, made.source), made.ports)
     observability.report_batch(report, made.digest_key, logger, metrics)
-    if report.failed and not answers_by_item(event):
+    if report.failed and not takes_item_failures(event):
         raise StoreUnavailable("not stored: the whole event must come again")
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.failed]}

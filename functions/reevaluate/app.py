@@ -12,19 +12,19 @@ from aws_lambda_powertools import Logger
 
 from aftersend import bootstrap, observability
 from aftersend.jobs.reevaluate import ReevaluationJob, run_slice, split
-from aftersend.sources.lambda_event import Context, seconds_left
+from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
 logger = Logger()
 runner, make_ports = bootstrap.reevaluate()
 
 
-def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work one part; hand back what our side could not do."""
 
     def work(job: ReevaluationJob, message_id: str) -> Sequence[ReevaluationJob]:
         if job.segment is None:
             return split(job, message_id)
-        job = run_slice(job, make_ports(), seconds_left(context))
+        job = run_slice(job, make_ports(), make_countdown(context))
         observability.report_reevaluation(job, logger)
         return [job] if job.after else []
 

@@ -13,18 +13,18 @@ from msgspec.structs import replace
 
 from aftersend import bootstrap, observability
 from aftersend.jobs.replay import ReplayJob
-from aftersend.sources.lambda_event import Context, seconds_left
+from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
 logger = Logger()
 runner, replay = bootstrap.replay()
 
 
-def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work one part; hand back what our side could not do."""
 
     def work(job: ReplayJob, message_id: str) -> Sequence[ReplayJob]:
         begun = job if job.run else replace(job, run=message_id)
-        job, ended = replay.leg(begun, seconds_left(context))
+        job, ended = replay.leg(begun, make_countdown(context))
         observability.report_replay(job, ended, logger)
         return [] if ended else [job]
 

@@ -140,7 +140,7 @@ class Bench:
             classify=self._judge,
             pool=self._pool,
             clock=lambda: datetime.now(UTC),
-            watch=SpikeWindows(client, self._engine.table("SpikeWindows"), self._policy.guard),
+            spike_windows=SpikeWindows(client, self._engine.table("SpikeWindows"), self._policy.guard),
         )
 
         def work(batch: list[Message]) -> None:

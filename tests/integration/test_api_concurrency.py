@@ -21,8 +21,8 @@ from aftersend.storage.queries import Queries
 from aftersend.storage.store import Store
 from tests.engines import Engine
 from tests.support.api import api_context
+from tests.support.facts import ANN, bounce, classify, fake_source, message
 from tests.support.ports import ports
-from tests.support.words import ANN, bounce, classify, message, told
 
 KEY: Final = (ANN, "*")
 THREADS: Final = 8
@@ -59,12 +59,12 @@ def stored(used: ApiContext) -> Suppression:
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():  # here and not in threads, which would put back what others had put there
+    with fake_source():  # here and not in threads, which would put back what others had put there
         yield
 
 
 def evidence(used: ApiContext, *days: float) -> None:
-    report = ingest([message([bounce(day, "hard", f"told:{day}")], str(day)) for day in days], ports(used.store))
+    report = ingest([message([bounce(day, "hard", f"test:{day}")], str(day)) for day in days], ports(used.store))
     assert not report.failed
 
 
@@ -121,7 +121,7 @@ def test_people_and_sources_do_not_overwrite_each_other(concurrent_engine: Engin
 
 def test_a_look_and_new_feedback_are_both_kept(concurrent_engine: Engine) -> None:
     used = context_on(concurrent_engine)
-    key = (ANN, "told:1")
+    key = (ANN, "test:1")
     ingest([message([bounce(1, "unclear")])], ports(used.store))
     read = used.store.get_outcomes([key])[key]
     look = Decision(at=now(), by="agnes", act=Act.RESOLVED)

@@ -27,8 +27,8 @@ from local.environment import environment, false_account
 from tests.engines import Engine
 from tests.support import cloud as clouds
 from tests.support.cloud import BUCKET, Cloud
+from tests.support.facts import ANN, bounce, classify, message
 from tests.support.ports import NOW
-from tests.support.words import ANN, bounce, classify, message
 
 CLIENTS: Final = {"lean": JsonService, "boto3": SimpleNamespace}
 OUTCOME: Final = replace(merge(None, [bounce(day) for day in range(1, 30)], classify), version=1)  # packed: bytes

@@ -28,15 +28,15 @@ from aftersend.storage.store import build_batch_get, build_query
 from aftersend.storage.unmatched import build_count
 from aftersend.storage.versioned import build_get, build_put
 from tests.support.cloud import BUCKET, Cloud, serving
+from tests.support.facts import ANN, bounce, classify
 from tests.support.ports import NOW, RETENTION
 from tests.support.wire import OK, Heard, Said, Wire, refusal, said, table, wire
-from tests.support.words import ANN, bounce, classify
 
 REGION = "eu-west-1"
 FACT = bounce(1, evidence=Evidence(text='é "quoted" \u2028 🎉', code=550))
 OUTCOME = items.encode_outcome(merge(None, [FACT, bounce(2, "hard")], classify), RETENTION)
 SUPPRESSION = items.encode_suppression(Suppression(recipient=ANN, version=7), RETENTION, NOW)
-KEY = items.build_outcome_key((ANN, "told:1"))
+KEY = items.build_outcome_key((ANN, "test:1"))
 LETTER = Message("1", "é\n{".encode(), NOW, "ses", {"content-type": "text/plain"})
 OBJECT = build_object("archive", [Message("1", b"{}", NOW, "ses")])
 EVERYTHING = {

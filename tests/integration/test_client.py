@@ -16,8 +16,8 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import CauseKind
 from aftersend.storage.store import Store
 from tests.engines import ROOT, Engine
+from tests.support.facts import ANN
 from tests.support.ports import NOW
-from tests.support.words import ANN
 from tests.unit.test_client import row
 
 LAYER = ROOT / "layers" / "aftersend"

@@ -18,9 +18,9 @@ from aftersend.core.feedback_set import BOUNDS
 from aftersend.core.model import Engagement, Evidence, Feedback, Kind
 from aftersend.storage.store import TableNames
 from tests.engines import ROOT, Engine
+from tests.support.facts import START, VERDICTS, classify, fact, fake_source
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import ports
-from tests.support.words import START, VERDICTS, classify, fact, told
 from tests.support.worker import Batches, work
 
 WORKERS = 8
@@ -30,7 +30,7 @@ QUIET = [Kind.SENT, Kind.DEFERRED, Kind.BOUNCED, Kind.BOUNCED, Kind.DELIVERED]
 
 @pytest.fixture(autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -49,7 +49,7 @@ def _feedback(random: Random, count: int, recipients: int, messages: int) -> lis
                 occurred_at=START + timedelta(seconds=int(day * 86_400)),
                 evidence=Evidence(provider_code=word, event_id=str(number)),
                 recipient=f"email:{recipient}@example.com",
-                message=f"told:{message}",
+                message=f"test:{message}",
             )
         )
     return told
@@ -110,9 +110,9 @@ def test_no_update_of_one_outcome_is_lost(concurrent_engine: Engine) -> None:
 
 def test_no_cause_of_one_suppression_is_lost(concurrent_engine: Engine) -> None:
     """The same for one suppression, to which the outcomes of many messages bring what they have."""
-    facts = [fact(Kind.BOUNCED, day, "soft" if day % 3 else "hard", message=f"told:{day}") for day in range(40)]
-    facts += [fact(Kind.COMPLAINED, day, message=f"told:{day}") for day in range(10)]
-    facts += [fact(Kind.DELIVERED, day / 2, message=f"told:{day + 50}") for day in range(10)]
+    facts = [fact(Kind.BOUNCED, day, "soft" if day % 3 else "hard", message=f"test:{day}") for day in range(40)]
+    facts += [fact(Kind.COMPLAINED, day, message=f"test:{day}") for day in range(10)]
+    facts += [fact(Kind.DELIVERED, day / 2, message=f"test:{day + 50}") for day in range(10)]
     Random(2).shuffle(facts)
     names = concurrent_engine.tables()
     _at_once(concurrent_engine, names, [[each] for each in facts])

@@ -18,9 +18,9 @@ from aftersend.sources import read
 from aftersend.sources.message import Message
 from aftersend.storage.store import Store
 from tests.engines import Engine
+from tests.support.facts import BOB, bounce, classify, fact, fake_source, message
 from tests.support.oracle import Tables, expected, scanned, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
-from tests.support.words import BOB, bounce, classify, fact, message, told
 
 
 class Killed(BaseException):
@@ -55,26 +55,26 @@ class Guarded:
         return self._fuse.guard(getattr(self._port, name))
 
 
-BEFORE = [bounce(2 * number, message=f"told:{number}") for number in range(4)]
+BEFORE = [bounce(2 * number, message=f"test:{number}") for number in range(4)]
 FIRST = [
-    message([bounce(8, message="told:4"), fact(Kind.OPENED, -1, message="told:0")], "soft"),
+    message([bounce(8, message="test:4"), fact(Kind.OPENED, -1, message="test:0")], "soft"),
     message([bounce(1, "hard", recipient=BOB), fact(Kind.UNSUBSCRIBED, 1, scope="news", recipient=BOB)], "bob"),
-    Message("bad", b"?", NOW, "told"),
-    message([bounce(8, message="told:4"), fact(Kind.COMPLAINED, 2, recipient=BOB)], "again"),
+    Message("bad", b"?", NOW, "test"),
+    message([bounce(8, message="test:4"), fact(Kind.COMPLAINED, 2, recipient=BOB)], "again"),
 ]
 SECOND = [
-    message([fact(Kind.DELIVERED, 9, message="told:7"), bounce(10, message="told:5")], "later"),
+    message([fact(Kind.DELIVERED, 9, message="test:7"), bounce(10, message="test:5")], "later"),
     message([fact(Kind.COMPLAINT_WITHDRAWN, 3, recipient=BOB)], "sorry"),
 ]
 
 
 def _facts(*batches: Sequence[Message]) -> list[Feedback]:
-    return [each for batch in batches for body in batch if body.id != "bad" for each in read("told", body.body)]
+    return [each for batch in batches for body in batch if body.id != "bad" for each in read("test", body.body)]
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 

@@ -34,12 +34,12 @@ from aftersend.storage.deletions import Deletions
 from aftersend.storage.queries import Queries
 from aftersend.storage.store import Store, TableNames
 from tests.engines import ROOT, Engine
+from tests.support.facts import ANN as ADDRESS
+from tests.support.facts import bounce, fact
 from tests.support.list_job_worker import job_context_on
 from tests.support.list_jobs import ANN, finish_job, ingest_facts, job_context, make_ticking_timer, run_import
 from tests.support.oracle import differences, scanned, stored
 from tests.support.ports import NOW, Inline, MemoryStore
-from tests.support.words import ANN as ADDRESS
-from tests.support.words import bounce, fact
 
 WORKER = (sys.executable, "-m", "tests.support.list_job_worker")
 ROWS = {"dynoxide": 10_000}  # on others, which are slower, a fifth of them
@@ -161,7 +161,7 @@ def test_a_revert_finds_its_suppressions_by_day(engine: Engine, tmp_path: Path) 
 
 def test_whoever_is_erased_is_in_no_table(engine: Engine, tmp_path: Path) -> None:
     used, names, _ = small(engine, tmp_path)
-    facts = [*(bounce(2 * day, message=f"told:{day}") for day in range(6)), fact(Kind.COMPLAINED, 3)]
+    facts = [*(bounce(2 * day, message=f"test:{day}") for day in range(6)), fact(Kind.COMPLAINED, 3)]
     ingest_facts(facts, used.store)
     with ThreadPoolExecutor(4) as pool:
         used = replace(used, pool=pool if engine.name != "moto" else Inline())

@@ -12,8 +12,8 @@ from aftersend.core.outcome import merge
 from aftersend.storage import items, packing
 from aftersend.storage.store import Store
 from tests.engines import Engine
+from tests.support.facts import classify, fact
 from tests.support.ports import NOW, RETENTION
-from tests.support.words import classify, fact
 
 AS_LONG_AS_IT_MAY_BE: Final = 1_000  # characters of a reply
 

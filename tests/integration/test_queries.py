@@ -16,17 +16,17 @@ from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.api import TABLES, MemoryQueries
 from tests.support.clients import FakeDynamoDB, Watched, service_error
+from tests.support.facts import ANN, BOB, bounce, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, ports
-from tests.support.words import ANN, BOB, bounce, fact, message, told
 
 FACTS = (
     bounce(1, "hard"),
-    fact(Kind.CLICKED, 3, message="told:2"),
-    bounce(2, "unclear", "told:3", recipient=BOB),
-    bounce(2.5, "unclear", "told:3"),
-    bounce(4, "large", "told:4", recipient=BOB),
-    fact(Kind.COMPLAINED, 1.5, message="told:5", recipient=BOB),
-    fact(Kind.UNSUBSCRIBED, 1.2, message="told:6", recipient=BOB, scope="news"),
+    fact(Kind.CLICKED, 3, message="test:2"),
+    bounce(2, "unclear", "test:3", recipient=BOB),
+    bounce(2.5, "unclear", "test:3"),
+    bounce(4, "large", "test:4", recipient=BOB),
+    fact(Kind.COMPLAINED, 1.5, message="test:5", recipient=BOB),
+    fact(Kind.UNSUBSCRIBED, 1.2, message="test:6", recipient=BOB, scope="news"),
 )
 
 
@@ -48,7 +48,7 @@ def in_memory() -> Queries:
 
 
 def fill(store: Any) -> None:
-    with told():
+    with fake_source():
         report = ingest([message([each], str(number)) for number, each in enumerate(FACTS)], ports(store))
     assert not report.failed
 
@@ -69,7 +69,7 @@ def read(queries: Queries) -> list[Any]:
     days = [f"2026-03-0{day}" for day in range(1, 9)]
     return [
         *[all_of(queries.find_suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
-        *[all_of(queries.find_recipients_of, f"told:{number}", limit) for number in range(8) for limit in (1, 50)],
+        *[all_of(queries.find_recipients_of, f"test:{number}", limit) for number in range(8) for limit in (1, 50)],
         *[all_of(queries.find_outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
         all_of(queries.find_suppressions_to_review, "contradicted", 1),
         *[
@@ -91,18 +91,18 @@ def test_a_day_has_its_suppressions_the_newest_first(queries: Queries) -> None:
 
 
 def test_a_message_has_its_recipients(queries: Queries) -> None:
-    assert sorted(queries.find_recipients_of("told:3", 50).found) == [(ANN, "told:3"), (BOB, "told:3")]
-    first = queries.find_recipients_of("told:3", 1)
+    assert sorted(queries.find_recipients_of("test:3", 50).found) == [(ANN, "test:3"), (BOB, "test:3")]
+    first = queries.find_recipients_of("test:3", 1)
     assert len(first.found) == 1 and first.last is not None
     assert (
-        first.found + queries.find_recipients_of("told:3", 1, first.last).found
-        == queries.find_recipients_of("told:3", 9).found
+        first.found + queries.find_recipients_of("test:3", 1, first.last).found
+        == queries.find_recipients_of("test:3", 9).found
     )
 
 
 def test_what_a_person_should_look_at_the_newest_first(queries: Queries) -> None:
-    assert queries.find_outcomes_to_review("undetermined", 50).found == [(ANN, "told:3"), (BOB, "told:3")]
-    assert queries.find_outcomes_to_review("content", 50).found == [(BOB, "told:4")]
+    assert queries.find_outcomes_to_review("undetermined", 50).found == [(ANN, "test:3"), (BOB, "test:3")]
+    assert queries.find_outcomes_to_review("content", 50).found == [(BOB, "test:4")]
     assert queries.find_suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
 
 
@@ -118,11 +118,11 @@ def test_what_is_settled_leaves_the_index(engine: Engine) -> None:
 
 def test_lines_are_outcomes_without_their_feedback(queries: Queries) -> None:
     lines = {each.message: each for each in queries.find_lines_of(ANN)}
-    assert lines.keys() == {"told:1", "told:2", "told:3"}
-    assert (lines["told:1"].status, lines["told:1"].rule) == (Status.BOUNCED, "test.hard")
-    assert lines["told:2"].engaged_at == lines["told:2"].last_at
-    assert (lines["told:2"].clicks, lines["told:2"].reason) == (1, None)
-    assert lines["told:3"].review == "undetermined"
+    assert lines.keys() == {"test:1", "test:2", "test:3"}
+    assert (lines["test:1"].status, lines["test:1"].rule) == (Status.BOUNCED, "test.hard")
+    assert lines["test:2"].engaged_at == lines["test:2"].last_at
+    assert (lines["test:2"].clicks, lines["test:2"].reason) == (1, None)
+    assert lines["test:3"].review == "undetermined"
 
 
 def test_a_partition_that_takes_several_pages_is_read_to_its_end() -> None:
@@ -153,7 +153,7 @@ def test_every_attribute_that_a_line_reads_is_asked_for() -> None:
     """An outcome with everything that a line shows, through the projection."""
     store = MemoryStore()
     full = Outcome(
-        message="told:1",
+        message="test:1",
         recipient=ANN,
         feedback=(bounce(1, "hard"),),
         status=Status.COMPLAINED,

@@ -23,9 +23,9 @@ from aftersend.storage.store import Store, TableNames
 from local.environment import environment, false_account
 from tests.support.api import ARN, event
 from tests.support.cloud import Cloud, serving
+from tests.support.facts import bounce, fake_source, message
 from tests.support.ports import ports
 from tests.support.template import FUNCTIONS, ROOT, variables
-from tests.support.words import bounce, message, told
 
 FUNCTION: Final = "Query"
 TELL: Final = "import sys, app; print(*sys.modules)"
@@ -63,7 +63,7 @@ def app(cloud: Cloud) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     store = Store(module.made.store._client, TableNames(outcomes="Outcomes", suppressions="Suppressions"))
-    with told():
+    with fake_source():
         assert not ingest([message([bounce(1, "hard")])], ports(store)).failed
     return module
 
@@ -85,14 +85,14 @@ def ask(app: ModuleType, method: str, target: str, body: Any = None) -> dict[str
 def test_it_answers_from_the_tables_of_the_template(app: ModuleType) -> None:
     found = ask(app, "POST", "/suppressions/check", {"recipients": ["Ann@example.com", "bob@example.org"]})
     assert [each["suppressed"] for each in json.loads(found["body"])["results"]] == [True, False]
-    assert json.loads(ask(app, "GET", "/messages/told:1")["body"])["outcomes"][0]["status"] == "bounced"
+    assert json.loads(ask(app, "GET", "/messages/test:1")["body"])["outcomes"][0]["status"] == "bounced"
     assert len(json.loads(ask(app, "GET", "/suppressions?from=2026-03-01&to=2026-03-31")["body"])["suppressions"]) == 1
     assert ask(app, "GET", "/incidents")["statusCode"] == 200
 
 
 def test_it_judges_by_the_shipped_rules(app: ModuleType) -> None:
     """A word that no source has means nothing to them."""
-    (outcome,) = json.loads(ask(app, "GET", "/messages/told:1")["body"])["outcomes"]
+    (outcome,) = json.loads(ask(app, "GET", "/messages/test:1")["body"])["outcomes"]
     assert outcome["verdict"]["rule"] == "test.hard"
     assert not outcome["feedback"][0].get("verdict", {}).get("rule", "").startswith("test.")
 

@@ -22,17 +22,17 @@ from aftersend.storage.queries import Queries, build_recipient_scan
 from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB, service_error
+from tests.support.facts import START, fact, fake_source, message
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import NOW, Inline, ports
 from tests.support.reevaluation import POLICIES, RULES
-from tests.support.words import START, fact, message, told
 
 OLD, NEW = (POLICIES[1], RULES[0]), (POLICIES[0], RULES[1])
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -42,7 +42,7 @@ def _feedback(random: Random, count: int, recipients: int) -> list[Feedback]:
         fact(
             random.choice(kinds),
             recipient=f"email:{random.randrange(recipients)}@example.com",
-            message=f"told:{random.randrange(40)}",  # so many that no outcome loses a fact to its bounds
+            message=f"test:{random.randrange(40)}",  # so many that no outcome loses a fact to its bounds
             occurred_at=START + timedelta(hours=random.randrange(20 * 24)),
             evidence=Evidence(
                 provider_code=random.choice(["soft", "hard", "full", "block", "listed"]), event_id=str(number)

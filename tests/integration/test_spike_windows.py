@@ -19,8 +19,8 @@ from aftersend.core.spike_guard import Traffic, find_window, merge_traffic
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB
+from tests.support.facts import ANN, START
 from tests.support.ports import NOW
-from tests.support.words import ANN, START
 
 RULES = load().guard
 WINDOW = find_window(ANN, START, RULES)

@@ -16,16 +16,16 @@ from aftersend.ingest import ingest
 from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.clients import Sparing, Watched, service_error
+from tests.support.facts import ANN, BOB, START, bounce, classify, fact, fake_source, message
 from tests.support.ports import NOW, ports
-from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
 
-MARK = EvidenceRef(at=START, feedback="f", message="told:1", source="told")
+MARK = EvidenceRef(at=START, feedback="f", message="test:1", source="test")
 HARD = {CauseKind.HARD: Cause(first=MARK, latest=MARK)}
 
 
 @pytest.fixture(autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -53,7 +53,7 @@ def test_what_was_put_is_read(store: Store) -> None:
     outcome, suppression = _outcome(1), Suppression(recipient=ANN, causes=HARD, version=1)
     assert store.put(outcome) is None
     assert store.put(suppression) is None
-    assert store.get_outcomes([outcome.key, (BOB, "told:1")]) == {outcome.key: outcome}
+    assert store.get_outcomes([outcome.key, (BOB, "test:1")]) == {outcome.key: outcome}
     assert store.get_suppressions([suppression.key, (BOB, "*")]) == {suppression.key: suppression}
     assert store.answer(ReadOutcomes(ANN)) == [outcome]
     assert store.answer(ReadSuppression((ANN, "*"))) == suppression
@@ -88,10 +88,10 @@ def test_an_item_of_every_kind_of_attribute_is_read_as_it_was_put(store: Store) 
 
 
 def test_a_hundred_keys_are_read_at_once(store: Store, client: Watched) -> None:
-    outcomes = [_outcome(1, message=f"told:{number}") for number in range(60)]
+    outcomes = [_outcome(1, message=f"test:{number}") for number in range(60)]
     for outcome in outcomes:
         store.put(outcome)
-    keys = [outcome.key for outcome in outcomes] + [(BOB, f"told:{number}") for number in range(40)]
+    keys = [outcome.key for outcome in outcomes] + [(BOB, f"test:{number}") for number in range(40)]
     assert store.get_outcomes(keys) == {outcome.key: outcome for outcome in outcomes}
     assert client.calls["batch_get_item"] == 1
 
@@ -99,7 +99,7 @@ def test_a_hundred_keys_are_read_at_once(store: Store, client: Watched) -> None:
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_keys_that_were_left_unprocessed_are_asked_for_again(engine: Engine, names: TableNames, rounds: int) -> None:
     store = Store(Sparing(engine.connect(), rounds), names)
-    outcomes = [_outcome(1, message=f"told:{number}") for number in range(9)]
+    outcomes = [_outcome(1, message=f"test:{number}") for number in range(9)]
     for outcome in outcomes:
         store.put(outcome)
     assert store.get_outcomes([outcome.key for outcome in outcomes]) == {outcome.key: outcome for outcome in outcomes}
@@ -109,7 +109,7 @@ def test_all_pages_of_a_recipients_outcomes_are_read(store: Store, client: Watch
     """A query answers with 1 MB at most: what lies beyond is on further pages."""
     large = Context(correlation={f"x-{number}": "x" * 400 for number in range(16)})
     for number in range(200):
-        outcome = merge(None, [bounce(1, message=f"told:{number}", context=large)], classify)
+        outcome = merge(None, [bounce(1, message=f"test:{number}", context=large)], classify)
         assert store.put(replace(outcome, version=1)) is None
     found = store.find_outcomes_of(ANN)
     assert len({outcome.key for outcome in found}) == len(found) == 200
@@ -138,12 +138,12 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(engine: Engine, na
     bodies = [
         message([bounce(1, "hard")], "ann"),
         message([bounce(1, "hard", recipient=BOB)], "bob"),
-        message([bounce(1, message="told:2"), bounce(1, message="told:2", recipient=BOB)], "both"),
+        message([bounce(1, message="test:2"), bounce(1, message="test:2", recipient=BOB)], "both"),
     ]
     report = ingest(bodies, ports(Store(bad, names, clock=lambda: NOW)))
     assert sorted(report.failed) == ["bob", "both"]
     store = Store(engine.connect(), names, clock=lambda: NOW)
-    assert [outcome.key for outcome in store.find_outcomes_of(ANN)] == [(ANN, "told:1"), (ANN, "told:2")]
+    assert [outcome.key for outcome in store.find_outcomes_of(ANN)] == [(ANN, "test:1"), (ANN, "test:2")]
     assert not store.find_outcomes_of(BOB)
     again = ingest(bodies, ports(store))
     assert not again.failed
@@ -172,7 +172,7 @@ def test_the_indexes_of_the_template_find_what_they_are_for(engine: Engine, name
         TableName=names.outcomes,
         IndexName="by_message",
         KeyConditionExpression="message = :message",
-        ExpressionAttributeValues={":message": {"S": "told:1"}},
+        ExpressionAttributeValues={":message": {"S": "test:1"}},
     )["Items"]
     assert sorted(item["recipient"]["S"] for item in found) == [ANN, BOB]
     assert set(found[0]) == {"recipient", "message"}
@@ -182,7 +182,7 @@ def test_the_indexes_of_the_template_find_what_they_are_for(engine: Engine, name
 
 def test_a_pool_of_threads_works_a_batch_of_many_keys(concurrent_engine: Engine) -> None:
     """Design §5: "A batch reads its keys with BatchGetItem …, writes concurrently". More keys than one read takes."""
-    facts = [bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(130)]
+    facts = [bounce(1, "hard", f"test:{number}", recipient=f"email:{number}@example.com") for number in range(130)]
     client = Watched(concurrent_engine.connect())
     store = Store(client, concurrent_engine.tables(), clock=lambda: NOW)
     with ThreadPoolExecutor(8) as pool:

@@ -15,8 +15,8 @@ from aftersend.core.model import Evidence, Feedback
 from aftersend.storage.unmatched import MAX_SEEN, UnmatchedTexts
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB
+from tests.support.facts import bounce
 from tests.support.ports import NOW
-from tests.support.words import bounce
 
 RETENTION = timedelta(days=30)
 TEXT = "the frobnicator of {}@example.com has left the building"

@@ -13,8 +13,8 @@ from msgspec import Struct
 from aftersend.core.model import Feedback, Kind
 from aftersend.ingest import ingest
 from tests.support.api import Api, Clock, api_context
+from tests.support.facts import START, bounce, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, ports
-from tests.support.words import START, bounce, fact, message, told
 
 ONE = "/suppressions/ann@example.com"
 
@@ -37,7 +37,7 @@ class Said(Struct, frozen=True):
 
 
 _days = st.integers(0, 28).map(float)
-_messages = st.sampled_from(["told:1", "told:2", "told:3", "told:4", "told:5", "told:6"])
+_messages = st.sampled_from(["test:1", "test:2", "test:3", "test:4", "test:5", "test:6"])
 _refusals = st.builds(bounce, _days, st.sampled_from(["hard", "soft", "full", "listed"]), _messages)
 _signs = st.builds(fact, st.sampled_from([Kind.DELIVERED, Kind.OPENED]), _days, message=_messages)
 _wishes = st.builds(
@@ -47,7 +47,7 @@ _wishes = st.builds(
     message=_messages,
     scope=st.sampled_from([None, "news"]),
 )
-_rows = st.integers(0, 20).map(lambda day: [bounce(day + step, "soft", f"told:{step + 1}") for step in range(6)])
+_rows = st.integers(0, 20).map(lambda day: [bounce(day + step, "soft", f"test:{step + 1}") for step in range(6)])
 _facts = st.builds(
     lambda some, row: [*some, *row], st.lists(_refusals | _signs | _wishes, max_size=8), st.just([]) | _rows
 )
@@ -70,7 +70,7 @@ def told_in(order: Sequence[Feedback | Said]) -> Any:
         if isinstance(each, Said):
             each.say(api, clock)
         else:
-            with told():
+            with fake_source():
                 assert not ingest([message([each])], ports(store)).failed
     answers = []
     for day in (20, 29, 45):
@@ -111,7 +111,7 @@ def test_what_was_released_last_holds_only_through_later_evidence(facts: list[Fe
     last = Said(max(each.day for each in decisions) + 0.5, "release", "*", True)
     store, clock = MemoryStore(), Clock()
     api = Api(api_context(store, clock=clock))
-    with told():
+    with fake_source():
         assert not ingest([message(facts)], ports(store)).failed
     for said in [*sorted(decisions, key=lambda each: each.day), last]:
         said.say(api, clock)
@@ -128,7 +128,7 @@ def test_everything_is_released_by_force(facts: list[Feedback]) -> None:
     store, clock = MemoryStore(), Clock()
     api = Api(api_context(store, clock=clock))
     for _ in range(2):
-        with told():
+        with fake_source():
             assert not ingest([message(facts)], ports(store)).failed
         for scope in ("*", "news"):
             assert api("DELETE", f"{ONE}?scope={scope}&note=x&force=true").json["suppressed"] is False

@@ -23,7 +23,7 @@ from aftersend.core.text import truncate
 from aftersend.sources import directmail as parser
 from aftersend.sources import read
 from aftersend.sources.directmail.body import NAMES
-from aftersend.sources.directmail.text import fields
+from aftersend.sources.directmail.text import parse_fields
 from local.samples import EVENTS
 from tests.support import directmail
 from tests.support.directmail import Event
@@ -150,7 +150,7 @@ def test_a_text_changes_no_other_value(given_fields: dict[str, str], text: str) 
     head = "&".join(f"{name}={value}" for name, value in given_fields.items() if name != "failed_type")
     body = f"{head}&err_msg={text}&failed_type=SmtpNxBox"
     expected = given_fields | {"err_msg": text.strip(), "failed_type": "SmtpNxBox"}
-    assert fields(body) == expected
+    assert parse_fields(body) == expected
 
 
 @given(_forged)

@@ -18,22 +18,22 @@ from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppressi
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
 from aftersend.storage.items import Item
+from tests.support.facts import ANN, START, bounce, classify, fact, fake_source, message
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import reevaluation, run
 from tests.support.strategies import SHORT, feedback
-from tests.support.words import ANN, START, bounce, classify, fact, message, told
 
 _LAG = timedelta(days=2)
 # Before their outcomes expire, 180 days after what was said last.
 _openings = st.builds(
-    lambda number, day: fact(Kind.OPENED, day, message=f"told:{number}"), st.integers(0, 4), st.integers(8, 170)
+    lambda number, day: fact(Kind.OPENED, day, message=f"test:{number}"), st.integers(0, 4), st.integers(8, 170)
 )
-_subscribed = [fact(Kind.UNSUBSCRIBED, 0), fact(Kind.SUBSCRIBED, 1, message="told:2")]
+_subscribed = [fact(Kind.UNSUBSCRIBED, 0), fact(Kind.SUBSCRIBED, 1, message="test:2")]
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 

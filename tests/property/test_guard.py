@@ -24,9 +24,9 @@ from aftersend.core.spike_guard import (
     merge_traffic,
 )
 from aftersend.ingest import ingest
+from tests.support.facts import ANN, START, fake_source, message
 from tests.support.ports import MemoryStore, MemoryWatch, ports
 from tests.support.strategies import deliveries, feedback
-from tests.support.words import ANN, START, message, told
 
 RULES = load().guard
 WINDOW = find_window(ANN, START, RULES)
@@ -144,7 +144,7 @@ def test_the_guard_knows_the_same_whatever_the_order_and_the_batches(data: st.Da
         return watch.windows
 
     given_facts = data.draw(feedback())
-    with told():
+    with fake_source():
         assert known(data.draw(deliveries(given_facts))) == known([given_facts])
 
 

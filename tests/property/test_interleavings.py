@@ -19,21 +19,21 @@ from aftersend.core.model import Act, Decision, Evidence, Feedback, Kind
 from aftersend.core.writes import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from tests.support.explorer import Explorer, Worker
+from tests.support.facts import ANN, START, bounce, classify, fact, fake_source, message
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
-from tests.support.words import ANN, START, bounce, classify, fact, message, told
 
 POLICY = policy.load()
 Batch = Sequence[Feedback]
 
-FOUR = [bounce(2 * number, message=f"told:{number}") for number in range(4)]
-FIVE = [*FOUR, bounce(8, message="told:4")]
-FIFTH, SIXTH = bounce(8, message="told:4"), bounce(10, message="told:5")
-LATE = fact(Kind.DELIVERED, 9, message="told:6")  # after the fifth bounce
-EARLY = fact(Kind.DELIVERED, 7, message="told:6")  # between the fourth and the fifth
-OPENED = fact(Kind.OPENED, 9, message="told:0")
-FORGED = bounce(8, message="told:4", evidence=Evidence(provider_code="hard", forgeable=True))
-FORGED_FIFTH = bounce(8, message="told:4", evidence=Evidence(provider_code="soft", forgeable=True))
+FOUR = [bounce(2 * number, message=f"test:{number}") for number in range(4)]
+FIVE = [*FOUR, bounce(8, message="test:4")]
+FIFTH, SIXTH = bounce(8, message="test:4"), bounce(10, message="test:5")
+LATE = fact(Kind.DELIVERED, 9, message="test:6")  # after the fifth bounce
+EARLY = fact(Kind.DELIVERED, 7, message="test:6")  # between the fourth and the fifth
+OPENED = fact(Kind.OPENED, 9, message="test:0")
+FORGED = bounce(8, message="test:4", evidence=Evidence(provider_code="hard", forgeable=True))
+FORGED_FIFTH = bounce(8, message="test:4", evidence=Evidence(provider_code="soft", forgeable=True))
 
 
 class Case(NamedTuple):
@@ -47,62 +47,62 @@ class Case(NamedTuple):
 CASES = {
     "two soft bounces, the fourth and the fifth": Case(FOUR[:3], [FOUR[3:], [FIFTH]], "streak"),
     "the fifth and the sixth": Case(FOUR, [[FIFTH], [SIXTH]], "streak"),
-    "two soft bounces of one message": Case(FOUR, [[FIFTH], [bounce(9, message="told:4")]], "streak"),
+    "two soft bounces of one message": Case(FOUR, [[FIFTH], [bounce(9, message="test:4")]], "streak"),
     "the fifth, and a delivery after it": Case(FOUR, [[FIFTH], [LATE]], ""),
     "the fifth, and a delivery before it": Case(FOUR, [[FIFTH], [EARLY]], ""),
     "the fifth, and an opening after it": Case(FOUR, [[FIFTH], [OPENED]], ""),
-    "the fifth, and its own delivery": Case(FOUR, [[FIFTH], [fact(Kind.DELIVERED, 7, message="told:4")]], "streak"),
-    "the fifth, then hard in the same message": Case(FOUR, [[FIFTH], [bounce(9, "hard", "told:4")]], "hard"),
-    "the fifth, and a hard one elsewhere": Case(FOUR, [[FIFTH], [bounce(9, "hard", "told:7")]], "hard streak"),
+    "the fifth, and its own delivery": Case(FOUR, [[FIFTH], [fact(Kind.DELIVERED, 7, message="test:4")]], "streak"),
+    "the fifth, then hard in the same message": Case(FOUR, [[FIFTH], [bounce(9, "hard", "test:4")]], "hard"),
+    "the fifth, and a hard one elsewhere": Case(FOUR, [[FIFTH], [bounce(9, "hard", "test:7")]], "hard streak"),
     "hard and a complaint": Case(
-        [], [[bounce(1, "hard")], [fact(Kind.COMPLAINED, 2, message="told:1")]], "complaint hard"
+        [], [[bounce(1, "hard")], [fact(Kind.COMPLAINED, 2, message="test:1")]], "complaint hard"
     ),
     "hard, and a delivery after it": Case([], [[bounce(1, "hard")], [LATE]], "hard"),
     "hard, and a delivery before it": Case([], [[bounce(9.5, "hard")], [LATE]], "hard"),
-    "hard twice, and a delivery between": Case([bounce(1, "hard")], [[LATE], [bounce(9.5, "hard", "told:8")]], "hard"),
+    "hard twice, and a delivery between": Case([bounce(1, "hard")], [[LATE], [bounce(9.5, "hard", "test:8")]], "hard"),
     "hard, and two deliveries": Case(
-        [], [[bounce(1, "hard")], [LATE], [fact(Kind.DELIVERED, 3, message="told:8")]], "hard"
+        [], [[bounce(1, "hard")], [LATE], [fact(Kind.DELIVERED, 3, message="test:8")]], "hard"
     ),
-    "hard, the fifth, and a delivery": Case(FOUR, [[bounce(1, "hard", "told:7")], [FIFTH], [LATE]], "hard"),
+    "hard, the fifth, and a delivery": Case(FOUR, [[bounce(1, "hard", "test:7")], [FIFTH], [LATE]], "hard"),
     "hard, and a delivery that is taken back": Case(
-        [LATE], [[bounce(1, "hard")], [bounce(9.5, "block", "told:6")]], "hard"
+        [LATE], [[bounce(1, "hard")], [bounce(9.5, "block", "test:6")]], "hard"
     ),
     "on the provider's list, and hard": Case([], [[bounce(1, "listed")], [bounce(2, "hard")]], "hard provider"),
     "a complaint and its withdrawal": Case(
         [], [[fact(Kind.COMPLAINED, 1)], [fact(Kind.COMPLAINT_WITHDRAWN, 2)]], "complaint"
     ),
     "the fifth, and a complaint about it": Case(
-        FOUR, [[FIFTH], [fact(Kind.COMPLAINED, 9, message="told:4")]], "complaint"
+        FOUR, [[FIFTH], [fact(Kind.COMPLAINED, 9, message="test:4")]], "complaint"
     ),
-    "a standing streak, and two deliveries": Case(FIVE, [[LATE], [fact(Kind.DELIVERED, 11, message="told:8")]], ""),
+    "a standing streak, and two deliveries": Case(FIVE, [[LATE], [fact(Kind.DELIVERED, 11, message="test:8")]], ""),
     "a standing streak, a delivery and the sixth": Case(FIVE, [[LATE], [SIXTH]], ""),
     "a standing streak, a delivery that is taken back": Case(
-        FIVE, [[LATE], [bounce(9.5, "block", "told:6")]], "streak"
+        FIVE, [[LATE], [bounce(9.5, "block", "test:6")]], "streak"
     ),
     "a delivery that was stored is taken back": Case(
-        [*FIVE, LATE], [[bounce(9.5, "block", "told:6")], [SIXTH]], "streak"
+        [*FIVE, LATE], [[bounce(9.5, "block", "test:6")], [SIXTH]], "streak"
     ),
     "a delivery that is called spam": Case(
-        [*FOUR, LATE], [[FIFTH], [fact(Kind.COMPLAINED, 10, message="told:6")]], "complaint"
+        [*FOUR, LATE], [[FIFTH], [fact(Kind.COMPLAINED, 10, message="test:6")]], "complaint"
     ),
     "the same twice": Case(FOUR, [[FIFTH], [FIFTH]], "streak"),
     "two batches of two": Case(FOUR[:3], [[FOUR[3], LATE], [FIFTH, SIXTH]], ""),
     "a forgery and what vouches for its message": Case(
-        [], [[FORGED], [fact(Kind.SENT, 0, message="told:4"), fact(Kind.SENT, 0, message="told:5")]], "hard"
+        [], [[FORGED], [fact(Kind.SENT, 0, message="test:4"), fact(Kind.SENT, 0, message="test:5")]], "hard"
     ),
     "a forgery, what vouches for its message, and a complaint": Case(
-        [], [[FORGED], [fact(Kind.SENT, 0, message="told:4")], [fact(Kind.COMPLAINED, 1)]], "complaint hard"
+        [], [[FORGED], [fact(Kind.SENT, 0, message="test:4")], [fact(Kind.COMPLAINED, 1)]], "complaint hard"
     ),
     "a forgery of the fifth and what vouches for it": Case(
-        FOUR, [[FORGED_FIFTH], [fact(Kind.SENT, 0, message="told:4")]], "streak"
+        FOUR, [[FORGED_FIFTH], [fact(Kind.SENT, 0, message="test:4")]], "streak"
     ),
     "three soft bounces": Case(FOUR[:2], [FOUR[2:3], FOUR[3:], [FIFTH]], "streak"),
     "three, one a delivery": Case(FOUR[:3], [FOUR[3:], [FIFTH], [LATE]], ""),
     "three, one a delivery that is taken back": Case(
-        FOUR, [[FIFTH], [LATE], [bounce(9.5, "block", "told:6")]], "streak"
+        FOUR, [[FIFTH], [LATE], [bounce(9.5, "block", "test:6")]], "streak"
     ),
     "three of one message": Case(
-        [], [[FIFTH], [bounce(9, "hard", "told:4")], [fact(Kind.COMPLAINED, 10, message="told:4")]], "complaint hard"
+        [], [[FIFTH], [bounce(9, "hard", "test:4")], [fact(Kind.COMPLAINED, 10, message="test:4")]], "complaint hard"
     ),
     "the same three times": Case(FOUR, [[FIFTH], [FIFTH], [FIFTH]], "streak"),
 }
@@ -110,7 +110,7 @@ CASES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -179,7 +179,7 @@ def _release(store: Any) -> None:
 RELEASED = START + timedelta(days=9)
 
 
-@pytest.mark.parametrize("arrival", [FIFTH, SIXTH, bounce(9.5, "hard", "told:9"), LATE])
+@pytest.mark.parametrize("arrival", [FIFTH, SIXTH, bounce(9.5, "hard", "test:9"), LATE])
 def test_a_release_at_the_same_time_neither_loses_nor_is_lost(arrival: Feedback) -> None:
     """Design, words: "later evidence can suppress again, older evidence cannot"."""
     right = expected([*FIVE, arrival], classify, POLICY, {(ANN, "*"): RELEASED})

@@ -17,10 +17,10 @@ from aftersend.core.outcome import merge
 from aftersend.core.policy import load
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
+from tests.support.facts import bounce, classify, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
 from tests.support.strategies import SHORT, deliveries, facts, feedback, streaks, told_by, ways
-from tests.support.words import bounce, classify, message, told
 
 
 def _same_key(told: list[Feedback]) -> list[Feedback]:
@@ -30,7 +30,7 @@ def _same_key(told: list[Feedback]) -> list[Feedback]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -113,7 +113,7 @@ def test_a_fact_has_one_identity_however_fully_it_is_told(one: Feedback, way: An
 
 DECIDES: list[dict[str, Any]] = [
     {"source": "another"},
-    {"message": "told:other"},
+    {"message": "test:other"},
     {"recipient": "email:other@example.com"},
     {"kind": Kind.UNKNOWN},
     {"occurred_at": NOW},
@@ -197,13 +197,13 @@ def test_no_body_disappears(given_facts: list[Feedback]) -> None:
     """Law 4: "No body disappears." Every body is in the archive, readable or not."""
     bodies = [
         *(message([each], f"m{number}") for number, each in enumerate(given_facts)),
-        Message("x", b"?", NOW, "told"),
+        Message("x", b"?", NOW, "test"),
     ]
     used = ports(policy=SHORT)
     report = ingest(bodies, used)
     assert isinstance(used.archive, MemoryArchive)
     assert isinstance(used.dead_letters, MemoryDeadLetters)
-    assert used.archive.bodies == [("told", body) for body in bodies]
+    assert used.archive.bodies == [("test", body) for body in bodies]
     assert list(report.unreadable) == ["x"]
     assert [parked.body for _, parked, _ in used.dead_letters.parked] == [b"?"]
-    assert report.counts["told", "Feedback", Kind.DELIVERED] <= len(given_facts)
+    assert report.counts["test", "Feedback", Kind.DELIVERED] <= len(given_facts)

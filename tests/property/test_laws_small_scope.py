@@ -15,27 +15,27 @@ import pytest
 from aftersend.core.feedback_set import FORGEABLE
 from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.ingest import ingest
+from tests.support.facts import bounce, classify, fact, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.strategies import SHORT
-from tests.support.words import bounce, classify, fact, message, told
 
 # Soft bounces near the edges of the short streak (a day apart, three days of gap), and all that can end one, take such
 # an end back, or turn a counted bounce into something else.
 STREAK = [
-    bounce(0, message="told:0"),
-    bounce(0.5, message="told:1"),
-    bounce(1, message="told:2"),
-    bounce(3.5, message="told:3"),
-    bounce(2, "hard", "told:1"),
-    fact(Kind.COMPLAINED, 2, message="told:1"),
-    fact(Kind.COMPLAINT_WITHDRAWN, 3, message="told:1"),
-    fact(Kind.OPENED, 0.2, message="told:0"),
-    fact(Kind.DELIVERED, 0.2, message="told:5"),
-    fact(Kind.DELIVERED, 4, message="told:5"),
-    fact(Kind.AUTO_REPLIED, 4, message="told:5"),
-    fact(Kind.COMPLAINED, 5, message="told:5"),
-    bounce(6, "block", "told:5"),
+    bounce(0, message="test:0"),
+    bounce(0.5, message="test:1"),
+    bounce(1, message="test:2"),
+    bounce(3.5, message="test:3"),
+    bounce(2, "hard", "test:1"),
+    fact(Kind.COMPLAINED, 2, message="test:1"),
+    fact(Kind.COMPLAINT_WITHDRAWN, 3, message="test:1"),
+    fact(Kind.OPENED, 0.2, message="test:0"),
+    fact(Kind.DELIVERED, 0.2, message="test:5"),
+    fact(Kind.DELIVERED, 4, message="test:5"),
+    fact(Kind.AUTO_REPLIED, 4, message="test:5"),
+    fact(Kind.COMPLAINED, 5, message="test:5"),
+    bounce(6, "block", "test:5"),
 ]
 # Of one outcome: everything that can be said of it.
 OUTCOME = [
@@ -56,15 +56,15 @@ OUTCOME = [
 ]
 # Reports that anybody could have sent, and what vouches for the messages that they tell of.
 FORGED = [
-    bounce(0, message="told:0", evidence=Evidence(provider_code="soft", forgeable=True)),
-    bounce(1, message="told:1", evidence=Evidence(provider_code="soft", forgeable=True)),
-    bounce(1, message="told:1", evidence=Evidence(provider_code="hard", forgeable=True)),
-    bounce(2, message="told:2"),
-    fact(Kind.COMPLAINED, 1, message="told:0", evidence=Evidence(forgeable=True)),
-    fact(Kind.UNSUBSCRIBED, 1, message="told:0", scope="news", evidence=Evidence(forgeable=True)),
-    fact(Kind.DELIVERED, 0.5, message="told:3", evidence=Evidence(forgeable=True)),
-    *(fact(Kind.SENT, -1, message=f"told:{number}") for number in (0, 1, 3)),
-    fact(Kind.OPENED, -0.5, message="told:1"),
+    bounce(0, message="test:0", evidence=Evidence(provider_code="soft", forgeable=True)),
+    bounce(1, message="test:1", evidence=Evidence(provider_code="soft", forgeable=True)),
+    bounce(1, message="test:1", evidence=Evidence(provider_code="hard", forgeable=True)),
+    bounce(2, message="test:2"),
+    fact(Kind.COMPLAINED, 1, message="test:0", evidence=Evidence(forgeable=True)),
+    fact(Kind.UNSUBSCRIBED, 1, message="test:0", scope="news", evidence=Evidence(forgeable=True)),
+    fact(Kind.DELIVERED, 0.5, message="test:3", evidence=Evidence(forgeable=True)),
+    *(fact(Kind.SENT, -1, message=f"test:{number}") for number in (0, 1, 3)),
+    fact(Kind.OPENED, -0.5, message="test:1"),
 ]
 
 
@@ -73,7 +73,7 @@ FORGED = [
 )
 def test_every_order_of_every_small_set(facts: list[Feedback], size: int) -> None:
     """Law 1: "Any order of the same feedback gives the same tables." """
-    with told():
+    with fake_source():
         stores: dict[frozenset[Feedback], MemoryStore] = {frozenset(): MemoryStore()}
         for chosen in (each for count in range(1, size + 1) for each in combinations(facts, count)):
             stores[frozenset(chosen)] = _right_from_everywhere(chosen, stores)
@@ -87,7 +87,7 @@ def test_what_vouches_for_a_message_is_not_pushed_out_by_forgeries() -> None:
     tables = []
     for order in ([real, *forged], [*forged, real]):
         store = MemoryStore()
-        with told():
+        with fake_source():
             for each in order:
                 ingest([message([each])], ports(store, policy=SHORT))
         tables.append(stored(store))
@@ -104,7 +104,7 @@ def test_what_could_be_forged_counts_whole_once_somebody_vouches_for_the_message
     sent = fact(Kind.SENT, -1)
     for order in ([sent, *forged], [*forged, sent], [*forged[::-1], sent]):
         store = MemoryStore()
-        with told():
+        with fake_source():
             for each in order:
                 ingest([message([each])], ports(store, policy=SHORT))
         assert not differences(stored(store), expected(order, classify, SHORT))

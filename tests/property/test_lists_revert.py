@@ -12,10 +12,10 @@ from aftersend.core.model import Act, Evidence, Feedback, Kind, Reason, Suppress
 from aftersend.core.spike_guard import find_group
 from aftersend.core.suppression import find_active_causes
 from aftersend.lists.job import JobState, RevertProgress, RevertRequest
+from tests.support.facts import START, fact
 from tests.support.list_jobs import ANN, ingest_facts, job_context, make_ticking_timer, run_request
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
-from tests.support.words import START, fact
 
 # "hard" and "full" are words that the judge of the tests reads as user_unknown and mailbox_full.
 BOUNCES = st.builds(
@@ -23,7 +23,7 @@ BOUNCES = st.builds(
         Kind.BOUNCED,
         hour / 24,
         recipient=f"email:{who}",
-        message=f"told:{number}",
+        message=f"test:{number}",
         evidence=Evidence(provider_code=word),
     ),
     st.sampled_from(["ann@apple.example", "bob@apple.example", "ann@other.example"]),

@@ -14,7 +14,7 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import Policy, load
-from tests.support.words import START, bounce, classify, fact
+from tests.support.facts import START, bounce, classify, fact
 
 _hours = st.integers(0, 40).map(lambda half: START + timedelta(hours=12 * half))
 
@@ -70,7 +70,7 @@ def histories(draw: st.DrawFn) -> list[Outcome]:
         alive = draw(st.integers(0, 5)) == 0
         at = draw(_hours)
         kind = draw(st.sampled_from([Kind.DELIVERED, Kind.OPENED])) if alive else Kind.BOUNCED
-        facts.append(fact(kind, 0, None if alive else "soft", message=f"told:{number}", occurred_at=at))
+        facts.append(fact(kind, 0, None if alive else "soft", message=f"test:{number}", occurred_at=at))
     return [merge(None, [each], classify) for each in facts]
 
 
@@ -129,8 +129,8 @@ def test_more_bounces_never_end_a_streak_and_more_life_never_makes_one(
     shuffled = random.sample(outcomes, len(outcomes))
     before: Cause | None = find_streak(outcomes, policy)
     assert find_streak(shuffled, policy) == before
-    more = merge(None, [bounce(0, message="told:more", occurred_at=at)], classify)
-    alive = merge(None, [fact(Kind.DELIVERED, message="told:alive", occurred_at=at)], classify)
+    more = merge(None, [bounce(0, message="test:more", occurred_at=at)], classify)
+    alive = merge(None, [fact(Kind.DELIVERED, message="test:alive", occurred_at=at)], classify)
     if before is not None:
         assert find_streak([*outcomes, more], policy) is not None
     else:

@@ -14,11 +14,11 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
+from tests.support.facts import fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import POLICIES, RULES, MemoryRecipients, reevaluation, run
 from tests.support.strategies import deliveries, feedback, streaks
-from tests.support.words import message, told
 
 policies = st.sampled_from(POLICIES)
 rules = st.sampled_from(RULES)
@@ -44,7 +44,7 @@ class Mortal:
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 

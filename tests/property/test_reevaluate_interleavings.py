@@ -20,10 +20,10 @@ from aftersend.core.writes import Put, ReadSuppression, Refused, SuppressionUpda
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import reevaluate_recipient
 from tests.support.explorer import Explorer, Worker
+from tests.support.facts import ANN, START, bounce, classify, fact, fake_source, message
 from tests.support.oracle import Tables, differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryRecipients, reevaluation
-from tests.support.words import ANN, START, bounce, classify, fact, message, told
 
 Batch = Sequence[Feedback]
 
@@ -33,16 +33,16 @@ AT_ONCE = policy.load("[streak]\nbounces = 2")
 EVERYWHERE = policy.load("[unsubscribed]\neverywhere = true")
 SOFT_IS_HARD, HARD_IS_SOFT = RULES[1], RULES[2]
 
-FOUR = [bounce(2 * number, message=f"told:{number}") for number in range(4)]
-FIFTH = bounce(8, message="told:4")
-LATE = fact(Kind.DELIVERED, 9, message="told:6")
-OPENED = fact(Kind.OPENED, 9, message="told:0")
-HARD = [bounce(1, "hard"), bounce(5, "hard", "told:2")]
+FOUR = [bounce(2 * number, message=f"test:{number}") for number in range(4)]
+FIFTH = bounce(8, message="test:4")
+LATE = fact(Kind.DELIVERED, 9, message="test:6")
+OPENED = fact(Kind.OPENED, 9, message="test:0")
+HARD = [bounce(1, "hard"), bounce(5, "hard", "test:2")]
 
 
 def _left(day: float, number: int, *, forgeable: bool = False) -> Feedback:
     evidence = Evidence(forgeable=forgeable)
-    return fact(Kind.UNSUBSCRIBED, day, message=f"told:{number}", scope="news", evidence=evidence)
+    return fact(Kind.UNSUBSCRIBED, day, message=f"test:{number}", scope="news", evidence=evidence)
 
 
 class Case(NamedTuple):
@@ -63,10 +63,10 @@ CASES = {
         FOUR[:2], (STRICT, classify), (STRICT, SOFT_IS_HARD), [[LATE]], "*: hard"
     ),
     "hard turns soft, and a hard one between the marks": Case(
-        HARD, (STRICT, classify), (STRICT, RULES[3]), [[bounce(3, "soft", "told:3")]], "*: provider"
+        HARD, (STRICT, classify), (STRICT, RULES[3]), [[bounce(3, "soft", "test:3")]], "*: provider"
     ),
     "what was hard no longer is, and something else is, between its marks": Case(
-        HARD, (STRICT, classify), (STRICT, HARD_IS_SOFT), [[bounce(3, "listed", "told:3")]], "*: hard"
+        HARD, (STRICT, classify), (STRICT, HARD_IS_SOFT), [[bounce(3, "listed", "test:3")]], "*: hard"
     ),
     "a shorter streak, and a bounce": Case(FOUR[:1], (STRICT, classify), (AT_ONCE, classify), [[FOUR[1]]], "*: streak"),
     "a shorter streak, and what ends it": Case(FOUR[:2], (STRICT, classify), (AT_ONCE, classify), [[LATE]], ""),
@@ -80,7 +80,7 @@ CASES = {
     ),
     "forgeries, and what vouches for one": Case(
         [_left(1, 1, forgeable=True), _left(5, 2, forgeable=True)],
-        (TRUSTING, classify), (STRICT, classify), [[fact(Kind.SENT, 0, message="told:1")]], "news: unsubscribed",
+        (TRUSTING, classify), (STRICT, classify), [[fact(Kind.SENT, 0, message="test:1")]], "news: unsubscribed",
     ),
     "one stream is now all of them": Case(
         [_left(1, 1)], (STRICT, classify), (EVERYWHERE, classify), [[_left(3, 3)]], "*: unsubscribed"
@@ -90,21 +90,21 @@ CASES = {
     ),
     "a stream is joined again": Case(
         [_left(1, 1)], (EVERYWHERE, classify), (STRICT, classify),
-        [[fact(Kind.SUBSCRIBED, 3, message="told:3", scope="news")]], "news: unsubscribed",
+        [[fact(Kind.SUBSCRIBED, 3, message="test:3", scope="news")]], "news: unsubscribed",
     ),
     "the outcome itself grows": Case(
         [bounce(1, "hard")], (STRICT, classify), (STRICT, HARD_IS_SOFT),
         [[fact(Kind.COMPLAINED, 3), fact(Kind.OPENED, 2)]], "*: complaint",
     ),
     "hard stays hard, and is contradicted": Case(
-        HARD[:1], (TRUSTING, classify), (STRICT, SOFT_IS_HARD), [[LATE], [bounce(4, "soft", "told:5")]], "*: hard"
+        HARD[:1], (TRUSTING, classify), (STRICT, SOFT_IS_HARD), [[LATE], [bounce(4, "soft", "test:5")]], "*: hard"
     ),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -179,7 +179,7 @@ RELEASED = START.replace(day=10)
 
 @pytest.mark.parametrize("late", [8, 20])
 def test_a_release_at_the_same_time_neither_loses_nor_is_lost(late: int) -> None:
-    facts = [bounce(1), bounce(late, message="told:2")]
+    facts = [bounce(1), bounce(late, message="test:2")]
     store = MemoryStore()
     _process(facts, (STRICT, classify), store)
     right = expected(facts, SOFT_IS_HARD, STRICT, {(ANN, "*"): RELEASED})

@@ -17,17 +17,17 @@ from aftersend.storage import items
 from aftersend.storage.store import Store
 from local import restore
 from tests.engines import Engine
+from tests.support.facts import ANN, START, bounce, classify, fact, fake_source, message
 from tests.support.oracle import differences, expected, scanned, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.strategies import SHORT, feedback, streaks
-from tests.support.words import ANN, START, bounce, classify, fact, message, told
 
 KEY = ANN, "*"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -78,7 +78,7 @@ def _row(store: MemoryStore) -> Suppression:
 def test_decisions_of_both_are_there_afterwards() -> None:
     lost, store = MemoryStore(), MemoryStore()
     _ingest(lost, [bounce(1, "hard")])
-    _ingest(store, [bounce(9, "hard", "told:2")])
+    _ingest(store, [bounce(9, "hard", "test:2")])
     window = Reverted(START, START + timedelta(days=2), Reason.USER_UNKNOWN)
     release = Decision(at=START + timedelta(days=3), by="a", act=Act.RELEASED, note="asked")
     _decide(lost, release, windows=(window,))
@@ -105,7 +105,7 @@ def test_a_release_that_the_history_has_forgotten_still_holds() -> None:
 
 def test_tables_of_an_engine_are_read_whole(engine: Engine) -> None:
     names, client = engine.tables(), engine.connect()
-    facts = [bounce(1, "soft", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(40)]
+    facts = [bounce(1, "soft", f"test:{number}", recipient=f"email:{number}@example.com") for number in range(40)]
     _ingest(Store(client, names), facts)
     found = {each.key for each in restore.scan_table(client, names.outcomes, items.decode_outcome)}
     assert found == scanned(engine.client(), names).outcomes.keys()

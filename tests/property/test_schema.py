@@ -38,18 +38,18 @@ from aftersend.storage.unmatched import UnmatchedTexts
 from local import restore
 from tests import engines
 from tests.engines import Engine
+from tests.support.facts import ANN, START, bounce, classify, fake_source, message
 from tests.support.list_jobs import job_context, run_import
 from tests.support.oracle import differences, expected, scanned
 from tests.support.ports import NOW, RETENTION, MemoryArchive, ports
 from tests.support.reevaluation import RULES, reevaluation
 from tests.support.reevaluation import run as run_reevaluation
 from tests.support.strategies import SHORT, feedback, streaks
-from tests.support.words import ANN, START, bounce, classify, message, told
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -114,7 +114,7 @@ def release(stack: Stack, item: Item) -> None:
 
 
 def look(stack: Stack, item: Item) -> None:
-    key = item["recipient"]["S"], item.get("message", {"S": "told:1"})["S"]
+    key = item["recipient"]["S"], item.get("message", {"S": "test:1"})["S"]
     stored = stack.store.get_outcomes([key]).get(key)
     decision = Decision(at=NOW, by="ops", act=Act.RESOLVED)
     run_steps(update_outcome(stored, [], classify, look=decision), stack.store.answer)
@@ -327,7 +327,7 @@ def test_feedback_of_a_window_that_cannot_be_read_comes_back(moto: Engine) -> No
     [item] = moto.client().scan(TableName=table)["Items"]
     moto.client().put_item(TableName=table, Item=newer(item))
     batch = [message([bounce(0, "hard")], "mine"), message([bounce(0, "hard", recipient="email:b@other.example")], "b")]
-    report = ingest(batch, ports(stack.store, policy=SHORT, watch=windows))
+    report = ingest(batch, ports(stack.store, policy=SHORT, spike_windows=windows))
     assert list(report.failed) == ["mine"]
     assert newer(item) in moto.client().scan(TableName=table)["Items"]
 

@@ -17,8 +17,8 @@ from aftersend.storage.queries import Queries
 from aftersend.storage.store import TableNames
 from tests.engines import table_definitions
 from tests.support.clients import FakeDynamoDB
+from tests.support.facts import classify
 from tests.support.ports import NOW, Inline, MemoryStore, MemoryWatch
-from tests.support.words import classify
 
 ARN: Final = "arn:aws:iam::111122223333:user/agnes"
 TABLES: Final = TableNames(outcomes="Outcomes", suppressions="Suppressions")

@@ -22,9 +22,9 @@ from aftersend.core.spike_guard import Window
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
 from tests.support.api import Answer, Api, Clock
+from tests.support.facts import fake_source
 from tests.support.list_jobs import ListJobApi
 from tests.support.ports import MemoryStore, ports
-from tests.support.words import told
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 _NEWS: Final = Context(sender="news@example.com", subject="What is new in March")
@@ -81,9 +81,9 @@ def world() -> Api:
     """The API over these facts."""
     store = MemoryStore()
     judge = classify.load(None)
-    with told():
+    with fake_source():
         body = msgspec.json.encode(FACTS)
-        report = ingest([Message("m", body, NOW, "told")], ports(store, classify=judge))
+        report = ingest([Message("m", body, NOW, "test")], ports(store, classify=judge))
     assert not report.failed and not report.unreadable
     context = replace(ListJobApi(store, clock=Clock(NOW)).api.context, classify=judge)
     for number in range(60):

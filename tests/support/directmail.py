@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from aftersend.sources.directmail import NOT_TRIED, TRIED
 from aftersend.sources.message import Message
-from tests.support.words import START
+from tests.support.facts import START
 
 CHINA: Final = timezone(timedelta(hours=8))
 

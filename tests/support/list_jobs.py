@@ -23,9 +23,9 @@ from aftersend.storage.items import Item
 from aftersend.storage.queries import OutcomeLine, Page, Queries
 from tests.support.api import TABLES, Api, MemoryQueries, api_context
 from tests.support.clients import FakeDynamoDB
+from tests.support.facts import fake_source, message
 from tests.support.list_samples import load_classifier
 from tests.support.ports import NOW, Inline, MemoryStore, ports
-from tests.support.words import message, told
 
 ANN: Final = "arn:aws:iam::111122223333:user/ann"
 
@@ -214,7 +214,7 @@ _S = TypeVar("_S")
 
 def ingest_facts(facts: Iterable[Feedback], store: _S) -> _S:
     """Bring each of these facts into the store, and return it."""
-    with told():
+    with fake_source():
         for number, each in enumerate(facts):
             assert not ingest([message([each], str(number))], ports(store)).failed
     return store

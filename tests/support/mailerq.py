@@ -10,7 +10,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from aftersend.sources.message import Message
-from tests.support.words import START
+from tests.support.facts import START
 
 Body = dict[str, Any]
 Told = tuple[bytes, str]  # a body, and the queue it lay in: "" where nobody knows

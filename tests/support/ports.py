@@ -15,7 +15,7 @@ from aftersend.ingest import Ports
 from aftersend.sources.message import Message
 from aftersend.storage import items
 from aftersend.storage.store import make_row
-from tests.support.words import classify
+from tests.support.facts import classify
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 RETENTION: Final = timedelta(days=180)

@@ -13,8 +13,8 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
 from aftersend.storage.queries import RecipientPage
+from tests.support.facts import VERDICTS, classify
 from tests.support.ports import NOW, Inline, MemoryStore
-from tests.support.words import VERDICTS, classify
 
 _SHORT: Final = "[streak]\nbounces = 2\napart_hours = 24\ngap_days = 3\nlapse_days = 30\n"
 DOCUMENTS: Final = [

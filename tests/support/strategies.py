@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from aftersend.core import policy
 from aftersend.core.feedback_set import FORGEABLE
 from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
-from tests.support.words import ANN, BOB, REFUSALS, START, VERDICTS, fact
+from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, fact
 
 _T = TypeVar("_T")
 
@@ -24,7 +24,7 @@ SHORT: Final = policy.load("[streak]\nbounces = 2\napart_hours = 24\ngap_days = 
 DAYS: Final = [START + timedelta(hours=12 * step) for step in range(14)]
 
 _recipients: Final = st.sampled_from([ANN, ANN, ANN, BOB])
-_messages: Final = st.sampled_from([f"told:{number}" for number in range(5)])
+_messages: Final = st.sampled_from([f"test:{number}" for number in range(5)])
 _said: Final = st.sampled_from([(word, code) for word in sorted(VERDICTS) for code in (None, 450, 550)])
 _forgeable: Final = st.sampled_from([False, False, False, True])
 # Kinds that decide something come more often.
@@ -47,7 +47,7 @@ def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
         seen = Engagement(link=draw(st.sampled_from([None, "https://example.com/a", "https://example.com/b"])))
     scope = draw(st.sampled_from([None, "news"])) if kind in (Kind.UNSUBSCRIBED, Kind.SUBSCRIBED) else None
     told = Feedback(
-        source="told",
+        source="test",
         kind=kind,
         message=draw(_messages),
         recipient=draw(_recipients),
@@ -136,7 +136,7 @@ def streaks(draw: st.DrawFn) -> list[Feedback]:
     for number in draw(st.lists(st.integers(0, 4), min_size=2, max_size=9)):
         kind = draw(st.sampled_from(kinds))
         word = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
-        told.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"told:{number}"))
+        told.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"test:{number}"))
     return told
 
 

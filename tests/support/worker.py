@@ -16,8 +16,8 @@ from aftersend.core.model import Feedback
 from aftersend.ingest import ingest
 from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
+from tests.support.facts import fake_source, message
 from tests.support.ports import NOW, ports
-from tests.support.words import message, told
 
 Batches = Sequence[Sequence[Feedback]]
 
@@ -36,7 +36,7 @@ def work(client: Any, names: TableNames, batches: Batches) -> None:
 def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:
     client = Engine("of the parent", endpoint).connect()
     told_of = msgspec.json.decode(Path(batches).read_bytes(), type=list[list[Feedback]])
-    with told():
+    with fake_source():
         for number, batch in enumerate(told_of):
             work(client, TableNames(outcomes=outcomes, suppressions=suppressions), [batch])
             print(number, flush=True)  # what the parent waits for

@@ -17,11 +17,11 @@ from aftersend.lists import import_list
 from aftersend.lists.formats import FORMATS, FormatName
 from aftersend.lists.job import LEASE, JobState
 from tests.support.api import ARN, Api, api_context
+from tests.support.facts import fact
 from tests.support.list_jobs import ListJobApi, MemoryFiles, ingest_facts, job_context, make_ticking_timer
 from tests.support.list_jobs import run_import as taken
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
-from tests.support.words import fact
 
 CSV = b"recipient,kind,at\r\nann@example.com,hard,2026-03-01T00:00:00Z\r\nnobody,hard,2026-03-01T00:00:00Z\r\n"
 AS_CSV = {"content-type": "text/csv; charset=utf-8"}

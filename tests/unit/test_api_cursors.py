@@ -97,7 +97,7 @@ def first(api: Api) -> str:
         f"{DAYS}&cause=hard",
         "/review?limit=2",
         "/recipients/user12@example.com?limit=2",
-        "/messages/told:1?limit=2",
+        "/messages/test:1?limit=2",
     ],
 )
 def test_a_cursor_of_another_list_is_a_problem_of_its_own(target: str) -> None:

@@ -55,7 +55,7 @@ def test_every_route_is_in_it_and_nothing_else() -> None:
 def ask(name: str, query: str = "") -> Answer:
     """An operation about somebody, with an empty body where it has one."""
     method, path, operation = OPERATIONS[name]
-    target = path.replace("{job}", "0" * 32).replace("{recipient}", "a@example.com").replace("{message}", "told:1")
+    target = path.replace("{job}", "0" * 32).replace("{recipient}", "a@example.com").replace("{message}", "test:1")
     target = target.replace("{incident}", "0" * 20)
     kinds = list(operation.get("requestBody", {}).get("content", ()))
     body: Any = None if not kinds else {} if kinds == ["application/json"] else "-"

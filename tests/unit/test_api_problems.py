@@ -13,8 +13,8 @@ from aftersend.api.problems import TYPES
 from aftersend.api.request import MAX_BODY
 from aftersend.core.errors import ContentionExhausted, StoreUnavailable, Unreadable
 from tests.support.api import Answer, Api, api_context, event
+from tests.support.facts import bounce
 from tests.support.ports import MemoryStore
-from tests.support.words import bounce
 from tests.unit.test_api_suppressions import stored
 
 CHECK = "/suppressions/check"

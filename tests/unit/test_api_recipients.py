@@ -13,8 +13,8 @@ from aftersend.core.feedback_set import BOUNDS
 from aftersend.core.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
 from aftersend.core.outcome import merge
 from tests.support.api import KEY, Api, api_context
+from tests.support.facts import ANN, BOB, bounce, fact
 from tests.support.ports import MemoryStore
-from tests.support.words import ANN, BOB, bounce, fact
 from tests.unit.test_api_check import suppressed
 from tests.unit.test_api_suppressions import stored
 from tests.unit.test_items_size import _largest
@@ -31,12 +31,12 @@ def health(*facts: Any) -> dict[str, Any]:
 
 def test_health_counts_messages_by_what_became_of_them() -> None:
     assert health(
-        fact(Kind.DELIVERED, 1, message="told:1"),
-        fact(Kind.OPENED, 2, message="told:1"),
-        bounce(3, "soft", "told:2"),
-        bounce(4, "hard", "told:3"),
-        fact(Kind.COMPLAINED, 1.5, message="told:4"),
-        fact(Kind.SENT, 6, message="told:5"),
+        fact(Kind.DELIVERED, 1, message="test:1"),
+        fact(Kind.OPENED, 2, message="test:1"),
+        bounce(3, "soft", "test:2"),
+        bounce(4, "hard", "test:3"),
+        fact(Kind.COMPLAINED, 1.5, message="test:4"),
+        fact(Kind.SENT, 6, message="test:5"),
     ) == {
         "messages": 5,
         "delivered": 2,  # who complains has got it
@@ -52,15 +52,15 @@ def test_health_counts_messages_by_what_became_of_them() -> None:
 @pytest.mark.parametrize(
     ("last", "row"),
     [
-        (fact(Kind.DELIVERED, 5, message="told:9"), 0),
-        (fact(Kind.DELIVERED, 2.5, message="told:9"), 2),
-        (fact(Kind.CLICKED, 3.5, message="told:1"), 1),
-        (bounce(5, "block", "told:9"), 3),  # the sender's fault
-        (bounce(5, "soft", "told:9"), 4),
+        (fact(Kind.DELIVERED, 5, message="test:9"), 0),
+        (fact(Kind.DELIVERED, 2.5, message="test:9"), 2),
+        (fact(Kind.CLICKED, 3.5, message="test:1"), 1),
+        (bounce(5, "block", "test:9"), 3),  # the sender's fault
+        (bounce(5, "soft", "test:9"), 4),
     ],
 )
 def test_a_sign_of_life_ends_a_row(last: Any, row: int) -> None:
-    bounces = [bounce(day, "soft", f"told:{day}") for day in (2, 3, 4)]
+    bounces = [bounce(day, "soft", f"test:{day}") for day in (2, 3, 4)]
     assert health(fact(Kind.DELIVERED, 1), *bounces, last)["bounces_in_a_row"] == row
 
 
@@ -105,10 +105,10 @@ def test_nobody_is_not_found() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 def test_outcomes_come_newest_first_in_pages_of_every_size(limit: int) -> None:
-    facts = [fact(Kind.DELIVERED, day // 2, message=f"told:{day}") for day in range(7)]  # two of them at a time
+    facts = [fact(Kind.DELIVERED, day // 2, message=f"test:{day}") for day in range(7)]  # two of them at a time
     pages = list(Api(api_context(stored(*facts))).pages(f"{PERSON}?limit={limit}"))
     found = [each for page in pages for each in page["outcomes"]]
-    assert [each["message"] for each in found] == [f"told:{day}" for day in (6, 5, 4, 3, 2, 1, 0)]
+    assert [each["message"] for each in found] == [f"test:{day}" for day in (6, 5, 4, 3, 2, 1, 0)]
     assert {len(page["outcomes"]) for page in pages[:-1]} <= {limit}
     assert {page["health"]["messages"] for page in pages} == {7}
 
@@ -117,7 +117,7 @@ def test_an_outcome_in_the_list_says_what_decided() -> None:
     context = Context(sender="news@example.com", subject="March")
     (found,) = Api(api_context(stored(bounce(1, "unclear", context=context))))("GET", PERSON).json["outcomes"]
     assert found == {
-        "message": "told:1",
+        "message": "test:1",
         "status": "bounced",
         "class": "undetermined",
         "reason": "undetermined",
@@ -139,7 +139,7 @@ def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> Non
         bounce(1, "full", evidence=Evidence(provider_code="full", code=552, text="552 mailbox full")),
         fact(Kind.OPENED, 2, engagement=Engagement(ip="192.0.2.1", user_agent="Mail")),
     ]
-    answer = Api(api_context(stored(*facts)))("GET", "/messages/told:1")
+    answer = Api(api_context(stored(*facts)))("GET", "/messages/test:1")
     (outcome,) = answer.json["outcomes"]
     verdict = {
         "class": "soft",
@@ -149,10 +149,10 @@ def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> Non
     }
     assert (outcome["recipient"], outcome["status"], outcome["verdict"]) == (ANN, "bounced", verdict)
     sent, bounced, opened = outcome["feedback"]
-    assert sent == {"id": facts[0].id, "source": "told", "kind": "sent", "at": "2026-03-01T12:00:00Z"}
+    assert sent == {"id": facts[0].id, "source": "test", "kind": "sent", "at": "2026-03-01T12:00:00Z"}
     assert bounced == {
         "id": facts[1].id,
-        "source": "told",
+        "source": "test",
         "kind": "bounced",
         "at": "2026-03-02T00:00:00Z",
         "decided": True,
@@ -165,7 +165,7 @@ def test_a_message_shows_every_feedback_with_its_verdict_and_what_to_do() -> Non
 def test_verdicts_are_those_of_the_present_rules_and_the_status_is_the_stored_one() -> None:
     newer = Verdict(klass=Class.HARD, reason=Reason.USER_UNKNOWN, rule="test.newer")
     (outcome,) = Api(api_context(stored(bounce(1, "unclear")), classify=lambda _: newer))(
-        "GET", "/messages/told:1"
+        "GET", "/messages/test:1"
     ).json["outcomes"]
     assert outcome["verdict"]["rule"] == "test.unclear"
     assert [each["verdict"]["rule"] for each in outcome["feedback"]] == ["test.newer"]
@@ -190,7 +190,7 @@ def test_ids_of_all_kinds_are_found(message: str, target: str) -> None:
 
 def test_a_message_that_nobody_spoke_of_is_not_found() -> None:
     api = Api(api_context(stored(bounce(1, "hard"))))
-    assert api("GET", "/messages/told:2").status == 404
+    assert api("GET", "/messages/test:2").status == 404
     assert api("GET", "/messages/").status == 404
 
 
@@ -202,7 +202,7 @@ def test_what_is_no_id_is_refused(target: str) -> None:
 @pytest.mark.parametrize("limit", [1, 4, MAX_OUTCOMES])
 def test_a_message_to_many_comes_in_pages(limit: int) -> None:
     facts = [fact(Kind.DELIVERED, 1, recipient=f"email:user{number}@example.com") for number in range(30)]
-    pages = list(Api(api_context(stored(*facts))).pages(f"/messages/told:1?limit={limit}"))
+    pages = list(Api(api_context(stored(*facts))).pages(f"/messages/test:1?limit={limit}"))
     found = [each["recipient"] for page in pages for each in page["outcomes"]]
     assert sorted(found) == sorted(each.recipient for each in facts)
     assert all(len(page["outcomes"]) <= limit for page in pages)
@@ -217,7 +217,7 @@ def test_an_outcome_that_the_index_knows_and_the_table_no_longer_is_left_out() -
 
     lagging = Api(api_context(store))
     lagging.context = api_context(Forgetful(), queries=lagging.context.queries)
-    assert [each["recipient"] for each in lagging("GET", "/messages/told:1").json["outcomes"]] == [ANN]
+    assert [each["recipient"] for each in lagging("GET", "/messages/test:1").json["outcomes"]] == [ANN]
 
 
 def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:

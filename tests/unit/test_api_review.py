@@ -9,11 +9,11 @@ import pytest
 
 from aftersend.core.model import Evidence, Kind
 from tests.support.api import ARN, Api, Clock, api_context
+from tests.support.facts import ANN, BOB, bounce, fact
 from tests.support.ports import NOW, MemoryStore
-from tests.support.words import ANN, BOB, bounce, fact
 from tests.unit.test_api_suppressions import holding, stored
 
-UNCLEAR = {"recipient": "ann@example.com", "message": "told:1", "note": "looked at it"}
+UNCLEAR = {"recipient": "ann@example.com", "message": "test:1", "note": "looked at it"}
 ALIVE = {"recipient": "bob@example.org", "note": "looked at it"}
 
 
@@ -21,10 +21,10 @@ def waiting() -> MemoryStore:
     """Ann has an outcome that nobody can judge and one with a content problem, Bob is contradicted."""
     return stored(
         bounce(1, "unclear"),
-        bounce(2, "large", "told:2"),
-        bounce(1, "hard", "told:3", recipient=BOB),
-        fact(Kind.CLICKED, 3, message="told:4", recipient=BOB),
-        fact(Kind.DELIVERED, 3, message="told:5"),
+        bounce(2, "large", "test:2"),
+        bounce(1, "hard", "test:3", recipient=BOB),
+        fact(Kind.CLICKED, 3, message="test:4", recipient=BOB),
+        fact(Kind.DELIVERED, 3, message="test:5"),
     )
 
 
@@ -36,7 +36,7 @@ def lists(api: Api, query: str = "") -> tuple[list[str], list[str]]:
 
 
 def test_what_waits_is_listed_and_nothing_else() -> None:
-    assert lists(Api(api_context(waiting()))) == ([BOB], ["told:1", "told:2"])
+    assert lists(Api(api_context(waiting()))) == ([BOB], ["test:1", "test:2"])
     assert lists(Api(api_context())) == ([], [])
 
 
@@ -44,13 +44,13 @@ def test_what_waits_is_listed_and_nothing_else() -> None:
     ("query", "found"),
     [
         ("?of=suppressions", ([BOB], [])),
-        ("?of=outcomes", ([], ["told:1", "told:2"])),
-        ("?why=content", ([], ["told:2"])),
-        ("?why=undetermined", ([], ["told:1"])),
+        ("?of=outcomes", ([], ["test:1", "test:2"])),
+        ("?why=content", ([], ["test:2"])),
+        ("?why=undetermined", ([], ["test:1"])),
         ("?why=contradicted", ([BOB], [])),
         ("?of=suppressions&why=content", ([], [])),
-        ("?limit=1", ([BOB], ["told:1", "told:2"])),
-        ("?limit=2", ([BOB], ["told:1", "told:2"])),
+        ("?limit=1", ([BOB], ["test:1", "test:2"])),
+        ("?limit=2", ([BOB], ["test:1", "test:2"])),
     ],
 )
 def test_one_may_look_at_a_part(query: str, found: Any) -> None:
@@ -71,7 +71,7 @@ def test_what_the_index_still_has_and_was_settled_meanwhile_is_left_out() -> Non
     api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     api("POST", "/review/suppressions", ALIVE | {"decision": "keep"})
     api.context = api_context(later, queries=queries)
-    assert lists(api) == ([], ["told:2"])
+    assert lists(api) == ([], ["test:2"])
 
 
 @pytest.mark.parametrize("query", ["?of=people", "?why=boredom", "?limit=26", "?limit=0", "?all=true"])
@@ -101,17 +101,17 @@ def test_suppressing_settles_it_and_suppresses_by_hand() -> None:
 
 
 def test_releasing_settles_it_and_releases() -> None:
-    store = stored(bounce(1, "unclear"), bounce(1.5, "hard", "told:2"))
+    store = stored(bounce(1, "unclear"), bounce(1.5, "hard", "test:2"))
     api = Api(api_context(store))
     assert "review" not in api("POST", "/review/outcomes", UNCLEAR | {"decision": "release"}).json
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
 
 
 def test_a_complaint_is_not_released_by_the_way() -> None:
-    api = Api(api_context(stored(bounce(1, "unclear"), fact(Kind.COMPLAINED, 2, message="told:2"))))
+    api = Api(api_context(stored(bounce(1, "unclear"), fact(Kind.COMPLAINED, 2, message="test:2"))))
     refused = api("POST", "/review/outcomes", UNCLEAR | {"decision": "release"})
     assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:complaint-requires-force")
-    assert lists(api, "?why=undetermined") == ([], ["told:1"])
+    assert lists(api, "?why=undetermined") == ([], ["test:1"])
     assert api("POST", "/review/outcomes", UNCLEAR | {"decision": "release", "force": True}).status == 200
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
 
@@ -123,7 +123,7 @@ def test_later_feedback_may_need_a_look_again() -> None:
     stored(bounce(2, "unclear"), store=store)
     assert lists(api, "?why=undetermined") == ([], [])
     stored(bounce(31, "unclear"), store=store)
-    assert lists(api, "?why=undetermined") == ([], ["told:1"])
+    assert lists(api, "?why=undetermined") == ([], ["test:1"])
 
 
 def test_what_a_fast_clock_said_is_settled_too() -> None:
@@ -164,7 +164,7 @@ def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() ->
         store.raced = False
         answer = Api(api_context(store))("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"}, headers)
         assert answer.status == status
-        (outcome,) = store.get_outcomes([(ANN, "told:1")]).values()
+        (outcome,) = store.get_outcomes([(ANN, "test:1")]).values()
         assert (outcome.resolved is not None, len(outcome.feedback)) == (status == 200, 2)
 
 
@@ -198,7 +198,7 @@ def test_a_later_sign_of_life_needs_a_look_again() -> None:
     clock = Clock()
     api = Api(api_context(store, clock=clock))
     api("POST", "/review/suppressions", ALIVE | {"decision": "keep"})
-    stored(fact(Kind.CLICKED, 31, message="told:6", recipient=BOB), store=store)
+    stored(fact(Kind.CLICKED, 31, message="test:6", recipient=BOB), store=store)
     clock.now = NOW + timedelta(days=2)
     assert lists(api)[0] == [BOB]
 
@@ -216,7 +216,7 @@ def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, st
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
-        ("outcomes", UNCLEAR | {"decision": "keep", "message": "told:9"}, 404),
+        ("outcomes", UNCLEAR | {"decision": "keep", "message": "test:9"}, 404),
         ("outcomes", UNCLEAR | {"decision": "keep", "recipient": "bob@example.org"}, 404),
         ("suppressions", ALIVE | {"decision": "keep", "scope": "news"}, 404),
         ("suppressions", ALIVE | {"decision": "keep", "recipient": "carol@example.org"}, 404),
@@ -226,7 +226,7 @@ def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, st
         ("outcomes", UNCLEAR | {"decision": "keep", "message": ""}, 422),
         ("outcomes", UNCLEAR | {"decision": "keep", "scope": "news"}, 422),
         ("outcomes", UNCLEAR | {"decision": "keep", "recipient": "\u0000"}, 422),
-        ("suppressions", ALIVE | {"decision": "keep", "message": "told:1"}, 422),
+        ("suppressions", ALIVE | {"decision": "keep", "message": "test:1"}, 422),
         ("suppressions", ALIVE, 422),
     ],
 )

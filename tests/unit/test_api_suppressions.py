@@ -13,8 +13,8 @@ from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.writes import Answer, Put, Request
 from aftersend.ingest import ingest
 from tests.support.api import ARN, KEY, Api, Clock, api_context
+from tests.support.facts import ANN, BOB, bounce, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, ports
-from tests.support.words import ANN, BOB, bounce, fact, message, told
 from tests.unit.test_api_check import suppressed
 
 ONE = "/suppressions/ann@example.com"
@@ -24,7 +24,7 @@ BODY = {"note": "asked us to"}
 def stored(*facts: Feedback, store: MemoryStore | None = None) -> MemoryStore:
     """A store that these facts came into."""
     store = store or MemoryStore()
-    with told():
+    with fake_source():
         report = ingest([message(facts)], ports(store))
     assert not report.failed and not report.unreadable
     return store
@@ -46,8 +46,8 @@ def test_one_suppression_names_its_evidence() -> None:
     assert cause["latest"] == cause["first"]
     assert cause["latest"] == {
         "at": "2026-03-02T00:00:00Z",
-        "source": "told",
-        "message": "told:1",
+        "source": "test",
+        "message": "test:1",
         "feedback": bounce(1, "hard").id,
         "reason": "user_unknown",
         "rule": "test.hard",
@@ -65,10 +65,10 @@ def test_one_that_is_not_there_is_not_found() -> None:
 
 def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
     """Its item is kept for its version; whoever asks is told nothing of it, and may be the first to write."""
-    store = stored(*[bounce(day, "soft", f"told:{day}") for day in range(1, 6)])
+    store = stored(*[bounce(day, "soft", f"test:{day}") for day in range(1, 6)])
     api = Api(api_context(store))
     assert api("GET", ONE).status == 200
-    stored(fact(Kind.DELIVERED, 6, message="told:6"), store=store)
+    stored(fact(Kind.DELIVERED, 6, message="test:6"), store=store)
     assert store.get_suppressions([(ANN, "*")])[ANN, "*"].version == 2
     assert api("GET", ONE).status == 404
     assert api("GET", "/recipients/ann@example.com").json["suppressions"] == []
@@ -78,7 +78,7 @@ def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
 
 
 def test_a_streak_tells_how_many_bounces_and_until_when() -> None:
-    facts = [bounce(day, "soft", f"told:{day}") for day in range(1, 6)]
+    facts = [bounce(day, "soft", f"test:{day}") for day in range(1, 6)]
     answer = Api(api_context(stored(*facts), clock=Clock(NOW - timedelta(days=20))))("GET", ONE)
     assert answer.json["causes"][0]["bounces"] == 5
     assert answer.json["until"] == answer.json["causes"][0]["until"] == "2026-04-05T00:00:00Z"
@@ -242,9 +242,9 @@ def test_older_evidence_stays_released_and_later_evidence_does_not() -> None:
     store = stored(bounce(1, "hard"))
     api = Api(api_context(store))
     api("DELETE", f"{ONE}?note=x")
-    stored(bounce(29, "hard", "told:2"), store=store)
+    stored(bounce(29, "hard", "test:2"), store=store)
     assert api("HEAD", ONE).status == 404
-    stored(bounce(31, "hard", "told:3"), store=store)
+    stored(bounce(31, "hard", "test:3"), store=store)
     assert api("HEAD", ONE).status == 200
 
 
@@ -257,15 +257,15 @@ def test_a_release_comes_before_the_evidence_that_it_is_about() -> None:
 
 
 def test_a_streak_begins_anew_after_a_release() -> None:
-    store = stored(*[bounce(day, "soft", f"told:{day}") for day in range(25, 30)])
+    store = stored(*[bounce(day, "soft", f"test:{day}") for day in range(25, 30)])
     clock = Clock()
     api = Api(api_context(store, clock=clock))
     assert api("HEAD", ONE).status == 200
     assert api("DELETE", f"{ONE}?note=x").json["causes"] == []
-    stored(*[bounce(day, "soft", f"told:{day}") for day in range(31, 35)], store=store)
+    stored(*[bounce(day, "soft", f"test:{day}") for day in range(31, 35)], store=store)
     clock.now += timedelta(days=5)
     assert api("HEAD", ONE).status == 404
-    stored(bounce(35, "soft", "told:35"), store=store)
+    stored(bounce(35, "soft", "test:35"), store=store)
     assert api("HEAD", ONE).status == 200
 
 
@@ -396,7 +396,7 @@ def several() -> MemoryStore:
     for day in range(1, 13):
         who = f"email:user{day:02}@example.com"
         kind = Kind.COMPLAINED if day % 3 == 0 else Kind.BOUNCED
-        facts.append(fact(kind, day, "hard", recipient=who, message=f"told:{day}"))
+        facts.append(fact(kind, day, "hard", recipient=who, message=f"test:{day}"))
     facts.append(fact(Kind.UNSUBSCRIBED, 5.5, recipient=BOB, scope="news", source="campaign"))
     facts.append(bounce(6.5, "listed", recipient=BOB))
     return stored(*facts)
@@ -523,7 +523,7 @@ class Forgetful(MemoryStore):
         (
             "POST",
             "/review/outcomes",
-            {"recipient": "ann@example.com", "message": "told:1", "decision": "keep", "note": "seen"},
+            {"recipient": "ann@example.com", "message": "test:1", "decision": "keep", "note": "seen"},
         ),
     ],
 )

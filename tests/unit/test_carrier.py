@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from aftersend.sources.message import (
     FORWARDED_HEADERS,
+    build_sqs_attributes,
     clean_attribute,
     measure_size,
     pack,
     select_headers,
-    to_sqs_attributes,
     unpack,
 )
 
@@ -59,7 +59,7 @@ def test_nothing_stays_nothing_and_a_dash_a_dash() -> None:
 @pytest.mark.parametrize("value", ["", "\x00\ufffe\n", "\ud800", "é" * 300, "a\uffffb", '"' * 300])
 def test_an_attribute_is_what_sqs_takes(value: str) -> None:
     """Its characters are those of a body, and it must not be empty."""
-    (told,) = to_sqs_attributes({"name": clean_attribute(value)}).values()
+    (told,) = build_sqs_attributes({"name": clean_attribute(value)}).values()
     assert _FIT.fullmatch(told["StringValue"])
     assert "\n" not in told["StringValue"]
     assert 0 < len(told["StringValue"].encode()) <= 256

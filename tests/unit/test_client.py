@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend.aws.errors import NoAnswer
-from aftersend.client import Suppressions, canonical
+from aftersend.client import Suppressions, canonicalize
 from aftersend.core import spike_guard
 from aftersend.core.erasure import make_alias, strip_suppressions
 from aftersend.core.errors import StoreUnavailable
@@ -24,8 +24,8 @@ from aftersend.core.suppression import merge_claims
 from aftersend.storage import items
 from aftersend.storage.spike_windows import encode_traffic
 from tests.support.clients import service_error
+from tests.support.facts import ANN, BOB, START
 from tests.support.ports import NOW, RETENTION
-from tests.support.words import ANN, BOB, START
 
 KEY = b"a deployment's key"
 
@@ -196,15 +196,15 @@ def test_who_was_erased_is_found_with_the_key_and_only_with_it() -> None:
 def test_a_providers_accident_holds_back_what_it_covers() -> None:
     table = Table([row(ANN), row(BOB)], spike=ANN)
     asked = ["ann@example.com", "bob@example.org"]
-    assert client(table=table, traffic="traffic").allowed(asked) == ["ann@example.com"]
+    assert client(table=table, spike_windows="traffic").allowed(asked) == ["ann@example.com"]
     assert client(table=table).allowed(asked) == []
     strict = load("[guard]\nfloor = 1000")
-    assert client(table=table, traffic="traffic", policy=strict).allowed(asked) == []
+    assert client(table=table, spike_windows="traffic", policy=strict).allowed(asked) == []
 
 
 def test_an_accident_does_not_bring_an_erased_one_back() -> None:
     kept = strip_suppressions([row(ANN)], make_alias(ANN, KEY), NOW)
-    used = client(table=Table(kept, spike=ANN), digest_key=KEY, traffic="traffic")
+    used = client(table=Table(kept, spike=ANN), digest_key=KEY, spike_windows="traffic")
     assert used.allowed(["ann@example.com"]) == []
 
 
@@ -219,7 +219,7 @@ def test_allowed_and_held_are_all_that_were_asked_for(asked: list[str], held: se
 
 @pytest.mark.parametrize("given_", ["push:apns:aBc", "sms:+14255550156"])
 def test_other_channels_are_taken_as_they_are(given_: str) -> None:
-    assert canonical(given_) == given_
+    assert canonicalize(given_) == given_
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_other_channels_are_taken_as_they_are(given_: str) -> None:
 )
 def test_the_name_of_a_channel_may_be_in_any_case(given_: str, meant: str) -> None:
     """Nobody is allowed by accident: "SMS:+1…" is no mail address that nothing is known of."""
-    assert canonical(given_) == meant
+    assert canonicalize(given_) == meant
 
 
 def test_a_sender_does_not_import_what_functions_need() -> None:

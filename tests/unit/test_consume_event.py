@@ -11,7 +11,7 @@ import pytest
 
 from aftersend.core.errors import ConfigurationError
 from aftersend.settings import load_broker_queues
-from aftersend.sources.lambda_event import answers_by_item, from_rabbitmq
+from aftersend.sources.lambda_event import read_rabbitmq, takes_item_failures
 
 NOW = datetime(2026, 3, 2, 10, 11, 12, tzinfo=UTC)
 
@@ -47,36 +47,36 @@ def event(**queues: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_every_body_of_every_queue_with_the_word_of_its_queue() -> None:
     batch = event(**{"done::/": [delivery(b"1"), delivery(b"\xff\x00")], "later::mail/er": [delivery(b"3")]})
-    found = from_rabbitmq(batch, "mailerq", {"done": "results", "later": "retry"}, NOW)
+    found = read_rabbitmq(batch, "mailerq", {"done": "results", "later": "retry"}, NOW)
     assert [(each.body, each.headers) for each in found] == [
         (b"1", {"x-queue": "results"}),
         (b"\xff\x00", {"x-queue": "results"}),
         (b"3", {"x-queue": "retry"}),
     ]
     assert {each.received_at for each in found} == {NOW}
-    assert not answers_by_item(batch)
+    assert not takes_item_failures(batch)
 
 
 @pytest.mark.parametrize(("place", "word"), [("q::/", "q"), ("q", "q"), ("a::b::/", "a::b"), ("a,b=c::x", "a,b=c")])
 def test_a_queue_without_a_word_goes_by_its_own_name(place: str, word: str) -> None:
-    (found,) = from_rabbitmq(event(**{place: [delivery()]}), "mailerq", {}, NOW)
+    (found,) = read_rabbitmq(event(**{place: [delivery()]}), "mailerq", {}, NOW)
     assert found.headers["x-queue"] == word
 
 
 def test_what_the_properties_say_of_the_body_is_kept() -> None:
-    (found,) = from_rabbitmq(
+    (found,) = read_rabbitmq(
         event(q=[delivery(contentEncoding="gzip", contentType="application/json")]), "mailerq", {}, NOW
     )
     assert found.headers == {"content-encoding": "gzip", "content-type": "application/json", "x-queue": "q"}
 
 
 def test_properties_may_be_missing() -> None:
-    (found,) = from_rabbitmq(event(q=[{"data": "e30="}]), "mailerq", {}, NOW)
+    (found,) = read_rabbitmq(event(q=[{"data": "e30="}]), "mailerq", {}, NOW)
     assert (found.body, found.headers) == (b"{}", {"x-queue": "q"})
 
 
 def ids(*deliveries: dict[str, Any], queue: str = "q::/") -> list[str]:
-    return [each.id for each in from_rabbitmq(event(**{queue: list(deliveries)}), "mailerq", {}, NOW)]
+    return [each.id for each in read_rabbitmq(event(**{queue: list(deliveries)}), "mailerq", {}, NOW)]
 
 
 def test_a_message_that_comes_again_has_the_same_id() -> None:
@@ -97,19 +97,19 @@ def test_an_id_says_nothing_of_anybody() -> None:
 
 
 def test_an_empty_batch_is_empty() -> None:
-    assert from_rabbitmq(event(), "mailerq", {}, NOW) == []
+    assert read_rabbitmq(event(), "mailerq", {}, NOW) == []
 
 
 @pytest.mark.parametrize("other", [{"eventSource": "aws:mq", "messages": []}, {"Records": []}])
 def test_any_other_service_is_refused(other: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected RabbitMQ"):
-        from_rabbitmq(other, "mailerq", {}, NOW)
+        read_rabbitmq(other, "mailerq", {}, NOW)
 
 
 def test_the_event_survives_json() -> None:
     """Nothing in it is of a type that Lambda could not hand over."""
     batch = event(**{"q::/": [delivery(b"\xff")]})
-    assert from_rabbitmq(json.loads(json.dumps(batch)), "mailerq", {}, NOW) == from_rabbitmq(batch, "mailerq", {}, NOW)
+    assert read_rabbitmq(json.loads(json.dumps(batch)), "mailerq", {}, NOW) == read_rabbitmq(batch, "mailerq", {}, NOW)
 
 
 # ---- Words -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from aftersend.core.digest import digest
-from tests.support.words import ANN, BOB
+from tests.support.facts import ANN, BOB
 
 
 def test_one_address_has_one_digest_under_one_key() -> None:

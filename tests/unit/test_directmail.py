@@ -21,8 +21,8 @@ from aftersend.core.vocabulary import advise
 from aftersend.ingest import ingest
 from aftersend.sources import directmail as parser
 from aftersend.sources import read
-from aftersend.sources.directmail.facts import moment
-from aftersend.sources.directmail.text import fields
+from aftersend.sources.directmail.facts import parse_local_time
+from aftersend.sources.directmail.text import parse_fields
 from local.__main__ import main
 from local.samples import EVENTS
 from tests.support import directmail
@@ -167,7 +167,7 @@ def test_a_code_is_kept_where_it_can_be_one(code: str, kept: int) -> None:
     ],
 )
 def test_the_text_is_taken_apart(text: str, found: dict[str, str]) -> None:
-    assert fields(text) == found
+    assert parse_fields(text) == found
 
 
 # -- Times -------------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_the_text_is_taken_apart(text: str, found: dict[str, str]) -> None:
     ],
 )
 def test_times(text: str, zone: str, utc: str) -> None:
-    assert format_time(moment(text, zone)) == utc
+    assert format_time(parse_local_time(text, zone)) == utc
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from aftersend.sources.envelope import MAX_DEPTH, peel
-from aftersend.sources.envelope_mns import MAX_XML, unpacked
+from aftersend.sources.envelope_mns import MAX_XML, unpack
 from tests.support.directmail import in_base64, in_json, in_xml
 
 BODY = b"event=deliver&env_id=1&rcpt=ann@example.net&err_msg=550 <no> & never&failed_type=SmtpNxBox"
@@ -110,8 +110,8 @@ def test_no_declaration_changes_the_encoding() -> None:
 
 def test_xml_has_a_size() -> None:
     space = MAX_XML - len(in_xml(b""))
-    assert unpacked(in_xml(b"a" * space)) == b"a" * space
-    assert unpacked(in_xml(b"a" * (space + 1))) is None
+    assert unpack(in_xml(b"a" * space)) == b"a" * space
+    assert unpack(in_xml(b"a" * (space + 1))) is None
 
 
 def test_nesting_has_an_end() -> None:

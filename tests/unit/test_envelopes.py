@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aftersend.sources.envelope import peel
-from aftersend.sources.lambda_event import answers_by_item, messages
+from aftersend.sources.lambda_event import read_messages, takes_item_failures
 from local import envelopes
 from local.samples import EVENTS
 
@@ -36,18 +36,18 @@ def test_no_file_is_left_over() -> None:
 
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_the_function_finds_the_body_in_it(name: str) -> None:
-    (message,) = messages(ENVELOPES[name])
+    (message,) = read_messages(ENVELOPES[name])
     assert json.loads(peel(message.body)) == json.loads(BODY)
     assert message.received_at == AT
 
 
 @pytest.mark.parametrize(("name", "by_item"), [(name, name.startswith("sqs")) for name in ENVELOPES])
 def test_only_sqs_takes_single_messages_back(name: str, by_item: bool) -> None:
-    assert answers_by_item(ENVELOPES[name]) is by_item
+    assert takes_item_failures(ENVELOPES[name]) is by_item
 
 
 def test_the_same_body_twice_is_two_messages() -> None:
-    ids = [message.id for message in messages(envelopes.sqs([BODY, BODY]))]
+    ids = [message.id for message in read_messages(envelopes.sqs([BODY, BODY]))]
     assert len(set(ids)) == 2
 
 

@@ -16,8 +16,8 @@ from aftersend.core.erasure import is_alias, make_alias, strip_suppressions
 from aftersend.core.model import Act, Cause, CauseKind, Decision, Evidence, EvidenceRef, Reason, Suppression
 from aftersend.core.suppression import apply_decisions, find_active_causes, merge_claims
 from aftersend.storage.unmatched import build_count
+from tests.support.facts import ANN, BOB, bounce
 from tests.support.ports import NOW
-from tests.support.words import ANN, BOB, bounce
 
 KEY = b"a key of this deployment"
 

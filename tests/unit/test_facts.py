@@ -23,8 +23,8 @@ from aftersend.core.feedback_set import (
     union,
 )
 from aftersend.core.model import Class, Context, Engagement, Evidence, Feedback, Kind
+from tests.support.facts import START, bounce, fact
 from tests.support.strategies import full_evidence
-from tests.support.words import START, bounce, fact
 
 
 def _many(kind: Kind, count: int) -> list[Feedback]:
@@ -201,7 +201,7 @@ def test_correlations_are_bounded_by_their_names_whatever_the_order() -> None:
 
 
 def test_facts_come_in_the_order_of_time_and_id() -> None:
-    facts = [bounce(2, message="told:1"), bounce(1, message="told:1"), bounce(1, "hard", "told:1")]
+    facts = [bounce(2, message="test:1"), bounce(1, message="test:1"), bounce(1, "hard", "test:1")]
     right = sorted(facts, key=lambda each: (each.occurred_at, each.id))
     assert all(list(union((), order)) == right for order in permutations(facts))
     assert right[0].occurred_at > START

@@ -16,16 +16,16 @@ from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import CHUNK, ingest
 from aftersend.sources import SOURCES
 from aftersend.sources.message import Message
+from tests.support.facts import ANN, BOB, bounce, classify, fact, fake_source, message
 from tests.support.oracle import expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
-from tests.support.words import ANN, BOB, bounce, classify, fact, message, told
 
-GARBAGE = Message("bad", b"?", NOW, "told")
+GARBAGE = Message("bad", b"?", NOW, "test")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -74,7 +74,7 @@ def test_what_a_batch_counts() -> None:
     """Issue: Metrics: feedback by source and kind, verdicts, suppressions, malformed, conflicts, age of feedback."""
     facts = [fact(Kind.SENT, 0), bounce(2, "hard"), bounce(2, "hard"), fact(Kind.COMPLAINED, 3, recipient=BOB)]
     report = ingest([message(facts), GARBAGE, message([], "none")], ports())
-    assert report.numbers()["told"] == {
+    assert report.sum_by_source()["test"] == {
         "FeedbackSent": 1,
         "FeedbackBounced": 1,
         "FeedbackComplained": 1,
@@ -88,14 +88,14 @@ def test_what_a_batch_counts() -> None:
         "Unreadable": 1,
     }
     assert sorted(report.suppressed) == [(ANN, "hard"), (BOB, "complaint")]
-    assert report.ages["told"] == (NOW - fact(Kind.SENT, 0).occurred_at) / timedelta(seconds=1)
+    assert report.ages["test"] == (NOW - fact(Kind.SENT, 0).occurred_at) / timedelta(seconds=1)
 
 
 def test_a_fact_that_is_not_kept_is_not_counted_whenever_it_comes() -> None:
     """Law 2: "Idempotent … counters included". Of the kind that a message has many of, some are left out."""
     store, sent = MemoryStore(), [fact(Kind.SENT, day) for day in (0, 0.5, 1)]
-    counted = [ingest([message(sent)], ports(store)).numbers()["told"].get("FeedbackSent", 0) for _ in range(3)]
-    (outcome,) = store.get_outcomes([(ANN, "told:1")]).values()
+    counted = [ingest([message(sent)], ports(store)).sum_by_source()["test"].get("FeedbackSent", 0) for _ in range(3)]
+    (outcome,) = store.get_outcomes([(ANN, "test:1")]).values()
     assert counted == [len(outcome.feedback), 0, 0]
     assert len(outcome.feedback) < len(sent)
 
@@ -103,16 +103,16 @@ def test_a_fact_that_is_not_kept_is_not_counted_whenever_it_comes() -> None:
 def test_an_empty_batch_is_no_work() -> None:
     """A poll may bring nothing: `ingest` "raises nothing"."""
     used = ports()
-    assert ingest([], used).numbers() == {}
+    assert ingest([], used).sum_by_source() == {}
 
 
 def test_a_body_that_cannot_be_read_is_parked_at_once_and_the_others_go_on() -> None:
     """Design §3: "A body that cannot be read is *theirs*: parked at once with the reason"."""
     store, letters = MemoryStore(), MemoryDeadLetters()
     report = ingest([GARBAGE, message([bounce(1)])], ports(store, dead_letters=letters))
-    assert letters.parked == [("told", GARBAGE, "no list of facts")]
+    assert letters.parked == [("test", GARBAGE, "no list of facts")]
     assert (report.unreadable, report.failed) == ({"bad": "no list of facts"}, {})
-    assert list(store.outcomes_table) == [(ANN, "told:1")]
+    assert list(store.outcomes_table) == [(ANN, "test:1")]
 
 
 def test_a_source_without_a_parser_parks_everything() -> None:
@@ -145,20 +145,20 @@ def test_a_batch_of_several_sources_is_kept_and_counted_by_source() -> None:
         message([], "3", source="other"),
         GARBAGE,
     ]
-    with patch.dict(SOURCES, {"other": SOURCES["told"]}):
+    with patch.dict(SOURCES, {"other": SOURCES["test"]}):
         report = ingest(bodies, ports(archive=archive))
     assert [(source, each.id) for source, each in archive.bodies] == [
-        ("told", "1"), ("told", "bad"), ("other", "2"), ("other", "3")
+        ("test", "1"), ("test", "bad"), ("other", "2"), ("other", "3")
     ]  # fmt: skip
     counted = {"FeedbackBounced": 1, "VerdictHard": 1, "ReasonUserUnknown": 1, "SuppressedHard": 1}
-    assert report.numbers() == {"told": counted | {"Unreadable": 1}, "other": counted | {"NoFeedback": 1}}
-    assert report.ages.keys() == {"told", "other"}
+    assert report.sum_by_source() == {"test": counted | {"Unreadable": 1}, "other": counted | {"NoFeedback": 1}}
+    assert report.ages.keys() == {"test", "other"}
 
 
 def test_feedback_is_counted_under_the_source_that_it_came_from() -> None:
     """A report that MailerQ hands on is MailerQ's, though its facts are those of a report by mail."""
     told_by_other = message([bounce(1, "hard", source="report")])
-    assert ingest([told_by_other], ports()).numbers().keys() == {"told"}
+    assert ingest([told_by_other], ports()).sum_by_source().keys() == {"test"}
 
 
 def test_an_archive_that_does_not_take_one_source_holds_up_no_other() -> None:
@@ -171,7 +171,7 @@ def test_an_archive_that_does_not_take_one_source_holds_up_no_other() -> None:
     store = MemoryStore()
     report = ingest([message([bounce(1)], "1"), message([], "2", source="other")], ports(store, archive=Half()))
     assert report.failed == {"2": "closed"}
-    assert list(store.outcomes_table) == [(ANN, "told:1")]
+    assert list(store.outcomes_table) == [(ANN, "test:1")]
 
 
 def test_only_the_bodies_of_a_source_are_opened_by_what_opens_them() -> None:
@@ -182,13 +182,13 @@ def test_only_the_bodies_of_a_source_are_opened_by_what_opens_them() -> None:
         return body
 
     bodies = [message([bounce(1)], "1"), message([], "2", source="other")]
-    with patch.dict(SOURCES, {"other": SOURCES["told"]}):
+    with patch.dict(SOURCES, {"other": SOURCES["test"]}):
         ingest(bodies, ports(unpack={"other": unpack}))
     assert opened == [bodies[1].body]
 
 
 FAULTS = {
-    "its outcome is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "told:1"),
+    "its outcome is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "test:1"),
     "its suppression is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "*"),
     "its outcomes are not read": lambda _, asked: asked == ReadOutcomes(BOB),
 }
@@ -203,7 +203,7 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> Non
     store = Unwell(FAULTS[fault])
     report = ingest(bodies, ports(store))
     assert sorted(report.failed) == ["bob", "both"]
-    assert (ANN, "told:1") in store.outcomes_table
+    assert (ANN, "test:1") in store.outcomes_table
     store._fails = lambda *_: False
     assert not ingest(bodies, ports(store)).failed
     assert stored(store) == expected(both, classify, ports().policy)
@@ -212,7 +212,7 @@ def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> Non
 @pytest.mark.parametrize("name", ["outcomes", "suppressions"])
 def test_a_read_that_fails_takes_only_its_own_keys_along(name: str) -> None:
     facts = [
-        bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)
+        bounce(1, "hard", f"test:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)
     ]
     store = Unwell(lambda called, keys: called == name and (facts[0].recipient in {key[0] for key in keys}))
     report = ingest([message([each], each.message) for each in facts], ports(store))
@@ -224,7 +224,7 @@ def test_a_read_that_fails_takes_only_its_own_keys_along(name: str) -> None:
 def test_an_item_that_cannot_be_read_takes_no_other_key_along(name: str) -> None:
     """Design §5: "one failed key fails only the records that touch it"; this one fails whenever it is read."""
     facts = [
-        bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)
+        bounce(1, "hard", f"test:{number}", recipient=f"email:{number}@example.com") for number in range(CHUNK + 5)
     ]
     strange = facts[7].recipient
 
@@ -246,7 +246,7 @@ def test_a_fault_in_our_own_code_is_not_taken_for_the_stores() -> None:
 
 
 def test_threads_may_share_the_work() -> None:
-    facts = [bounce(1, "hard", f"told:{number}", recipient=f"email:{number}@example.com") for number in range(250)]
+    facts = [bounce(1, "hard", f"test:{number}", recipient=f"email:{number}@example.com") for number in range(250)]
     store = MemoryStore()
     with ThreadPoolExecutor(4) as pool:
         ingest([message(facts)], ports(store, pool=pool))
@@ -261,5 +261,5 @@ def test_texts_that_no_rule_knows_are_handed_on() -> None:
             self.counted.append(unknown.id)
 
     odd = bounce(1, evidence=Evidence(provider_code="unclear", text="the hamster is asleep"))
-    ingest([message([odd, bounce(2, "hard")])], ports(unqualified=Desk()))
+    ingest([message([odd, bounce(2, "hard")])], ports(unmatched_texts=Desk()))
     assert Desk.counted == [odd.id]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from aftersend.ingest import ingest
 from aftersend.sources import load_parser
 from tests.support import ses
+from tests.support.facts import ANN
 from tests.support.ports import MemoryStore, ports
-from tests.support.words import ANN
 
 # Bodies that try to stop a parser: depth, size, times, numbers, broken text.
 _NASTY = [

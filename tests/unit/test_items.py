@@ -28,9 +28,9 @@ from aftersend.core.model import (
 from aftersend.core.outcome import merge
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.storage import items
+from tests.support.facts import ANN, START, bounce, classify, fact
 from tests.support.ports import NOW, RETENTION
 from tests.support.strategies import feedback, full_evidence, hostile, ways
-from tests.support.words import ANN, START, bounce, classify, fact
 
 
 @given(feedback())
@@ -91,8 +91,8 @@ _marks = st.builds(
     EvidenceRef,
     at=st.sampled_from([START, NOW]),
     feedback=st.sampled_from(["a", "b"]),
-    message=st.just("told:1"),
-    source=st.just("told"),
+    message=st.just("test:1"),
+    source=st.just("test"),
     reason=st.none() | st.sampled_from(Reason),
     rule=st.none() | hostile,
     provider_code=st.none() | hostile,
@@ -132,12 +132,12 @@ def test_suppressions_are_read_as_they_were_written(suppression: Suppression) ->
 
 def test_an_outcome_is_readable_in_the_console() -> None:
     """Design §5: "Derived fields are native attributes"; "Times are ISO-8601 strings with milliseconds"."""
-    outcome = merge(None, [fact(Kind.DELIVERED, 0), bounce(1, "hard", "told:1"), fact(Kind.OPENED, 2)], classify)
+    outcome = merge(None, [fact(Kind.DELIVERED, 0), bounce(1, "hard", "test:1"), fact(Kind.OPENED, 2)], classify)
     item = items.encode_outcome(outcome, RETENTION)
     plain = {name: next(iter(value.values())) for name, value in item.items() if name not in ("feedback", "decided_by")}
     assert plain == {
         "recipient": ANN,
-        "message": "told:1",
+        "message": "test:1",
         "schema": "1",
         "status": "bounced",
         "class": "hard",
@@ -163,7 +163,7 @@ def test_an_outcome_without_any_time_does_not_expire_at_once() -> None:
 
 
 def _mark(day: float) -> EvidenceRef:
-    return EvidenceRef(at=START + timedelta(days=day), feedback="f", message="told:1", source="told")
+    return EvidenceRef(at=START + timedelta(days=day), feedback="f", message="test:1", source="test")
 
 
 @pytest.mark.parametrize(

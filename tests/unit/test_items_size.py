@@ -15,8 +15,8 @@ from aftersend.sources import read
 from aftersend.sources.smtp_reply import MAX_TEXT
 from aftersend.storage import items, packing
 from tests.support import ses
+from tests.support.facts import START, classify
 from tests.support.ports import RETENTION
-from tests.support.words import START, classify
 
 LIMIT = 64 * 1024
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aftersend.sources import SOURCES
-from aftersend.sources.lambda_event import answers_by_item, messages
+from aftersend.sources.lambda_event import read_messages, takes_item_failures
 from aftersend.sources.message import UNKNOWN, Message, pack
 
 AT = datetime(2026, 3, 2, 10, 11, 12, 345_000, tzinfo=UTC)
@@ -29,52 +29,52 @@ EVENTBRIDGE = {"id": "e1", "detail-type": "Email Sent", "time": "2026-03-02T10:1
 
 def test_a_batch_of_sqs_is_its_bodies_with_the_time_of_their_sending() -> None:
     event = {"Records": [_sqs("é", "m1"), _sqs("two", "m2")]}
-    assert messages(event, "ses") == [Message("m1", "é".encode(), AT, "ses"), Message("m2", b"two", AT, "ses")]
-    assert answers_by_item(event)
+    assert read_messages(event, "ses") == [Message("m1", "é".encode(), AT, "ses"), Message("m2", b"two", AT, "ses")]
+    assert takes_item_failures(event)
 
 
 def test_what_was_packed_for_the_queue_is_unpacked() -> None:
     text, attributes = pack(b"\xff", "mailerq", {"x-queue": "retry"})
     record = _sqs(text) | {"messageAttributes": {name: {"stringValue": value} for name, value in attributes.items()}}
-    assert messages({"Records": [record]}) == [Message("m1", b"\xff", AT, "mailerq", {"x-queue": "retry"})]
+    assert read_messages({"Records": [record]}) == [Message("m1", b"\xff", AT, "mailerq", {"x-queue": "retry"})]
 
 
 @pytest.mark.parametrize("named", ["", "../ses", "SES", "s" * 41, "ses/date=2026-03-02", "é"])
 def test_a_source_that_is_no_name_of_one_is_not_believed(named: str) -> None:
     """It becomes part of the archive's keys. The body is kept all the same, under the function's own source or none."""
     record = _sqs("{}") | {"messageAttributes": {"source": {"stringValue": named}}}
-    assert [each.source for each in messages({"Records": [record]}, "mailerq")] == ["mailerq"]
-    assert [each.source for each in messages({"Records": [record]})] == [UNKNOWN]
+    assert [each.source for each in read_messages({"Records": [record]}, "mailerq")] == ["mailerq"]
+    assert [each.source for each in read_messages({"Records": [record]})] == [UNKNOWN]
     assert UNKNOWN not in SOURCES
 
 
 def test_a_batch_holds_bodies_of_several_sources() -> None:
     sources = ["directmail", "ses", "mailerq"]
     records = [_sqs("{}", each) | {"messageAttributes": {"source": {"stringValue": each}}} for each in sources]
-    assert [each.source for each in messages({"Records": records}, "report")] == sources
+    assert [each.source for each in read_messages({"Records": records}, "report")] == sources
 
 
 def test_a_notice_of_sns_is_what_it_holds() -> None:
     event = {"Records": [SNS]}
-    assert messages(event, "ses") == [Message("n1", b'{"eventType":"Send"}', AT, "ses")]
-    assert not answers_by_item(event)
+    assert read_messages(event, "ses") == [Message("n1", b'{"eventType":"Send"}', AT, "ses")]
+    assert not takes_item_failures(event)
 
 
 def test_an_event_of_eventbridge_is_itself() -> None:
-    [found] = messages(EVENTBRIDGE)
+    [found] = read_messages(EVENTBRIDGE)
     assert (found.id, found.received_at) == ("e1", AT.replace(microsecond=0))
     assert json.loads(found.body) == EVENTBRIDGE
-    assert not answers_by_item(EVENTBRIDGE)
+    assert not takes_item_failures(EVENTBRIDGE)
 
 
 def test_an_empty_batch_is_empty() -> None:
-    assert messages({"Records": []}) == []
+    assert read_messages({"Records": []}) == []
 
 
 @pytest.mark.parametrize("record", [{"eventSource": "aws:kinesis"}, {}])
 def test_any_other_service_is_refused(record: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="expected SQS or SNS"):
-        messages({"Records": [record]})
+        read_messages({"Records": [record]})
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_any_other_service_is_refused(record: dict[str, str]) -> None:
 def test_an_event_without_records_is_no_empty_batch(event: dict[str, Any]) -> None:
     """Law 4: "No body disappears." A batch of RabbitMQ that is wired to the wrong function must come again."""
     with pytest.raises(ValueError, match="expected SQS, SNS or EventBridge"):
-        messages(event)
+        read_messages(event)

@@ -16,20 +16,20 @@ from aftersend.core.writes import SuppressionUpdate
 from aftersend.lists.context import write_suppression
 from aftersend.lists.erase import erase
 from aftersend.lists.summary import ErasureResult
+from tests.support.facts import ANN, BOB, START, bounce, fact
 from tests.support.list_jobs import MemoryDeletions, MemoryListQueries, ingest_facts, job_context, run_export
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore
-from tests.support.words import ANN, BOB, START, bounce, fact
 
 KEY = b"a key of this deployment"
 ALIAS = make_alias(ANN, KEY)
 
 # A hard bounce, a complaint, a streak, a stream that was left; and somebody else, who is to stay.
 BEFORE = [
-    fact(Kind.BOUNCED, 1, "hard", message="told:hard"),
-    fact(Kind.COMPLAINED, 2, message="told:sent"),
-    fact(Kind.UNSUBSCRIBED, 3, message="told:sent", scope="news"),
-    *[bounce(10 + 2 * number, message=f"told:{number}") for number in range(5)],
+    fact(Kind.BOUNCED, 1, "hard", message="test:hard"),
+    fact(Kind.COMPLAINED, 2, message="test:sent"),
+    fact(Kind.UNSUBSCRIBED, 3, message="test:sent", scope="news"),
+    *[bounce(10 + 2 * number, message=f"test:{number}") for number in range(5)],
     fact(Kind.BOUNCED, 1, "hard", recipient=BOB),
 ]
 
@@ -132,11 +132,11 @@ def test_stopped_anywhere_the_address_stays_suppressed_and_a_repeat_completes(er
 
 
 LATER = [
-    [fact(Kind.COMPLAINED, 20, message="told:later")],
-    [fact(Kind.BOUNCED, 20, "hard", message="told:later")],
-    [bounce(20, message="told:later")],
-    [fact(Kind.DELIVERED, 30, message="told:alive"), fact(Kind.OPENED, 31, message="told:alive")],
-    [fact(Kind.UNSUBSCRIBED, 20, message="told:later", scope="offers")],
+    [fact(Kind.COMPLAINED, 20, message="test:later")],
+    [fact(Kind.BOUNCED, 20, "hard", message="test:later")],
+    [bounce(20, message="test:later")],
+    [fact(Kind.DELIVERED, 30, message="test:alive"), fact(Kind.OPENED, 31, message="test:alive")],
+    [fact(Kind.UNSUBSCRIBED, 20, message="test:later", scope="offers")],
 ]
 
 
@@ -202,7 +202,7 @@ def test_evidence_after_a_release_of_the_same_day_is_kept(kind: Kind, came: floa
     run(store)
     _released(store, ALIAS, 1.5)
     _released(store, ANN, 1.5)
-    ingest_facts([fact(kind, came, "hard", message="told:new")], store)
+    ingest_facts([fact(kind, came, "hard", message="test:new")], store)
     before = holding(store)
     assert bool(before) is holds
     run(store)

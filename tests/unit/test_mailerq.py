@@ -20,10 +20,10 @@ from aftersend.core.outcome import merge
 from aftersend.sources import read
 from aftersend.sources.mailerq import EARLIEST, ENDS, LATEST
 from aftersend.sources.mailerq import body as mailerq_body
-from aftersend.sources.mailerq.facts import MAX_TLS, MAX_WORD, flag
+from aftersend.sources.mailerq.facts import MAX_CODE, MAX_TLS, parse_flag
 from local.samples import EVENTS
+from tests.support.facts import START
 from tests.support.mailerq import ACCEPTED, ANN, FAILURES, GAVE_UP, OVERRIDES, RESULTS, STATES, attempt, message, raw
-from tests.support.words import START
 
 RULES = classify.load()
 UNKNOWN_USER = ("rcptto/error", 550, "5.1.1", "5.1.1 user unknown")
@@ -240,7 +240,7 @@ ODD: list[object] = [None, "", "maybe", 2, 0.5, [], {}, [True]]
     ],
 )
 def test_yes_and_no_in_any_type(value: object, meaning: bool | None) -> None:
-    assert flag(value) is meaning
+    assert parse_flag(value) is meaning
 
 
 @pytest.mark.parametrize("state", ["rcptto", "authpassword", "some-new-state-of-theirs"])
@@ -251,7 +251,7 @@ def test_no_word_grows_too_long_and_none_loses_what_spares_the_address(state: st
         }
         for attempts in ([], [attempt(*GAVE_UP, hours=1)]):
             fact = last(attempt(f"{state}/error", *UNKNOWN_USER[1:], **marks), *attempts)
-            assert fact.evidence and fact.evidence.provider_code and len(fact.evidence.provider_code) <= MAX_WORD
+            assert fact.evidence and fact.evidence.provider_code and len(fact.evidence.provider_code) <= MAX_CODE
             spares = {("fatal", False), ("individual", False), ("strange", True), ("fallback", True)}
             if spares & marks.items() or marks.get("greylisted"):
                 verdict = RULES(fact)

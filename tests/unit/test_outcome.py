@@ -13,7 +13,7 @@ from aftersend.core.model import Act, Class, Decision, Engagement, Evidence, Fee
 from aftersend.core.outcome import RANKS, merge
 from aftersend.sources import read
 from tests.support import ses
-from tests.support.words import START, bounce, classify, fact
+from tests.support.facts import START, bounce, classify, fact
 
 SOFT, HARD = "bounced (soft)", "bounced (hard)"
 
@@ -83,13 +83,13 @@ def test_a_type_that_nobody_knows_says_only_that_the_message_exists() -> None:
 
 @pytest.mark.parametrize("word", ["soft", "hard"])
 def test_within_one_rank_the_latest_speaks(word: str) -> None:
-    early, late = bounce(1, word, "told:1"), bounce(2, word, "told:1")
+    early, late = bounce(1, word, "test:1"), bounce(2, word, "test:1")
     outcome = _folded(early, late)
     assert (outcome.decided_by, outcome.bounced_at) == (late.id, late.occurred_at)
 
 
 def test_at_the_same_time_the_greater_id_speaks() -> None:
-    one, other = bounce(1, "soft", "told:1"), bounce(1, "full", "told:1")
+    one, other = bounce(1, "soft", "test:1"), bounce(1, "full", "test:1")
     assert _folded(one, other).decided_by == max(one.id, other.id)
 
 

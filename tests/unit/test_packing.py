@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from aftersend.core.model import Engagement, Kind
 from aftersend.core.outcome import merge
 from aftersend.storage import items, packing
+from tests.support.facts import START, classify, fact
 from tests.support.ports import RETENTION
-from tests.support.words import START, classify, fact
 
 FACTS: Final = b'[{"source":"ses","kind":"delivered","at":"2026-03-02T10:00:01.640000Z","id":"521b57838865cbc6585a"}]'
 # What was packed when this was written. If it cannot be read any more, neither can the tables of any user.

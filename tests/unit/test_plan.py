@@ -10,7 +10,7 @@ from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason
 from aftersend.core.outcome import merge
 from aftersend.core.plan import Plan, plan_updates
 from aftersend.core.policy import Policy, load
-from tests.support.words import ANN, BOB, bounce, classify, fact
+from tests.support.facts import ANN, BOB, bounce, classify, fact
 
 POLICY = load()
 EVERYWHERE = ANN, "*"
@@ -59,7 +59,7 @@ def test_a_streak_is_looked_for_where_one_may_have_come_to_be(facts: list[Feedba
 
 
 def test_each_suppression_has_its_claims_and_knows_who_asks() -> None:
-    left, hard = fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(2, "hard", "told:2")
+    left, hard = fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(2, "hard", "test:2")
     other = fact(Kind.COMPLAINED, 3, recipient=BOB)
     planned = _plan(left, hard, other)
     assert {key: _kinds(update.claims) for key, update in planned.updates.items()} == {
@@ -82,12 +82,12 @@ def test_what_anybody_could_have_sent_claims_nothing_until_somebody_vouches_for_
 def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_reached() -> None:
     others = [f"email:u{number}@example.com" for number in range(100)]
     refused = [bounce(1, "hard", recipient=each) for each in others[:3]]
-    reached = [fact(Kind.DELIVERED, 1, message="told:2", recipient=each) for each in others]
-    soft = [bounce(1, word, f"told:{word}") for word in ("soft", "listed", "unclear")]
+    reached = [fact(Kind.DELIVERED, 1, message="test:2", recipient=each) for each in others]
+    soft = [bounce(1, word, f"test:{word}") for word in ("soft", "listed", "unclear")]
     window = spike_guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
     sampled = [each for each in reached if spike_guard.report_delivery(window, each.key) is not None]
     assert 0 < len(sampled) < len(reached)
-    planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="told:3"))
+    planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="test:3"))
     assert set(planned.traffic_reports) == {window}
     report = planned.traffic_reports[window]
     assert report.owners == {each.key for each in (*refused, *sampled)}

@@ -18,7 +18,7 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
-from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact
+from tests.support.facts import ANN, START, VERDICTS, bounce, classify, fact
 
 POLICY = load()
 DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(milliseconds=1)
@@ -35,10 +35,10 @@ def _outcome(*facts: Feedback) -> Outcome:
 
 def _row(*after: timedelta) -> list[Outcome]:
     """One soft bounce at the start, and one of another message each of these times after the one before it."""
-    at, outcomes = START, [_outcome(bounce(0, message="told:first"))]
+    at, outcomes = START, [_outcome(bounce(0, message="test:first"))]
     for number, pause in enumerate(after):
         at += pause
-        outcomes.append(_outcome(bounce(0, message=f"told:{number}", occurred_at=at)))
+        outcomes.append(_outcome(bounce(0, message=f"test:{number}", occurred_at=at)))
     return outcomes
 
 
@@ -165,7 +165,7 @@ def test_a_new_row_after_the_release_counts_again() -> None:
 )
 @pytest.mark.parametrize(("day", "stands"), [(-1, True), (0, False), (2, False), (4, False), (9, False)])
 def test_a_proof_of_life_ends_what_came_before_it(kind: Kind, day: int, stands: bool) -> None:
-    alive = _outcome(fact(kind, day, message="told:alive"))
+    alive = _outcome(fact(kind, day, message="test:alive"))
     assert (find_streak([*_row(DAY, DAY, DAY, DAY), alive], POLICY) is not None) == stands
 
 
@@ -200,14 +200,14 @@ def test_who_complains_has_a_mailbox_that_works() -> None:
 def test_what_comes_after_a_hard_bounce_contradicts_it(after: timedelta, contradicts: bool) -> None:
     said = make_claim(one := bounce(1, "hard"), classify(one), POLICY)
     assert said is not None
-    alive = _outcome(fact(Kind.DELIVERED, message="told:2", occurred_at=one.occurred_at + after))
+    alive = _outcome(fact(Kind.DELIVERED, message="test:2", occurred_at=one.occurred_at + after))
     sign = find_contradiction([alive], said.cause, POLICY)
     assert (sign and sign.feedback) == (alive.decided_by if contradicts else None)
 
 
 def test_a_streak_names_the_bounces_and_not_what_came_before_them() -> None:
     outcomes = [
-        _outcome(fact(Kind.SENT, 2 * day - 1, message=f"told:{day}"), bounce(2 * day, message=f"told:{day}"))
+        _outcome(fact(Kind.SENT, 2 * day - 1, message=f"test:{day}"), bounce(2 * day, message=f"test:{day}"))
         for day in range(5)
     ]
     cause = find_streak(outcomes, POLICY)
@@ -219,7 +219,7 @@ def test_a_streak_names_the_bounces_and_not_what_came_before_them() -> None:
     assert cause.until == START + 38 * DAY
 
 
-def _forged(kind: Kind, day: float, word: str | None = None, message: str = "told:1") -> Outcome:
+def _forged(kind: Kind, day: float, word: str | None = None, message: str = "test:1") -> Outcome:
     """What a mail says that anybody could have sent."""
     return _outcome(fact(kind, day, message=message, evidence=Evidence(provider_code=word, forgeable=True)))
 
@@ -227,7 +227,7 @@ def _forged(kind: Kind, day: float, word: str | None = None, message: str = "tol
 def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_trusts_it() -> None:
     """No stranger may choose who is suppressed, nor who is not."""
     trusting = load("[report]\nrequire_proof = false")
-    forged = [_forged(Kind.BOUNCED, day, "soft", f"told:{day}") for day in range(5)]
+    forged = [_forged(Kind.BOUNCED, day, "soft", f"test:{day}") for day in range(5)]
     assert (find_streak(forged, POLICY), find_streak(forged, trusting) is not None) == (None, True)
     alive = _forged(Kind.DELIVERED, 9)
     real = _row(DAY, DAY, DAY, DAY)

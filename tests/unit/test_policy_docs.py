@@ -19,8 +19,8 @@ from aftersend.core.vocabulary import CauseKind
 from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
 from tests.engines import ROOT
+from tests.support.facts import ANN, START, classify, fact, fake_source, message
 from tests.support.ports import MemoryStore, ports
-from tests.support.words import ANN, START, classify, fact, message, told
 
 TEXT = (ROOT / "docs" / "policy.md").read_text()
 FENCES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -29,7 +29,7 @@ WRONG = [each for each in FENCES if "spam_content" in each]
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -111,7 +111,7 @@ def _told(day: int, said: str) -> Feedback:
     return fact(
         _KINDS[what],
         int(late or day),
-        message=f"told:{day}",
+        message=f"test:{day}",
         scope=stream or None,
         evidence=Evidence(provider_code=word or None),
         context=Context(sender=sender) if sender else None,

@@ -14,8 +14,8 @@ from aftersend.core.policy import load
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.suppression import merge_claims as absorb_claims
 from aftersend.ingest import ingest
+from tests.support.facts import ANN, START, VERDICTS, bounce, classify, fact, fake_source, message
 from tests.support.ports import MemoryStore, ports
-from tests.support.words import ANN, START, VERDICTS, bounce, classify, fact, message, told
 
 SMS = "sms:+15550100"
 MOMENT = timedelta(milliseconds=1)
@@ -31,7 +31,7 @@ def test_a_channel_may_have_a_policy_of_its_own() -> None:
     assert make_claim(hard, classify(hard), policy) is not None
     assert make_claim(texted, classify(texted), policy) is None
     for recipient, stands in ((ANN, False), (SMS, True)):
-        facts = [bounce(2 * day, message=f"told:{day}", recipient=recipient) for day in range(2)]
+        facts = [bounce(2 * day, message=f"test:{day}", recipient=recipient) for day in range(2)]
         assert (find_streak([merge(None, [each], classify) for each in facts], policy) is not None) == stands
 
 
@@ -62,7 +62,7 @@ def test_where_channel_and_stream_both_say_something_both_are_heard() -> None:
 def test_bounces_may_have_to_be_as_far_apart_as_they_may_be() -> None:
     policy = load("[streak]\nbounces = 2\napart_hours = 240\ngap_days = 10")
     for day, stands in ((9, False), (10, True), (11, False)):
-        row = [merge(None, [bounce(at, message=f"told:{at}")], classify) for at in (0, day)]
+        row = [merge(None, [bounce(at, message=f"test:{at}")], classify) for at in (0, day)]
         assert (find_streak(row, policy) is not None) == stands
 
 
@@ -112,7 +112,7 @@ def test_a_cause_lapses_when_the_policy_says_so(days: int, end: float | None) ->
 def test_a_streak_of_full_mailboxes_may_lapse_at_another_time() -> None:
     policy = load("[streak]\nbounces = 2\nfull_lapse_days = 7")
     for word, days in (("full", 7), ("soft", 30)):
-        facts = [bounce(2 * day, "soft", f"told:{day}") for day in range(2)] + [bounce(4, word, "told:9")]
+        facts = [bounce(2 * day, "soft", f"test:{day}") for day in range(2)] + [bounce(4, word, "test:9")]
         cause = find_streak([merge(None, [each], classify) for each in facts], policy)
         assert cause is not None and cause.until == _day(4 + days)
 
@@ -156,12 +156,12 @@ def test_who_leaves_leaves_the_stream_that_the_sender_belongs_to() -> None:
     news = Context(sender="news@send.example.com")
     facts = [
         fact(Kind.UNSUBSCRIBED, 1, context=news),
-        fact(Kind.UNSUBSCRIBED, 1, scope="named", context=news, message="told:2"),
-        fact(Kind.UNSUBSCRIBED, 1, message="told:3"),
-        fact(Kind.BOUNCED, 1, evidence=Evidence(provider_code="hard"), context=news, message="told:4"),
+        fact(Kind.UNSUBSCRIBED, 1, scope="named", context=news, message="test:2"),
+        fact(Kind.UNSUBSCRIBED, 1, message="test:3"),
+        fact(Kind.BOUNCED, 1, evidence=Evidence(provider_code="hard"), context=news, message="test:4"),
     ]
     store = MemoryStore()
-    with told():
+    with fake_source():
         assert not ingest([message(facts)], ports(store, policy=load(STREAMS))).failed
         assert not ingest([message(facts)], ports(store, policy=load(STREAMS))).failed
     found = {

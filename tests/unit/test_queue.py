@@ -9,7 +9,7 @@ import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import measure_size, source_of, unpack
+from aftersend.sources.message import find_source, measure_size, unpack
 from aftersend.storage.queue import MOST_AT_ONCE, OutgoingMessage, QueueSender, SendResults
 from tests.support.clients import FakeSQS
 
@@ -99,7 +99,7 @@ def test_the_source_travels_and_is_the_group_of_the_message() -> None:
     queue = Queue()
     QueueSender(queue, "url").send([OutgoingMessage(source, b"{}") for source in ("mailerq", "ses")])
     for entry, source in zip(queue.calls[0], ("mailerq", "ses"), strict=True):
-        assert entry["MessageGroupId"] == source_of(_attributes(entry)) == source
+        assert entry["MessageGroupId"] == find_source(_attributes(entry)) == source
 
 
 def test_one_that_sqs_will_never_take_is_refused_one_that_it_did_not_take_has_failed() -> None:

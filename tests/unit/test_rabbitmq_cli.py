@@ -1,4 +1,4 @@
-"""What `python -m local rabbitmq` is told, and what it makes of a batch."""
+"""The arguments of `python -m local rabbitmq`, and what it makes of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aftersend.core.errors import StoreUnavailable
-from aftersend.sources.lambda_event import from_rabbitmq
+from aftersend.sources.lambda_event import read_rabbitmq
 from aftersend.sources.message import Message
 from aftersend.storage.queue import OutgoingMessage, SendResults
 from local import __main__ as cli
@@ -49,18 +49,22 @@ def test_an_address_says_everything() -> None:
 
 
 def test_queues_are_named_by_what_lies_in_them() -> None:
-    assert rabbitmq.words(["results=a", "retry=b=c", "results=d"]) == {"a": "results", "b=c": "retry", "d": "results"}
+    assert rabbitmq.parse_queues(["results=a", "retry=b=c", "results=d"]) == {
+        "a": "results",
+        "b=c": "retry",
+        "d": "results",
+    }
 
 
 @pytest.mark.parametrize("pair", ["a", "result=a", "results=", "=a", "results=a,b", "outbox=a"])
 def test_a_queue_that_is_named_wrongly_is_refused(pair: str) -> None:
     with pytest.raises(
-        ValueError, match="is not word=queue, the word one of failure, reports, results, retry, success"
+        ValueError, match="is not kind=queue, the kind one of failure, reports, results, retry, success"
     ):
-        rabbitmq.words(["results=fine", pair])
+        rabbitmq.parse_queues(["results=fine", pair])
 
 
-def test_it_ends_at_once_where_it_was_told_wrongly(
+def test_it_ends_at_once_where_an_argument_is_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RABBITMQ_URL", raising=False)
@@ -75,10 +79,10 @@ def test_it_ends_at_once_where_it_was_told_wrongly(
     assert (
         cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a", "--to", "https://sqs.example.com/q"]) == 1
     )
-    told = capsys.readouterr().err.splitlines()
-    assert [line.partition(" ")[2][:20] for line in told] == [
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" ")[2][:20] for line in lines] == [
         "not an address of Ra",
-        "'a' is not word=queu",
+        "'a' is not kind=queu",
         "the environment vari",
         "You must specify a r",
     ]
@@ -105,7 +109,7 @@ def test_pauses_grow_to_a_minute_and_begin_anew(monkeypatch: pytest.MonkeyPatch)
 def test_a_batch_looks_as_it_does_when_lambda_takes_it() -> None:
     made = event(BATCH, "/")
     assert json.loads(json.dumps(made)) == made
-    found = from_rabbitmq(made, "mailerq", WORDS, NOW)
+    found = read_rabbitmq(made, "mailerq", WORDS, NOW)
     assert [(each.body, each.headers) for each in found] == [
         (b"\xff", {"content-encoding": "gzip", "content-type": "application/json", "x-queue": "results"}),
         (b"", {"x-queue": "results"}),
@@ -117,8 +121,8 @@ def test_a_batch_looks_as_it_does_when_lambda_takes_it() -> None:
 def test_a_handler_takes_all_or_nothing() -> None:
     seen: list[list[Message]] = []
 
-    def handle(told: dict[str, Any], _context: object) -> None:
-        seen.append(from_rabbitmq(told, "mailerq", WORDS, NOW))
+    def handle(event: dict[str, Any], _context: object) -> None:
+        seen.append(read_rabbitmq(event, "mailerq", WORDS, NOW))
         if len(seen) == 1:
             raise StoreUnavailable("not stored")
 

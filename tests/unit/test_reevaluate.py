@@ -17,9 +17,9 @@ from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import EXAMPLES, MARGIN, ReevaluationJob, reevaluate_recipient, run_slice, split
+from tests.support.facts import ANN, BOB, START, bounce, classify, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.reevaluation import RULES, MemoryRecipients, reevaluation, run
-from tests.support.words import ANN, BOB, START, bounce, classify, fact, message, told
 
 POLICY = policy.load()
 SOFT_IS_HARD, HARD_IS_SOFT = RULES[1], RULES[2]
@@ -28,7 +28,7 @@ ROW = (ANN, "*")
 
 @pytest.fixture(scope="module", autouse=True)
 def _source() -> Iterator[None]:
-    with told():
+    with fake_source():
         yield
 
 
@@ -44,34 +44,34 @@ def _row(store: MemoryStore) -> Suppression | None:
 
 def test_what_rests_on_outcomes_that_are_gone_is_left_alone() -> None:
     """Issue: "suppressions whose outcomes are gone are left alone"."""
-    store = _stored(bounce(1, "hard"), bounce(3, "hard", "told:2"))
+    store = _stored(bounce(1, "hard"), bounce(3, "hard", "test:2"))
     before = _row(store)
-    del store.outcomes_table[ANN, "told:1"], store.outcomes_table[ANN, "told:2"]
+    del store.outcomes_table[ANN, "test:1"], store.outcomes_table[ANN, "test:2"]
     run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     assert _row(store) == before
 
 
 def test_of_a_cause_what_rests_on_an_outcome_that_is_gone_stays() -> None:
-    store = _stored(bounce(1, "hard"), bounce(3, "hard", "told:2"))
-    del store.outcomes_table[ANN, "told:1"]
+    store = _stored(bounce(1, "hard"), bounce(3, "hard", "test:2"))
+    del store.outcomes_table[ANN, "test:1"]
     run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     row = _row(store)
     assert row is not None
     mark = row.causes[CauseKind.HARD].latest
     assert mark is not None
-    assert mark.message == "told:1"
+    assert mark.message == "test:1"
 
 
 def test_what_stays_of_a_cause_with_an_end_ends_as_long_after_its_own_evidence() -> None:
     """A day's pause must not become one without end where a later pause turns out to be none."""
-    pauses = [fact(Kind.BOUNCED, day, "SmtpRcptFreq", message=f"told:{day}") for day in (1, 3)]
+    pauses = [fact(Kind.BOUNCED, day, "SmtpRcptFreq", message=f"test:{day}") for day in (1, 3)]
     store = _stored(*pauses)
-    del store.outcomes_table[ANN, "told:1"]
+    del store.outcomes_table[ANN, "test:1"]
     run(ReevaluationJob(), reevaluation(store, policy.load("[pause]\nsuppress = false"), classify))
     row = _row(store)
     assert row is not None
     pause = row.causes[CauseKind.PAUSE]
-    assert (pause.latest and pause.latest.message, pause.until) == ("told:1", START + timedelta(days=2))
+    assert (pause.latest and pause.latest.message, pause.until) == ("test:1", START + timedelta(days=2))
     assert find_active_causes(row, NOW) == ()
 
 
@@ -122,7 +122,7 @@ def test_who_is_erased_meanwhile_stays_erased() -> None:
 def test_a_report_says_what_changes_and_names_nobody() -> None:
     """Issue: "statuses, verdicts, suppressions added/removed; counts and a bounded list with keyed digests"."""
     store = _stored(
-        bounce(1, "soft"), bounce(2, "hard", recipient=BOB), fact(Kind.DELIVERED, 1, message="told:3", recipient=BOB)
+        bounce(1, "soft"), bounce(2, "hard", recipient=BOB), fact(Kind.DELIVERED, 1, message="test:3", recipient=BOB)
     )
     (ann, bob) = (
         reevaluate_recipient(each, reevaluation(store, POLICY, _swapped), dry_run=True) for each in (ANN, BOB)
@@ -171,7 +171,7 @@ def test_a_leg_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
     used = reevaluation(store, POLICY, SOFT_IS_HARD)
     (whole,) = split(ReevaluationJob(segments=1), "run")
     first = run_slice(whole, used, lambda: MARGIN - 1)
-    assert first.after == (names[1], "told:1")
+    assert first.after == (names[1], "test:1")
     assert {name for name, _ in store.suppressions_table} == set(names[:2])
     rest = run_slice(first, used, lambda: MARGIN + 1)
     assert rest.after is None
@@ -180,7 +180,7 @@ def test_a_leg_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
 
 
 def test_who_goes_over_the_end_of_a_page_is_worked_once() -> None:
-    store = _stored(*(bounce(day, "soft", f"told:{day}") for day in range(5)), bounce(1, "hard", recipient=BOB))
+    store = _stored(*(bounce(day, "soft", f"test:{day}") for day in range(5)), bounce(1, "hard", recipient=BOB))
     used = reevaluation(store, POLICY, SOFT_IS_HARD)
     assert len(MemoryRecipients(store).scan_recipients(0, 1, None).recipients) == 1, "a page holds two of Ann's five"
     (end,) = run(ReevaluationJob(segments=1), used)
@@ -201,7 +201,7 @@ def test_what_is_no_job_is_refused(text: str) -> None:
 
 
 def test_what_holds_afterwards_is_what_the_new_rules_say() -> None:
-    store = _stored(*(bounce(2 * day, "soft", f"told:{day}") for day in range(5)))
+    store = _stored(*(bounce(2 * day, "soft", f"test:{day}") for day in range(5)))
     row = _row(store)
     assert row is not None
     assert find_active_causes(row, NOW) == (CauseKind.STREAK,)

@@ -16,7 +16,7 @@ from aftersend.core.model import Reason as Verdict
 from aftersend.core.suppression import apply_reverts
 from aftersend.jobs.ses_sync import PACE, ListChange, ListReason, SesSync, plan_change
 from tests.support.account_list import AccountList, image, record
-from tests.support.words import ANN, START
+from tests.support.facts import ANN, START
 
 ADDRESS = "ann@example.com"
 PUT_BOUNCE, PUT_COMPLAINT, DELETE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from aftersend.sources.smtp_reply import MAX_TEXT, reply
+from aftersend.sources.smtp_reply import MAX_TEXT, parse_reply
 from tests.support.strategies import hostile
 
 REPLIES = [
@@ -31,26 +31,26 @@ REPLIES = [
 
 @pytest.mark.parametrize(("diagnostic", "codes"), REPLIES)
 def test_code_and_status(diagnostic: str, codes: tuple[int | None, str | None]) -> None:
-    assert reply(diagnostic)[:2] == codes
-    assert reply(diagnostic)[2] == diagnostic
+    assert parse_reply(diagnostic)[:2] == codes
+    assert parse_reply(diagnostic)[2] == diagnostic
 
 
 def test_nothing_says_nothing() -> None:
-    assert reply(None) == reply("") == (None, None, None)
-    assert reply("\r\n \x00") == (None, None, None)
+    assert parse_reply(None) == parse_reply("") == (None, None, None)
+    assert parse_reply("\r\n \x00") == (None, None, None)
 
 
 @given(hostile)
 def test_any_text_is_bounded(diagnostic: str) -> None:
-    code, status, text = reply(diagnostic)
+    code, status, text = parse_reply(diagnostic)
     assert code is None or 200 <= code <= 599
     assert status is None or status[0] in "245"
     assert text is None or len(text.encode()) <= MAX_TEXT
-    assert reply("550 5.1.1 " + diagnostic)[:2] == (550, "5.1.1")
+    assert parse_reply("550 5.1.1 " + diagnostic)[:2] == (550, "5.1.1")
 
 
 def test_the_longest_text_is_read_in_no_time() -> None:
-    code, _, text = reply("550 " + "5.1." * 300_000)
+    code, _, text = parse_reply("550 " + "5.1." * 300_000)
     assert code == 550
     assert text is not None
     assert len(text) <= MAX_TEXT

@@ -25,7 +25,7 @@ from aftersend.core.writes import (
     update_outcome,
     update_suppression,
 )
-from tests.support.words import ANN, VERDICTS, bounce, classify, fact
+from tests.support.facts import ANN, VERDICTS, bounce, classify, fact
 
 POLICY = load()
 EVERYWHERE = ANN, "*"
@@ -53,7 +53,7 @@ def _claims(*facts: Feedback) -> tuple[Claim, ...]:
     return tuple(each for each in found if each is not None)
 
 
-FIVE = [_stored(bounce(2 * day, message=f"told:{day}")) for day in range(5)]
+FIVE = [_stored(bounce(2 * day, message=f"test:{day}")) for day in range(5)]
 STREAK = find_streak(FIVE, POLICY)
 assert STREAK is not None
 
@@ -117,9 +117,9 @@ def test_a_claim_costs_one_write_and_no_read() -> None:
 
 def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
     """A delivery may contradict it that was stored before, or meanwhile."""
-    hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="told:2")
+    hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="test:2")
     written = _with(1, None, hard)
-    sign = EvidenceRef(at=delivered.occurred_at, feedback=delivered.id, message="told:2", source="told")
+    sign = EvidenceRef(at=delivered.occurred_at, feedback=delivered.id, message="test:2", source="test")
     contradicted = replace(replace_contradiction(written, sign), version=2)
     outcomes = [_stored(hard), _stored(delivered)]
     requests, after = _run(
@@ -172,7 +172,7 @@ def test_changed_rules_are_written_where_they_change_something() -> None:
 
 def test_a_suppression_is_rebuilt_from_what_the_outcomes_say_now() -> None:
     """What rests on outcomes that are gone stays; so does what a person wrote down."""
-    expired = bounce(-300, "hard", "told:old")
+    expired = bounce(-300, "hard", "test:old")
     known = absorb_claims(_with(3, None, bounce(1, "hard")), _claims(expired))
     outcomes = [_stored(bounce(1, "hard"))]
     steps = update_suppression(SuppressionUpdate(EVERYWHERE, rebuild=lambda _: []), known, POLICY)
@@ -203,7 +203,7 @@ def test_a_streak_is_looked_at_once_more_after_it_was_written() -> None:
 
 
 def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile() -> None:
-    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
+    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="test:9"))]
     written, gone = _with(1, STREAK), _with(2)
     requests, _ = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
@@ -214,7 +214,7 @@ def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile()
 
 def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
     """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
-    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="told:9"))]
+    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="test:9"))]
     standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
     requests, after = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE]
@@ -280,7 +280,7 @@ def test_bounces_before_a_release_make_no_streak() -> None:
 def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -> None:
     """The client tries again and is refused by what it has written; the version that was expected has not moved."""
     mine = Decision(at=bounce(1).occurred_at, by="ann", act=Act.RESOLVED)
-    stored = _with(3, None, bounce(1, "soft", "told:1"))
+    stored = _with(3, None, bounce(1, "soft", "test:1"))
     after = replace(stored, history=(mine,), version=4)
     update = SuppressionUpdate(EVERYWHERE, decisions=(mine,), expect=3)
     requests, settled = _run(update_suppression(update, stored, POLICY), [Refused(after)])

@@ -16,8 +16,8 @@ from aftersend.storage import items
 from aftersend.storage.store import BATCH, Store, TableNames, build_batch_get, build_query, make_row
 from aftersend.storage.versioned import build_get, build_put
 from tests.support.clients import FakeDynamoDB, Watched, service_error
+from tests.support.facts import ANN, bounce, classify, fact
 from tests.support.ports import NOW, RETENTION
-from tests.support.words import ANN, bounce, classify, fact
 
 TABLES = TableNames(outcomes="Outcomes", suppressions="Suppressions")
 OUTCOME = merge(None, [bounce(1)], classify)
@@ -52,7 +52,7 @@ def test_a_next_version_is_put_over_the_one_before_it() -> None:
 
 def test_every_read_is_strongly_consistent() -> None:
     """Design §5: "All reads here are strongly consistent." """
-    key = items.build_outcome_key((ANN, "told:1"))
+    key = items.build_outcome_key((ANN, "test:1"))
     assert build_get("T", key)["ConsistentRead"] is True
     assert build_batch_get("T", [key])["RequestItems"]["T"] == {"Keys": [key], "ConsistentRead": True}
     assert build_query("T", ANN)["ConsistentRead"] is True
@@ -85,7 +85,7 @@ def test_a_database_that_does_not_answer_is_ours_and_says_no_address(error: Exce
 def test_reads_in_bulk_fail_as_a_whole() -> None:
     store = Store(_Broken(ERRORS[0]), TABLES)
     with pytest.raises(StoreUnavailable):
-        store.get_outcomes([(ANN, "told:1")])
+        store.get_outcomes([(ANN, "test:1")])
     with pytest.raises(StoreUnavailable):
         store.get_suppressions([(ANN, "*")])
 
@@ -129,7 +129,7 @@ def test_keys_that_stay_unread_are_ours(monkeypatch: pytest.MonkeyPatch) -> None
             return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
 
     with pytest.raises(StoreUnavailable):
-        Store(Deaf(None), TABLES).get_outcomes([(ANN, "told:1")])
+        Store(Deaf(None), TABLES).get_outcomes([(ANN, "test:1")])
     assert pauses == sorted(pauses)
     assert sum(pauses) < 30
 
@@ -141,7 +141,7 @@ def test_an_unknown_error_of_our_own_is_not_swallowed() -> None:
 
 STRANGE = [
     ("a word of a newer version", {"status": {"S": "vanished"}}),
-    ("a kind of a newer version", {"feedback": {"S": '[{"source":"told","kind":"vanished"}]'}}),
+    ("a kind of a newer version", {"feedback": {"S": '[{"source":"test","kind":"vanished"}]'}}),
     ("no JSON", {"feedback": {"S": "["}}),
     ("packed in another way", {"feedback": {"B": "AAAA"}}),
     ("no base64", {"feedback": {"B": "?"}}),

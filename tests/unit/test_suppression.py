@@ -25,7 +25,7 @@ from aftersend.core.suppression import (
     replace_contradiction,
     replace_streak,
 )
-from tests.support.words import ANN, START, bounce, classify, fact
+from tests.support.facts import ANN, START, bounce, classify, fact
 
 NOTHING = Suppression(recipient=ANN)
 POLICY = load()
@@ -36,7 +36,7 @@ def _day(day: float) -> datetime:
 
 
 def _mark(day: float, name: str = "f") -> EvidenceRef:
-    return EvidenceRef(at=_day(day), feedback=name, message="told:1", source="told")
+    return EvidenceRef(at=_day(day), feedback=name, message="test:1", source="test")
 
 
 def _claims(*facts: object) -> list[Claim]:

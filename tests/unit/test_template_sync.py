@@ -9,8 +9,8 @@ import pytest
 
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
 from aftersend.jobs import ses_sync
+from tests.support.facts import START
 from tests.support.template import ALARMS, FUNCTIONS, RESOURCES, STREAMS, TEMPLATE, mentioned, one
-from tests.support.words import START
 
 ((FUNCTION, MAPPING),) = STREAMS.values()
 

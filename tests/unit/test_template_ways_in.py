@@ -10,7 +10,7 @@ import pytest
 from aftersend import settings
 from aftersend.core.errors import ConfigurationError
 from aftersend.jobs.poll_mns import ROUND, WAIT
-from aftersend.settings import QUEUE_WORDS
+from aftersend.settings import QUEUE_KINDS
 from aftersend.sources import SOURCES
 from aftersend.webhooks.secrets import read_document
 from tests.support.template import (
@@ -40,12 +40,12 @@ def takes(name: str, value: str) -> bool:
 # ---- Amazon MQ -------------------------------------------------------------------------------------------------------
 
 
-def test_each_queue_has_a_mapping_of_its_own_a_condition_and_a_word() -> None:
-    words = {f"Broker{word.title()}": word for word in QUEUE_WORDS}
-    assert MAPPINGS.keys() == words.keys()
-    told = FUNCTIONS["Consume"]["Environment"]["Variables"]["MAILERQ_QUEUES"]["Fn::Sub"]
-    assert dict(reversed(pair.split("=")) for pair in told.split(",")) == {
-        word: f"${{{name}Queue}}" for name, word in words.items()
+def test_each_queue_has_a_mapping_of_its_own_a_condition_and_a_kind() -> None:
+    kinds = {f"Broker{kind.title()}": kind for kind in QUEUE_KINDS}
+    assert MAPPINGS.keys() == kinds.keys()
+    variable = FUNCTIONS["Consume"]["Environment"]["Variables"]["MAILERQ_QUEUES"]["Fn::Sub"]
+    assert dict(reversed(pair.split("=")) for pair in variable.split(",")) == {
+        kind: f"${{{name}Queue}}" for name, kind in kinds.items()
     }
     for name, mapping in MAPPINGS.items():
         assert mapping["Queues"] == [{"Ref": f"{name}Queue"}]
@@ -54,7 +54,7 @@ def test_each_queue_has_a_mapping_of_its_own_a_condition_and_a_word() -> None:
         assert condition == [{"Condition": "HasBroker"}, {"Fn::Not": [{"Fn::Equals": [{"Ref": f"{name}Queue"}, ""]}]}]
 
 
-def test_a_mapping_is_told_how_to_log_in() -> None:
+def test_a_mapping_says_how_to_log_in() -> None:
     for mapping in MAPPINGS.values():
         access = {each["Type"]: each["URI"] for each in mapping["SourceAccessConfigurations"]}
         assert access == {"BASIC_AUTH": {"Ref": "BrokerSecretArn"}, "VIRTUAL_HOST": {"Ref": "BrokerVirtualHost"}}

@@ -47,7 +47,7 @@ class Ingestion(Struct, frozen=True, kw_only=True):
     ports: Ports
     digest_key: bytes
     source: str  # of messages that name none
-    broker_queues: dict[str, str] = {}  # by which word each queue of RabbitMQ is known
+    broker_queues: dict[str, str] = {}  # what kind of queue each name of RabbitMQ stands for
 
 
 def process() -> Ingestion:
@@ -96,8 +96,8 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
         pool=ThreadPoolExecutor(config.workers),
         clock=_now,
-        watch=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
-        unqualified=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
+        spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
+        unmatched_texts=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
         unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
         vouch=Verp(config.verp_keys, config.verp_template).vouches if config.verp_template else None,
     )
@@ -164,7 +164,7 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
             digest_key=config.digest_key,
         )
 
-    return _runner("reevaluate", ReevaluationJob), make
+    return _make_runner("reevaluate", ReevaluationJob), make
 
 
 def replay() -> tuple[JobRunner[ReplayJob], Replay]:
@@ -175,10 +175,10 @@ def replay() -> tuple[JobRunner[ReplayJob], Replay]:
 
     config = settings.load_replay()
     sender = QueueSender(connect("sqs"), config.feedback_queue)
-    return _runner("replay", ReplayJob), Replay(boto.make_client("s3"), config.bucket, sender)
+    return _make_runner("replay", ReplayJob), Replay(boto.make_client("s3"), config.bucket, sender)
 
 
-def _runner(name: str, kind: type[Any]) -> JobRunner[Any]:
+def _make_runner(name: str, kind: type[Any]) -> JobRunner[Any]:
     from aftersend.jobs.runner import JobRunner
     from aftersend.storage.dead_letters import DeadLetters
 
@@ -264,7 +264,7 @@ def build_list_jobs(
 
 @cache
 def _connect_boto3() -> Any:
-    """boto3's client of S3, which takes a third of a second to make and is seldom needed."""
+    """Return boto3's client of S3, which takes a third of a second to make and is seldom needed."""
     from aftersend.aws import boto
 
     return boto.make_client("s3")

@@ -7,8 +7,9 @@
         ...
 
 Reads are strongly consistent and cost nothing but themselves. What cannot be read raises; nobody is allowed by
-accident. Two things have to be given, or they are not looked at: the key under which erased addresses are kept
-suppressed, and the table of traffic, which knows of a provider's accident, in which evidence does not hold for now.
+accident. Two things have to be given, or they are not looked at: the key under which erased addresses stay
+suppressed, and the table of spike windows, which knows of a provider's accident, in which evidence does not hold for
+now.
 """
 
 from __future__ import annotations
@@ -45,19 +46,20 @@ class Suppressions:
         client: Any = None,
         *,
         digest_key: bytes | None = None,
-        traffic: str | None = None,
+        spike_windows: str | None = None,
         policy: Policy | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        connected = _connected(client)
+        connected = _connect(client)
         self._store = Store(connected, TableNames(outcomes="", suppressions=table))
         self._key, self._clock = digest_key, clock
-        self._lookout = (
-            IncidentCache(SpikeWindows(connected, traffic, (policy or load()).guard), clock) if traffic else None
-        )
+        self._incidents: IncidentCache | None = None
+        if spike_windows:
+            windows = SpikeWindows(connected, spike_windows, (policy or load()).guard)
+            self._incidents = IncidentCache(windows, clock)
 
     def allowed(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> list[str]:
-        """Those of `recipients` that may be written to, in their order and spelling.
+        """Return those of `recipients` that may be written to, in their order and spelling.
 
         `scope` is the stream of the message; without it, only what holds for all streams counts. Raises ValueError for
         what is no recipient, and StoreUnavailable where the table does not answer.
@@ -67,34 +69,34 @@ class Suppressions:
         return [each for each in given if not found[each]]
 
     def check(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> dict[str, list[ActiveCause]]:
-        """Why each of `recipients`, as it is spelled, must not be written to: nothing, where it may be.
+        """Return why each of `recipients`, as it is spelled, must not be written to: an empty list, where it may be.
 
         Raises ValueError for what is no recipient, and StoreUnavailable where the table does not answer.
         """
-        named = {given: canonical(given) for given in recipients}
-        owners = dict(self._rows(named.values(), scope))
+        named = {given: canonicalize(given) for given in recipients}
+        owners = dict(self._list_keys(named.values(), scope))
         keys, now = list(owners), self._clock()
         why: dict[str, list[ActiveCause]] = {name: [] for name in named.values()}
         for start in range(0, len(keys), BATCH):
             for key, stored in sorted(self._store.get_suppressions(keys[start : start + BATCH]).items()):
-                pending = () if is_alias(key[0]) else self._pending(key[0])
+                pending = () if is_alias(key[0]) else self._find_pending(key[0])
                 why[owners[key]] += describe_active_causes(stored, now, pending)
         return {given: why[name] for given, name in named.items()}
 
-    def _pending(self, name: str) -> list[Reverted]:
+    def _find_pending(self, name: str) -> list[Reverted]:
         """The windows of an accident, in which evidence against `name` does not hold."""
-        return spike_guard.find_reverted_windows(self._lookout.find_incidents(), name) if self._lookout else []
+        return spike_guard.find_reverted_windows(self._incidents.find_incidents(), name) if self._incidents else []
 
-    def _rows(self, names: Iterable[str], scope: str) -> Iterator[tuple[Key, str]]:
-        """Every row that can speak against one of `names`, and against which."""
+    def _list_keys(self, names: Iterable[str], scope: str) -> Iterator[tuple[Key, str]]:
+        """Yield the key of every item that can speak against one of `names`, and against which."""
         for name in names:
             for recipient in (name, make_alias(name, self._key)) if self._key else (name,):
                 yield (recipient, EVERYWHERE), name
                 yield (recipient, scope), name
 
 
-def canonical(given: str) -> str:
-    """The recipient that is meant: an e-mail address in any spelling, "sms:+14255550156", "push:apns:…".
+def canonicalize(given: str) -> str:
+    """Return the canonical form of a recipient: an e-mail address in any spelling, "sms:+14255550156", "push:apns:…".
 
     Raises ValueError for anything else; the message quotes nothing of it.
     """
@@ -108,7 +110,7 @@ def canonical(given: str) -> str:
     return name
 
 
-def _connected(client: Any) -> Any:
+def _connect(client: Any) -> Any:
     if client is None:
         return aws.connect("dynamodb")
     from aftersend.aws import boto  # noqa: PLC0415  # whoever gives a client of boto3's has imported it

@@ -35,50 +35,50 @@ _R = TypeVar("_R")
 
 
 def ingest(messages: Sequence[Message], ports: Ports) -> BatchReport:
-    """Bring one batch into the tables. Raises nothing: what our side could not do is in `Report.failed`."""
+    """Bring one batch into the tables. Raises nothing: what our side could not do is in `BatchReport.failed`."""
     report = BatchReport(sources={message.id: message.source for message in messages})
-    told = _gather(_archive(messages, ports, report), ports, report)
-    outcomes = _record(told, ports, report)
-    wanted = plan_updates(outcomes, {key: each.facts for key, each in told.items()}, ports.classify, ports.policy)
-    _watch(wanted, told, ports, report)
-    _settle(wanted, told, ports, report)
+    batch = _gather(_archive(messages, ports, report), ports, report)
+    outcomes = _update_outcomes(batch, ports, report)
+    plan = plan_updates(outcomes, {key: new.facts for key, new in batch.items()}, ports.classify, ports.policy)
+    _report_traffic(plan, batch, ports, report)
+    _update_suppressions(plan, batch, ports, report)
     return report
 
 
 def _archive(messages: Sequence[Message], ports: Ports, report: BatchReport) -> list[Message]:
-    """Keep every body, one object for each source; those that are kept. The others have failed."""
+    """Archive every body, one object for each source; returns those that are safe. The others have failed."""
     by_source: defaultdict[str, list[Message]] = defaultdict(list)
     for message in messages:
         by_source[message.source].append(message)
     results = ports.pool.map(partial(_attempt, ports.archive.put), by_source.values())
-    kept = []
+    archived = []
     for group, result in zip(by_source.values(), results, strict=True):
         if isinstance(result, ServiceError):
             report.failed |= {message.id: str(result) for message in group}
         else:
-            kept += group
-    return kept
+            archived += group
+    return archived
 
 
-class _Told(Struct):
+class _NewFeedback(Struct):
     """What the batch says of one outcome, and which messages said it."""
 
     facts: list[Feedback] = field(default_factory=list)
-    said_by: set[str] = field(default_factory=set)
-    sources: dict[str, str] = field(default_factory=dict)  # fact id -> the source of the message that said it
+    messages: set[str] = field(default_factory=set)  # their ids
+    sources: dict[str, str] = field(default_factory=dict)  # fact id -> the source of the message that it came in
 
     @property
     def source(self) -> str:
-        """Whose word it is; of several, that of the first."""
+        """The source that is counted; of several, that of the first fact."""
         return self.sources[self.facts[0].id]
 
     def fail(self, report: BatchReport, error: ServiceError) -> None:
-        report.failed.update(dict.fromkeys(self.said_by, str(error)))
+        report.failed.update(dict.fromkeys(self.messages, str(error)))
 
 
-def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> dict[Key, _Told]:
-    """Every fact of the batch by the outcome it belongs to; unreadable bodies are parked."""
-    told: defaultdict[Key, _Told] = defaultdict(_Told)
+def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> dict[Key, _NewFeedback]:
+    """Gather every fact of the batch by the outcome it belongs to; unreadable bodies are parked."""
+    batch: defaultdict[Key, _NewFeedback] = defaultdict(_NewFeedback)
     now = ports.clock()
     for message in messages:
         try:
@@ -92,12 +92,12 @@ def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> d
         if not facts:
             report.counts[message.source, "NoFeedback", ""] += 1
         for fact in facts:
-            told[fact.key].facts.append(fact)
-            told[fact.key].said_by.add(message.id)
-            told[fact.key].sources.setdefault(fact.id, message.source)
+            batch[fact.key].facts.append(fact)
+            batch[fact.key].messages.add(message.id)
+            batch[fact.key].sources.setdefault(fact.id, message.source)
             age = (now - fact.occurred_at).total_seconds()
             report.ages[message.source] = max(age, report.ages.get(message.source, age))
-    return told
+    return batch
 
 
 def _read(message: Message, ports: Ports) -> list[Feedback]:
@@ -105,11 +105,11 @@ def _read(message: Message, ports: Ports) -> list[Feedback]:
     body = unpack(message.body) if unpack else message.body
     facts = read(message.source, body, message.headers)
     if ports.policy.streams:
-        facts = [_routed(fact, ports.policy) for fact in facts]
-    return [_vouched(fact, ports.vouch) for fact in facts] if ports.vouch else facts
+        facts = [_route(fact, ports.policy) for fact in facts]
+    return [_apply_vouching(fact, ports.vouch) for fact in facts] if ports.vouch else facts
 
 
-def _routed(fact: Feedback, policy: Policy) -> Feedback:
+def _route(fact: Feedback, policy: Policy) -> Feedback:
     """The fact in the stream that its sender's mail belongs to, where it names none itself."""
     if fact.kind not in STREAM_KINDS or fact.scope or fact.context is None or not fact.context.sender:
         return fact
@@ -117,7 +117,7 @@ def _routed(fact: Feedback, policy: Policy) -> Feedback:
     return replace(fact, scope=stream, id="") if stream else fact
 
 
-def _vouched(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
+def _apply_vouching(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
     if fact.evidence is None or not fact.evidence.forgeable or not vouch(fact):
         return fact
     return replace(fact, evidence=replace(fact.evidence, forgeable=False), id="")  # another fact: it can be trusted
@@ -132,75 +132,75 @@ def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Batc
         report.unreadable[message.id] = error.why
 
 
-def _record(told: dict[Key, _Told], ports: Ports, report: BatchReport) -> dict[Key, Outcome]:
+def _update_outcomes(batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport) -> dict[Key, Outcome]:
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
-        _count_unqualified(told[key].facts, stored, ports)
-        return _drive(update_outcome(stored, told[key].facts, ports.classify), ports.store)
+        _count_unmatched(batch[key].facts, stored, ports)
+        return _drive(update_outcome(stored, batch[key].facts, ports.classify), ports.store)
 
     outcomes: dict[Key, Outcome] = {}
-    for key, before, result in _read_and_apply(list(told), ports.store.get_outcomes, apply, ports.pool):
+    for key, before, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):
         if isinstance(result, ServiceError):
-            told[key].fail(report, result)
+            batch[key].fail(report, result)
             continue
         outcomes[key], refusals = result
-        report.counts[told[key].source, "Conflicts", ""] += refusals
-        _count_new(told[key], before, outcomes[key], report)
+        report.counts[batch[key].source, "Conflicts", ""] += refusals
+        _count_new(batch[key], before, outcomes[key], report)
     return outcomes
 
 
-def _count_unqualified(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> None:
+def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> None:
     """Before the outcome is stored: a crash in between heals, because the same fact counts once."""
-    if ports.unqualified is None:
+    if ports.unmatched_texts is None:
         return
     known = {fact.id for fact in stored.feedback} if stored else set()
     for fact in facts:
         if fact.id not in known and needs_rule(fact, ports.classify(fact)):
-            ports.unqualified.count(fact, ports.clock())
+            ports.unmatched_texts.count(fact, ports.clock())
 
 
-def _count_new(told: _Told, before: Outcome | None, after: Outcome, report: BatchReport) -> None:
+def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, report: BatchReport) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate.
 
     Of a fact that the bounds of the set leave out nobody would know later that it was counted.
     """
     known = {fact.id for fact in before.feedback} if before else set()
-    new = {fact.id for fact in after.feedback} - known
-    for fact in deduplicate(fact for fact in told.facts if fact.id in new):
-        source = told.sources[fact.id]
+    added = {fact.id for fact in after.feedback} - known
+    for fact in deduplicate(fact for fact in new.facts if fact.id in added):
+        source = new.sources[fact.id]
         report.counts[source, "Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
             report.counts[source, "Verdict", after.verdict.klass] += 1
             report.counts[source, "Reason", after.verdict.reason] += 1
 
 
-def _watch(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
-    """Tell the spike guard, before anything suppresses: an accident should be known when its effect begins."""
-    if ports.watch is None:
+def _report_traffic(plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport) -> None:
+    """Report to the spike guard before anything suppresses: an accident should be known when its effect begins."""
+    if ports.spike_windows is None:
         return
-    reports = list(wanted.traffic_reports.values())
-    results = ports.pool.map(partial(_attempt, ports.watch.record), [each.traffic for each in reports])
+    reports = list(plan.traffic_reports.values())
+    results = ports.pool.map(partial(_attempt, ports.spike_windows.record), [each.traffic for each in reports])
     for traffic_report, result in zip(reports, results, strict=True):
         if isinstance(result, ServiceError):
             for owner in traffic_report.owners:
-                told[owner].fail(report, result)
+                batch[owner].fail(report, result)
 
 
-def _settle(wanted: Plan, told: dict[Key, _Told], ports: Ports, report: BatchReport) -> None:
+def _update_suppressions(plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport) -> None:
     """Bring what the stored facts mean into the suppressions."""
-    updates = wanted.updates
+    updates = plan.updates
 
     def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
         return _drive(update_suppression(updates[key], stored, ports.policy), ports.store)
 
     for key, before, result in _read_and_apply(list(updates), ports.store.get_suppressions, apply, ports.pool):
         if isinstance(result, ServiceError):
-            for owner in wanted.owners[key]:
-                told[owner].fail(report, result)
+            for owner in plan.owners[key]:
+                batch[owner].fail(report, result)
             continue
         after, refusals = result
-        source = told[min(wanted.owners[key])].source
+        source = batch[min(plan.owners[key])].source
         report.counts[source, "Conflicts", ""] += refusals
         for cause in after.causes if after else ():
             if before is None or cause not in before.causes:
@@ -217,7 +217,7 @@ def _read_and_apply(
     """Read all keys in chunks and apply to each, concurrently. A failure stays with the keys that it hit."""
     chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
     stored: dict[Key, _T | None] = {}
-    for found in pool.map(lambda chunk: _found(read_many, chunk), chunks):
+    for found in pool.map(lambda chunk: _read_chunk(read_many, chunk), chunks):
         for key, item in found.items():
             if isinstance(item, ServiceError):
                 yield key, None, item
@@ -227,14 +227,14 @@ def _read_and_apply(
     yield from ((key, before, result) for (key, before), result in zip(stored.items(), results, strict=True))
 
 
-def _found(
+def _read_chunk(
     read_many: Callable[[Sequence[Key]], dict[Key, _T]], keys: Sequence[Key]
 ) -> dict[Key, _T | ServiceError | None]:
-    """What is stored of each key. Of an item that nobody can read, the others are read without it."""
+    """Read what is stored of each key. Of an item that nobody can read, the others are read without it."""
     found = _attempt(read_many, keys)
     if isinstance(found, Unreadable) and len(keys) > 1:
         middle = len(keys) // 2
-        return _found(read_many, keys[:middle]) | _found(read_many, keys[middle:])
+        return _read_chunk(read_many, keys[:middle]) | _read_chunk(read_many, keys[middle:])
     return {key: found if isinstance(found, ServiceError) else found.get(key) for key in keys}
 
 
@@ -246,11 +246,11 @@ def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceErr
 
 
 def _drive(steps: Generator[Request, Answer, _T], store: StorePort) -> tuple[_T, int]:
-    """Carry out every step; the result, and how many writes were refused on the way."""
+    """Carry out every step, and return the result and how many writes were refused on the way."""
     answers: list[Answer] = []
 
-    def answered(request: Request) -> Answer:
+    def answer(request: Request) -> Answer:
         answers.append(store.answer(request))
         return answers[-1]
 
-    return run_steps(steps, answered), sum(isinstance(each, Refused) for each in answers)
+    return run_steps(steps, answer), sum(isinstance(each, Refused) for each in answers)

@@ -1,4 +1,4 @@
-"""What functions tell of their work: lines of log, and metrics by source. Addresses appear only as keyed digests."""
+"""What functions report of their work: lines of log, and metrics by source. Addresses appear only as keyed digests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
 
 def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metrics) -> None:
     """Write one line about a batch, and a set of metrics for each source in it; `key` is that of the digests."""
-    by_source = report.numbers()
+    by_source = report.sum_by_source()
     for source, numbers in by_source.items():
         age = report.ages.get(source)
         if not numbers and age is None:
@@ -48,7 +48,7 @@ def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metri
 
 
 def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:
-    """Count every push, and log those that were not just taken. Neither holds the path, which may hold a secret."""
+    """Count every push, and log those that were not accepted. Neither holds the path, which may hold a secret."""
     if response.code:  # counted three times: an alarm adds up all sources, and a person asks which and why
         metrics.add_dimensions(service=metrics.service, source=response.source)
         metrics.add_dimensions(service=metrics.service, source=response.source, code=response.code)
@@ -96,14 +96,14 @@ def report_replay(job: ReplayJob, ended: bool, logger: Logger) -> None:
 
 
 def report_jobs(done: RunResult, logger: Logger) -> dict[str, Any]:
-    """Log which messages were not done; the answer that hands back those that must come again."""
+    """Log which messages were not done, and return the answer that hands back those that must come again."""
     for what, why in (done.failed | done.parked).items():
         logger.error("not done", extra={"message_id": what, "why": why})
     return _hand_back(done.failed)
 
 
 def report_list_jobs(jobs: Sequence[ListJob], failed: Mapping[str, str], logger: Logger) -> dict[str, Any]:
-    """Log how far list jobs are; the answer that hands back those messages that must come again."""
+    """Log how far list jobs are, and return the answer that hands back those messages that must come again."""
     from aftersend.api.list_job_schemas import summarize_job  # noqa: PLC0415  # of one function alone
 
     for job in jobs:

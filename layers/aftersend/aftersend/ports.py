@@ -19,7 +19,7 @@ from aftersend.sources.message import Message
 
 
 class StorePort(Protocol):
-    """Where outcomes and suppressions are kept: `aftersend.storage.store.Store` is one."""
+    """Where outcomes and suppressions are stored: `aftersend.storage.store.Store` is one."""
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
@@ -27,7 +27,7 @@ class StorePort(Protocol):
 
 
 class ArchivePort(Protocol):
-    """Where raw bodies are kept: `aftersend.storage.archive.Archive` is one."""
+    """Where raw bodies are archived: `aftersend.storage.archive.Archive` is one."""
 
     def put(self, messages: Sequence[Message]) -> None: ...  # noqa: D102
 
@@ -45,13 +45,13 @@ class UnmatchedTextsPort(Protocol):
 
 
 class SpikeWindowsPort(Protocol):
-    """Who watches for a provider's accident: `aftersend.storage.spike_windows.SpikeWindows` does."""
+    """Where the spike guard's windows are stored: `aftersend.storage.spike_windows.SpikeWindows` is one."""
 
     def record(self, traffic: Traffic) -> object: ...  # noqa: D102
 
 
 class Ports(Struct, frozen=True, kw_only=True):
-    """Everything that a batch is worked with."""
+    """Everything that `ingest` needs for a batch."""
 
     store: StorePort
     archive: ArchivePort
@@ -60,8 +60,8 @@ class Ports(Struct, frozen=True, kw_only=True):
     classify: Classify
     pool: Executor
     clock: Callable[[], datetime]
-    unqualified: UnmatchedTextsPort | None = None
-    watch: SpikeWindowsPort | None = None
+    unmatched_texts: UnmatchedTextsPort | None = None
+    spike_windows: SpikeWindowsPort | None = None
     unpack: Mapping[str, Callable[[bytes], bytes]] = {}  # by source: a body that only says where the feedback lies
     vouch: Callable[[Feedback], bool] | None = None  # whether a fact that could be forged carries our own token
 
@@ -69,15 +69,15 @@ class Ports(Struct, frozen=True, kw_only=True):
 class BatchReport(Struct, kw_only=True):
     """What became of a batch. `failed` must come back; everything else is done."""
 
-    sources: dict[str, str] = field(default_factory=dict)  # message id -> whose it is
+    sources: dict[str, str] = field(default_factory=dict)  # message id -> its source
     failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
     unreadable: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (source, what, which) -> how often
     ages: dict[str, float] = field(default_factory=dict)  # source -> seconds from its oldest event to its arrival here
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (recipient, cause) new in this batch
 
-    def numbers(self) -> dict[str, dict[str, int]]:
-        """Return every count that is not zero, by source and by the name of its metric: FeedbackBounced, VerdictHard …
+    def sum_by_source(self) -> dict[str, dict[str, int]]:
+        """Sum up every count that is not zero, by source and by the name of its metric: FeedbackBounced, VerdictHard …
 
         Every source of the batch is in it, also one of which there is nothing to count.
         """

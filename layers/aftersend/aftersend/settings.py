@@ -1,4 +1,4 @@
-"""What the template tells a function, read once at start. The only module that knows the environment.
+"""What the template passes to a function, read once at start. The only module that knows the environment.
 
 A loader reads the variables of one function; each raises ConfigurationError that names the variable.
 """
@@ -48,36 +48,36 @@ class IngestSettings(TableSettings, frozen=True, kw_only=True):
 def load_ingest(environ: Environ = os.environ) -> IngestSettings:
     """Read the settings of `process`."""
     return IngestSettings(
-        **_tables(environ),
-        archive_bucket=_text(environ, "ARCHIVE_BUCKET"),
-        unreadable_queue=_text(environ, "UNREADABLE_BODIES_QUEUE"),
-        unmatched_texts_table=_text(environ, "UNMATCHED_TEXTS_TABLE"),
-        spike_windows_table=_text(environ, "SPIKE_WINDOWS_TABLE"),
-        source=_optional(environ, "SOURCE"),
-        inbound_bucket=_optional(environ, "INBOUND_BUCKET"),
-        verp_template=_optional(environ, "VERP_TEMPLATE"),
+        **_read_tables(environ),
+        archive_bucket=_require(environ, "ARCHIVE_BUCKET"),
+        unreadable_queue=_require(environ, "UNREADABLE_BODIES_QUEUE"),
+        unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),
+        spike_windows_table=_require(environ, "SPIKE_WINDOWS_TABLE"),
+        source=_get(environ, "SOURCE"),
+        inbound_bucket=_get(environ, "INBOUND_BUCKET"),
+        verp_template=_get(environ, "VERP_TEMPLATE"),
         verp_keys=tuple(key.encode() for key in environ.get("VERP_KEY", "").split()),
     )
 
 
-# What MailerQ publishes into its queues, by the words of its configuration; the queues themselves have any name.
-QUEUE_WORDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
+# What MailerQ publishes into its queues, as its configuration names it; the queues themselves have any name.
+QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
 
 
 def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
-    """Read what `consume` needs beside: by which word each queue of RabbitMQ is known.
+    """Read what `consume` needs beside: what kind of queue each name of a RabbitMQ queue stands for.
 
     The variable is of the form "completed_deliveries=results,delayed_deliveries=retry". A name that is empty is a queue
-    that is not used; a word that means nothing raises ConfigurationError.
+    that is not used; an unknown kind raises ConfigurationError.
     """
-    words = {}
+    kinds = {}
     for pair in environ.get("MAILERQ_QUEUES", "").split(","):
-        queue, _, word = (part.strip() for part in pair.rpartition("="))
-        if queue and word not in QUEUE_WORDS:
-            raise ConfigurationError(f"MAILERQ_QUEUES: {word[:40]!r} is none of {', '.join(sorted(QUEUE_WORDS))}")
+        queue, _, kind = (part.strip() for part in pair.rpartition("="))
+        if queue and kind not in QUEUE_KINDS:
+            raise ConfigurationError(f"MAILERQ_QUEUES: {kind[:40]!r} is none of {', '.join(sorted(QUEUE_KINDS))}")
         if queue:
-            words[queue] = word
-    return words
+            kinds[queue] = kind
+    return kinds
 
 
 class PollSettings(Struct, frozen=True, kw_only=True):
@@ -92,10 +92,10 @@ class PollSettings(Struct, frozen=True, kw_only=True):
 def load_poll(environ: Environ = os.environ) -> PollSettings:
     """Read the settings of `poll`."""
     return PollSettings(
-        endpoint=_matching(environ, "MNS_ENDPOINT", _MNS_ENDPOINT),
-        queue=_matching(environ, "MNS_QUEUE_NAME", _MNS_QUEUE),
-        secret=_text(environ, "MNS_SECRET"),
-        feedback_queue=_text(environ, "FEEDBACK_QUEUE"),
+        endpoint=_match(environ, "MNS_ENDPOINT", _MNS_ENDPOINT),
+        queue=_match(environ, "MNS_QUEUE_NAME", _MNS_QUEUE),
+        secret=_require(environ, "MNS_SECRET"),
+        feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
     )
 
 
@@ -118,12 +118,12 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
 def load_webhooks(environ: Environ = os.environ) -> WebhookSettings:
     """Read the settings of `receive`."""
     return WebhookSettings(
-        secrets=_text(environ, "WEBHOOK_SECRETS"),
-        feedback_queue=_text(environ, "FEEDBACK_QUEUE"),
-        public_url=_optional(environ, "PUBLIC_URL").rstrip("/"),
-        topics=_set(environ, "SNS_TOPICS"),
-        accounts=_set(environ, "ALIBABA_ACCOUNTS"),
-        subscriptions=_set(environ, "MNS_SUBSCRIPTIONS"),
+        secrets=_require(environ, "WEBHOOK_SECRETS"),
+        feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
+        public_url=_get(environ, "PUBLIC_URL").rstrip("/"),
+        topics=_split(environ, "SNS_TOPICS"),
+        accounts=_split(environ, "ALIBABA_ACCOUNTS"),
+        subscriptions=_split(environ, "MNS_SUBSCRIPTIONS"),
     )
 
 
@@ -135,7 +135,7 @@ class ApiSettings(TableSettings, frozen=True, kw_only=True):
 
 def load_api(environ: Environ = os.environ) -> ApiSettings:
     """Read the settings of `query`."""
-    return ApiSettings(**_tables(environ), spike_windows_table=_text(environ, "SPIKE_WINDOWS_TABLE"))
+    return ApiSettings(**_read_tables(environ), spike_windows_table=_require(environ, "SPIKE_WINDOWS_TABLE"))
 
 
 class ListJobSettings(Struct, frozen=True, kw_only=True):
@@ -149,9 +149,9 @@ class ListJobSettings(Struct, frozen=True, kw_only=True):
 def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
     """Read what `list_jobs` needs beside the settings of `query`."""
     return ListJobSettings(
-        jobs_table=_text(environ, "LIST_JOBS_TABLE"),
-        bucket=_text(environ, "LIST_FILES_BUCKET"),
-        queue=_text(environ, "LIST_JOBS_QUEUE"),
+        jobs_table=_require(environ, "LIST_JOBS_TABLE"),
+        bucket=_require(environ, "LIST_FILES_BUCKET"),
+        queue=_require(environ, "LIST_JOBS_QUEUE"),
     )
 
 
@@ -164,12 +164,12 @@ class JobSettings(Struct, frozen=True, kw_only=True):
 
 def load_jobs(environ: Environ = os.environ) -> JobSettings:
     """Read what `reevaluate` and `replay` need for their jobs."""
-    return JobSettings(queue=_text(environ, "JOBS_QUEUE"), dead_letter_queue=_text(environ, "DEAD_LETTER_QUEUE"))
+    return JobSettings(queue=_require(environ, "JOBS_QUEUE"), dead_letter_queue=_require(environ, "DEAD_LETTER_QUEUE"))
 
 
 def load_tables(environ: Environ = os.environ) -> TableSettings:
     """Read the settings of `reevaluate`, but for its jobs."""
-    return TableSettings(**_tables(environ))
+    return TableSettings(**_read_tables(environ))
 
 
 class ReplaySettings(Struct, frozen=True, kw_only=True):
@@ -181,50 +181,52 @@ class ReplaySettings(Struct, frozen=True, kw_only=True):
 
 def load_replay(environ: Environ = os.environ) -> ReplaySettings:
     """Read the settings of `replay`, but for its jobs."""
-    return ReplaySettings(bucket=_text(environ, "ARCHIVE_BUCKET"), feedback_queue=_text(environ, "FEEDBACK_QUEUE"))
+    return ReplaySettings(
+        bucket=_require(environ, "ARCHIVE_BUCKET"), feedback_queue=_require(environ, "FEEDBACK_QUEUE")
+    )
 
 
 def environment() -> Environ:
-    """Return what the runtime itself tells: credentials, region, endpoints; `aftersend.aws.account` understands it."""
+    """Return what the runtime provides: credentials, region, endpoints; `aftersend.aws.account` understands it."""
     return os.environ
 
 
-def _tables(environ: Environ) -> dict[str, Any]:
+def _read_tables(environ: Environ) -> dict[str, Any]:
     return {
-        "outcomes_table": _text(environ, "OUTCOMES_TABLE"),
-        "suppressions_table": _text(environ, "SUPPRESSIONS_TABLE"),
-        "digest_key": _text(environ, "DIGEST_KEY").encode(),
-        "policy": policy.load(_optional(environ, "POLICY")),
-        "retention": timedelta(days=_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
-        "workers": _number(environ, "WORKERS", 8, range(1, 65)),
-        "rules_parameter": _optional(environ, "RULES_PARAMETER"),
+        "outcomes_table": _require(environ, "OUTCOMES_TABLE"),
+        "suppressions_table": _require(environ, "SUPPRESSIONS_TABLE"),
+        "digest_key": _require(environ, "DIGEST_KEY").encode(),
+        "policy": policy.load(_get(environ, "POLICY")),
+        "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
+        "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
+        "rules_parameter": _get(environ, "RULES_PARAMETER"),
     }
 
 
-def _optional(environ: Environ, name: str) -> str:
+def _get(environ: Environ, name: str) -> str:
     return environ.get(name, "").strip()
 
 
-def _text(environ: Environ, name: str) -> str:
-    value = _optional(environ, name)
+def _require(environ: Environ, name: str) -> str:
+    value = _get(environ, name)
     if not value:
         raise ConfigurationError(f"the environment variable {name} is missing or empty")
     return value
 
 
-def _set(environ: Environ, name: str) -> frozenset[str]:
+def _split(environ: Environ, name: str) -> frozenset[str]:
     return frozenset(environ.get(name, "").replace(",", " ").split())
 
 
-def _matching(environ: Environ, name: str, pattern: re.Pattern[str]) -> str:
-    value = _text(environ, name)
+def _match(environ: Environ, name: str, pattern: re.Pattern[str]) -> str:
+    value = _require(environ, name)
     if not pattern.fullmatch(value):
         raise ConfigurationError(f"the environment variable {name} is not of the form {pattern.pattern}")
     return value
 
 
-def _number(environ: Environ, name: str, default: int, allowed: range) -> int:
-    raw = _optional(environ, name)
+def _parse_number(environ: Environ, name: str, default: int, allowed: range) -> int:
+    raw = _get(environ, name)
     if not raw:
         return default
     if not raw.isdecimal() or int(raw) not in allowed:

@@ -29,7 +29,7 @@ from aftersend.core.recipient import canonicalize_email
 MAX_LOCAL: Final = 64  # octets
 MIN_KEY: Final = 16  # bytes
 PROOF: Final = 10  # bytes of the digest: 16 characters of base32
-CORRELATION: Final = "verp"  # where the report parser keeps the address that a report came to
+CORRELATION: Final = "verp"  # where the report parser puts the address that a report came to
 
 # BATV signs an envelope sender by writing around it (draft-levine-smtp-batv): prvs=0123abcdef=local@domain.
 _BATV: Final = re.compile(r"prvs=[0-9a-z]{6,20}=", re.IGNORECASE)
@@ -51,58 +51,60 @@ class Verp:
     """Makes and verifies bounce addresses. The first key makes them, every key verifies: so keys can be changed."""
 
     def __init__(self, keys: tuple[bytes, ...], template: str) -> None:
-        """Raises ConfigurationError for a template that cannot be read back, and for short keys."""
+        """Raise ConfigurationError for a template that cannot be read back, and for short keys."""
         if not keys or min(map(len, keys)) < MIN_KEY:
             raise ConfigurationError(f"verp: a key has fewer than {MIN_KEY} bytes")
         self._keys = keys
         self._template = template
-        self._read = _pattern(template)
+        self._read = _compile_template(template)
 
     def make(self, reference: str, recipient: str) -> str:
-        """The bounce address of one message to one recipient; raises ValueError where it would be too long."""
-        told, bound = reference.lower(), _bound(recipient)
+        """Make the bounce address of one message to one recipient; raises ValueError where it would be too long."""
+        reference, bound = reference.lower(), _spell(recipient)
         local, _, domain = bound.rpartition("@")
-        token = b32encode(_proof(self._keys[0], told, bound) + told.encode()).decode().rstrip("=").lower()
+        token = (
+            b32encode(_compute_proof(self._keys[0], reference, bound) + reference.encode()).decode().rstrip("=").lower()
+        )
         made = self._template.replace("{token}", token).replace("{local}", local).replace("{domain}", domain)
         if len(made.rpartition("@")[0].encode()) > MAX_LOCAL or self._read.fullmatch(made) is None:
             raise ValueError("the bounce address would be no address: take a shorter reference or template")
         return made
 
     def check(self, address: str, recipient: str) -> Token | None:
-        """The token in `address`, where it is ours and was made for `recipient`; in constant time for each key."""
+        """Return the token in `address` if it is ours and made for `recipient`; in constant time for each key."""
         match = self._read.fullmatch(_BATV.sub("", address.strip("<> ")[:400], count=1).lower())
-        whole = _decoded(match["token"]) if match else b""
+        whole = _decode(match["token"]) if match else b""
         if len(whole) < PROOF:
             return None
-        told = whole[PROOF:].decode(errors="replace")
-        bound = _bound(recipient)
-        proofs = [_proof(key, told, bound) for key in self._keys]
+        reference = whole[PROOF:].decode(errors="replace")
+        bound = _spell(recipient)
+        proofs = [_compute_proof(key, reference, bound) for key in self._keys]
         held = [compare_digest(proof, whole[:PROOF]) for proof in proofs]
-        return Token(told) if any(held) else None
+        return Token(reference) if any(held) else None
 
     def vouches(self, feedback: Feedback) -> bool:
-        """Whether the report behind `feedback` came to an address that we made for its recipient."""
+        """Return whether the report behind `feedback` came to an address that we made for its recipient."""
         address = feedback.context.correlation.get(CORRELATION, "") if feedback.context else ""
         return self.check(address, feedback.recipient.removeprefix("email:")) is not None
 
 
-def _bound(recipient: str) -> str:
+def _spell(recipient: str) -> str:
     """The spelling that a token is bound to: the one that feedback names a recipient by."""
     return canonicalize_email(recipient).removeprefix("email:")
 
 
-def _proof(key: bytes, reference: str, recipient: str) -> bytes:
+def _compute_proof(key: bytes, reference: str, recipient: str) -> bytes:
     return digest(key, f"{reference}\0{recipient}".encode(), "sha256")[:PROOF]
 
 
-def _decoded(token: str) -> bytes:
+def _decode(token: str) -> bytes:
     try:
         return b32decode(token.upper() + "=" * (-len(token) % 8))
     except ValueError:
         return b""
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def _compile_template(template: str) -> re.Pattern[str]:
     """The expression that reads addresses of `template`, already lower-cased."""
     fields = _FIELD.findall(template)
     if fields.count("{token}") != 1 or len(fields) != len(set(fields)) or not set(fields) <= _FIELDS.keys():

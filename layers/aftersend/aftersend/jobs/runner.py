@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import SQSClient
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, ServiceError
-from aftersend.sources.lambda_event import messages
+from aftersend.sources.lambda_event import read_messages
 from aftersend.sources.message import Message
 from aftersend.storage.dead_letters import DeadLetters
 
@@ -60,7 +60,7 @@ class JobRunner(Generic[J]):
         It may raise MalformedFeedback for a job that makes no sense, and ServiceError where it should come again.
         """
         result = RunResult()
-        for message in messages(event, self._name):
+        for message in read_messages(event, self._name):
             try:
                 self._send(work(self._job(message), message.id))
             except MalformedFeedback as error:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
-from aftersend.sources.envelope_mns import unpacked
+from aftersend.sources.envelope_mns import unpack
 
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
 MOST_BYTES: Final = 6_291_456  # Lambda hands over no larger event, and nothing unpacks to more
@@ -22,7 +22,7 @@ MAX_DEPTH: Final = 3  # EventBridge to SNS to SQS is the deepest that a user can
 
 
 class _Envelope(Struct):
-    """Every key that tells one envelope from another; all absent in a body that has none."""
+    """Every key that distinguishes one envelope from another; all absent in a body that has none."""
 
     type: str | None = field(name="Type", default=None)
     message: str | dict[str, Raw] | None = field(name="Message", default=None)
@@ -40,15 +40,15 @@ _SNS_TYPES: Final = frozenset({"Notification", "SubscriptionConfirmation", "Unsu
 
 
 def peel(body: bytes) -> bytes:
-    """The source's own body, out of whatever carried it; a body without an envelope is returned as it is.
+    """Return the source's own body, out of whatever it came in; a body without an envelope is returned as it is.
 
-    Raises MalformedFeedback where the body is larger than any carrier allows, packed or not, or is broken gzip. What
+    Raises MalformedFeedback where the body is larger than any transport allows, packed or not, or is broken gzip. What
     cannot be read as an envelope is left to the parser, which knows its source and can say what is wrong.
     """
     if body.startswith(_GZIP):
-        body = _unzipped(body)
+        body = _unzip(body)
     if len(body) > MOST_BYTES:
-        raise MalformedFeedback("envelope", f"{len(body)} bytes are more than the {MOST_BYTES} that a carrier takes")
+        raise MalformedFeedback("envelope", f"{len(body)} bytes are more than the {MOST_BYTES} that a transport takes")
     for _ in range(MAX_DEPTH):
         inner = None if body.startswith(_BARE) else _open(body)
         if inner is None:
@@ -57,7 +57,7 @@ def peel(body: bytes) -> bytes:
     return body
 
 
-def _unzipped(body: bytes) -> bytes:
+def _unzip(body: bytes) -> bytes:
     """What is packed in `body`, and not a byte more than is allowed: a little gzip can hold a lot of nothing.
 
     A file of gzip may have several members, one behind the other, and holds what all of them hold (RFC 1952, 2.2).
@@ -87,7 +87,7 @@ def _open(body: bytes) -> bytes | None:
             # SNS always sends a string that holds the body; samples on the web also show the object itself.
             return message.encode() if isinstance(message, str) else msgspec.json.encode(message)
     except DECODE_ERRORS:  # not JSON, or not an object with these types
-        return unpacked(body)
+        return unpack(body)
     if envelope.detail_type is not None and envelope.detail:
         return bytes(envelope.detail)
     return None

@@ -1,7 +1,7 @@
-"""What is not JSON and carries a body all the same: the XML of Alibaba Cloud's Message Service (MNS), and base64.
+"""What is not JSON and holds a body all the same: the XML of Alibaba Cloud's Message Service (MNS), and base64.
 
 Sources: MNS documentation, "NotifyContentFormat" and "Encode messages". The XML is hostile input: entities and document
-types are refused, and nothing of it is kept but one text. It is read as far as that text, because the vendor's own
+types are refused, and nothing of it is used but one text. It is read as far as that text, because the vendor's own
 sample has a wrong closing tag after it.
 """
 
@@ -16,27 +16,27 @@ MAX_XML: Final = 524_288  # MNS takes messages of 64 KB, and in XML one characte
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{16}[A-Za-z0-9+/\r\n]*={0,2}").fullmatch
 _JSON_OR_XML: Final = (b"{", b"[", b"<")
-_WORD: Final = b"event="  # in every notification of DirectMail, and not a word of base64
+_EVENT: Final = b"event="  # in every notification of DirectMail, and no base64
 
 
-def unpacked(body: bytes) -> bytes | None:
-    """What the XML notification or the base64 in `body` holds, or None where it is neither."""
+def unpack(body: bytes) -> bytes | None:
+    """Return what the XML notification or the base64 in `body` holds, or None where it is neither."""
     body = body.strip()
-    return _message(body) if body.startswith(b"<") else _decoded(body)
+    return _read_xml(body) if body.startswith(b"<") else _decode_base64(body)
 
 
-def _decoded(body: bytes) -> bytes | None:
-    """The bytes that base64 stands for, where they are a body: almost any word is base64 for something."""
+def _decode_base64(body: bytes) -> bytes | None:
+    """The bytes that base64 stands for, where they are a body: almost any text is base64 for something."""
     if _BASE64(body) is None:
         return None
     try:
         found = base64.b64decode(body.translate(None, b"\r\n"), validate=True).strip()
     except binascii.Error:
         return None
-    return found if found.startswith(_JSON_OR_XML) or _WORD in found else None
+    return found if found.startswith(_JSON_OR_XML) or _EVENT in found else None
 
 
-def _message(body: bytes) -> bytes | None:
+def _read_xml(body: bytes) -> bytes | None:
     """The text of `Message` in an MNS notification; None where there is none, or an attempt at mischief."""
     if len(body) > MAX_XML:
         return None

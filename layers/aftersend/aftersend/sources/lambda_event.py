@@ -15,21 +15,21 @@ from typing import Any, Protocol
 import msgspec
 
 from aftersend.core.times import parse_time
-from aftersend.sources.message import UNKNOWN, Message, select_headers, source_of, unpack
+from aftersend.sources.message import UNKNOWN, Message, find_source, select_headers, unpack
 
 
-class Context(Protocol):
+class LambdaContext(Protocol):
     """What is needed of Lambda's context."""
 
     def get_remaining_time_in_millis(self) -> int: ...  # noqa: D102
 
 
-def seconds_left(context: Context) -> Callable[[], float]:
+def make_countdown(context: LambdaContext) -> Callable[[], float]:
     """Return what says how many seconds are left before Lambda stops the function."""
     return lambda: context.get_remaining_time_in_millis() / 1000
 
 
-def messages(event: Mapping[str, Any], source: str = UNKNOWN) -> list[Message]:
+def read_messages(event: Mapping[str, Any], source: str = UNKNOWN) -> list[Message]:
     """Return every body, unchanged, with its id and the time (UTC) at which the queue or the topic took it.
 
     A message of SQS names its source in an attribute; `source` is that of all others. Raises ValueError for an event of
@@ -39,54 +39,56 @@ def messages(event: Mapping[str, Any], source: str = UNKNOWN) -> list[Message]:
         return [Message(str(event["id"]), msgspec.json.encode(event), parse_time(event["time"]), source)]
     if "Records" not in event:  # taken for an empty batch, whatever is in it would be acknowledged and lost
         raise ValueError(f"an event of {event.get('eventSource')!r}: expected SQS, SNS or EventBridge")
-    return [_message(record, source) for record in event["Records"]]
+    return [_read_record(record, source) for record in event["Records"]]
 
 
-def answers_by_item(event: Mapping[str, Any]) -> bool:
-    """Whether single messages can be handed back: only SQS takes a list of failures, others retry the whole."""
+def takes_item_failures(event: Mapping[str, Any]) -> bool:
+    """Return whether single messages can be handed back: only SQS takes a list of failures, others retry the whole."""
     return all(record.get("eventSource") == "aws:sqs" for record in event.get("Records", ({},)))
 
 
-def _message(record: Mapping[str, Any], source: str) -> Message:
+def _read_record(record: Mapping[str, Any], source: str) -> Message:
     if record.get("eventSource") == "aws:sqs":
         sent = int(record["attributes"]["SentTimestamp"]) / 1000
-        said = {name: each.get("stringValue") or "" for name, each in record.get("messageAttributes", {}).items()}
-        body, headers = unpack(record["body"], said)
-        return Message(record["messageId"], body, datetime.fromtimestamp(sent, UTC), source_of(said, source), headers)
+        attributes = {name: each.get("stringValue") or "" for name, each in record.get("messageAttributes", {}).items()}
+        body, headers = unpack(record["body"], attributes)
+        return Message(
+            record["messageId"], body, datetime.fromtimestamp(sent, UTC), find_source(attributes, source), headers
+        )
     if record.get("EventSource") == "aws:sns":
         notice = record["Sns"]
         return Message(notice["MessageId"], notice["Message"].encode(), parse_time(notice["Timestamp"]), source)
     raise ValueError(f"a record of {record.get('eventSource') or record.get('EventSource')!r}: expected SQS or SNS")
 
 
-def from_rabbitmq(event: Mapping[str, Any], source: str, words: Mapping[str, str], now: datetime) -> list[Message]:
+def read_rabbitmq(
+    event: Mapping[str, Any], source: str, queue_kinds: Mapping[str, str], now: datetime
+) -> list[Message]:
     """Return every body of a batch that Lambda took from RabbitMQ, or that was made like one; all are of `source`.
 
-    Raises ValueError for an event of any other service.
-
-    `words` says by which word a queue is known here; other queues go by their own names. RabbitMQ does not say when it
-    took a message, so that is `now`.
+    `queue_kinds` says what kind of queue each name stands for; other queues go by their own names. RabbitMQ does not
+    say when it took a message, so that is `now` (UTC). Raises ValueError for an event of any other service.
     """
     if event.get("eventSource") != "aws:rmq":
         raise ValueError(f"an event of {event.get('eventSource')!r}: expected RabbitMQ")
     found = []
     for place, deliveries in event["rmqMessagesByQueue"].items():
         queue = place.rpartition("::")[0] or place  # the virtual host comes after it
-        found += [_from_queue(each, source, queue, words.get(queue, queue), now) for each in deliveries]
+        found += [_read_delivery(each, source, queue, queue_kinds.get(queue, queue), now) for each in deliveries]
     return found
 
 
-def _from_queue(delivery: Mapping[str, Any], source: str, queue: str, word: str, now: datetime) -> Message:
-    body, said = base64.b64decode(delivery["data"]), delivery.get("basicProperties") or {}
+def _read_delivery(delivery: Mapping[str, Any], source: str, queue: str, kind: str, now: datetime) -> Message:
+    body, properties = base64.b64decode(delivery["data"]), delivery.get("basicProperties") or {}
     headers = {
-        "content-type": said.get("contentType") or "",
-        "content-encoding": said.get("contentEncoding") or "",
-        "x-queue": word,
+        "content-type": properties.get("contentType") or "",
+        "content-encoding": properties.get("contentEncoding") or "",
+        "x-queue": kind,
     }
-    return Message(_id(queue, said.get("messageId") or "", body), body, now, source, select_headers(headers))
+    return Message(_make_id(queue, properties.get("messageId") or "", body), body, now, source, select_headers(headers))
 
 
-def _id(queue: str, message_id: str, body: bytes) -> str:
+def _make_id(queue: str, message_id: str, body: bytes) -> str:
     """The same for a message that comes again. RabbitMQ gives none, and what a publisher gives need not be unique."""
-    told = b"\n".join((queue.encode(), message_id.encode(), body))
-    return blake2b(told, digest_size=16).hexdigest()
+    identity = b"\n".join((queue.encode(), message_id.encode(), body))
+    return blake2b(identity, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""A body on its way through queues: no byte of it changes, and what its carrier said beside it stays with it.
+"""A body on its way through queues: no byte of it changes, and what came beside it stays with it.
 
 A queue of SQS carries text, and not every text (SQS API reference, SendMessage: the characters of XML 1.0). A body that
 is no such text travels as base64, and an attribute says so.
@@ -44,10 +44,10 @@ class Message(Struct, frozen=True):
     body: bytes
     received_at: datetime
     source: str
-    headers: dict[str, str] = {}  # of FORWARDED_HEADERS, those that its carrier gave
+    headers: dict[str, str] = {}  # of FORWARDED_HEADERS, those that came with it
 
 
-def source_of(attributes: Headers, default: str = UNKNOWN) -> str:
+def find_source(attributes: Headers, default: str = UNKNOWN) -> str:
     """Return the source that the attributes of a message name; `default` where they name none that could be one.
 
     It becomes part of the archive's keys, so it is held to a form.
@@ -57,22 +57,22 @@ def source_of(attributes: Headers, default: str = UNKNOWN) -> str:
 
 
 def select_headers(headers: Headers) -> dict[str, str]:
-    """Those of `headers` that travel with a body, whatever the case of their names."""
+    """Return those of `headers` that travel with a body, whatever the case of their names."""
     lower = {name.lower(): value for name, value in headers.items()}
     return {name: clean_attribute(lower[name]) for name in FORWARDED_HEADERS if lower.get(name)}
 
 
 def clean_attribute(value: str) -> str:
-    """`value` as an attribute of a message: on one line, bounded, not empty, and with no character that SQS refuses."""
+    """Return `value` as an attribute of a message: on one line, bounded, not empty, of characters that SQS takes."""
     return NOT_XML_CHARACTERS.sub(" ", truncate(value, 256)) or "-"
 
 
-def to_sqs_attributes(attributes: Headers) -> dict[str, dict[str, str]]:
-    """Attributes in the form that SQS takes them in."""
+def build_sqs_attributes(attributes: Headers) -> dict[str, dict[str, str]]:
+    """Return attributes in the form that SQS takes them in."""
     return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
 
 
-def to_sqs(text: str, attributes: Headers) -> dict[str, Any]:
+def build_sqs_message(text: str, attributes: Headers) -> dict[str, Any]:
     """Return what was packed as the arguments of SendMessage, or an entry of SendMessageBatch.
 
     The source is the message's group as well. In a standard queue a group orders nothing: it lets SQS see to it that a
@@ -80,13 +80,13 @@ def to_sqs(text: str, attributes: Headers) -> dict[str, Any]:
     """
     return {
         "MessageBody": text,
-        "MessageAttributes": to_sqs_attributes(attributes),
+        "MessageAttributes": build_sqs_attributes(attributes),
         "MessageGroupId": attributes[SOURCE],
     }
 
 
 def measure_size(text: str, attributes: Headers) -> int:
-    """The bytes of a message as SQS counts them: names, types and values of its attributes are counted too."""
+    """Return the bytes of a message as SQS counts them: names, types and values of its attributes are counted too."""
     types = len("String") * len(attributes)
     return len(text.encode()) + types + sum(len(name) + len(value.encode()) for name, value in attributes.items())
 
@@ -96,13 +96,13 @@ def pack(body: bytes, source: str, headers: Headers = NO_HEADERS) -> tuple[str, 
     attributes = {SOURCE: source} | {_PREFIX + name: value for name, value in select_headers(headers).items()}
     if not body:
         return _NOTHING, {_CODING: "empty", **attributes}
-    text = _as_text(body)
+    text = _decode_text(body)
     if text is not None:
         return text, attributes
     return base64.b64encode(body).decode(), {_CODING: "base64", **attributes}
 
 
-def _as_text(body: bytes) -> str | None:
+def _decode_text(body: bytes) -> str | None:
     """The body as a text that a queue takes, or None where it is none."""
     try:
         text = body.decode()
@@ -112,7 +112,7 @@ def _as_text(body: bytes) -> str | None:
 
 
 def unpack(text: str, attributes: Headers) -> tuple[bytes, dict[str, str]]:
-    """The body and the headers that were packed; a text that came without our attributes is the body itself."""
+    """Return the body and the headers that were packed; a text that came without our attributes is the body itself."""
     headers = select_headers(
         {name.removeprefix(_PREFIX): value for name, value in attributes.items() if _PREFIX in name}
     )

@@ -15,10 +15,10 @@ _REPLY: Final = re.compile(
 )
 
 
-def reply(diagnostic: str | None) -> tuple[int | None, str | None, str | None]:
-    """Reply code, enhanced status code and bounded text of a diagnostic code such as "smtp; 550 5.1.1 unknown".
+def parse_reply(diagnostic: str | None) -> tuple[int | None, str | None, str | None]:
+    """Parse reply code, enhanced status code and bounded text of a diagnostic code such as "smtp; 550 5.1.1 unknown".
 
-    The text is kept as it came, but for the diagnostic type, control characters and its length.
+    The text stays as it came, but for the diagnostic type, control characters and its length.
     """
     if not diagnostic:
         return None, None, None

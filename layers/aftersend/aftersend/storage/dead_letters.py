@@ -16,7 +16,7 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import SQSClient
 from aftersend.core.times import format_time
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import SOURCE, Message, clean_attribute, measure_size, pack, to_sqs
+from aftersend.sources.message import SOURCE, Message, build_sqs_message, clean_attribute, measure_size, pack
 from aftersend.storage.archive import folder
 
 
@@ -38,7 +38,7 @@ def build_send(queue_url: str, message: Message, why: str) -> dict[str, Any]:
         at = message.received_at
         note = _Note(folder(message.source, at), message.id, format_time(at), len(message.body))
         text, attributes = msgspec.json.encode(note).decode(), said
-    return {"QueueUrl": queue_url, **to_sqs(text, attributes)}
+    return {"QueueUrl": queue_url, **build_sqs_message(text, attributes)}
 
 
 class DeadLetters:

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from aftersend.aws.errors import CallFailed
 from aftersend.aws.protocols import SQSClient
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import NO_HEADERS, Headers, measure_size, pack, to_sqs
+from aftersend.sources.message import NO_HEADERS, Headers, build_sqs_message, measure_size, pack
 
 MOST_AT_ONCE: Final = 10
 
@@ -67,7 +67,7 @@ def _batches(parcels: Sequence[OutgoingMessage], fates: SendResults) -> Iterator
         if entries and (len(entries) == MOST_AT_ONCE or load + size > MAX_BYTES):
             yield entries
             entries, load = [], 0
-        entries.append({"Id": str(place), **to_sqs(text, attributes)})
+        entries.append({"Id": str(place), **build_sqs_message(text, attributes)})
         load += size
     if entries:
         yield entries

@@ -22,7 +22,7 @@ from aftersend.http.http1 import HttpResponse
 from aftersend.settings import WebhookSettings
 from aftersend.sources import SOURCES, Source
 from aftersend.sources.envelope import MAX_BYTES
-from aftersend.sources.message import measure_size, pack, to_sqs
+from aftersend.sources.message import build_sqs_message, measure_size, pack
 from aftersend.webhooks import fetch
 from aftersend.webhooks.request import read_request
 from aftersend.webhooks.schemes import (
@@ -172,4 +172,4 @@ def _confirm(url: str, ports: WebhookPorts) -> None:
 
 def _queue(url: str, text: str, attributes: Mapping[str, str], client: SQSClient) -> None:
     with translate_errors("SQS: SendMessage"):
-        client.send_message(QueueUrl=url, **to_sqs(text, attributes))
+        client.send_message(QueueUrl=url, **build_sqs_message(text, attributes))

@@ -1,4 +1,4 @@
-"""What DirectMail tells of one event, in every spelling: the older text and the CloudEvents name things differently.
+"""What DirectMail reports of one event, in every spelling: the older text and the CloudEvents name things differently.
 
 Sources: DirectMail documentation, "Set up asynchronous notifications" and "Set up event publishing"; EventBridge
 documentation, "Direct Mail events". Their tables and their examples disagree (`msgid` and `msg_id`), and so do the
@@ -47,7 +47,7 @@ class Data(Struct, kw_only=True, gc=False, rename={"sender": "from", "notify_mes
     header: Any = None
 
 
-class Event(Data, kw_only=True, gc=False):
+class CloudEvent(Data, kw_only=True, gc=False):
     """A CloudEvent around the data; or the data alone, where a rule of EventBridge passes on nothing else."""
 
     type: str | None = None
@@ -58,16 +58,16 @@ class Event(Data, kw_only=True, gc=False):
 
 NAMES: Final = Data.__struct_encode_fields__
 
-decode: Final = msgspec.json.Decoder(list[Event] | Event).decode
+decode: Final = msgspec.json.Decoder(list[CloudEvent] | CloudEvent).decode
 
 
-def of_fields(fields: dict[str, str]) -> Data:
-    """The same of a text, whose fields have been taken apart already."""
+def convert_fields(fields: dict[str, str]) -> Data:
+    """Convert the fields of a text, which have been taken apart already; raises msgspec.ValidationError."""
     return msgspec.convert(fields, Data)
 
 
-def first(*values: Value) -> str:
-    """The first of these that says something, or nothing."""
+def find_first(*values: Value) -> str:
+    """Return the first of these values that is not empty, as text; an empty text where all are."""
     for value in values:
         if value is not None and (text := str(value).strip()):
             return text

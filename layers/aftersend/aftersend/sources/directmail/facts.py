@@ -16,25 +16,25 @@ from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate
 from aftersend.core.times import UNKNOWN_TIME, parse_time
-from aftersend.sources.directmail.body import Data, first
+from aftersend.sources.directmail.body import Data, find_first
 
 SOURCE: Final = "directmail"
 CHINA: Final = "+08:00"
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
-_PRC: Final = "PRC"  # how EventBridge marks China's time in places
+_PRC: Final = "PRC"  # how EventBridge writes China's time in places
 _SECONDS: Final = 10  # digits of seconds since 1970, from 2001 to 2286; more are milliseconds
 _NOTIFY: Final = "X-Notify-Message-ID"
 
 
-class Facts:
-    """Makes feedback of one event."""
+class FeedbackBuilder:
+    """Builds the feedback of one event; `event_time` is that of the CloudEvent around it, where there is one."""
 
-    def __init__(self, data: Data, told_at: str | None) -> None:
+    def __init__(self, data: Data, event_time: str | None) -> None:
         self._data = data
-        self._told_at = told_at
-        self.recipient = first(data.rcpt, data.block_email)
-        envelope, self._message_id = first(data.env_id, data.envid), _message_id(data)
+        self._event_time = event_time
+        self.recipient = find_first(data.rcpt, data.block_email)
+        envelope, self._message_id = find_first(data.env_id, data.envid), _find_message_id(data)
         self._message = f"directmail:{truncate(envelope, 200)}" if envelope else f"rfc5322:{self._message_id}"
 
     @property
@@ -42,8 +42,8 @@ class Facts:
         """Whether the event says whom and which message it is about."""
         return bool(self.recipient and self._message != "rfc5322:")
 
-    def about(self, kind: Kind, evidence: Evidence | None = None, engagement: Engagement | None = None) -> Feedback:
-        """The one fact that the event tells; raises MalformedFeedback and, where its time is none, ValueError."""
+    def build(self, kind: Kind, evidence: Evidence | None = None, engagement: Engagement | None = None) -> Feedback:
+        """Build the one fact of the event; raises MalformedFeedback and, where its time is none, ValueError."""
         if not self.complete:
             raise MalformedFeedback(SOURCE, "the event names no recipient, or no message")
         canonical = canonicalize_email(self.recipient)
@@ -52,41 +52,43 @@ class Facts:
             kind=kind,
             message=self._message,
             recipient=canonical,
-            occurred_at=self._time(),
+            occurred_at=self._find_time(),
             received_as=None
             if canonical == f"email:{self.recipient}"
             else truncate(self.recipient, MAX_RECIPIENT_BYTES),
             evidence=evidence,
             engagement=engagement,
-            context=self._context(),
+            context=self._make_context(),
         )
 
-    def _time(self) -> datetime:
+    def _find_time(self) -> datetime:
         """When it happened, as the event says or the CloudEvent around it; else when DirectMail took the message."""
         data = self._data
-        own = first(data.end_time, data.deliver_time, data.operate_time, data.block_time)
-        return moment(own or first(self._told_at, data.recv_time, data.send_time), _offset(self._told_at))
+        own = find_first(data.end_time, data.deliver_time, data.operate_time, data.block_time)
+        return parse_local_time(
+            own or find_first(self._event_time, data.recv_time, data.send_time), _find_offset(self._event_time)
+        )
 
-    def _context(self) -> Context:
+    def _make_context(self) -> Context:
         data = self._data
         found = {
-            _NOTIFY: truncate(first(data.notify_message_id, _header(data.header)), 128),
-            "tag": truncate(first(data.tag), 128),
+            _NOTIFY: truncate(find_first(data.notify_message_id, _find_header(data.header)), 128),
+            "tag": truncate(find_first(data.tag), 128),
             "Message-ID": truncate(self._message_id, 128) if self._message.startswith(SOURCE) else "",
         }
-        sender = first(data.sender, data.account, data.send_email)
+        sender = find_first(data.sender, data.account, data.send_email)
         return Context(
-            sender=_sender(sender) if sender else None,
+            sender=_canonicalize_sender(sender) if sender else None,
             correlation={name: value for name, value in found.items() if value},
         )
 
 
-def _message_id(data: Data) -> str:
+def _find_message_id(data: Data) -> str:
     """The Message-ID of the mail, without its angle brackets, which some events have and some have not."""
-    return truncate(first(data.msg_id, data.msgid, data.message_id).strip("<> \t"), 200)
+    return truncate(find_first(data.msg_id, data.msgid, data.message_id).strip("<> \t"), 200)
 
 
-def _header(headers: object) -> str | None:
+def _find_header(headers: object) -> str | None:
     """The one custom header that DirectMail hands back."""
     if isinstance(headers, dict):
         for name, value in headers.items():
@@ -96,19 +98,19 @@ def _header(headers: object) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _sender(spelled: str) -> str:
-    """The few addresses that come with every event."""
+def _canonicalize_sender(spelled: str) -> str:
+    """Remembered, because the same few addresses come with every event."""
     return canonicalize_email(spelled).removeprefix("email:")
 
 
-def _offset(told_at: str | None) -> str:
+def _find_offset(event_time: str | None) -> str:
     """The offset that a CloudEvent's own time has, or China's."""
-    found = _OFFSET.search((told_at or "").strip())
+    found = _OFFSET.search((event_time or "").strip())
     return found[0] if found else CHINA
 
 
-def moment(text: str, zone: str = CHINA) -> datetime:
-    """The UTC instant of a time as DirectMail writes it, where `zone` is the offset of one that names none.
+def parse_local_time(text: str, zone: str = CHINA) -> datetime:
+    """Parse the UTC instant of a time as DirectMail writes it, where `zone` is the offset of one that names none.
 
     Raises ValueError where it is no time.
     """

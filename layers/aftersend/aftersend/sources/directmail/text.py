@@ -24,8 +24,8 @@ _MOST: Final = 1_000  # "&" that are looked at: there are 28 keys, and an addres
 _LAST: Final = re.compile(rf"&\s*{_TYPE}\s*=")
 
 
-def fields(text: str) -> dict[str, str]:
-    """The values by their keys; of a key that comes twice, the first."""
+def parse_fields(text: str) -> dict[str, str]:
+    """Parse a notification into values by their keys; of a key that comes twice, the first value counts."""
     found: dict[str, str] = {}
     name, rest = _split(text, found)
     if name == _ERROR and _TYPE not in found:
@@ -39,26 +39,26 @@ def fields(text: str) -> dict[str, str]:
 
 
 def _split(text: str, found: dict[str, str]) -> tuple[str, str]:
-    """Adds what stands before the first free text to `found`; returns the name of that text and all behind it."""
+    """Add what stands before the first free text to `found`; returns the name of that text and all behind it."""
     pieces = text.split("&", _MOST)
-    name, said = "", [""]
+    name, parts = "", [""]
     for place, piece in enumerate(pieces, 1):
         key, equals, value = piece.partition("=")
         key = key.strip()
         if not equals or key not in _NAMES:
-            said.append(piece)
+            parts.append(piece)
             continue
         if name:
-            found.setdefault(name, _value(name, "&".join(said)))
+            found.setdefault(name, _cut_value(name, "&".join(parts)))
         if key in _FREE:
             return key, "&".join((value, *pieces[place:]))
-        name, said = key, [value]
+        name, parts = key, [value]
     if name:
-        found.setdefault(name, _value(name, "&".join(said)))
+        found.setdefault(name, _cut_value(name, "&".join(parts)))
     return "", ""
 
 
-def _value(name: str, value: str) -> str:
+def _cut_value(name: str, value: str) -> str:
     """Without a key that nobody knows yet: an "&" belongs to a value only in a local part, or in the sender's own."""
     if "&" in value and name != _SENDERS_OWN:
         end = value.find("&", value.find("@") + 1)

@@ -4,9 +4,9 @@ Sources: MailerQ documentation, "Result message queues", "JSON for incoming mess
 What is not obvious there:
 - each message comes with all its attempts so far, so the same attempt comes again and again: by the retry queue, by the
   next retry, at the end by `results` and once more by `success` or `failure`;
-- what became of a message is its last attempt's to say, and only where no other follows: the queue tells, else
+- what became of a message is its last attempt's to say, and only where no other follows: the queue shows it, else
   `nextattempt` and `fatal`;
-- `process/timeout` is no attempt: MailerQ gave up, and the attempt before tells why;
+- `process/timeout` is no attempt: MailerQ gave up, and the attempt before says why;
 - the code is the server's or MailerQ's own, and the status may contradict it: the code decides.
 """
 
@@ -23,14 +23,14 @@ from aftersend.core.text import truncate
 from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.sources import report
 from aftersend.sources.mailerq import facts
-from aftersend.sources.mailerq.body import SOURCE, Attempt, Message, decode
+from aftersend.sources.mailerq.body import SOURCE, Attempt, MailerqMessage, decode
 from aftersend.sources.message import NO_HEADERS, Headers
 
-# The words that the carrier has for the queue in which a body lay: what is in it is at its end, or is not.
+# The kinds of queue in which a body may have lain: what is in it is at its end, or is not.
 ENDS: Final = {"results": True, "success": True, "failure": True, "retry": False}
 REPORTS: Final = "reports"  # received mail: a stranger may have given it properties, so nothing but the mail is read
 
-# Of the attempts of one message: an outcome keeps fewer, and the archive has the whole.
+# Of the attempts of one message: an outcome holds fewer, and the archive has the whole.
 EARLIEST: Final = 32
 LATEST: Final = 32
 
@@ -40,35 +40,35 @@ FAILED: Final = frozenset({"timeout", "lost", "invalid", "error"})
 # States in which MailerQ itself refuses: no other system was asked.
 OWN: Final = frozenset({"process", "suppression", "storage", "responsive", "personalize", "rewrite", "bind", "amqp"})
 
-Numbered = tuple[int, Attempt, Attempt | None]  # its number; and where MailerQ gave up, the attempt that tells why
+Numbered = tuple[int, Attempt, Attempt | None]  # its number; and where MailerQ gave up, the attempt that says why
 
 
 def parse(raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
-    """Every fact that one body tells: one for each attempt of each message, or what a received report says.
+    """Parse one body: one fact for each attempt of each message, or what a received report says.
 
-    `headers["x-queue"]` is the queue it lay in (`ENDS`, `REPORTS`), where the carrier knows. Raises MalformedFeedback.
+    `headers["x-queue"]` is the queue it lay in (`ENDS`, `REPORTS`), where that is known. Raises MalformedFeedback.
     A message without attempts, or without a recipient, gives nothing.
     """
     queue = headers.get("x-queue", "")
     try:
-        return [fact for message in decode(raw) for fact in _told(message, queue)]
+        return [fact for message in decode(raw) for fact in _read_message(message, queue)]
     except DECODE_ERRORS as error:
         raise MalformedFeedback(SOURCE, f"not a body of MailerQ: {error}") from error
     except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
         raise MalformedFeedback(SOURCE, "a time is in no format that is known") from error
 
 
-def _told(message: Message, queue: str) -> list[Feedback]:
-    attempts = None if queue == REPORTS else message.attempts()
+def _read_message(message: MailerqMessage, queue: str) -> list[Feedback]:
+    attempts = None if queue == REPORTS else message.get_attempts()
     if attempts is None:
-        return _report(message)
+        return _read_report(message)
     recipient = message.get("recipient")
     if not attempts or not isinstance(recipient, str) or not recipient.strip():
         return []
-    return list(_feedback(message, recipient, attempts, ENDS.get(queue)))
+    return list(_build_feedback(message, recipient, attempts, ENDS.get(queue)))
 
 
-def _report(message: Message) -> list[Feedback]:
+def _read_report(message: MailerqMessage) -> list[Feedback]:
     """What a mail says that MailerQ received; its `recipient` is the address that it was sent to."""
     mail, recipient = message.get("mime"), message.get("recipient")
     if mail is None:
@@ -78,57 +78,59 @@ def _report(message: Message) -> list[Feedback]:
     return report.parse_received(mail.encode(), [recipient] if isinstance(recipient, str) else [])
 
 
-def _feedback(message: Message, recipient: str, attempts: list[Attempt], ends: bool | None) -> Iterator[Feedback]:
-    canonical, name = canonicalize_email(recipient), facts.key(message, attempts)
+def _build_feedback(
+    message: MailerqMessage, recipient: str, attempts: list[Attempt], ends: bool | None
+) -> Iterator[Feedback]:
+    canonical, name = canonicalize_email(recipient), facts.make_key(message, attempts)
     received_as = None if canonical == f"email:{recipient}" else truncate(recipient, MAX_RECIPIENT_BYTES)
-    context, final = facts.context(message), _is_final(message, attempts[-1], ends)
-    for number, attempt, before in _numbered(attempts):
+    context, final = facts.make_context(message), _is_final(message, attempts[-1], ends)
+    for number, attempt, before in _number_attempts(attempts):
         yield Feedback(
             source=SOURCE,
-            kind=_kind(attempt, before or attempt, ended=final and attempt is attempts[-1]),
+            kind=_find_kind(attempt, before or attempt, ended=final and attempt is attempts[-1]),
             message=name,
             recipient=canonical,
-            occurred_at=_time(attempt),
+            occurred_at=_find_time(attempt),
             received_as=received_as,
-            evidence=facts.evidence(attempt, number, before),
+            evidence=facts.make_evidence(attempt, number, before),
             context=context,
         )
 
 
-def _numbered(attempts: list[Attempt]) -> Iterator[Numbered]:
-    """The attempts that are told, with their numbers."""
+def _number_attempts(attempts: list[Attempt]) -> Iterator[Numbered]:
+    """Yield the attempts that become facts, with their numbers."""
     number, before = 0, None
     dropped = range(EARLIEST, len(attempts) - LATEST)
     for place, attempt in enumerate(attempts):
-        gave_up = facts.pair(attempt) == GAVE_UP
+        gave_up = facts.name_result(attempt) == GAVE_UP
         number += not gave_up
         if place not in dropped:
             yield number, attempt, before if gave_up else None
         before = before if gave_up else attempt
 
 
-def _kind(attempt: Attempt, told: Attempt, *, ended: bool) -> Kind:
-    """What one attempt came to; where MailerQ gave up, `told` is the attempt before."""
-    pair = facts.pair(attempt)
-    if pair == ACCEPTED:
+def _find_kind(attempt: Attempt, cause: Attempt, *, ended: bool) -> Kind:
+    """What one attempt came to; where MailerQ gave up, `cause` is the attempt before."""
+    result = facts.name_result(attempt)
+    if result == ACCEPTED:
         return Kind.DELIVERED
-    if pair.partition("/")[2] not in FAILED:
+    if result.partition("/")[2] not in FAILED:
         return Kind.UNKNOWN
     if not ended:
         return Kind.DEFERRED
-    return Kind.REJECTED if facts.pair(told).partition("/")[0] in OWN else Kind.BOUNCED
+    return Kind.REJECTED if facts.name_result(cause).partition("/")[0] in OWN else Kind.BOUNCED
 
 
-def _is_final(message: Message, last: Attempt, ends: bool | None) -> bool:
+def _is_final(message: MailerqMessage, last: Attempt, ends: bool | None) -> bool:
     """Whether nothing follows the last attempt: as the queue says, else the time of the next one, else `fatal`."""
     if ends is not None:
         return ends
-    if facts.pair(last) == GAVE_UP:
+    if facts.name_result(last) == GAVE_UP:
         return True
     planned = [value for name in ("nextattempt", "delayed") if (value := message.get(name)) is not None]
-    if any(_is_later(value, _time(last)) for value in planned):
+    if any(_is_later(value, _find_time(last)) for value in planned):
         return False
-    return facts.flag(last.fatal) is not False
+    return facts.parse_flag(last.fatal) is not False
 
 
 def _is_later(planned: Any, last: datetime) -> bool:
@@ -140,5 +142,5 @@ def _is_later(planned: Any, last: datetime) -> bool:
         return True
 
 
-def _time(attempt: Attempt) -> datetime:
+def _find_time(attempt: Attempt) -> datetime:
     return parse_time(attempt.time) if attempt.time else UNKNOWN_TIME

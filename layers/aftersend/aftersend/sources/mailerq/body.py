@@ -2,8 +2,8 @@
 
 Sources: MailerQ documentation, "Result message queues", "JSON specification" and "JSON for incoming messages".
 What is not obvious there:
-- the sender may add any property of any type to a message, and a response pattern to an attempt: so only what nothing
-  can be told without has to have its type;
+- the sender may add any property of any type to a message, and a response pattern to an attempt: so only what every
+  fact needs has to have its type;
 - the samples hold trailing commas, which JSON does not allow;
 - what remote servers say is copied as it came, in whatever charset.
 """
@@ -79,34 +79,34 @@ _objects: Final = msgspec.json.Decoder(list[_Object]).decode
 _addressed: Final = msgspec.json.Decoder(list[_Addressed]).decode
 
 
-class Message:
+class MailerqMessage:
     """One message: its properties, of which each is read when it is asked for."""
 
     def __init__(self, properties: dict[str, Raw]) -> None:
         self._properties = properties
 
     def get(self, name: str) -> Any:
-        """The value of a property, None where it is missing."""
+        """Return the value of a property, None where it is missing."""
         raw = self._properties.get(name)
         return None if raw is None else _decode(raw)
 
-    def text(self, name: str, limit: int) -> str | None:
-        """The value of a property, as `custom` writes it; None where it is missing or says nothing."""
+    def get_text(self, name: str, limit: int) -> str | None:
+        """Return the value of a property, as `get_custom` writes it; None where it is missing or empty."""
         raw = self._properties.get(name)
-        return None if raw is None else _written(raw, limit)
+        return None if raw is None else _write_value(raw, limit)
 
-    def attempts(self) -> list[Attempt] | None:
-        """Every attempt, the oldest first; None where this is no result."""
+    def get_attempts(self) -> list[Attempt] | None:
+        """Return every attempt, the oldest first; None where this is no result."""
         raw = self._properties.get("results")
         return None if raw is None else _attempts(raw)
 
-    def custom(self, count: int, limit: int) -> dict[str, str]:
-        """The first `count` of the sender's own properties, by their names: texts as they are, all else as JSON."""
+    def get_custom(self, count: int, limit: int) -> dict[str, str]:
+        """Return the first `count` of the sender's own properties by name: texts as they are, all else as JSON."""
         names = sorted(name for name in self._properties if name not in OWN)[:count]
-        return {name: text for name in names if (text := _written(self._properties[name], limit))}
+        return {name: text for name in names if (text := _write_value(self._properties[name], limit))}
 
 
-def _written(raw: Raw, limit: int) -> str | None:
+def _write_value(raw: Raw, limit: int) -> str | None:
     text = bytes(raw)
     if text == b"null":
         return None
@@ -114,27 +114,27 @@ def _written(raw: Raw, limit: int) -> str | None:
     return truncate(value, limit).strip() or None
 
 
-def decode(raw: bytes) -> Iterator[Message]:
-    """Every message of a body. Raises MalformedFeedback, and what msgspec raises for what it cannot read."""
+def decode(raw: bytes) -> Iterator[MailerqMessage]:
+    """Decode every message of a body. Raises MalformedFeedback, and what msgspec raises for what it cannot read."""
     text = raw if raw.isascii() else raw.decode(errors="replace").encode()
     try:
-        messages = _messages(text)
+        messages = _split_messages(text)
     except msgspec.DecodeError:
-        repaired = _without_trailing_commas(text)
+        repaired = _remove_trailing_commas(text)
         if repaired == text:
             raise
-        messages = _messages(repaired)
-    return map(Message, map(_properties, messages))
+        messages = _split_messages(repaired)
+    return map(MailerqMessage, map(_properties, messages))
 
 
-def _messages(text: bytes) -> list[Raw]:
+def _split_messages(text: bytes) -> list[Raw]:
     if text.lstrip()[:1] == b"[":
-        return _several(text)
+        return _split_list(text)
     properties = _properties(text)
     results = properties.get("results")
     if results is None or "recipient" in properties or not _are_messages(results):
         return [Raw(text)]
-    return _several(results)
+    return _split_list(results)
 
 
 def _are_messages(results: Raw) -> bool:
@@ -145,7 +145,7 @@ def _are_messages(results: Raw) -> bool:
         return False
 
 
-def _several(listed: bytes | Raw) -> list[Raw]:
+def _split_list(listed: bytes | Raw) -> list[Raw]:
     """The messages of a list; counted before they are taken apart, because that needs far more room."""
     if (count := len(_objects(listed))) > MAX_MESSAGES:
         raise MalformedFeedback(SOURCE, f"{count} messages in one body are more than {MAX_MESSAGES}")
@@ -154,8 +154,8 @@ def _several(listed: bytes | Raw) -> list[Raw]:
 
 # A text, whole or cut off, or anything but a comma that ends a list. No branch can begin where another does, and none
 # is tried again with less, so every character is looked at once.
-_KEPT: Final = re.compile(rb'[^",]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|,(?!\s*+[\]}])', re.DOTALL)
+_NO_TRAILING_COMMA: Final = re.compile(rb'[^",]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|,(?!\s*+[\]}])', re.DOTALL)
 
 
-def _without_trailing_commas(text: bytes) -> bytes:
-    return b"".join(_KEPT.findall(text)) if len(text) <= MAX_REPAIRED else text
+def _remove_trailing_commas(text: bytes) -> bytes:
+    return b"".join(_NO_TRAILING_COMMA.findall(text)) if len(text) <= MAX_REPAIRED else text

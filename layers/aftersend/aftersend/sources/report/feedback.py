@@ -18,7 +18,7 @@ from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.sources.report import addresses, mime
 from aftersend.sources.report.decode import decode_header
 from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
-from aftersend.sources.smtp_reply import reply
+from aftersend.sources.smtp_reply import parse_reply
 
 SOURCE: Final = "report"
 MAX_TEXT: Final = 1_024
@@ -98,7 +98,7 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
     text = truncate_or_none(recipient.text, MAX_TEXT) or ""
     delivery = recipient.kind is Kind.DELIVERED
     return Evidence(
-        code=reply(text)[0] if delivery else find_code(text),
+        code=parse_reply(text)[0] if delivery else find_code(text),
         status=recipient.status or (None if delivery else find_status(text)),
         text=text or None,
         provider_code=truncate(report.provider_code, 64),

@@ -23,7 +23,7 @@ from aftersend.sources.ses import body
 from aftersend.sources.ses.engagement import read_click, read_open
 from aftersend.sources.ses.feedback import FeedbackBuilder
 from aftersend.sources.ses.subscriptions import read_subscription
-from aftersend.sources.smtp_reply import reply
+from aftersend.sources.smtp_reply import parse_reply
 
 SOURCE: Final = "ses"
 
@@ -71,7 +71,7 @@ def _read_bounce(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedbac
     named, derived = builder.list_recipients(bounce.bounced_recipients)
     found = []
     for recipient in named:
-        code, status, text = reply(recipient.diagnostic_code)
+        code, status, text = parse_reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
             status=truncate_or_none(recipient.status, 11) or status,
@@ -135,7 +135,7 @@ _COMPLAINTS: Final = {
 def _read_delivery(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedback]:
     delivery = event.delivery or body.Delivery()
     at = builder.parse_time(delivery.timestamp)
-    code, status, text = reply(delivery.smtp_response)
+    code, status, text = parse_reply(delivery.smtp_response)
     named = [each for each in delivery.recipients or () if each]
     evidence = Evidence(
         code=code,
@@ -155,7 +155,7 @@ def _read_delay(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedback
     named, derived = builder.list_recipients(delay.delayed_recipients)
     found = []
     for recipient in named:
-        code, status, text = reply(recipient.diagnostic_code)
+        code, status, text = parse_reply(recipient.diagnostic_code)
         evidence = Evidence(
             code=code,
             status=truncate_or_none(recipient.status, 11) or status,

@@ -17,4 +17,4 @@ def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
     try:
         return _decode(raw)
     except msgspec.DecodeError as error:
-        raise MalformedFeedback("told", "no list of facts") from error
+        raise MalformedFeedback("test", "no list of facts") from error

@@ -48,9 +48,9 @@ def classify(fact: Feedback) -> Verdict | None:
 def fact(kind: Kind, day: float = 0, word: str | None = None, **others: Any) -> Feedback:
     """A fact about Ann and one message, `day` days after the start."""
     given: dict[str, Any] = {
-        "source": "told",
+        "source": "test",
         "kind": kind,
-        "message": "told:1",
+        "message": "test:1",
         "recipient": ANN,
         "occurred_at": START + timedelta(days=day),
         "evidence": Evidence(provider_code=word) if word else None,
@@ -58,18 +58,18 @@ def fact(kind: Kind, day: float = 0, word: str | None = None, **others: Any) -> 
     return Feedback(**(given | others))
 
 
-def bounce(day: float, word: str = "soft", message: str = "told:1", **others: Any) -> Feedback:
+def bounce(day: float, word: str = "soft", message: str = "test:1", **others: Any) -> Feedback:
     """A bounce whose verdict is `word`."""
     return fact(Kind.BOUNCED, day, word, message=message, **others)
 
 
-def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START, source: str = "told") -> Message:
+def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START, source: str = "test") -> Message:
     """A body that tells `facts`."""
     return Message(name, msgspec.json.encode(facts), at, source)
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def fake_source() -> Iterator[None]:
     """A source `told`, whose bodies are JSON lists of facts."""
-    with patch.dict(SOURCES, {"told": Source(parser="tests.support.told")}):
+    with patch.dict(SOURCES, {"test": Source(parser="tests.support.fake_source")}):
         yield
