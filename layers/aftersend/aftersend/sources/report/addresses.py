@@ -83,6 +83,24 @@ def names_somebody(address: str | None) -> bool:
     return bool(local and domain) and not any(word in local for word in _HIDDEN) and "redacted" not in domain
 
 
+# Domains of no public name: special-use ones (RFC 6761, 6762, 9476) and those that networks give themselves.
+_INTERNAL: Final = (
+    "local", "localhost", "localdomain", "internal", "intern", "intranet", "lan", "private", "corp", "home", "loc",
+    "localnet", "mshome", "workgroup", "domain", "invalid", "arpa", "alt", "priv", "dmz", "ad", "x400", "uucp",
+)  # fmt: skip
+
+
+def is_internal(address: str, original: str) -> bool:
+    """Return whether nobody outside writes to `address`, but to `original`: it is no public name, or one below it."""
+    domain, outer = (each.rpartition("@")[2].lower().rstrip(".") for each in (address, original))
+    return not _is_public(domain) or (_is_public(outer) and domain.endswith("." + outer))
+
+
+def _is_public(domain: str) -> bool:
+    first, dot, last = domain.rpartition(".")
+    return bool(first and dot) and last.isalnum() and not last.isdigit() and last not in _INTERNAL
+
+
 def is_same(one_address: str, other: str) -> bool:
     """Return whether two spellings are one mailbox for all we know."""
     return one_address.lower() == other.lower()

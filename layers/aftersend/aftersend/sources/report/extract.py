@@ -33,8 +33,11 @@ _X400: Final = re.compile(rf"(?:^|[;:/ ])(?:dda:)?smtp=({ADDRESS})(.{{0,200}})",
 _DISPLAYED: Final = re.compile(rf"[^<>@:]{{1,80}} ?[<(]({ADDRESS})[>)][ :.,]{{0,3}}$")
 _AFTER: Final = re.compile(rf"({ADDRESS})")
 _REPLY: Final = re.compile(
-    r"(?:^|[\s:;>(\[\"'<#])([45][0-5]\d)(?:[ -]#?[45]\.\d{1,3}\.\d{1,3}\b|[- ]{1,3}[<A-Za-z#\"'\[(]|: |[ ]?$|\.{3})"
+    r"(?:^|[\s:;>(\[\"'<#])([45][0-5]\d)(?:[ -]#?[45]\.\d{1,3}\.\d{1,3}\b|[- ]{1,3}[<A-Za-z#\"'\[(]|: |[ ]?$|\.{3}|\])"
 )
+_ENHANCED: Final = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_VMS: Final = re.compile(r"[%-][A-Z0-9_$]{2,20}-[EFW]-[A-Z0-9_]{2,30}, ")
+_HEADING: Final = re.compile(r"[-=*]{4,}")
 _ON_DATE: Final = re.compile(
     r"\A\W{0,3}on [A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4}[ ,]*(?:\d\d:\d\d:\d\d ?[+-]?\d{0,4})? ?"
 )
@@ -77,10 +80,14 @@ def find_failed(lines: list[str], others: frozenset[str]) -> list[Found]:
     if not strangers:
         strangers = [each for each in found if each.tier <= Tier.WORDED]
     best = min((each.tier for each in strangers), default=Tier.SET)
+    starts = frozenset(each.line for each in strangers if each.tier == best)
     chosen: dict[str, Found] = {}
     for each in strangers:
-        if each.tier == best:
-            chosen.setdefault(each.address.lower(), each)
+        if each.tier != best:
+            continue
+        known = chosen.setdefault(each.address.lower(), each)
+        if known is not each and not _is_substantial(_find_own_reason(lines, known, starts)):  # a list stands first
+            chosen[each.address.lower()] = each
     return list(chosen.values()) if best < Tier.NEAR or len(chosen) == 1 else []
 
 
@@ -152,7 +159,17 @@ def find_reason(lines: list[str], found: Found, all_found: list[Found], starts: 
 
 def find_general_reason(lines: list[str]) -> str:
     """Return what the notice says of everybody: the first reply that it quotes, else what it calls a reason itself."""
-    return _find_quoted_reply(lines) or _find_called_reason(lines)
+    return _find_quoted_reply(lines) or _find_system_messages(lines) or _find_called_reason(lines)
+
+
+def has_reply(text: str) -> bool:
+    """Return whether a text holds a reply code or an enhanced status."""
+    return bool(_REPLY.search(text) or _ENHANCED.search(text))
+
+
+def _find_system_messages(lines: list[str]) -> str:
+    """The messages of VMS ("%MAIL-E-NOSUCHUSR, no such user ANNA at node MARS"), with those that explain them."""
+    return " ".join(line for line in lines[:MAX_LINES] if _VMS.match(line))[:MAX_REASON]
 
 
 def _find_own_reason(lines: list[str], found: Found, starts: frozenset[int]) -> str:
@@ -163,11 +180,13 @@ def _find_own_reason(lines: list[str], found: Found, starts: frozenset[int]) -> 
 
 
 def _take_paragraph(lines: list[str], at: int, starts: frozenset[int], begun: str) -> str:
-    """`begun`, and what follows it up to a blank line; where nothing has begun, one blank line may come first."""
+    """`begun`, and what follows it up to a blank line; one may stand first, and where a colon announces something."""
     taken = [begun] if begun else []
     for number in range(at, min(at + MAX_REASON_LINES, len(lines))):
-        line = lines[number]
-        if number in starts or (not line and (taken or number > at)) or _describes_message(line):
+        line, announced = lines[number], not taken or taken[-1].endswith((":", "\uff1a"))
+        if number in starts or (not line and not (announced and lines[number - 1])) or _describes_message(line):
+            break
+        if not taken and number > at and _HEADING.match(line):
             break
         if any(map(str.isalnum, line)):
             taken.append(line if line.startswith(">>>") else line.lstrip("> "))

@@ -98,7 +98,7 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
     text = truncate_or_none(recipient.text, MAX_TEXT) or ""
     delivery = recipient.kind is Kind.DELIVERED
     return Evidence(
-        code=parse_reply(text)[0] if delivery else find_code(text),
+        code=parse_reply(text)[0] if delivery else find_code(text) or _find_labelled_code(text),
         status=recipient.status or (None if delivery else find_status(text)),
         text=text or None,
         provider_code=truncate(report.provider_code, 64),
@@ -109,6 +109,15 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
         derived=recipient.derived,
         forgeable=True,  # until a token proves otherwise
     )
+
+
+def _find_labelled_code(text: str) -> int | None:
+    """The reply code of "User unknown [SMTP Error Code 550]"."""
+    found = _LABELLED_CODE.search(text)
+    return int(found[1]) if found else None
+
+
+_LABELLED_CODE: Final = re.compile(r"\b(?:error|reply|response|status) code:?[ (\[]{0,3}([45][0-5]\d)\b", re.IGNORECASE)
 
 
 def _find_time(report: ParsedReport, recipient: RecipientReport) -> datetime:

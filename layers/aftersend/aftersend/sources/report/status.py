@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aftersend.core.model import Kind
 from aftersend.sources.report import addresses
@@ -37,6 +38,7 @@ OF_RECIPIENT: Final = frozenset(
         "status",
         "remote-mta",
         "diagnostic-code",
+        "x-supplementary-info",
         "last-attempt-date",
         "will-retry-until",
         "final-log-id",
@@ -119,30 +121,39 @@ def _split_blocks(text: str) -> list[Block]:
     return blocks
 
 
-def read_recipient(block: Block) -> RecipientReport | None:
-    """Return what one recipient's fields say; None where they name nobody."""
+def read_recipients(block: Block) -> list[RecipientReport]:
+    """Return what one recipient's fields say; nothing where they name nobody.
+
+    The recipient is the final one. Where that is an address inside the system that reports, which nobody outside writes
+    to, the original one is told of as well, and first.
+    """
     final = addresses.read_address(block.get("final-recipient", ""))
     original = addresses.read_original_recipient(block.get("original-recipient", ""))
     recipient = final or original or addresses.read_address(block.get("x-actual-recipient", ""))
     if recipient is None:
-        return None
+        return []
     outcome = read_outcome(block)
     outcome.recipient = recipient
-    if original and not addresses.is_same(original, recipient):
-        outcome.original_recipient = original
-    return outcome
+    if original is None or addresses.is_same(original, recipient):
+        return [outcome]
+    outcome.original_recipient = original
+    if addresses.is_internal(recipient, original):
+        return [replace(outcome, recipient=original, original_recipient=None), outcome]
+    return [outcome]
 
 
 def read_outcome(block: Block) -> RecipientReport:
     """Return what one recipient's fields say of the message, whomever they name."""
     action, kind = _read_action(block)
+    given, comment = _read_status(block.get("status", ""))
     text = strip_diagnostic_type(block.get("diagnostic-code", ""))
-    given = _STATUS.match(block.get("status", "").strip())
+    if not has_words(text):
+        text = _read_supplementary(block.get("x-supplementary-info", "")) or text or comment
     return RecipientReport(
         recipient="",
         kind=kind,
         action=action,
-        status=choose_status(given[1] if given else None, text),
+        status=choose_status(given, text),
         text=text,
         remote_mta=read_host(block.get("remote-mta", "")),
         last_attempt=block.get("last-attempt-date"),
@@ -154,6 +165,49 @@ def strip_diagnostic_type(value: str) -> str | None:
     text = decode_field(value)
     typed = _DIAGNOSTIC_TYPE.match(text)
     return text[typed.end() if typed else 0 :].strip() or None
+
+
+def _read_status(value: str) -> tuple[str | None, str | None]:
+    """The code of "5.0.0 (no such mailbox)", and the comment behind it where it says something."""
+    text = decode_field(value).strip()
+    given = _STATUS.match(text)
+    if given is None:
+        return None, None
+    comment = text[given.end() :].strip(" \t()[]-:;,")
+    return given[1], comment if has_words(comment) and comment.lower() not in _EMPTY_COMMENTS else None
+
+
+# The names of the classes and of "undefined" (RFC 3463), which say no more than the code.
+_EMPTY_COMMENTS: Final = frozenset(
+    ("failed", "failure", "permanent failure", "permanent error", "permanent", "temporary failure", "transient failure",
+     "persistent transient failure", "transient", "temporary", "other undefined status", "undefined", "unspecified",
+     "unknown", "undefined status", "other or undefined status", "delivery failed", "delayed", "not delivered")
+)  # fmt: skip
+
+
+def _read_supplementary(value: str) -> str | None:
+    """The reply in "<mx.example.net #5.0.0 smtp; 550 no such user>", which stands in for a Diagnostic-Code."""
+    text = decode_field(value).strip().removeprefix("<").removesuffix(">")
+    text = _SUPPLEMENTARY.sub("", text, count=1)
+    return strip_diagnostic_type(text.strip())
+
+
+_SUPPLEMENTARY: Final = re.compile(
+    r"\A[^#;]{0,260}#?[245]\.\d{1,3}\.\d{1,3}[ \t]{1,8}(?=(?:smtp|x-\S{1,20})[ \t]?;|[45]\d\d\b)", re.I
+)
+
+
+def has_words(text: str | None) -> bool:
+    """Return whether a diagnostic says more than a number."""
+    return text is not None and sum(map(str.isalpha, text[:100])) > 3
+
+
+def is_specific(status: str | None) -> bool:
+    """Return whether a status says what happened, so that it needs no words: neither x.0.0 and its like, nor 5.7.1."""
+    return status is not None and not status.endswith(".0") and status not in _VAGUE
+
+
+_VAGUE: Final = frozenset(("5.7.1", "4.7.1", "4.4.7", "5.4.7", "5.3.5", "5.5.1", "5.5.2", "5.5.4", "5.4.300"))
 
 
 def read_host(value: str) -> str | None:
