@@ -431,7 +431,7 @@ def test_without_days_the_last_seven_are_meant() -> None:
         ("cause=complaint&reason=user_unknown", []),
         ("source=campaign", ["bob@example.org"]),
         ("cause=provider", ["bob@example.org"]),
-        ("cause=hard&source=told&limit=3", [f"user{day:02}" for day in (11, 10, 8, 7, 5, 4, 2, 1)]),
+        ("cause=hard&source=test&limit=3", [f"user{day:02}" for day in (11, 10, 8, 7, 5, 4, 2, 1)]),
         ("cause=manual", []),
     ],
 )
