@@ -77,7 +77,7 @@ class Consumer:
         self._backoff = Backoff()
         self._waiting: list[Delivery] = []
         self._done = 0
-        logging.getLogger("pika").setLevel(logging.CRITICAL)  # it is told here what went wrong, in one line
+        logging.getLogger("pika").setLevel(logging.CRITICAL)  # what went wrong is said here, in one line
 
     def stop(self, *_: object) -> None:
         """Finish the batch that is being worked, then return from `run`."""
@@ -214,5 +214,5 @@ def _text(value: object) -> str | None:
 
 def _reason(error: Exception) -> str:
     """What went wrong: the broker's own words where it had some."""
-    told = str(getattr(error, "reply_text", "") or "")
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    text = str(getattr(error, "reply_text", "") or "")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

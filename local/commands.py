@@ -1,4 +1,4 @@
-"""`parse`, `classify` and `expect`: bodies and refusals in, JSON Lines out. What cannot be read is told on stderr."""
+"""`parse`, `classify` and `expect`: bodies and refusals in, JSON Lines out. What cannot be read goes to stderr."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _AT_ONCE: Final = 40  # bodies that are published before the functions get their
 _NEXT: Final = """\
 [bold]Next:[/] bring it into your own account,
   make build && .venv/bin/sam deploy --guided
-and select the topics that it prints in Amazon SES. README.md tells how; docs/ses.md tells the rest."""
+and select the topics that it prints in Amazon SES. README.md says how; docs/ses.md says the rest."""
 
 
 class Pass(Struct):
@@ -172,7 +172,7 @@ def facts(sample: Sample) -> list[Feedback]:
 
 
 def _bounded(sent: Sequence[Sample]) -> Iterator[Feedback]:
-    """Every fact that the samples tell, but for those that the bounds of an outcome leave to the archive."""
+    """Every fact in the samples, but for those that the bounds of an outcome leave to the archive."""
     by_key: defaultdict[tuple[str, str], list[Feedback]] = defaultdict(list)
     for fact in (fact for sample in sent for fact in facts(sample)):
         by_key[fact.key].append(fact)

@@ -34,7 +34,7 @@ class _Counting(DomainDispatcherApplication):
 @contextmanager
 def moto_server() -> Iterator[tuple[str, Counter[str]]]:
     """Its endpoint, and what is written to DynamoDB by operation, as long as the context lasts."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of every request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it logs every request
     writes: Counter[str] = Counter()
     server = make_server(_HOST, 0, _Counting(writes), threaded=True, request_handler=MotoRequestHandler)
     serving = Thread(target=server.serve_forever, daemon=True)

@@ -80,7 +80,7 @@ def restore(options: argparse.Namespace) -> int:
 
 
 def join_outcome(store: StorePort, judge: Classify, rules: Policy, restored: Outcome) -> None:
-    """Join a restored outcome with the one in use, and settle what both say together: one may vouch for the other."""
+    """Join a restored outcome with the one in use, and update suppressions by both: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
     stored = store.get_outcomes([restored.key]).get(restored.key)
     joined = run_steps(update_outcome(stored, facts, judge, look=restored.resolved), store.answer)

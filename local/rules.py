@@ -246,7 +246,7 @@ def _plain(verdict: Verdict) -> dict[str, str]:
 
 
 def show(report: Report) -> Iterator[str]:
-    """Yield the lines that tell a person what was found, but for the mistakes."""
+    """Yield the lines that show a person what was found, but for the mistakes."""
     if not report.loads:
         return
     yield f"{report.file}: {report.rules} rules, {report.examples} examples"

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         return found
 
     def _refused(self) -> Response | None:
-        """A body is taken whose length is told, once, as from API Gateway, and that is not too large."""
+        """A body is taken whose length is given, once, as from API Gateway, and that is not too large."""
         lengths = self.headers.get_all("content-length", ["0"])
         try:
             urlsplit(self.path)

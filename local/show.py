@@ -170,12 +170,12 @@ def _verdict(outcome: Outcome) -> Text:
     notes = [name for name, count in (("opened", outcome.opens), ("clicked", outcome.clicks)) if count]
     notes += ["auto-replied"] if outcome.auto_replied else []
     notes += ["to be reviewed"] if outcome.review else []
-    told = f" ({', '.join(notes)})" if notes else ""
+    note = f" ({', '.join(notes)})" if notes else ""
     verdict = outcome.verdict
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     if verdict is None:
-        return _two(f"-{told}", _MEANS[decider.kind])
-    said = Text(f"{verdict.klass}, {verdict.reason}{told}", _CLASS[verdict.klass])
+        return _two(f"-{note}", _MEANS[decider.kind])
+    said = Text(f"{verdict.klass}, {verdict.reason}{note}", _CLASS[verdict.klass])
     return _two(said, _advice(load(), verdict, decider).partition(":")[0].removesuffix(".") + ".")
 
 

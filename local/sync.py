@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("--suppressions", metavar="TABLE", required=True, help="a table of suppressions")
     parser.add_argument(
-        "--dry-run", action="store_true", help="say how many would be put or taken off, and tell nobody"
+        "--dry-run", action="store_true", help="say how many would be put or taken off, and change nothing"
     )
 
 
@@ -57,7 +57,7 @@ def _apply_all(found: Iterator[Suppression], apply: Callable[[ListChange], str],
 
 
 def find_change(row: Suppression) -> ListChange | None:
-    """Return what a row asks for, whatever SES was told before: to put an address there, or to take it off."""
+    """Return what a row asks for, whatever SES was sent before: to put an address there, or to take it off."""
     return plan_change(None, row) or plan_change(replace(row, released_at=None, forced_at=None), row)
 
 

@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     def work(job: ReplayJob, message_id: str) -> Sequence[ReplayJob]:
         begun = job if job.run else replace(job, run=message_id)
-        job, ended = replay.leg(begun, make_countdown(context))
+        job, ended = replay.run_slice(begun, make_countdown(context))
         observability.report_replay(job, ended, logger)
         return [] if ended else [job]
 

@@ -84,12 +84,12 @@ def measure(contenders: dict[str, Contender], size: int, times: int) -> dict[str
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(times + 3):
         addresses = [person((turn * size + number) % PEOPLE) for number in range(size)]
-        told = set()
+        answers = set()
         for name, ask in contenders.items():
             before = time.perf_counter()
-            told.add(ask(addresses))
+            answers.add(ask(addresses))
             taken[name].append((time.perf_counter() - before) * 1000)
-        assert len(told) == 1, "they do not agree on who is suppressed"
+        assert len(answers) == 1, "they do not agree on who is suppressed"
     return {name: found[3:] for name, found in taken.items()}
 
 

@@ -76,9 +76,9 @@ def ours() -> Contender:
     classifier = classify.load()
 
     def read(raw: bytes) -> Read:
-        told = summary("", raw, classifier)
-        found = {each["recipient"] for each in told["recipients"]}
-        return Read(found, told["kind"], any(each["class"] == "hard" for each in told["recipients"]))
+        result = summary("", raw, classifier)
+        found = {each["recipient"] for each in result["recipients"]}
+        return Read(found, result["kind"], any(each["class"] == "hard" for each in result["recipients"]))
 
     return read
 
@@ -96,19 +96,19 @@ def flufl() -> Contender:
 
 def measure(rows: list[Mail], contender: Contender) -> tuple[dict[str, float], list[str]]:
     """The figures of a contender, and what it missed."""
-    found = told = extra = kinds = hard = 0
+    found = read_count = extra = kinds = hard = 0
     misses = []
     for row in rows:
         read = contender(row.raw)
         hits = [names for names in row.expected if names & read.recipients]
         more = read.recipients - set().union(*row.expected)
-        found, told, extra = found + len(hits), told + len(read.recipients), extra + len(more)
+        found, read_count, extra = found + len(hits), read_count + len(read.recipients), extra + len(more)
         kinds += read.kind == row.kind
         hard += read.hard and row.kind != "bounce"
         if len(hits) < len(row.expected) or more or read.kind not in {None, row.kind}:
             misses.append(f"{row.id}: {read.kind or ''} {sorted(read.recipients)}, not {row.kind} {row.expected}")
     expected = sum(len(row.expected) for row in rows)
-    figures = {"found": found / expected, "extra": extra / max(told, 1), "kind": kinds / len(rows), "hard": hard}
+    figures = {"found": found / expected, "extra": extra / max(read_count, 1), "kind": kinds / len(rows), "hard": hard}
     return {name: 100 * value if name != "hard" else value for name, value in figures.items()}, misses
 
 

@@ -46,7 +46,7 @@ _AGENTS: Final = (
 
 
 class Message:
-    """One message to one recipient, and what SES tells of it."""
+    """One message to one recipient, and what SES reports of it."""
 
     def __init__(self, number: int, rng: random.Random, fate: float | None = None) -> None:
         self._rng = rng
@@ -59,10 +59,10 @@ class Message:
 
     def events(self, length: int) -> Iterator[tuple[float, bytes]]:
         """The first `length` things that are reported, as (seconds after sending, body)."""
-        for passed, kind, event in self._told(length):
+        for passed, kind, event in self._notify(length):
             yield passed, self._envelope(kind, event, self.sent_at + timedelta(seconds=passed + 0.4))
 
-    def _told(self, length: int) -> Iterator[tuple[float, str, Event]]:
+    def _notify(self, length: int) -> Iterator[tuple[float, str, Event]]:
         yield 0, "Send", {"send": {}}
         if self._fate < REFUSED:
             return (yield from self._refused(length - 1))

@@ -26,7 +26,7 @@ DEFERRED = raw(message(attempt(*FAILURES[1]), number=3))
 
 @pytest.fixture(scope="session")
 def running(build: Build, server: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """The function, told of its queues as the template tells it of them."""
+    """The function, with its queues named as the template names them."""
     server.create()
     environment = server.environment("Consume") | {
         "MAILERQ_QUEUES": "completed=results,delayed=retry,=success",
@@ -125,8 +125,8 @@ def test_logs_and_metrics_hold_no_address(consume: Emulator, cloud: Cloud) -> No
     bodies = [path.read_bytes() for path in (EVENTS / "mailerq").glob("*.json") if ".expected" not in path.name]
     assert len(bodies) > 10
     consume.invoke(event(*bodies, messageId="<ann@example.net>"))
-    told = consume.log.read_text()
-    assert "@" not in told
+    log = consume.log.read_text()
+    assert "@" not in log
     (line,) = (each for each in consume.lines() if "_aws" in each)
     assert (line["source"], line["service"]) == ("mailerq", "aftersend")
     assert line["Unreadable"][0] >= 1

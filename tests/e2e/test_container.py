@@ -52,8 +52,8 @@ def _knock() -> None:
     """Raise OSError where nobody listens: docker's client would leave a socket open."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if host.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as door:
-            door.connect(host.removeprefix("unix://"))
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.connect(host.removeprefix("unix://"))
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def cloud(gateway: str) -> Iterator[Cloud]:
 @pytest.fixture
 def settings(cloud: Cloud, tmp_path: Path) -> Path:
     """`--env-vars`: on its own, SAM would call a bucket and a queue by their logical ids."""
-    told = cloud.environment("ProcessSes")
+    variables = cloud.environment("ProcessSes")
     path = tmp_path / "env.json"
     path.write_text(
-        json.dumps({"ProcessSes": {name: told[name] for name in ("ARCHIVE_BUCKET", "UNREADABLE_BODIES_QUEUE")}})
+        json.dumps({"ProcessSes": {name: variables[name] for name in ("ARCHIVE_BUCKET", "UNREADABLE_BODIES_QUEUE")}})
     )
     return path
 

@@ -14,13 +14,13 @@ pytestmark = pytest.mark.emulator
 
 
 @pytest.mark.parametrize(
-    ("secret", "error", "told"),
+    ("secret", "error", "message"),
     [
         (None, "StoreUnavailable", "Secrets Manager: GetSecretValue failed: ResourceNotFoundException"),
         ("{}", "ConfigurationError", "the secret of MNS holds no access_key_id and access_key_secret"),
     ],
 )
-def test_it_starts(build: Build, cloud: Cloud, tmp_path: Path, secret: str | None, error: str, told: str) -> None:
+def test_it_starts(build: Build, cloud: Cloud, tmp_path: Path, secret: str | None, error: str, message: str) -> None:
     environment = cloud.environment("Poll") | {
         "MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com",
         "MNS_SECRET": f"mns-{error}",
@@ -30,4 +30,4 @@ def test_it_starts(build: Build, cloud: Cloud, tmp_path: Path, secret: str | Non
     path = [build.function.parent / "Poll", *build.path[1:]]
     with Emulator(path, environment, tmp_path / "log", "app.handler") as function:
         answer = function.invoke({"source": "aws.events"})
-    assert (answer["errorType"], answer["errorMessage"]) == (error, told), json.dumps(answer)
+    assert (answer["errorType"], answer["errorMessage"]) == (error, message), json.dumps(answer)

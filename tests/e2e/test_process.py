@@ -111,7 +111,7 @@ def test_topics_and_rules_may_also_call_directly(process: Emulator, cloud: Cloud
     assert (statuses(cloud), causes(cloud)) == (["bounced"], [["hard"]])
 
 
-def test_who_calls_directly_is_told_by_an_error(process: Emulator, cloud: Cloud) -> None:
+def test_who_calls_directly_gets_an_error(process: Emulator, cloud: Cloud) -> None:
     """Only SQS takes single messages back; SNS and EventBridge call again after an error."""
     cloud.drop_table("Outcomes")
     answer = process.invoke(envelopes.sns(body("delivery")))
@@ -142,9 +142,9 @@ def test_metrics_say_what_the_alarms_watch(process: Emulator, cloud: Cloud) -> N
     event = envelopes.sqs([body("delivery"), body("bounce-permanent-noemail"), body("malformed-truncated")])
     process.invoke(event)
     (line,) = metrics(process)
-    (told,) = line["_aws"]["CloudWatchMetrics"]
-    assert told["Namespace"] == "Aftersend"
-    assert [set(each) for each in told["Dimensions"]] == [{"service", "source"}]
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Aftersend"
+    assert [set(each) for each in directive["Dimensions"]] == [{"service", "source"}]
     assert (line["service"], line["source"]) == ("aftersend", "ses")
     counted = {name: line[name] for name in ("FeedbackDelivered", "FeedbackBounced", "VerdictHard", "Unreadable")}
     assert counted == {name: [1.0] for name in counted}

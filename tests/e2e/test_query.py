@@ -34,14 +34,14 @@ def ask(query: Emulator, method: str, target: str, asked: Any = None, headers: A
     return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None
 
 
-def test_a_story_is_told_and_decided(process: Emulator, query: Emulator, cloud: Cloud) -> None:
+def test_a_story_is_reported_and_decided(process: Emulator, query: Emulator, cloud: Cloud) -> None:
     process.invoke(envelopes.sqs([body(case) for case in LIFE]))
     mail = json.loads(body(LIFE[0]))["mail"]
     address, message = mail["destination"][0], f"ses:{mail['messageId']}"
     status, checked = ask(query, "POST", "/suppressions/check", {"recipients": [address.upper()]})
     assert (status, checked["results"][0]["why"][0]["cause"]) == (200, "complaint")
-    status, told = ask(query, "GET", f"/messages/{message}")
-    assert [each["kind"] for each in told["outcomes"][0]["feedback"]] == ["sent", "delivered", "complained"]
+    status, answer = ask(query, "GET", f"/messages/{message}")
+    assert [each["kind"] for each in answer["outcomes"][0]["feedback"]] == ["sent", "delivered", "complained"]
     one = f"/suppressions/{address}"
     assert ask(query, "DELETE", f"{one}?note=x")[1]["type"] == COMPLAINT
     assert ask(query, "DELETE", f"{one}?note=x&force=true", headers={"if-match": '"1"'})[0] == 200

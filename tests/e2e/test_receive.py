@@ -78,7 +78,7 @@ def test_what_is_proven_is_queued_as_it_came(receiver: Receiver) -> None:
     }
 
 
-def test_what_is_not_proven_is_refused_and_told(receiver: Receiver) -> None:
+def test_what_is_not_proven_is_refused_and_logged(receiver: Receiver) -> None:
     refused = [
         receiver.post(push)["statusCode"]
         for push in (

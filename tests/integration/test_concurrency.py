@@ -36,14 +36,14 @@ def _source() -> Iterator[None]:
 
 def _feedback(random: Random, count: int, recipients: int, messages: int) -> list[Feedback]:
     """Different facts about few recipients and messages. Of every other recipient only what makes and ends streaks."""
-    told = []
+    found = []
     for number in range(count):
         recipient, message = random.randrange(recipients), random.randrange(messages)
         kind, word, day = random.choice(KINDS), random.choice([*VERDICTS]), random.random() * 20
         if recipient % 2:
             day, word = message * 2 + random.random(), "soft"
             kind = random.choice(QUIET)
-        told.append(
+        found.append(
             fact(
                 kind,
                 occurred_at=START + timedelta(seconds=int(day * 86_400)),
@@ -52,18 +52,18 @@ def _feedback(random: Random, count: int, recipients: int, messages: int) -> lis
                 message=f"test:{message}",
             )
         )
-    return told
+    return found
 
 
 def _deliveries(random: Random, facts: list[Feedback], size: int) -> Batches:
     """All of `facts`, three in ten of them twice, shuffled and split into batches of about `size`."""
-    told = [*facts, *random.sample(facts, len(facts) * 3 // 10)]
-    random.shuffle(told)
+    rest = [*facts, *random.sample(facts, len(facts) * 3 // 10)]
+    random.shuffle(rest)
     batches = []
-    while told:
+    while rest:
         cut = random.randrange(1, 2 * size)
-        batches.append(told[:cut])
-        told = told[cut:]
+        batches.append(rest[:cut])
+        rest = rest[cut:]
     return batches
 
 

@@ -263,7 +263,7 @@ class TestShown:
         assert "\x1b" not in text
         assert max(map(len, text.splitlines())) <= 100
 
-    def test_a_narrow_terminal_still_tells_who_and_why(self, world: World) -> None:
+    def test_a_narrow_terminal_still_shows_who_and_why(self, world: World) -> None:
         contents = world.first.contents
         as_of = max(outcome.last_at for outcome in contents.outcomes)
         longest = max(contents.outcomes, key=lambda outcome: len(outcome.feedback))
@@ -290,7 +290,7 @@ class TestShown:
         rows = [line.split() for line in text.splitlines() if line.strip().startswith("peter.gone@example.net")]
         assert rows[0][:4] == ["peter.gone@example.net", "bounced", "hard,", "user_unknown"]
 
-    def test_the_history_tells_the_order_of_arrival(self, world: World) -> None:
+    def test_the_history_shows_the_order_of_arrival(self, world: World) -> None:
         text = world.shown.getvalue()
         assert "to sigrid.alm@example.net" in text
         assert "kind.complained (this decides)" in text

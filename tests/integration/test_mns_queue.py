@@ -132,7 +132,7 @@ def test_a_temporary_key_brings_its_token(queue: Queue) -> None:
         assert bodies(client.receive(0)) == ["a"]
 
 
-def test_a_clock_that_is_wrong_is_told(queue: Queue) -> None:
+def test_a_clock_that_is_wrong_is_named(queue: Queue) -> None:
     queue.ahead = 16 * 60
     with Client(ENDPOINT, QUEUE, KEY) as client, pytest.raises(StoreUnavailable, match="408 TimeExpired"):
         client.receive(0)
@@ -245,9 +245,14 @@ class Deployed:
         self.url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
         self.arn = self.secrets.create_secret(Name=self.name, SecretString="{}")["ARN"]
         self.keep(access_key_id=KEY_ID, access_key_secret=SECRET)
-        told = {"MNS_ENDPOINT": ENDPOINT, "MNS_QUEUE_NAME": QUEUE, "MNS_SECRET": self.arn, "FEEDBACK_QUEUE": self.url}
+        variables = {
+            "MNS_ENDPOINT": ENDPOINT,
+            "MNS_QUEUE_NAME": QUEUE,
+            "MNS_SECRET": self.arn,
+            "FEEDBACK_QUEUE": self.url,
+        }
         powertools = {"POWERTOOLS_METRICS_NAMESPACE": "Aftersend", "POWERTOOLS_SERVICE_NAME": "aftersend"}
-        for name, value in (false_account(cloud.endpoint) | told | powertools).items():
+        for name, value in (false_account(cloud.endpoint) | variables | powertools).items():
             monkeypatch.setenv(name, value)
         self.app = _loaded()
 
@@ -308,7 +313,7 @@ def test_without_time_nothing_begins(deployed: Deployed, queue: Queue) -> None:
     assert len(queue.messages) == 24
 
 
-def test_who_may_not_delete_is_told_and_loses_nothing(deployed: Deployed, queue: Queue) -> None:
+def test_who_may_not_delete_is_named_and_loses_nothing(deployed: Deployed, queue: Queue) -> None:
     queue.put("a")
     queue.refuse["DELETE"] = "AccessDenied"
     with pytest.raises(StoreUnavailable, match="MNS: 403 AccessDenied"):
@@ -335,7 +340,7 @@ def test_a_key_is_read_once_and_again_after_it_was_refused(deployed: Deployed, q
 @pytest.mark.parametrize(
     "secret", ["", "{}", '{"access_key_id": "a"}', '{"access_key_id": 1, "access_key_secret": "sss"}']
 )
-def test_a_secret_that_is_none_is_told_without_its_text(
+def test_a_secret_that_is_none_is_named_without_its_text(
     deployed: Deployed, secret: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployed.secrets.put_secret_value(SecretId=deployed.arn, SecretString=secret or "sss")

@@ -20,11 +20,11 @@ AS_LONG_AS_IT_MAY_BE: Final = 1_000  # characters of a reply
 
 def _outcome(replies: list[str]) -> Outcome:
     context = Context(sender="news@example.com", subject="Größe", correlation={"campaign": "spring"})
-    told = [
+    facts = [
         fact(Kind.BOUNCED, number, evidence=Evidence(code=550, text=text, provider_code="hard"), context=context)
         for number, text in enumerate(replies)
     ]
-    return replace(merge(None, told, classify), version=1)
+    return replace(merge(None, facts, classify), version=1)
 
 
 def _unlike(number: int) -> str:

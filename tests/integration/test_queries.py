@@ -106,7 +106,7 @@ def test_what_a_person_should_look_at_the_newest_first(queries: Queries) -> None
     assert queries.find_suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
 
 
-def test_what_is_settled_leaves_the_index(engine: Engine) -> None:
+def test_what_is_resolved_leaves_the_index(engine: Engine) -> None:
     client, tables = engine.connect(), engine.tables()
     queries = over(client, tables)
     store = Store(client, tables, clock=lambda: NOW)

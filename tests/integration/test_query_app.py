@@ -28,7 +28,7 @@ from tests.support.ports import ports
 from tests.support.template import FUNCTIONS, ROOT, variables
 
 FUNCTION: Final = "Query"
-TELL: Final = "import sys, app; print(*sys.modules)"
+SCRIPT: Final = "import sys, app; print(*sys.modules)"
 # What a question does not need: AWS's own client, what brings feedback in, and the document's workshop.
 NEEDLESS: Final = {
     "boto3",
@@ -107,7 +107,7 @@ def test_the_log_has_the_route_and_no_address(app: ModuleType, log: StringIO) ->
     assert "ann" not in out
 
 
-def test_a_fault_is_logged_with_its_place_and_without_its_words(
+def test_a_fault_is_logged_with_its_place_and_without_its_text(
     app: ModuleType, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -125,8 +125,8 @@ def test_a_fault_is_logged_with_its_place_and_without_its_words(
 def test_it_imports_nothing_that_no_question_needs() -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = os.pathsep.join(str(ROOT / folder) for folder in ("functions/query", "layers/aftersend"))
-    told_of = kept | false_account("http://127.0.0.1:9") | variables(FUNCTION) | {"PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", TELL], env=told_of, capture_output=True, text=True, check=True)
+    environment = kept | false_account("http://127.0.0.1:9") | variables(FUNCTION) | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
     assert {"aftersend.http.transport", "aftersend.api.suppressions"} <= found
     assert not found & NEEDLESS

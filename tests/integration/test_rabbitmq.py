@@ -73,7 +73,7 @@ def bodies(number: int) -> list[bytes]:
     return [b"%d" % each for each in range(number)]
 
 
-def test_everything_is_taken_once_in_batches_no_larger_than_told(broker: Broker, queue: str) -> None:
+def test_everything_is_taken_once_in_batches_no_larger_than_asked(broker: Broker, queue: str) -> None:
     broker.publish(queue, bodies(35), content_type="application/json", content_encoding="gzip", message_id="m")
     sink = Sinkhole()
     with consuming(broker, [queue], sink, prefetch=10):
@@ -81,8 +81,8 @@ def test_everything_is_taken_once_in_batches_no_larger_than_told(broker: Broker,
     assert sink.bodies == bodies(35)
     assert max(map(len, sink.batches)) == 10
     first = sink.batches[0][0]
-    told = (first.queue, first.content_type, first.content_encoding, first.message_id, first.redelivered)
-    assert told == (queue, "application/json", "gzip", "m", False)
+    properties = (first.queue, first.content_type, first.content_encoding, first.message_id, first.redelivered)
+    assert properties == (queue, "application/json", "gzip", "m", False)
     assert broker.ready(queue) == 0
 
 
@@ -168,12 +168,12 @@ def test_a_broker_that_dies_is_waited_for(broker: Broker, queue: str) -> None:
 def test_a_queue_that_comes_late_or_goes_is_waited_for(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     name = next(_names)
     sink = Sinkhole()
-    told = ""
+    output = ""
 
     def said(word: str) -> bool:
-        nonlocal told
-        told += capsys.readouterr().err
-        return word in told
+        nonlocal output
+        output += capsys.readouterr().err
+        return word in output
 
     with consuming(broker, [name], sink):
         until(lambda: said("NOT_FOUND"))
@@ -215,7 +215,7 @@ def test_over_tls_with_a_certificate_that_is_trusted(
 
 
 @pytest.mark.parametrize("wrong", ["certificate", "host", "password", "port"])
-def test_who_is_not_who_he_should_be_gets_nothing_and_no_password_is_told(
+def test_who_is_not_who_he_should_be_gets_nothing_and_no_password_is_shown(
     broker: Broker, queue: str, wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broker.publish(queue, [b"secret"])
@@ -227,16 +227,16 @@ def test_who_is_not_who_he_should_be_gets_nothing_and_no_password_is_told(
         "password": broker.url.replace("password", "passw0rd"),
         "port": broker.url.replace(f":{broker.port}", ":1"),
     }[wrong]
-    sink, told = Sinkhole(), ""
+    sink, output = Sinkhole(), ""
 
     def said(word: str) -> bool:
-        nonlocal told
-        told += "".join(capsys.readouterr())
-        return word in told
+        nonlocal output
+        output += "".join(capsys.readouterr())
+        return word in output
 
     with consuming(broker, [queue], sink, url=url):
         until(lambda: said("connecting again"))
     assert sink.batches == []
     assert broker.ready(queue) == 1
-    assert PASSWORD not in told
-    assert "passw" not in told
+    assert PASSWORD not in output
+    assert "passw" not in output

@@ -42,35 +42,35 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.engine]
 RESULTS: Final = int(os.environ.get("AFTERSEND_RABBITMQ_RESULTS", "2000"))
 KILLS: Final = 10
 _PATIENCE: Final = 120.0  # seconds without progress
-Told = dict[str, list[bytes]]  # word of a queue -> bodies in it
+Queues = dict[str, list[bytes]]  # kind of queue -> bodies in it
 
 
-def mixed(number: int, seed: int) -> Told:
+def mixed(number: int, seed: int) -> Queues:
     """So many results: successes, failures of every kind, retries before them, repeats, and what nobody can read."""
     dice = random.Random(seed)
-    told: Told = {"results": [], "retry": []}
+    queues: Queues = {"results": [], "retry": []}
     made = 0
-    while sum(map(len, told.values())) < number:
+    while sum(map(len, queues.values())) < number:
         made += 1
         others: dict[str, Any] = {"recipient": f"r{dice.randrange(number // 3)}@example.net", "number": made}
         attempts = [attempt(*dice.choice(FAILURES[:6]), hours=hour) for hour in range(dice.choice((0, 0, 0, 1, 2)))]
-        told["retry"] += [raw(message(*attempts[:tried], **others)) for tried in range(1, len(attempts) + 1)]
+        queues["retry"] += [raw(message(*attempts[:tried], **others)) for tried in range(1, len(attempts) + 1)]
         end = dice.choices((ACCEPTED, GAVE_UP, *FAILURES), (20, 1, *[1] * len(FAILURES)))[0]
         body = raw(message(*attempts, attempt(*end, hours=len(attempts)), **others))
-        told["results"] += [body] * dice.choice((1,) * 19 + (2,))
+        queues["results"] += [body] * dice.choice((1,) * 19 + (2,))
         if made % 100 == 0:
-            told["results"].append(b"%d: " % made + dice.randbytes(20))
-    for bodies in told.values():
+            queues["results"].append(b"%d: " % made + dice.randbytes(20))
+    for bodies in queues.values():
         dice.shuffle(bodies)
-    return told
+    return queues
 
 
-def clean_run(told: Told) -> tuple[Tables, set[bytes]]:
+def clean_run(queues: Queues) -> tuple[Tables, set[bytes]]:
     """What the tables are where nothing goes wrong, and what is parked."""
     store, letters = MemoryStore(), MemoryDeadLetters()
     rules = classify.load(None)
     used = ports(store, dead_letters=letters, classify=rules, policy=policy.load())
-    every = [Message("", body, NOW, "mailerq", {"x-queue": word}) for word, bodies in told.items() for body in bodies]
+    every = [Message("", body, NOW, "mailerq", {"x-queue": word}) for word, bodies in queues.items() for body in bodies]
     for start in range(0, len(every), 100):
         assert not ingest(every[start : start + 100], used).failed
     return stored(store), {parked.body for _, parked, _ in letters.parked}
@@ -170,9 +170,9 @@ def timed(what: str) -> Iterator[None]:
 
 
 def test_nothing_is_lost_however_often_the_consumer_is_killed(rig: Rig) -> None:
-    told = mixed(RESULTS, seed=11)
-    every = [body for bodies in told.values() for body in bodies]
-    for word, bodies in told.items():
+    queues = mixed(RESULTS, seed=11)
+    every = [body for bodies in queues.values() for body in bodies]
+    for word, bodies in queues.items():
         rig.broker.publish(f"crash-{word}", bodies)
     dice = random.Random(23)
     with timed(f"{len(every)} results, {KILLS} kills"):
@@ -184,7 +184,7 @@ def test_nothing_is_lost_however_often_the_consumer_is_killed(rig: Rig) -> None:
             finally:
                 consumer.kill()
                 assert consumer.wait() == -signal.SIGKILL
-        while rig.ready():  # what a consumer held but had not begun when it was told to stop is there again
+        while rig.ready():  # what a consumer held but had not begun when it was stopped is there again
             consumer = rig.consumer()
             try:
                 rig.wait(consumer, 0)
@@ -192,7 +192,7 @@ def test_nothing_is_lost_however_often_the_consumer_is_killed(rig: Rig) -> None:
             finally:
                 consumer.terminate()
                 assert consumer.wait(_PATIENCE) == 0
-    tables, unreadable = clean_run(told)
+    tables, unreadable = clean_run(queues)
     assert len(tables.outcomes) > len(every) / 3
     assert len(tables.suppressions) > 10
     assert not differences(scanned(rig.engine.client(), rig.tables), tables)

@@ -84,11 +84,11 @@ def test_every_body_is_handed_on_and_what_is_too_large_is_parked(
     ((properties, body),) = broker.take(PARKING)
     assert body == large
     assert properties.headers["x-queue"] == queue
-    told = log.read_text()
-    assert "QueueDoesNotExist" in told
-    assert "stopped after 34 messages" in told
-    assert PASSWORD not in told
-    assert "ann@" not in told
+    output = log.read_text()
+    assert "QueueDoesNotExist" in output
+    assert "stopped after 34 messages" in output
+    assert PASSWORD not in output
+    assert "ann@" not in output
 
 
 def _until(condition: Callable[[], bool], consumer: subprocess.Popen[bytes]) -> None:

@@ -392,7 +392,7 @@ class TestSwitches:
         bench.now = NOW + timedelta(minutes=5)
         assert bench.post(push) == 404
 
-    def test_while_the_secrets_cannot_be_read_nobody_is_told_to_go_away(self, bench: WebhookBench) -> None:
+    def test_while_the_secrets_cannot_be_read_nobody_is_sent_away(self, bench: WebhookBench) -> None:
         everything_off(bench)
         bench.put_secrets("no JSON")
         assert bench.post(Push(url("mailerq"), {}, RESULT)) == 503

@@ -59,8 +59,8 @@ class World:
 
     def logged(self, message: str) -> list[dict[str, Any]]:
         lines = "".join(each.logs.getvalue() for each in self.rig.lambdas.functions.values()).splitlines()
-        told = [json.loads(line) for line in lines if line.startswith("{")]
-        return [each for each in told if each.get("message") == message]
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
+        return [each for each in entries if each.get("message") == message]
 
     def forget(self) -> None:
         client = self.stack.client("dynamodb")
@@ -76,8 +76,8 @@ def world() -> Iterator[World]:
 
 
 def _expected(document: str = "") -> oracle.Tables:
-    told = [fact for sample in SENT for fact in facts(sample)]
-    return oracle.expected(told, classify.load(), policy.load(document))
+    known = [fact for sample in SENT for fact in facts(sample)]
+    return oracle.expected(known, classify.load(), policy.load(document))
 
 
 def test_a_replay_brings_the_tables_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,14 +148,14 @@ def test_another_policy_reaches_what_is_stored(
         (["--outcomes", "o", "--suppressions", "s"], 1, "ResourceNotFoundException"),
     ],
 )
-def test_what_cannot_be_done_is_told(
+def test_what_cannot_be_done_is_reported(
     world: World, arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reevaluate", *arguments]) == code
     assert said in capsys.readouterr().err
 
 
-def test_a_document_that_is_wrong_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_that_is_wrong_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = tmp_path / "policy.toml"
     document.write_text("[hard]\nlapse = 1")
     assert main(["reevaluate", "--policy", str(document)]) == 2

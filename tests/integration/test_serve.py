@@ -152,7 +152,7 @@ def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_runs_until_it_is_told_to_stop(how: signal.Signals) -> None:
+def test_it_runs_until_it_is_stopped(how: signal.Signals) -> None:
     command = [sys.executable, "-W", "error", "-m", "local", "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running_:
         assert running_.stdout is not None

@@ -67,7 +67,7 @@ def test_what_was_put_is_read(store: Store) -> None:
     ids=["outcome", "suppression"],
 )
 def test_only_the_next_version_is_put(store: Store, first: Outcome | Suppression) -> None:
-    """Design §5: conditional writes. A refusal tells what is stored, whether the engine hands it back or not."""
+    """Design §5: conditional writes. A refusal gives what is stored, whether the engine hands it back or not."""
     second = replace(first, version=2)
     assert store.answer(Put(second)) == Refused(None), "there is no first yet"
     assert store.answer(Put(first)) is None
@@ -80,9 +80,9 @@ def test_only_the_next_version_is_put(store: Store, first: Outcome | Suppression
 def test_an_item_of_every_kind_of_attribute_is_read_as_it_was_put(store: Store) -> None:
     facts = [fact(Kind.OPENED, number / 24) for number in range(40)]
     facts += [bounce(1, "hard", context=None), fact(Kind.AUTO_REPLIED, 2)]
-    told = {"correlation": {"x-order": "7", "empty?": "-"}, "sender": "news@example.com", "subject": 'Hé "llo" 🎉'}
+    changes = {"correlation": {"x-order": "7", "empty?": "-"}, "sender": "news@example.com", "subject": 'Hé "llo" 🎉'}
     outcome = merge(None, facts, classify)
-    outcome = replace(outcome, context=replace(outcome.context, **told), version=1)
+    outcome = replace(outcome, context=replace(outcome.context, **changes), version=1)
     assert store.put(outcome) is None
     assert store.get_outcomes([outcome.key]) == {outcome.key: outcome}
 

@@ -62,7 +62,7 @@ _decisions = st.lists(
 )
 
 
-def told_in(order: Sequence[Feedback | Said]) -> Any:
+def apply_in(order: Sequence[Feedback | Said]) -> Any:
     """What the API says at the end, of everything, but for versions."""
     store, clock = MemoryStore(), Clock()
     api = Api(api_context(store, clock=clock))
@@ -102,7 +102,7 @@ def test_evidence_before_and_after_decisions_gives_the_same(
     shuffled: list[Feedback | Said] = list(data.draw(st.permutations(facts)))
     for place, said in reversed(list(zip(places, decisions, strict=True))):
         shuffled.insert(place, said)
-    assert told_in(shuffled) == told_in([*facts, *decisions])
+    assert apply_in(shuffled) == apply_in([*facts, *decisions])
 
 
 @given(_facts, _decisions)

@@ -102,4 +102,4 @@ def test_a_signature_depends_on_everything() -> None:
     ]
     signatures = {build_authorization(each, **keys).rpartition("=")[2] for each in [base, *others]}
     signatures |= {build_authorization(base, **keys | {name: "other"}).rpartition("=")[2] for name in keys}
-    assert len(signatures) == 1 + len(others) + len(keys) - 1, "the key's id is told, and not signed"
+    assert len(signatures) == 1 + len(others) + len(keys) - 1, "the key's id is sent, and not signed"

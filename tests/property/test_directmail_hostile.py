@@ -33,7 +33,7 @@ SOON = 1.0  # seconds of CPU for a megabyte
 MEGABYTE = 1_000_000
 
 
-def told(raw: bytes) -> list[Feedback] | str:
+def read_or_refuse(raw: bytes) -> list[Feedback] | str:
     """What the parser says; everything it says is bounded."""
     try:
         facts = read("directmail", raw)
@@ -57,10 +57,10 @@ def told(raw: bytes) -> list[Feedback] | str:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_return(raw: bytes) -> None:
-    told(raw)
-    told(base64.b64encode(raw))
-    told(b"event=deliver&" + raw)
-    told(b'{"type":"dm:Deliver:Fail","source":"acs.dm","data":{"err_msg":"' + raw + b'"}}')
+    read_or_refuse(raw)
+    read_or_refuse(base64.b64encode(raw))
+    read_or_refuse(b"event=deliver&" + raw)
+    read_or_refuse(b'{"type":"dm:Deliver:Fail","source":"acs.dm","data":{"err_msg":"' + raw + b'"}}')
 
 
 _PIECES = st.sampled_from(
@@ -75,8 +75,8 @@ _PIECES = st.sampled_from(
 
 @given(st.lists(_PIECES, max_size=60))
 def test_any_mixture_of_what_bodies_are_made_of_returns(pieces: list[bytes]) -> None:
-    told(b"".join(pieces))
-    told(b"event=deliver&env_id=1&rcpt=a@b.example&" + b"".join(pieces))
+    read_or_refuse(b"".join(pieces))
+    read_or_refuse(b"event=deliver&env_id=1&rcpt=a@b.example&" + b"".join(pieces))
 
 
 _json = st.recursive(
@@ -88,20 +88,20 @@ _json = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*NAMES, "type", "source", "time", "data"]), _json))
 def test_any_types_in_a_cloud_event_return(event: dict[str, object]) -> None:
-    told(json.dumps({"type": "dm:Deliver:Fail"} | event).encode())
-    told(json.dumps([{"type": "dm:Trace:Click", "data": event}]).encode())
+    read_or_refuse(json.dumps({"type": "dm:Deliver:Fail"} | event).encode())
+    read_or_refuse(json.dumps([{"type": "dm:Trace:Click", "data": event}]).encode())
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
 def test_truncations_and_flipped_bytes_of_a_sample_return(path: Path) -> None:
     whole, dice = path.read_bytes(), random.Random(path.name)
     for end in range(0, len(whole), max(1, len(whole) // 100)):
-        told(whole[:end])
+        read_or_refuse(whole[:end])
     for _ in range(30 if whole else 0):
         broken = bytearray(whole)
         for _ in range(dice.randrange(1, 20)):
             broken[dice.randrange(len(broken))] = dice.randrange(256)
-        told(bytes(broken))
+        read_or_refuse(bytes(broken))
 
 
 HOSTILE = {
@@ -128,7 +128,7 @@ HOSTILE = {
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_bodies_are_read_soon(raw: bytes) -> None:
     begun = time.process_time()
-    told(raw)
+    read_or_refuse(raw)
     assert time.process_time() - begun < SOON
 
 

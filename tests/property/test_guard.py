@@ -46,14 +46,14 @@ _TOLD = (
 
 
 @given(st.lists(_TOLD, max_size=200), st.data())
-def test_what_is_told_of_a_window_comes_in_any_order_and_number(told: list[Traffic], data: st.DataObject) -> None:
+def test_reports_of_a_window_come_in_any_order_and_number(reports: list[Traffic], data: st.DataObject) -> None:
     """Laws 1, 2 and 3, for windows."""
     one, other = EMPTY, EMPTY
-    for each in told:
+    for each in reports:
         one = merge_traffic(one, each)
-    middle = data.draw(st.integers(0, len(told)))
+    middle = data.draw(st.integers(0, len(reports)))
     halves = [EMPTY, EMPTY]
-    for place, each in enumerate(data.draw(st.permutations([*told, *told[:20]]))):
+    for place, each in enumerate(data.draw(st.permutations([*reports, *reports[:20]]))):
         halves[place < middle] = merge_traffic(halves[place < middle], each)
     other = merge_traffic(*halves)
     assert other == one
@@ -64,12 +64,12 @@ def _many(count: int, reason: Reason | None, start: int = 0) -> Traffic:
     traffic = EMPTY
     for number in range(start, start + count):
         key = f"email:u{number}@example.com", "ses:1"
-        told = (
+        report = (
             spike_guard.report_delivery(WINDOW, key)
             if reason is None
             else spike_guard.report_refusal(WINDOW, key, reason)
         )
-        traffic = merge_traffic(traffic, told) if told else traffic
+        traffic = merge_traffic(traffic, report) if report else traffic
     return traffic
 
 
@@ -177,13 +177,13 @@ def test_the_last_decision_counts(act: Act, left: int) -> None:
 
 def test_decisions_of_several_reasons_come_in_any_order() -> None:
     """Law 1: also where one of them takes the place of an earlier one."""
-    told = [
+    reports = [
         spike_guard.report_decision(
             WINDOW, reason, Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED)
         )
         for day, reason in enumerate([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED, Reason.USER_UNKNOWN])
     ]
-    one, *others = (merge_traffic(merge_traffic(merge_traffic(EMPTY, a), b), c) for a, b, c in permutations(told))
+    one, *others = (merge_traffic(merge_traffic(merge_traffic(EMPTY, a), b), c) for a, b, c in permutations(reports))
     assert all(other == one for other in others)
     assert len(one.judged) == 2
 

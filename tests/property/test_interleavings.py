@@ -37,7 +37,7 @@ FORGED_FIFTH = bounce(8, message="test:4", evidence=Evidence(provider_code="soft
 
 
 class Case(NamedTuple):
-    """What is stored already, and what each of the workers is told at the same time."""
+    """What is stored already, and what each of the workers gets at the same time."""
 
     before: Batch
     workers: Sequence[Batch]
@@ -161,7 +161,7 @@ def test_a_crash_before_any_step_of_any_worker_heals_when_the_batch_comes_again(
 
 
 def _release(store: Any) -> None:
-    """A person lifts the suppression as of day 9, and the streak is settled again."""
+    """A person lifts the suppression as of day 9, and the streak is computed again."""
     key = ANN, "*"
     release = Decision(at=RELEASED, by="a person", act=Act.RELEASED)
     current = store.answer(ReadSuppression(key))
@@ -194,7 +194,7 @@ def test_a_release_at_the_same_time_neither_loses_nor_is_lost(arrival: Feedback)
 
 
 def _without_second_look(*arguments: Any) -> Any:
-    """`settle`, but it ends with its first write."""
+    """`update_suppression`, but it ends with its first write."""
     steps, answer = update_suppression(*arguments), None
     try:
         while True:
@@ -207,7 +207,7 @@ def _without_second_look(*arguments: Any) -> Any:
 
 
 def _stubborn(*arguments: Any) -> Any:
-    """`settle`, but where its write is refused it writes the same over the newer version."""
+    """`update_suppression`, but where its write is refused it writes the same over the newer version."""
     steps, answer = update_suppression(*arguments), None
     try:
         while True:
@@ -227,7 +227,7 @@ def _stubborn(*arguments: Any) -> Any:
 def test_the_exploration_finds_what_a_weaker_protocol_gets_wrong(
     broken: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each rule of `steps.settle` is needed: without it some interleaving goes wrong, and it is found."""
+    """Each rule of `writes.update_suppression` is needed: without it some interleaving goes wrong, and it is found."""
     monkeypatch.setattr("aftersend.ingest.update_suppression", broken)
     case = CASES[name]
     right = expected([*case.before, *(each for batch in case.workers for each in batch)], classify, POLICY)

@@ -20,12 +20,12 @@ from aftersend.sources.message import Message
 from tests.support.facts import bounce, classify, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
-from tests.support.strategies import SHORT, deliveries, facts, feedback, streaks, told_by, ways
+from tests.support.strategies import SHORT, deliveries, facts, feedback, streaks, vary, ways
 
 
-def _same_key(told: list[Feedback]) -> list[Feedback]:
+def _same_key(facts: list[Feedback]) -> list[Feedback]:
     """The facts of the outcome that the first one belongs to."""
-    return [each for each in told if each.key == told[0].key]
+    return [each for each in facts if each.key == facts[0].key]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,7 +58,7 @@ def test_streaks_are_free_of_order_and_batches(given_facts: list[Feedback], data
 
 
 @given(st.data())
-def test_what_was_told_already_writes_nothing(data: st.DataObject) -> None:
+def test_what_was_reported_already_writes_nothing(data: st.DataObject) -> None:
     """Design §3: "A union that changes nothing writes nothing." """
     given_facts = data.draw(feedback())
     store = MemoryStore()
@@ -93,7 +93,7 @@ def test_union_takes_sets_in_any_grouping(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_contexts_take_in_any_order(data: st.DataObject) -> None:
-    """Law 1 for what the sender said of a message: copies of a fact that tell more or less of it are joined."""
+    """Law 1 for what the sender said of a message: copies of a fact that hold more or less of it are joined."""
     given_facts = data.draw(feedback())
     at_once = merge_contexts(Context(), given_facts)
     one_by_one = Context()
@@ -103,9 +103,9 @@ def test_contexts_take_in_any_order(data: st.DataObject) -> None:
 
 
 @given(facts(), ways)
-def test_a_fact_has_one_identity_however_fully_it_is_told(one: Feedback, way: Any) -> None:
+def test_a_fact_has_one_identity_however_fully_it_is_reported(one: Feedback, way: Any) -> None:
     """Model: "The same fact by whichever path": where it was seen on its way is no part of its identity."""
-    other = told_by(way, one)
+    other = vary(way, one)
     assert other.id == one.id
     assert union((), [one, other]) == union((), [other, one])
     assert len(union((), [one, other])) == 1

@@ -48,20 +48,20 @@ def test_bodies_that_came_before_write_nothing(body: bytes) -> None:
 
 @given(directmail.events())
 def test_by_whichever_route_and_in_whichever_envelope_it_is_one_fact(event: Event) -> None:
-    """Model: "The same fact by whichever path": a notification of MNS and a CloudEvent tell one fact."""
-    told = [
+    """Model: "The same fact by whichever path": a notification of MNS and a CloudEvent give one fact."""
+    facts = [
         fact for route in directmail.ROUTES for carry in ENVELOPES for fact in read("directmail", carry(route(event)))
     ]
-    assert len(told) == len(directmail.ROUTES) * len(ENVELOPES)
-    assert len({fact.id for fact in told}) == 1
-    assert {fact.occurred_at for fact in told} == {event.at}
+    assert len(facts) == len(directmail.ROUTES) * len(ENVELOPES)
+    assert len({fact.id for fact in facts}) == 1
+    assert {fact.occurred_at for fact in facts} == {event.at}
 
 
 @given(directmail.events(), directmail.events())
 def test_what_differs_is_another_fact(one: Event, other: Event) -> None:
     """Two events are one fact only where all that decides something is the same."""
-    (told,), (told_too,) = (read("directmail", directmail.as_text(each)) for each in (one, other))
-    same = told.kind is told_too.kind and told.key == told_too.key and told.occurred_at == told_too.occurred_at
-    assert (told.id == told_too.id) == (
-        same and told.evidence == told_too.evidence and told.engagement == told_too.engagement
+    (first,), (second,) = (read("directmail", directmail.as_text(each)) for each in (one, other))
+    same = first.kind is second.kind and first.key == second.key and first.occurred_at == second.occurred_at
+    assert (first.id == second.id) == (
+        same and first.evidence == second.evidence and first.engagement == second.engagement
     )

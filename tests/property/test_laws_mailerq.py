@@ -1,4 +1,4 @@
-"""The laws on what MailerQ tells: the same attempts out of several queues, the real parser, the real rules."""
+"""The laws on what MailerQ reports: the same attempts out of several queues, the real parser, the real rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aftersend.core.outcome import merge
 from aftersend.ingest import ingest
 from aftersend.sources import read
 from tests.support import mailerq
-from tests.support.mailerq import Story, Told
+from tests.support.mailerq import QueuedBody, Story
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.strategies import SHORT, deliveries
@@ -26,10 +26,10 @@ def _rules() -> classify.Classifier:
     return classify.load()
 
 
-def _outcome(told: Iterable[Told]) -> Outcome:
+def _outcome(bodies: Iterable[QueuedBody]) -> Outcome:
     """What these bodies come to, one after another; all of them are about one message."""
     outcome: Outcome | None = None
-    for body, queue in told:
+    for body, queue in bodies:
         outcome = merge(outcome, read("mailerq", body, {"x-queue": queue}), _rules())
     assert outcome is not None
     return outcome
@@ -38,23 +38,23 @@ def _outcome(told: Iterable[Told]) -> Outcome:
 @given(st.data())
 def test_any_delivery_of_the_same_bodies_gives_the_same_tables(data: st.DataObject) -> None:
     """Laws 1 to 3: any order, repetition and batching of the same bodies, out of whatever queues."""
-    told = [each for story in data.draw(st.lists(mailerq.stories(), min_size=1, max_size=3)) for each in _all(story)]
+    bodies = [each for story in data.draw(st.lists(mailerq.stories(), min_size=1, max_size=3)) for each in _all(story)]
     store = MemoryStore()
-    for batch in data.draw(deliveries(told)):
+    for batch in data.draw(deliveries(bodies)):
         messages = [mailerq.carried(each, str(number)) for number, each in enumerate(batch)]
         report = ingest(messages, ports(store, source="mailerq", policy=SHORT, classify=_rules()))
         assert not report.failed and not report.unreadable
-    facts = [fact for body, queue in told for fact in read("mailerq", body, {"x-queue": queue})]
+    facts = [fact for body, queue in bodies for fact in read("mailerq", body, {"x-queue": queue})]
     assert not differences(stored(store), expected(facts, _rules(), SHORT))
 
 
-def _all(story: Story) -> list[Told]:
+def _all(story: Story) -> list[QueuedBody]:
     return story.retries() + story.ends()
 
 
 @given(mailerq.stories(), st.data())
 def test_the_story_is_the_same_whether_the_retry_queue_was_read_or_not(story: Story, data: st.DataObject) -> None:
-    """Each end alone tells the whole; every other copy, in any order and repeated, adds nothing."""
+    """Each end alone has the whole; every other copy, in any order and repeated, adds nothing."""
     whole = _outcome(story.ends()[:1])
     assert all(_outcome([end]) == whole for end in story.ends())
     copies = data.draw(st.lists(st.sampled_from(_all(story)), max_size=8))
@@ -63,10 +63,10 @@ def test_the_story_is_the_same_whether_the_retry_queue_was_read_or_not(story: St
 
 @given(mailerq.stories(ends=mailerq.FAILURES), st.data())
 def test_an_attempt_that_was_to_be_repeated_and_then_ended_it_counts_once(story: Story, data: st.DataObject) -> None:
-    """MailerQ told the retry queue of the last attempt before it gave up: one more fact, and the same outcome."""
+    """MailerQ put the last attempt into the retry queue before it gave up: one more fact, and the same outcome."""
     whole = _outcome(story.ends()[:1])
-    told = data.draw(st.permutations([*story.ends()[:1], *story.given_up(), *story.retries()]))
-    outcome = _outcome(told)
+    bodies = data.draw(st.permutations([*story.ends()[:1], *story.given_up(), *story.retries()]))
+    outcome = _outcome(bodies)
     assert len(outcome.feedback) == len(whole.feedback) + 1
     assert replace(outcome, feedback=(), decided_by="") == replace(whole, feedback=(), decided_by="")
     assert outcome.decided_by == whole.decided_by

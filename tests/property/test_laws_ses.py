@@ -49,6 +49,6 @@ def test_the_envelope_makes_no_difference(data: st.DataObject) -> None:
     """Model: "The same bounce through a topic, an event destination and EventBridge is one feedback." """
     body = ses.bounce(f"2026-03-0{data.draw(st.integers(1, 9))}T10:00:00.000Z", said=ses.UNKNOWN_USER)
     notification = {("notificationType" if name == "eventType" else name): value for name, value in body.items()}
-    told = [fact for carry in ses.ENVELOPES for each in (body, notification) for fact in read("ses", carry(each))]
-    assert len(told) == 6
-    assert len({fact.id for fact in told}) == 1
+    facts = [fact for carry in ses.ENVELOPES for each in (body, notification) for fact in read("ses", carry(each))]
+    assert len(facts) == 6
+    assert len({fact.id for fact in facts}) == 1

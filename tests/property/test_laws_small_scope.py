@@ -54,7 +54,7 @@ OUTCOME = [
     fact(Kind.UNSUBSCRIBED, 2, scope="news"),
     fact(Kind.SUBSCRIBED, 3, scope="news"),
 ]
-# Reports that anybody could have sent, and what vouches for the messages that they tell of.
+# Reports that anybody could have sent, and what vouches for the messages that they are about.
 FORGED = [
     bounce(0, message="test:0", evidence=Evidence(provider_code="soft", forgeable=True)),
     bounce(1, message="test:1", evidence=Evidence(provider_code="soft", forgeable=True)),
@@ -116,7 +116,7 @@ def _right_from_everywhere(chosen: tuple[Feedback, ...], stores: dict[frozenset[
     for last in chosen:
         store = _copy(stores[frozenset(chosen) - {last}])
         ingest([message([last])], ports(store, policy=SHORT))
-        assert not (wrong := differences(stored(store), right)), "\n".join(_told(chosen, last, wrong))
+        assert not (wrong := differences(stored(store), right)), "\n".join(_describe(chosen, last, wrong))
     puts = store.puts
     ingest([message(chosen)], ports(store, policy=SHORT))
     assert store.puts == puts, "all of it once more writes nothing"
@@ -129,7 +129,7 @@ def _copy(store: MemoryStore) -> MemoryStore:
     return copy
 
 
-def _told(chosen: tuple[Feedback, ...], last: Feedback, wrong: list[str]) -> Iterator[str]:
+def _describe(chosen: tuple[Feedback, ...], last: Feedback, wrong: list[str]) -> Iterator[str]:
     yield "in any order, and then the last:"
     for each in [*(other for other in chosen if other is not last), last]:
         word = each.evidence.provider_code if each.evidence else ""

@@ -1,4 +1,4 @@
-"""An import obeys the laws: any order, any split and any repetition of rows give the same tables, and a dry run tells
+"""An import obeys the laws: any order, any split and any repetition of rows give the same tables, and a dry run reports
 what it would do.
 """
 
@@ -86,7 +86,7 @@ def test_the_same_file_again_writes_nothing(rows: list[Row]) -> None:
 
 
 @given(rows=LISTS, earlier=LISTS, chunk=st.integers(1, 5))
-def test_a_dry_run_writes_nothing_and_tells_exactly_what_an_import_does(
+def test_a_dry_run_writes_nothing_and_reports_exactly_what_an_import_does(
     rows: list[Row], earlier: list[Row], chunk: int
 ) -> None:
     store = import_lists(earlier, ids=("earlier",))
@@ -149,7 +149,7 @@ def test_a_release_holds_against_older_rows_whenever_they_are_imported(rows: lis
 
 
 @given(rows=LISTS)
-def test_a_dry_run_that_forgets_never_tells_too_little(rows: list[Row]) -> None:
+def test_a_dry_run_that_forgets_never_reports_too_little(rows: list[Row]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_list, "MEMORY", 1)
         dry, real = (

@@ -85,7 +85,7 @@ def test_the_same_revert_again_changes_nothing(facts: list[Feedback]) -> None:
 
 
 @given(facts=FACTS)
-def test_a_dry_run_tells_what_a_revert_does_and_does_nothing(facts: list[Feedback]) -> None:
+def test_a_dry_run_reports_what_a_revert_does_and_does_nothing(facts: list[Feedback]) -> None:
     store = ingest_facts(facts, MemoryStore())
     puts = store.puts
     dry = revert(store, replace(WINDOW, dry_run=True), "dry")

@@ -57,7 +57,7 @@ def _ingest(batch: list[Feedback], store: MemoryStore, policy: Policy, judge: Cl
 
 @given(anything, policies, rules, policies, rules, st.integers(1, 3), st.data())
 def test_the_tables_equal_those_of_the_new_rules_from_the_start(
-    told_of: list[Feedback],
+    facts: list[Feedback],
     old: Policy,
     old_rules: Classify,
     new: Policy,
@@ -69,19 +69,19 @@ def test_the_tables_equal_those_of_the_new_rules_from_the_start(
     ingesting all of it under B from the start, in any order".
     """
     store = MemoryStore()
-    for batch in data.draw(deliveries(told_of)):
+    for batch in data.draw(deliveries(facts)):
         _ingest(batch, store, old, old_rules)
     run(ReevaluationJob(segments=segments), reevaluation(store, new, new_rules))
-    assert not differences(stored(store), expected(told_of, new_rules, new))
+    assert not differences(stored(store), expected(facts, new_rules, new))
 
 
 @given(anything, policies, rules, policies, rules, st.lists(st.integers(0, 30), max_size=4))
 def test_stopped_anywhere_and_begun_again_it_gives_the_same(
-    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify, stops: list[int]
+    facts: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify, stops: list[int]
 ) -> None:
     """Issue: "with crashes in between". Each stop is before some request, and the work then begins from the start."""
     store = MemoryStore()
-    _ingest(told_of, store, old, old_rules)
+    _ingest(facts, store, old, old_rules)
     for calls in stops:
         try:
             run(
@@ -90,30 +90,30 @@ def test_stopped_anywhere_and_begun_again_it_gives_the_same(
         except Killed:
             continue
     run(ReevaluationJob(segments=1), reevaluation(store, new, new_rules))
-    assert not differences(stored(store), expected(told_of, new_rules, new))
+    assert not differences(stored(store), expected(facts, new_rules, new))
 
 
 @given(anything, policies, rules, policies, rules, st.data())
 def test_feedback_that_comes_in_before_or_after_makes_no_difference(
-    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify, data: Any
+    facts: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify, data: Any
 ) -> None:
     """Some feedback under the old rules, some under the new ones, before and after, some of it in both."""
     store = MemoryStore()
-    early, late = (data.draw(st.lists(st.sampled_from(told_of), max_size=8)) for _ in range(2))
+    early, late = (data.draw(st.lists(st.sampled_from(facts), max_size=8)) for _ in range(2))
     _ingest(early, store, old, old_rules)
     _ingest(late, store, new, new_rules)
     run(ReevaluationJob(), reevaluation(store, new, new_rules))
-    _ingest(told_of, store, new, new_rules)
-    assert not differences(stored(store), expected(told_of, new_rules, new))
+    _ingest(facts, store, new, new_rules)
+    assert not differences(stored(store), expected(facts, new_rules, new))
 
 
 @given(anything, policies, rules, policies, rules)
 def test_a_second_time_writes_nothing(
-    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
+    facts: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
 ) -> None:
     """Issue: "idempotent"."""
     store = MemoryStore()
-    _ingest(told_of, store, old, old_rules)
+    _ingest(facts, store, old, old_rules)
     run(ReevaluationJob(), reevaluation(store, new, new_rules))
     puts = store.puts
     ends = run(ReevaluationJob(), reevaluation(store, new, new_rules))
@@ -122,9 +122,9 @@ def test_a_second_time_writes_nothing(
 
 
 @given(anything, policies, rules)
-def test_the_same_rules_write_nothing(told_of: list[Feedback], same: Policy, same_rules: Classify) -> None:
+def test_the_same_rules_write_nothing(facts: list[Feedback], same: Policy, same_rules: Classify) -> None:
     store = MemoryStore()
-    _ingest(told_of, store, same, same_rules)
+    _ingest(facts, store, same, same_rules)
     puts = store.puts
     run(ReevaluationJob(), reevaluation(store, same, same_rules))
     assert store.puts == puts
@@ -132,11 +132,11 @@ def test_the_same_rules_write_nothing(told_of: list[Feedback], same: Policy, sam
 
 @given(anything, policies, rules, policies, rules)
 def test_a_dry_run_writes_nothing_and_says_what_would_be_written(
-    told_of: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
+    facts: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
 ) -> None:
     """Issue: "dry run that reports what would change without writing"."""
     store = MemoryStore()
-    _ingest(told_of, store, old, old_rules)
+    _ingest(facts, store, old, old_rules)
     before, puts = stored(store), store.puts
     dry = run(ReevaluationJob(dry_run=True), reevaluation(store, new, new_rules))
     assert store.puts == puts

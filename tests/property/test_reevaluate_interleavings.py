@@ -51,7 +51,7 @@ class Case(NamedTuple):
     before: Batch
     old: tuple[Policy, Classify]
     new: tuple[Policy, Classify]
-    batches: Sequence[Batch]  # told to functions meanwhile
+    batches: Sequence[Batch]  # that functions work meanwhile
     suppressed: str  # what must stand at the end, from hand: scope and causes
     walkers: int = 1
 
@@ -145,8 +145,8 @@ def _explored(explorer: Explorer, right: Tables) -> int:
 def test_every_interleaving_gives_the_tables_of_the_new_rules(name: str) -> None:
     case = CASES[name]
     right = _right(case)
-    told_of = [f"{key[1]}: {' '.join(sorted(row.causes))}" for key, row in right.suppressions.items()]
-    assert " ".join(told_of) == case.suppressed, "what is right is wrong"
+    found = [f"{key[1]}: {' '.join(sorted(row.causes))}" for key, row in right.suppressions.items()]
+    assert " ".join(found) == case.suppressed, "what is right is wrong"
     assert differences(stored(_store(case)), right), "nothing is to be done"
     assert _explored(Explorer(_workers(case), _store(case)), right) > {1: 5, 2: 40, 3: 400}[len(_workers(case))]
 
@@ -194,7 +194,7 @@ def test_a_release_at_the_same_time_neither_loses_nor_is_lost(late: int) -> None
 
 
 def _without_second_look(*arguments: Any) -> Any:
-    """`settle`, but it ends with its first write."""
+    """`update_suppression`, but it ends with its first write."""
     steps, answer = update_suppression(*arguments), None
     try:
         while True:

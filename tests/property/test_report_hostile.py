@@ -156,9 +156,9 @@ needs_corpus = pytest.mark.skipif(not THEIRS, reason="AFTERSEND_CORPUS names no 
 @pytest.mark.parametrize("path", THEIRS, ids=lambda path: path.name)
 def test_every_mail_of_the_corpus_says_the_same_with_any_line_end(path: Path) -> None:
     lines = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    told = read(lines)
-    assert read(lines.replace(b"\n", b"\r\n")) == told
-    assert read(lines.replace(b"\n", b"\r")) == told
+    facts = read(lines)
+    assert read(lines.replace(b"\n", b"\r\n")) == facts
+    assert read(lines.replace(b"\n", b"\r")) == facts
 
 
 @needs_corpus

@@ -50,14 +50,14 @@ def block(route: Route, example: Example, answer: Answer) -> str:
     words += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in example.headers.items()]
     if example.body is not None:
         words += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(json.dumps(example.body, indent=2))}"]
-    told = [
+    lines = [
         f"HTTP/2 {answer.status}",
         *[f"{name}: {answer.headers[name]}" for name in ("etag",) if name in answer.headers],
     ]
     if answer.text:
         is_json = "json" in answer.headers["content-type"]
-        told += ["", json.dumps(answer.json, indent=2, ensure_ascii=False) if is_json else answer.text.strip()]
-    return "\n".join(["```console", "$ " + " ".join(words), *told, "```", ""])
+        lines += ["", json.dumps(answer.json, indent=2, ensure_ascii=False) if is_json else answer.text.strip()]
+    return "\n".join(["```console", "$ " + " ".join(words), *lines, "```", ""])
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ class Cloud:
         self.client("dynamodb").delete_table(TableName=name)
 
     def environment(self, function: str) -> dict[str, str]:
-        """What the template and SAM tell the function, with this cloud in the place of AWS."""
+        """The variables that the template and SAM give the function, with this cloud in the place of AWS."""
         made = {name: name for name in TABLES} | {
             "Archive": BUCKET,
             PARKED: self.parking(),

@@ -1,4 +1,4 @@
-"""Bodies of DirectMail, made for tests: any event, told by either route, in any of the envelopes that can carry it."""
+"""Bodies of DirectMail, made for tests: any event, by either route, in any of the envelopes that can carry it."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ _TYPES: Final = {
 
 
 def _fields(event: Event, style: str) -> dict[str, str]:
-    """What both routes tell, in the order of the documents; `style` is how times are written."""
+    """What both routes report, in the order of the documents; `style` is how times are written."""
     at = event.at.astimezone(CHINA).strftime(style)
     seconds = str(int(event.at.timestamp()))
     if event.what == "complaint":
-        told = {"send_email": SENDER, "block_email": event.rcpt, "message_id": event.message_id}
-        return told | {"block_time": seconds, "send_time": seconds}
-    told = {"env_id": str(60_000 + event.number), "from": SENDER, "rcpt": event.rcpt}
+        fields = {"send_email": SENDER, "block_email": event.rcpt, "message_id": event.message_id}
+        return fields | {"block_time": seconds, "send_time": seconds}
+    fields = {"env_id": str(60_000 + event.number), "from": SENDER, "rcpt": event.rcpt}
     if event.what != "deliver":
-        return told | {"operate_time": at} | ({"url": event.url} if event.what == "click" else {})
+        return fields | {"operate_time": at} | ({"url": event.url} if event.what == "click" else {})
     ids = {"msg_id": event.message_id, "account": SENDER}
     end = {"status": event.status, "err_code": event.code, "err_msg": event.said, "failed_type": event.failed}
-    return told | ids | {"end_time": at} | end
+    return fields | ids | {"end_time": at} | end
 
 
 def as_text(event: Event) -> bytes:
     """As MNS carries it."""
-    told = _fields(event, "%Y-%m-%d %H:%M:%S")
+    fields = _fields(event, "%Y-%m-%d %H:%M:%S")
     what = event.what.capitalize() if event.what in ("open", "click") else event.what
-    return "&".join(f"{name}={value}" for name, value in ({"event": what} | told).items()).encode()
+    return "&".join(f"{name}={value}" for name, value in ({"event": what} | fields).items()).encode()
 
 
 _RENAMED: Final = {"end_time": "deliver_time"}
@@ -74,11 +74,11 @@ _RENAMED: Final = {"end_time": "deliver_time"}
 
 def as_event(event: Event) -> bytes:
     """As EventBridge carries it."""
-    told = {_RENAMED.get(name, name): value for name, value in _fields(event, "%Y-%m-%dT%H:%M:%S").items()}
+    fields = {_RENAMED.get(name, name): value for name, value in _fields(event, "%Y-%m-%dT%H:%M:%S").items()}
     if event.what in ("unsubscribe", "subscribe"):
-        told["envid"] = told.pop("env_id")
+        fields["envid"] = fields.pop("env_id")
     kind = _TYPES.get(event.what) or f"dm:Deliver:{'Succeed' if event.code == '250' else 'Fail'}"
-    data: dict[str, Any] = told | {"tag": "spring", "outbound_ip": "192.0.2.7", "is_dedicated_ip": True}
+    data: dict[str, Any] = fields | {"tag": "spring", "outbound_ip": "192.0.2.7", "is_dedicated_ip": True}
     return _cloud_event(kind, data, event.at)
 
 
@@ -110,8 +110,8 @@ def in_xml(body: bytes) -> bytes:
 
 def in_json(body: bytes) -> bytes:
     """As MNS pushes it in the format JSON."""
-    told = {"TopicOwner": "1234567890123456", "TopicName": "dm-events", "Message": body.decode()}
-    return json.dumps(told | {"PublishTime": "1772446275123"}).encode()
+    notification = {"TopicOwner": "1234567890123456", "TopicName": "dm-events", "Message": body.decode()}
+    return json.dumps(notification | {"PublishTime": "1772446275123"}).encode()
 
 
 def in_array(body: bytes) -> bytes:

@@ -70,9 +70,9 @@ def runtime_python() -> str:
     for candidate in (sys.executable, f"python{VERSION}", *map(str, pyenv)):
         if (command := shutil.which(candidate)) is None:
             continue
-        told = subprocess.run([command, "-c", _TELL], capture_output=True, text=True, check=False).stdout.split()
-        if told[:1] == [VERSION]:
-            return told[1]
+        answer = subprocess.run([command, "-c", _TELL], capture_output=True, text=True, check=False).stdout.split()
+        if answer[:1] == [VERSION]:
+            return answer[1]
     raise Unavailable(f"no Python {VERSION} found on PATH or in ~/.pyenv/versions")
 
 

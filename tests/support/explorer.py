@@ -172,5 +172,5 @@ def _shown(call: Call) -> str:
     item = getattr(argument, "item", None)
     if item is None:
         return f"{type(argument).__name__}"
-    told = item.status if isinstance(item, Outcome) else ",".join(sorted(item.causes)) or "nothing"
-    return f"puts {'/'.join(item.key)} version {item.version}: {told}"
+    state = item.status if isinstance(item, Outcome) else ",".join(sorted(item.causes)) or "nothing"
+    return f"puts {'/'.join(item.key)} version {item.version}: {state}"

@@ -18,7 +18,7 @@ START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 ANN: Final = "email:ann@example.com"
 BOB: Final = "email:bob@example.org"
 
-# What a refusal means is in its word here.
+# What a refusal means is in its provider code here.
 VERDICTS: Final = {
     "hard": Verdict(klass=Class.HARD, reason=Reason.USER_UNKNOWN, rule="test.hard"),
     "soft": Verdict(klass=Class.SOFT, reason=Reason.SYSTEM_ERROR, rule="test.soft"),
@@ -35,7 +35,7 @@ REFUSALS: Final = (Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED)
 
 
 def classify(fact: Feedback) -> Verdict | None:
-    """The verdict that the fact's word names."""
+    """Return the verdict that the fact's provider code names."""
     if fact.kind is Kind.COMPLAINED:
         return _COMPLAINT
     if fact.kind is Kind.AUTO_REPLIED:
@@ -45,31 +45,31 @@ def classify(fact: Feedback) -> Verdict | None:
     return None
 
 
-def fact(kind: Kind, day: float = 0, word: str | None = None, **others: Any) -> Feedback:
-    """A fact about Ann and one message, `day` days after the start."""
+def fact(kind: Kind, day: float = 0, code: str | None = None, **others: Any) -> Feedback:
+    """Return a fact about Ann and one message, `day` days after the start."""
     given: dict[str, Any] = {
         "source": "test",
         "kind": kind,
         "message": "test:1",
         "recipient": ANN,
         "occurred_at": START + timedelta(days=day),
-        "evidence": Evidence(provider_code=word) if word else None,
+        "evidence": Evidence(provider_code=code) if code else None,
     }
     return Feedback(**(given | others))
 
 
-def bounce(day: float, word: str = "soft", message: str = "test:1", **others: Any) -> Feedback:
-    """A bounce whose verdict is `word`."""
-    return fact(Kind.BOUNCED, day, word, message=message, **others)
+def bounce(day: float, code: str = "soft", message: str = "test:1", **others: Any) -> Feedback:
+    """Return a bounce whose verdict is that of `code`."""
+    return fact(Kind.BOUNCED, day, code, message=message, **others)
 
 
 def message(facts: Sequence[Feedback], name: str = "m", at: datetime = START, source: str = "test") -> Message:
-    """A body that tells `facts`."""
+    """Return a message whose body holds `facts`."""
     return Message(name, msgspec.json.encode(facts), at, source)
 
 
 @contextmanager
 def fake_source() -> Iterator[None]:
-    """A source `told`, whose bodies are JSON lists of facts."""
+    """Register a source `test`, whose bodies are JSON lists of facts."""
     with patch.dict(SOURCES, {"test": Source(parser="tests.support.fake_source")}):
         yield

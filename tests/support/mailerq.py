@@ -13,7 +13,7 @@ from aftersend.sources.message import Message
 from tests.support.facts import START
 
 Body = dict[str, Any]
-Told = tuple[bytes, str]  # a body, and the queue it lay in: "" where nobody knows
+QueuedBody = tuple[bytes, str]  # a body, and the queue it lay in: "" where nobody knows
 
 ANN: Final = "ann@example.net"
 ACCEPTED: Final = ("message/accepted", 250, "2.0.0", "2.0.0 queued")
@@ -44,8 +44,8 @@ def attempt(pair: str, *said: Any, hours: float = 0, **others: Any) -> Body:
     """One attempt, `hours` after the first; what was `said` is code, status and description, as far as given."""
     state, _, result = pair.partition("/")
     time = (START + timedelta(hours=hours)).strftime("%Y-%m-%d %H:%M:%S")
-    told = zip(("code", "status", "description"), said, strict=False)
-    return {"state": state, "result": result, "time": time} | {name: x for name, x in told if x is not None} | others
+    values = zip(("code", "status", "description"), said, strict=False)
+    return {"state": state, "result": result, "time": time} | {name: x for name, x in values if x is not None} | others
 
 
 def message(*attempts: Body, recipient: str = ANN, number: int = 1, **others: Any) -> Body:
@@ -58,35 +58,35 @@ def raw(body: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def carried(told: Told, name: str = "m") -> Message:
-    body, queue = told
+def carried(queued: QueuedBody, name: str = "m") -> Message:
+    body, queue = queued
     return Message(name, body, START, "mailerq", {"x-queue": queue} if queue else {})
 
 
 class Story:
-    """The life of one message: what each queue tells of it."""
+    """The life of one message: what each queue holds of it."""
 
     def __init__(self, attempts: list[Body], **others: Any) -> None:
         self._attempts = attempts
         self._others = others
 
-    def retries(self) -> list[Told]:
-        """What the retry queue tells after each attempt that another one followed."""
+    def retries(self) -> list[QueuedBody]:
+        """What the retry queue holds after each attempt that another one followed."""
         ended = self._attempts[-1]["state"] == "process"
         count = len(self._attempts) - (2 if ended else 1)
-        return [self._told(made, "retry") for made in range(1, count + 1)]
+        return [self._queue_body(made, "retry") for made in range(1, count + 1)]
 
-    def ends(self) -> list[Told]:
-        """What the queues of results tell of the end."""
+    def ends(self) -> list[QueuedBody]:
+        """What the queues of results hold of the end."""
         accepted = self._attempts[-1]["result"] == "accepted"
         queues = ("results", "success" if accepted else "failure", "")
-        return [self._told(len(self._attempts), queue) for queue in queues]
+        return [self._queue_body(len(self._attempts), queue) for queue in queues]
 
-    def given_up(self) -> list[Told]:
-        """What the retry queue told of the last attempt, too, where MailerQ planned another and then gave up."""
-        return [self._told(len(self._attempts), "retry")]
+    def given_up(self) -> list[QueuedBody]:
+        """What the retry queue held of the last attempt, too, where MailerQ planned another and then gave up."""
+        return [self._queue_body(len(self._attempts), "retry")]
 
-    def _told(self, made: int, queue: str) -> Told:
+    def _queue_body(self, made: int, queue: str) -> QueuedBody:
         return raw(message(*self._attempts[:made], **self._others)), queue
 
 

@@ -32,7 +32,7 @@ SECRET: Final = "the-secret-of-the-access-key"
 QUEUE: Final = "directmail"
 _NAMESPACE: Final = "http://mns.aliyuncs.com/doc/v1/"
 _SKEW: Final = timedelta(minutes=15)
-_TOLD: Final = {
+_ERRORS: Final = {
     "AccessDenied": (403, "The OwnerId that your Access Key Id associated to is forbidden."),
     "AccessIDAuthError": (403, "AccessID authentication fail."),
     "InternalError": (500, "Internal error."),
@@ -187,13 +187,18 @@ class _Handler(BaseHTTPRequestHandler):
             except Refused as refusal:
                 if not batch:
                     raise
-                code = f"<ErrorCode>{refusal}</ErrorCode><ErrorMessage>{_TOLD[str(refusal)][1]}</ErrorMessage>"
+                code = f"<ErrorCode>{refusal}</ErrorCode><ErrorMessage>{_ERRORS[str(refusal)][1]}</ErrorMessage>"
                 errors += f"<Error>{code}<ReceiptHandle>{escape(receipt)}</ReceiptHandle></Error>"
         return (404, _document("Errors", errors)) if errors else (204, "")
 
     def _error(self, code: str) -> tuple[int, str]:
-        status, told = _TOLD[code]
-        parts = {"Code": code, "Message": told, "RequestId": "512B2A634403E52B1956133E", "HostId": "http://localhost"}
+        status, message = _ERRORS[code]
+        parts = {
+            "Code": code,
+            "Message": message,
+            "RequestId": "512B2A634403E52B1956133E",
+            "HostId": "http://localhost",
+        }
         return status, _document("Error", "".join(f"<{name}>{text}</{name}>" for name, text in parts.items()))
 
 

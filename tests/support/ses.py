@@ -86,13 +86,13 @@ def raw(body: Body) -> bytes:
 
 def by_sns(body: Body) -> bytes:
     """As SQS holds it when SNS wraps it."""
-    told = {"Type": "Notification", "MessageId": "n", "TopicArn": "arn:aws:sns:eu-west-1:111122223333:t"}
-    return json.dumps(told | {"Message": json.dumps(body), "Timestamp": "2026-03-01T00:00:01.000Z"}).encode()
+    notification = {"Type": "Notification", "MessageId": "n", "TopicArn": "arn:aws:sns:eu-west-1:111122223333:t"}
+    return json.dumps(notification | {"Message": json.dumps(body), "Timestamp": "2026-03-01T00:00:01.000Z"}).encode()
 
 
 def by_eventbridge(body: Body) -> bytes:
-    told = {"version": "0", "id": "e", "detail-type": "Email Event", "source": "aws.ses", "account": "111122223333"}
-    return json.dumps(told | {"time": "2026-03-01T00:00:01Z", "detail": body}).encode()
+    event = {"version": "0", "id": "e", "detail-type": "Email Event", "source": "aws.ses", "account": "111122223333"}
+    return json.dumps(event | {"time": "2026-03-01T00:00:01Z", "detail": body}).encode()
 
 
 ENVELOPES: Final = (raw, by_sns, by_eventbridge)

@@ -34,7 +34,7 @@ _attempts: Final = st.none() | st.integers(1, 20)
 
 @st.composite
 def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
-    """One fact, as some path tells it."""
+    """One fact, as some path reports it."""
     kind = draw(kinds)
     evidence = None
     if kind in REFUSALS:
@@ -46,7 +46,7 @@ def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
     if kind in (Kind.OPENED, Kind.CLICKED):
         seen = Engagement(link=draw(st.sampled_from([None, "https://example.com/a", "https://example.com/b"])))
     scope = draw(st.sampled_from([None, "news"])) if kind in (Kind.UNSUBSCRIBED, Kind.SUBSCRIBED) else None
-    told = Feedback(
+    fact = Feedback(
         source="test",
         kind=kind,
         message=draw(_messages),
@@ -56,11 +56,11 @@ def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
         evidence=evidence,
         engagement=seen,
     )
-    return told_by(draw(ways), told)
+    return vary(draw(ways), fact)
 
 
 class _Way(NamedTuple):
-    """How one path tells a fact: what it adds and what it leaves out decides nothing."""
+    """How one path reports a fact: what it adds and what it leaves out decides nothing."""
 
     received_as: str | None
     remote_mta: str | None
@@ -72,7 +72,7 @@ class _Way(NamedTuple):
 
 
 def _ways(random: Random, count: int) -> Iterator[_Way]:
-    """`count` ways, drawn once: a fact is then told by a single draw, which keeps the laws fast."""
+    """`count` ways, drawn once: a fact is then reported by a single draw, which keeps the laws fast."""
     hosts = [None, "mx.example.com", "out.example.net"]
     for _ in range(count):
         names = random.sample(["campaign", "tenant", "x-order"], random.randrange(4))
@@ -96,55 +96,55 @@ _WAYS: Final = [_Way(None, None, None, None, False, False, None), *_ways(Random(
 ways: Final = st.sampled_from(_WAYS)
 
 
-def told_by(way: _Way, told: Feedback) -> Feedback:
-    """The same fact by another path, which tells more or less of where it was seen on its way."""
-    evidence, seen = told.evidence, told.engagement
+def vary(way: _Way, fact: Feedback) -> Feedback:
+    """The same fact by another path, which reports more or less of where it was seen on its way."""
+    evidence, seen = fact.evidence, fact.engagement
     if evidence is not None:
         evidence = replace(
             evidence,
-            remote_mta=evidence.remote_mta if told.kind in REFUSALS else way.remote_mta,
+            remote_mta=evidence.remote_mta if fact.kind in REFUSALS else way.remote_mta,
             reporting_mta=way.reporting_mta,
             attempt=way.attempt,
             derived=way.derived,
         )
     if seen is not None:
         seen = replace(seen, machine=way.machine)
-    copy = replace(told, evidence=evidence, engagement=seen, received_as=way.received_as, context=way.context, id="")
-    assert copy.id == told.id, "what differs is no part of a fact's identity"
+    copy = replace(fact, evidence=evidence, engagement=seen, received_as=way.received_as, context=way.context, id="")
+    assert copy.id == fact.id, "what differs is no part of a fact's identity"
     return copy
 
 
 @st.composite
 def feedback(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
-    """Facts about few messages, some of them told several times and not alike.
+    """Facts about few messages, some of them several times, and not alike.
 
     No more of them could be forged than one outcome keeps: what is pushed out before somebody vouches for the message
     cannot suppress later, which is the one limit of law 1.
     """
-    told = draw(st.lists(facts(), min_size=1, max_size=max_size))
-    forged = [each.id for each in told if each.evidence is not None and each.evidence.forgeable]
-    told = [each for each in told if each.id not in forged[FORGEABLE:]] or told[:1]
-    again = draw(st.lists(st.sampled_from(told), max_size=4))
-    return told + [told_by(draw(ways), each) for each in again]
+    first = draw(st.lists(facts(), min_size=1, max_size=max_size))
+    forged = [each.id for each in first if each.evidence is not None and each.evidence.forgeable]
+    first = [each for each in first if each.id not in forged[FORGEABLE:]] or first[:1]
+    again = draw(st.lists(st.sampled_from(first), max_size=4))
+    return first + [vary(draw(ways), each) for each in again]
 
 
 @st.composite
 def streaks(draw: st.DrawFn) -> list[Feedback]:
-    """What makes and ends streaks: few messages to one recipient, each told of in several ways, hours apart."""
+    """What makes and ends streaks: few messages to one recipient, each reported in several ways, hours apart."""
     kinds = [Kind.BOUNCED] * 6 + [Kind.DELIVERED, Kind.COMPLAINED, Kind.AUTO_REPLIED, Kind.OPENED, Kind.REJECTED]
-    told = []
+    found = []
     for number in draw(st.lists(st.integers(0, 4), min_size=2, max_size=9)):
         kind = draw(st.sampled_from(kinds))
         word = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
-        told.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"test:{number}"))
-    return told
+        found.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"test:{number}"))
+    return found
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, told: Sequence[_T]) -> list[list[_T]]:
-    """`told` in any order, some of it repeated, split into batches anywhere."""
-    repeats = draw(st.lists(st.sampled_from(told), max_size=4))
-    shuffled = draw(st.permutations([*told, *repeats]))
+def deliveries(draw: st.DrawFn, items: Sequence[_T]) -> list[list[_T]]:
+    """`items` in any order, some of it repeated, split into batches anywhere."""
+    repeats = draw(st.lists(st.sampled_from(items), max_size=4))
+    shuffled = draw(st.permutations([*items, *repeats]))
     cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=4)))
     edges = [0, *cuts, len(shuffled)]
     return [shuffled[start:end] for start, end in itertools.pairwise(edges) if end > start]

@@ -56,7 +56,7 @@ FUNCTIONS: Final = {
     for name, each in properties("AWS::Serverless::Function").items()
 }
 LAYERS: Final = properties("AWS::Serverless::LayerVersion")
-# Those that bring feedback into the tables; the others are told of the tables too, but have nothing to do with them.
+# Those that bring feedback into the tables; the others know the tables too, but have nothing to do with them.
 INGESTING: Final = {
     name: each for name, each in FUNCTIONS.items() if "UNREADABLE_BODIES_QUEUE" in each["Environment"]["Variables"]
 }

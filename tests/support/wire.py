@@ -1,4 +1,4 @@
-"""A server for one told: it hears requests, and answers each as the test says, byte by byte, over TCP or TLS."""
+"""A server for one test: it receives requests, and answers each as the test says, byte by byte, over TCP or TLS."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def work(client: Any, names: TableNames, batches: Batches) -> None:
 
 def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:
     client = Engine("of the parent", endpoint).connect()
-    told_of = msgspec.json.decode(Path(batches).read_bytes(), type=list[list[Feedback]])
+    parts = msgspec.json.decode(Path(batches).read_bytes(), type=list[list[Feedback]])
     with fake_source():
-        for number, batch in enumerate(told_of):
+        for number, batch in enumerate(parts):
             work(client, TableNames(outcomes=outcomes, suppressions=suppressions), [batch])
             print(number, flush=True)  # what the parent waits for
 

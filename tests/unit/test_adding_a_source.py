@@ -185,7 +185,7 @@ def test_every_scheme_is_known_to_those_who_check_and_to_those_who_push() -> Non
 
 @pytest.mark.parametrize("folder", ["layers", "functions", "local", "tests/bench"])
 def test_sources_are_listed_in_one_place(folder: str) -> None:
-    """A display of two names or more would have to be told of the next source."""
+    """A display of two names or more would have to learn of the next source."""
     listed = {
         path.relative_to(ROOT).as_posix(): sorted(names)
         for path in sorted((ROOT / folder).rglob("*.py"))

@@ -66,7 +66,7 @@ def test_a_small_list_is_taken_in_at_once() -> None:
     assert world.api("GET", answer.headers["location"]).json == shown
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing() -> None:
     world = ListJobApi()
     dry = world.api("POST", "/suppressions/import?dry_run=true", CSV.decode(), AS_CSV).json
     real = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV).json

@@ -112,7 +112,7 @@ def test_what_holds_everywhere_holds_in_every_stream_and_not_the_other_way(
     assert api("HEAD", f"/suppressions/ann@example.com{query}").status == (200 if expected else 404)
 
 
-def test_causes_of_both_scopes_are_told_and_the_latest_end() -> None:
+def test_causes_of_both_scopes_are_given_and_the_latest_end() -> None:
     store = suppressed((ANN, "*"), until=NOW + timedelta(days=1), kind=CauseKind.PAUSE)
     suppressed((ANN, "news"), until=NOW + timedelta(days=9), kind=CauseKind.UNSUBSCRIBED, store=store)
     (found,) = check(Api(api_context(store)), ANN, scope="news")
@@ -216,7 +216,7 @@ def test_the_answer_to_head_has_no_body() -> None:
     assert api("HEAD", "/suppressions/%00").status == 422
 
 
-def test_the_time_of_the_check_is_told() -> None:
+def test_the_time_of_the_check_is_given() -> None:
     now = datetime(2026, 5, 1, 6, 30, tzinfo=UTC)
     answer = Api(api_context(clock=Clock(now)))("POST", "/suppressions/check", {"recipients": [ANN]})
     assert answer.json["checked_at"] == "2026-05-01T06:30:00Z"

@@ -65,7 +65,7 @@ def test_a_cursor_is_good_for_a_day() -> None:
         decode(cursor, "q", KEY, NOW + LASTS + timedelta(seconds=1), dict)
 
 
-def test_a_cursor_of_another_version_of_ours_is_told_as_such() -> None:
+def test_a_cursor_of_another_version_of_ours_is_named_as_such() -> None:
     cursor = encode([1, 2], "q", KEY, NOW)
     with pytest.raises(InvalidCursor, match="another version"):
         decode(cursor, "q", KEY, NOW, dict)

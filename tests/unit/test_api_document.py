@@ -81,7 +81,7 @@ def test_what_is_required_is_required(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_tells_the_problems_that_may_come_of_it(name: str) -> None:
+def test_every_operation_names_the_problems_that_may_come_of_it(name: str) -> None:
     method, _, operation = OPERATIONS[name]
     for status in ("400", "401", "422", "500", "503"):
         content = operation["responses"][status].get("content", {})
@@ -93,7 +93,7 @@ def test_every_problem_may_come_of_some_operation() -> None:
     assert {name for each in ROUTES.routes for name in list_problems(each)} == TYPES.keys()
 
 
-def test_words_of_the_vocabulary_come_with_their_meanings() -> None:
+def test_values_of_the_vocabulary_come_with_their_meanings() -> None:
     meaning = COMMITTED["components"]["schemas"]["CauseKind"]["description"]
     assert "`streak`: soft bounces in a row" in meaning
     until = COMMITTED["components"]["schemas"]["CheckResult"]["properties"]["until"]
@@ -137,7 +137,7 @@ def test_what_a_handler_expects_is_what_its_route_decodes(route: Route) -> None:
 
 
 def test_every_operation_has_an_example_that_succeeds() -> None:
-    """But for those that tell of jobs, whose ids are different each time."""
+    """But for those about jobs, whose ids are different each time."""
     good = {operation_id(route) for route, _, answer in played() if answer.status < 300}
     jobs = {operation_id(each) for each in ROUTES.routes if "Location" in each.headers}
     assert OPERATIONS.keys() - jobs - good == {"getDocument"}
@@ -157,8 +157,8 @@ def test_answers_are_as_the_document_says() -> None:
             continue
         kind = answer.headers["content-type"].partition(";")[0]
         schema = documented["content"][kind]["schema"]
-        told = answer.json if "json" in kind else answer.text
-        Draft202012Validator({**schema, "components": COMMITTED["components"]}).validate(told)
+        body = answer.json if "json" in kind else answer.text
+        Draft202012Validator({**schema, "components": COMMITTED["components"]}).validate(body)
         assert ("etag" in answer.headers) == ("ETag" in documented.get("headers", {}))
 
 

@@ -202,7 +202,7 @@ def test_a_process_goes_on_after_a_fault() -> None:
     assert Api(api_context())("POST", CHECK, BODY).status == 200
 
 
-def test_what_is_told_to_the_log_names_the_route_and_no_address() -> None:
+def test_what_is_logged_names_the_route_and_no_address() -> None:
     log = Api(api_context(stored(bounce(1, "hard"))))("GET", f"{ONE}?scope=*").log
     assert (log.method, log.route, log.status) == ("GET", "/suppressions/{recipient}", 200)
     log = Api(api_context())("GET", "/ann@example.com").log

@@ -63,7 +63,7 @@ def test_an_outcome_comes_with_its_whole_story() -> None:
     assert found["verdict"]["advice"].startswith("Read the diagnostic text")
 
 
-def test_what_the_index_still_has_and_was_settled_meanwhile_is_left_out() -> None:
+def test_what_the_index_still_has_and_was_resolved_meanwhile_is_left_out() -> None:
     store = waiting()
     queries = api_context(store).queries
     later = stored(store=waiting())
@@ -82,7 +82,7 @@ def test_what_is_no_review_is_refused(query: str) -> None:
 # ---- Outcomes -------------------------------------------------------------------------------------------------------
 
 
-def test_keeping_an_outcome_settles_it() -> None:
+def test_keeping_an_outcome_resolves_it() -> None:
     api = Api(api_context(waiting()))
     answer = api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     assert (answer.status, answer.headers["etag"]) == (200, '"2"')
@@ -92,7 +92,7 @@ def test_keeping_an_outcome_settles_it() -> None:
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
 
 
-def test_suppressing_settles_it_and_suppresses_by_hand() -> None:
+def test_suppressing_resolves_it_and_suppresses_by_hand() -> None:
     api = Api(api_context(waiting()))
     assert "review" not in api("POST", "/review/outcomes", UNCLEAR | {"decision": "suppress"}).json
     shown = api("GET", "/suppressions/ann@example.com")
@@ -100,7 +100,7 @@ def test_suppressing_settles_it_and_suppresses_by_hand() -> None:
     assert [(each["act"], each["note"]) for each in shown.json["history"]] == [("added", "looked at it")]
 
 
-def test_releasing_settles_it_and_releases() -> None:
+def test_releasing_resolves_it_and_releases() -> None:
     store = stored(bounce(1, "unclear"), bounce(1.5, "hard", "test:2"))
     api = Api(api_context(store))
     assert "review" not in api("POST", "/review/outcomes", UNCLEAR | {"decision": "release"}).json
@@ -126,7 +126,7 @@ def test_later_feedback_may_need_a_look_again() -> None:
     assert lists(api, "?why=undetermined") == ([], ["test:1"])
 
 
-def test_what_a_fast_clock_said_is_settled_too() -> None:
+def test_what_a_fast_clock_said_is_resolved_too() -> None:
     api = Api(api_context(stored(bounce(60, "unclear"))))
     api("POST", "/review/outcomes", UNCLEAR | {"decision": "keep"})
     assert lists(api) == ([], [])
@@ -139,14 +139,14 @@ def test_settling_twice_is_no_error() -> None:
 
 
 @pytest.mark.parametrize(("tag", "status"), [('"1"', 200), ('"2"', 412), ("*", 200), ('"0"', 412)])
-def test_an_outcome_may_be_settled_as_it_was_read(tag: str, status: int) -> None:
+def test_an_outcome_may_be_resolved_as_it_was_read(tag: str, status: int) -> None:
     api = Api(api_context(waiting()))
     answer = api("POST", "/review/outcomes", UNCLEAR | {"decision": "suppress"}, {"If-Match": tag})
     assert answer.status == status
     assert api("HEAD", "/suppressions/ann@example.com").status == (200 if status == 200 else 404)
 
 
-def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() -> None:
+def test_an_outcome_that_changes_meanwhile_is_not_resolved_under_a_condition() -> None:
     class Racing(MemoryStore):
         """Somebody stores an outcome between our read and our write."""
 
@@ -171,7 +171,7 @@ def test_an_outcome_that_changes_meanwhile_is_not_settled_under_a_condition() ->
 # ---- Suppressions ---------------------------------------------------------------------------------------------------
 
 
-def test_keeping_a_suppression_settles_it() -> None:
+def test_keeping_a_suppression_resolves_it() -> None:
     api = Api(api_context(waiting()))
     answer = api("POST", "/review/suppressions", ALIVE | {"decision": "keep"})
     assert (answer.status, holding(answer), "review" in answer.json) == (200, ["hard"], False)
@@ -179,14 +179,14 @@ def test_keeping_a_suppression_settles_it() -> None:
     assert lists(api)[0] == []
 
 
-def test_keeping_it_by_hand_settles_it_too() -> None:
+def test_keeping_it_by_hand_resolves_it_too() -> None:
     api = Api(api_context(waiting()))
     answer = api("POST", "/review/suppressions", ALIVE | {"decision": "suppress"})
     assert (holding(answer), "review" in answer.json) == (["hard", "manual"], False)
     assert [each["act"] for each in answer.json["history"]] == ["added", "resolved"]
 
 
-def test_releasing_it_settles_it() -> None:
+def test_releasing_it_resolves_it() -> None:
     api = Api(api_context(waiting()))
     answer = api("POST", "/review/suppressions", ALIVE | {"decision": "release"})
     assert (holding(answer), "review" in answer.json) == ([], False)
@@ -205,7 +205,7 @@ def test_a_later_sign_of_life_needs_a_look_again() -> None:
 
 @pytest.mark.parametrize("decision", ["keep", "suppress", "release"])
 @pytest.mark.parametrize(("tag", "status"), [('"1"', 200), ('"2"', 412), ("*", 200)])
-def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, status: int) -> None:
+def test_a_suppression_may_be_resolved_as_it_was_read(decision: str, tag: str, status: int) -> None:
     store = waiting()
     before = store.get_suppressions([(BOB, "*")])
     answer = Api(api_context(store))("POST", "/review/suppressions", ALIVE | {"decision": decision}, {"If-Match": tag})
@@ -230,7 +230,7 @@ def test_a_suppression_may_be_settled_as_it_was_read(decision: str, tag: str, st
         ("suppressions", ALIVE, 422),
     ],
 )
-def test_what_cannot_be_settled_is_refused(path: str, body: Any, status: int) -> None:
+def test_what_cannot_be_resolved_is_refused(path: str, body: Any, status: int) -> None:
     store = waiting()
     writes = store.puts
     assert Api(api_context(store))("POST", f"/review/{path}", body).status == status

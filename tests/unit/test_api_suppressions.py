@@ -64,7 +64,7 @@ def test_one_that_is_not_there_is_not_found() -> None:
 
 
 def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
-    """Its item is kept for its version; whoever asks is told nothing of it, and may be the first to write."""
+    """Its item stays for its version; whoever asks learns nothing of it, and may be the first to write."""
     store = stored(*[bounce(day, "soft", f"test:{day}") for day in range(1, 6)])
     api = Api(api_context(store))
     assert api("GET", ONE).status == 200
@@ -77,7 +77,7 @@ def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
     assert (added.status, added.headers["etag"]) == (201, '"3"')
 
 
-def test_a_streak_tells_how_many_bounces_and_until_when() -> None:
+def test_a_streak_shows_how_many_bounces_and_until_when() -> None:
     facts = [bounce(day, "soft", f"test:{day}") for day in range(1, 6)]
     answer = Api(api_context(stored(*facts), clock=Clock(NOW - timedelta(days=20))))("GET", ONE)
     assert answer.json["causes"][0]["bounces"] == 5
@@ -527,7 +527,7 @@ class Forgetful(MemoryStore):
         ),
     ],
 )
-def test_nobody_is_told_that_somebody_else_has_written_what_they_wrote_themselves(
+def test_nobody_hears_that_somebody_else_has_written_what_they_wrote_themselves(
     method: str, path: str, body: Any
 ) -> None:
     store = Forgetful()

@@ -55,11 +55,11 @@ def test_everything_that_no_other_function_answers_is_answered_by_this_one() -> 
 
 @pytest.mark.parametrize(("issuer", "scheme"), [("Iam", "awsSigv4"), ("Jwt", "jwt")])
 def test_names_are_those_of_aws_or_of_the_issuer(issuer: str, scheme: str) -> None:
-    told = API["DefinitionBody"]["components"]["securitySchemes"][issuer]
+    documented = API["DefinitionBody"]["components"]["securitySchemes"][issuer]
     if issuer == "Iam":
-        assert told["x-amazon-apigateway-authtype"] == scheme
+        assert documented["x-amazon-apigateway-authtype"] == scheme
         return
-    condition, given, otherwise = told["Fn::If"]
+    condition, given, otherwise = documented["Fn::If"]
     assert (condition, otherwise) == ("HasJwt", {"Ref": "AWS::NoValue"})
     authorizer = given["x-amazon-apigateway-authorizer"]
     assert authorizer["type"] == scheme
@@ -78,10 +78,10 @@ def statements() -> dict[str, Any]:
 
 
 def test_the_function_reads_and_puts_and_nothing_else() -> None:
-    told = statements()
+    granted = statements()
     actions = {
         action
-        for each in told.values()
+        for each in granted.values()
         for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
     }
     assert {action for action in actions if action.startswith("dynamodb:")} == {

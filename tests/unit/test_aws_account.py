@@ -37,7 +37,7 @@ def _read(**more: str) -> Account:
     return found
 
 
-def test_lambda_tells_everything() -> None:
+def test_lambda_gives_everything() -> None:
     found = _read()
     assert (found.key_id, found.secret, found.token, found.region) == ("AKID", "s3cr3t", "token", "eu-west-1")
     assert found.endpoint("dynamodb") == "https://dynamodb.eu-west-1.amazonaws.com"

@@ -274,7 +274,7 @@ def test_a_header_with_a_line_break_is_not_sent() -> None:
 
 @pytest.fixture
 def trusted(tmp_path: Path) -> Iterator[tuple[Wire, Path]]:
-    """A server with a certificate that nobody but a client who is told so trusts."""
+    """A server with a certificate that nobody trusts but a client that is made to."""
     context, certificate = wires.certificate(tmp_path)
     with wire(OK, tls=context) as server:
         yield server, certificate

@@ -59,10 +59,10 @@ def test_nothing_stays_nothing_and_a_dash_a_dash() -> None:
 @pytest.mark.parametrize("value", ["", "\x00\ufffe\n", "\ud800", "é" * 300, "a\uffffb", '"' * 300])
 def test_an_attribute_is_what_sqs_takes(value: str) -> None:
     """Its characters are those of a body, and it must not be empty."""
-    (told,) = build_sqs_attributes({"name": clean_attribute(value)}).values()
-    assert _FIT.fullmatch(told["StringValue"])
-    assert "\n" not in told["StringValue"]
-    assert 0 < len(told["StringValue"].encode()) <= 256
+    (attribute,) = build_sqs_attributes({"name": clean_attribute(value)}).values()
+    assert _FIT.fullmatch(attribute["StringValue"])
+    assert "\n" not in attribute["StringValue"]
+    assert 0 < len(attribute["StringValue"].encode()) <= 256
 
 
 def test_the_weight_is_what_sqs_counts() -> None:

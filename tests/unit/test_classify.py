@@ -271,8 +271,8 @@ def test_a_phase_told_by_the_source_is_believed() -> None:
 @pytest.mark.parametrize(("protocol", "code"), [(Protocol.HTTP, 410), (Protocol.HTTP, 550), (Protocol.SMPP, 450)])
 def test_a_code_of_another_protocol_is_no_reply_of_smtp(protocol: Protocol, code: int) -> None:
     """410 is "gone" in HTTP, and what an SMSC calls 450 is its own affair: neither is temporary, neither decides."""
-    told = Evidence(code=code, protocol=protocol, text="550 5.1.1 in the text of a message")
-    features = extract_features(build_key("x", told, Kind.BOUNCED), peel(""), "", frozenset())
+    evidence = Evidence(code=code, protocol=protocol, text="550 5.1.1 in the text of a message")
+    features = extract_features(build_key("x", evidence, Kind.BOUNCED), peel(""), "", frozenset())
     assert (features.codes, features.statuses, features.phase) == (frozenset({f"{protocol}:{code}"}), frozenset(), None)
     assert not features.temporary
     assert load().judge(source="x", evidence=Evidence(code=code, protocol=protocol)).rule == "nothing"

@@ -102,7 +102,7 @@ LONG = "x" * (MAX_LENGTH + 1)
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "mistake"),
     [
         ("rule = [", "not TOML"),
         ("rules = []", "unknown key 'rules'"),
@@ -138,8 +138,8 @@ LONG = "x" * (MAX_LENGTH + 1)
         ("".join(one('when.text = ["moon"]').replace("mine", f"r{n}") for n in range(MAX_RULES + 1)), "more than 500"),
     ],
 )
-def test_mistakes_are_named(document: str, told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+def test_mistakes_are_named(document: str, mistake: str) -> None:
+    with pytest.raises(ConfigurationError, match=mistake):
         load(document)
 
 

@@ -36,8 +36,8 @@ PROPERTIES: dict[str, Any] = {
 
 
 def delivery(body: bytes = b"{}", **properties: Any) -> dict[str, Any]:
-    told = PROPERTIES | properties
-    return {"basicProperties": told, "redelivered": False, "data": base64.b64encode(body).decode()}
+    given = PROPERTIES | properties
+    return {"basicProperties": given, "redelivered": False, "data": base64.b64encode(body).decode()}
 
 
 def event(**queues: list[dict[str, Any]]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def event(**queues: list[dict[str, Any]]) -> dict[str, Any]:
     return {"eventSource": "aws:rmq", "eventSourceArn": arn, "rmqMessagesByQueue": queues}
 
 
-def test_every_body_of_every_queue_with_the_word_of_its_queue() -> None:
+def test_every_body_of_every_queue_with_the_kind_of_its_queue() -> None:
     batch = event(**{"done::/": [delivery(b"1"), delivery(b"\xff\x00")], "later::mail/er": [delivery(b"3")]})
     found = read_rabbitmq(batch, "mailerq", {"done": "results", "later": "retry"}, NOW)
     assert [(each.body, each.headers) for each in found] == [
@@ -58,7 +58,7 @@ def test_every_body_of_every_queue_with_the_word_of_its_queue() -> None:
 
 
 @pytest.mark.parametrize(("place", "word"), [("q::/", "q"), ("q", "q"), ("a::b::/", "a::b"), ("a,b=c::x", "a,b=c")])
-def test_a_queue_without_a_word_goes_by_its_own_name(place: str, word: str) -> None:
+def test_a_queue_without_a_kind_goes_by_its_own_name(place: str, word: str) -> None:
     (found,) = read_rabbitmq(event(**{place: [delivery()]}), "mailerq", {}, NOW)
     assert found.headers["x-queue"] == word
 
@@ -129,6 +129,6 @@ def test_the_template_names_the_queues(text: str, words: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("text", ["a=result", "a=", "a=results,b=outbox"])
-def test_a_word_that_means_nothing_is_refused(text: str) -> None:
+def test_an_unknown_kind_of_queue_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"MAILERQ_QUEUES.*failure, reports, results, retry, success"):
         load_broker_queues({"MAILERQ_QUEUES": text})

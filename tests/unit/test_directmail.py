@@ -50,8 +50,8 @@ def one(event: Event) -> Feedback:
 
 def deliver(**values: str) -> Feedback:
     """The fact of a notification of a delivery with these values, and no others but those that name it."""
-    told = {"event": "deliver", "env_id": "1", "rcpt": "ann@example.net", "end_time": "2026-03-02 18:11:14"} | values
-    (fact,) = read("directmail", "&".join(f"{name}={value}" for name, value in told.items()).encode())
+    given = {"event": "deliver", "env_id": "1", "rcpt": "ann@example.net", "end_time": "2026-03-02 18:11:14"} | values
+    (fact,) = read("directmail", "&".join(f"{name}={value}" for name, value in given.items()).encode())
     return fact
 
 
@@ -121,14 +121,14 @@ def test_what_became_of_a_message(values: dict[str, str], kind: Kind, word: str 
 
 
 def test_the_type_of_a_cloud_event_decides_only_where_it_is_all_there_is() -> None:
-    told = {"env_id": "1", "rcpt": "ann@example.net", "deliver_time": "2026-03-02T18:11:14"}
+    data = {"env_id": "1", "rcpt": "ann@example.net", "deliver_time": "2026-03-02T18:11:14"}
     for kind, type_, more in (
         (Kind.DELIVERED, "Succeed", {}),
         (Kind.BOUNCED, "Fail", {}),
         (Kind.BOUNCED, "Succeed", {"err_code": "550"}),
         (Kind.DELIVERED, "Fail", {"err_code": "250"}),
     ):
-        body = {"type": f"dm:Deliver:{type_}", "data": told | more}
+        body = {"type": f"dm:Deliver:{type_}", "data": data | more}
         assert [fact.kind for fact in read("directmail", json.dumps(body).encode())] == [kind]
 
 
@@ -249,9 +249,9 @@ def judged(word: str, code: str, text: str = "") -> tuple[str, str]:
 
 @pytest.mark.parametrize(("word", "code", "means", "suggested"), ROWS)
 def test_every_type_means_what_the_document_says(word: str, code: str, means: str, suggested: str) -> None:
-    said, told = judged(word, code)
+    said, advice = judged(word, code)
     assert said == means
-    assert all(part in told.lower() for part in suggested.split())
+    assert all(part in advice.lower() for part in suggested.split())
 
 
 @pytest.mark.parametrize(("word", "code", "means", "suggested"), ROWS)
@@ -351,7 +351,7 @@ then.advice = "Ask at the reception."
 """
 
 
-def test_advice_is_the_rule_s_then_the_word_s_then_the_reason_s() -> None:
+def test_advice_is_the_rule_s_then_the_provider_code_s_then_the_reason_s() -> None:
     rules = classify.load(MINE)
     by_rule = rules.judge(source="directmail", evidence=Evidence(text="moonlight", provider_code="SmtpNxBox"))
     assert rules.advise(by_rule, "SmtpNxBox") == "Ask at the reception."
@@ -369,7 +369,7 @@ def test_advice_on_a_verdict_of_a_rule_that_is_gone_is_the_reason_s() -> None:
     assert classify.load().advise(old) == advise(Reason.EXPIRED)
 
 
-def test_rules_for_words_of_directmail_know_no_word_that_the_parser_does_not() -> None:
+def test_rules_for_codes_of_directmail_know_no_code_that_the_parser_does_not() -> None:
     sources = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read_text("utf-8"))]
     named = {
         word.partition("/")[0] for rule in sources if _is_ours(rule) for word in split_lines(rule.when.provider_code)
@@ -381,7 +381,7 @@ def _is_ours(rule: RuleDefinition) -> bool:
     return rule.id.startswith("directmail.")
 
 
-def test_the_command_line_takes_the_word_and_gives_its_advice(
+def test_the_command_line_takes_the_provider_code_and_gives_its_advice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = {
@@ -393,8 +393,8 @@ def test_the_command_line_takes_the_word_and_gives_its_advice(
     }
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(row).encode())))
     assert main(["classify"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["rule"], told["advice"].partition(":")[0]) == (
+    output = json.loads(capsys.readouterr().out)
+    assert (output["rule"], output["advice"].partition(":")[0]) == (
         "directmail.pause",
         "Stop writing to this recipient for a while",
     )
@@ -412,11 +412,11 @@ def test_what_the_sender_said_is_kept() -> None:
 
 def test_nothing_that_only_one_route_knows_is_part_of_a_fact() -> None:
     """The id of a CloudEvent, the machine that sent, the tag: another way to the same fact has none of them."""
-    told = json.loads((FOLDER_OF_SAMPLES / "same-failure-event.json").read_bytes())
-    (plain,) = read("directmail", json.dumps(told).encode())
-    told |= {"id": "another", "aliyunpublishtime": "2026-03-02T19:00:00.000PRC"}
-    told["data"] |= {"tag": "t", "outbound_ip": "192.0.2.9", "esp": "e", "channel_name": "c", "client_ip": "192.0.2.1"}
-    (other,) = read("directmail", json.dumps(told).encode())
+    event = json.loads((FOLDER_OF_SAMPLES / "same-failure-event.json").read_bytes())
+    (plain,) = read("directmail", json.dumps(event).encode())
+    event |= {"id": "another", "aliyunpublishtime": "2026-03-02T19:00:00.000PRC"}
+    event["data"] |= {"tag": "t", "outbound_ip": "192.0.2.9", "esp": "e", "channel_name": "c", "client_ip": "192.0.2.1"}
+    (other,) = read("directmail", json.dumps(event).encode())
     assert plain.id == other.id
 
 
@@ -441,7 +441,7 @@ DOCUMENTED = (ROOT / "docs" / "directmail.md").read_text().partition("```toml\n"
 
 @pytest.mark.parametrize("route", [directmail.as_text, directmail.as_event])
 def test_a_sender_address_has_its_own_stream_and_goes_before_its_domain(route: Callable[[Event], bytes]) -> None:
-    """As docs/directmail.md tells it, whichever way an event came."""
+    """As docs/directmail.md says, whichever way an event came."""
     store = MemoryStore()
     used = ports(store, classify=classify.load(), policy=policy.load(DOCUMENTED))
     for number, sender in enumerate((b"news@send.example.com", b"other@send.example.com")):

@@ -103,9 +103,9 @@ def test_only_the_first_message_counts_and_only_its_own_text() -> None:
 
 
 def test_no_declaration_changes_the_encoding() -> None:
-    told = in_xml("event=Open&rcpt=é".encode())
+    body = in_xml("event=Open&rcpt=é".encode())
     for name in (b"utf-7", b"utf-16", b"idna", b"no-such-codec"):
-        assert peel(told.replace(b'encoding="utf-8"', b'encoding="%s"' % name)) == "event=Open&rcpt=é".encode()
+        assert peel(body.replace(b'encoding="utf-8"', b'encoding="%s"' % name)) == "event=Open&rcpt=é".encode()
 
 
 def test_xml_has_a_size() -> None:

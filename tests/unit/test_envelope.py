@@ -77,7 +77,7 @@ def test_what_no_queue_carries_is_refused() -> None:
 
 
 def test_what_was_packed_comes_out() -> None:
-    """MailerQ packs its results where it is told to, and a proxy may pack a webhook."""
+    """MailerQ packs its results where it is configured to, and a proxy may pack a webhook."""
     assert json.loads(peel(gzip.compress(ses.by_sns(BODY)))) == BODY
 
 

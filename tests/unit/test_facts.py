@@ -86,8 +86,8 @@ def test_kinds_do_not_take_each_others_place() -> None:
 
 def test_the_earliest_bounces_and_the_last_keep_what_was_said_and_the_others_nothing_to_judge() -> None:
     kept = union((), _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED]))
-    told = [each.evidence is not None and each.evidence.text is not None for each in kept]
-    assert told == [True] * WHOLE[Kind.BOUNCED] + [False] * (len(kept) - WHOLE[Kind.BOUNCED] - 1) + [True]
+    with_text = [each.evidence is not None and each.evidence.text is not None for each in kept]
+    assert with_text == [True] * WHOLE[Kind.BOUNCED] + [False] * (len(kept) - WHOLE[Kind.BOUNCED] - 1) + [True]
 
 
 @pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED, Kind.UNKNOWN])
@@ -133,7 +133,7 @@ def test_what_was_opened_in_between_keeps_only_whether_a_machine_did() -> None:
     ]
 
 
-def test_how_a_connection_was_secured_is_told_by_the_last_of_its_kind() -> None:
+def test_how_a_connection_was_secured_stays_in_the_last_of_its_kind() -> None:
     """Law 1: by whatever order and grouping it came."""
     facts = [bounce(day, evidence=Evidence(text=f"text {day}", tls=f"TLSv1.{day}")) for day in range(4)]
     at_once = union((), facts)
@@ -166,7 +166,7 @@ def test_a_text_that_decides_nothing_keeps_a_line(kind: Kind, limit: int) -> Non
         (Context(subject="Hello"), Context(sender="a@example.com"), Context(subject="Hello", sender="a@example.com")),
     ],
 )
-def test_two_copies_of_a_fact_tell_what_both_tell(one: Any, other: Any, both: Any) -> None:
+def test_two_copies_of_a_fact_hold_what_both_hold(one: Any, other: Any, both: Any) -> None:
     assert join(one, other) == both
     assert join(other, one) == both
 
@@ -181,10 +181,10 @@ def test_joining_is_free_of_order(one: Evidence, two: Evidence, three: Evidence)
 
 
 def test_facts_are_kept_without_context_and_contexts_are_gathered() -> None:
-    told = Context(sender="news@example.com", correlation={"campaign": "spring"})
-    [kept] = union((), [fact(Kind.SENT, context=told)])
+    context = Context(sender="news@example.com", correlation={"campaign": "spring"})
+    [kept] = union((), [fact(Kind.SENT, context=context)])
     assert kept.context is None
-    assert merge_contexts(Context(), [fact(Kind.SENT), fact(Kind.SENT, context=told)]) == told
+    assert merge_contexts(Context(), [fact(Kind.SENT), fact(Kind.SENT, context=context)]) == context
 
 
 def test_correlations_are_bounded_by_their_names_whatever_the_order() -> None:

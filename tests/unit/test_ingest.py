@@ -157,8 +157,8 @@ def test_a_batch_of_several_sources_is_kept_and_counted_by_source() -> None:
 
 def test_feedback_is_counted_under_the_source_that_it_came_from() -> None:
     """A report that MailerQ hands on is MailerQ's, though its facts are those of a report by mail."""
-    told_by_other = message([bounce(1, "hard", source="report")])
-    assert ingest([told_by_other], ports()).sum_by_source().keys() == {"test"}
+    by_other = message([bounce(1, "hard", source="report")])
+    assert ingest([by_other], ports()).sum_by_source().keys() == {"test"}
 
 
 def test_an_archive_that_does_not_take_one_source_holds_up_no_other() -> None:
@@ -254,12 +254,12 @@ def test_threads_may_share_the_work() -> None:
 
 
 def test_texts_that_no_rule_knows_are_handed_on() -> None:
-    class Desk:
+    class Counter:
         counted: ClassVar[list[str]] = []
 
         def count(self, unknown: Feedback, now: Any) -> None:
             self.counted.append(unknown.id)
 
     odd = bounce(1, evidence=Evidence(provider_code="unclear", text="the hamster is asleep"))
-    ingest([message([odd, bounce(2, "hard")])], ports(unmatched_texts=Desk()))
-    assert Desk.counted == [odd.id]
+    ingest([message([odd, bounce(2, "hard")])], ports(unmatched_texts=Counter()))
+    assert Counter.counted == [odd.id]

@@ -87,8 +87,8 @@ def _place(body: Any, data: st.DataObject) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     "mail", [{"source": "<>"}, {"source": " "}, {"tags": {"campaign": [""]}}, {"commonHeaders": {"subject": " "}}]
 )
-def test_an_empty_word_of_the_sender_is_written_once(mail: dict[str, Any]) -> None:
-    """Design §3: "A union that changes nothing writes nothing": what is told as empty is stored as nothing."""
+def test_an_empty_text_of_the_sender_is_written_once(mail: dict[str, Any]) -> None:
+    """Design §3: "A union that changes nothing writes nothing": what comes empty is stored as nothing."""
     store = MemoryStore()
     body = ses.message(ses.raw(ses.delivery("2026-03-01T00:00:00Z", **mail)))
     for _ in range(2):

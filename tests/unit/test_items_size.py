@@ -98,7 +98,7 @@ def test_an_item_never_passes_64_kb(filler: str) -> None:
 
 @pytest.mark.parametrize("filler", _FILLERS)
 def test_the_largest_body_of_ses_stays_within_the_bounds(filler: str) -> None:
-    """What the largest facts above promise of a parser, kept by the parser, told as much as a body holds."""
+    """What the largest facts above promise of a parser, observed with the largest body."""
     much = filler * 2000
     body = ses.event(
         "Bounce",
@@ -118,15 +118,15 @@ def test_the_largest_body_of_ses_stays_within_the_bounds(filler: str) -> None:
         headers=[{"name": f"X-{number}{much[:200]}", "value": much[:500]} for number in range(40)],
         commonHeaders={"subject": much},
     )
-    [told] = read("ses", ses.raw(body))
+    [fact] = read("ses", ses.raw(body))
     largest = _largest(Kind.BOUNCED, 0, '"')
-    for part, bound in ((told, largest), (told.evidence, largest.evidence), (told.context, largest.context)):
+    for part, bound in ((fact, largest), (fact.evidence, largest.evidence), (fact.context, largest.context)):
         assert part is not None
         for name in part.__struct_fields__:
             value = getattr(part, name)
             if isinstance(value, str) and name != "kind":
                 assert len(json.dumps(value, ensure_ascii=False).encode()) <= len(json.dumps(getattr(bound, name)))
-    assert told.context is not None
-    assert len(told.context.correlation) <= 16
-    assert max(len(json.dumps(name, ensure_ascii=False).encode()) for name in told.context.correlation) <= 66
-    assert max(len(json.dumps(each, ensure_ascii=False).encode()) for each in told.context.correlation.values()) <= 130
+    assert fact.context is not None
+    assert len(fact.context.correlation) <= 16
+    assert max(len(json.dumps(name, ensure_ascii=False).encode()) for name in fact.context.correlation) <= 66
+    assert max(len(json.dumps(each, ensure_ascii=False).encode()) for each in fact.context.correlation.values()) <= 130

@@ -128,7 +128,7 @@ EMPTY = (
 
 @pytest.mark.parametrize(("name", "body"), EMPTY)
 def test_a_list_of_nobody_is_a_list(name: str, body: bytes) -> None:
-    """As the provider answers where it suppresses nobody; without a name, nothing may tell which list it is."""
+    """As the provider answers where it suppresses nobody; without a name, nothing may show which list it is."""
     job = run_import(job_context(), body, name)
     assert (job.why, job.state, job.progress) == (None, JobState.DONE, ImportProgress())
     if not rows.read_column_names(detect_layout(body), body):
@@ -164,7 +164,7 @@ def test_nothing_of_the_file_is_quoted_in_what_is_said_of_it() -> None:
         (b"recipient\n", Framing.CSV),
     ],
 )
-def test_the_beginning_of_a_file_tells_its_framing(head: bytes, framing: Framing) -> None:
+def test_the_beginning_of_a_file_shows_its_framing(head: bytes, framing: Framing) -> None:
     assert detect_layout(head).framing is framing
 
 

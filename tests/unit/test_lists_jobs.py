@@ -1,4 +1,4 @@
-"""Jobs and their table: what is written is what is read, one has a job at a time, and faults are told apart."""
+"""Jobs and their table: what is written is what is read, one has a job at a time, and faults are distinguished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it tells on stderr, and its exit code."""
+"""The command line: what it prints, what it says on stderr, and its exit code."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class TestClassify:
         assert printed(capsys)[0][0]["id"] == id_
 
     @pytest.mark.parametrize("broken", [b"{not json", b"[1, 2]", b'"text"', b"\xff\xfe", b'{"id": 1'])
-    def test_a_broken_line_is_told_with_its_number_and_the_rest_goes_on(
+    def test_a_broken_line_is_named_by_its_number_and_the_rest_goes_on(
         self, broken: bytes, stdin: Any, capsys: pytest.CaptureFixture[str]
     ) -> None:
         stdin(b'{"id": 1}\n\n' + broken + b'\n{"id": 2}\n')

@@ -202,9 +202,9 @@ def test_it_shows_a_person_what_changes(folder: Path, capsys: pytest.CaptureFixt
     Path("mine.toml").write_text(FULL)
     write(Path("texts.jsonl"), {"id": 1, "text": "552 mailbox is full"}, {"id": "b", "text": "550 user unknown"})
     assert main(["rules", "check", "mine.toml", "--texts", "texts.jsonl"]) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    first, second, *changes = told.out.splitlines()
+    output = capsys.readouterr()
+    assert output.err == ""
+    first, second, *changes = output.out.splitlines()
     assert first == "mine.toml: 1 rules, 0 examples"
     assert re.fullmatch(r"\d+ wordings: \d+ decided by these rules, \d+ verdicts change", second)
     assert "mailbox_full/soft (mailbox.full) → mailbox_disabled/hard (user:full)" in changes[0]
@@ -215,14 +215,14 @@ def test_it_shows_a_person_what_changes(folder: Path, capsys: pytest.CaptureFixt
     ]
 
 
-def test_it_tells_a_program_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_gets_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text(FULL)
     write(Path("texts.jsonl"), {"id": 1, "text": "552 mailbox is full"}, {"id": "b", "text": "550 user unknown"})
     assert main(["rules", "check", "mine.toml", "--texts", "texts.jsonl", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["file"], told["loads"], told["rules"], told["mistakes"]) == ("mine.toml", True, 1, [])
-    assert told["changes"][0].keys() == {"wording", "text", "before", "after"}
-    full, unknown = told["texts"]
+    output = json.loads(capsys.readouterr().out)
+    assert (output["file"], output["loads"], output["rules"], output["mistakes"]) == ("mine.toml", True, 1, [])
+    assert output["changes"][0].keys() == {"wording", "text", "before", "after"}
+    full, unknown = output["texts"]
     assert full.keys() == {"id", "class", "reason", "rule", "advice", "before"}
     assert (full["rule"], full["before"]["rule"]) == ("user:full", "mailbox.full")
     assert (unknown["rule"], unknown["before"]) == ("address.unknown", None)
@@ -232,15 +232,15 @@ def test_it_tells_a_program_the_same(folder: Path, capsys: pytest.CaptureFixture
 def test_a_file_that_does_not_load(folder: Path, json_: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text(MINE.replace('"expired"', '"late"'))
     assert main(["rules", "check", "mine.toml", *json_]) == 1
-    told = capsys.readouterr()
-    assert told.err.startswith("mine.toml:14: rule second: Invalid enum value 'late'")
-    assert told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.err.startswith("mine.toml:14: rule second: Invalid enum value 'late'")
+    assert output.err.count("\n") == 1
     if json_:
-        found = json.loads(told.out)
+        found = json.loads(output.out)
         assert not found["loads"]
         assert [(each["rule"], each["line"]) for each in found["mistakes"]] == [("second", 14)]
     else:
-        assert told.out == ""
+        assert output.out == ""
 
 
 def test_an_example_that_is_not_decided(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

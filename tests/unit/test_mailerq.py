@@ -30,12 +30,12 @@ UNKNOWN_USER = ("rcptto/error", 550, "5.1.1", "5.1.1 user unknown")
 LATER = ("rcptto/error", 450, "4.1.1", "4.1.1 user unknown")
 
 
-def told(*attempts: dict[str, Any], queue: str = "", **others: Any) -> list[Feedback]:
+def parse_attempts(*attempts: dict[str, Any], queue: str = "", **others: Any) -> list[Feedback]:
     return read("mailerq", raw(message(*attempts, **others)), {"x-queue": queue})
 
 
 def last(*attempts: dict[str, Any], queue: str = "results", **others: Any) -> Feedback:
-    return told(*attempts, queue=queue, **others)[-1]
+    return parse_attempts(*attempts, queue=queue, **others)[-1]
 
 
 def said(fact: Feedback) -> str:
@@ -54,38 +54,38 @@ def folded(facts: list[Feedback]) -> Outcome:
 def test_one_object_by_two_queues_is_one_feedback_for_each_attempt() -> None:
     """E1: consuming results and success or failure gives each final object twice."""
     attempts = [attempt(*LATER), attempt(*UNKNOWN_USER, hours=1)]
-    by_results, by_failure = told(*attempts, queue="results"), told(*attempts, queue="failure")
+    by_results, by_failure = parse_attempts(*attempts, queue="results"), parse_attempts(*attempts, queue="failure")
     assert [fact.id for fact in by_results] == [fact.id for fact in by_failure]
     assert [fact.kind for fact in by_results] == [Kind.DEFERRED, Kind.BOUNCED]
 
 
 def test_an_attempt_is_the_same_fact_in_every_later_copy() -> None:
     attempts = [attempt(*each, hours=hours) for hours, each in enumerate([*FAILURES, ACCEPTED])]
-    whole = [fact.id for fact in told(*attempts, queue="success")]
+    whole = [fact.id for fact in parse_attempts(*attempts, queue="success")]
     for made in range(1, len(attempts)):
-        assert [fact.id for fact in told(*attempts[:made], queue="retry")] == whole[:made]
+        assert [fact.id for fact in parse_attempts(*attempts[:made], queue="retry")] == whole[:made]
 
 
 def test_attempts_are_numbered_and_giving_up_is_none() -> None:
     attempts = [attempt(*LATER), attempt(*LATER, hours=1), attempt(*GAVE_UP, hours=2)]
-    assert [fact.evidence and fact.evidence.attempt for fact in told(*attempts)] == [1, 2, 2]
-    assert folded(told(*attempts)).attempts == 2
+    assert [fact.evidence and fact.evidence.attempt for fact in parse_attempts(*attempts)] == [1, 2, 2]
+    assert folded(parse_attempts(*attempts)).attempts == 2
 
 
-def test_of_very_many_attempts_the_first_and_the_last_are_told() -> None:
+def test_of_very_many_attempts_the_first_and_the_last_become_facts() -> None:
     count = EARLIEST + LATEST + 40
     attempts = [attempt(*LATER, hours=hours) for hours in range(count)]
-    numbers = [fact.evidence and fact.evidence.attempt for fact in told(*attempts, queue="failure")]
+    numbers = [fact.evidence and fact.evidence.attempt for fact in parse_attempts(*attempts, queue="failure")]
     assert numbers == [*range(1, EARLIEST + 1), *range(count - LATEST + 1, count + 1)]
 
 
 def test_very_many_attempts_come_to_the_same_with_and_without_the_retry_queue() -> None:
     """What the bounds of a body leave out, the bounds of an outcome leave out too."""
     attempts = [attempt(*LATER, hours=hours) for hours in range(90)]
-    whole = folded(told(*attempts, queue="failure"))
-    copies = [fact for made in range(1, 90) for fact in told(*attempts[:made], queue="retry")]
+    whole = folded(parse_attempts(*attempts, queue="failure"))
+    copies = [fact for made in range(1, 90) for fact in parse_attempts(*attempts[:made], queue="retry")]
     assert merge(whole, copies, RULES) == whole
-    assert merge(folded(copies), told(*attempts, queue="failure"), RULES) == whole
+    assert merge(folded(copies), parse_attempts(*attempts, queue="failure"), RULES) == whole
     assert whole.attempts == 90
 
 
@@ -169,7 +169,7 @@ def test_what_was_never_tried_is_not_held_against_the_recipient() -> None:
     assert "before it had tried" in RULES.advise(verdict, "process/timeout")
 
 
-def test_a_last_attempt_that_tells_nothing_leaves_that_it_expired() -> None:
+def test_a_last_attempt_that_says_nothing_leaves_that_it_expired() -> None:
     assert said(last(attempt("rcptto/error"), attempt(*GAVE_UP, hours=1))) == "expired/soft"
 
 
@@ -183,7 +183,7 @@ def test_a_last_attempt_that_tells_nothing_leaves_that_it_expired() -> None:
         (None, "dns_failure/soft"),
     ],
 )
-def test_of_a_failed_lookup_only_the_text_tells_whether_there_is_such_a_domain(text: str | None, verdict: str) -> None:
+def test_of_a_failed_lookup_only_the_text_says_whether_there_is_such_a_domain(text: str | None, verdict: str) -> None:
     """MailerQ's own code and status are the same for both."""
     assert said(last(attempt("dns/error", 512, "5.1.2", text))) == verdict
 
@@ -244,7 +244,7 @@ def test_yes_and_no_in_any_type(value: object, meaning: bool | None) -> None:
 
 
 @pytest.mark.parametrize("state", ["rcptto", "authpassword", "some-new-state-of-theirs"])
-def test_no_word_grows_too_long_and_none_loses_what_spares_the_address(state: str) -> None:
+def test_no_provider_code_grows_too_long_and_none_loses_what_spares_the_address(state: str) -> None:
     for values in product([None, True, False], repeat=len(OVERRIDES)):
         marks: dict[str, Any] = {
             name: value for name, value in zip(OVERRIDES, values, strict=True) if value is not None
@@ -323,7 +323,7 @@ def test_of_what_lies_in_the_queue_of_reports_only_the_mail_is_read() -> None:
     forged = raw(mail | {"results": [attempt(*UNKNOWN_USER)]})
     assert {fact.source for fact in read("mailerq", forged, {"x-queue": "reports"})} == {"report"}
     with pytest.raises(MalformedFeedback, match="neither a result nor a mail"):
-        told(attempt(*UNKNOWN_USER), queue="reports")
+        parse_attempts(attempt(*UNKNOWN_USER), queue="reports")
 
 
 def test_a_mail_with_no_header_is_no_report() -> None:
@@ -360,7 +360,7 @@ def test_the_largest_body_stays_within_the_bounds(filler: str) -> None:
     headers = {f"x-{number}{much[:200]}": much for number in range(40)}
     extracted = {"from": f"{much}@{much}", "subject": much, "headers": headers | {"message-id": much}}
     dsn = {"envid": much}
-    [fact] = told(
+    [fact] = parse_attempts(
         tried, recipient=f"{much}@{much}", extracted=extracted, dsn=dsn, tags=[much], **{"message-id": much}, **own
     )
     evidence, context = fact.evidence, fact.context
@@ -455,12 +455,12 @@ def test_one_unreadable_message_parks_the_whole_list() -> None:
 
 
 @pytest.mark.parametrize("recipient", [None, "", " ", 7, {}, ["ann@example.net"]])
-def test_a_message_without_a_recipient_tells_of_nobody(recipient: object) -> None:
+def test_a_message_without_a_recipient_gives_nothing(recipient: object) -> None:
     """process/invalid is also what MailerQ says where the recipient is missing or cannot be parsed."""
-    assert told(attempt("process/invalid"), recipient=recipient) == []
+    assert parse_attempts(attempt("process/invalid"), recipient=recipient) == []
 
 
-def test_a_word_that_nobody_knows_is_kept_and_says_nothing() -> None:
+def test_an_unknown_provider_code_stays_and_says_nothing() -> None:
     fact = last(attempt("rcptto/postponed", 450))
     assert (fact.kind, RULES(fact)) == (Kind.UNKNOWN, None)
     assert fact.evidence and fact.evidence.provider_code == "rcptto/postponed"
@@ -471,7 +471,7 @@ def test_what_the_remote_server_can_is_noted_for_the_success_notice_that_may_fol
     words = [
         fact.evidence and fact.evidence.provider_code
         for dsn in (True, False)
-        for fact in told(attempt(*ACCEPTED, dsn=dsn))
+        for fact in parse_attempts(attempt(*ACCEPTED, dsn=dsn))
     ]
     assert words == ["message/accepted dsn=1", "message/accepted"]
 
@@ -486,11 +486,11 @@ def test_how_the_connection_was_secured_is_no_part_of_a_facts_identity() -> None
 
 
 def test_a_greylisted_message_that_arrived_in_the_end() -> None:
-    outcome = folded(told(attempt("rcptto/error", 451, None, "Greylisted"), attempt(*ACCEPTED, hours=1)))
+    outcome = folded(parse_attempts(attempt("rcptto/error", 451, None, "Greylisted"), attempt(*ACCEPTED, hours=1)))
     assert (outcome.status, outcome.verdict, outcome.attempts) == (Status.DELIVERED, None, 2)
 
 
 def test_a_full_mailbox_that_stayed_full() -> None:
-    outcome = folded(told(attempt("rcptto/error", 452, "4.2.2", "mailbox full"), attempt(*GAVE_UP, hours=24)))
+    outcome = folded(parse_attempts(attempt("rcptto/error", 452, "4.2.2", "mailbox full"), attempt(*GAVE_UP, hours=24)))
     assert outcome.verdict is not None
     assert (outcome.status, outcome.verdict.reason, outcome.attempts) == (Status.BOUNCED, Reason.MAILBOX_FULL, 1)

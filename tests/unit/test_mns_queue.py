@@ -83,7 +83,7 @@ def test_the_digest_of_a_body_is_that_of_its_digits() -> None:
     assert digits == md5(request.body).hexdigest()
 
 
-def test_the_time_is_told_in_gmt_wherever_we_are() -> None:
+def test_the_time_is_sent_in_gmt_wherever_we_are() -> None:
     there = NOW.astimezone(timezone(timedelta(hours=8)))
     assert sign(build_receive("q", 1), KEY, there) == sign(build_receive("q", 1), KEY, NOW)
     assert sign(build_receive("q", 1), KEY, NOW)["date"] == "Mon, 02 Mar 2026 10:11:12 GMT"
@@ -102,8 +102,8 @@ def document(name: str, content: str) -> bytes:
 
 
 def entry(body: str, receipt: str = "r") -> str:
-    told = f"<MessageId>1</MessageId><ReceiptHandle>{receipt}</ReceiptHandle><MessageBody>{body}</MessageBody>"
-    return f"<Message>{told}<DequeueCount>1</DequeueCount></Message>"
+    fields = f"<MessageId>1</MessageId><ReceiptHandle>{receipt}</ReceiptHandle><MessageBody>{body}</MessageBody>"
+    return f"<Message>{fields}<DequeueCount>1</DequeueCount></Message>"
 
 
 def error(code: str) -> bytes:
@@ -142,7 +142,7 @@ def test_a_message_without_a_receipt_stays_where_it_is() -> None:
         (403, error("ann@example.com &lt;script&gt; " + "x" * 500), "403 annexample.comscriptx+$"),
     ],
 )
-def test_any_other_answer_is_trouble_and_is_told_without_its_text(status: int, answer: bytes, why: str) -> None:
+def test_any_other_answer_is_trouble_and_is_named_without_its_text(status: int, answer: bytes, why: str) -> None:
     with pytest.raises(StoreUnavailable, match=f"^MNS: {why}") as raised:
         read_messages(status, answer)
     assert "ann@" not in str(raised.value)

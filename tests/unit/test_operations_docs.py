@@ -215,8 +215,8 @@ def test_every_alarm_has_its_section(name: str) -> None:
 
 
 def test_every_section_of_the_alarms_is_one() -> None:
-    told = TEXT.partition("\n## Alarms")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^### (\w+)$", told, re.MULTILINE)) == ALARMS.keys()
+    section = TEXT.partition("\n## Alarms")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^### (\w+)$", section, re.MULTILINE)) == ALARMS.keys()
 
 
 @pytest.mark.parametrize("page", ["operations.md", "policy.md"])

@@ -120,11 +120,11 @@ def test_a_source_that_numbers_its_attempts_is_believed() -> None:
     assert _folded(numbered, fact(Kind.DELIVERED, 2)).attempts == 7
 
 
-def test_an_attempt_that_is_told_as_deferred_and_as_the_end_is_one_attempt() -> None:
-    """MailerQ's retry queue told of it before MailerQ gave up."""
+def test_an_attempt_reported_as_deferred_and_as_the_end_is_one_attempt() -> None:
+    """MailerQ's retry queue reported it before MailerQ gave up."""
     last = Evidence(provider_code="full", attempt=2)
-    told = [fact(Kind.DEFERRED, 1, evidence=Evidence(provider_code="full", attempt=1)), bounce(2, evidence=last)]
-    assert _folded(*told).attempts == _folded(*told, fact(Kind.DEFERRED, 2, evidence=last)).attempts == 2
+    facts = [fact(Kind.DEFERRED, 1, evidence=Evidence(provider_code="full", attempt=1)), bounce(2, evidence=last)]
+    assert _folded(*facts).attempts == _folded(*facts, fact(Kind.DEFERRED, 2, evidence=last)).attempts == 2
 
 
 @pytest.mark.parametrize(("complained", "withdrawn", "status"), [(1, 2, "delivered"), (2, 1, "complained")])

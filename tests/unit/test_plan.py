@@ -1,4 +1,4 @@
-"""What has to be settled after a batch: which suppressions, by whom asked for, and what the spike guard is told."""
+"""What is planned after a batch: updates of suppressions, by whom asked for, and reports to the spike guard."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ EVERYWHERE = ANN, "*"
 KEY = bounce(1).key
 
 
-def _plan(*told: Feedback, stored: tuple[Feedback, ...] = (), policy: Policy = POLICY) -> Plan:
-    """What follows where `stored` was known and `told` came."""
+def _plan(*new: Feedback, stored: tuple[Feedback, ...] = (), policy: Policy = POLICY) -> Plan:
+    """What follows where `stored` was known and `new` came."""
     news: dict[tuple[str, str], list[Feedback]] = {}
-    for each in told:
+    for each in new:
         news.setdefault(each.key, []).append(each)
     outcomes = {
         key: merge(None, [*(each for each in stored if each.key == key), *facts], classify)
@@ -79,7 +79,7 @@ def test_what_anybody_could_have_sent_claims_nothing_until_somebody_vouches_for_
     assert len(vouched.traffic_reports) == 1
 
 
-def test_the_guard_is_told_of_who_is_refused_for_good_and_of_a_sample_of_who_is_reached() -> None:
+def test_reports_count_who_is_refused_for_good_and_a_sample_of_who_is_reached() -> None:
     others = [f"email:u{number}@example.com" for number in range(100)]
     refused = [bounce(1, "hard", recipient=each) for each in others[:3]]
     reached = [fact(Kind.DELIVERED, 1, message="test:2", recipient=each) for each in others]

@@ -102,8 +102,8 @@ _KINDS = {
 }
 
 
-def _told(day: int, said: str) -> Feedback:
-    """The feedback that a cell tells of, each about a message of its own."""
+def _make_fact(day: int, said: str) -> Feedback:
+    """The feedback that a cell names, each about a message of its own."""
     said, _, late = said.partition(", of day ")
     said, _, sender = said.partition(", to ")
     what, _, word = said.partition(": ")
@@ -146,7 +146,9 @@ def test_a_worked_example_works(example: Example) -> None:
         if said.startswith("release"):
             _decide(day, said, store, example.rules)
         elif said != "-":
-            report = ingest([message([_told(day, said)], said)], ports(store, policy=example.rules, classify=classify))
+            report = ingest(
+                [message([_make_fact(day, said)], said)], ports(store, policy=example.rules, classify=classify)
+            )
             assert not report.failed and not report.unreadable
         rows = sorted(store.get_suppressions(list(store.suppressions_table)).values(), key=lambda row: row.key)
         assert (", ".join(each for row in rows for each in _held(row, day)) or "nothing") == holds, (day, said)
@@ -154,6 +156,6 @@ def test_a_worked_example_works(example: Example) -> None:
 
 def test_there_are_examples_of_every_cause_but_those_of_others() -> None:
     """`manual` is a person's, `provider` a provider's; both have tables of their own."""
-    told_of = " ".join(row[2] for example in EXAMPLES for row in example.rows)
-    assert {kind for kind in CauseKind if kind in told_of} >= {*CauseKind} - {CauseKind.MANUAL, CauseKind.PROVIDER}
+    outcomes = " ".join(row[2] for example in EXAMPLES for row in example.rows)
+    assert {kind for kind in CauseKind if kind in outcomes} >= {*CauseKind} - {CauseKind.MANUAL, CauseKind.PROVIDER}
     assert len(EXAMPLES) >= 8

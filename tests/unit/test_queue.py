@@ -108,7 +108,7 @@ def test_one_that_sqs_will_never_take_is_refused_one_that_it_did_not_take_has_fa
     fates = send(Queue({b"b": never, b"c": not_now, b"d": None}), b"a", b"b", b"c", b"d")
     assert fates.accepted == {0}
     assert fates.refused == {1: "InvalidMessageContents"}
-    assert fates.failed == {2: "InternalError", 3: "no word of it"}
+    assert fates.failed == {2: "InternalError", 3: "missing in the answer"}
 
 
 @pytest.mark.parametrize("failure", [Refusal("AccessDenied", {}), NoAnswer("ConnectTimeout")])

@@ -139,13 +139,13 @@ def test_a_report_says_what_changes_and_names_nobody() -> None:
     assert line.split()[1:] == ["bounced", "hard/user_unknown", ">", "bounced", "soft/system_error"]
     assert [each.split()[1:] for each in (*ann.suppressions, *bob.suppressions)] == [["*", "+hard"], ["*", "-hard"]]
     assert len({each.split()[0] for each in (*ann.outcomes, *ann.suppressions)}) == 1, "one digest for one address"
-    for told_of in (msgspec.json.encode(ann).decode(), msgspec.json.encode(bob).decode()):
-        assert "example" not in told_of
+    for text in (msgspec.json.encode(ann).decode(), msgspec.json.encode(bob).decode()):
+        assert "example" not in text
 
 
-def _swapped(told_of: Feedback) -> Any:
-    word = told_of.evidence.provider_code if told_of.evidence else None
-    return classify(bounce(1, {"soft": "hard", "hard": "soft"}[word])) if word else classify(told_of)
+def _swapped(given: Feedback) -> Any:
+    word = given.evidence.provider_code if given.evidence else None
+    return classify(bounce(1, {"soft": "hard", "hard": "soft"}[word])) if word else classify(given)
 
 
 def test_a_change_that_nobody_notices_is_counted_and_not_listed() -> None:
@@ -165,7 +165,7 @@ def test_a_list_is_bounded() -> None:
     assert len(msgspec.json.encode(end)) < 16_384, "far below what a message of a queue may hold"
 
 
-def test_a_leg_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
+def test_a_slice_ends_when_time_is_short_and_the_next_one_goes_on() -> None:
     names = [f"email:{letter}@example.com" for letter in "abcdef"]
     store = _stored(*(bounce(1, "soft", recipient=name) for name in names))
     used = reevaluation(store, POLICY, SOFT_IS_HARD)

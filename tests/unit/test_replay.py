@@ -104,22 +104,22 @@ def test_what_the_archive_took_comes_out_again(bodies: list[tuple[bytes, dict[st
 
 def test_a_folder_is_sent_from_its_beginning_to_its_end_and_nothing_else_is() -> None:
     bucket, queue = archive(a=packed(b"1", b"2"), b=packed(b"3"), c=packed(b"4", b"5")), Queue()
-    job, ended = Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
+    job, ended = Replay(bucket, "archive", queue).run_slice(JOB, lambda: PLENTY)
     assert ended
     assert queue.bodies == [b"1", b"2", b"3", b"4", b"5"]
     assert job.counts == {"bodies": 5, "objects": 3, "too large": 0}
 
 
-def test_a_leg_stops_between_two_objects_when_time_is_short_and_the_next_goes_on() -> None:
+def test_a_slice_stops_between_two_objects_when_time_is_short_and_the_next_goes_on() -> None:
     """Issue: "in bounded steps with checkpoint"."""
     bucket, queue = archive(a=packed(b"1"), b=packed(b"2"), c=packed(b"3")), Queue()
     work = Replay(bucket, "archive", queue)
-    job, ended, legs = JOB, False, 0
+    job, ended, slices = JOB, False, 0
     while not ended:
         carried = msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob)
-        job, ended = work.leg(carried, lambda: MARGIN - 1)
-        legs += 1
-    assert legs == 4, "one for each object, and one that finds no more"
+        job, ended = work.run_slice(carried, lambda: MARGIN - 1)
+        slices += 1
+    assert slices == 4, "one for each object, and one that finds no more"
     assert queue.bodies == [b"1", b"2", b"3"]
     assert job.counts["objects"] == 3
 
@@ -138,10 +138,10 @@ def test_a_replay_of_today_does_not_feed_itself() -> None:
 
     queue = Function()
     work = Replay(bucket, "archive", queue, clock=lambda: AT)
-    job, ended = work.leg(JOB, lambda: MARGIN - 1)
+    job, ended = work.run_slice(JOB, lambda: MARGIN - 1)
     later = Replay(bucket, "archive", queue, clock=lambda: AT + timedelta(hours=1))
     while not ended:  # another function goes on, with the beginning of the first
-        job, ended = later.leg(msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob), lambda: MARGIN - 1)
+        job, ended = later.run_slice(msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob), lambda: MARGIN - 1)
     assert (queue.bodies, job.counts["objects"]) == ([b"1", b"2"], 2)
 
 
@@ -149,13 +149,13 @@ def test_a_large_object_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(replay, "_AT_ONCE", 4)
     bodies = [str(number).encode() for number in range(10)]
     bucket, queue = archive(a=packed(*bodies)), Queue()
-    Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
+    Replay(bucket, "archive", queue).run_slice(JOB, lambda: PLENTY)
     assert (queue.bodies, queue.sent) == (bodies, 3)
 
 
 def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:
     bucket, queue = archive(a=packed(b"1", b"huge", b"3")), Queue(refused=[b"huge"])
-    job, _ = Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
+    job, _ = Replay(bucket, "archive", queue).run_slice(JOB, lambda: PLENTY)
     assert queue.bodies == [b"1", b"3"]
     assert job.counts == {"bodies": 2, "objects": 1, "too large": 1}
 
@@ -176,7 +176,7 @@ def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:
 )
 def test_an_object_that_is_broken_holds_up_no_other(broken: bytes) -> None:
     bucket, queue = archive(a=broken, b=packed(b"2")), Queue()
-    job, ended = Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
+    job, ended = Replay(bucket, "archive", queue).run_slice(JOB, lambda: PLENTY)
     assert ended
     assert b"2" in queue.bodies
     assert job.counts["broken objects" if broken else "objects"] == (1 if broken else 2)
@@ -185,20 +185,20 @@ def test_an_object_that_is_broken_holds_up_no_other(broken: bytes) -> None:
 def test_what_a_queue_does_not_take_now_comes_again() -> None:
     bucket, queue = archive(a=packed(b"1", b"2")), Queue(failed=[b"2"])
     with pytest.raises(StoreUnavailable, match="SQS: InternalError"):
-        Replay(bucket, "archive", queue).leg(JOB, lambda: PLENTY)
+        Replay(bucket, "archive", queue).run_slice(JOB, lambda: PLENTY)
 
 
 def test_a_bucket_that_does_not_answer_is_ours() -> None:
     bucket = archive(a=packed(b"1"))
     bucket.fault = service_error("SlowDown")
     with pytest.raises(StoreUnavailable, match="S3: a read failed: SlowDown"):
-        Replay(bucket, "archive", Queue()).leg(JOB, lambda: PLENTY)
+        Replay(bucket, "archive", Queue()).run_slice(JOB, lambda: PLENTY)
 
 
-def test_a_source_that_nobody_can_read_is_told_at_once() -> None:
+def test_a_source_that_nobody_can_read_is_refused_at_once() -> None:
     work = Replay(archive(), "archive", Queue())
     with pytest.raises(MalformedFeedback, match=f"there are {', '.join(sorted(SOURCES))}"):
-        work.leg(ReplayJob(source="smpp", folder="date=2026"), lambda: PLENTY)
+        work.run_slice(ReplayJob(source="smpp", folder="date=2026"), lambda: PLENTY)
 
 
 @pytest.mark.parametrize(

@@ -75,16 +75,16 @@ def test_a_sample_is_of_the_form_that_its_name_says(path: Path) -> None:
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
 def test_line_ends_do_not_matter(path: Path) -> None:
     lines = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    told = report.parse(lines)
-    assert report.parse(lines.replace(b"\n", b"\r\n")) == told
-    assert report.parse(lines.replace(b"\n", b"\r")) == told
+    facts = report.parse(lines)
+    assert report.parse(lines.replace(b"\n", b"\r\n")) == facts
+    assert report.parse(lines.replace(b"\n", b"\r")) == facts
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
 def test_only_a_bounce_says_that_somebody_bounced(path: Path) -> None:
-    told = {fact.kind for fact in report.parse(path.read_bytes())}
+    kinds = {fact.kind for fact in report.parse(path.read_bytes())}
     if FORMS[path.name.partition("-")[0]] is not MailType.BOUNCE:
-        assert not told & {Kind.BOUNCED, Kind.DEFERRED}
+        assert not kinds & {Kind.BOUNCED, Kind.DEFERRED}
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
@@ -151,7 +151,7 @@ def test_the_time_is_that_of_the_last_attempt_else_of_the_arrival(fields: str, h
 
 
 @pytest.mark.parametrize(
-    ("told", "headers", "expected"),
+    ("date", "headers", "expected"),
     [
         (
             "Sat, 3 Mar 2108 09:00:00 +0000",
@@ -170,10 +170,10 @@ def test_the_time_is_that_of_the_last_attempt_else_of_the_arrival(fields: str, h
     ids=["a lie", "a clock that is fast", "our own system wrote the first", "not known when", "never said"],
 )
 def test_no_report_is_received_before_what_it_tells_of(
-    told: str, headers: list[str], expected: tuple[int, int, int]
+    date: str, headers: list[str], expected: tuple[int, int, int]
 ) -> None:
     """A time in the future would outlive every release: "evidence up to now no longer counts"."""
-    at = only(dsn(f"{FAILED}\nLast-Attempt-Date: {told}", "", *headers)).occurred_at
+    at = only(dsn(f"{FAILED}\nLast-Attempt-Date: {date}", "", *headers)).occurred_at
     assert (at.year, at.hour, at.minute) == expected
 
 

@@ -17,10 +17,10 @@ def of(name: str) -> dict[str, object]:
 
 
 def test_a_bounce_says_of_everybody_what_became_of_it() -> None:
-    told = of("dsn-postfix-two-recipients.eml")
-    assert (told["file"], told["kind"]) == ("dsn-postfix-two-recipients.eml", "bounce")
-    assert isinstance(told["recipients"], list)
-    first, second = told["recipients"]
+    result = of("dsn-postfix-two-recipients.eml")
+    assert (result["file"], result["kind"]) == ("dsn-postfix-two-recipients.eml", "bounce")
+    assert isinstance(result["recipients"], list)
+    first, second = result["recipients"]
     assert first.pop("rule")
     assert first == {
         "recipient": "anna@example.org",
@@ -46,10 +46,10 @@ def test_a_bounce_says_of_everybody_what_became_of_it() -> None:
     ],
 )
 def test_the_kind_is_that_of_the_mail(name: str, kind: str, feedback_type: str | None, klass: str | None) -> None:
-    told = of(name)
-    assert told["kind"] == kind
-    assert isinstance(told["recipients"], list)
-    assert {(each["feedback_type"], each["class"]) for each in told["recipients"]} == {(feedback_type, klass)}
+    result = of(name)
+    assert result["kind"] == kind
+    assert isinstance(result["recipients"], list)
+    assert {(each["feedback_type"], each["class"]) for each in result["recipients"]} == {(feedback_type, klass)}
 
 
 @pytest.mark.parametrize("name", ["none-newsletter.eml", "malformed-picture.eml", "malformed-empty.eml"])
@@ -62,6 +62,6 @@ def test_a_report_that_names_nobody_still_is_what_it_is() -> None:
 
 
 def test_all_mails_of_a_mailbox_are_read() -> None:
-    told = of("dsn-mailbox.eml")
-    assert isinstance(told["recipients"], list)
-    assert [each["action"] for each in told["recipients"]] == ["failed", "failed", "delayed"]
+    result = of("dsn-mailbox.eml")
+    assert isinstance(result["recipients"], list)
+    assert [each["action"] for each in result["recipients"]] == ["failed", "failed", "delayed"]

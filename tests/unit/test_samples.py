@@ -58,8 +58,8 @@ def test_every_event_type_of_ses_is_shown() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_one_feedback_for_each_recipient_and_attempt(sample: Sample) -> None:
-    told = [(fact.key, fact.scope, fact.occurred_at) for fact in facts(sample)]
-    assert len(told) == len(set(told))
+    found = [(fact.key, fact.scope, fact.occurred_at) for fact in facts(sample)]
+    assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -93,8 +93,8 @@ STORIES: dict[str, tuple[Status, Class | None, Reason | None]] = {
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_ends_the_same_in_any_order(name: str) -> None:
-    told = [fact for sample in SAMPLES if sample.path.name.startswith(name + ".") for fact in facts(sample)]
-    orders = list(permutations(told))
+    story = [fact for sample in SAMPLES if sample.path.name.startswith(name + ".") for fact in facts(sample)]
+    orders = list(permutations(story))
     ends = [_fold(order) for order in (orders if len(orders) <= 24 else orders[::41])]
     assert len(ends) > 1
     assert all(end == ends[0] for end in ends)
@@ -104,8 +104,8 @@ def test_a_story_ends_the_same_in_any_order(name: str) -> None:
 
 
 def test_an_automatic_reply_after_a_delivery_is_no_bounce() -> None:
-    told = [fact for sample in SAMPLES if sample.path.name.startswith("story-ooto.") for fact in facts(sample)]
-    reply, delivery = sorted(told, key=lambda fact: fact.occurred_at)
+    story = [fact for sample in SAMPLES if sample.path.name.startswith("story-ooto.") for fact in facts(sample)]
+    reply, delivery = sorted(story, key=lambda fact: fact.occurred_at)
     assert (reply.kind, delivery.kind) == (Kind.AUTO_REPLIED, Kind.DELIVERED)  # its time is before the delivery's
     end = _fold((delivery, reply))
     assert end.auto_replied
@@ -120,10 +120,10 @@ def facts(sample: Sample) -> list[Feedback]:
     return read(sample.source, sample.body(), sample.headers)
 
 
-def _fold(told: tuple[Feedback, ...]) -> Outcome:
+def _fold(found: tuple[Feedback, ...]) -> Outcome:
     """Each fact by itself, as if each came in a batch of its own; equal but for the version."""
     outcome: Outcome | None = None
-    for fact in told:
+    for fact in found:
         outcome = merge(outcome, [fact], CLASSIFIER)
     assert outcome is not None
     return outcome

@@ -55,7 +55,7 @@ class StackOf:
 
 
 class LambdasOf:
-    """Functions that answer what they are told, and remember what they got."""
+    """Functions that answer as given, and remember what they got."""
 
     def __init__(self, **answers: Any) -> None:
         self.got: list[Any] = []
@@ -127,7 +127,7 @@ def test_an_api_that_answers_everything_answers_what_no_other_has() -> None:
     assert [each["pathParameters"] for each in lambdas.got] == [{"rest": "x/y"}]
 
 
-def test_another_method_is_told_which_there_are() -> None:
+def test_another_method_gets_those_that_there_are() -> None:
     made, lambdas = gateway()
     assert made.answer(Request("PUT", "/feedback/known", {}), "h").headers == {"allow": "GET, POST"}
     assert lambdas.got == []

@@ -76,10 +76,10 @@ def test_a_status_of_its_own_goes_before_that_in_the_text() -> None:
 def test_a_delay_says_what_it_can() -> None:
     body = _with(delay(AT), "deliveryDelay", delayType=None, delayedRecipients=[{"emailAddress": ANN}])
     assert (_evidence(_only(body)).provider_code, _evidence(_only(body)).status) == ("Delay/Undetermined", None)
-    told = [{"emailAddress": ANN, "diagnosticCode": "421 4.4.1 try again later"}]
-    assert _evidence(_only(_with(body, "deliveryDelay", delayedRecipients=told))).status == "4.4.1"
-    told[0]["status"] = "4.4.7"
-    assert _evidence(_only(_with(body, "deliveryDelay", delayedRecipients=told))).status == "4.4.7"
+    recipients = [{"emailAddress": ANN, "diagnosticCode": "421 4.4.1 try again later"}]
+    assert _evidence(_only(_with(body, "deliveryDelay", delayedRecipients=recipients))).status == "4.4.1"
+    recipients[0]["status"] = "4.4.7"
+    assert _evidence(_only(_with(body, "deliveryDelay", delayedRecipients=recipients))).status == "4.4.7"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_message_to_nobody_says_nothing(destination: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "kind", "word"),
+    ("given_type", "kind", "word"),
     [
         ("abuse", Kind.COMPLAINED, "Complaint/abuse"),
         ("Not-Spam", Kind.COMPLAINT_WITHDRAWN, "Complaint/Not-Spam"),
@@ -120,8 +120,8 @@ def test_a_message_to_nobody_says_nothing(destination: object) -> None:
         (None, Kind.COMPLAINED, "Complaint"),
     ],
 )
-def test_what_a_complaint_is(told: str | None, kind: Kind, word: str) -> None:
-    fact = _only(complaint(AT, told))
+def test_what_a_complaint_is(given_type: str | None, kind: Kind, word: str) -> None:
+    fact = _only(complaint(AT, given_type))
     assert (fact.kind, _evidence(fact).provider_code, _evidence(fact).derived) == (kind, word, False)
 
 
@@ -257,16 +257,16 @@ def test_what_the_sender_said_of_the_message() -> None:
         "Message-ID": "<mine@example.com>",
     }
     theirs = event("Send", {}, headers=[{"name": "Message-ID", "value": "<010f-1@eu-west-1.amazonses.com>"}])
-    told = _only(theirs).context
-    assert told is not None
-    assert told.correlation == {}
+    context = _only(theirs).context
+    assert context is not None
+    assert context.correlation == {}
 
 
 def test_what_the_sender_said_is_bounded_whatever_comes_first() -> None:
     tags = {f"tag{number:02d}": ["x"] for number in reversed(range(20))}
-    told = _only(event("Send", {}, tags=tags)).context
-    assert told is not None
-    assert list(told.correlation) == [f"tag{number:02d}" for number in range(16)]
+    context = _only(event("Send", {}, tags=tags)).context
+    assert context is not None
+    assert list(context.correlation) == [f"tag{number:02d}" for number in range(16)]
 
 
 def test_the_spelling_as_received_is_kept_beside_the_canonical_one() -> None:
@@ -275,8 +275,8 @@ def test_the_spelling_as_received_is_kept_beside_the_canonical_one() -> None:
 
 
 def _preferences(all_: bool | None = None, **topics: str) -> Body:
-    told = [{"topicName": name, "subscriptionStatus": status} for name, status in topics.items()]
-    return {"unsubscribeAll": all_, "topicSubscriptionStatus": told}
+    statuses = [{"topicName": name, "subscriptionStatus": status} for name, status in topics.items()]
+    return {"unsubscribeAll": all_, "topicSubscriptionStatus": statuses}
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ def test_an_address_that_ses_does_not_take_holds_up_no_other() -> None:
     assert rig.list.listed == {"b@example.com": "BOUNCE"}
 
 
-def test_an_error_tells_no_address() -> None:
+def test_an_error_names_no_address() -> None:
     rig = Rig()
     rig.list.failing = [(500, "InternalServiceError")]
     with pytest.raises(StoreUnavailable) as caught:

@@ -1,4 +1,4 @@
-"""What the template tells a function: read once, checked at start, wrong values named."""
+"""What the template passes to a function: read once, checked at start, wrong values named."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 from local.environment import false_account
 from tests.support.template import ROOT, variables
 
-TELL: Final = "import sys, app; print(*sys.modules)"
+SCRIPT: Final = "import sys, app; print(*sys.modules)"
 # Each takes longer to import than all that is ours, and nothing that a batch needs.
 DEAR: Final = {
     "boto3",
@@ -31,7 +31,7 @@ def _imported(more: dict[str, str]) -> set[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = os.pathsep.join(str(ROOT / folder) for folder in ("functions/process", "layers/aftersend"))
     environment = kept | false_account("http://127.0.0.1:9") | variables("ProcessSes") | {"PYTHONPATH": path} | more
-    done = subprocess.run([sys.executable, "-c", TELL], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 

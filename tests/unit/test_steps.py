@@ -146,7 +146,7 @@ def test_a_person_decides_of_what_they_have_seen() -> None:
         )
 
 
-def test_a_look_settles_an_outcome_until_something_later_comes() -> None:
+def test_a_look_resolves_an_outcome_until_something_later_comes() -> None:
     unclear = _stored(bounce(1, "unclear"))
     look = Decision(at=bounce(2).occurred_at, by="a person", act=Act.RESOLVED)
     [put], outcome = _run(update_outcome(unclear, [], classify, look=look), [None])
@@ -283,7 +283,7 @@ def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -
     stored = _with(3, None, bounce(1, "soft", "test:1"))
     after = replace(stored, history=(mine,), version=4)
     update = SuppressionUpdate(EVERYWHERE, decisions=(mine,), expect=3)
-    requests, settled = _run(update_suppression(update, stored, POLICY), [Refused(after)])
-    assert (requests, settled) == ([Put(after)], after)
+    requests, stored_then = _run(update_suppression(update, stored, POLICY), [Refused(after)])
+    assert (requests, stored_then) == ([Put(after)], after)
     with pytest.raises(VersionMoved):
         _run(update_suppression(update, stored, POLICY), [Refused(replace(after, note="theirs"))])

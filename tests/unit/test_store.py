@@ -108,14 +108,14 @@ class _Refusing(Watched):
 
 
 @pytest.mark.parametrize(("hands_back", "reads"), [(True, 0), (False, 1)])
-def test_a_refusal_tells_what_is_stored(hands_back: bool, reads: int) -> None:
+def test_a_refusal_gives_what_is_stored(hands_back: bool, reads: int) -> None:
     """Design §3: "On refusal, DynamoDB returns the stored item (…; where an engine does not, read it again)"."""
     client = _Refusing(ITEM, hands_back=hands_back)
     assert Store(client, TABLES).put(OUTCOME) == Refused(OUTCOME)
     assert client.calls["get_item"] == reads
 
 
-def test_a_refusal_by_what_is_gone_meanwhile_tells_of_nothing() -> None:
+def test_a_refusal_by_what_is_gone_meanwhile_gives_nothing() -> None:
     assert Store(_Refusing(None, hands_back=True), TABLES).put(OUTCOME) == Refused(None)
     assert Store(_Refusing(None, hands_back=False), TABLES).put(Suppression(recipient=ANN, version=2)) == Refused(None)
 
@@ -175,7 +175,7 @@ def _outcomes(client: Any) -> Any:
     return Store(client, TABLES).answer(ReadOutcomes(ANN))
 
 
-def test_what_tells_of_years_ago_expires_all_the_same() -> None:
+def test_what_is_of_years_ago_expires_all_the_same() -> None:
     """DynamoDB developer guide, TTL: "an expiration of no more than five years in the past", or it is passed over."""
     years_ago = NOW - timedelta(days=3000)
     outcome = merge(None, [fact(Kind.DELIVERED, occurred_at=years_ago)], classify)

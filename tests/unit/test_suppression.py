@@ -62,8 +62,8 @@ def test_claims_come_in_any_order_grouping_and_number(claims: list[Claim], data:
     assert one_by_one == at_once
     assert merge_claims(at_once, claims) is at_once
     for kind, cause in at_once.causes.items():
-        told = [each.cause for each in claims if each.kind is kind]
-        orders = sorted(mark.order for each in told if (mark := each.first))
+        causes = [each.cause for each in claims if each.kind is kind]
+        orders = sorted(mark.order for each in causes if (mark := each.first))
         assert [mark.order for mark in (cause.first, cause.latest) if mark] == (
             orders[:1] + orders[-1:] if orders else []
         )
@@ -156,9 +156,9 @@ def test_decisions_that_say_different_things_are_different_ones() -> None:
         *({"at": _day(2)}, {"by": "bob"}, {"act": Act.ADDED}),
         *({"note": "x"}, {"force": True}, {"until": _day(3)}),
     ]
-    told = [Decision(**(one | other)) for other in [{}, *others]]
-    assert len({each.id for each in told}) == len(told)
-    assert len(apply_decisions(NOTHING, [*told, *told]).history) == len(told)
+    decisions = [Decision(**(one | other)) for other in [{}, *others]]
+    assert len({each.id for each in decisions}) == len(decisions)
+    assert len(apply_decisions(NOTHING, [*decisions, *decisions]).history) == len(decisions)
 
 
 def test_the_last_release_is_the_one_that_counts_and_of_two_at_once_the_same_one() -> None:
@@ -234,7 +234,7 @@ def test_a_contradicted_hard_bounce_is_put_up_until_a_person_has_looked() -> Non
     assert find_contradiction_to_review(merge_claims(NOTHING, _claims(bounce(1, "hard")))) is None
 
 
-def test_only_the_last_look_of_a_person_settles_a_contradiction() -> None:
+def test_only_the_last_look_of_a_person_resolves_a_contradiction() -> None:
     hard = merge_claims(NOTHING, _claims(bounce(1, "hard")))
     looks = [Decision(at=_day(day), by="ann", act=Act.RESOLVED) for day in (3, 6)]
     other = Decision(at=_day(9), by="ann", act=Act.ADDED)
@@ -282,7 +282,7 @@ def test_a_streak_is_put_in_the_place_of_the_old_one() -> None:
     assert replace_streak(NOTHING, None) is NOTHING
 
 
-def test_each_scope_is_told_apart() -> None:
+def test_scopes_are_distinguished() -> None:
     said = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(1, "hard"))
     assert [(each.scope, each.kind) for each in said] == [("news", CauseKind.UNSUBSCRIBED), ("*", CauseKind.HARD)]
 

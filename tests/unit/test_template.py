@@ -105,7 +105,7 @@ def test_the_layer_ships_what_the_package_asks_for() -> None:
     assert asked - pinned(ROOT / "layers" / "aftersend" / "requirements.txt").keys() == {"boto3"}
 
 
-def told(*arguments: str) -> list[list[str]]:
+def make(*arguments: str) -> list[list[str]]:
     """The commands that `make` would run, as the shell takes them apart."""
     done = subprocess.run(
         ["make", "--dry-run", "--no-print-directory", *arguments], check=True, cwd=ROOT, capture_output=True, text=True
@@ -116,9 +116,9 @@ def told(*arguments: str) -> list[list[str]]:
 def test_it_is_built_where_a_folder_has_a_blank_in_its_name(tmp_path: Path) -> None:
     python = tmp_path / "my python"
     python.symlink_to(sys.executable)
-    assert told("build", "CURDIR=/my work")[-1] == ["PYTHON=/my work/.venv/bin/python", ".venv/bin/sam", "build"]
+    assert make("build", "CURDIR=/my work")[-1] == ["PYTHON=/my work/.venv/bin/python", ".venv/bin/sam", "build"]
     into = f"ARTIFACTS_DIR={tmp_path}/my build"
-    commands = told("-C", "layers/aftersend", "build-AftersendLayer", f"PYTHON={python}", into)
+    commands = make("-C", "layers/aftersend", "build-AftersendLayer", f"PYTHON={python}", into)
     assert commands[0][:3] == [str(python), "-m", "pip"]
     assert commands[0][commands[0].index("--target") + 1] == f"{tmp_path}/my build/python"
 
@@ -179,20 +179,20 @@ def own(function: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_has_rights_to_nothing_that_it_is_not_told_of(name: str) -> None:
+def test_a_function_has_rights_to_nothing_that_its_variables_do_not_name(name: str) -> None:
     """Least privilege: what it may use is in a variable, or feeds it, or is its log. So is what policies share."""
-    told = mentioned([SHARED["Environment"], FUNCTIONS[name]])
+    named = mentioned([SHARED["Environment"], FUNCTIONS[name]])
     for each in statements(name):
-        assert {right for right in each.on - told if right in RESOURCES} == set(), each.sid
+        assert {right for right in each.on - named if right in RESOURCES} == set(), each.sid
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_may_use_what_it_is_told_of(name: str) -> None:
+def test_a_function_may_use_what_its_variables_name(name: str) -> None:
     shared = SHARED["Environment"]["Variables"] if name in INGESTING else {}
     given = shared | FUNCTIONS[name]["Environment"]["Variables"]
-    told = {resource(given[key]) for key in given if key.endswith(("_TABLE", "_BUCKET", "_QUEUE"))}
-    told |= {one(mapping["Queue"]) for function, mapping in MAPPINGS.values() if function == name}
-    assert told <= set().union(*(each.on for each in statements(name)))
+    named = {resource(given[key]) for key in given if key.endswith(("_TABLE", "_BUCKET", "_QUEUE"))}
+    named |= {one(mapping["Queue"]) for function, mapping in MAPPINGS.values() if function == name}
+    assert named <= set().union(*(each.on for each in statements(name)))
 
 
 KINDS: Final = {"_TABLE": "AWS::DynamoDB::Table", "_BUCKET": "AWS::S3::Bucket", "_QUEUE": "AWS::SQS::Queue"}
@@ -241,7 +241,7 @@ def test_a_table_of_record_outlives_its_stack_and_can_be_restored_and_followed(n
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_somebody(name: str) -> None:
+def test_an_alarm_notifies_somebody(name: str) -> None:
     for actions in (ALARMS[name]["AlarmActions"], ALARMS[name]["OKActions"]):
         assert mentioned(actions) == {"AlarmTopic", "AlarmTopicArn"}
     assert ALARMS[name]["TreatMissingData"] == "notBreaching"

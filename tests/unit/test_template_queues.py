@@ -88,7 +88,7 @@ def test_unreadable_bodies_can_be_moved_back() -> None:
 
 
 def test_the_function_of_all_sources_can_read_whatever_the_functions_of_one_can() -> None:
-    """What is moved back or replayed comes to it. It is told of all that any of them is told of its source."""
+    """What is moved back or replayed comes to it. Its variables name all that any of theirs name of its source."""
     (everything,) = [each for each in INGESTING.values() if "SOURCE" not in each["Environment"]["Variables"]]
     for name, each in INGESTING.items():
         if RESOURCES[name]["Properties"]["CodeUri"] == everything["CodeUri"]:
@@ -96,7 +96,7 @@ def test_the_function_of_all_sources_can_read_whatever_the_functions_of_one_can(
 
 
 def test_everything_that_is_pushed_polled_or_replayed_goes_to_one_queue() -> None:
-    """Issue: "one feedback queue …"; whoever sends there is told of it, and may send nothing else there."""
+    """Issue: "one feedback queue …"; whoever sends there knows its URL, and may send nothing else there."""
     (queue,) = [queue for queue, function in fed() if function in INGESTING and "SOURCE" not in variables(function)]
     senders = {name for name, each in FUNCTIONS.items() if "FEEDBACK_QUEUE" in each["Environment"]["Variables"]}
     assert senders == {name for name in FUNCTIONS for each in statements(name) if sends(each) and queue in each.on}

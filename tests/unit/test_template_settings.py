@@ -1,4 +1,4 @@
-"""The template tells functions what their settings read, and alarms watch metrics that the code writes."""
+"""The template gives functions what their settings read, and alarms watch metrics that the code writes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
 }
-# What has no default in a told: a deployment that has them names them.
+# What has no default in a test: a deployment that has them names them.
 GIVEN: Final = {"MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com", "MNS_SECRET": "arn"}
 LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL", "AWS_CLIENT"}
 

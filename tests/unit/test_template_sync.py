@@ -54,7 +54,7 @@ def test_it_follows_the_suppressions_and_gives_single_records_back() -> None:
     assert MAPPING["BatchSize"] * (ses_sync.PACE + 0.5) < timeout, "a batch has time to be worked at the pace of SES"
 
 
-def test_what_is_given_up_is_given_up_before_the_stream_forgets_it_and_somebody_is_told() -> None:
+def test_what_is_given_up_is_given_up_before_the_stream_forgets_it_and_somebody_is_notified() -> None:
     assert MAPPING["MaximumRecordAgeInSeconds"] < 24 * 3600
     lost = one(MAPPING["DestinationConfig"]["OnFailure"]["Destination"])
     assert lost in mentioned(ALARMS["SyncSesListAlarm"])

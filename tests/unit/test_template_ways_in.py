@@ -114,7 +114,7 @@ def test_a_parameter_takes_what_makes_sense(name: str, right: list[str], wrong: 
 # ---- MNS -------------------------------------------------------------------------------------------------------------
 
 
-def told(**others: str) -> dict[str, str]:
+def poll_variables(**others: str) -> dict[str, str]:
     return variables("Poll") | {"MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com", "MNS_SECRET": "arn"} | others
 
 
@@ -132,7 +132,7 @@ def told(**others: str) -> dict[str, str]:
 )
 def test_template_and_settings_take_the_same_endpoints(endpoint: str) -> None:
     try:
-        taken = bool(settings.load_poll(told(MNS_ENDPOINT=endpoint)))
+        taken = bool(settings.load_poll(poll_variables(MNS_ENDPOINT=endpoint)))
     except ConfigurationError:
         taken = False
     assert taken is takes("MnsEndpoint", endpoint)
@@ -192,8 +192,8 @@ def test_the_generated_secret_is_one_that_is_understood() -> None:
 
 def test_the_access_log_of_the_webhooks_holds_neither_a_path_nor_an_address() -> None:
     text = RESOURCES["WebhooksApi"]["Properties"]["AccessLogSettings"]["Format"]
-    told = set(re.findall(r"\$context\.([\w.]+)", text))
-    assert told == {"requestId", "routeKey", "status", "responseLatency", "integrationErrorMessage"}
+    variables = set(re.findall(r"\$context\.([\w.]+)", text))
+    assert variables == {"requestId", "routeKey", "status", "responseLatency", "integrationErrorMessage"}
 
 
 # ---- Jobs that go on by themselves -----------------------------------------------------------------------------------
@@ -271,8 +271,8 @@ def _always(tree: Any) -> set[str]:
 
 
 def _implies(condition: str | None, wanted: str) -> bool:
-    told = TEMPLATE["Conditions"].get(condition, {}).get("Fn::And", []) if condition else []
-    return {"Condition": wanted} in told
+    conditions = TEMPLATE["Conditions"].get(condition, {}).get("Fn::And", []) if condition else []
+    return {"Condition": wanted} in conditions
 
 
 @pytest.mark.parametrize(

@@ -82,17 +82,17 @@ def report_sync(done: SyncResult, logger: Logger, metrics: Metrics) -> None:
 
 def report_reevaluation(job: ReevaluationJob, logger: Logger) -> None:
     """Log how far a segment is, and at its end what became, or would become, of it."""
-    told = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
+    details = {"run": job.run, "segment": job.segment, "segments": job.segments, "dry_run": job.dry_run}
     if job.after is not None:
-        logger.info("re-evaluating", extra=told | {"counts": job.changes.counts})
+        logger.info("re-evaluating", extra=details | {"counts": job.changes.counts})
     else:
-        logger.info("re-evaluated", extra=told | msgspec.to_builtins(job.changes))
+        logger.info("re-evaluated", extra=details | msgspec.to_builtins(job.changes))
 
 
 def report_replay(job: ReplayJob, ended: bool, logger: Logger) -> None:
     """Log how far a replay is."""
-    told = {"run": job.run, "replayed": job.source, "folder": job.folder, "counts": job.counts}
-    logger.info("replayed" if ended else "replaying", extra=told)
+    details = {"run": job.run, "replayed": job.source, "folder": job.folder, "counts": job.counts}
+    logger.info("replayed" if ended else "replaying", extra=details)
 
 
 def report_jobs(done: RunResult, logger: Logger) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def report_list_jobs(jobs: Sequence[ListJob], failed: Mapping[str, str], logger:
     from aftersend.api.list_job_schemas import summarize_job  # noqa: PLC0415  # of one function alone
 
     for job in jobs:
-        told = msgspec.to_builtins(summarize_job(job))
-        del told["by"]  # the name of a session is often somebody's address; the job itself has it
-        logger.info("worked", extra=told)
+        details = msgspec.to_builtins(summarize_job(job))
+        del details["by"]  # the name of a session is often somebody's address; the job itself has it
+        logger.info("worked", extra=details)
     for id_, why in failed.items():
         logger.error("not worked", extra={"message_id": id_, "why": why})
     return _hand_back(failed)

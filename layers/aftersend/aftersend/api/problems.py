@@ -1,7 +1,7 @@
-"""What can go wrong, by name, and how callers are told: problem details (RFC 9457).
+"""What can go wrong, by name, and what callers get: problem details (RFC 9457).
 
 A problem that says no more than its status has the type "about:blank" and that status's own title (RFC 9457, 4.2.1);
-all others have a type of their own, so that a program can tell them apart without reading the sentence.
+all others have a type of their own, so that a program can distinguish them without reading the sentence.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ProblemDetails(Struct, frozen=True, kw_only=True):
 
 
 def problem_response(problem: Problem) -> ApiResponse:
-    """Return the response that tells a caller of `problem`."""
+    """Return the response that names `problem`."""
     kind = TYPES[problem.name]
     body = {
         "type": _OWN + problem.name if kind.own else "about:blank",

@@ -149,8 +149,8 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
     claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
     for key in sorted({(recipient, "*"), *before, *claimed}):
         update = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
-        settled = run_steps(update_suppression(update, before.get(key), ports.policy), store.answer)
-        _note_suppression(before.get(key), settled, ports, changes)
+        updated = run_steps(update_suppression(update, before.get(key), ports.policy), store.answer)
+        _note_suppression(before.get(key), updated, ports, changes)
     return changes
 
 

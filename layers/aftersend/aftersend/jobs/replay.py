@@ -81,7 +81,7 @@ class Replay:
         self._client, self._bucket, self._target = client, bucket, target
         self._clock = clock or (lambda: datetime.now(UTC))
 
-    def leg(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
+    def run_slice(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
         """Send until the folder ends or time gets short: the job as it stands then, and whether that is the end.
 
         Raises MalformedFeedback for a source that has no parser, StoreUnavailable where bucket or queue fail us.

@@ -76,7 +76,7 @@ def _reason(suppression: Suppression | None) -> ListReason | None:
 
 
 def _is_listed_there(suppression: Suppression | None) -> bool:
-    """Whether the provider has it on a list of its own, as far as it has told, and nobody has released that."""
+    """Whether the provider has it on a list of its own, as far as it has reported, and nobody has released that."""
     return suppression is not None and CauseKind.PROVIDER in find_active_causes(suppression, _ALWAYS)
 
 

@@ -35,7 +35,7 @@ class ListEntry(Struct, frozen=True, kw_only=True, array_like=True):
     recipient: str
     kind: CauseKind | None
     at: datetime | None
-    scopes: tuple[str, ...] = ()  # streams; none where the list does not tell them apart
+    scopes: tuple[str, ...] = ()  # streams; none where the list does not distinguish them
     since: datetime | None = None
     until: datetime | None = None
     reason: Reason | None = None

@@ -2,7 +2,7 @@
 
 `csv` and `jsonl` have a row for each cause, which an import takes back; `addresses` has one for each address, without
 the name of its channel, for whatever leaves addresses out of a mailing. Of a stream that is named, what holds for all
-streams is shown too. Erased addresses have no rows: nobody could tell whose they are.
+streams is shown too. Erased addresses have no rows: nobody could know whose they are.
 """
 
 from __future__ import annotations

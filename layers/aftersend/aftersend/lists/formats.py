@@ -173,7 +173,7 @@ def detect_format(columns: frozenset[str], name: str | None) -> ListFormat:
             raise MalformedFeedback("import", f"not {name}: there is no column {' and no '.join(sorted(lack))}")
         return FORMATS[name]
     if not columns:
-        raise MalformedFeedback("import", "there are no rows in it that tell which list it is: name one")
+        raise MalformedFeedback("import", "there are no rows in it that show which list it is: name one")
     found = [each for each in FORMATS.values() if each.distinctive and each.distinctive <= columns]
     if len(found) == 1:
         return found[0]

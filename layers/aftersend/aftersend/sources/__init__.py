@@ -3,7 +3,7 @@
 A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/O. Its contract:
 - `headers` are what came beside the body (`message.FORWARDED_HEADERS`); most parsers have no use for them;
 - one feedback per recipient, in the order of the body; times are the event's own;
-- a type it does not know becomes `Kind.UNKNOWN` with the raw word kept; unknown fields are tolerated;
+- a type it does not know becomes `Kind.UNKNOWN` with the raw type in its evidence; unknown fields are tolerated;
 - a set-up message, or an event that names no recipient, gives an empty list;
 - a body it cannot read raises `MalformedFeedback(source, why)`, and nothing else is ever raised.
 """
@@ -34,10 +34,10 @@ class Source(Struct, frozen=True, kw_only=True):
     """A source: who reads its bodies, and how its provider pushes them."""
 
     parser: str  # the module whose `parse` reads a body; imported when the first one comes
-    channel: Channel = Channel.EMAIL  # of the messages that it tells about
+    channel: Channel = Channel.EMAIL  # of the messages that it reports on
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
     largest: int = 1000 * _KB  # bytes of a pushed body
-    success: int = 204  # the HTTP status that tells the provider that a push is safe
+    success: int = 204  # the HTTP status by which the provider knows that a push is safe
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -51,7 +51,7 @@ class InboundMail:
         self._bucket = bucket
 
     def open(self, body: bytes) -> bytes:
-        """`body` with the beginning of the mail that it tells of, as the SNS action would send it; else as it is.
+        """`body` with the beginning of the mail that it is about, as the SNS action would send it; else as it is.
 
         What a report says stands in front of the message that it returns, so the rest of a large mail is not fetched.
         The envelope stays with it: whom a mail was sent to may be the only place where a bounce address stands.

@@ -81,6 +81,6 @@ def _note(answer: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], fates
         if place in accepted:
             fates.accepted.add(place)
             continue
-        told = failed.get(place, {"Code": "no word of it"})
-        where = fates.refused if told.get("SenderFault") else fates.failed
-        where[place] = str(told.get("Code"))
+        failure = failed.get(place, {"Code": "missing in the answer"})
+        where = fates.refused if failure.get("SenderFault") else fates.failed
+        where[place] = str(failure.get("Code"))

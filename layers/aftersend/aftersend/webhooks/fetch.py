@@ -1,4 +1,4 @@
-"""One GET by https, to hosts that the caller has pinned: short, small, and nowhere else than it was told.
+"""One GET by https, to hosts that the caller has pinned: short, small, and to no other host.
 
 Redirects are not followed, proxies not asked, and no more is read than a certificate can have.
 """

@@ -70,7 +70,7 @@ class PushResult(StrEnum):
 
 
 class PushResponse(Struct, frozen=True, kw_only=True):
-    """What the provider is answered, and what the operator is told."""
+    """What the provider is answered, and what the operator can read."""
 
     status: int
     result: PushResult
@@ -81,7 +81,7 @@ class PushResponse(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
     def to_http(self) -> dict[str, Any]:
-        """Return the answer in the form of an HTTP API. It tells a stranger nothing but the status."""
+        """Return the answer in the form of an HTTP API. A stranger learns nothing but the status."""
         return {"statusCode": self.status, "headers": dict(self.headers), "body": ""}
 
 

@@ -18,7 +18,7 @@ from aftersend.core.model import Engagement, Evidence, Feedback, Kind
 from aftersend.core.text import truncate, truncate_or_none
 from aftersend.sources.directmail import body
 from aftersend.sources.directmail.body import Data, find_first
-from aftersend.sources.directmail.facts import SOURCE, FeedbackBuilder
+from aftersend.sources.directmail.facts import SOURCE, FeedbackFactory
 from aftersend.sources.directmail.text import parse_fields
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.smtp_reply import parse_reply
@@ -101,23 +101,23 @@ def _read_events(raw: bytes) -> Iterator[tuple[str, Data, str | None]]:
 
 
 def _read_event(type_: str, data: Data, event_time: str | None) -> Iterator[Feedback]:
-    folded, builder = type_[:40].strip().lower(), FeedbackBuilder(data, event_time)
+    folded, factory = type_[:40].strip().lower(), FeedbackFactory(data, event_time)
     if folded in DELIVERIES:
         kind, provider_code = find_outcome(data, DELIVERIES[folded])
-        yield builder.build(kind, _make_evidence(data, provider_code))
+        yield factory.build(kind, _make_evidence(data, provider_code))
     elif folded in OTHERS:
-        yield _build_other(OTHERS[folded], builder, data)
-    elif folded not in IGNORED and builder.complete:
-        yield builder.build(Kind.UNKNOWN, Evidence(provider_code=truncate(type_, 64)))
+        yield _build_other(OTHERS[folded], factory, data)
+    elif folded not in IGNORED and factory.complete:
+        yield factory.build(Kind.UNKNOWN, Evidence(provider_code=truncate(type_, 64)))
 
 
-def _build_other(kind: Kind, builder: FeedbackBuilder, data: Data) -> Feedback:
+def _build_other(kind: Kind, factory: FeedbackFactory, data: Data) -> Feedback:
     match kind:
         case Kind.CLICKED:
-            return builder.build(kind, engagement=Engagement(link=truncate_or_none(find_first(data.url), 512)))
+            return factory.build(kind, engagement=Engagement(link=truncate_or_none(find_first(data.url), 512)))
         case Kind.COMPLAINED:
-            return builder.build(kind, Evidence(provider_code="FblReport"))
-    return builder.build(kind)
+            return factory.build(kind, Evidence(provider_code="FblReport"))
+    return factory.build(kind)
 
 
 def find_outcome(data: Data, otherwise: Kind) -> tuple[Kind, str | None]:

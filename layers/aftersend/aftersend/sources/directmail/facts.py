@@ -27,7 +27,7 @@ _SECONDS: Final = 10  # digits of seconds since 1970, from 2001 to 2286; more ar
 _NOTIFY: Final = "X-Notify-Message-ID"
 
 
-class FeedbackBuilder:
+class FeedbackFactory:
     """Builds the feedback of one event; `event_time` is that of the CloudEvent around it, where there is one."""
 
     def __init__(self, data: Data, event_time: str | None) -> None:

@@ -53,7 +53,7 @@ class Scheme(Struct, frozen=True, kw_only=True):
     """How a kind of proof is checked, and the header by which a push is known to carry it."""
 
     check: Callable[[PushRequest, Trust, datetime], VerifiedPush]
-    header: str = ""  # empty: no header tells, and every push is taken to carry it
+    header: str = ""  # empty: no header shows it, and every push is taken to carry it
 
 
 SCHEMES: Final[dict[str, Scheme]] = {

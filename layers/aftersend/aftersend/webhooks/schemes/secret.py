@@ -41,7 +41,7 @@ _EXPECTED: Final[dict[str, Callable[[WebhookCredentials], Sequence[str]]]] = {
 
 
 def matches_any(value: str, secrets: Sequence[str]) -> bool:
-    """Return whether `value` is one of `secrets`; how long that takes tells a stranger nothing about them."""
+    """Return whether `value` is one of `secrets`; how long that takes shows a stranger nothing of them."""
     given = value.encode("utf-8", "surrogatepass")
     found = [compare_digest(given, each.encode()) for each in secrets]  # all of them, before any answer
     return any(found)
