@@ -29,7 +29,7 @@ def story(host: str, stack: Stack, lambdas: Lambdas, contents: Contents, out: Co
         if act is not None:
             out.print(f"  {act(host, stack, lambdas, who)}")
         found = _check(host, [who, _NOBODY])
-        out.print(f"  POST /suppressions/check   {_told(found)}")
+        out.print(f"  POST /suppressions/check   {_describe(found)}")
         if (who in found, _NOBODY in found) != (wanted, False):
             yield f"the API says {sorted(found)} of {who}, which should be {'suppressed' if wanted else 'allowed'}"
 
@@ -47,7 +47,7 @@ def _check(host: str, recipients: list[str]) -> dict[str, list[str]]:
     return {each["given"]: [why["cause"] for why in each["why"]] for each in answer["results"] if each["suppressed"]}
 
 
-def _told(found: dict[str, list[str]]) -> str:
+def _describe(found: dict[str, list[str]]) -> str:
     return ", ".join(f"{who} is suppressed: {' and '.join(causes)}" for who, causes in found.items()) or "all allowed"
 
 
@@ -59,13 +59,13 @@ def _release(host: str, _stack: Stack, _lambdas: Lambdas, who: str) -> str:
 def _bounce(_host: str, stack: Stack, lambdas: Lambdas, who: str) -> str:
     """A bounce that is later than the release."""
     at = format_time(datetime.now(UTC) + timedelta(seconds=1))
-    said = {
+    evidence = {
         "emailAddress": who,
         "action": "failed",
         "status": "5.1.1",
         "diagnosticCode": "smtp; 550 5.1.1 user unknown",
     }
-    bounce = {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": [said], "timestamp": at}
+    bounce = {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": [evidence], "timestamp": at}
     mail = {"messageId": "0100019500000001-later", "timestamp": at, "destination": [who]}
     (topic,) = (arn for name, arn in stack.physical_ids("AWS::SNS::Topic").items() if name == "SesBouncesTopic")
     stack.client("sns").publish(

@@ -120,7 +120,7 @@ def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) 
         table.add_row(
             f"{arrivals[fact.id]}.",
             _two(_day(fact.occurred_at), format_time(fact.occurred_at)[11:-1]),
-            _two(Text(fact.kind, "bold reverse" if decides else "bold"), _said(fact)),
+            _two(Text(fact.kind, "bold reverse" if decides else "bold"), _describe(fact)),
             _meaning(fact, classifier, decides=decides),
         )
     return table
@@ -175,8 +175,8 @@ def _verdict(outcome: Outcome) -> Text:
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     if verdict is None:
         return _two(f"-{note}", _MEANS[decider.kind])
-    said = Text(f"{verdict.klass}, {verdict.reason}{note}", _CLASS[verdict.klass])
-    return _two(said, _advice(load(), verdict, decider).partition(":")[0].removesuffix(".") + ".")
+    text = Text(f"{verdict.klass}, {verdict.reason}{note}", _CLASS[verdict.klass])
+    return _two(text, _advice(load(), verdict, decider).partition(":")[0].removesuffix(".") + ".")
 
 
 def _advice(classifier: Classifier, verdict: Verdict, fact: Feedback) -> str:
@@ -185,7 +185,7 @@ def _advice(classifier: Classifier, verdict: Verdict, fact: Feedback) -> str:
     )
 
 
-def _said(fact: Feedback) -> str:
+def _describe(fact: Feedback) -> str:
     evidence, seen = fact.evidence, fact.engagement
     if seen is not None:
         return seen.link or ("fetched by a machine" if seen.machine else "fetched by a person")
@@ -196,11 +196,11 @@ def _said(fact: Feedback) -> str:
 
 def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool) -> Text:
     verdict = classifier(fact)
-    mark = " (this decides)" if decides else ""
+    suffix = " (this decides)" if decides else ""
     if verdict is None:
-        return _two(f"-{mark}", _MEANS[fact.kind])
+        return _two(f"-{suffix}", _MEANS[fact.kind])
     meant = f"{verdict.klass}, {verdict.reason}: {_advice(classifier, verdict, fact)}"
-    return _two(Text(f"{verdict.rule}{mark}", _CLASS[verdict.klass]), meant)
+    return _two(Text(f"{verdict.rule}{suffix}", _CLASS[verdict.klass]), meant)
 
 
 def _one_of_each(rows: Iterable[_T], kind_of: Callable[[_T], object]) -> list[_T]:
@@ -212,8 +212,8 @@ def _one_of_each(rows: Iterable[_T], kind_of: Callable[[_T], object]) -> list[_T
 
 def _kind_of_outcome(outcome: Outcome) -> tuple[int, str, str, bool, bool]:
     verdict = outcome.verdict
-    said = (verdict.klass, verdict.reason) if verdict else ("", "")
-    return list(Status).index(outcome.status), *said, outcome.opens > 0, outcome.clicks > 0
+    parts = (verdict.klass, verdict.reason) if verdict else ("", "")
+    return list(Status).index(outcome.status), *parts, outcome.opens > 0, outcome.clicks > 0
 
 
 def _kind_of_cause(cause: tuple[Suppression, CauseKind]) -> tuple[str, str, bool]:

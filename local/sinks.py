@@ -69,11 +69,11 @@ def to_handler(handle: Callable[[Event, object], Any], virtual_host: str) -> Sin
     return sink
 
 
-def to_queue(forwarder: QueueSenderPort, words: Mapping[str, str]) -> Sink:
+def to_queue(forwarder: QueueSenderPort, queue_kinds: Mapping[str, str]) -> Sink:
     """Hand bodies to a queue of SQS, with the word of the queue that each lay in."""
 
     def sink(batch: Sequence[Delivery]) -> Taken:
-        fates = forwarder.send([OutgoingMessage("mailerq", each.body, _headers(each, words)) for each in batch])
+        fates = forwarder.send([OutgoingMessage("mailerq", each.body, _headers(each, queue_kinds)) for each in batch])
         return Taken(
             refused=[(batch[place], why) for place, why in fates.refused.items()],
             again=[batch[place] for place in fates.failed],
@@ -83,11 +83,11 @@ def to_queue(forwarder: QueueSenderPort, words: Mapping[str, str]) -> Sink:
     return sink
 
 
-def _headers(delivery: Delivery, words: Mapping[str, str]) -> dict[str, str]:
+def _headers(delivery: Delivery, queue_kinds: Mapping[str, str]) -> dict[str, str]:
     return {
         "content-type": delivery.content_type or "",
         "content-encoding": delivery.content_encoding or "",
-        "x-queue": words[delivery.queue],
+        "x-queue": queue_kinds[delivery.queue],
     }
 
 

@@ -205,10 +205,10 @@ def _secret_text(properties: Json) -> str:
     generate = properties.get("GenerateSecretString")
     if generate is None:
         return str(properties.get("SecretString", ""))
-    word = secrets.token_hex(16)
+    secret = secrets.token_hex(16)
     if "GenerateStringKey" not in generate:
-        return word
-    return json.dumps(json.loads(generate["SecretStringTemplate"]) | {generate["GenerateStringKey"]: word})
+        return secret
+    return json.dumps(json.loads(generate["SecretStringTemplate"]) | {generate["GenerateStringKey"]: secret})
 
 
 def _text(value: Any) -> str:

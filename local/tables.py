@@ -73,8 +73,8 @@ class Tables:
             self._sqs.change_message_visibility(
                 QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
-            said = {name: each["StringValue"] for name, each in message.get("MessageAttributes", {}).items()}
-            yield DeadLetter(queue, said.get("source"), said.get("reason"), message["Body"])
+            attributes = {name: each["StringValue"] for name, each in message.get("MessageAttributes", {}).items()}
+            yield DeadLetter(queue, attributes.get("source"), attributes.get("reason"), message["Body"])
 
 
 def _key(item: Outcome | Suppression) -> tuple[str, str]:

@@ -46,8 +46,8 @@ class Bench:
         self._context: ApiContext = api_context(
             store, tables=self._tables, queries=Queries(self._client, self._tables), pool=pool, incidents=list
         )
-        mark = EvidenceRef(at=NOW, feedback="f" * 20, message="ses:0102", source="ses")
-        hard = {CauseKind.HARD: Cause(first=mark, latest=mark)}
+        ref = EvidenceRef(at=NOW, feedback="f" * 20, message="ses:0102", source="ses")
+        hard = {CauseKind.HARD: Cause(first=ref, latest=ref)}
         list(
             pool.map(
                 lambda each: store.answer(Put(Suppression(recipient=f"email:{each}", causes=hard, version=1))),

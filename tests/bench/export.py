@@ -51,7 +51,7 @@ class Sink(MemoryFiles):
 
 def suppression(number: int) -> Suppression:
     """One of many, each a little different."""
-    mark = EvidenceRef(
+    ref = EvidenceRef(
         at=NOW - timedelta(minutes=number),
         feedback=f"{number:020x}",
         message=f"ses:0102018e{number:08x}-0000",
@@ -62,7 +62,7 @@ def suppression(number: int) -> Suppression:
     )
     return Suppression(
         recipient=f"email:somebody.{number}@example.com",
-        causes={CauseKind.HARD: Cause(first=mark, latest=mark)},
+        causes={CauseKind.HARD: Cause(first=ref, latest=ref)},
         version=1,
     )
 

@@ -34,16 +34,16 @@ def load(messages: int, each: int, order: str, *, seed: int = 0, batch: int = BA
     `order`: "shuffled" is by chance over everything; "as sent" is by time, and by chance only within a window.
     """
     rng = random.Random(seed)
-    said = [
+    lines = [
         (number / 50 + passed, body)
         for number in range(messages)
         for passed, body in Message(number, rng, fate).events(each)
     ]
-    again = [(at + rng.expovariate(1 / 60), body) for at, body in rng.sample(said, int(REPEATS * len(said)))]
-    arrived = [body for _, body in sorted(said + again)]
+    again = [(at + rng.expovariate(1 / 60), body) for at, body in rng.sample(lines, int(REPEATS * len(lines)))]
+    arrived = [body for _, body in sorted(lines + again)]
     window = len(arrived) if order == "shuffled" else WINDOW
     mixed: list[bytes] = []
     for start in range(0, len(arrived), window):
         mixed += rng.sample(part := arrived[start : start + window], len(part))
     records = [Record(f"{seed}-{number}", body, _NOW, "ses") for number, body in enumerate(mixed)]
-    return Load([records[start : start + batch] for start in range(0, len(records), batch)], len(said))
+    return Load([records[start : start + batch] for start in range(0, len(records), batch)], len(lines))

@@ -116,12 +116,12 @@ class Message:
 
     def _delayed(self, passed: float) -> tuple[float, str, Event]:
         text, status = self._rng.choice(_SOFT)
-        said = "smtp; " + text.format(to=self.to, token=self._token())
+        diagnostic = "smtp; " + text.format(to=self.to, token=self._token())
         delay = {
             "timestamp": self._at(passed),
             "delayType": "TransientCommunicationFailure",
             "expirationTime": self._at(50_400),
-            "delayedRecipients": [{"emailAddress": self.to, "status": status, "diagnosticCode": said}],
+            "delayedRecipients": [{"emailAddress": self.to, "status": status, "diagnosticCode": diagnostic}],
         }
         return passed, "DeliveryDelay", {"deliveryDelay": delay}
 

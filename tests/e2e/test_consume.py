@@ -90,18 +90,18 @@ def test_what_nobody_can_read_is_parked_and_holds_up_nothing(consume: Emulator, 
     assert consume.invoke(event(DELIVERED, *poison, REFUSED)) == {"unreadable": 3}
     assert statuses(cloud) == ["bounced", "delivered"]
     parked = cloud.parked()
-    assert sorted(unpack(text, said)[0] for text, said in parked) == sorted(poison)
-    assert {said["source"] for _, said in parked} == {"mailerq"}
-    assert {unpack(text, said)[1]["x-queue"] for text, said in parked} == {"results"}
-    assert all(len(said["reason"]) > 5 for _, said in parked)
+    assert sorted(unpack(text, attributes)[0] for text, attributes in parked) == sorted(poison)
+    assert {attributes["source"] for _, attributes in parked} == {"mailerq"}
+    assert {unpack(text, attributes)[1]["x-queue"] for text, attributes in parked} == {"results"}
+    assert all(len(attributes["reason"]) > 5 for _, attributes in parked)
 
 
 def test_poison_that_is_too_large_to_park_lies_in_the_archive(consume: Emulator, cloud: Cloud) -> None:
     poison = b'{"' + b"x" * (2 * MAX_BYTES)
     assert consume.invoke(event(DELIVERED, poison)) == {"unreadable": 1}
-    ((text, said),) = cloud.parked()
+    ((text, attributes),) = cloud.parked()
     note = json.loads(text)
-    assert said["message_id"] == note["message_id"]
+    assert attributes["message_id"] == note["message_id"]
     (key,) = cloud.objects()
     assert key.startswith(note["archived_in"])
     assert cloud.archived()[1] == poison.decode()

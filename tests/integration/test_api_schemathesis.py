@@ -67,8 +67,8 @@ def test_no_answer_is_other_than_documented(tmp_path: Path) -> None:
 
 def _environment(home: Path) -> dict[str, str]:
     """No settings of the user's, and no warnings as errors in somebody else's program."""
-    kept = {
+    inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("SCHEMATHESIS", "PYTHONWARNINGS"))
     }
     path = os.pathsep.join((str(ROOT / "layers" / "aftersend"), str(ROOT)))
-    return kept | {"HOME": str(home), "PYTHONPATH": path, "NO_PROXY": "127.0.0.1"}
+    return inherited | {"HOME": str(home), "PYTHONPATH": path, "NO_PROXY": "127.0.0.1"}

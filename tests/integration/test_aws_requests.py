@@ -30,7 +30,7 @@ from aftersend.storage.versioned import build_get, build_put
 from tests.support.cloud import BUCKET, Cloud, serving
 from tests.support.facts import ANN, bounce, classify
 from tests.support.ports import NOW, RETENTION
-from tests.support.wire import OK, Heard, Said, Wire, refusal, said, table, wire
+from tests.support.wire import OK, Heard, Reply, Wire, make_reply, refusal, table, wire
 
 REGION = "eu-west-1"
 FACT = bounce(1, evidence=Evidence(text='é "quoted" \u2028 🎉', code=550))
@@ -74,7 +74,7 @@ def theirs(service: str, endpoint: str) -> Any:
     return boto.adapt_client(made, service)
 
 
-def both(service: str, operation: str, request: dict[str, Any], answer: Said) -> tuple[Heard, Heard, Any, Any]:
+def both(service: str, operation: str, request: dict[str, Any], answer: Reply) -> tuple[Heard, Heard, Any, Any]:
     """What both sent, and what both made of the answer."""
     with wire(answer) as server:
         answers = [getattr(make(service, server.endpoint), operation)(**request) for make in (ours, theirs)]
@@ -156,7 +156,7 @@ def test_a_batch_and_what_was_left_of_it_mean_the_same() -> None:
     ],
     ids=["stored", "refused", "invalid", "expired", "unknown", "fault"],
 )
-def test_a_refusal_means_what_it_means_to_boto3(answer: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_means_what_it_means_to_boto3(answer: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aftersend.aws.client.PAUSE", 0)
     refusals = []
     with wire(answer) as server:
@@ -182,7 +182,7 @@ KEYS = [
 
 @pytest.mark.parametrize("key", KEYS)
 def test_an_object_is_put_where_boto3_puts_it(key: str) -> None:
-    one, other, _, _ = both("s3", "put_object", OBJECT | {"Key": key}, said(200, b"", 'ETag: "e"'))
+    one, other, _, _ = both("s3", "put_object", OBJECT | {"Key": key}, make_reply(200, b"", 'ETag: "e"'))
     assert (one.method, one.target) == (other.method, other.target)
     assert one.body == other.body == OBJECT["Body"]
     for name in ("content-type", "content-encoding", "x-amz-checksum-crc32", "x-amz-content-sha256", "host"):
@@ -191,7 +191,7 @@ def test_an_object_is_put_where_boto3_puts_it(key: str) -> None:
 
 def test_an_object_is_read_as_boto3_reads_it() -> None:
     request = {"Bucket": "inbound", "Key": "mail/é", "Range": "bytes=0-99"}
-    answer = said(206, b"Subject: 1\r\n", 'ETag: "e"', "Content-Range: bytes 0-11/12")
+    answer = make_reply(206, b"Subject: 1\r\n", 'ETag: "e"', "Content-Range: bytes 0-11/12")
     one, other, mine, its = both("s3", "get_object", request, answer)
     assert (one.method, one.target, one.headers["range"]) == (other.method, other.target, other.headers["range"])
     assert one.headers["x-amz-content-sha256"] == other.headers["x-amz-content-sha256"]
@@ -205,17 +205,17 @@ NO_SUCH_KEY = b"<?xml version='1.0'?>\n<Error><Code>NoSuchKey</Code><Message>of 
 @pytest.mark.parametrize(
     "answer",
     [
-        said(404, NO_SUCH_KEY),
-        Said(
+        make_reply(404, NO_SUCH_KEY),
+        Reply(
             b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
             % (len(NO_SUCH_KEY), NO_SUCH_KEY)
         ),
-        said(403, b"<Error><Code>AccessDenied</Code></Error>"),
-        said(404, b""),
+        make_reply(403, b"<Error><Code>AccessDenied</Code></Error>"),
+        make_reply(404, b""),
     ],
     ids=["gone", "in chunks", "denied", "bare"],
 )
-def test_a_refusal_of_s3_means_what_it_means_to_boto3(answer: Said) -> None:
+def test_a_refusal_of_s3_means_what_it_means_to_boto3(answer: Reply) -> None:
     codes = []
     with wire(answer) as server:
         for make in (ours, theirs):

@@ -39,15 +39,15 @@ def _feedback(random: Random, count: int, recipients: int, messages: int) -> lis
     found = []
     for number in range(count):
         recipient, message = random.randrange(recipients), random.randrange(messages)
-        kind, word, day = random.choice(KINDS), random.choice([*VERDICTS]), random.random() * 20
+        kind, code, day = random.choice(KINDS), random.choice([*VERDICTS]), random.random() * 20
         if recipient % 2:
-            day, word = message * 2 + random.random(), "soft"
+            day, code = message * 2 + random.random(), "soft"
             kind = random.choice(QUIET)
         found.append(
             fact(
                 kind,
                 occurred_at=START + timedelta(seconds=int(day * 86_400)),
-                evidence=Evidence(provider_code=word, event_id=str(number)),
+                evidence=Evidence(provider_code=code, event_id=str(number)),
                 recipient=f"email:{recipient}@example.com",
                 message=f"test:{message}",
             )

@@ -43,7 +43,7 @@ from tests.support.ports import NOW, Inline, MemoryStore
 
 WORKER = (sys.executable, "-m", "tests.support.list_job_worker")
 ROWS = {"dynoxide": 10_000}  # on others, which are slower, a fifth of them
-SAID = 3  # lines, before the function is killed: that it has begun, and two chunks, of which 2,000 rows have four
+LINES = 3  # lines, before the function is killed: that it has begun, and two chunks, of which 2,000 rows have four
 KINDS = ("hard", *("complaint", "unsubscribed", "manual", "provider") * 3)
 
 
@@ -81,9 +81,9 @@ def test_an_import_that_is_killed_goes_on_where_it_was(concurrent_engine: Engine
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(SAID * "\n")  # it is in the middle of the next one, or waits behind it, however slow we are
+    process.stdin.write(LINES * "\n")  # it is in the middle of the next one, or waits behind it, however slow we are
     process.stdin.flush()
-    assert all(process.stdout.readline() for _ in range(SAID))
+    assert all(process.stdout.readline() for _ in range(LINES))
     process.kill()
     process.communicate()
     half = jobs.get(id_)

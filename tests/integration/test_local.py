@@ -139,13 +139,13 @@ def test_no_log_line_carries_an_address(world: World) -> None:
 
 
 def test_the_archive_holds_every_body_that_came(world: World) -> None:
-    kept = set(_archived_bodies(world))
+    archived = set(_archived_bodies(world))
     for sample in SES:
         body = sample.body().decode()
         if "detail-type" not in body:  # an event bus writes the envelope anew
-            assert body in kept, sample.name
+            assert body in archived, sample.name
         elif '"mail"' in body:
-            assert any(_message_id(body) in each for each in kept), sample.name
+            assert any(_message_id(body) in each for each in archived), sample.name
 
 
 def test_functions_get_what_the_template_gives_them(world: World) -> None:

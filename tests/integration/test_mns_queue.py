@@ -27,7 +27,7 @@ from tests.support.cloud import Cloud
 from tests.support.mns_server import KEY_ID, QUEUE, SECRET, Queue, serving
 from tests.support.template import ROOT
 from tests.support.tls import Certificates
-from tests.support.wire import Said, said
+from tests.support.wire import Reply, make_reply
 
 HOST: Final = "1234567890123456.mns.eu-central-1.aliyuncs.com"
 ENDPOINT: Final = f"https://{HOST}"
@@ -155,18 +155,18 @@ def test_the_key_is_shown_to_nobody_else(
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Said(b"HTTP/1.1 200 OK\r\nContent-Length: 8388609\r\n\r\n", "wait"), "too large"),
-        (Said(said(200, b"<Messages></Messages>").content[:-7], "close"), "IncompleteRead"),
-        (Said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "close"), "ProtocolError"),
-        (Said(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "wait"), "ProtocolError"),
-        (Said(b"HTTP/1.1 200 OK\r\n", "wait"), "TimeoutError"),
-        (said(302, b"<a>b</a>", "Location: https://evil.example/"), "302"),
-        (said(200, b"not XML"), "no XML"),
+        (Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 8388609\r\n\r\n", "wait"), "too large"),
+        (Reply(make_reply(200, b"<Messages></Messages>").content[:-7], "close"), "IncompleteRead"),
+        (Reply(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "close"), "ProtocolError"),
+        (Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "wait"), "ProtocolError"),
+        (Reply(b"HTTP/1.1 200 OK\r\n", "wait"), "TimeoutError"),
+        (make_reply(302, b"<a>b</a>", "Location: https://evil.example/"), "302"),
+        (make_reply(200, b"not XML"), "no XML"),
     ],
     ids=["large", "short", "ssh", "lengths", "silent", "moved", "text"],
 )
 def test_an_answer_that_is_none_is_ours(
-    answer: Said, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answer: Reply, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of it is taken for a message, and nobody waits for more than was allowed."""
     context, certificate = wires.certificate(tmp_path, "localhost")
@@ -184,8 +184,8 @@ def test_a_connection_is_used_again_and_replaced_where_it_was_closed(
 ) -> None:
     context, certificate = wires.certificate(tmp_path, "localhost")
     _trust_file(monkeypatch, certificate)
-    empty = said(404, b"<Error><Code>MessageNotExist</Code></Error>")
-    with wires.wire(empty, Said(b"", "reset"), empty, tls=context, name="localhost") as server:
+    empty = make_reply(404, b"<Error><Code>MessageNotExist</Code></Error>")
+    with wires.wire(empty, Reply(b"", "reset"), empty, tls=context, name="localhost") as server:
         with Client(server.endpoint, QUEUE, KEY) as client:
             assert [client.receive(0) for _ in range(3)] == [[], [], []]
         assert [heard.connection for heard in server.heard] == [1, 1, 2, 2]

@@ -123,9 +123,9 @@ def test_a_fault_is_logged_with_its_place_and_without_its_text(
 
 
 def test_it_imports_nothing_that_no_question_needs() -> None:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = os.pathsep.join(str(ROOT / folder) for folder in ("functions/query", "layers/aftersend"))
-    environment = kept | false_account("http://127.0.0.1:9") | variables(FUNCTION) | {"PYTHONPATH": path}
+    environment = inherited | false_account("http://127.0.0.1:9") | variables(FUNCTION) | {"PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
     assert {"aftersend.http.transport", "aftersend.api.suppressions"} <= found

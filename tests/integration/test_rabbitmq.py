@@ -170,20 +170,20 @@ def test_a_queue_that_comes_late_or_goes_is_waited_for(broker: Broker, capsys: p
     sink = Sinkhole()
     output = ""
 
-    def said(word: str) -> bool:
+    def printed(text: str) -> bool:
         nonlocal output
         output += capsys.readouterr().err
-        return word in output
+        return text in output
 
     with consuming(broker, [name], sink):
-        until(lambda: said("NOT_FOUND"))
+        until(lambda: printed("NOT_FOUND"))
         for _ in range(2):
             broker.declare(name)
             broker.publish(name, [b"here"])
             until(lambda: len(sink.bodies))
             sink.batches.clear()
             broker.delete(name)
-        until(lambda: said("ConsumerCancelled"))
+        until(lambda: printed("ConsumerCancelled"))
 
 
 def test_heartbeats_are_answered_while_a_batch_takes_its_time(
@@ -229,13 +229,13 @@ def test_who_is_not_who_he_should_be_gets_nothing_and_no_password_is_shown(
     }[wrong]
     sink, output = Sinkhole(), ""
 
-    def said(word: str) -> bool:
+    def printed(text: str) -> bool:
         nonlocal output
         output += "".join(capsys.readouterr())
-        return word in output
+        return text in output
 
     with consuming(broker, [queue], sink, url=url):
-        until(lambda: said("connecting again"))
+        until(lambda: printed("connecting again"))
     assert sink.batches == []
     assert broker.ready(queue) == 1
     assert PASSWORD not in output

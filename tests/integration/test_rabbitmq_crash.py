@@ -70,7 +70,7 @@ def clean_run(queues: Queues) -> tuple[Tables, set[bytes]]:
     store, letters = MemoryStore(), MemoryDeadLetters()
     rules = classify.load(None)
     used = ports(store, dead_letters=letters, classify=rules, policy=policy.load())
-    every = [Message("", body, NOW, "mailerq", {"x-queue": word}) for word, bodies in queues.items() for body in bodies]
+    every = [Message("", body, NOW, "mailerq", {"x-queue": kind}) for kind, bodies in queues.items() for body in bodies]
     for start in range(0, len(every), 100):
         assert not ingest(every[start : start + 100], used).failed
     return stored(store), {parked.body for _, parked, _ in letters.parked}
@@ -80,8 +80,8 @@ def clean_run(queues: Queues) -> tuple[Tables, set[bytes]]:
 def cloud() -> Iterator[Cloud]:
     with clouds.serving() as server:
         server.create()
-        kept = {"Status": "Enabled"}  # a batch that comes again is archived again, under the same name
-        server.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=kept)
+        versioning = {"Status": "Enabled"}  # a batch that comes again is archived again, under the same name
+        server.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=versioning)
         yield server
 
 
@@ -112,7 +112,7 @@ class Rig:
         }  # fmt: skip
 
     def consumer(self) -> subprocess.Popen[bytes]:
-        queues = [word for name in ("results", "retry") for word in ("--queue", f"{name}=crash-{name}")]
+        queues = [argument for name in ("results", "retry") for argument in ("--queue", f"{name}=crash-{name}")]
         command = [sys.executable, "-m", "local", "rabbitmq", *queues, "--handler", "--prefetch", "25"]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
@@ -136,8 +136,8 @@ class Rig:
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
         ).get("Messages"):
             for each in letters:
-                said = {name: value["StringValue"] for name, value in each["MessageAttributes"].items()}
-                found.add(unpack(each["Body"], said)[0])
+                attributes = {name: value["StringValue"] for name, value in each["MessageAttributes"].items()}
+                found.add(unpack(each["Body"], attributes)[0])
         return found
 
     def wait(self, consumer: subprocess.Popen[bytes], most: int) -> None:
@@ -172,8 +172,8 @@ def timed(what: str) -> Iterator[None]:
 def test_nothing_is_lost_however_often_the_consumer_is_killed(rig: Rig) -> None:
     queues = mixed(RESULTS, seed=11)
     every = [body for bodies in queues.values() for body in bodies]
-    for word, bodies in queues.items():
-        rig.broker.publish(f"crash-{word}", bodies)
+    for kind, bodies in queues.items():
+        rig.broker.publish(f"crash-{kind}", bodies)
     dice = random.Random(23)
     with timed(f"{len(every)} results, {KILLS} kills"):
         for kill in range(KILLS):

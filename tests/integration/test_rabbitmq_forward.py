@@ -46,8 +46,8 @@ def letters(sqs: Any, url: str) -> Letters:
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
     ).get("Messages"):
         for each in got:
-            said = {name: value["StringValue"] for name, value in each.get("MessageAttributes", {}).items()}
-            found.append(unpack(each["Body"], said))
+            attributes = {name: value["StringValue"] for name, value in each.get("MessageAttributes", {}).items()}
+            found.append(unpack(each["Body"], attributes))
     return found
 
 
@@ -79,7 +79,9 @@ def test_every_body_is_handed_on_and_what_is_too_large_is_parked(
         consumer.terminate()
     assert consumer.wait(_PATIENCE) == 0
     assert sorted(body for body, _ in found) == sorted(small)
-    assert {tuple(sorted(said.items())) for _, said in found} == {(("content-encoding", "gzip"), ("x-queue", "retry"))}
+    assert {tuple(sorted(attributes.items())) for _, attributes in found} == {
+        (("content-encoding", "gzip"), ("x-queue", "retry"))
+    }
     assert broker.ready(queue) == 0
     ((properties, body),) = broker.take(PARKING)
     assert body == large

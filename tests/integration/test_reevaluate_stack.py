@@ -121,10 +121,10 @@ def test_another_policy_reaches_what_is_stored(
     hard = [row for row in before.suppressions.values() if CauseKind.HARD in row.causes]
     assert hard
     assert main(["reevaluate", *tables, "--policy", str(document), "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "nothing was written" in said
-    assert f"{len(hard):9}  -hard\n" in said
-    assert "@" not in said
+    output = capsys.readouterr().out
+    assert "nothing was written" in output
+    assert f"{len(hard):9}  -hard\n" in output
+    assert "@" not in output
     assert world.tables() == before
 
     properties = world.stack.resources("AWS::Lambda::Function")["Reevaluate"]
@@ -142,17 +142,17 @@ def test_another_policy_reaches_what_is_stored(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["--outcomes", "o"], 2, "give both"),
         (["--outcomes", "o", "--suppressions", "s"], 1, "ResourceNotFoundException"),
     ],
 )
 def test_what_cannot_be_done_is_reported(
-    world: World, arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+    world: World, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reevaluate", *arguments]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_document_that_is_wrong_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

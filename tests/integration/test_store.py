@@ -19,8 +19,8 @@ from tests.support.clients import Sparing, Watched, service_error
 from tests.support.facts import ANN, BOB, START, bounce, classify, fact, fake_source, message
 from tests.support.ports import NOW, ports
 
-MARK = EvidenceRef(at=START, feedback="f", message="test:1", source="test")
-HARD = {CauseKind.HARD: Cause(first=MARK, latest=MARK)}
+REF = EvidenceRef(at=START, feedback="f", message="test:1", source="test")
+HARD = {CauseKind.HARD: Cause(first=REF, latest=REF)}
 
 
 @pytest.fixture(autouse=True)

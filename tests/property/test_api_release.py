@@ -19,7 +19,7 @@ from tests.support.ports import NOW, MemoryStore, ports
 ONE = "/suppressions/ann@example.com"
 
 
-class Said(Struct, frozen=True):
+class PlannedDecision(Struct, frozen=True):
     """What a person says at a time."""
 
     day: float
@@ -27,7 +27,7 @@ class Said(Struct, frozen=True):
     scope: str
     force: bool
 
-    def say(self, api: Api, clock: Clock) -> None:
+    def make(self, api: Api, clock: Clock) -> None:
         clock.now = START + timedelta(days=self.day)
         if self.act == "add":
             answer = api("PUT", f"{ONE}?scope={self.scope}", {"note": "no"})
@@ -54,21 +54,25 @@ _facts = st.builds(
 # A second of a day of its own for each, so that no two people decide at the same moment.
 _decisions = st.lists(
     st.builds(
-        Said, _days, st.sampled_from(["add", "release", "release"]), st.sampled_from(["*", "news"]), st.booleans()
+        PlannedDecision,
+        _days,
+        st.sampled_from(["add", "release", "release"]),
+        st.sampled_from(["*", "news"]),
+        st.booleans(),
     ),
     min_size=1,
     max_size=4,
-    unique_by=lambda said: said.day,
+    unique_by=lambda planned: planned.day,
 )
 
 
-def apply_in(order: Sequence[Feedback | Said]) -> Any:
+def apply_in(order: Sequence[Feedback | PlannedDecision]) -> Any:
     """What the API says at the end, of everything, but for versions."""
     store, clock = MemoryStore(), Clock()
     api = Api(api_context(store, clock=clock))
     for each in order:
-        if isinstance(each, Said):
-            each.say(api, clock)
+        if isinstance(each, PlannedDecision):
+            each.make(api, clock)
         else:
             with fake_source():
                 assert not ingest([message([each])], ports(store)).failed
@@ -90,31 +94,34 @@ def _unversioned(shown: Any) -> Any:
 
 @given(_facts, _decisions, st.data())
 def test_evidence_before_and_after_decisions_gives_the_same(
-    facts: list[Feedback], decisions: list[Said], data: st.DataObject
+    facts: list[Feedback], decisions: list[PlannedDecision], data: st.DataObject
 ) -> None:
     """Design §1: "later evidence can suppress again, older evidence cannot". People speak in the order of time; when
     their words meet those of sources depends on how long a source takes.
     """
     if any(each.kind is Kind.COMPLAINED for each in facts):  # else what is refused depends on what was known
-        decisions = [Said(each.day, each.act, each.scope, True) for each in decisions]
-    decisions = sorted(decisions, key=lambda said: said.day)
+        decisions = [PlannedDecision(each.day, each.act, each.scope, True) for each in decisions]
+    decisions = sorted(decisions, key=lambda planned: planned.day)
     places = sorted(data.draw(st.lists(st.integers(0, len(facts)), min_size=len(decisions), max_size=len(decisions))))
-    shuffled: list[Feedback | Said] = list(data.draw(st.permutations(facts)))
-    for place, said in reversed(list(zip(places, decisions, strict=True))):
-        shuffled.insert(place, said)
+    shuffled: list[Feedback | PlannedDecision] = list(data.draw(st.permutations(facts)))
+    for place, planned in reversed(list(zip(places, decisions, strict=True))):
+        shuffled.insert(place, planned)
     assert apply_in(shuffled) == apply_in([*facts, *decisions])
 
 
 @given(_facts, _decisions)
-def test_what_was_released_last_holds_only_through_later_evidence(facts: list[Feedback], decisions: list[Said]) -> None:
-    decisions = [Said(each.day, each.act, each.scope, True) for each in decisions]  # complaints are in the way else
-    last = Said(max(each.day for each in decisions) + 0.5, "release", "*", True)
+def test_what_was_released_last_holds_only_through_later_evidence(
+    facts: list[Feedback], decisions: list[PlannedDecision]
+) -> None:
+    # By force, because a complaint would be in the way else.
+    decisions = [PlannedDecision(each.day, each.act, each.scope, True) for each in decisions]
+    last = PlannedDecision(max(each.day for each in decisions) + 0.5, "release", "*", True)
     store, clock = MemoryStore(), Clock()
     api = Api(api_context(store, clock=clock))
     with fake_source():
         assert not ingest([message(facts)], ports(store)).failed
-    for said in [*sorted(decisions, key=lambda each: each.day), last]:
-        said.say(api, clock)
+    for planned in [*sorted(decisions, key=lambda each: each.day), last]:
+        planned.make(api, clock)
     moment = START + timedelta(days=last.day)
     clock.now = max(NOW, moment)
     for cause in api("GET", ONE).json["causes"]:

@@ -185,8 +185,8 @@ RULES = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read
 TEXTS = [text for rule in RULES for text in split_lines(rule.example)]
 
 
-@pytest.mark.parametrize("word", SENDERS_FAULT)
-def test_what_is_the_sender_s_fault_is_never_held_against_the_address(word: str) -> None:
+@pytest.mark.parametrize("failed", SENDERS_FAULT)
+def test_what_is_the_sender_s_fault_is_never_held_against_the_address(failed: str) -> None:
     """Law 5: "Spam, policy, authentication, reputation and rate refusals … never suppress an address": DirectMail's own
     type says so, and no text that any rule knows can turn it, whoever wrote that text.
     """
@@ -195,7 +195,7 @@ def test_what_is_the_sender_s_fault_is_never_held_against_the_address(word: str)
     assert len(against) > 50, "else this proves nothing"
     for text in TEXTS:
         for code in (None, 450, 550):
-            verdict = rules.judge(source="directmail", evidence=Evidence(code=code, text=text, provider_code=word))
+            verdict = rules.judge(source="directmail", evidence=Evidence(code=code, text=text, provider_code=failed))
             assert verdict.klass not in (Class.HARD, Class.SOFT), (text, verdict)
 
 

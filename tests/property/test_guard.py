@@ -38,14 +38,14 @@ _DECISIONS = st.builds(
     st.integers(0, 3),
     st.sampled_from([Act.CONFIRMED, Act.REVERTED]),
 )
-_TOLD = (
+_REPORTS = (
     st.builds(lambda key, reason: spike_guard.report_refusal(WINDOW, key, reason), _KEYS, _REASONS)
     | st.builds(lambda key: spike_guard.report_delivery(WINDOW, key) or EMPTY, _KEYS)
     | st.builds(lambda reason, decision: spike_guard.report_decision(WINDOW, reason, decision), _REASONS, _DECISIONS)
 )
 
 
-@given(st.lists(_TOLD, max_size=200), st.data())
+@given(st.lists(_REPORTS, max_size=200), st.data())
 def test_reports_of_a_window_come_in_any_order_and_number(reports: list[Traffic], data: st.DataObject) -> None:
     """Laws 1, 2 and 3, for windows."""
     one, other = EMPTY, EMPTY

@@ -166,14 +166,14 @@ def test_everything_names_its_feedback_and_its_rule(given_facts: list[Feedback])
         assert (outcome.verdict is None) or outcome.verdict.rule
     for suppression in tables.suppressions.values():
         for cause in suppression.causes.values():
-            for mark in filter(None, (cause.first, cause.latest, cause.withdrawn)):
-                cited = by_id[mark.feedback]
-                assert (mark.at, mark.message, suppression.recipient) == (
+            for ref in filter(None, (cause.first, cause.latest, cause.withdrawn)):
+                cited = by_id[ref.feedback]
+                assert (ref.at, ref.message, suppression.recipient) == (
                     cited.occurred_at,
                     cited.message,
                     cited.recipient,
                 )
-                assert mark.rule == getattr(classify(cited), "rule", None)
+                assert ref.rule == getattr(classify(cited), "rule", None)
 
 
 @given(st.data())

@@ -99,8 +99,8 @@ def test_what_vouches_for_a_message_is_not_pushed_out_by_forgeries() -> None:
 @pytest.mark.parametrize("hard", range(FORGEABLE))
 def test_what_could_be_forged_counts_whole_once_somebody_vouches_for_the_message(hard: int) -> None:
     """Law 1: as many reports that could be forged as are kept, and whoever vouches for the message first or last."""
-    words = ["hard" if number == hard else "soft" for number in range(FORGEABLE)]
-    forged = [bounce(day, evidence=Evidence(provider_code=word, forgeable=True)) for day, word in enumerate(words)]
+    codes = ["hard" if number == hard else "soft" for number in range(FORGEABLE)]
+    forged = [bounce(day, evidence=Evidence(provider_code=code, forgeable=True)) for day, code in enumerate(codes)]
     sent = fact(Kind.SENT, -1)
     for order in ([sent, *forged], [*forged, sent], [*forged[::-1], sent]):
         store = MemoryStore()
@@ -132,6 +132,6 @@ def _copy(store: MemoryStore) -> MemoryStore:
 def _describe(chosen: tuple[Feedback, ...], last: Feedback, wrong: list[str]) -> Iterator[str]:
     yield "in any order, and then the last:"
     for each in [*(other for other in chosen if other is not last), last]:
-        word = each.evidence.provider_code if each.evidence else ""
-        yield f"    {each.occurred_at:%d. %H:%M} {each.message} {each.kind} {word}"
+        code = each.evidence.provider_code if each.evidence else ""
+        yield f"    {each.occurred_at:%d. %H:%M} {each.message} {each.kind} {code}"
     yield from wrong

@@ -19,12 +19,12 @@ from tests.support.ports import NOW, MemoryStore
 
 # "hard" and "full" are words that the judge of the tests reads as user_unknown and mailbox_full.
 BOUNCES = st.builds(
-    lambda who, hour, word, number: fact(
+    lambda who, hour, code, number: fact(
         Kind.BOUNCED,
         hour / 24,
         recipient=f"email:{who}",
         message=f"test:{number}",
-        evidence=Evidence(provider_code=word),
+        evidence=Evidence(provider_code=code),
     ),
     st.sampled_from(["ann@apple.example", "bob@apple.example", "ann@other.example"]),
     st.integers(0, 72),

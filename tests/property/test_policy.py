@@ -48,9 +48,9 @@ def test_the_senders_own_fault_never_suppresses(data: st.DataObject, reason: Rea
     policy, verdict = _policy(data, reason), Verdict(klass=klass, reason=reason, rule="test")
     for kind in (Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED):
         refused = fact(kind, 1, "any")
-        said = make_claim(refused, verdict, policy)
+        claim = make_claim(refused, verdict, policy)
         # What the provider has on a list of its own is mirrored: nobody's fault is held against anybody here.
-        assert said is None or (said.kind, reason) == (CauseKind.PROVIDER, Reason.SUPPRESSED)
+        assert claim is None or (claim.kind, reason) == (CauseKind.PROVIDER, Reason.SUPPRESSED)
         assert not counts_for_streak(merge(None, [refused], lambda _: verdict), policy)
 
 

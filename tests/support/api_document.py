@@ -46,10 +46,10 @@ def block(route: Route, example: Example, answer: Answer) -> str:
     """A command and its answer, as a block of Markdown."""
     method = {"GET": [], "HEAD": ["--head"]}.get(route.method, ["-X", route.method])
     url = f"$API{target(route, example)}"
-    words = ["api", *method, f'"{url}"' if "?" in url else url]
-    words += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in example.headers.items()]
+    command = ["api", *method, f'"{url}"' if "?" in url else url]
+    command += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in example.headers.items()]
     if example.body is not None:
-        words += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(json.dumps(example.body, indent=2))}"]
+        command += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(json.dumps(example.body, indent=2))}"]
     lines = [
         f"HTTP/2 {answer.status}",
         *[f"{name}: {answer.headers[name]}" for name in ("etag",) if name in answer.headers],
@@ -57,7 +57,7 @@ def block(route: Route, example: Example, answer: Answer) -> str:
     if answer.text:
         is_json = "json" in answer.headers["content-type"]
         lines += ["", json.dumps(answer.json, indent=2, ensure_ascii=False) if is_json else answer.text.strip()]
-    return "\n".join(["```console", "$ " + " ".join(words), *lines, "```", ""])
+    return "\n".join(["```console", "$ " + " ".join(command), *lines, "```", ""])
 
 
 def main() -> None:

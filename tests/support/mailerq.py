@@ -40,11 +40,11 @@ RESULTS: Final = ("timeout", "lost", "invalid", "error")
 OVERRIDES: Final = ("fatal", "individual", "strange", "greylisted", "fallback")
 
 
-def attempt(pair: str, *said: Any, hours: float = 0, **others: Any) -> Body:
-    """One attempt, `hours` after the first; what was `said` is code, status and description, as far as given."""
+def attempt(pair: str, *answer: Any, hours: float = 0, **others: Any) -> Body:
+    """One attempt, `hours` after the first; `answer` is code, status and description, as far as given."""
     state, _, result = pair.partition("/")
     time = (START + timedelta(hours=hours)).strftime("%Y-%m-%d %H:%M:%S")
-    values = zip(("code", "status", "description"), said, strict=False)
+    values = zip(("code", "status", "description"), answer, strict=False)
     return {"state": state, "result": result, "time": time} | {name: x for name, x in values if x is not None} | others
 
 
@@ -100,5 +100,5 @@ def stories(draw: st.DrawFn, ends: Sequence[Any] = (ACCEPTED, GAVE_UP, *FAILURES
     tried: st.SearchStrategy[tuple[Any, Body]] = st.tuples(st.sampled_from(FAILURES), _overrides)
     refused = draw(st.lists(tried, min_size=1, max_size=8))
     last = draw(st.sampled_from(ends))
-    attempts = [attempt(*said, hours=place, **marks) for place, (said, marks) in enumerate(refused)]
+    attempts = [attempt(*answer, hours=place, **details) for place, (answer, details) in enumerate(refused)]
     return Story([*attempts, attempt(*last, hours=len(refused))], number=draw(st.integers(1, 4)))

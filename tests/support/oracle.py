@@ -30,10 +30,10 @@ def tables(outcomes: Iterable[Outcome], suppressions: Iterable[Suppression]) -> 
 
     A suppression without cause and without release says no more than a missing one: it only keeps its version.
     """
-    kept = (each for each in suppressions if each.causes or each.released_at)
+    standing = (each for each in suppressions if each.causes or each.released_at)
     return Tables(
         {outcome.key: replace(outcome, version=0) for outcome in outcomes},
-        {each.key: replace(each, version=0) for each in kept},
+        {each.key: replace(each, version=0) for each in standing},
     )
 
 
@@ -69,10 +69,10 @@ def expected(
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
     known = {outcome.key for outcome in outcomes if is_vouched(outcome, policy)}
     for fact in (fact for key, each in by_key.items() if key in known for fact in each):
-        said = make_claim(fact, classify(fact), policy)
-        if said is not None:
-            row = rows.get((said.recipient, said.scope)) or Suppression(recipient=said.recipient, scope=said.scope)
-            rows[row.key] = suppression.merge_claims(row, [said])
+        claim = make_claim(fact, classify(fact), policy)
+        if claim is not None:
+            row = rows.get((claim.recipient, claim.scope)) or Suppression(recipient=claim.recipient, scope=claim.scope)
+            rows[row.key] = suppression.merge_claims(row, [claim])
     for recipient in {outcome.recipient for outcome in outcomes}:
         row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
         theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]

@@ -70,8 +70,8 @@ def complaint(at: str, kind: str | None = "abuse", recipient: str = "ann@example
 
 
 def delay(at: str, recipient: str = "ann@example.com", **others: Any) -> Body:
-    said = {"emailAddress": recipient, "status": "4.4.1", "diagnosticCode": "421 4.4.1 try again later"}
-    details = {"timestamp": at, "delayType": "MailboxFull", "delayedRecipients": [said]}
+    delayed = {"emailAddress": recipient, "status": "4.4.1", "diagnosticCode": "421 4.4.1 try again later"}
+    details = {"timestamp": at, "delayType": "MailboxFull", "delayedRecipients": [delayed]}
     return event("DeliveryDelay", details, recipient=recipient, **others)
 
 
@@ -105,7 +105,7 @@ def message(body: bytes, name: str = "m") -> Message:
 _times: Final = st.integers(0, 9).map(lambda day: f"2026-03-{day + 2:02d}T10:00:00.000Z")
 _numbers: Final = st.integers(1, 4)
 _recipients: Final = st.sampled_from(["ann@example.com", "Ann <ANN@example.com>", "bob@bücher.example"])
-_said: Final = st.sampled_from([None, UNKNOWN_USER, FULL, SPAM, {"action": "delayed", "status": "4.4.7"}])
+_details: Final = st.sampled_from([None, UNKNOWN_USER, FULL, SPAM, {"action": "delayed", "status": "4.4.7"}])
 _bounces: Final = st.sampled_from(
     [
         "Permanent/General",
@@ -124,8 +124,8 @@ def bodies(draw: st.DrawFn) -> bytes:
     about: dict[str, Any] = {"recipient": draw(_recipients), "number": draw(_numbers)}
     made = [
         delivery(at, **about),
-        bounce(at, draw(_bounces), draw(_said), **about),
-        bounce(at, draw(_bounces), draw(_said), **about),
+        bounce(at, draw(_bounces), draw(_details), **about),
+        bounce(at, draw(_bounces), draw(_details), **about),
         complaint(at, draw(st.sampled_from(["abuse", "not-spam", "opt-out", None])), **about),
         delay(at, **about),
         seen("Open", at, **about),

@@ -27,7 +27,7 @@ _A_LITTLE: Final = 0.05
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """What goes over the wire, and what happens to the connection then: a reset comes without a farewell."""
 
     content: bytes
@@ -35,26 +35,30 @@ class Said:
     later: bytes = b""  # what follows a little later
 
 
-def said(status: int, content: bytes, *headers: str, then: Literal["keep", "close", "reset", "wait"] = "keep") -> Said:
+def make_reply(
+    status: int, content: bytes, *headers: str, then: Literal["keep", "close", "reset", "wait"] = "keep"
+) -> Reply:
     """A whole answer."""
     lines = [f"HTTP/1.1 {status} Word", *headers, f"Content-Length: {len(content)}", "", ""]
-    return Said("\r\n".join(lines).encode() + content, then)
+    return Reply("\r\n".join(lines).encode() + content, then)
 
 
-def table(answer: Any, status: int = 200) -> Said:
+def table(answer: Any, status: int = 200) -> Reply:
     """What DynamoDB says, with its checksum."""
     content = json.dumps(answer).encode()
-    return said(status, content, f"x-amz-crc32: {zlib.crc32(content)}", "Content-Type: application/x-amz-json-1.0")
+    return make_reply(
+        status, content, f"x-amz-crc32: {zlib.crc32(content)}", "Content-Type: application/x-amz-json-1.0"
+    )
 
 
-def refusal(code: str, status: int = 400, **more: Any) -> Said:
+def refusal(code: str, status: int = 400, **more: Any) -> Reply:
     """How DynamoDB says no."""
     return table(
         {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "for ann@example.com"} | more, status
     )
 
 
-NOTHING: Final = Said(b"", "close")
+NOTHING: Final = Reply(b"", "close")
 OK: Final = table({})
 
 
@@ -74,13 +78,13 @@ class Wire:
     """What was heard, and what is still to be said."""
 
     endpoint: str
-    answers: list[Said]
+    answers: list[Reply]
     heard: list[Heard] = field(default_factory=list)
     connections: int = 0  # opened, whether a request came over them or not
     lock: Lock = field(default_factory=Lock)
     over: Event = field(default_factory=Event)
 
-    def next(self, request: Heard) -> Said:
+    def next(self, request: Heard) -> Reply:
         """What to say now; the last answer is for everybody who comes later."""
         with self.lock:
             self.heard.append(request)
@@ -88,7 +92,7 @@ class Wire:
 
 
 @contextmanager
-def wire(*answers: Said, tls: ssl.SSLContext | None = None, name: str = HOST) -> Iterator[Wire]:
+def wire(*answers: Reply, tls: ssl.SSLContext | None = None, name: str = HOST) -> Iterator[Wire]:
     """The server, as long as the context lasts."""
     with socket.create_server((HOST, 0)) as listener:
         scheme = "https" if tls else "http"

@@ -25,14 +25,14 @@ from aftersend.storage import items
 from aftersend.storage.store import Store, TableNames
 from tests.support import wire as wires
 from tests.support.ports import NOW
-from tests.support.wire import HOST, NOTHING, OK, Said, Wire, refusal, said, table, wire
+from tests.support.wire import HOST, NOTHING, OK, Reply, Wire, make_reply, refusal, table, wire
 
 ITEM = {"recipient": {"S": "email:ann@example.com"}, "version": {"N": "3"}, "open": {"BOOL": True}}
 PUT: dict[str, Any] = {"TableName": "T", "Item": ITEM}
 FAULT = refusal("InternalServerError", 500)
 BUSY = refusal("ProvisionedThroughputExceededException")
-TORN = Said(said(200, b"{}" * 50).content[:-7], "close")
-FALSE_SUM = said(200, b"{}", "x-amz-crc32: 1")
+TORN = Reply(make_reply(200, b"{}" * 50).content[:-7], "close")
+FALSE_SUM = make_reply(200, b"{}", "x-amz-crc32: 1")
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_threads_share_connections_and_never_one_at_a_time() -> None:
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_a_farewell_is_seen_before_the_next_request(then: Any, pauses: list[float]) -> None:
-    with wire(Said(OK.content, then), OK) as server:
+    with wire(Reply(OK.content, then), OK) as server:
         used = dynamodb(server.endpoint)
         used.put_item(**PUT)
         _until_it_is_readable(used)
@@ -109,7 +109,7 @@ def test_a_farewell_is_seen_before_the_next_request(then: Any, pauses: list[floa
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_what_nobody_heard_goes_over_a_fresh_connection_and_counts_for_nothing(then: Any, pauses: list[float]) -> None:
     """The other side hangs up in the very moment in which the second request is on its way."""
-    with wire(OK, Said(b"", then), FAULT, FAULT, OK) as server:
+    with wire(OK, Reply(b"", then), FAULT, FAULT, OK) as server:
         used = dynamodb(server.endpoint)
         used.put_item(**PUT)
         used.put_item(**PUT)
@@ -135,7 +135,7 @@ def test_a_connection_that_lay_idle_for_long_is_not_used_again(monkeypatch: pyte
 
 
 def test_a_connection_with_more_than_the_answer_is_not_used_again() -> None:
-    with wire(Said(OK.content + table({"Item": "of another"}).content), OK) as server:
+    with wire(Reply(OK.content + table({"Item": "of another"}).content), OK) as server:
         used = dynamodb(server.endpoint)
         used.put_item(**PUT)
         assert used.put_item(**PUT) == {}
@@ -143,7 +143,7 @@ def test_a_connection_with_more_than_the_answer_is_not_used_again() -> None:
 
 
 def test_what_nobody_asked_for_is_not_the_next_answer() -> None:
-    with wire(Said(OK.content, later=table({"Item": "of another"}).content), OK) as server:
+    with wire(Reply(OK.content, later=table({"Item": "of another"}).content), OK) as server:
         used = dynamodb(server.endpoint)
         used.put_item(**PUT)
         _until_it_is_readable(used)
@@ -170,16 +170,16 @@ def _until_it_is_readable(used: Any) -> None:
         BUSY,
         FAULT,
         NOTHING,
-        Said(b"HTTP/1.1 2", "close"),
-        Said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "close"),
-        said(200, b'{"Item": {'),
-        said(200, b"[]"),
-        said(503, b"<html>the way is closed</html>"),
-        Said(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"),
+        Reply(b"HTTP/1.1 2", "close"),
+        Reply(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "close"),
+        make_reply(200, b'{"Item": {'),
+        make_reply(200, b"[]"),
+        make_reply(503, b"<html>the way is closed</html>"),
+        Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"),
     ],
     ids=["torn", "checksum", "busy", "fault", "nothing", "half", "ssh", "json", "list", "proxy", "huge"],
 )
-def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Said, pauses: list[float]) -> None:
+def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Reply, pauses: list[float]) -> None:
     with wire(broken, broken, OK) as server:
         assert dynamodb(server.endpoint).put_item(**PUT) == {}
     assert len(server.heard) == 3
@@ -197,12 +197,12 @@ def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Said, paus
         (FALSE_SUM, NoAnswer, "ProtocolError"),
         (BUSY, Refusal, "ProvisionedThroughputExceededException"),
         (FAULT, Refusal, "InternalServerError"),
-        (said(503, b"<html>the way is closed</html>"), Refusal, "503"),
-        (Said(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"), NoAnswer, "TooLarge"),
+        (make_reply(503, b"<html>the way is closed</html>"), Refusal, "503"),
+        (Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"), NoAnswer, "TooLarge"),
     ],
     ids=["torn", "checksum", "busy", "fault", "proxy", "huge"],
 )
-def test_the_last_failure_says_what_it_was(broken: Said, kind: type[Exception], name: str) -> None:
+def test_the_last_failure_says_what_it_was(broken: Reply, kind: type[Exception], name: str) -> None:
     with wire(broken) as server, pytest.raises(kind) as raised:
         dynamodb(server.endpoint).put_item(**PUT)
     assert str(raised.value) == name
@@ -211,7 +211,7 @@ def test_the_last_failure_says_what_it_was(broken: Said, kind: type[Exception], 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"], ids=["silent", "slow"])
 def test_nobody_waits_for_ever(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LIMITS", Limits(silence=0.2))
-    with wire(Said(begun, "wait")) as server:
+    with wire(Reply(begun, "wait")) as server:
         with pytest.raises(NoAnswer, match="TimeoutError"):
             dynamodb(server.endpoint).put_item(**PUT)
         _until_it_has_met(server, client.TRIES)
@@ -305,7 +305,7 @@ def test_a_certificate_of_somebody_else_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_tls_that_was_hung_up_on(then: Any, tmp_path: Path, pauses: list[float]) -> None:
     context, certificate = wires.certificate(tmp_path)
-    with wire(OK, Said(b"", then), OK, tls=context) as server:
+    with wire(OK, Reply(b"", then), OK, tls=context) as server:
         used = dynamodb(server.endpoint, authorities=str(certificate))
         assert used.put_item(**PUT) == used.put_item(**PUT) == {}
     assert [request.connection for request in server.heard] == [1, 1, 2]
@@ -316,7 +316,7 @@ def test_more_than_the_answer_in_one_record_of_tls_is_not_the_next_answer(tmp_pa
     """The rest of a record is deciphered with the end of the answer; a look at the socket does not see it."""
     context, certificate = wires.certificate(tmp_path)
     long = table({"Item": {"text": {"S": "x" * 20_000}}})
-    with wire(Said(long.content + table({"Item": "of another"}).content), OK, tls=context) as server:
+    with wire(Reply(long.content + table({"Item": "of another"}).content), OK, tls=context) as server:
         used = dynamodb(server.endpoint, authorities=str(certificate))
         assert used.get_item(TableName="T", Key={})["Item"] == {"text": {"S": "x" * 20_000}}
         assert used.get_item(TableName="T", Key={}) == {}
@@ -336,7 +336,7 @@ TABLES = TableNames(outcomes="Outcomes", suppressions="Suppressions")
 
 
 @pytest.mark.parametrize("answer", [refusal("ExpiredTokenException"), FAULT, NOTHING], ids=["expired", "fault", "none"])
-def test_what_fails_is_ours_and_names_no_address(answer: Said) -> None:
+def test_what_fails_is_ours_and_names_no_address(answer: Reply) -> None:
     with wire(answer) as server, pytest.raises(StoreUnavailable) as raised:
         Store(dynamodb(server.endpoint), TABLES).get_suppressions([("email:ann@example.com", "*")])
     assert "ann" not in str(raised.value)

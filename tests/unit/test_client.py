@@ -31,8 +31,8 @@ KEY = b"a deployment's key"
 
 
 def row(recipient: str, kind: str = "hard", scope: str = "*", until: Any = None, **others: Any) -> Suppression:
-    mark = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses", reason=Reason.USER_UNKNOWN)
-    causes = {CauseKind(kind): Cause(first=mark, latest=mark, until=until)}
+    ref = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses", reason=Reason.USER_UNKNOWN)
+    causes = {CauseKind(kind): Cause(first=ref, latest=ref, until=until)}
     return Suppression(recipient=recipient, scope=scope, causes=causes, version=1, **others)
 
 
@@ -184,13 +184,13 @@ def test_a_text_in_the_place_of_a_list_is_an_error() -> None:
 
 def test_who_was_erased_is_found_with_the_key_and_only_with_it() -> None:
     """Issue: "erased addresses: needs the digest key optionally"."""
-    kept = strip_suppressions([row(ANN), row(ANN, "unsubscribed", "news")], make_alias(ANN, KEY), NOW)
-    assert client(*kept, digest_key=KEY).allowed(["Ann@example.com", "bob@example.org"]) == ["bob@example.org"]
+    stripped = strip_suppressions([row(ANN), row(ANN, "unsubscribed", "news")], make_alias(ANN, KEY), NOW)
+    assert client(*stripped, digest_key=KEY).allowed(["Ann@example.com", "bob@example.org"]) == ["bob@example.org"]
     assert [
-        each.scope for each in client(*kept, digest_key=KEY).check(["ann@example.com"], "news")["ann@example.com"]
+        each.scope for each in client(*stripped, digest_key=KEY).check(["ann@example.com"], "news")["ann@example.com"]
     ] == ["*", "news"]
-    assert client(*kept, digest_key=b"another").allowed(["ann@example.com"]) == ["ann@example.com"]
-    assert client(*kept).allowed(["ann@example.com"]) == ["ann@example.com"]
+    assert client(*stripped, digest_key=b"another").allowed(["ann@example.com"]) == ["ann@example.com"]
+    assert client(*stripped).allowed(["ann@example.com"]) == ["ann@example.com"]
 
 
 def test_a_providers_accident_holds_back_what_it_covers() -> None:
@@ -203,8 +203,8 @@ def test_a_providers_accident_holds_back_what_it_covers() -> None:
 
 
 def test_an_accident_does_not_bring_an_erased_one_back() -> None:
-    kept = strip_suppressions([row(ANN)], make_alias(ANN, KEY), NOW)
-    used = client(table=Table(kept, spike=ANN), digest_key=KEY, spike_windows="traffic")
+    stripped = strip_suppressions([row(ANN)], make_alias(ANN, KEY), NOW)
+    used = client(table=Table(stripped, spike=ANN), digest_key=KEY, spike_windows="traffic")
     assert used.allowed(["ann@example.com"]) == []
 
 

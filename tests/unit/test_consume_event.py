@@ -57,10 +57,10 @@ def test_every_body_of_every_queue_with_the_kind_of_its_queue() -> None:
     assert not takes_item_failures(batch)
 
 
-@pytest.mark.parametrize(("place", "word"), [("q::/", "q"), ("q", "q"), ("a::b::/", "a::b"), ("a,b=c::x", "a,b=c")])
-def test_a_queue_without_a_kind_goes_by_its_own_name(place: str, word: str) -> None:
+@pytest.mark.parametrize(("place", "kind"), [("q::/", "q"), ("q", "q"), ("a::b::/", "a::b"), ("a,b=c::x", "a,b=c")])
+def test_a_queue_without_a_kind_goes_by_its_own_name(place: str, kind: str) -> None:
     (found,) = read_rabbitmq(event(**{place: [delivery()]}), "mailerq", {}, NOW)
-    assert found.headers["x-queue"] == word
+    assert found.headers["x-queue"] == kind
 
 
 def test_what_the_properties_say_of_the_body_is_kept() -> None:
@@ -116,7 +116,7 @@ def test_the_event_survives_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "kinds"),
     [
         ("completed=results,delayed=retry", {"completed": "results", "delayed": "retry"}),
         ("=results,=success, a = failure ,=retry,r=reports", {"a": "failure", "r": "reports"}),
@@ -124,8 +124,8 @@ def test_the_event_survives_json() -> None:
         ("", {}),
     ],
 )
-def test_the_template_names_the_queues(text: str, words: dict[str, str]) -> None:
-    assert load_broker_queues({"MAILERQ_QUEUES": text}) == words
+def test_the_template_names_the_queues(text: str, kinds: dict[str, str]) -> None:
+    assert load_broker_queues({"MAILERQ_QUEUES": text}) == kinds
 
 
 @pytest.mark.parametrize("text", ["a=result", "a=", "a=results,b=outbox"])

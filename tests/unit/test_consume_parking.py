@@ -26,9 +26,9 @@ def test_a_note_says_where_the_archive_has_it() -> None:
     sent = build_send("q", LARGE, "no JSON")
     note = json.loads(sent["MessageBody"])
     assert attributes(sent) == {"source": "mailerq", "reason": "no JSON", "message_id": "0123"}
-    kept = build_put("archive", [LARGE])
-    assert kept["Key"].startswith(note["archived_in"])
-    (line,) = (json.loads(each) for each in gzip.decompress(kept["Body"]).splitlines())
+    archived = build_put("archive", [LARGE])
+    assert archived["Key"].startswith(note["archived_in"])
+    (line,) = (json.loads(each) for each in gzip.decompress(archived["Body"]).splitlines())
     assert (line["message_id"], line["received_at"]) == (note["message_id"], note["received_at"])
     assert len(line["body"]) == note["bytes"] == len(LARGE.body)
 
@@ -38,9 +38,9 @@ def test_whole_as_long_as_it_fits_with_everything_beside_it(fill: bytes, bytes_e
     """Base64 takes four bytes for three. The largest that fits is parked whole, and the next is not."""
     beside = measure_size(*packed(fill)) - bytes_each
     most = (MAX_BYTES - beside) // bytes_each
-    text, said = packed(fill * most)
-    assert unpack(text, said)[0] == fill * most
-    assert MAX_BYTES - bytes_each < measure_size(text, said) <= MAX_BYTES
+    text, attributes = packed(fill * most)
+    assert unpack(text, attributes)[0] == fill * most
+    assert MAX_BYTES - bytes_each < measure_size(text, attributes) <= MAX_BYTES
     assert "archived_in" in packed(fill * (most + 1))[0]
 
 

@@ -86,7 +86,7 @@ def test_one_failure_in_every_envelope_is_one_fact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "word"),
+    ("values", "kind", "provider_code"),
     [
         # err_code decides: 250 is success, anything else is failure, whatever the status and the type say
         ({"err_code": "250", "status": "0", "failed_type": "SendOk"}, Kind.DELIVERED, "SendOk"),
@@ -114,10 +114,10 @@ def test_one_failure_in_every_envelope_is_one_fact() -> None:
         ({"status": "3", "failed_type": "SmtpMiscSpam"}, Kind.BOUNCED, "SmtpMiscSpam"),
     ],
 )
-def test_what_became_of_a_message(values: dict[str, str], kind: Kind, word: str | None) -> None:
+def test_what_became_of_a_message(values: dict[str, str], kind: Kind, provider_code: str | None) -> None:
     fact = deliver(**values)
     assert fact.evidence is not None
-    assert (fact.kind, fact.evidence.provider_code) == (kind, word)
+    assert (fact.kind, fact.evidence.provider_code) == (kind, provider_code)
 
 
 def test_the_type_of_a_cloud_event_decides_only_where_it_is_all_there_is() -> None:
@@ -132,11 +132,11 @@ def test_the_type_of_a_cloud_event_decides_only_where_it_is_all_there_is() -> No
         assert [fact.kind for fact in read("directmail", json.dumps(body).encode())] == [kind]
 
 
-@pytest.mark.parametrize(("code", "kept"), [("524", 524), ("199", 421), ("600", 421), ("", 421), ("55x", 421)])
-def test_a_code_is_kept_where_it_can_be_one(code: str, kept: int) -> None:
+@pytest.mark.parametrize(("code", "expected"), [("524", 524), ("199", 421), ("600", 421), ("", 421), ("55x", 421)])
+def test_a_code_is_kept_where_it_can_be_one(code: str, expected: int) -> None:
     fact = deliver(err_code=code, err_msg="421 later", failed_type="SmtpTempErr")
     assert fact.evidence is not None
-    assert fact.evidence.code == kept
+    assert fact.evidence.code == expected
 
 
 # -- The older text ----------------------------------------------------------------------------------------------------
@@ -240,27 +240,31 @@ SmtpDbl 554 block/blocked lists
 ROWS = [tuple(row.split(" ", 3)) for row in SUGGESTED.strip().splitlines()]
 
 
-def judged(word: str, code: str, text: str = "") -> tuple[str, str]:
+def judged(failed: str, code: str, text: str = "") -> tuple[str, str]:
     """Class and reason, and the advice."""
     rules = classify.load()
-    verdict = rules.judge(source="directmail", evidence=Evidence(code=int(code), text=text or None, provider_code=word))
-    return f"{verdict.klass}/{verdict.reason}", rules.advise(verdict, word)
+    verdict = rules.judge(
+        source="directmail", evidence=Evidence(code=int(code), text=text or None, provider_code=failed)
+    )
+    return f"{verdict.klass}/{verdict.reason}", rules.advise(verdict, failed)
 
 
-@pytest.mark.parametrize(("word", "code", "means", "suggested"), ROWS)
-def test_every_type_means_what_the_document_says(word: str, code: str, means: str, suggested: str) -> None:
-    said, advice = judged(word, code)
-    assert said == means
+@pytest.mark.parametrize(("failed", "code", "means", "suggested"), ROWS)
+def test_every_type_means_what_the_document_says(failed: str, code: str, means: str, suggested: str) -> None:
+    verdict, advice = judged(failed, code)
+    assert verdict == means
     assert all(part in advice.lower() for part in suggested.split())
 
 
-@pytest.mark.parametrize(("word", "code", "means", "suggested"), ROWS)
-def test_a_text_that_says_the_same_does_not_change_the_advice(word: str, code: str, means: str, suggested: str) -> None:
+@pytest.mark.parametrize(("failed", "code", "means", "suggested"), ROWS)
+def test_a_text_that_says_the_same_does_not_change_the_advice(
+    failed: str, code: str, means: str, suggested: str
+) -> None:
     """Another rule decides by the text then; the advice is still the one for DirectMail's type."""
-    (fact,) = sample(f"failed-type-{word}-text.txt")
+    (fact,) = sample(f"failed-type-{failed}-text.txt")
     assert fact.evidence is not None
     if fact.evidence.code == int(code):
-        assert judged(word, code, fact.evidence.text or "") == judged(word, code)
+        assert judged(failed, code, fact.evidence.text or "") == judged(failed, code)
 
 
 def test_the_table_knows_every_type() -> None:

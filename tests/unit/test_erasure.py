@@ -22,7 +22,7 @@ from tests.support.ports import NOW
 KEY = b"a key of this deployment"
 
 
-def mark(days: float, reason: Reason | None = Reason.USER_UNKNOWN) -> EvidenceRef:
+def ref(days: float, reason: Reason | None = Reason.USER_UNKNOWN) -> EvidenceRef:
     return EvidenceRef(
         at=NOW - timedelta(days=days),
         feedback=f"feedback{days}",
@@ -65,18 +65,18 @@ def test_an_alias_shares_nothing_with_the_digest_in_logs(recipient: str) -> None
 def test_what_holds_is_kept_with_its_kind_days_reason_and_end_and_nothing_else() -> None:
     until = NOW + timedelta(days=20)
     stored = suppression(
-        hard=Cause(first=mark(9), latest=mark(2), contradicted=mark(1)),
-        pause=Cause(first=mark(0.5, None), latest=mark(0.5, None), until=until),
+        hard=Cause(first=ref(9), latest=ref(2), contradicted=ref(1)),
+        pause=Cause(first=ref(0.5, None), latest=ref(0.5, None), until=until),
     )
-    (kept,) = strip_suppressions([stored], "erased:1", NOW)
-    assert find_active_causes(kept, NOW) == find_active_causes(stored, NOW) == ("hard", "pause")
-    assert kept.key == ("erased:1", "*")
-    assert kept.causes[CauseKind.HARD] == Cause(
+    (stripped,) = strip_suppressions([stored], "erased:1", NOW)
+    assert find_active_causes(stripped, NOW) == find_active_causes(stored, NOW) == ("hard", "pause")
+    assert stripped.key == ("erased:1", "*")
+    assert stripped.causes[CauseKind.HARD] == Cause(
         first=EvidenceRef(at=day(9), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
         latest=EvidenceRef(at=day(2), feedback="", message="", source="", reason=Reason.USER_UNKNOWN),
     )
-    assert kept.causes[CauseKind.PAUSE].until == until
-    written = msgspec.json.encode(kept)
+    assert stripped.causes[CauseKind.PAUSE].until == until
+    written = msgspec.json.encode(stripped)
     assert b"secret" not in written
     assert b"example" not in written
 
@@ -86,27 +86,27 @@ def day(days: float) -> datetime:
 
 
 def test_what_does_not_hold_is_not_kept() -> None:
-    lapsed = suppression("news", unsubscribed=Cause(first=mark(9), latest=mark(9), until=NOW))
+    lapsed = suppression("news", unsubscribed=Cause(first=ref(9), latest=ref(9), until=NOW))
     released = apply_decisions(
-        suppression("offers", hard=Cause(first=mark(9), latest=mark(9))), [Decision(at=NOW, by="bob", act=Act.RELEASED)]
+        suppression("offers", hard=Cause(first=ref(9), latest=ref(9))), [Decision(at=NOW, by="bob", act=Act.RELEASED)]
     )
-    both = suppression(hard=Cause(first=mark(9), latest=mark(9)), pause=Cause(latest=mark(9), until=NOW))
+    both = suppression(hard=Cause(first=ref(9), latest=ref(9)), pause=Cause(latest=ref(9), until=NOW))
     assert [(each.scope, *each.causes) for each in strip_suppressions([lapsed, released, both], "erased:1", NOW)] == [
         ("*", "hard")
     ]
 
 
 def test_whoever_is_erased_twice_keeps_what_held_the_first_time() -> None:
-    (first,) = strip_suppressions([suppression(hard=Cause(first=mark(9), latest=mark(9)))], "erased:1", NOW)
-    (again,) = strip_suppressions([suppression(complaint=Cause(first=mark(1), latest=mark(1)))], "erased:1", NOW)
+    (first,) = strip_suppressions([suppression(hard=Cause(first=ref(9), latest=ref(9)))], "erased:1", NOW)
+    (again,) = strip_suppressions([suppression(complaint=Cause(first=ref(1), latest=ref(1)))], "erased:1", NOW)
     claims = [Claim(*again.key, kind, cause) for kind, cause in again.causes.items()]
     assert find_active_causes(merge_claims(first, claims), NOW) == ("complaint", "hard")
 
 
 def test_a_release_after_an_erasure_lifts_the_alias() -> None:
     """Days are cut down and not up: what was there when a person decided counts as before it."""
-    (kept,) = strip_suppressions([suppression(hard=Cause(first=mark(0), latest=mark(0)))], "erased:1", NOW)
-    assert not find_active_causes(apply_decisions(kept, [Decision(at=NOW, by="bob", act=Act.RELEASED)]), NOW)
+    (stripped,) = strip_suppressions([suppression(hard=Cause(first=ref(0), latest=ref(0)))], "erased:1", NOW)
+    assert not find_active_causes(apply_decisions(stripped, [Decision(at=NOW, by="bob", act=Act.RELEASED)]), NOW)
 
 
 @pytest.mark.parametrize(

@@ -197,8 +197,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> None:
     """Design §5: "one failed key fails only the records that touch it"."""
-    word = "soft" if fault == "its outcomes are not read" else "hard"
-    both = [bounce(1, word, recipient=who) for who in (ANN, BOB)]
+    code = "soft" if fault == "its outcomes are not read" else "hard"
+    both = [bounce(1, code, recipient=who) for who in (ANN, BOB)]
     bodies = [message(both[:1], "ann"), message(both[1:], "bob"), message(both, "both")]
     store = Unwell(FAULTS[fault])
     report = ingest(bodies, ports(store))

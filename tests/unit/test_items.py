@@ -87,7 +87,7 @@ def test_what_a_person_said_of_an_outcome_is_read_as_it_was_written(look: Decisi
     assert items.decode_outcome(items.encode_outcome(outcome, RETENTION)).resolved == look
 
 
-_marks = st.builds(
+_refs = st.builds(
     EvidenceRef,
     at=st.sampled_from([START, NOW]),
     feedback=st.sampled_from(["a", "b"]),
@@ -99,10 +99,10 @@ _marks = st.builds(
 )
 _causes = st.builds(
     Cause,
-    first=st.none() | _marks,
-    latest=st.none() | _marks,
-    withdrawn=st.none() | _marks,
-    contradicted=st.none() | _marks,
+    first=st.none() | _refs,
+    latest=st.none() | _refs,
+    withdrawn=st.none() | _refs,
+    contradicted=st.none() | _refs,
     count=st.none() | st.integers(2, 100),
     until=st.none() | st.just(NOW),
 )
@@ -162,7 +162,7 @@ def test_an_outcome_without_any_time_does_not_expire_at_once() -> None:
     assert "expires_at" not in items.encode_outcome(outcome, RETENTION)
 
 
-def _mark(day: float) -> EvidenceRef:
+def _make_ref(day: float) -> EvidenceRef:
     return EvidenceRef(at=START + timedelta(days=day), feedback="f", message="test:1", source="test")
 
 
@@ -170,21 +170,23 @@ def _mark(day: float) -> EvidenceRef:
     ("suppression", "expires"),
     [
         (Suppression(recipient=ANN), NOW + items.TOMBSTONE),
-        (Suppression(recipient=ANN, causes={CauseKind.HARD: Cause(first=_mark(1), latest=_mark(2))}), None),
+        (Suppression(recipient=ANN, causes={CauseKind.HARD: Cause(first=_make_ref(1), latest=_make_ref(2))}), None),
         (
-            Suppression(recipient=ANN, causes={CauseKind.STREAK: Cause(first=_mark(1), latest=_mark(2), until=NOW)}),
+            Suppression(
+                recipient=ANN, causes={CauseKind.STREAK: Cause(first=_make_ref(1), latest=_make_ref(2), until=NOW)}
+            ),
             NOW + RETENTION,
         ),
         (
             Suppression(
-                recipient=ANN, causes={CauseKind.HARD: Cause(first=_mark(1), latest=_mark(2))}, released_at=NOW
+                recipient=ANN, causes={CauseKind.HARD: Cause(first=_make_ref(1), latest=_make_ref(2))}, released_at=NOW
             ),
             NOW + RETENTION,
         ),
         (
             Suppression(
                 recipient=ANN,
-                causes={CauseKind.COMPLAINT: Cause(first=_mark(1), latest=_mark(1), withdrawn=_mark(3))},
+                causes={CauseKind.COMPLAINT: Cause(first=_make_ref(1), latest=_make_ref(1), withdrawn=_make_ref(3))},
             ),
             START + timedelta(days=3) + RETENTION,
         ),
@@ -201,10 +203,10 @@ def test_suppressions_expire_only_once_nothing_in_them_can_hold(
 
 def test_the_index_by_day_holds_the_newest_cause_and_nothing_without_a_cause() -> None:
     causes = {
-        CauseKind.HARD: Cause(first=_mark(1), latest=_mark(2)),
-        CauseKind.COMPLAINT: Cause(first=_mark(1), latest=_mark(4)),
+        CauseKind.HARD: Cause(first=_make_ref(1), latest=_make_ref(2)),
+        CauseKind.COMPLAINT: Cause(first=_make_ref(1), latest=_make_ref(4)),
     }
     item = items.encode_suppression(Suppression(recipient=ANN, causes=causes), RETENTION, NOW)
     assert (item["day"], item["at"]) == ({"S": "2026-03-05"}, {"S": "2026-03-05T00:00:00.000Z"})
-    withdrawn = {CauseKind.COMPLAINT: Cause(withdrawn=_mark(1))}
+    withdrawn = {CauseKind.COMPLAINT: Cause(withdrawn=_make_ref(1))}
     assert "day" not in items.encode_suppression(Suppression(recipient=ANN, causes=withdrawn), RETENTION, NOW)

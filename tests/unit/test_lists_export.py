@@ -32,8 +32,8 @@ from tests.support.ports import NOW, MemoryStore
 
 
 def cause(days: float, reason: Reason | None = None, until: datetime | None = None) -> Cause:
-    mark = EvidenceRef(at=NOW - timedelta(days=days), feedback="f", message="ses:m", source="ses", reason=reason)
-    return Cause(first=mark, latest=mark, until=until)
+    ref = EvidenceRef(at=NOW - timedelta(days=days), feedback="f", message="ses:m", source="ses", reason=reason)
+    return Cause(first=ref, latest=ref, until=until)
 
 
 def suppression(recipient: str, scope: str = "*", **causes: Cause) -> Suppression:
@@ -143,8 +143,8 @@ def test_addresses_of_a_stream_are_those_of_all_streams_too() -> None:
 
 def test_lines_of_json_say_the_same() -> None:
     _, file = run_export(job_context(filled()), layout="jsonl")
-    said = [msgspec.json.decode(line) for line in file.splitlines()]
-    assert said == [{name: text for name, text in each.items() if text} for each in exports()]
+    lines = [msgspec.json.decode(line) for line in file.splitlines()]
+    assert lines == [{name: text for name, text in each.items() if text} for each in exports()]
 
 
 @pytest.mark.parametrize("layout", ["csv", "jsonl"])

@@ -145,11 +145,11 @@ def test_nothing_of_the_file_is_quoted_in_what_is_said_of_it() -> None:
     secret = "ann.secret@example.com"
     with pytest.raises(MalformedFeedback) as error:
         formats.detect_format(rows.read_column_names(detect_layout(f"{secret};1\n".encode()), b""), "postmark")
-    said = [error.value.why]
+    texts = [error.value.why]
     for bad in ({"recipient": "secret@"}, {"kind": secret}, {"at": secret}, {"reason": secret}, {"scope": 99 * secret}):
-        said += read_list(csv_of([ROW | bad]), make_terms("aftersend"))["errors"]
-    assert len(said) == 6
-    assert not [each for each in said if "secret" in each]
+        texts += read_list(csv_of([ROW | bad]), make_terms("aftersend"))["errors"]
+    assert len(texts) == 6
+    assert not [each for each in texts if "secret" in each]
 
 
 @pytest.mark.parametrize(

@@ -230,8 +230,8 @@ class TestExpect:
         copy.write_bytes(BOUNCE.read_bytes())
         assert main(["expect", str(copy)]) == 0
         written = folder / "bounce-permanent-general.expected.json"
-        kept = EVENTS / "ses" / written.name
-        assert written.read_bytes() == kept.read_bytes()
+        committed = EVENTS / "ses" / written.name
+        assert written.read_bytes() == committed.read_bytes()
         assert "read it before you keep it" in capsys.readouterr().out
 
     def test_writes_why_a_sample_cannot_be_read(self, folder: Path) -> None:

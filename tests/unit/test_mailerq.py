@@ -38,7 +38,7 @@ def last(*attempts: dict[str, Any], queue: str = "results", **others: Any) -> Fe
     return parse_attempts(*attempts, queue=queue, **others)[-1]
 
 
-def said(fact: Feedback) -> str:
+def name_verdict(fact: Feedback) -> str:
     verdict = RULES(fact)
     assert verdict is not None
     return f"{verdict.reason}/{verdict.klass}"
@@ -118,8 +118,8 @@ BEFORE = (START - timedelta(minutes=10)).strftime("%Y-%m-%d %H:%M:%S")
     ],
 )
 def test_final_or_not(queue: str, others: dict[str, Any], fatal: bool | None, kind: Kind) -> None:
-    mark: dict[str, Any] = {} if fatal is None else {"fatal": fatal}
-    assert last(attempt(*LATER, **mark), queue=queue, **others).kind is kind
+    details: dict[str, Any] = {} if fatal is None else {"fatal": fatal}
+    assert last(attempt(*LATER, **details), queue=queue, **others).kind is kind
 
 
 @pytest.mark.parametrize("queue", [*ENDS, ""])
@@ -149,7 +149,7 @@ def test_giving_up_means_what_the_attempt_before_meant(state: str, result: str) 
     if (state, result) == ("process", "timeout"):
         return
     alone, given_up = last(failed), last(failed, attempt(*GAVE_UP, hours=9))
-    assert (given_up.kind, said(given_up)) == (alone.kind, said(alone))
+    assert (given_up.kind, name_verdict(given_up)) == (alone.kind, name_verdict(alone))
     assert given_up.evidence and given_up.evidence.provider_code == f"process/timeout after={state}/{result}"
 
 
@@ -163,14 +163,14 @@ def test_who_refused(state: str) -> None:
 def test_what_was_never_tried_is_not_held_against_the_recipient() -> None:
     """Law 5: MailerQ was down, or slow, for longer than the message was to live."""
     untried = last(attempt(*GAVE_UP))
-    assert (untried.kind, said(untried)) == (Kind.REJECTED, "expired/soft")
+    assert (untried.kind, name_verdict(untried)) == (Kind.REJECTED, "expired/soft")
     verdict = RULES(untried)
     assert verdict is not None
     assert "before it had tried" in RULES.advise(verdict, "process/timeout")
 
 
 def test_a_last_attempt_that_says_nothing_leaves_that_it_expired() -> None:
-    assert said(last(attempt("rcptto/error"), attempt(*GAVE_UP, hours=1))) == "expired/soft"
+    assert name_verdict(last(attempt("rcptto/error"), attempt(*GAVE_UP, hours=1))) == "expired/soft"
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_a_last_attempt_that_says_nothing_leaves_that_it_expired() -> None:
 )
 def test_of_a_failed_lookup_only_the_text_says_whether_there_is_such_a_domain(text: str | None, verdict: str) -> None:
     """MailerQ's own code and status are the same for both."""
-    assert said(last(attempt("dns/error", 512, "5.1.2", text))) == verdict
+    assert name_verdict(last(attempt("dns/error", 512, "5.1.2", text))) == verdict
 
 
 def test_the_code_decides_over_a_status_that_contradicts_it() -> None:
     """The sample of the source document: 451 with 5.0.0."""
-    assert said(last(attempt("rcptto/error", 451, "5.1.1", "user unknown"))) == "user_unknown/soft"
-    assert said(last(attempt("rcptto/error", 550, "4.1.1", "user unknown"))) == "user_unknown/hard"
+    assert name_verdict(last(attempt("rcptto/error", 451, "5.1.1", "user unknown"))) == "user_unknown/soft"
+    assert name_verdict(last(attempt("rcptto/error", 550, "4.1.1", "user unknown"))) == "user_unknown/hard"
 
 
 def test_the_code_and_the_status_are_read_from_the_text_where_they_are_missing() -> None:
@@ -203,7 +203,7 @@ def test_the_code_and_the_status_are_read_from_the_text_where_they_are_missing()
 
 
 @pytest.mark.parametrize(
-    ("said_by_server", "marks", "verdict"),
+    ("said_by_server", "details", "verdict"),
     [
         (LATER, {}, "user_unknown/soft"),
         (LATER, {"fatal": True}, "user_unknown/hard"),
@@ -222,10 +222,10 @@ def test_the_code_and_the_status_are_read_from_the_text_where_they_are_missing()
         (("dns/error", 512, "5.1.2", "domain does not exist"), {"individual": False}, "invalid_domain/soft"),
     ],
 )
-def test_overrides(said_by_server: tuple[str, int, str | None, str], marks: dict[str, Any], verdict: str) -> None:
-    assert said(last(attempt(*said_by_server, **marks))) == verdict
-    after = last(attempt(*said_by_server, **marks), attempt(*GAVE_UP, hours=1))
-    assert said(after) == verdict
+def test_overrides(said_by_server: tuple[str, int, str | None, str], details: dict[str, Any], verdict: str) -> None:
+    assert name_verdict(last(attempt(*said_by_server, **details))) == verdict
+    after = last(attempt(*said_by_server, **details), attempt(*GAVE_UP, hours=1))
+    assert name_verdict(after) == verdict
 
 
 ODD: list[object] = [None, "", "maybe", 2, 0.5, [], {}, [True]]
@@ -246,14 +246,14 @@ def test_yes_and_no_in_any_type(value: object, meaning: bool | None) -> None:
 @pytest.mark.parametrize("state", ["rcptto", "authpassword", "some-new-state-of-theirs"])
 def test_no_provider_code_grows_too_long_and_none_loses_what_spares_the_address(state: str) -> None:
     for values in product([None, True, False], repeat=len(OVERRIDES)):
-        marks: dict[str, Any] = {
+        details: dict[str, Any] = {
             name: value for name, value in zip(OVERRIDES, values, strict=True) if value is not None
         }
         for attempts in ([], [attempt(*GAVE_UP, hours=1)]):
-            fact = last(attempt(f"{state}/error", *UNKNOWN_USER[1:], **marks), *attempts)
+            fact = last(attempt(f"{state}/error", *UNKNOWN_USER[1:], **details), *attempts)
             assert fact.evidence and fact.evidence.provider_code and len(fact.evidence.provider_code) <= MAX_CODE
             spares = {("fatal", False), ("individual", False), ("strange", True), ("fallback", True)}
-            if spares & marks.items() or marks.get("greylisted"):
+            if spares & details.items() or details.get("greylisted"):
                 verdict = RULES(fact)
                 assert verdict is not None and verdict.klass is not Class.HARD
 
@@ -468,12 +468,12 @@ def test_an_unknown_provider_code_stays_and_says_nothing() -> None:
 
 
 def test_what_the_remote_server_can_is_noted_for_the_success_notice_that_may_follow() -> None:
-    words = [
+    codes = [
         fact.evidence and fact.evidence.provider_code
         for dsn in (True, False)
         for fact in parse_attempts(attempt(*ACCEPTED, dsn=dsn))
     ]
-    assert words == ["message/accepted dsn=1", "message/accepted"]
+    assert codes == ["message/accepted dsn=1", "message/accepted"]
 
 
 def test_how_the_connection_was_secured_is_no_part_of_a_facts_identity() -> None:

@@ -81,9 +81,9 @@ def test_a_type_that_nobody_knows_says_only_that_the_message_exists() -> None:
     assert _folded(fact(Kind.UNKNOWN, 2), fact(Kind.SENT, 1)).decided_by == fact(Kind.SENT, 1).id
 
 
-@pytest.mark.parametrize("word", ["soft", "hard"])
-def test_within_one_rank_the_latest_speaks(word: str) -> None:
-    early, late = bounce(1, word, "test:1"), bounce(2, word, "test:1")
+@pytest.mark.parametrize("code", ["soft", "hard"])
+def test_within_one_rank_the_latest_speaks(code: str) -> None:
+    early, late = bounce(1, code, "test:1"), bounce(2, code, "test:1")
     outcome = _folded(early, late)
     assert (outcome.decided_by, outcome.bounced_at) == (late.id, late.occurred_at)
 

@@ -83,7 +83,7 @@ def test_reports_count_who_is_refused_for_good_and_a_sample_of_who_is_reached() 
     others = [f"email:u{number}@example.com" for number in range(100)]
     refused = [bounce(1, "hard", recipient=each) for each in others[:3]]
     reached = [fact(Kind.DELIVERED, 1, message="test:2", recipient=each) for each in others]
-    soft = [bounce(1, word, f"test:{word}") for word in ("soft", "listed", "unclear")]
+    soft = [bounce(1, code, f"test:{code}") for code in ("soft", "listed", "unclear")]
     window = spike_guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
     sampled = [each for each in reached if spike_guard.report_delivery(window, each.key) is not None]
     assert 0 < len(sampled) < len(reached)

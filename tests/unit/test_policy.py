@@ -69,22 +69,22 @@ CLAIMS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "word", "stream", "cause", "scope"), CLAIMS)
+@pytest.mark.parametrize(("kind", "code", "stream", "cause", "scope"), CLAIMS)
 def test_what_one_fact_does(
-    kind: Kind, word: str | None, stream: str | None, cause: CauseKind | None, scope: str | None
+    kind: Kind, code: str | None, stream: str | None, cause: CauseKind | None, scope: str | None
 ) -> None:
     """Design §6: hard and complaint at once and without end, unsubscribed for the scope that was left, others never."""
-    one = fact(kind, 1, word, scope=stream)
-    said = make_claim(one, classify(one), POLICY)
+    one = fact(kind, 1, code, scope=stream)
+    claim = make_claim(one, classify(one), POLICY)
     if cause is None:
-        assert said is None
+        assert claim is None
         return
-    assert said is not None
-    assert (said.recipient, said.scope, said.kind) == (ANN, scope, cause)
-    mark = said.cause.first
-    assert mark is not None
-    assert said.cause == Cause(first=mark, latest=mark)
-    assert (mark.feedback, mark.at, mark.message, mark.source) == (one.id, one.occurred_at, one.message, one.source)
+    assert claim is not None
+    assert (claim.recipient, claim.scope, claim.kind) == (ANN, scope, cause)
+    ref = claim.cause.first
+    assert ref is not None
+    assert claim.cause == Cause(first=ref, latest=ref)
+    assert (ref.feedback, ref.at, ref.message, ref.source) == (one.id, one.occurred_at, one.message, one.source)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_what_one_fact_does(
     [(Kind.COMPLAINT_WITHDRAWN, CauseKind.COMPLAINT), (Kind.SUBSCRIBED, CauseKind.UNSUBSCRIBED)],
 )
 def test_what_takes_a_cause_back(kind: Kind, cause: CauseKind) -> None:
-    said = make_claim(fact(kind, 1, scope="news"), None, load("[complaint]\neverywhere = false"))
-    assert said is not None
-    assert (said.scope, said.kind, said.cause.first, said.cause.latest) == ("news", cause, None, None)
-    assert said.cause.withdrawn is not None
+    claim = make_claim(fact(kind, 1, scope="news"), None, load("[complaint]\neverywhere = false"))
+    assert claim is not None
+    assert (claim.scope, claim.kind, claim.cause.first, claim.cause.latest) == ("news", cause, None, None)
+    assert claim.cause.withdrawn is not None
 
 
 @pytest.mark.parametrize("name", ["hard", "complaint", "unsubscribed"])
@@ -106,8 +106,8 @@ def test_each_rule_can_be_switched_off(name: str) -> None:
         "unsubscribed": fact(Kind.UNSUBSCRIBED, 1),
     }
     off = load(f"[{name}]\nsuppress = false")
-    said = {each: make_claim(one, classify(one), off) for each, one in kinds.items()}
-    assert [each for each in said if said[each] is None] == [name]
+    claims = {each: make_claim(one, classify(one), off) for each, one in kinds.items()}
+    assert [each for each in claims if claims[each] is None] == [name]
     assert load("[streak]\nsuppress = false").streak.suppress is False
     assert find_streak(_row(DAY, DAY, DAY, DAY), load("[streak]\nsuppress = false")) is None
 
@@ -198,10 +198,10 @@ def test_who_complains_has_a_mailbox_that_works() -> None:
 
 @pytest.mark.parametrize(("after", "contradicts"), [(-MOMENT, False), (timedelta(0), False), (MOMENT, True)])
 def test_what_comes_after_a_hard_bounce_contradicts_it(after: timedelta, contradicts: bool) -> None:
-    said = make_claim(one := bounce(1, "hard"), classify(one), POLICY)
-    assert said is not None
+    claim = make_claim(one := bounce(1, "hard"), classify(one), POLICY)
+    assert claim is not None
     alive = _outcome(fact(Kind.DELIVERED, message="test:2", occurred_at=one.occurred_at + after))
-    sign = find_contradiction([alive], said.cause, POLICY)
+    sign = find_contradiction([alive], claim.cause, POLICY)
     assert (sign and sign.feedback) == (alive.decided_by if contradicts else None)
 
 
@@ -219,9 +219,9 @@ def test_a_streak_names_the_bounces_and_not_what_came_before_them() -> None:
     assert cause.until == START + 38 * DAY
 
 
-def _forged(kind: Kind, day: float, word: str | None = None, message: str = "test:1") -> Outcome:
+def _forged(kind: Kind, day: float, code: str | None = None, message: str = "test:1") -> Outcome:
     """What a mail says that anybody could have sent."""
-    return _outcome(fact(kind, day, message=message, evidence=Evidence(provider_code=word, forgeable=True)))
+    return _outcome(fact(kind, day, message=message, evidence=Evidence(provider_code=code, forgeable=True)))
 
 
 def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_trusts_it() -> None:
@@ -232,10 +232,10 @@ def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_t
     alive = _forged(Kind.DELIVERED, 9)
     real = _row(DAY, DAY, DAY, DAY)
     assert (find_streak([*real, alive], POLICY) is not None, find_streak([*real, alive], trusting)) == (True, None)
-    said = make_claim(hard := bounce(1, "hard"), classify(hard), POLICY)
-    assert said is not None
-    assert find_contradiction([alive], said.cause, POLICY) is None
-    assert find_contradiction([alive], said.cause, trusting) is not None
+    claim = make_claim(hard := bounce(1, "hard"), classify(hard), POLICY)
+    assert claim is not None
+    assert find_contradiction([alive], claim.cause, POLICY) is None
+    assert find_contradiction([alive], claim.cause, trusting) is not None
 
 
 def test_one_fact_that_cannot_be_forged_vouches_for_the_message() -> None:
@@ -254,10 +254,10 @@ def test_only_what_decides_an_outcome_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "counted"), [("soft", True), ("full", True), ("hard", False), ("block", False), ("unclear", False)]
+    ("code", "counted"), [("soft", True), ("full", True), ("hard", False), ("block", False), ("unclear", False)]
 )
-def test_what_a_streak_counts(word: str, counted: bool) -> None:
-    assert counts_for_streak(_outcome(bounce(1, word)), POLICY) is counted
+def test_what_a_streak_counts(code: str, counted: bool) -> None:
+    assert counts_for_streak(_outcome(bounce(1, code)), POLICY) is counted
 
 
 # Every mistake in a document, and what the error must name.

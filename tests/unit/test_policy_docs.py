@@ -102,25 +102,25 @@ _KINDS = {
 }
 
 
-def _make_fact(day: int, said: str) -> Feedback:
+def _make_fact(day: int, cell: str) -> Feedback:
     """The feedback that a cell names, each about a message of its own."""
-    said, _, late = said.partition(", of day ")
-    said, _, sender = said.partition(", to ")
-    what, _, word = said.partition(": ")
+    cell, _, late = cell.partition(", of day ")
+    cell, _, sender = cell.partition(", to ")
+    what, _, code = cell.partition(": ")
     what, _, stream = (what, "", "") if what in _KINDS else what.partition(" ")
     return fact(
         _KINDS[what],
         int(late or day),
         message=f"test:{day}",
         scope=stream or None,
-        evidence=Evidence(provider_code=word or None),
+        evidence=Evidence(provider_code=code or None),
         context=Context(sender=sender) if sender else None,
     )
 
 
-def _decide(day: int, said: str, store: MemoryStore, rules: Policy) -> None:
+def _decide(day: int, cell: str, store: MemoryStore, rules: Policy) -> None:
     key = ANN, "*"
-    release = Decision(at=START + timedelta(days=day), by="a", act=Act.RELEASED, force="force" in said)
+    release = Decision(at=START + timedelta(days=day), by="a", act=Act.RELEASED, force="force" in cell)
     run_steps(
         update_suppression(
             SuppressionUpdate(key, decisions=(release,), recount=True), store.get_suppressions([key]).get(key), rules
@@ -142,16 +142,16 @@ def _held(row: Suppression, day: int) -> Iterator[str]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=[f"{number}" for number in range(len(EXAMPLES))])
 def test_a_worked_example_works(example: Example) -> None:
     store = MemoryStore()
-    for day, said, holds in ((int(row[0]), row[1], row[2]) for row in example.rows):
-        if said.startswith("release"):
-            _decide(day, said, store, example.rules)
-        elif said != "-":
+    for day, cell, holds in ((int(row[0]), row[1], row[2]) for row in example.rows):
+        if cell.startswith("release"):
+            _decide(day, cell, store, example.rules)
+        elif cell != "-":
             report = ingest(
-                [message([_make_fact(day, said)], said)], ports(store, policy=example.rules, classify=classify)
+                [message([_make_fact(day, cell)], cell)], ports(store, policy=example.rules, classify=classify)
             )
             assert not report.failed and not report.unreadable
         rows = sorted(store.get_suppressions(list(store.suppressions_table)).values(), key=lambda row: row.key)
-        assert (", ".join(each for row in rows for each in _held(row, day)) or "nothing") == holds, (day, said)
+        assert (", ".join(each for row in rows for each in _held(row, day)) or "nothing") == holds, (day, cell)
 
 
 def test_there_are_examples_of_every_cause_but_those_of_others() -> None:

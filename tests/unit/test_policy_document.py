@@ -40,9 +40,9 @@ def test_a_stream_may_have_a_policy_of_its_own_and_is_heard_before_the_channel()
         "[channel.email.complaint]\neverywhere = true\n[stream.news.complaint]\neverywhere = false\nlapse_days = 90"
     )
     for scope, meant, days in (("news", "news", 90), ("orders", "*", None), (None, "*", None)):
-        said = make_claim(fact(Kind.COMPLAINED, 1, scope=scope), None, policy)
-        assert said is not None
-        assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
+        claim = make_claim(fact(Kind.COMPLAINED, 1, scope=scope), None, policy)
+        assert claim is not None
+        assert (claim.scope, claim.cause.until) == (meant, _day(1 + days) if days else None)
 
 
 def test_where_channel_and_stream_both_say_something_both_are_heard() -> None:
@@ -54,9 +54,9 @@ def test_where_channel_and_stream_both_say_something_both_are_heard() -> None:
         (SMS, "news", "news", None),
         (SMS, "orders", "*", None),
     ):
-        said = make_claim(fact(Kind.COMPLAINED, 1, scope=scope, recipient=recipient), None, policy)
-        assert said is not None
-        assert (said.scope, said.cause.until) == (meant, _day(1 + days) if days else None)
+        claim = make_claim(fact(Kind.COMPLAINED, 1, scope=scope, recipient=recipient), None, policy)
+        assert claim is not None
+        assert (claim.scope, claim.cause.until) == (meant, _day(1 + days) if days else None)
 
 
 def test_bounces_may_have_to_be_as_far_apart_as_they_may_be() -> None:
@@ -101,18 +101,18 @@ def test_a_sender_is_found_however_the_document_spells_it(given: str) -> None:
 @pytest.mark.parametrize(("days", "end"), [(0, None), (30, 31)])
 def test_a_cause_lapses_when_the_policy_says_so(days: int, end: float | None) -> None:
     policy = load(f"[hard]\nlapse_days = {days}")
-    said = make_claim(bounce(1, "hard"), VERDICTS["hard"], policy)
-    assert said is not None
-    known = absorb_claims(Suppression(recipient=ANN), [said])
-    assert said.cause.until == (None if end is None else _day(end))
+    claim = make_claim(bounce(1, "hard"), VERDICTS["hard"], policy)
+    assert claim is not None
+    known = absorb_claims(Suppression(recipient=ANN), [claim])
+    assert claim.cause.until == (None if end is None else _day(end))
     assert find_active_causes(known, _day(31) - MOMENT) == (CauseKind.HARD,)
     assert find_active_causes(known, _day(31)) == (() if end else (CauseKind.HARD,))
 
 
 def test_a_streak_of_full_mailboxes_may_lapse_at_another_time() -> None:
     policy = load("[streak]\nbounces = 2\nfull_lapse_days = 7")
-    for word, days in (("full", 7), ("soft", 30)):
-        facts = [bounce(2 * day, "soft", f"test:{day}") for day in range(2)] + [bounce(4, word, "test:9")]
+    for code, days in (("full", 7), ("soft", 30)):
+        facts = [bounce(2 * day, "soft", f"test:{day}") for day in range(2)] + [bounce(4, code, "test:9")]
         cause = find_streak([merge(None, [each], classify) for each in facts], policy)
         assert cause is not None and cause.until == _day(4 + days)
 
@@ -122,9 +122,9 @@ def test_who_asks_for_a_pause_gets_one(kind: Kind) -> None:
     """Design §6: "recipient asked for a pause (DirectMail SmtpRcptFreq): 24 hours"."""
     asked = fact(kind, 1, "SmtpRcptFreq")
     verdict = Verdict(klass=Class.IGNORE, reason=Reason.RATE_LIMITED, rule="test")
-    said = make_claim(asked, verdict, load())
-    assert said is not None
-    assert (said.kind, said.scope, said.cause.until) == (CauseKind.PAUSE, "*", _day(2))
+    claim = make_claim(asked, verdict, load())
+    assert claim is not None
+    assert (claim.kind, claim.scope, claim.cause.until) == (CauseKind.PAUSE, "*", _day(2))
     assert make_claim(asked, verdict, load("[pause]\nsuppress = false")) is None
     assert make_claim(fact(kind, 1, "SmtpMfFreq"), verdict, load()) is None
 

@@ -25,7 +25,7 @@ BATCH = [
     Delivery(2, "later", b"{}", redelivered=True),
     Delivery(3, "done", b""),
 ]
-WORDS = {"done": "results", "later": "retry"}
+KINDS = {"done": "results", "later": "retry"}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_pauses_grow_to_a_minute_and_begin_anew(monkeypatch: pytest.MonkeyPatch)
 def test_a_batch_looks_as_it_does_when_lambda_takes_it() -> None:
     made = event(BATCH, "/")
     assert json.loads(json.dumps(made)) == made
-    found = read_rabbitmq(made, "mailerq", WORDS, NOW)
+    found = read_rabbitmq(made, "mailerq", KINDS, NOW)
     assert [(each.body, each.headers) for each in found] == [
         (b"\xff", {"content-encoding": "gzip", "content-type": "application/json", "x-queue": "results"}),
         (b"", {"x-queue": "results"}),
@@ -122,7 +122,7 @@ def test_a_handler_takes_all_or_nothing() -> None:
     seen: list[list[Message]] = []
 
     def handle(event: dict[str, Any], _context: object) -> None:
-        seen.append(read_rabbitmq(event, "mailerq", WORDS, NOW))
+        seen.append(read_rabbitmq(event, "mailerq", KINDS, NOW))
         if len(seen) == 1:
             raise StoreUnavailable("not stored")
 
@@ -148,7 +148,7 @@ class Forwarder:
 
 def test_a_queue_takes_each_for_itself() -> None:
     forwarder = Forwarder(SendResults(accepted={0}, refused={1: "too large"}, failed={2: "Throttling"}))
-    taken = to_queue(forwarder, WORDS)(BATCH)
+    taken = to_queue(forwarder, KINDS)(BATCH)
     assert (taken.refused, taken.again, taken.why) == ([(BATCH[1], "too large")], [BATCH[2]], "Throttling")
     assert [each.body for each in forwarder.parcels] == [b"\xff", b"{}", b""]
     assert [each.headers["x-queue"] for each in forwarder.parcels] == ["results", "retry", "results"]

@@ -119,9 +119,9 @@ def test_every_spelling_of_a_number_is_one_recipient(spelled: str, canonical: st
     assert canonicalize_sms(spelled) == parse_recipient(f"SMS: {spelled}") == f"sms:{canonical}"
 
 
-@pytest.mark.parametrize(("spelled", "kept"), [("491701234567", "491701234567"), ("MyShop", "myshop"), ("", "")])
-def test_a_number_without_its_country_is_kept_but_nobody_can_name_it(spelled: str, kept: str) -> None:
-    assert canonicalize_sms(spelled) == "sms:" + kept
+@pytest.mark.parametrize(("spelled", "canonical"), [("491701234567", "491701234567"), ("MyShop", "myshop"), ("", "")])
+def test_a_number_without_its_country_is_kept_but_nobody_can_name_it(spelled: str, canonical: str) -> None:
+    assert canonicalize_sms(spelled) == "sms:" + canonical
     with pytest.raises(ValueError, match="country code"):
         parse_recipient("sms:" + spelled)
 

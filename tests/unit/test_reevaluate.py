@@ -57,9 +57,9 @@ def test_of_a_cause_what_rests_on_an_outcome_that_is_gone_stays() -> None:
     run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     row = _row(store)
     assert row is not None
-    mark = row.causes[CauseKind.HARD].latest
-    assert mark is not None
-    assert mark.message == "test:1"
+    ref = row.causes[CauseKind.HARD].latest
+    assert ref is not None
+    assert ref.message == "test:1"
 
 
 def test_what_stays_of_a_cause_with_an_end_ends_as_long_after_its_own_evidence() -> None:
@@ -79,8 +79,8 @@ def test_what_stays_of_a_cause_with_an_end_ends_as_long_after_its_own_evidence()
 def test_what_rests_on_a_fact_that_is_no_longer_whole_stays(judge: Any) -> None:
     """Of many bounces of one message the middle ones keep only that they happened: no rule can judge them again."""
     store = MemoryStore()
-    for day, word in enumerate(["soft", "soft", "soft", "hard", "soft"]):
-        ingest([message([bounce(day, word)])], ports(store, policy=POLICY))
+    for day, code in enumerate(["soft", "soft", "soft", "hard", "soft"]):
+        ingest([message([bounce(day, code)])], ports(store, policy=POLICY))
     before = _row(store)
     assert before is not None
     assert before.causes.keys() == {CauseKind.HARD}
@@ -144,8 +144,8 @@ def test_a_report_says_what_changes_and_names_nobody() -> None:
 
 
 def _swapped(given: Feedback) -> Any:
-    word = given.evidence.provider_code if given.evidence else None
-    return classify(bounce(1, {"soft": "hard", "hard": "soft"}[word])) if word else classify(given)
+    code = given.evidence.provider_code if given.evidence else None
+    return classify(bounce(1, {"soft": "hard", "hard": "soft"}[code])) if code else classify(given)
 
 
 def test_a_change_that_nobody_notices_is_counted_and_not_listed() -> None:

@@ -99,8 +99,8 @@ def test_a_story_ends_the_same_in_any_order(name: str) -> None:
     assert len(ends) > 1
     assert all(end == ends[0] for end in ends)
     verdict = ends[0].verdict
-    said = (verdict.klass, verdict.reason) if verdict else (None, None)
-    assert (ends[0].status, *said) == STORIES[name]
+    expected = (verdict.klass, verdict.reason) if verdict else (None, None)
+    assert (ends[0].status, *expected) == STORIES[name]
 
 
 def test_an_automatic_reply_after_a_delivery_is_no_bounce() -> None:

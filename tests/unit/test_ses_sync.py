@@ -28,8 +28,8 @@ LATER = START + timedelta(days=5)
 
 
 def cause(until: datetime | None = None, at: datetime = START) -> Cause:
-    mark = EvidenceRef(at=at, feedback="f", message="ses:1", source="ses")
-    return Cause(first=mark, latest=mark, until=until)
+    ref = EvidenceRef(at=at, feedback="f", message="ses:1", source="ses")
+    return Cause(first=ref, latest=ref, until=until)
 
 
 def row(*kinds: str, until: datetime | None = None, **others: Any) -> Suppression:

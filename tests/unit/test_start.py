@@ -28,9 +28,11 @@ DEAR: Final = {
 
 def _imported(more: dict[str, str]) -> set[str]:
     """Every module that `process` has imported once it stands ready, in an environment like Lambda's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = os.pathsep.join(str(ROOT / folder) for folder in ("functions/process", "layers/aftersend"))
-    environment = kept | false_account("http://127.0.0.1:9") | variables("ProcessSes") | {"PYTHONPATH": path} | more
+    environment = (
+        inherited | false_account("http://127.0.0.1:9") | variables("ProcessSes") | {"PYTHONPATH": path} | more
+    )
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 

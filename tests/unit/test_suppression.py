@@ -35,7 +35,7 @@ def _day(day: float) -> datetime:
     return START + timedelta(days=day)
 
 
-def _mark(day: float, name: str = "f") -> EvidenceRef:
+def _make_ref(day: float, name: str = "f") -> EvidenceRef:
     return EvidenceRef(at=_day(day), feedback=name, message="test:1", source="test")
 
 
@@ -44,9 +44,9 @@ def _claims(*facts: object) -> list[Claim]:
     return [each for each in found if each is not None]
 
 
-_marks = st.builds(_mark, st.integers(0, 3), st.sampled_from("abc"))
-_evidence = st.builds(lambda mark: Cause(first=mark, latest=mark), _marks) | st.builds(
-    lambda mark: Cause(withdrawn=mark), _marks
+_refs = st.builds(_make_ref, st.integers(0, 3), st.sampled_from("abc"))
+_evidence = st.builds(lambda ref: Cause(first=ref, latest=ref), _refs) | st.builds(
+    lambda mark: Cause(withdrawn=mark), _refs
 )
 _kinds = st.sampled_from([CauseKind.HARD, CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED])
 _claim_lists = st.lists(st.builds(lambda kind, cause: Claim(ANN, "*", kind, cause), _kinds, _evidence), max_size=6)
@@ -63,10 +63,8 @@ def test_claims_come_in_any_order_grouping_and_number(claims: list[Claim], data:
     assert merge_claims(at_once, claims) is at_once
     for kind, cause in at_once.causes.items():
         causes = [each.cause for each in claims if each.kind is kind]
-        orders = sorted(mark.order for each in causes if (mark := each.first))
-        assert [mark.order for mark in (cause.first, cause.latest) if mark] == (
-            orders[:1] + orders[-1:] if orders else []
-        )
+        orders = sorted(ref.order for each in causes if (ref := each.first))
+        assert [ref.order for ref in (cause.first, cause.latest) if ref] == (orders[:1] + orders[-1:] if orders else [])
 
 
 @pytest.mark.parametrize(
@@ -209,21 +207,21 @@ def test_evidence_in_a_reverted_window_does_not_count(
 
 def test_the_end_of_a_cause_is_that_of_its_latest_evidence() -> None:
     early, late = (
-        Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_mark(day), latest=_mark(day), until=_day(day + 1)))
+        Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_make_ref(day), latest=_make_ref(day), until=_day(day + 1)))
         for day in (1, 3)
     )
     for claims in ([early, late], [late, early]):
         assert merge_claims(NOTHING, claims).causes[CauseKind.PAUSE].until == _day(4)
-    endless = Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_mark(3), latest=_mark(3)))
+    endless = Claim(ANN, "*", CauseKind.PAUSE, Cause(first=_make_ref(3), latest=_make_ref(3)))
     for claims in ([endless, late], [late, endless]):
         assert merge_claims(NOTHING, claims).causes[CauseKind.PAUSE].until is None
 
 
 def test_a_contradicted_hard_bounce_is_put_up_until_a_person_has_looked() -> None:
-    known = replace_contradiction(merge_claims(NOTHING, _claims(bounce(1, "hard"))), _mark(5))
-    assert find_contradiction_to_review(known) == _mark(5)
+    known = replace_contradiction(merge_claims(NOTHING, _claims(bounce(1, "hard"))), _make_ref(5))
+    assert find_contradiction_to_review(known) == _make_ref(5)
     assert find_active_causes(known, _day(99)) == (CauseKind.HARD,)
-    for day, left in ((4, _mark(5)), (5, None)):
+    for day, left in ((4, _make_ref(5)), (5, None)):
         assert (
             find_contradiction_to_review(apply_decisions(known, [Decision(at=_day(day), by="ann", act=Act.RESOLVED)]))
             == left
@@ -239,42 +237,44 @@ def test_only_the_last_look_of_a_person_resolves_a_contradiction() -> None:
     looks = [Decision(at=_day(day), by="ann", act=Act.RESOLVED) for day in (3, 6)]
     other = Decision(at=_day(9), by="ann", act=Act.ADDED)
     assert find_contradiction_to_review(apply_decisions(hard, looks)) is None
-    assert find_contradiction_to_review(apply_decisions(replace_contradiction(hard, _mark(5)), looks)) is None
+    assert find_contradiction_to_review(apply_decisions(replace_contradiction(hard, _make_ref(5)), looks)) is None
     assert find_contradiction_to_review(
-        apply_decisions(replace_contradiction(hard, _mark(7)), [*looks, other])
-    ) == _mark(7)
+        apply_decisions(replace_contradiction(hard, _make_ref(7)), [*looks, other])
+    ) == _make_ref(7)
 
 
 @pytest.mark.parametrize(
     ("known", "left"),
     [
-        ("", Cause(first=_mark(1, "a"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))),
-        ("a", Cause(first=_mark(3, "b"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))),
-        ("b", Cause(first=_mark(1, "a"), latest=_mark(1, "a"), withdrawn=_mark(2, "c"), until=_day(11))),
-        ("c", Cause(first=_mark(1, "a"), latest=_mark(3, "b"), until=_day(13))),
-        ("ab", Cause(withdrawn=_mark(2, "c"))),
+        ("", Cause(first=_make_ref(1, "a"), latest=_make_ref(3, "b"), withdrawn=_make_ref(2, "c"), until=_day(13))),
+        ("a", Cause(first=_make_ref(3, "b"), latest=_make_ref(3, "b"), withdrawn=_make_ref(2, "c"), until=_day(13))),
+        ("b", Cause(first=_make_ref(1, "a"), latest=_make_ref(1, "a"), withdrawn=_make_ref(2, "c"), until=_day(11))),
+        ("c", Cause(first=_make_ref(1, "a"), latest=_make_ref(3, "b"), until=_day(13))),
+        ("ab", Cause(withdrawn=_make_ref(2, "c"))),
         ("abc", None),
     ],
 )
 def test_of_a_cause_stays_what_rests_on_feedback_that_is_gone(known: str, left: Cause | None) -> None:
     """And it ends as long after its own latest evidence as the whole did."""
-    cause = Cause(first=_mark(1, "a"), latest=_mark(3, "b"), withdrawn=_mark(2, "c"), until=_day(13))
+    cause = Cause(first=_make_ref(1, "a"), latest=_make_ref(3, "b"), withdrawn=_make_ref(2, "c"), until=_day(13))
     before = merge_claims(NOTHING, [Claim(ANN, "*", CauseKind.COMPLAINT, cause)])
     assert rebuild(before, [], frozenset(known)).causes.get(CauseKind.COMPLAINT) == left
-    endless = merge_claims(NOTHING, [Claim(ANN, "*", CauseKind.HARD, Cause(first=_mark(1, "a"), latest=_mark(3, "b")))])
+    endless = merge_claims(
+        NOTHING, [Claim(ANN, "*", CauseKind.HARD, Cause(first=_make_ref(1, "a"), latest=_make_ref(3, "b")))]
+    )
     assert rebuild(endless, [], frozenset("b")).causes[CauseKind.HARD].until is None
 
 
 def test_a_cause_with_an_end_holds_until_then() -> None:
     """Design §4: active "and which has not lapsed at `now`"."""
-    known = replace_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35)))
+    known = replace_streak(NOTHING, Cause(first=_make_ref(1), latest=_make_ref(5), until=_day(35)))
     moment = timedelta(milliseconds=1)
     assert find_active_causes(known, _day(35) - moment) == (CauseKind.STREAK,)
     assert find_active_causes(known, _day(35)) == ()
 
 
 def test_a_streak_is_put_in_the_place_of_the_old_one() -> None:
-    old, new = (Cause(first=_mark(1), latest=_mark(day), count=5) for day in (5, 6))
+    old, new = (Cause(first=_make_ref(1), latest=_make_ref(day), count=5) for day in (5, 6))
     known = replace_streak(merge_claims(NOTHING, _claims(bounce(1, "hard"))), old)
     assert replace_streak(known, old) is known
     assert replace_streak(known, new).causes[CauseKind.STREAK] == new
@@ -283,15 +283,15 @@ def test_a_streak_is_put_in_the_place_of_the_old_one() -> None:
 
 
 def test_scopes_are_distinguished() -> None:
-    said = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(1, "hard"))
-    assert [(each.scope, each.kind) for each in said] == [("news", CauseKind.UNSUBSCRIBED), ("*", CauseKind.HARD)]
+    claims = _claims(fact(Kind.UNSUBSCRIBED, 1, scope="news"), bounce(1, "hard"))
+    assert [(each.scope, each.kind) for each in claims] == [("news", CauseKind.UNSUBSCRIBED), ("*", CauseKind.HARD)]
 
 
 @pytest.mark.parametrize(
     ("suppression", "lapse"),
     [
         (NOTHING, None),
-        (replace_streak(NOTHING, Cause(first=_mark(1), latest=_mark(5), until=_day(35))), 35),
+        (replace_streak(NOTHING, Cause(first=_make_ref(1), latest=_make_ref(5), until=_day(35))), 35),
         (merge_claims(NOTHING, _claims(bounce(1, "hard"))), None),
         (merge_claims(Suppression(recipient=ANN, released_at=_day(2)), _claims(bounce(1, "hard"))), 2),
         (merge_claims(Suppression(recipient=ANN, released_at=_day(1)), _claims(bounce(2, "hard"))), None),

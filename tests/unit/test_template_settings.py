@@ -197,11 +197,11 @@ class Silent:
 
 def emitted() -> set[tuple[str, tuple[str, ...], str]]:
     """Every metric that the code can write of a batch of any source, and of a push."""
-    words = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
+    vocabularies = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
     metrics: Any = Metrics()
     logger: Any = Silent()
     for source in SOURCES:
-        counts = Counter((source, what, str(word)) for what, kind in words for word in kind)
+        counts = Counter((source, what, str(value)) for what, kind in vocabularies for value in kind)
         report = BatchReport(sources={"1": source}, failed={"1": ""}, unreadable={"1": ""}, counts=counts)
         observability.report_batch(report, b"k", logger, metrics)
         for result in PushResult:

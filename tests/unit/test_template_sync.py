@@ -41,8 +41,8 @@ def test_the_filter_lets_through_what_may_be_decided(recipient: str, scope: str,
     (filter_,) = MAPPING["FilterCriteria"]["Filters"]
     keys = {"recipient": {"S": recipient}, "scope": {"S": scope}}
     assert _passes(json.loads(filter_["Pattern"]), {"dynamodb": {"Keys": keys}}) is passes
-    mark = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses")
-    row = Suppression(recipient=recipient, scope=scope, causes={CauseKind.HARD: Cause(first=mark, latest=mark)})
+    ref = EvidenceRef(at=START, feedback="f", message="ses:1", source="ses")
+    row = Suppression(recipient=recipient, scope=scope, causes={CauseKind.HARD: Cause(first=ref, latest=ref)})
     assert (ses_sync.plan_change(None, row) is not None) is passes
 
 

@@ -186,8 +186,8 @@ def test_the_generated_secret_is_one_that_is_understood() -> None:
     generate = RESOURCES["WebhookSecrets"]["Properties"]["GenerateSecretString"]
     assert generate["ExcludePunctuation"] is True
     assert generate["SecretStringTemplate"] == "{}"
-    word = "aZ9" * (generate["PasswordLength"] // 3)
-    assert read_document(f'{{"{generate["GenerateStringKey"]}":"{word}"}}', SOURCES).path == (word,)
+    secret = "aZ9" * (generate["PasswordLength"] // 3)
+    assert read_document(f'{{"{generate["GenerateStringKey"]}":"{secret}"}}', SOURCES).path == (secret,)
 
 
 def test_the_access_log_of_the_webhooks_holds_neither_a_path_nor_an_address() -> None:

@@ -16,9 +16,9 @@ _any = hostile | st.text(max_size=300) | st.text(st.sampled_from('"\\a é🎉\x0
 
 @given(_any, st.integers(4, 200))
 def test_a_text_is_no_longer_than_its_limit_as_a_json_string(text: str, limit: int) -> None:
-    kept = truncate(text, limit)
-    assert len(json.dumps(kept, ensure_ascii=False).encode()) - 2 <= limit
-    assert not any(ord(mark) < 32 or 127 <= ord(mark) < 160 or 0xD800 <= ord(mark) < 0xE000 for mark in kept)
+    cut = truncate(text, limit)
+    assert len(json.dumps(cut, ensure_ascii=False).encode()) - 2 <= limit
+    assert not any(ord(mark) < 32 or 127 <= ord(mark) < 160 or 0xD800 <= ord(mark) < 0xE000 for mark in cut)
 
 
 @given(_any, st.integers(4, 200))
@@ -32,7 +32,7 @@ def test_what_is_short_is_kept_as_it_came(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limit", "kept"),
+    ("text", "limit", "expected"),
     [
         ("hello", 5, "hello"),
         ("hello", 4, "hell"),
@@ -45,8 +45,8 @@ def test_what_is_short_is_kept_as_it_came(text: str) -> None:
         ("a\ud800b", 9, "a b"),
     ],
 )
-def test_examples(text: str, limit: int, kept: str) -> None:
-    assert truncate(text, limit) == kept
+def test_examples(text: str, limit: int, expected: str) -> None:
+    assert truncate(text, limit) == expected
 
 
 def test_nothing_is_nothing() -> None:

@@ -85,8 +85,8 @@ def decide_incident(request: ApiRequest[NoParameters, IncidentDecision]) -> ApiR
     incident = next((each for each in windows.find_incidents() if make_id(each) == wanted), None)
     if incident is None:
         raise Problem("not-found", "there is no such incident; GET /incidents lists those that are open or reverted")
-    said = request.body
-    decision = Decision(at=request.context.clock(), by=request.caller, act=_ACTS[said.decision], note=said.note)
+    body = request.body
+    decision = Decision(at=request.context.clock(), by=request.caller, act=_ACTS[body.decision], note=body.note)
     windows.record(spike_guard.report_decision(incident.window, incident.reason, decision))
     return empty_response(204)
 

@@ -162,8 +162,8 @@ def export_page(request: ApiRequest[ExportQuery, None]) -> ApiResponse:
 @route("POST", "/suppressions/export", body=ExportOptions, **_JOB)
 def export_suppressions(request: ApiRequest[NoParameters, ExportOptions]) -> ApiResponse:
     """Export all suppressions into one file."""
-    said = request.body
-    wanted = _make_export(said.format, said.channel, said.scope, active=said.active)
+    body = request.body
+    wanted = _make_export(body.format, body.channel, body.scope, active=body.active)
     service = find_service(request.context)
     return _respond(service.begin(wanted, request.caller), service)
 
@@ -177,8 +177,8 @@ def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, 
 @route("POST", "/suppressions/revert", body=RevertOptions, **_JOB)
 def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiResponse:
     """Revert what one domain reported for one reason in a window of time."""
-    said = request.body
-    since, until = _check_moment(said.since, "since"), _check_moment(said.until, "until")
+    body = request.body
+    since, until = _check_moment(body.since, "since"), _check_moment(body.until, "until")
     if not timedelta(0) <= until - since <= MAX_WINDOW or since < request.context.clock() - MAX_AGE:
         raise Problem(
             "unprocessable-content",
@@ -186,12 +186,12 @@ def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiRespon
             f"since must be at most {MAX_AGE.days} days ago",
         )
     wanted = RevertRequest(
-        dry_run=said.dry_run,
-        domain=_canonicalize_domain(said.domain),
-        reason=said.reason,
+        dry_run=body.dry_run,
+        domain=_canonicalize_domain(body.domain),
+        reason=body.reason,
         since=since,
         until=until,
-        note=said.note,
+        note=body.note,
     )
     service = find_service(request.context)
     return _respond(service.begin(wanted, request.caller), service)

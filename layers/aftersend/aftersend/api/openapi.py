@@ -265,8 +265,8 @@ def _describe(schema: Json, kind: type[Any]) -> None:
             comments |= dict(_FIELD.findall(inspect.getsource(each)))
     if issubclass(kind, Enum):
         schema["type"] = "string"
-        words = [f"`{word.value}`: {comments[word.name]}" for word in kind if word.name in comments]
-        schema["description"] = "\n\n".join([schema["description"], *words])
+        values = [f"`{value.value}`: {comments[value.name]}" for value in kind if value.name in comments]
+        schema["description"] = "\n\n".join([schema["description"], *values])
         return
     for name, encoded in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if name in comments:

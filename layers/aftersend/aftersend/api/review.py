@@ -168,8 +168,8 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
 
     What was known by now needs no further review; later feedback may need one again.
     """
-    context, said = request.context, request.body
-    key = canonicalize(said.recipient), truncate(said.message, MAX_KEY)
+    context, body = request.context, request.body
+    key = canonicalize(body.recipient), truncate(body.message, MAX_KEY)
     stored = context.store.get_outcomes([key]).get(key)
     if stored is None:
         raise Problem("not-found", "no outcome of this message and this recipient is stored")
@@ -180,7 +180,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     _decide(request, (key[0], EVERYWHERE), lambda _: None)
     # What was shown is meant, also where a source's clock is ahead of ours.
     at = max(context.clock(), stored.last_at)
-    look = Decision(at=at, by=request.caller, act=Act.RESOLVED, note=truncate(said.note, MAX_NOTE))
+    look = Decision(at=at, by=request.caller, act=Act.RESOLVED, note=truncate(body.note, MAX_NOTE))
     steps = update_outcome(stored, [], context.classify, look=look)
     after = decisions.run(steps, context, alone=expect is not None)
     return json_response(show_outcome(after, context.classify), version=after.version)
@@ -207,14 +207,14 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
 )
 def resolve_suppression(request: ApiRequest[NoParameters, SuppressionResolution]) -> ApiResponse:
     """Resolve one suppression: keep it, suppress by hand as well, or release it."""
-    context, said = request.context, request.body
-    key = canonicalize(said.recipient), said.scope
+    context, body = request.context, request.body
+    key = canonicalize(body.recipient), body.scope
     if decisions.read_suppression(context, key)[0] is None:
         raise Problem("not-found", "this recipient has never been suppressed or released in this scope")
     _decide(request, key, request.expected_version)
-    if said.decision != "release":
-        expected = request.expected_version if said.decision == "keep" else lambda _: None
-        decisions.resolve(context, key, request.caller, truncate(said.note, MAX_NOTE), expected=expected)
+    if body.decision != "release":
+        expected = request.expected_version if body.decision == "keep" else lambda _: None
+        decisions.resolve(context, key, request.caller, truncate(body.note, MAX_NOTE), expected=expected)
     after = context.store.get_suppressions([key])[key]
     shown = show_suppression(after, context.clock(), context.find_pending_windows(key[0]))
     return json_response(shown, version=after.version)
@@ -222,8 +222,8 @@ def resolve_suppression(request: ApiRequest[NoParameters, SuppressionResolution]
 
 def _decide(request: ApiRequest[NoParameters, Resolution], key: Key, expected: decisions.Expected) -> None:
     """What is decided about the recipient, beside that somebody has looked."""
-    said, note = request.body, truncate(request.body.note, MAX_NOTE)
-    if said.decision == "suppress":
+    body, note = request.body, truncate(request.body.note, MAX_NOTE)
+    if body.decision == "suppress":
         decisions.suppress(request.context, key, request.caller, note, expected=expected)
-    elif said.decision == "release":
-        decisions.release(request.context, key, request.caller, note, force=said.force, expected=expected)
+    elif body.decision == "release":
+        decisions.release(request.context, key, request.caller, note, force=body.force, expected=expected)

@@ -180,11 +180,11 @@ def suppress_recipient(request: ApiRequest[ScopeQuery, SuppressRequest]) -> ApiR
 
     If the same caller repeats the same request, it is written once.
     """
-    context, said = request.context, request.body
+    context, body = request.context, request.body
     key = _check_plausible(request.recipient()), request.query.scope
-    until = _check_future(said.until, context.clock()) if said.until else None
+    until = _check_future(body.until, context.clock()) if body.until else None
     is_new = decisions.suppress(
-        context, key, request.caller, truncate(said.note, MAX_NOTE), until=until, expected=request.expected_version
+        context, key, request.caller, truncate(body.note, MAX_NOTE), until=until, expected=request.expected_version
     )
     return _respond(request, key, 201 if is_new else 200)
 
@@ -213,16 +213,16 @@ def release_recipient(request: ApiRequest[ReleaseQuery, None]) -> ApiResponse:
     Nothing is deleted: the history says who released them and why. A release is stored even if nothing holds, because
     older evidence may still be on its way. A complaint is only released with `force`.
     """
-    context, said = request.context, request.query
-    key = request.recipient(), said.scope
+    context, query = request.context, request.query
+    key = request.recipient(), query.scope
     if not any(decisions.read_suppression(context, key)):  # whatever name a source has reported can be released
         _check_plausible(key[0])
     decisions.release(
         context,
         key,
         request.caller,
-        truncate(said.note, MAX_NOTE),
-        force=said.force,
+        truncate(query.note, MAX_NOTE),
+        force=query.force,
         expected=request.expected_version,
     )
     return _respond(request, key)

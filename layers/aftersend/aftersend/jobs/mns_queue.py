@@ -131,7 +131,7 @@ def read_deleted(status: int, content: bytes, receipts: Sequence[str]) -> dict[s
     root = _document(status, content)
     if _name(root) == "Errors":
         errors = [_children(each) for each in root if _name(each) == "Error"]
-        return {each["ReceiptHandle"]: _word(each.get("ErrorCode", "")) for each in errors}
+        return {each["ReceiptHandle"]: _shorten(each.get("ErrorCode", "")) for each in errors}
     if _code(root) in _RUN_OUT:
         return dict.fromkeys(receipts, _code(root))
     raise StoreUnavailable(f"MNS: {status} {_code(root)}")
@@ -170,10 +170,10 @@ def _children(element: Element) -> Mapping[str, str]:
 
 
 def _code(root: Element) -> str:
-    return _word(_children(root).get("Code", ""))
+    return _shorten(_children(root).get("Code", ""))
 
 
-def _word(code: str) -> str:
+def _shorten(code: str) -> str:
     """A code of MNS's as it may stand in a log: nothing but letters, digits and dots."""
     return re.sub(r"[^A-Za-z0-9.]", "", code)[:64]
 

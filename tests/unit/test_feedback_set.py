@@ -44,8 +44,8 @@ def test_of_each_kind_the_earliest_and_the_very_last_stay(kind: Kind) -> None:
     last)".
     """
     facts, bound = _many(kind, BOUNDS[kind] + 5), BOUNDS[kind]
-    kept = [each.id for each in union((), facts)]
-    assert kept == [each.id for each in [*facts[: bound - 1], facts[-1]]]
+    left = [each.id for each in union((), facts)]
+    assert left == [each.id for each in [*facts[: bound - 1], facts[-1]]]
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -74,9 +74,9 @@ def test_what_could_be_forged_pushes_nothing_out() -> None:
     """No stranger may choose what is known: forgeries of any number leave the real facts their places."""
     real = _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED])
     forged = [bounce(number / 50, evidence=Evidence(text=f"no {number}", forgeable=True)) for number in range(200)]
-    kept = union((), [*real, *forged])
-    assert {each.id for each in kept} >= {each.id for each in real}
-    assert len(kept) == len(real) + FORGEABLE
+    left = union((), [*real, *forged])
+    assert {each.id for each in left} >= {each.id for each in real}
+    assert len(left) == len(real) + FORGEABLE
 
 
 def test_kinds_do_not_take_each_others_place() -> None:
@@ -85,9 +85,9 @@ def test_kinds_do_not_take_each_others_place() -> None:
 
 
 def test_the_earliest_bounces_and_the_last_keep_what_was_said_and_the_others_nothing_to_judge() -> None:
-    kept = union((), _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED]))
-    with_text = [each.evidence is not None and each.evidence.text is not None for each in kept]
-    assert with_text == [True] * WHOLE[Kind.BOUNCED] + [False] * (len(kept) - WHOLE[Kind.BOUNCED] - 1) + [True]
+    left = union((), _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED]))
+    with_text = [each.evidence is not None and each.evidence.text is not None for each in left]
+    assert with_text == [True] * WHOLE[Kind.BOUNCED] + [False] * (len(left) - WHOLE[Kind.BOUNCED] - 1) + [True]
 
 
 @pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED, Kind.UNKNOWN])
@@ -147,9 +147,9 @@ def test_how_a_connection_was_secured_stays_in_the_last_of_its_kind() -> None:
 
 @pytest.mark.parametrize(("kind", "limit"), [(Kind.DELIVERED, LINE), (Kind.COMPLAINED, LINE), (Kind.BOUNCED, 1024)])
 def test_a_text_that_decides_nothing_keeps_a_line(kind: Kind, limit: int) -> None:
-    [kept] = union((), [fact(kind, evidence=Evidence(text="x" * 1024))])
-    assert kept.evidence == Evidence(text="x" * limit)
-    assert kept.id == fact(kind, evidence=Evidence(text="x" * 1024)).id
+    [stored] = union((), [fact(kind, evidence=Evidence(text="x" * 1024))])
+    assert stored.evidence == Evidence(text="x" * limit)
+    assert stored.id == fact(kind, evidence=Evidence(text="x" * 1024)).id
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_joining_is_free_of_order(one: Evidence, two: Evidence, three: Evidence)
 
 def test_facts_are_kept_without_context_and_contexts_are_gathered() -> None:
     context = Context(sender="news@example.com", correlation={"campaign": "spring"})
-    [kept] = union((), [fact(Kind.SENT, context=context)])
-    assert kept.context is None
+    [stored] = union((), [fact(Kind.SENT, context=context)])
+    assert stored.context is None
     assert merge_contexts(Context(), [fact(Kind.SENT), fact(Kind.SENT, context=context)]) == context
 
 
