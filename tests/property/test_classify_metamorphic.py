@@ -28,10 +28,10 @@ RULES = {name: parse((FOLDER / f"{name}.toml").read_text("utf-8")) for name in O
 EXAMPLES = [(rule, text) for rules in RULES.values() for rule in rules for text in split_lines(rule.example)]
 BY_TEXT_ALONE = [  # steps that come before any status or code
     (rule, text)
-    for name in ("verdicts", "providers", "sender", "address", "transport")
+    for name in ("verdicts", "providers", "sender", "languages-sender", "address", "languages-address", "transport")
     for rule in RULES[name]
     for text in split_lines(rule.example)
-    if not (rule.when.code or rule.when.status or rule.when.phase or rule.when.domain)
+    if not (rule.when.code or rule.when.status or rule.when.phase or rule.when.domain or rule.when.source)
 ]
 BLAMELESS = {reason for reason, meaning in MEANINGS.items() if meaning.permanent in {Class.BLOCK, Class.IGNORE}}
 
@@ -82,7 +82,8 @@ def judge(rule: RuleDefinition, text: str, **fields: Any) -> Verdict:
     """The verdict on a text from the machine that the rule is about."""
     domain = split_lines(rule.when.domain)
     fields.setdefault("remote_mta", f"mx.{domain[0]}" if domain else "mx.elsewhere.example")
-    return load().judge(source="report", evidence=evidence_from(text=text, **fields))
+    source = next(iter(split_lines(rule.when.source)), "report")
+    return load().judge(source=source, evidence=evidence_from(text=text, **fields))
 
 
 def same(rule: RuleDefinition, text: str, changed: str) -> None:

@@ -83,7 +83,7 @@ def instances(pattern: Pattern, size: int) -> Iterator[list[str]]:
 
 def test_rules_read_back_compiled_give_the_same_verdicts() -> None:
     compiled = json.decode(json.encode(load_shipped()), type=Compiled)
-    again = Classifier(compiled.rules, compiled.matcher)
+    again = Classifier(compiled.rules, compiled.matcher, compiled.passing)
     for rule in TEXT_RULES:
         for text in split_lines(rule.example):
             evidence = evidence_from(text=text)

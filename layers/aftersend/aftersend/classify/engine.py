@@ -64,8 +64,9 @@ EARLY: Final = {
 class Classifier:
     """Rules in order, indexed by what they look for."""
 
-    def __init__(self, rules: Sequence[Rule], matcher: Matcher) -> None:
+    def __init__(self, rules: Sequence[Rule], matcher: Matcher, passing: frozenset[int] = frozenset()) -> None:
         self.rules = tuple(rules)
+        self._passing = passing  # patterns of words that say that a refusal is for a while
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
         self._by_status: dict[str, list[int]] = {}
@@ -114,7 +115,7 @@ class Classifier:
         line = normalise(reply.text) if reply.text else ""
         features = extract_features(key, reply, line, self._find(line) if line else frozenset())
         rule = self._find_rule(features)
-        verdict = _make_verdict(rule, features) if rule else NOTHING
+        verdict = _make_verdict(rule, features, self._passing) if rule else NOTHING
         if key.action in NOT_FAILED:
             return Verdict(klass=Class.IGNORE, reason=verdict.reason, rule=verdict.rule)
         return verdict
@@ -180,8 +181,11 @@ def _holds(rule: Rule, features: Features) -> bool:
     )
 
 
-def _make_verdict(rule: Rule, features: Features) -> Verdict:
-    """Make the verdict of `rule`: hard on nothing that came too early or is temporary, unless a user's rule says so."""
+def _make_verdict(rule: Rule, features: Features, passing: frozenset[int]) -> Verdict:
+    """Make the verdict of `rule`: hard on nothing that came too early or is temporary, unless a user's rule says so.
+
+    It is temporary by its code, and where a text says so with one of the patterns of `passing`.
+    """
     reason, then = rule.then.reason, rule.then
     temporary = features.temporary
     if then.final is not None and features.kind is not Kind.DEFERRED:
@@ -191,6 +195,6 @@ def _make_verdict(rule: Rule, features: Features) -> Verdict:
         if features.phase in EARLY:
             reason = EARLY[features.phase]
             klass = find_class(reason, temporary=temporary)
-        elif temporary or features.mild:
+        elif temporary or features.mild or not (then.final or passing.isdisjoint(features.found)):
             klass = Class.SOFT
     return Verdict(klass=klass, reason=reason, rule=rule.id)

@@ -163,9 +163,9 @@ class Compiler:
         return Rule(
             id=self.prefix + name,
             then=definition.then,
-            any=self._add_patterns(name, "text", when.text),
-            all=self._add_patterns(name, "all", when.all),
-            none=self._add_patterns(name, "none", when.none),
+            any=self.compile_patterns(name, "text", when.text),
+            all=self.compile_patterns(name, "all", when.all),
+            none=self.compile_patterns(name, "none", when.none),
             sources=_fold_entries(name, "source", when.source),
             kinds=_check_choices(name, "kind", when.kind),
             phases=_check_choices(name, "phase", when.phase),
@@ -176,7 +176,8 @@ class Compiler:
             absent=_fold_entries(name, "absent", when.absent) or frozenset(),
         )
 
-    def _add_patterns(self, rule: str, name: str, value: Lines | None) -> frozenset[int]:
+    def compile_patterns(self, rule: str, name: str, value: Lines | None) -> frozenset[int]:
+        """Return the numbers of the patterns of one list of a rule; raise `RuleError` for a mistake in it."""
         if value is None:
             return frozenset()
         return frozenset(self._add_pattern(rule, name, entry) for entry in _check_entries(rule, name, value))

@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import DecodeError, Struct, json
 
 from aftersend.classify.engine import USER, Classifier
+from aftersend.classify.passing import PASSING
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import MAX_RULES, Compiler, Rule, RuleError, parse
 from aftersend.core.errors import ConfigurationError
@@ -45,6 +46,7 @@ class Compiled(Struct, frozen=True):
     digest: str  # of the sources
     matcher: Matcher
     rules: tuple[Rule, ...]
+    passing: frozenset[int]  # the patterns of words that say that a refusal is for a while
 
 
 def load_shipped() -> Compiled:
@@ -62,7 +64,7 @@ def load_shipped() -> Compiled:
 
 
 def _digest(documents: Sequence[bytes]) -> str:
-    return blake2b(b"\0".join(documents), digest_size=16).hexdigest()
+    return blake2b(b"\0".join((*documents, PASSING.encode())), digest_size=16).hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +72,8 @@ def _compile(documents: tuple[bytes, ...]) -> bytes:
     """Compile rules, once in a process; the answer is encoded, because a copy is had faster by decoding it."""
     compiler = Compiler(Matcher())
     rules = tuple(compiler.compile(rule) for document in documents for rule in parse(document.decode()))
-    return json.encode(Compiled(_digest(documents), compiler.matcher, rules))
+    passing = compiler.compile_patterns("passing", "text", PASSING)
+    return json.encode(Compiled(_digest(documents), compiler.matcher, rules, passing))
 
 
 def load(user_rules: str | None = None) -> Classifier:
@@ -90,13 +93,13 @@ def load(user_rules: str | None = None) -> Classifier:
         ids.add(definition.id)
     compiled = load_shipped()
     compiler = Compiler(compiled.matcher, USER)
-    return Classifier((*map(compiler.compile, definitions), *compiled.rules), compiled.matcher)
+    return Classifier((*map(compiler.compile, definitions), *compiled.rules), compiled.matcher, compiled.passing)
 
 
 @cache
 def _load_plain() -> Classifier:
     compiled = load_shipped()
-    return Classifier(compiled.rules, compiled.matcher)
+    return Classifier(compiled.rules, compiled.matcher, compiled.passing)
 
 
 def store_compiled() -> Path:
