@@ -115,5 +115,5 @@ def _read_bounce_or_answer(root: mime.Part, roles: notice.Notice, returned: mime
     if by_topic:
         return by_topic
     if not roles.status and autoreply.has_subject(root.headers):
-        return autoreply.read(root.headers)
-    return bounce.read(root.headers, roles, returned) or autoreply.read(root.headers)
+        return autoreply.read(root.headers, roles.text)
+    return bounce.read(root.headers, roles, returned) or autoreply.read(root.headers, roles.text)

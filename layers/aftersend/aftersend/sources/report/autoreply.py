@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from aftersend.core.model import Kind
 from aftersend.sources.report import addresses, mime
+from aftersend.sources.report import autoreply_phrases as phrases
 from aftersend.sources.report.decode import decode_header
 from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
 
@@ -25,102 +27,89 @@ HEADERS: Final[dict[str, tuple[str, ...]]] = {
     "precedence": ("auto_reply", "auto-reply", "autoreply"),
     "delivered-to": ("autoresponder",),
 }
-# Weaker: programs set them on anything, so the subject must say it too.
+# Weaker: programs set them on anything, so the subject or the text must say it too.
 WEAK: Final[dict[str, tuple[str, ...]]] = {
     "auto-submitted": ("auto-generated",),
     "x-auto-response-suppress": ("",),
     "return-path": ("<>",),
 }
-SUBJECTS: Final = (
-    "auto:",
-    "auto-reply",
-    "auto reply",
-    "autoreply",
-    "auto response",
-    "auto-response",
-    "automatic reply",
-    "automatic response",
-    "automated reply",
-    "automated response",
-    "out of office",
-    "out of the office",
-    "out-of-office",
-    "ooo:",
-    "away from",
-    "on vacation",
-    "vacation",
-    "on holiday",
-    "abwesen",
-    "automatische antwort",
-    "nicht im b\u00fcro",
-    "r\u00e9ponse automatique",
-    "absence du bureau",
-    "respuesta autom\u00e1tica",
-    "fuera de la oficina",
-    "resposta autom\u00e1tica",
-    "risposta automatica",
-    "fuori ufficio",
-    "automatisch antwoord",
-    "afwezig",
-    "fr\u00e5nvaro",
-    "automatiskt svar",
-    "autosvar",
-    "automaattinen vastaus",
-    "automatyczna odpowied\u017a",
-    "\u0430\u0432\u0442\u043e\u043e\u0442\u0432\u0435\u0442",
-    "\u81ea\u52d5\u5fdc\u7b54",
-    "\u81ea\u52d5\u8fd4\u4fe1",
-    "\u81ea\u52a8\u56de\u590d",
-    "\u81ea\u52a8\u7b54\u590d",
-    "\u81ea\u52d5\u56de\u8986",
-    "automatisk svar",
-    "automatická odpov",
-    "automatikus válasz",
-    "automatski odgovor",
-    "samodejni odgovor",
-    "răspuns automat",
-    "otomatik yan\u0131t",
-    "odpowiedź automatyczna",
-    "automaatvastus",
-    "automatinis atsakymas",
-    "automātiskā atbilde",
-    "автоматический ответ",
-    "автоматична відповідь",
-    "автоматичен отговор",
-    "αυτόματη απάντηση",
-    "자동 회신",
-    "자동 응답",
-    "부재중",
-    "תשובה אוטומטית",
-    "رد تلقائي",
-    "trả lời tự động",
-    "ตอบกลับอัตโนมัติ",
+# Of mail that goes to many, and of vacation programs: it counts together with what the text says.
+BULK: Final[dict[str, tuple[str, ...]]] = {"precedence": ("bulk", "junk"), "x-precedence": ("bulk", "junk")}
+_OF_LISTS: Final = frozenset(("list-id", "list-unsubscribe", "list-post"))
+_MAX_TEXT: Final = 2_000  # characters of a text that are looked at
+_PREFIX: Final = re.compile(
+    r"\A(?:(?:re|aw|fwd?|sv|vs|antw|odp|ynt|res|rif|re\[\d\]|回复|答复|回覆) ?[:\uff1a] ?|\[[^\]]{1,40}\] ?){1,3}"
 )
-# Notes puts the name before: "Anna Example is out of the office".
-CONTAINED: Final = ("is out of the office", "ist außer haus", "ist nicht im büro", "est absent", "è fuori sede")
-_PREFIX: Final = re.compile(r"(?:(?:re|aw|fwd?|sv|antw) ?: ?|\[[^\]]{1,40}\] ?){1,3}")
 
 
 def has_subject(headers: mime.Headers) -> bool:
-    """Return whether the subject is that of an automatic answer."""
-    subject = decode_header(mime.get_first(headers, "subject")).lower()
-    if subject.lstrip("[( ").startswith(SUBJECTS) or _PREFIX.sub("", subject).startswith(SUBJECTS):
-        return True
-    return any(phrase in subject for phrase in CONTAINED)
+    """Return whether the subject is that of an automatic answer, or could be."""
+    subject = _read_subject(headers)
+    beginnings = phrases.SUBJECTS + phrases.LOOSE_SUBJECTS
+    return subject.startswith(beginnings) or any(phrase in subject for phrase in phrases.CONTAINED)
 
 
-def read(headers: mime.Headers) -> ParsedReport | None:
-    """Return the automatic answer that a mail is; None where it is none."""
-    answers = "in-reply-to" in headers or "references" in headers
-    if not _has_any(headers, HEADERS):
-        generated = mime.get_first(headers, "auto-submitted").lower().startswith("auto-generated")
-        if not (generated and answers) and not (has_subject(headers) and (answers or _has_any(headers, WEAK))):
-            return None
+def _read_subject(headers: mime.Headers) -> str:
+    """The subject in lower case, without what answers and lists put before it."""
+    subject = unicodedata.normalize("NFC", decode_header(mime.get_first(headers, "subject"))).lower()
+    return _PREFIX.sub("", subject.strip(), count=1).lstrip("[( \u3010")
+
+
+def _is_certain(subject: str) -> bool:
+    """Whether no person writes such a subject: "Automatic reply: Hello", "Anna Example is out of the office."."""
+    for beginning in phrases.SUBJECTS:
+        if subject.startswith(beginning):
+            rest = subject[len(beginning) :].strip(" ])")
+            if not rest or rest.startswith(_STOPS):
+                return True
+    for phrase in phrases.CONTAINED:
+        before, found, after = subject.partition(phrase)
+        if (
+            found
+            and before
+            and (before.startswith("auto:") or not after.strip(" .!") or after.lstrip(" .").startswith("("))
+        ):
+            return True
+    return False
+
+
+_STOPS: Final = (":", "\uff1a", "-", "\u2013", "\u2014", "(", "[", "!", ".", "|", "/", "\u3011")
+
+
+def read(headers: mime.Headers, text: str) -> ParsedReport | None:
+    """Return the automatic answer that a mail with this text is; None where it is none."""
+    if not _is_answer(headers, text):
+        return None
     sender = next(filter(addresses.names_somebody, addresses.read_addresses(headers.get("from", ()))), None)
     recipients = [RecipientReport(recipient=sender, kind=Kind.AUTO_REPLIED)] if sender else []
     return ParsedReport(
         mail_type=MailType.AUTO_REPLY, provider_code="AUTO-REPLY", headers=headers, recipients=recipients
     )
+
+
+def _is_answer(headers: mime.Headers, text: str) -> bool:
+    """Whether a mail is an automatic answer: its headers say it, or its subject, or several weaker signs together."""
+    if _has_any(headers, HEADERS):
+        return True
+    answers = "in-reply-to" in headers or "references" in headers
+    if answers and mime.get_first(headers, "auto-submitted").lower().startswith("auto-generated"):
+        return True
+    if _OF_LISTS & headers.keys():
+        return False
+    subject = _read_subject(headers)
+    if _is_certain(subject):
+        return True
+    weak = _has_any(headers, WEAK)
+    in_words = _says_so(text)
+    if has_subject(headers):
+        return answers or weak or in_words
+    bulk = _has_any(headers, BULK)
+    return (in_words and bulk) or (weak and (bulk or answers) and (in_words or subject.startswith(phrases.THANKS)))
+
+
+def _says_so(text: str) -> bool:
+    lowered = " ".join(text[:_MAX_TEXT].lower().split())
+    return any(phrase in lowered for phrase in phrases.TEXTS)
 
 
 def _has_any(headers: mime.Headers, table: dict[str, tuple[str, ...]]) -> bool:

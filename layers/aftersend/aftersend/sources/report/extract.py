@@ -241,7 +241,7 @@ def _find_called_reason(lines: list[str]) -> str:
 
 def find_text_below(lines: list[str], after: int) -> str:
     """Return the text below the last address, or above the first where nothing is below."""
-    rest = " ".join(line for line in lines[after + 1 :] if line)
+    rest = " ".join(line for line in lines[after + 1 :] if line and not _describes_message(line))
     if not _is_substantial(rest):
         rest = " ".join(line for line in lines[: after + 1] if line)
     return rest[:MAX_REASON]

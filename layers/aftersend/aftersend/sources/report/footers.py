@@ -49,17 +49,17 @@ PHRASES: Final = (
     "poufn", "wolna od wirus", "na obecność wirus", "sprawdzona pod kątem", "zastrzeżen", "důvěrn", "neobsahuje vir",
     "dôvern", "neobsahuje vír", "prosta virus", "zaupn", "povjerljiv", "bez virusa",
     # Hungarian, Romanian, Greek, Turkish
-    "bizalmas", "vírusmentes", "confidențial", "confidenţial", "fără viruși", "εμπιστευτικ", "απόρρητ",
-    "gizlidir", "gizli bilgi", "yasal uyar", "virüs tarama", "virüs içermez",
+    "bizalmas", "vírusmentes", "confidențial", "confidenţial", "fără viruși", "εμπιστευτικ", "απόρρητ", "gizlidir",
+    "gizli bilgi", "yasal uyar", "virüs tarama", "virüs içermez",
     # Russian, Ukrainian, Bulgarian
     "конфиденциальн", "на вирусы", "на наличие вирусов", "не содержит вирус", "конфіденційн", "на віруси",
     "не містить вірус", "поверителн", "за вируси",
     # Hebrew, Arabic, Thai, Vietnamese, Indonesian
-    "חסוי", "סודיות", "נסרק", "سرية", "خالية من الفيروسات", "ความลับ", "ปลอดไวรัส", "bảo mật", "rahasia", "bebas virus",
+    "חסוי", "סודיות", "נסרק", "سرية", "خالية من الفيروسات", "ความลับ", "ปลอดไวรัส", "bảo mật", "rahasia",
+    "bebas virus",
     # Chinese, Japanese, Korean
-    "保密", "机密", "機密", "免责声明", "免責聲明", "病毒扫描", "病毒掃描", "病毒检查",
-    "ウイルスチェック", "ウイルススキャン",
-    "ウイルス検査", "ウィルスチェック", "秘密情報", "기밀", "바이러스 검사",
+    "保密", "机密", "機密", "免责声明", "免責聲明", "病毒扫描", "病毒掃描", "病毒检查", "ウイルスチェック",
+    "ウイルススキャン", "ウイルス検査", "ウィルスチェック", "秘密情報", "기밀", "바이러스 검사",
 )
 # fmt: on
 _RULE: Final = re.compile(r"\n[ \t]{0,8}(?:_{8,}|-{2} ?$)", re.MULTILINE)  # "________", and "-- " of a signature
