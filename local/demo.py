@@ -176,8 +176,9 @@ def _bounded(sent: Sequence[Sample]) -> Iterator[Feedback]:
     by_key: defaultdict[tuple[str, str], list[Feedback]] = defaultdict(list)
     for fact in (fact for sample in sent for fact in facts(sample)):
         by_key[fact.key].append(fact)
+    rules = classify.load()
     for facts_of_one in by_key.values():
-        yield from union((), facts_of_one)
+        yield from union((), facts_of_one, rules)
 
 
 def faults(first: Pass, second: Pass) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.classify import load as load_rules
-from aftersend.core.feedback_set import merge_contexts, union
-from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core.feedback_set import merge_contexts
+from aftersend.core.feedback_set import union as unite
+from aftersend.core.model import CauseKind, Context, Engagement, Evidence, Feedback, Kind, Phase
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
-from tests.support.facts import bounce, classify, fake_source, message
+from tests.support.facts import bounce, classify, fact, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
-from tests.support.strategies import SHORT, deliveries, facts, feedback, streaks, vary, ways
+from tests.support.strategies import SHORT, deliveries, facts, feedback, reports, streaks, vary, ways
 
 
 def _same_key(facts: list[Feedback]) -> list[Feedback]:
@@ -46,6 +47,38 @@ def test_any_order_repetition_and_batching_gives_the_same_tables(data: st.DataOb
         report = ingest(bodies, ports(store, policy=SHORT))
         assert not report.failed and not report.unreadable
     assert not differences(stored(store), expected(given_facts, classify, SHORT))
+
+
+@given(reports(), st.data())
+def test_reports_by_mail_count_the_same_whoever_vouches_for_them_and_when(
+    given_facts: list[Feedback], data: st.DataObject
+) -> None:
+    """Law 1 for reports, whatever their number: what vouches for a message may come before, between or after them."""
+    vouching = [each for each in given_facts if each.evidence is None or not each.evidence.forgeable]
+    mailed = data.draw(st.permutations([each for each in given_facts if each not in vouching]))
+    between = data.draw(st.integers(0, len(mailed)))
+    for place in {0, between, len(mailed)}:
+        store = MemoryStore()
+        for each in [*mailed[:place], *vouching, *mailed[place:]]:
+            ingest([message([each])], ports(store, policy=SHORT))
+        assert not differences(stored(store), expected(given_facts, classify, SHORT))
+
+
+def test_delays_push_out_no_bounce() -> None:
+    """Law 1: "Any order of the same feedback gives the same tables", on the reports of one message."""
+    forged = {"forgeable": True, "provider_code": "soft"}
+    told_by_mail = [
+        *(fact(Kind.DEFERRED, hour / 24, evidence=Evidence(**forged)) for hour in (4, 24)),  # type: ignore[arg-type]
+        fact(Kind.BOUNCED, 2, evidence=Evidence(provider_code="hard", forgeable=True)),
+        fact(Kind.DELIVERED, 3, evidence=Evidence(forgeable=True)),
+    ]
+    sent = fact(Kind.SENT)
+    for order in ([sent, *told_by_mail], [*told_by_mail, sent]):
+        store = MemoryStore()
+        for each in order:
+            ingest([message([each])], ports(store, policy=SHORT))
+        (row,) = stored(store).suppressions.values()
+        assert CauseKind.HARD in row.causes
 
 
 @given(streaks(), st.data())
@@ -82,10 +115,14 @@ def test_the_fold_of_one_outcome_is_free_of_order_and_batches(data: st.DataObjec
     assert merge(at_once, given_facts, classify) is at_once
 
 
+def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedback, ...]:
+    return unite(stored, new, classify)
+
+
 @given(st.data())
 def test_union_takes_sets_in_any_grouping(data: st.DataObject) -> None:
     """Law 3 for `facts.union`: sets that different functions hold can be united in any order and grouping."""
-    one, two, three = (union((), data.draw(feedback(max_size=8))) for _ in range(3))
+    one, two, three = (union((), data.draw(feedback(max_size=8) | reports())) for _ in range(3))
     assert union(union(one, two), three) == union(one, union(two, three))
     assert union(one, two) == union(two, one)
     assert union(one, one) == one

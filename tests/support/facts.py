@@ -41,6 +41,8 @@ def classify(fact: Feedback) -> Verdict | None:
     if fact.kind is Kind.AUTO_REPLIED:
         return _AUTO_REPLY
     if fact.kind in REFUSALS and fact.evidence is not None:
+        if fact.evidence.judged is not None:
+            return fact.evidence.judged
         return VERDICTS.get(fact.evidence.provider_code or "")
     return None
 

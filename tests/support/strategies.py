@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.core import policy
-from aftersend.core.feedback_set import FORGEABLE
 from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
 from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, fact
 
@@ -116,16 +115,38 @@ def vary(way: _Way, fact: Feedback) -> Feedback:
 
 @st.composite
 def feedback(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
-    """Facts about few messages, some of them several times, and not alike.
+    """Facts about few messages, some of them told several times and not alike."""
+    told = draw(st.lists(facts(), min_size=1, max_size=max_size))
+    again = draw(st.lists(st.sampled_from(told), max_size=4))
+    return told + [vary(draw(ways), each) for each in again]
 
-    No more of them could be forged than one outcome keeps: what is pushed out before somebody vouches for the message
-    cannot suppress later, which is the one limit of law 1.
-    """
-    first = draw(st.lists(facts(), min_size=1, max_size=max_size))
-    forged = [each.id for each in first if each.evidence is not None and each.evidence.forgeable]
-    first = [each for each in first if each.id not in forged[FORGEABLE:]] or first[:1]
-    again = draw(st.lists(st.sampled_from(first), max_size=4))
-    return first + [vary(draw(ways), each) for each in again]
+
+_reported: Final = st.sampled_from(
+    [Kind.BOUNCED] * 8
+    + [Kind.DEFERRED] * 4
+    + [Kind.DELIVERED, Kind.REJECTED, Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED, Kind.AUTO_REPLIED]
+)
+_vouchers: Final = st.sampled_from([None, Kind.SENT, Kind.SENT, Kind.DELIVERED, Kind.OPENED, Kind.BOUNCED])
+
+
+@st.composite
+def reports(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
+    """Reports by mail, of any number, about one or two messages to Ann, each with or without what vouches for it."""
+    told = []
+    for number in range(draw(st.integers(1, 2))):
+        name = f"test:{number}"
+        for kind, at in draw(st.lists(st.tuples(_reported, st.sampled_from(DAYS)), min_size=4, max_size=max_size)):
+            word, code = draw(_said) if kind in REFUSALS else (draw(st.sampled_from([None, "ARF/abuse"])), None)
+            scope = draw(st.sampled_from([None, "news"])) if kind in _WISHES else None
+            evidence = Evidence(provider_code=word, code=code, forgeable=True)
+            told.append(fact(kind, message=name, occurred_at=at, scope=scope, evidence=evidence))
+        if (voucher := draw(_vouchers)) is not None:
+            word = draw(st.sampled_from(["soft", "hard"])) if voucher is Kind.BOUNCED else None
+            told.append(fact(voucher, word=word, message=name, occurred_at=draw(st.sampled_from(DAYS))))
+    return told
+
+
+_WISHES: Final = frozenset({Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED})
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import permutations
 from typing import Any
 
@@ -14,17 +15,22 @@ from aftersend import classify
 from aftersend.core.feedback_set import (
     BOUNDS,
     CORRELATIONS,
-    FORGEABLE,
     LINE,
+    SCOPES,
     WHOLE,
     is_judgeable,
     join,
     merge_contexts,
-    union,
 )
+from aftersend.core.feedback_set import union as unite
 from aftersend.core.model import Class, Context, Engagement, Evidence, Feedback, Kind
 from tests.support.facts import START, bounce, fact
+from tests.support.facts import classify as judge
 from tests.support.strategies import full_evidence
+
+
+def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedback, ...]:
+    return unite(stored, new, judge)
 
 
 def _many(kind: Kind, count: int) -> list[Feedback]:
@@ -65,8 +71,8 @@ def test_the_bound_takes_facts_in_any_order_and_grouping(kind: Kind, data: st.Da
 
 def test_a_proof_that_comes_late_is_as_good_as_one_that_comes_early() -> None:
     """Law 1: one report came by two ways, of which one could be forged; others that could be forged crowd around it."""
-    forged = [bounce(day, evidence=Evidence(text=f"text {day}", forgeable=True)) for day in range(FORGEABLE + 4)]
-    for proven in (bounce(day, evidence=Evidence(text=f"text {day}")) for day in range(FORGEABLE + 4)):
+    forged = [bounce(day, evidence=Evidence(text=f"text {day}", forgeable=True)) for day in range(7)]
+    for proven in (bounce(day, evidence=Evidence(text=f"text {day}")) for day in range(7)):
         assert union(union((), forged), [proven]) == union(union((), [proven]), forged)
 
 
@@ -74,9 +80,34 @@ def test_what_could_be_forged_pushes_nothing_out() -> None:
     """No stranger may choose what is known: forgeries of any number leave the real facts their places."""
     real = _many(Kind.BOUNCED, BOUNDS[Kind.BOUNCED])
     forged = [bounce(number / 50, evidence=Evidence(text=f"no {number}", forgeable=True)) for number in range(200)]
-    left = union((), [*real, *forged])
-    assert {each.id for each in left} >= {each.id for each in real}
-    assert len(left) == len(real) + FORGEABLE
+    kept = union((), [*real, *forged])
+    assert {each.id for each in kept} >= {each.id for each in real}
+    assert len(kept) == len(real) + 2
+
+
+def _report(kind: Kind, day: float, word: str = "soft", **others: Any) -> Feedback:
+    evidence = Evidence(provider_code=word, text=f"{word} {day}", forgeable=True)
+    return fact(kind, day, evidence=evidence, **others)
+
+
+def test_of_reports_the_first_and_the_last_of_each_meaning_stay_and_say_what_they_meant() -> None:
+    """However many delays and lies come between; what is cut out of one cannot be judged again."""
+    reports = [_report(Kind.BOUNCED, day / 4, word) for day in range(8) for word in ("soft", "hard", "listed", "block")]
+    kept = union((), [*reports, *(_report(Kind.DEFERRED, day) for day in range(20))])
+    bounces = [each for each in kept if each.kind is Kind.BOUNCED]
+    verdicts = {each.id: judge(each) for each in bounces}
+    for word in ("hard", "listed"):
+        ends = [each for each in reports if each.evidence and each.evidence.provider_code == word]
+        assert {verdicts[end.id] for end in (ends[0], ends[-1])} == {judge(ends[0])}
+    assert len(kept) == 6 + 2
+    assert [is_judgeable(each) for each in bounces] == [False] * 5 + [True]
+
+
+def test_reports_may_be_about_so_many_streams() -> None:
+    reports = [_report(Kind.COMPLAINED, day, scope=f"stream{day % 5}") for day in range(20)]
+    kept = union((), reports)
+    assert {each.scope for each in kept} == {f"stream{number}" for number in range(SCOPES)}
+    assert len(kept) == 2 * SCOPES
 
 
 def test_kinds_do_not_take_each_others_place() -> None:

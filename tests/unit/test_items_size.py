@@ -6,16 +6,17 @@ import json
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from aftersend.core.feedback_set import BOUNDS, FORGEABLE
-from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core.feedback_set import BOUNDS, SCOPES
+from aftersend.core.model import Class, Context, Engagement, Evidence, Feedback, Kind, Phase, Reason, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.text import truncate
 from aftersend.sources import read
 from aftersend.sources.smtp_reply import MAX_TEXT
 from aftersend.storage import items, packing
 from tests.support import ses
-from tests.support.facts import START, classify
+from tests.support.facts import REFUSALS, START, VERDICTS, classify
 from tests.support.ports import RETENTION
 
 LIMIT = 64 * 1024
@@ -85,13 +86,45 @@ def _largest(kind: Kind, number: int, filler: str, *, forgeable: bool = False) -
     )
 
 
+# What a mail may report, and how its meaning is told apart.
+_REPORTED = (
+    Kind.BOUNCED, Kind.REJECTED, Kind.DEFERRED, Kind.DELIVERED, Kind.AUTO_REPLIED, Kind.UNKNOWN,
+    Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED,
+)  # fmt: skip
+_SCOPED = (Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED)
+_LONGEST = {word: replace(verdict, rule="x" * 64) for word, verdict in VERDICTS.items()} | {
+    "complaint": Verdict(klass=Class.COMPLAINT, reason=Reason.COMPLAINT, rule="x" * 64)
+}
+
+
+def _reported(fact: Feedback, meaning: str, scope: str) -> Feedback:
+    assert fact.evidence is not None
+    evidence = replace(fact.evidence, action=meaning)
+    at = fact.occurred_at + timedelta(seconds=sorted(_LONGEST).index(meaning))
+    scope_or_none = scope if fact.kind in _SCOPED else None
+    return replace(fact, evidence=evidence, occurred_at=at, scope=scope_or_none, id="")
+
+
+def _judge(fact: Feedback) -> Verdict | None:
+    if fact.kind not in REFUSALS or fact.evidence is None:
+        return classify(fact)
+    return fact.evidence.judged or _LONGEST.get(fact.evidence.action or "")
+
+
 @pytest.mark.parametrize("filler", _FILLERS)
 def test_an_item_never_passes_64_kb(filler: str) -> None:
     """Design §4: "An item never passes 64 KB", with every field of every fact at its longest and every kind full."""
     facts = [_largest(kind, number, filler) for kind in Kind for number in range(BOUNDS[kind] + 3)]
-    facts += [_largest(Kind.BOUNCED, 99 + number, filler, forgeable=True) for number in range(FORGEABLE + 3)]
-    outcome = merge(None, facts, classify)
-    assert len(outcome.feedback) == sum(BOUNDS.values()) + FORGEABLE
+    forged = [
+        _reported(_largest(kind, 99 + number, filler, forgeable=True), meaning, scope)
+        for kind in _REPORTED
+        for scope in ("a", "b" * 64 + "c" * 64, "d")
+        for meaning in ("hard", "listed", "complaint", "soft")
+        for number in range(3)
+    ]
+    outcome = merge(None, [*facts, *forged], _judge)
+    wide, scoped = 2 * 4, 2 * SCOPES
+    assert len(outcome.feedback) == sum(BOUNDS.values()) + 2 * wide + 3 * scoped + 4 * 2
     size = _unpacked_size(items.encode_outcome(outcome, RETENTION))
     assert LIMIT // 3 < size <= LIMIT
 

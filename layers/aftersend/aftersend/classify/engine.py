@@ -84,7 +84,9 @@ class Classifier:
             return None
         if kind in KINDS:
             return KINDS[kind]
-        verdict = self.judge(source=feedback.source, evidence=feedback.evidence or Evidence(), kind=kind)
+        if (evidence := feedback.evidence) is not None and evidence.judged is not None:
+            return evidence.judged  # while it was whole
+        verdict = self.judge(source=feedback.source, evidence=evidence or Evidence(), kind=kind)
         return None if kind is Kind.UNKNOWN and verdict.rule == NOTHING.rule else verdict
 
     def judge(self, *, source: str, evidence: Evidence, kind: Kind = Kind.BOUNCED) -> Verdict:

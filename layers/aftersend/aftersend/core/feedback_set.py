@@ -8,13 +8,13 @@ what one writer drops, every other writer drops too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind
+from aftersend.core.model import Class, Context, Engagement, Evidence, Feedback, Kind, Reason, Verdict
 from aftersend.core.text import truncate_or_none
 
 # How many facts of each kind an outcome holds: 64 that decide, 32 opens and 32 clicks.
@@ -35,10 +35,10 @@ BOUNDS: Final[dict[Kind, int]] = {
     Kind.CLICKED: 32,
 }
 
-FORGEABLE: Final = 3  # of all kinds together; all of them whole, because somebody may vouch for them later
-
 # How many of the earliest keep their whole evidence; the last one always does.
-WHOLE: Final[dict[Kind | None, int]] = {Kind.BOUNCED: 3, None: FORGEABLE}
+WHOLE: Final[dict[Kind, int]] = {Kind.BOUNCED: 3}
+SCOPES: Final = 2  # streams that forgeable facts of one kind may be about: one message belongs to one
+_CAUSAL: Final = frozenset({Kind.REJECTED, Kind.BOUNCED})  # of whose verdict a cause may come
 # Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED})
 LINE: Final = 180
@@ -48,8 +48,11 @@ EMPTY_CONTEXT: Final = Context()
 _S = TypeVar("_S", bound=Struct)
 
 
-def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedback, ...]:
-    """Unite the facts of both: each once, bounded, in their order.
+Judge = Callable[[Feedback], Verdict | None]
+
+
+def union(stored: tuple[Feedback, ...], new: Iterable[Feedback], judge: Judge) -> tuple[Feedback, ...]:
+    """Unite the facts of both: each once, bounded, in their order; `judge` says what a refusal means.
 
     Facts of `stored` are without context, and so are all that come back: `merge_contexts` gathers it.
     """
@@ -58,7 +61,7 @@ def union(stored: tuple[Feedback, ...], new: Iterable[Feedback]) -> tuple[Feedba
         bare = fact if fact.context is None else replace(fact, context=None)
         known[fact.id] = join(known[fact.id], bare) if fact.id in known else bare
     facts = list(known.values())
-    return _bound(sorted(facts, key=_order)) if len(facts) > 1 else (_cut_line(facts[0]),)
+    return _bound(sorted(facts, key=_order), judge) if len(facts) > 1 else (_cut_line(facts[0]),)
 
 
 def merge_contexts(stored: Context, new: Iterable[Feedback]) -> Context:
@@ -105,29 +108,56 @@ def _order(fact: Feedback) -> tuple[object, str]:
     return fact.occurred_at, fact.id
 
 
-def _bound(facts: list[Feedback]) -> tuple[Feedback, ...]:
-    """The facts that stay, each as whole as its place allows."""
-    groups: dict[Kind | None, list[Feedback]] = {}
+def _bound(facts: list[Feedback], judge: Judge) -> tuple[Feedback, ...]:
+    """The facts that stay, each as whole as its place allows. No forgery takes the place of what cannot be forged."""
+    groups: dict[tuple[Kind, bool], list[Feedback]] = {}
     for fact in facts:
-        groups.setdefault(_find_group(fact), []).append(fact)
-    if all(len(group) <= 2 for group in groups.values()):
-        return tuple(_cut_line(fact) for fact in facts)
-    bounded = [fact for name, group in groups.items() for fact in _bound_group(name, group)]
+        groups.setdefault((fact.kind, fact.evidence is not None and fact.evidence.forgeable), []).append(fact)
+    bounded: list[Feedback] = []
+    for (kind, forgeable), group in groups.items():
+        bounded += _bound_forgeable(kind, group, judge) if forgeable else _bound_kind(kind, group)
     return tuple(sorted(bounded, key=_order))
 
 
-def _find_group(fact: Feedback) -> Kind | None:
-    """What a fact is bounded with: its kind, or all that could be forged, so that no forgery pushes out a fact."""
-    return None if fact.evidence is not None and fact.evidence.forgeable else fact.kind
-
-
-def _bound_group(name: Kind | None, facts: list[Feedback]) -> list[Feedback]:
-    bound = BOUNDS[name] if name else FORGEABLE
-    whole = WHOLE.get(name, 1)
+def _bound_kind(kind: Kind, facts: list[Feedback]) -> list[Feedback]:
+    bound, whole = BOUNDS[kind], WHOLE.get(kind, 1)
+    if len(facts) <= min(2, bound - 1):
+        return [_cut_line(fact) for fact in facts]
     *early, last = facts[: bound - 1] + facts[bound - 1 :][-1:]
-    return [_cut_tls(fact) if place < whole else _slim_down(fact) for place, fact in enumerate(early)] + [
+    return [_cut_way(fact) if place < whole else _slim_down(fact) for place, fact in enumerate(early)] + [
         _cut_line(last)
     ]
+
+
+def _bound_forgeable(kind: Kind, facts: list[Feedback], judge: Judge) -> list[Feedback]:
+    """The first and the last of each meaning; of several refusals the very last stays whole.
+
+    Nobody knows yet whether somebody will vouch for them. Once somebody does, they widen causes just as all of them
+    would have, however many there were: a cause is its first and its latest evidence.
+    """
+    if len(facts) == 1:
+        return [_cut_line(facts[0])]
+    groups: dict[tuple[str, str], list[Feedback]] = {}
+    for fact in facts:
+        groups.setdefault(_find_meaning(fact, judge), []).append(fact)
+    scopes = sorted({scope for scope, _ in groups})[:SCOPES]
+    ends = {fact.id: fact for (scope, _), group in groups.items() if scope in scopes for fact in (group[0], group[-1])}
+    whole = facts[-1] if kind in WORDY else None
+    return [_cut_way(fact) if fact is whole else _slim_down_forgeable(fact, judge) for fact in ends.values()]
+
+
+def _find_meaning(fact: Feedback, judge: Judge) -> tuple[str, str]:
+    """What a forgeable fact could do: in which scope, and to which cause."""
+    if fact.kind in WORDY:
+        return "", _find_effect(fact, judge)
+    return fact.scope or "", ""
+
+
+def _find_effect(fact: Feedback, judge: Judge) -> str:
+    verdict = judge(fact) if fact.kind in _CAUSAL else None
+    if verdict is None or verdict.reason is Reason.SUPPRESSED:
+        return verdict.reason if verdict else ""
+    return verdict.klass if verdict.klass in (Class.HARD, Class.COMPLAINT) else ""
 
 
 def is_judgeable(fact: Feedback) -> bool:
@@ -142,12 +172,16 @@ def _cut_line(fact: Feedback) -> Feedback:
     return replace(fact, evidence=replace(evidence, text=truncate_or_none(evidence.text, LINE)))
 
 
-def _cut_tls(fact: Feedback) -> Feedback:
-    """Whole, but for how its connection was secured: of several, only the last keeps that."""
-    cut = _cut_line(fact)
-    if cut.evidence is None or cut.evidence.tls is None:
-        return cut
-    return replace(cut, evidence=replace(cut.evidence, tls=None))
+def _cut_way(fact: Feedback) -> Feedback:
+    """All that decides something; of several, only the last keeps how it came and what is of interest to people."""
+    if fact.received_as is not None:
+        fact = replace(fact, received_as=None)
+    evidence = fact.evidence
+    if evidence is None:
+        return fact
+    if fact.kind in WORDY:
+        return replace(fact, evidence=replace(evidence, tls=None, reporting_mta=None))
+    return replace(fact, evidence=replace(evidence, tls=None, reporting_mta=None, text=None, event_id=None))
 
 
 def _slim_down(fact: Feedback) -> Feedback:
@@ -161,3 +195,13 @@ def _slim_down(fact: Feedback) -> Feedback:
     if seen is not None:
         seen = Engagement(machine=seen.machine)
     return replace(fact, evidence=evidence, engagement=seen, received_as=None)
+
+
+def _slim_down_forgeable(fact: Feedback, judge: Judge) -> Feedback:
+    """The same, and what a cause needs of it: it can be named as evidence, but not judged again."""
+    slim, evidence = _slim_down(fact), fact.evidence
+    assert slim.evidence is not None and evidence is not None
+    if fact.kind in WORDY and not _find_effect(fact, judge):
+        return slim
+    judged = judge(fact) if fact.kind in WORDY else None
+    return replace(slim, evidence=replace(slim.evidence, provider_code=evidence.provider_code, judged=judged))

@@ -45,6 +45,14 @@ Key = tuple[str, str]
 _encode: Final = msgspec.json.Encoder().encode
 
 
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
+    """What a refusal means: class, reason, and the rule that decided. Derived, never part of a fact."""
+
+    klass: Class = field(name="class")
+    reason: Reason
+    rule: str  # id of the deciding rule
+
+
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the source gave as proof, in its own terms. Bounded: the archive has the whole."""
 
@@ -62,6 +70,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     tls: str | None = None  # how the connection was secured; no part of a fact's identity
     derived: bool = False  # the recipient was inferred, not named, by the source
     forgeable: bool = False  # anybody could have sent this, and nothing in it proves otherwise
+    judged: Verdict | None = None  # what it meant while it was whole; no part of a fact's identity
 
 
 class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -135,14 +144,6 @@ def _select_decisive(fact: Feedback) -> tuple[object, ...]:
     if (seen := fact.engagement) is not None:
         proof += (seen.link, seen.user_agent, seen.ip)
     return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, proof
-
-
-class Verdict(Struct, frozen=True, kw_only=True, gc=False):
-    """What a refusal means: class, reason, and the rule that decided. Derived, never part of a fact."""
-
-    klass: Class = field(name="class")
-    reason: Reason
-    rule: str  # id of the deciding rule
 
 
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -71,9 +71,9 @@ def merge(
     `stored` itself where nothing is added: there is nothing to write then.
     """
     if stored is None:
-        return fold(union((), new), merge_contexts(EMPTY_CONTEXT, new), classify, resolved=look)
+        return fold(union((), new, classify), merge_contexts(EMPTY_CONTEXT, new), classify, resolved=look)
     before, context = stored.feedback, merge_contexts(stored.context, new)
-    facts = union(before, new)
+    facts = union(before, new, classify)
     looks = [each for each in (stored.resolved, look) if each is not None]
     resolved = max(looks, key=lambda each: each.order, default=None)
     if not afresh and facts == before and context == stored.context and resolved == stored.resolved:

@@ -55,7 +55,7 @@ def plan_updates(
             if claim is not None:
                 claims[claim.recipient, claim.scope].append(claim)
                 owners[claim.recipient, claim.scope].add(key)
-            if trusted and (traffic := _find_traffic(fact, claim, policy)) is not None:
+            if (traffic := _find_traffic(fact, claim, policy)) is not None:
                 report = reports.setdefault(traffic.window, TrafficReport(traffic))
                 report.traffic = spike_guard.merge_traffic(report.traffic, traffic)
                 report.owners.add(key)
@@ -71,8 +71,8 @@ def deduplicate(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
 
 
 def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffic | None:
-    """What `fact` reports to the spike guard."""
-    if not policy.guard.watch:
+    """What `fact` reports to the spike guard, which looks at nothing that anybody could have sent."""
+    if not policy.guard.watch or (fact.evidence is not None and fact.evidence.forgeable):
         return None
     if fact.kind is Kind.DELIVERED:
         return spike_guard.report_delivery(
