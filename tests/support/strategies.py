@@ -142,7 +142,7 @@ def reports(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
             told.append(fact(kind, message=name, occurred_at=at, scope=scope, evidence=evidence))
         if (voucher := draw(_vouchers)) is not None:
             word = draw(st.sampled_from(["soft", "hard"])) if voucher is Kind.BOUNCED else None
-            told.append(fact(voucher, word=word, message=name, occurred_at=draw(st.sampled_from(DAYS))))
+            told.append(fact(voucher, code=word, message=name, occurred_at=draw(st.sampled_from(DAYS))))
     return told
 
 
