@@ -7,8 +7,9 @@ import pytest
 
 from aftersend.classify import evidence_from, normalise
 from aftersend.classify.evidence import MAX_TEXT
-from aftersend.classify.pattern import REACH, Matcher, compile_pattern
+from aftersend.classify.pattern import MAX_CHOICES, REACH, SPAN, Matcher, compile_pattern
 from aftersend.classify.text import LIMIT
+from aftersend.classify.wrappers import peel
 from aftersend.core.model import Phase
 
 
@@ -42,6 +43,12 @@ from aftersend.core.model import Phase
         ("\u7528\u6237\u4e0d\u5b58\u5728\u3002", "\u7528\u6237\u4e0d\u5b58\u5728"),
         ("\x1b$B%f!<%6!<\x1b(B Neko", "\u30e6\u30fc\u30b6\u30fc neko"),
         (" $B%f!<%6!< (B Neko", "\u30e6\u30fc\u30b6\u30fc neko"),
+        ("Não existe: ENDEREÇO inválido", "nao existe endereco invalido"),
+        ("Kullan\u0131c\u0131 BULUNAMADI", "kullanici bulunamadi"),
+        ("Địa chỉ", "dia chi"),
+        ("e\u0301 \u00e9 \uff55\uff53\uff45\uff52", "e e user"),
+        ("\uff8d\uff9e\uff70\uff7c\uff9e", "\u30da\u30fc\u30b8".replace("\u30da", "\u30d9")),
+        ("\u0627\u0644\u0645\u064f\u0633\u062a\u062e\u062f\u0645", "\u0627\u0644\u0645\u0633\u062a\u062e\u062f\u0645"),
         ("", ""),
         ("550 5.1.1", ""),
     ],
@@ -107,6 +114,36 @@ def found(pattern: str, text: str) -> bool:
         ("User's E-Mail", "users email", True),
         ("\u5bb9\u91cf\u4e0d\u8db3", "\u90ae\u7bb1\u5bb9\u91cf\u4e0d\u8db3\uff0c\u9000\u56de", True),
         ("\u5bb9\u91cf\u4e0d\u8db3", "\u5bb9\u91cf\u8db3", False),
+        ("(user|box) * (gone|not here)", "the user is gone", True),
+        ("(user|box) * (gone|not here)", "box not here", True),
+        ("(user|box) * (gone|not here)", "user not", False),
+        ("(user|box) * (gone|not here)", "gone user", False),
+        ("(no|not a) such (user|)", "not a such thing", True),
+        ("(user|) unknown", "unknown", True),
+        ("\u6536\u4ef6\u4eba * \u4e0d\u5b58\u5728", "\u6536\u4ef6\u4eba <a@b.example> \u4e0d\u5b58\u5728", True),
+        ("\u6536\u4ef6\u4eba * \u4e0d\u5b58\u5728", "\u4e0d\u5b58\u5728 \u6536\u4ef6\u4eba", False),
+        (
+            "\u6536\u4ef6\u4eba * \u4e0d\u5b58\u5728",
+            "\u6536\u4ef6\u4eba" + "\u5f88" * SPAN + "\u4e0d\u5b58\u5728",
+            True,
+        ),
+        (
+            "\u6536\u4ef6\u4eba * \u4e0d\u5b58\u5728",
+            "\u6536\u4ef6\u4eba" + "\u5f88" * (SPAN + 1) + "\u4e0d\u5b58\u5728",
+            False,
+        ),
+        ("(\u7528\u6237|\u5730\u5740)(\u4e0d\u5b58\u5728|\u65e0\u6548)", "\u8be5\u5730\u5740 \u65e0\u6548", True),
+        ("\u043d\u0430\u0439\u0434\u0435\u043d", "\u043d\u0430\u0439\u0434\u0435\u043d\u0430", True),
+        (
+            "\u043d\u0435 \u043d\u0430\u0439\u0434\u0435\u043d",
+            "\u043d\u0435 \u043d\u0430\u0439\u0434\u0435\u043d\u0430",
+            False,
+        ),
+        (
+            "\u0e44\u0e21\u0e48\u0e1e\u0e1a \u0e1c\u0e39\u0e49\u0e43\u0e0a\u0e49",
+            "\u0e44\u0e21\u0e48\u0e1e\u0e1a\u0e1c\u0e39\u0e49\u0e43\u0e0a\u0e49\u0e19\u0e35\u0e49",
+            True,
+        ),
     ],
 )
 def test_patterns(pattern: str, text: str, expected: bool) -> None:
@@ -131,6 +168,86 @@ def test_a_matcher_that_has_read_may_still_learn() -> None:
     assert not matcher.find(["blue", "moon"])
     matcher.add(compile_pattern("blue moon"))  # type: ignore[arg-type]
     assert matcher.find(["blue", "moon"]) == {1}
+
+
+def test_alternatives_are_bounded() -> None:
+    many = "(" + "|".join(f"w{number}" for number in range(21)) + ")"
+    with pytest.raises(ValueError, match=f"more than {MAX_CHOICES} choices"):
+        compile_pattern(f"{many} {many}")
+    assert compile_pattern(f"{many} * {many}") is not None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "*",
+        "()",
+        "(a|)",
+        "(user|a*)",
+        "(ADDR|HOST)",
+    ],
+)
+def test_a_choice_of_nothing_is_no_pattern(pattern: str) -> None:
+    assert compile_pattern(pattern) is None
+
+
+# -- Wrappers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [
+        ("host mx.b.example[192.0.2.1] said: 550 moonlight", "550 moonlight"),
+        ("<a@b.example>: host mx.b.example said:\n 550-moonlight\n 550 tonight", "550-moonlight 550 tonight"),
+        ("Remote host said: moonlight tonight", "moonlight tonight"),
+        ("5.1.0 - Unknown address error 550-'5.7.1 moonlight' (delivery attempts: 0)", "550-'5.7.1 moonlight'"),
+        ("5.3.0 - Other mail system problem 554-'moonlight'", "554-'moonlight'"),
+        ("<192.0.2.3 #5.0.0 smtp; 550 moonlight>", "550 moonlight>"),
+        ("Mailbox unavailable. The server response was: 5.7.1 moonlight", "5.7.1 moonlight"),
+        ("Can't send mail - all recipients were rejected: 550 5.7.1 moonlight", "550 5.7.1 moonlight"),
+        ("SMTPAddressFailedException: 550 5.7.1 moonlight", "550 5.7.1 moonlight"),
+        ('Expected response code "250" but got code "550", with message "550 moonlight"', '550 moonlight"'),
+        ("Earlier attempt: 421 4.7.0 too busy 550 5.1.1 moonlight", "550 5.1.1 moonlight"),
+        ("host a.example said: 550 host b.example said: 554 moonlight", "554 moonlight"),
+    ],
+)
+def test_the_innermost_reply_is_handed_on(text: str, inner: str) -> None:
+    reply = peel(text)
+    assert reply.text.startswith(inner)
+    assert reply.inner
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 5.1.1 moonlight",
+        "550-moonlight 550 tonight",
+        "host mx.b.example said: 550 5.1.1",  # it quotes a code and no word
+        "Message expired; host mx.b.example said: 451 moonlight",
+        "Sender verify failed; the callout said: 550 moonlight",
+        "the user said moonlight 550 times",
+    ],
+)
+def test_what_quotes_nothing_is_left_alone(text: str) -> None:
+    assert peel(text).text == text
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        "This email has been scanned for all viruses by the Moonlight Security System.",
+        "This e-mail may contain confidential information.",
+        "If you are not the intended recipient any use is prohibited and spam will be reported",
+        "Diese E-Mail kann vertrauliche Informationen enthalten",
+        "Ce message et ses pièces jointes sont confidentiels",
+        "Este mensaje puede contener información confidencial",
+        "Scanned by MoonAV",
+    ],
+)
+def test_footers_fall_away(footer: str) -> None:
+    assert peel(footer).text == ""
+    assert peel(f"moonlight tonight. {footer}").text.strip(" .") == "moonlight tonight"
 
 
 # -- Evidence -----------------------------------------------------------------------------------------------------------
@@ -175,6 +292,8 @@ def test_a_matcher_that_has_read_may_still_learn() -> None:
         ({"text": "192.0.2.1 does not like recipient. x"}, None, None, Phase.RCPT_TO),
         ({"text": "Remote host said: x [RCPT_TO]"}, None, None, Phase.RCPT_TO),
         ({"command": "DATA", "text": "x (in reply to RCPT TO command)"}, None, None, Phase.DATA),
+        ({"text": "550-x (in reply\r\n to RCPT TO command)"}, 550, None, Phase.RCPT_TO),
+        ({"text": "SMTP error from remote mail server after\n MAIL FROM:<a@b.example>"}, None, None, Phase.MAIL_FROM),
     ],
 )
 def test_facts_from_loose_fields(

@@ -176,8 +176,8 @@ BOILERPLATE: Final[dict[str, tuple[str, ...]]] = {
     "need": (" need rcpt recipient ",),
 }
 
-# The sentences that RFC 5321 and .NET put to a reply code: some providers begin every refusal with the same one, and give
-# the reason after it. They count only where nothing else is said. Under a word of theirs, as above.
+# The sentences that RFC 5321 puts to a reply code: some providers begin every refusal with the same one, and give the
+# reason after it. They count only where nothing else is said. Under a word of theirs, as above.
 STOCK: Final[dict[str, tuple[str, ...]]] = {
     "requested": (
         " requested action not taken mailbox unavailable or not local ",
@@ -191,14 +191,14 @@ STOCK: Final[dict[str, tuple[str, ...]]] = {
 }
 # Words that say nothing of the reason: a text of nothing else is silent, and its code decides.
 _EMPTY: Final = """
-    a address ADDR given giving explanation learn gmxpostmaster qqhelp neteasehelp googlesupport microsoftsupport also an and any are as at be been bounce bounced but by can cannot cant code codes contact
-    could couldnt daemon details deliver delivered delivering delivery detail diagnostic did email emails error errors
-    esmtp fail failed failing failure failures fatal follow followed following for from further has have help
-    here host HOST how if in info information into IP is it its line mail mailer message messages
-    more mta mx next not NUM of on or our out permanent permanently perm please postmaster question questions reason
-    refer remote reply report response responded result returned said says see sent server smtp
-    some sorry status support system technical that the there these this to transaction try undeliverable undelivered
-    undef undefined unfortunately unknown url URL visit was web were when which while will with would www you your
-    requested action taken aborted command
+    a aborted action ADDR address also an and any are as at be been bounce bounced but by can cannot cant case code
+    codes command contact could couldnt daemon deliver delivered delivering delivery detail details diagnostic did
+    email emails error errors esmtp explanation fail failed failing failure failures fatal follow followed following
+    for from further given giving gmxpostmaster googlesupport has have help here HOST host how if in info
+    information into IP is it its learn line mail mailer message messages microsoftsupport more mta mx neteasehelp
+    next not NUM of on or our out perm permanent permanently please postmaster qqhelp question questions reason
+    refer remote reply report requested responded response result returned said says see sent server smtp some sorry
+    status support system taken technical that the there these this to transaction try undef undefined undeliverable
+    undelivered unfortunately unknown url URL visit was web were when which while will with would www you your
 """
 EMPTY_WORDS: Final = frozenset(_EMPTY.split())

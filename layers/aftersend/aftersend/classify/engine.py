@@ -2,9 +2,9 @@
 
 The order of decision is the order of the rules (`shipped.ORDER`): the user's own; verdicts that are no delivery
 attempt; what the text says of the sender, then of the address, then of the way; the specific enhanced status; the
-provider's own code; what vague texts and generic codes say; the bare reply code. Two things stand above all rules: what
-answered a command before RCPT TO is never held against the address, and what did not fail (it was delayed, relayed …)
-is ignored.
+provider's own code; what vague texts and generic codes say; the bare reply code. Three things stand above all rules:
+what answered a command before RCPT TO is never held against the address, what is said to be for a while never for good,
+and what did not fail (it was delayed, relayed …) is ignored. What is judged is the innermost reply (`wrappers.peel`).
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ KINDS: Final = {
 NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
 _UNKNOWN: Final = Kind.UNKNOWN  # asked for by every rule that is tried: Python 3.11 is slow to find members of an Enum
 NOT_FAILED: Final = frozenset(("delayed", "relayed", "expanded", "delivered"))
+# What a notice for people may speak of without meaning this message: its footers, its advice, the policy of a company.
+ASIDE: Final = frozenset((Reason.SPAM_CONTENT, Reason.CONTENT_REJECTED, Reason.POLICY_REJECTED))
 # What a refusal of "the address" means when it answered a command that had not named the recipient yet.
 EARLY: Final = {
     Phase.CONNECT: Reason.BLOCKED,
@@ -134,8 +136,9 @@ class Classifier:
             for key in keys:
                 candidates.update(index.get(key, ()))
         for at in sorted(candidates):
-            if _holds(self.rules[at], features):
-                return self.rules[at]
+            rule = self.rules[at]
+            if _holds(rule, features) and not (features.aside and rule.then.reason in ASIDE):
+                return rule
         return None
 
     def _index(self) -> None:

@@ -1,8 +1,8 @@
 """Lists the words that say a refusal is for a while, in as many languages as the rules know.
 
-RFC 3463 gives no code for "disabled, but not for good" (x.2.1 is both), and a server that answers 550 to it makes its own
-words permanent. So the words count: what is refused for a while is never held against the address for good, whatever the
-code. A rule that knows better says so (`then.final`).
+RFC 3463 gives no code for "disabled, but not for good" (x.2.1 is both), and a server that answers 550 to it makes its
+own words permanent. So the words count: what is refused for a while is never held against the address for good,
+whatever the code. A rule that knows better says so (`then.final`).
 """
 
 from __future__ import annotations

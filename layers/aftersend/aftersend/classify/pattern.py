@@ -1,9 +1,9 @@
 """Compiles and matches the patterns of rules: words, and `*` for up to eight words; never slow, whatever the text.
 
-A pattern is folded as texts are (`text.fold`), so case, marks, punctuation and line breaks do not matter, and it matches
-whole words: "user unknown" does not match "superuser unknown". A `*` alone stands for up to eight words or none, a `*`
-at the end of a word for the rest of it ("blacklist*"). Masks are written in capitals: "ADDR does not exist".
-Alternatives stand in parentheses: "(user|mailbox) * (unknown|not found)".
+A pattern is folded as texts are (`text.fold`), so case, marks, punctuation and line breaks do not matter, and it
+matches whole words: "user unknown" does not match "superuser unknown". A `*` alone stands for up to eight words or
+none, a `*` at the end of a word for the rest of it ("blacklist*"). Masks are written in capitals: "ADDR does not
+exist". Alternatives stand in parentheses: "(user|mailbox) * (unknown|not found)".
 
 Scripts without blanks between words are matched by characters: in a pattern of Chinese, Japanese, Korean, Thai, Lao,
 Khmer or Burmese blanks do not count, in the text neither, and a lone `*` stands for up to 24 characters. A pattern that
@@ -50,7 +50,7 @@ Known = tuple[tuple[str, ...], tuple[Node, ...], tuple[int, ...]]
 
 
 class Pattern(Struct, frozen=True):
-    """One compiled pattern: groups that must follow each other, of phrases or of pieces of text, any of which will do."""
+    """One compiled pattern: groups that must follow each other, of phrases or pieces of text any of which will do."""
 
     groups: tuple[tuple[Phrase, ...], ...] = ()
     pieces: tuple[tuple[str, ...], ...] = ()
@@ -253,24 +253,28 @@ def _find_sequences(
     for part in spans:
         for number, sequence in last[part]:
             first = sequence[0]
-            if (first[0] in spans if len(first) == 1 else not spans.keys().isdisjoint(first)) and number not in found:
-                if _can_follow(sequence, spans, reach):
-                    found.add(number)
+            begun = first[0] in spans if len(first) == 1 else not spans.keys().isdisjoint(first)
+            if begun and number not in found and _can_follow(sequence, spans, reach):
+                found.add(number)
 
 
 def _can_follow(sequence: Sequence[Group], spans: Mapping[int, list[Span]], reach: int) -> bool:
     """Say whether a span of each group can be chosen so that each is within reach of the one before."""
-    ends = sorted(end for _, end in _gather(sequence[0], spans))
+    ends = [end for _, end in _gather(sequence[0], spans)]
+    if len(ends) > 1 and len(sequence[0]) > 1:
+        ends.sort()  # longer phrases may begin before shorter ones, and end behind them
     for group in sequence[1:]:
-        joined, nearest = [], 0  # both lists ascend: two pointers
+        joined, nearest, last = [], 0, len(ends) - 1  # both lists ascend: two pointers
         for start, end in _gather(group, spans):
-            while nearest + 1 < len(ends) and ends[nearest + 1] <= start:
+            while nearest < last and ends[nearest + 1] <= start:
                 nearest += 1
             if ends[nearest] <= start <= ends[nearest] + reach:
                 joined.append(end)
         if not joined:
             return False
-        ends = sorted(joined)
+        ends = joined
+        if len(group) > 1:
+            ends.sort()
     return True
 
 
@@ -278,4 +282,7 @@ def _gather(group: Group, spans: Mapping[int, list[Span]]) -> Sequence[Span]:
     """Return where any of a group stands, in order."""
     if len(group) == 1:
         return spans.get(group[0], ())
-    return sorted(span for part in group for span in spans.get(part, ()))
+    present = [spans[part] for part in group if part in spans]
+    if len(present) == 1:
+        return present[0]
+    return sorted(span for each in present for span in each)

@@ -32,6 +32,7 @@ _ASCII: Final = bytes(ord(" ") if chr(code) in _SPACED else code for code in ran
 _ASCII_DROPPED: Final = "".join(filter(str.isascii, _DROPPED)).encode()
 _WRAPPING: Final = frozenset(BOILERPLATE)
 _LEADING: Final = frozenset(STOCK)
+_KNOWN: Final = _WRAPPING | _LEADING
 _WRAPPING_ORDER: Final = {word: at for at, word in enumerate(BOILERPLATE)}
 _EDGES: Final = ".:-/_#@!?=|*+^~$%&"
 _INNER: Final = str.maketrans(dict.fromkeys(_EDGES, " "))
@@ -187,12 +188,15 @@ def normalise(text: str) -> str:
     """
     words = split_words(text)
     line = f" {' '.join(words)} "
-    for word in sorted(_WRAPPING.intersection(words), key=_WRAPPING_ORDER.__getitem__):
+    known = _KNOWN.intersection(words)
+    if not known:
+        return line
+    for word in sorted(_WRAPPING.intersection(known), key=_WRAPPING_ORDER.__getitem__):
         for phrase in BOILERPLATE[word]:
             line = line.replace(phrase, " ")
-    for word in _LEADING.intersection(words):
-        phrase = next((phrase for phrase in STOCK[word] if phrase in line), None)
-        rest = line.replace(phrase, " ") if phrase else ""
+    for word in _LEADING.intersection(known):
+        stock = next((phrase for phrase in STOCK[word] if phrase in line), None)
+        rest = line.replace(stock, " ") if stock else ""
         if says_why(rest):
             line = rest
     return line

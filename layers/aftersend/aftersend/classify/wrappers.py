@@ -1,9 +1,9 @@
 """Peels off what stands around a reply, and hands on the innermost one: it alone says why a message was refused.
 
-A refusal passes through many hands, and each may put it into a sentence of its own: the relay that met it ("host … said:"),
-a gateway that writes the same status and sentence around whatever it was told, the library of a client ("all recipients
-were rejected:"), a report that lists earlier attempts, a scanner that adds its footer. What they say of their own is no
-evidence where they quote what the other side said. Where the quotation is empty, they are all there is.
+A refusal passes through many hands, and each may put it into a sentence of its own: the relay that met it ("host …
+said:"), a gateway that writes the same status and sentence around whatever it was told, the library of a client ("all
+recipients were rejected:"), a report that lists earlier attempts, a scanner that adds its footer. What they say of
+their own is no evidence where they quote what the other side said. Where the quotation is empty, they are all there is.
 
 Only their forms stand here; single phrases that are dropped wherever they stand are in `boilerplate`.
 """
@@ -19,8 +19,7 @@ from msgspec import Struct
 from aftersend.classify.boilerplate import EMPTY_WORDS
 from aftersend.classify.text import MAX_EMPTY, fold, says_why
 
-# What is read of a text: no more than evidence holds, and what a caller may hand over without it.
-LIMIT: Final = 2_000
+LIMIT: Final = 2_000  # characters of a text that are read
 
 _LOWER: Final = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
@@ -31,7 +30,7 @@ _LOWER: Final = str.maketrans(
 _GATEWAY: Final = re.compile(r"[45]\.[0-9x]\.\d{1,3} - [a-z][a-z ()/,-]{2,60}$|#[45]\.\d\.\d{1,3} (?:smtp ?; ?)?$")
 # Words that announce a quotation, whatever it begins with, …
 _SAID: Final = (
-    *(" said: ", " said ", "server response was: ", "remote server was: ", "other server returned was: "),
+    *(" said: ", "server response was: ", "remote server was: ", "other server returned was: "),
     *("remote server returned '", 'remote server returned "', 'responded with: "', 'with message "'),
 )
 # … and those that do where punctuation and a reply code, or a status, follow at once: they mean something else, too.
@@ -69,14 +68,15 @@ _FOOTER_SIGNS: Final = (  # one of which each of them holds
     ),
 )
 _FOOTERS: Final = re.compile(
-    r"(?:this|the|that|your) (?:e-?mail|message|mail)[a-z ]{0,60} (?:scanned|checked|certified) (?:for|by|with|as|and)\b"
+    r"(?:this|the|that|your) (?:e-?mail|message|mail)[a-z ]{0,60} (?:scanned|checked|certified) (?:for|by|with|as|and) "
     r"|(?:^|[.;:!>*_-] ?)(?:scanned|checked|certified|protected) (?:by|with|for viruses)\b"
     r"|(?:e-?mail|message) is (?:certified )?virus[ -]free|virus[ -]free\. |no virus(?:es)? found in this"
     r"|this (?:e-?mail|message|communication)[a-z ,]{0,60}(?:confidential|privileged)"
     r"|this (?:e-?mail|message|communication)[a-z ,]{0,40} intended (?:only|solely|for)"
     r"|information contained in this (?:e-?mail|message|communication)"
     r"|if you are not the (?:intended|named) (?:recipient|addressee)"
-    r"|confidentiality (?:notice|note)|legal (?:notice|disclaimer)|(?:^|[.>*_-] ?)disclaimer\b|our (?:e-?mail|mail) policy:"
+    r"|confidentiality (?:notice|note)|legal (?:notice|disclaimer)|(?:^|[.>*_-] ?)disclaimer\b"
+    r"|our (?:e-?mail|mail) policy:"
     r"|diese? (?:e-?mail|nachricht) [a-zäöüß -]{0,60}(?:vertraulich|geprüft|geprueft|viren)"
     r"|ce (?:message|courriel|mail) [a-zéèêà, ]{0,60}(?:confidentiel|virus)"
     r"|est[ea] (?:mensaje|correo|e-?mail|mensagem) [a-záéíóúãõñç, ]{0,60}(?:confiden|v[ií]rus)"
