@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from aftersend import classify
+from aftersend.core.causes import make_claim
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback, Kind
+from aftersend.core.model import Context, Feedback, Kind
+from aftersend.core.outcome import fold
+from aftersend.core.policy import load
 from aftersend.sources import ses
 from tests.support.ses import UNKNOWN_USER, Body, bounce, complaint, delay, delivery, event, raw, seen
 
+CLASSIFY = classify.load()
 AT = "2026-03-02T10:00:00.000Z"
 ANN, BOB = "ann@example.com", "bob@example.org"
 
@@ -318,3 +323,57 @@ def test_only_what_changed_was_left_or_joined(
     assert [each.scope for each in _read(nameless)] == [
         scope.removeprefix("list").lstrip("/") or None for _, scope in changes
     ]
+
+
+@pytest.mark.parametrize("named", [None, [], [{"emailAddress": ""}]])
+@pytest.mark.parametrize("kind", ["abuse", None, "fraud", "not-spam", "opt-out"])
+def test_a_complaint_that_names_nobody_of_several_is_nobodys(named: object, kind: str | None) -> None:
+    """Law 5: as with a bounce, whoever complained is not known, and a person should look."""
+    body = _with(complaint(AT, kind), "complaint", complainedRecipients=named)
+    body = body | {"mail": body["mail"] | {"destination": [ANN, BOB]}}
+    facts = _read(body)
+    assert [(fact.recipient, fact.kind) for fact in facts] == [
+        (f"email:{ANN}", Kind.UNKNOWN),
+        (f"email:{BOB}", Kind.UNKNOWN),
+    ]
+    assert all(_evidence(fact).derived for fact in facts)
+    outcome = fold(facts[:1], Context(), CLASSIFY)
+    assert (outcome.review, outcome.complained_at) == ("undetermined", None)
+
+
+def test_several_named_candidates_complain_and_are_marked() -> None:
+    """SES names everybody of the provider whose list it hears from: "Amazon SES complaint object"."""
+    body = _with(complaint(AT), "complaint", complainedRecipients=[{"emailAddress": ANN}, {"emailAddress": BOB}])
+    facts = _read(body)
+    assert [(fact.kind, _evidence(fact).derived) for fact in facts] == [(Kind.COMPLAINED, True)] * 2
+    claim = make_claim(facts[0], CLASSIFY(facts[0]), load())
+    assert claim is not None
+    assert claim.cause.latest is not None
+    assert claim.cause.latest.derived
+
+
+@pytest.mark.parametrize(
+    ("value", "scope"),
+    [
+        ("shop; topic=weekly", "shop/weekly"),
+        ("shop;topic=weekly", "shop/weekly"),
+        ("  shop ; Topic = weekly ", "shop/weekly"),
+        ("shop", "shop"),
+        ("shop; other=weekly", "shop"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_who_left_a_topic_is_refused_in_that_stream(value: str | None, scope: str | None) -> None:
+    """SES developer guide, "list management": the header of a message that is sent to a topic."""
+    headers = [{"name": "X-SES-List-Management-Options", "value": value}]
+    body = bounce(AT, "Permanent/UnsubscribedRecipient")
+    fact = _only(body | {"mail": body["mail"] | {"headers": headers}})
+    assert (fact.kind, fact.scope) == (Kind.BOUNCED, scope)
+    assert _only(bounce(AT, "Permanent/NoEmail") | {"mail": body["mail"] | {"headers": headers}}).scope is None
+
+
+def test_having_left_a_topic_that_is_not_named_suppresses_nothing() -> None:
+    """Order confirmations go on; the event about leaving itself names the topic."""
+    left = _only(bounce(AT, "Permanent/UnsubscribedRecipient"))
+    assert make_claim(left, CLASSIFY(left), load()) is None

@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend.core.causes import Claim, make_claim
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Kind, Reverted, Suppression
+from aftersend.core.model import (
+    Act,
+    Cause,
+    CauseKind,
+    Decision,
+    Evidence,
+    EvidenceRef,
+    Kind,
+    Reverted,
+    Suppression,
+)
 from aftersend.core.policy import load
 from aftersend.core.suppression import (
     HISTORY,
@@ -21,6 +31,7 @@ from aftersend.core.suppression import (
     find_active_causes,
     find_contradiction_to_review,
     merge_claims,
+    needs_force,
     rebuild,
     replace_contradiction,
     replace_streak,
@@ -35,8 +46,8 @@ def _day(day: float) -> datetime:
     return START + timedelta(days=day)
 
 
-def _make_ref(day: float, name: str = "f") -> EvidenceRef:
-    return EvidenceRef(at=_day(day), feedback=name, message="test:1", source="test")
+def _make_ref(day: float, name: str = "f", derived: bool = False) -> EvidenceRef:
+    return EvidenceRef(at=_day(day), feedback=name, message="test:1", source="test", derived=derived)
 
 
 def _claims(*facts: object) -> list[Claim]:
@@ -44,12 +55,50 @@ def _claims(*facts: object) -> list[Claim]:
     return [each for each in found if each is not None]
 
 
-_refs = st.builds(_make_ref, st.integers(0, 3), st.sampled_from("abc"))
+_refs = st.builds(_make_ref, st.integers(0, 3), st.sampled_from("abc"), st.booleans())
 _evidence = st.builds(lambda ref: Cause(first=ref, latest=ref), _refs) | st.builds(
-    lambda mark: Cause(withdrawn=mark), _refs
+    lambda ref: Cause(withdrawn=ref), _refs
 )
 _kinds = st.sampled_from([CauseKind.HARD, CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED])
 _claim_lists = st.lists(st.builds(lambda kind, cause: Claim(ANN, "*", kind, cause), _kinds, _evidence), max_size=6)
+
+
+_complaints = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=6)  # the day, and: derived
+_releases = st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=3)  # the day, and: with force
+
+
+@given(_complaints, _releases, st.data())
+def test_a_release_lifts_only_complaints_that_name_nobody_unless_forced(
+    complaints: list[tuple[int, bool]], releases: list[tuple[int, bool]], data: st.DataObject
+) -> None:
+    """Law 1, and design §4: of all complaints, also those between the first and the latest, each counts by itself."""
+    refs = [_make_ref(day, str(number), derived) for number, (day, derived) in enumerate(complaints)]
+    claims = [Claim(ANN, "*", CauseKind.COMPLAINT, Cause(first=ref, latest=ref)) for ref in refs]
+    decisions = [
+        Decision(at=_day(day), by="ann", act=Act.RELEASED, force=force, note=str(number))
+        for number, (day, force) in enumerate(releases)
+    ]
+    stored = NOTHING
+    for each in data.draw(st.permutations([*claims, *decisions])):
+        stored = merge_claims(stored, [each]) if isinstance(each, Claim) else apply_decisions(stored, [each])
+    lifted = [any(day <= until and (force or derived) for until, force in releases) for day, derived in complaints]
+    assert find_active_causes(stored, _day(9)) == (() if all(lifted) else (CauseKind.COMPLAINT,))
+    assert needs_force(stored, _day(9)) == any(
+        not derived and not gone for (_, derived), gone in zip(complaints, lifted, strict=True)
+    )
+
+
+@given(_complaints, st.data())
+def test_what_is_left_of_complaints_is_known_by_whether_it_names_anybody(
+    complaints: list[tuple[int, bool]], data: st.DataObject
+) -> None:
+    """Without the feedback of one the others count: a named one that was the latest but derived ones is not lost."""
+    refs = [_make_ref(day, str(number), derived) for number, (day, derived) in enumerate(complaints)]
+    claims = [Claim(ANN, "*", CauseKind.COMPLAINT, Cause(first=ref, latest=ref)) for ref in refs]
+    known = data.draw(st.sets(st.sampled_from([ref.feedback for ref in refs])))
+    stored = merge_claims(NOTHING, claims)
+    again = rebuild(stored, [claim for claim, ref in zip(claims, refs, strict=True) if ref.feedback in known], known)
+    assert again == stored
 
 
 @given(_claim_lists, st.data())
@@ -301,3 +350,23 @@ def test_scopes_are_distinguished() -> None:
 )
 def test_when_nothing_can_hold_any_more(suppression: Suppression, lapse: float | None) -> None:
     assert compute_lapse(suppression) == (None if lapse is None else _day(lapse))
+
+
+LEFT = "Permanent/UnsubscribedRecipient"
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED])
+def test_who_left_a_stream_is_suppressed_there_alone_until_they_join_again(kind: Kind) -> None:
+    """Decision: the provider's list of who left a topic is no list of who takes no mail at all."""
+    refused = fact(kind, day=1, scope="shop/weekly", evidence=Evidence(provider_code=LEFT))
+    (claim,) = _claims(refused)
+    assert (claim.scope, claim.kind) == ("shop/weekly", CauseKind.UNSUBSCRIBED)
+    stored = merge_claims(Suppression(recipient=ANN, scope="shop/weekly"), [claim])
+    assert find_active_causes(stored, _day(2)) == (CauseKind.UNSUBSCRIBED,)
+    joined = merge_claims(stored, _claims(fact(Kind.SUBSCRIBED, day=3, scope="shop/weekly")))
+    assert find_active_causes(joined, _day(4)) == ()
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED])
+def test_who_left_a_stream_that_nobody_names_is_not_suppressed(kind: Kind) -> None:
+    assert _claims(fact(kind, day=1, evidence=Evidence(provider_code=LEFT))) == []

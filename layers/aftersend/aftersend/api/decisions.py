@@ -15,7 +15,7 @@ from aftersend.api.problems import Problem
 from aftersend.core.causes import Claim
 from aftersend.core.errors import VersionMoved
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Suppression
-from aftersend.core.suppression import find_active_causes
+from aftersend.core.suppression import find_active_causes, needs_force
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.core.writes import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
 
@@ -77,7 +77,7 @@ def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = 
     expect = _expect(stored, expected)
     now = context.clock()
     both = [each for each in (stored, erased) if each is not None]
-    if not force and any(CauseKind.COMPLAINT in find_active_causes(each, now) for each in both):
+    if not force and any(needs_force(each, now) for each in both):
         raise Problem("complaint-requires-force", "this person has complained: release them with force=true")
     # What was written by hand is meant too, also where the clock of whoever wrote it is ahead of ours.
     manual = [each.causes[CauseKind.MANUAL].latest for each in both if CauseKind.MANUAL in each.causes]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aftersend.core.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import ENGAGEMENT
@@ -32,6 +33,7 @@ class Claim(Struct, frozen=True):
 _SUPPORTS: Final = {Kind.COMPLAINED: CauseKind.COMPLAINT, Kind.UNSUBSCRIBED: CauseKind.UNSUBSCRIBED}
 _WITHDRAWS: Final = {Kind.COMPLAINT_WITHDRAWN: CauseKind.COMPLAINT, Kind.SUBSCRIBED: CauseKind.UNSUBSCRIBED}
 STREAM_KINDS: Final = frozenset({*_SUPPORTS, *_WITHDRAWS})  # the kinds that may mean one stream only
+_WISHES: Final = frozenset(_SUPPORTS.values())
 _REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
 
 
@@ -44,6 +46,8 @@ def make_claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim
     if kind is None or not getattr(rules, kind).suppress:
         return None
     ref = _make_ref(fact, verdict)
+    if kind is CauseKind.COMPLAINT and fact.evidence is not None and fact.evidence.derived:
+        ref = replace(ref, derived=True)
     return Claim(
         fact.recipient,
         _find_scope(fact, kind, rules),
@@ -56,10 +60,12 @@ def _find_refusal_cause(fact: Feedback, verdict: Verdict | None, rules: Policy) 
     """The cause that a refusal supports, if it supports one by itself."""
     if fact.kind not in _REFUSALS:
         return None
-    if fact.evidence is not None and fact.evidence.provider_code in rules.pause.provider_codes:
+    code = fact.evidence.provider_code if fact.evidence is not None else None
+    if code in rules.pause.provider_codes:
         return CauseKind.PAUSE
-    if verdict is None:
-        return None
+    left = code in rules.unsubscribed.provider_codes
+    if left or verdict is None:
+        return CauseKind.UNSUBSCRIBED if left and fact.scope else None  # which stream was left may not be known
     if verdict.reason is Reason.SUPPRESSED:
         return CauseKind.PROVIDER
     if verdict.klass is Class.COMPLAINT:  # the provider did not send: it knows of a complaint that we do not know of
@@ -69,7 +75,7 @@ def _find_refusal_cause(fact: Feedback, verdict: Verdict | None, rules: Policy) 
 
 def _find_scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
     """The scope that is meant: a bounce means the address, whatever was sent there; a wish may mean one stream."""
-    if fact.kind not in STREAM_KINDS or getattr(rules, kind).everywhere:
+    if kind not in _WISHES or getattr(rules, kind).everywhere:
         return "*"
     return fact.scope or "*"
 

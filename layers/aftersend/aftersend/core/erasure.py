@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from aftersend.core.causes import Claim
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reverted, Suppression
-from aftersend.core.suppression import find_active_causes
+from aftersend.core.suppression import find_active_causes, find_release
 
 CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
 _DIGITS: Final = 40
@@ -57,17 +57,27 @@ def merge_into_alias(stripped: Suppression, own: Suppression, stored: Suppressio
     """
     claims = []
     for kind, cause in stripped.causes.items():
-        release = stored.forced_at if kind is CauseKind.COMPLAINT else stored.released_at
-        latest, true = cause.latest, own.causes[kind].latest
-        if release and latest and true and latest.at <= release < true.at:
-            cause = replace(cause, latest=replace(latest, at=release + _MOMENT))  # noqa: PLW2901
-        claims.append(Claim(*stripped.key, kind, cause))
+        whole = own.causes[kind]
+        named = _keep_after_release(cause.named, whole.named, kind, stored)
+        latest = _keep_after_release(cause.latest, whole.latest, kind, stored)
+        claims.append(Claim(*stripped.key, kind, replace(cause, named=named, latest=latest)))
     return claims
+
+
+def _keep_after_release(
+    cut: EvidenceRef | None, whole: EvidenceRef | None, kind: CauseKind, stored: Suppression
+) -> EvidenceRef | None:
+    """`cut`, moved behind a release that lies between its day and the true moment of the evidence."""
+    if cut is None or whole is None:
+        return cut
+    release = find_release(stored, kind, cut)
+    return replace(cut, at=release + _MOMENT) if release and cut.at <= release < whole.at else cut
 
 
 def _strip(cause: Cause) -> Cause:
     """When, why and how long: what is left of a cause without message, feedback and texts."""
-    return Cause(first=_cut_ref(cause.first), latest=_cut_ref(cause.latest), until=cause.until)
+    first, named, latest = (_cut_ref(ref) for ref in (cause.first, cause.named, cause.latest))
+    return Cause(first=first, named=named, latest=latest, until=cause.until)
 
 
 def _cut_ref(ref: EvidenceRef | None) -> EvidenceRef | None:
@@ -75,4 +85,4 @@ def _cut_ref(ref: EvidenceRef | None) -> EvidenceRef | None:
     if ref is None:
         return None
     day = ref.at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return EvidenceRef(at=day, feedback="", message="", source="", reason=ref.reason)
+    return EvidenceRef(at=day, feedback="", message="", source="", reason=ref.reason, derived=ref.derived)

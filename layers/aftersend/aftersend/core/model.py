@@ -193,6 +193,7 @@ class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     reason: Reason | None = None
     rule: str | None = None  # the rule of the verdict
     provider_code: str | None = None  # the source's own type and sub-type
+    derived: bool = False  # of a complaint: whose it is was inferred, not named
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -210,6 +211,7 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     first: EvidenceRef | None = None
     latest: EvidenceRef | None = None
     withdrawn: EvidenceRef | None = None
+    named: EvidenceRef | None = None  # of a complaint whose latest evidence is derived: the latest that is not
     contradicted: EvidenceRef | None = None  # of a hard bounce: the last sign of life after it
     count: int | None = None  # bounces of a streak
     until: datetime | None = None  # None has no end
@@ -221,7 +223,9 @@ class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     recipient: str
     scope: str = "*"
     causes: dict[CauseKind, Cause] = {}
-    released_at: datetime | None = None  # evidence up to then no longer counts, but for complaints
+    released_at: datetime | None = (
+        None  # evidence up to then no longer counts, but for complaints that name whose they are
+    )
     released_by: str | None = None
     note: str | None = None  # why it was released
     forced_at: datetime | None = None  # evidence up to then no longer counts, complaints neither

@@ -116,7 +116,9 @@ def fold(
         clicks=len(clicked) if clicked else 0,
         attempts=_count_attempts(facts, by_kind),
         auto_replied=_AUTO_REPLIED in by_kind,
-        review=_find_review(speaker, status, verdict, engaged) if verdict and not looked_at else None,
+        review=None
+        if looked_at
+        else _find_review(speaker, status, verdict, engaged) or _find_nameless(by_kind, classify),
         saturated=_find_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
         version=version,
@@ -175,9 +177,16 @@ def _find_saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
     return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
 
 
-def _find_review(speaker: Feedback, status: Status, verdict: Verdict, engaged: list[Feedback]) -> str | None:
+def _find_nameless(by_kind: dict[Kind, list[Feedback]], classify: Classify) -> str | None:
+    """Why a person should look at an outcome that something was said of which may be about somebody else."""
+    nameless = (fact for fact in by_kind.get(Kind.UNKNOWN, ()) if fact.evidence is not None and fact.evidence.derived)
+    verdicts = map(classify, nameless)
+    return "undetermined" if any(each and each.klass is Class.UNDETERMINED for each in verdicts) else None
+
+
+def _find_review(speaker: Feedback, status: Status, verdict: Verdict | None, engaged: list[Feedback]) -> str | None:
     """Why a person should look at this outcome, or None."""
-    if status not in (Status.BOUNCED, Status.REJECTED):
+    if verdict is None or status not in (Status.BOUNCED, Status.REJECTED):
         return None
     if verdict.klass is Class.UNDETERMINED:
         return "undetermined"

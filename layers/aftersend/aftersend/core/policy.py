@@ -45,6 +45,12 @@ class Wish(Switch, frozen=True, kw_only=True, forbid_unknown_fields=True):
     everywhere: bool
 
 
+class Unsubscribed(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same for leaving, which a source may report with a refusal of the next message."""
+
+    provider_codes: frozenset[str]
+
+
 class Streak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When soft bounces over several messages suppress."""
 
@@ -84,7 +90,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     hard: Switch
     complaint: Wish
-    unsubscribed: Wish
+    unsubscribed: Unsubscribed
     streak: Streak
     pause: Pause
     provider: Switch

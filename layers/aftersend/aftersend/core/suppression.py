@@ -1,14 +1,14 @@
 """Why an address must not be written to, as a set of causes that only widens, and whether it holds now. Pure.
 
 Evidence and people's decisions come in any order and give the same: a release names a moment, and evidence up to then
-does not count, whenever it arrives. A complaint is lifted by a release with force alone.
+does not count, whenever it arrives. A complaint that names whose it is is lifted by a release with force alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -69,11 +69,17 @@ def rebuild(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str
 
 def _remove_evidence(cause: Cause, known: AbstractSet[str]) -> Cause | None:
     """What is left of a cause without the evidence of this feedback."""
-    refs = [ref for ref in (cause.first, cause.latest) if ref is not None and ref.feedback not in known]
+    refs = [ref for ref in (cause.first, cause.named, cause.latest) if ref is not None and ref.feedback not in known]
     withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.feedback not in known else None
     if not refs:
         return Cause(withdrawn=withdrawn) if withdrawn else None
-    return Cause(first=refs[0], latest=refs[-1], withdrawn=withdrawn, until=_compute_end_after(refs[-1], cause))
+    return Cause(
+        first=refs[0],
+        latest=refs[-1],
+        withdrawn=withdrawn,
+        named=_find_named(refs[-1], refs),
+        until=_compute_end_after(refs[-1], cause),
+    )
 
 
 def _compute_end_after(ref: EvidenceRef, cause: Cause) -> datetime | None:
@@ -147,9 +153,26 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     cause = suppression.causes[kind]
     if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
-    released_at = suppression.forced_at if kind is CauseKind.COMPLAINT else suppression.released_at
-    refs = [ref for ref in (cause.first, cause.latest) if ref and (released_at is None or ref.at > released_at)]
+    refs = [ref for ref in (cause.first, cause.named, cause.latest) if ref and not _is_released(suppression, kind, ref)]
     return any(not _inside(ref, windows) for ref in refs)
+
+
+def _is_released(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> bool:
+    """Whether a person has let go of this evidence. A complaint needs force, unless whose it is was only inferred."""
+    moment = find_release(suppression, kind, ref)
+    return moment is not None and ref.at <= moment
+
+
+def find_release(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> datetime | None:
+    """Find the moment (UTC) up to which evidence like `ref` of this cause no longer counts; None where all counts."""
+    forced = kind is CauseKind.COMPLAINT and not ref.derived
+    return suppression.forced_at if forced else suppression.released_at
+
+
+def needs_force(suppression: Suppression, now: datetime) -> bool:
+    """Return whether a cause that holds at `now` (UTC) would outlast a release without force."""
+    released = replace(suppression, released_at=datetime.max.replace(tzinfo=UTC))
+    return bool(find_active_causes(released, now))
 
 
 def _inside(ref: EvidenceRef, windows: Iterable[Reverted]) -> bool:
@@ -161,13 +184,22 @@ def _widen(one: Cause, other: Cause) -> Cause:
         [ref for ref in (getattr(one, name), getattr(other, name)) if ref is not None]
         for name in ("first", "latest", "withdrawn")
     )
+    latest = max(latests, key=lambda ref: (ref.order, not ref.derived), default=None)
     return Cause(
-        first=min(firsts, key=_order, default=None),
-        latest=max(latests, key=_order, default=None),
+        first=min(firsts, key=lambda ref: (ref.order, ref.derived), default=None),
+        latest=latest,
         withdrawn=max(takebacks, key=_order, default=None),
+        named=_find_named(latest, [*firsts, *latests, one.named, other.named]),
         contradicted=one.contradicted or other.contradicted,
         until=_find_later_end(one, other),
     )
+
+
+def _find_named(latest: EvidenceRef | None, refs: Iterable[EvidenceRef | None]) -> EvidenceRef | None:
+    """The latest evidence that is not derived, where `latest` is."""
+    if latest is None or not latest.derived:
+        return None
+    return max((ref for ref in refs if ref is not None and not ref.derived), key=_order, default=None)
 
 
 def _find_later_end(one: Cause, other: Cause) -> datetime | None:

@@ -105,7 +105,8 @@ def _read_recipients(
         if addresses.names_somebody(name)
     ]
     if named:
-        return [RecipientReport(recipient=name, kind=kind) for name in dict.fromkeys(named)]
+        several = len(set(named)) > 1  # all whom the message went to: candidates
+        return [RecipientReport(recipient=name, kind=kind, derived=several) for name in dict.fromkeys(named)]
     if headers.get("x-apple-unsubscribe"):
         return [
             RecipientReport(recipient=name, kind=kind) for name in addresses.read_addresses(headers.get("from", ()))

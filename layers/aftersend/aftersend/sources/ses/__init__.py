@@ -69,6 +69,7 @@ def _read_bounce(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedbac
     provider_code = truncate(f"{bounce.bounce_type or 'Undetermined'}/{bounce.bounce_sub_type or 'Undetermined'}", 64)
     at = builder.parse_time(bounce.timestamp)
     named, derived = builder.list_recipients(bounce.bounced_recipients)
+    scope = builder.read_stream() if bounce.bounce_sub_type == _LEFT_STREAM else None
     found = []
     for recipient in named:
         code, status, text = parse_reply(recipient.diagnostic_code)
@@ -85,7 +86,7 @@ def _read_bounce(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedbac
         kind = _choose_bounce_kind(provider_code, evidence)
         if kind is Kind.BOUNCED and derived and len(named) > 1:
             kind = Kind.UNKNOWN  # one of them bounced, and nobody knows which: that must not count against all
-        found.append(builder.build(recipient.email_address, kind, at, evidence))
+        found.append(builder.build(recipient.email_address, kind, at, evidence, scope=scope))
     return found
 
 
@@ -98,6 +99,8 @@ def _choose_bounce_kind(provider_code: str, evidence: Evidence) -> Kind:
     return Kind.AUTO_REPLIED if unnamed or provider_code == "Transient/General" else kind
 
 
+# The recipient has left the topic of a contact list that the message was sent to, so SES did not send it.
+_LEFT_STREAM: Final = "UnsubscribedRecipient"
 _ACTIONS: Final = {
     "failed": Kind.BOUNCED,
     "delayed": Kind.DEFERRED,
@@ -114,10 +117,12 @@ def _read_complaint(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feed
     if complaint.complaint_sub_type:  # on a suppression list: SES did not even try, so nobody complained now
         kind, detail = Kind.REJECTED, complaint.complaint_sub_type
     named, derived = builder.list_recipients(complaint.complained_recipients)
+    if derived and len(named) > 1:
+        kind = Kind.UNKNOWN  # one of them complained, and nobody knows who: as with a bounce
     evidence = Evidence(
         provider_code=truncate(f"Complaint/{detail}" if detail else "Complaint", 64),
         event_id=truncate_or_none(complaint.feedback_id, 80),
-        derived=derived or len(named) > 1,  # several are candidates: everyone of that provider in the message
+        derived=derived or len(named) > 1,  # several are candidates: all of that provider
     )
     at = builder.parse_time(complaint.timestamp)
     return [builder.build(each.email_address, kind, at, evidence) for each in named]

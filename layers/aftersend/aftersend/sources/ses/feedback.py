@@ -23,12 +23,13 @@ _SES_TAGS: Final = frozenset(
     for name in ("caller-identity", "configuration-set", "from-domain", "operation", "outgoing-ip", "source-ip")
 )
 _MAX_CUSTOM: Final = 16
+_LIST_HEADER: Final = "x-ses-list-management-options"
 
 
 class FeedbackBuilder:
     """Builds the feedback about one message."""
 
-    __slots__ = ("_context", "_message", "_sent_at", "destinations")
+    __slots__ = ("_context", "_headers", "_message", "_sent_at", "destinations")
 
     def __init__(self, mail: body.Mail) -> None:
         if not mail.message_id:
@@ -36,6 +37,7 @@ class FeedbackBuilder:
         self._message = "ses:" + truncate(mail.message_id, 200)
         self._context = _build_context(mail)
         self.destinations = _deduplicate(mail.destination or [])  # as SES spells them
+        self._headers = mail.headers or []
         self._sent_at = mail.timestamp
 
     def build(
@@ -62,6 +64,19 @@ class FeedbackBuilder:
             engagement=engagement,
             context=self._context,
         )
+
+    def read_stream(self) -> str | None:
+        """Return the contact list that the message was sent to, or its topic ("list/topic"); None where none is named.
+
+        SES developer guide, "list management": X-SES-LIST-MANAGEMENT-OPTIONS: <list>; topic=<topic>.
+        """
+        for header in self._headers:
+            if header.name.lower() == _LIST_HEADER:
+                contact_list, _, options = (header.value or "").partition(";")
+                name, _, topic = options.partition("=")
+                parts = (contact_list.strip(), topic.strip() if name.strip().lower() == "topic" else "")
+                return "/".join(truncate(part, 64) for part in parts if part) or None
+        return None
 
     def build_for_all(self, kind: Kind, evidence: Evidence | None = None) -> list[Feedback]:
         """Return one fact about each destination, at the time of sending: for events without a time of their own."""
