@@ -59,7 +59,7 @@ def test_a_small_list_is_taken_in_at_once() -> None:
             "unchanged": 0,
             "skipped": 0,
             "invalid": 1,
-            "errors": [{"line": 3, "why": "not an address"}],
+            "errors": [{"line": 3, "why": "not one recipient: an e-mail address has a name, an @ and a domain"}],
         },
     }
     assert suppressed(world.store) == {"email:ann@example.com"}

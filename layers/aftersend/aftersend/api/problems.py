@@ -49,6 +49,9 @@ TYPES: Final = {
     "unprocessable-content": ProblemType(
         422, "Unprocessable Content", "a parameter or a field is unknown, missing or out of bounds"
     ),
+    "not-one-recipient": ProblemType(
+        422, "Not one recipient", "a recipient must be named by one address, one number or one token", own=True
+    ),
     "internal-server-error": ProblemType(500, "Internal Server Error", "an unexpected error; the log says where"),
     "service-unavailable": ProblemType(503, "Service Unavailable", "a table did not answer; try again"),
 }
@@ -63,6 +66,11 @@ class Problem(Exception):
         self.detail = detail
         self.headers = headers or {}
         self.more = more  # members of this problem beside those of RFC 9457
+
+    @property
+    def type(self) -> str:
+        """The URI of its type."""
+        return _OWN + self.name if TYPES[self.name].own else "about:blank"
 
 
 class ProblemDetails(Struct, frozen=True, kw_only=True):
@@ -79,7 +87,7 @@ def problem_response(problem: Problem) -> ApiResponse:
     """Return the response that tells a caller of `problem`."""
     kind = TYPES[problem.name]
     body = {
-        "type": _OWN + problem.name if kind.own else "about:blank",
+        "type": problem.type,
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail,

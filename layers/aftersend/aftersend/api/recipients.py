@@ -61,7 +61,7 @@ class _Place(Struct, frozen=True, array_like=True):
 )
 def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     """Get a recipient's health, suppressions in all scopes, and outcomes, the newest first."""
-    context, name = request.context, request.recipient()
+    context, name = request.context, request.stored_recipient()
     lines = sorted(context.queries.find_lines_of(name), key=_order, reverse=True)
     found = [
         *context.queries.find_suppressions_of(name),

@@ -10,7 +10,7 @@ from aftersend.api import decisions
 from aftersend.api.context import ApiContext
 from aftersend.api.messages import OutcomeView, show_outcome
 from aftersend.api.problems import Problem
-from aftersend.api.request import MAX_KEY, ApiRequest, canonicalize
+from aftersend.api.request import MAX_KEY, ApiRequest, parse_known
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import (
@@ -169,7 +169,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     What was known by now needs no further review; later feedback may need one again.
     """
     context, said = request.context, request.body
-    key = canonicalize(said.recipient), truncate(said.message, MAX_KEY)
+    key = parse_known(said.recipient, context), truncate(said.message, MAX_KEY)
     stored = context.store.get_outcomes([key]).get(key)
     if stored is None:
         raise Problem("not-found", "no outcome of this message and this recipient is stored")
@@ -208,7 +208,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
 def resolve_suppression(request: ApiRequest[NoParameters, SuppressionResolution]) -> ApiResponse:
     """Resolve one suppression: keep it, suppress by hand as well, or release it."""
     context, said = request.context, request.body
-    key = canonicalize(said.recipient), said.scope
+    key = parse_known(said.recipient, context), said.scope
     if decisions.read_suppression(context, key)[0] is None:
         raise Problem("not-found", "this recipient has never been suppressed or released in this scope")
     _decide(request, key, request.expected_version)

@@ -23,9 +23,7 @@ EVERYWHERE: Final = "*"
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters
 VISIBLE: Final = r"[^\s\x00-\x1f\x7f-\x9f]"  # at least one visible character
-Spelling = Annotated[
-    str, Meta(min_length=1, max_length=1000, pattern=PLAIN, description="A recipient in any spelling.")
-]
+Spelling = Annotated[str, Meta(description="One recipient, in any spelling.")]
 Scope = Annotated[
     str, Meta(min_length=1, max_length=256, pattern=PLAIN, description="A message stream; * means all of them.")
 ]
@@ -47,7 +45,9 @@ INCIDENT_ID: Final = "^[0-9a-f]{20}$"
 PATH_PARAMETERS: Final[dict[str, Any]] = {
     "recipient": Annotated[
         str,
-        Meta(min_length=1, max_length=1000, pattern=PLAIN, description="A recipient in any spelling, percent-encoded."),
+        Meta(
+            min_length=1, max_length=2048, pattern=PLAIN, description="One recipient in any spelling, percent-encoded."
+        ),
     ],
     "message": MessageId,
     "job": Annotated[str, Meta(pattern=JOB_ID, description="The id of a job.")],

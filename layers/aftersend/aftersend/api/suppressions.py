@@ -155,7 +155,7 @@ def _is_wanted(stored: Suppression, kind: CauseKind, wanted: SuppressionQuery) -
 )
 def get_suppression(request: ApiRequest[ScopeQuery, None]) -> ApiResponse:
     """Get one suppression: its causes, and who decided what."""
-    return _respond(request, (request.recipient(), request.query.scope))
+    return _respond(request, (request.stored_recipient(), request.query.scope))
 
 
 @route(
@@ -181,7 +181,7 @@ def suppress_recipient(request: ApiRequest[ScopeQuery, SuppressRequest]) -> ApiR
     If the same caller repeats the same request, it is written once.
     """
     context, said = request.context, request.body
-    key = _check_plausible(request.recipient()), request.query.scope
+    key = request.recipient(), request.query.scope
     until = _check_future(said.until, context.clock()) if said.until else None
     is_new = decisions.suppress(
         context, key, request.caller, truncate(said.note, MAX_NOTE), until=until, expected=request.expected_version
@@ -214,9 +214,7 @@ def release_recipient(request: ApiRequest[ReleaseQuery, None]) -> ApiResponse:
     older evidence may still be on its way. A complaint is only released with `force`.
     """
     context, said = request.context, request.query
-    key = request.recipient(), said.scope
-    if not any(decisions.read_suppression(context, key)):  # whatever name a source has reported can be released
-        _check_plausible(key[0])
+    key = request.stored_recipient(), said.scope
     decisions.release(
         context,
         key,
@@ -237,15 +235,6 @@ def _respond(request: ApiRequest[ScopeQuery, object], key: Key, status: int = 20
     own = stored or Suppression(recipient=key[0], scope=key[1])
     shown = show_suppression(own, context.clock(), context.find_pending_windows(key[0]), erased)
     return json_response(shown, status, version=own.version)
-
-
-def _check_plausible(recipient: str) -> str:
-    """A recipient that somebody could have; what nobody can have is not suppressed."""
-    channel, _, rest = recipient.partition(":")
-    local, _, domain = rest.rpartition("@")
-    if (channel != "email" and rest) or (local and domain and " " not in domain):
-        return recipient
-    raise Problem("not-found", "this is neither an email address nor sms: or push: and what follows it")
 
 
 def _check_future(until: datetime, now: datetime) -> datetime:
