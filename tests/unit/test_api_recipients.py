@@ -96,7 +96,9 @@ def test_who_was_released_everywhere_is_not_suppressed() -> None:
 def test_who_was_erased_is_found_by_the_alias() -> None:
     found = Api(api_context(suppressed((make_alias(ANN, KEY), "*"))))("GET", PERSON).json
     assert (found["recipient"], found["suppressed"], found["outcomes"]) == (ANN, True, [])
-    assert [each["recipient"] for each in found["suppressions"]] == [make_alias(ANN, KEY)]
+    (shown,) = found["suppressions"]
+    assert (shown["recipient"], shown["suppressed"], shown["causes"]) == (ANN, True, [])
+    assert [each["cause"] for each in shown["erased"]] == ["hard"]
 
 
 def test_nobody_is_not_found() -> None:

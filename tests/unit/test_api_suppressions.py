@@ -7,15 +7,16 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.core.erasure import make_alias
-from aftersend.core.model import Act, Feedback, Kind, Reason
+from aftersend.core.model import Act, CauseKind, Feedback, Kind, Reason, Reverted
 from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.writes import Answer, Put, Request
 from aftersend.ingest import ingest
 from tests.support.api import ARN, KEY, Api, Clock, api_context
 from tests.support.ports import NOW, MemoryStore, ports
-from tests.support.words import ANN, BOB, bounce, fact, message, told
+from tests.support.words import ANN, BOB, START, bounce, fact, message, told
 from tests.unit.test_api_check import suppressed
 
 ONE = "/suppressions/ann@example.com"
@@ -61,7 +62,39 @@ def test_one_suppression_names_its_evidence() -> None:
 def test_one_that_is_not_there_is_not_found() -> None:
     api = Api(api_context(stored(bounce(1, "hard"))))
     assert api("GET", "/suppressions/bob@example.org").status == 404
-    assert api("GET", f"{ONE}?scope=news").status == 404
+    left = Api(api_context(stored(fact(Kind.UNSUBSCRIBED, 1, scope="news"))))
+    assert left("GET", ONE).status == 404
+
+
+def test_one_stream_is_shown_with_what_holds_everywhere() -> None:
+    api = Api(api_context(stored(bounce(1, "hard"))))
+    shown = api("GET", f"{ONE}?scope=news").json
+    assert (shown["scope"], shown["suppressed"], shown["causes"], shown["version"]) == ("news", True, [], 0)
+    assert [(each["cause"], each["scope"]) for each in shown["everywhere"]] == [("hard", "*")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "ended_by"),
+    [
+        ([bounce(29, "hard")], None),
+        ([fact(Kind.COMPLAINED, 1), fact(Kind.COMPLAINT_WITHDRAWN, 2)], "withdrawn"),
+        ([fact(Kind.UNSUBSCRIBED, 1), fact(Kind.SUBSCRIBED, 2)], "withdrawn"),
+        ([bounce(day, "soft", f"told:{day}") for day in range(-60, -50)], "lapsed"),
+    ],
+)
+def test_a_cause_that_does_not_hold_says_why(facts: list[Feedback], ended_by: str | None) -> None:
+    (cause,) = Api(api_context(stored(*facts)))("GET", ONE).json["causes"]
+    assert (cause["holds"], cause.get("ended_by")) == (ended_by is None, ended_by)
+
+
+def test_a_cause_that_was_released_or_reverted_says_so() -> None:
+    api = Api(api_context(stored(bounce(1, "hard"))))
+    assert [each["ended_by"] for each in api("DELETE", f"{ONE}?note=x").json["causes"]] == ["released"]
+    store = stored(bounce(1, "hard"))
+    row = store.get_suppressions([(ANN, "*")])[ANN, "*"]
+    window = Reverted(row.causes[CauseKind.HARD].latest.at, NOW, "user_unknown")  # type: ignore[union-attr]
+    store.answer(Put(replace(row, reverted=(window,), version=2)))
+    assert [each["ended_by"] for each in Api(api_context(store))("GET", ONE).json["causes"]] == ["reverted"]
 
 
 def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:
@@ -90,6 +123,7 @@ def test_evidence_inside_an_accident_is_shown_and_does_not_hold() -> None:
     incidents = [Incident(window, Reason.USER_UNKNOWN, 100, 120)]
     answer = Api(api_context(stored(bounce(1, "hard")), incidents=lambda: incidents))("GET", ONE)
     assert (holding(answer), answer.json["suppressed"]) == ([], False)
+    assert [each["ended_by"] for each in answer.json["causes"]] == ["pending"]
     assert answer.json["pending"] == [
         {"since": "2026-01-30T12:00:00Z", "until": "2026-03-31T11:59:59.999000Z", "reason": "user_unknown"}
     ]
@@ -267,11 +301,72 @@ def test_older_evidence_stays_released_and_later_evidence_does_not() -> None:
 
 
 def test_a_release_comes_before_the_evidence_that_it_is_about() -> None:
-    store = MemoryStore()
+    store = stored(fact(Kind.DELIVERED, 0))
     api = Api(api_context(store))
     assert api("DELETE", f"{ONE}?note=x").status == 200
     stored(bounce(1, "hard"), store=store)
     assert api("HEAD", ONE).status == 404
+
+
+def test_nobody_is_released_who_was_never_seen() -> None:
+    """A slip of the keyboard must not look as if it had lifted anything."""
+    store = stored(bounce(1, "hard"), bounce(2, "hard", recipient="email:joan@example.com"))
+    api = Api(api_context(store))
+    before = dict(store.suppressions_table)
+    for slip in ("anm@example.com", "bob@example.org", "sms:+14255550156", "push:apns:abc"):
+        refused = api("DELETE", f"/suppressions/{slip}?note=x&force=true")
+        assert (refused.status, "near" in refused.json) == (404, False)
+    for slip, near in (
+        *(("an@example.com", ANN), ("ann@exmaple.com", ANN), ("annn@example.com", ANN), ("ann@example.co", ANN)),
+        *(("ann+news@example.com", ANN), ("jaon@example.com", "email:joan@example.com")),
+    ):
+        refused = api("DELETE", f"/suppressions/{slip}?note=x&scope=news")
+        assert (refused.status, refused.json["near"]) == (404, [near])
+    assert dict(store.suppressions_table) == before
+
+
+@pytest.mark.parametrize("hours", [1, 23, 24 * 40, 24 * 30_000])
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.COMPLAINED])
+def test_a_release_reaches_past_all_that_stands(kind: Kind, hours: int) -> None:
+    """Clocks of sources are ahead of ours: what was there when a person decided is meant."""
+    ahead = (NOW - START + timedelta(hours=hours)) / timedelta(days=1)
+    store = stored(fact(kind, ahead, "hard" if kind is Kind.BOUNCED else None, message="told:2"))
+    clock = Clock()
+    api = Api(api_context(store, clock=clock))
+    assert api("HEAD", ONE).status == 200
+    released = api("DELETE", f"{ONE}?note=x&force=true")
+    assert (released.json["suppressed"], api("HEAD", ONE).status) == (False, 404)
+    clock.now += timedelta(days=3)
+    assert api("HEAD", ONE).status == 404
+    stored(bounce((clock.now - START) / timedelta(days=1), "hard", "told:3"), store=store)
+    assert api("HEAD", ONE).status == 200  # and no further
+
+
+def test_who_left_is_released_by_force_alone() -> None:
+    """Their own wish, as a complaint is; the answer says so before and after."""
+    store = stored(bounce(1, "hard"), fact(Kind.UNSUBSCRIBED, 2, scope="news"), fact(Kind.COMPLAINED, 2, scope="news"))
+    api = Api(api_context(store))
+    assert api("GET", f"{ONE}?scope=news").json["needs_force"] is True
+    refused = api("DELETE", f"{ONE}?scope=news&note=x")
+    assert (refused.status, refused.json["causes"]) == (409, ["unsubscribed"])
+    assert "unsubscribed" in refused.json["detail"]
+    lifted = api("DELETE", f"{ONE}?scope=news&note=x&force=true").json
+    assert [(each["cause"], each["ended_by"]) for each in lifted["causes"]] == [("unsubscribed", "released")]
+
+
+def test_a_write_in_one_stream_says_what_holds_everywhere() -> None:
+    store = stored(bounce(1, "hard"))
+    api = Api(api_context(store))
+    for answer in (
+        api("DELETE", f"{ONE}?scope=news&note=x"),
+        api("PUT", f"{ONE}?scope=shop", BODY | {"until": "2026-04-30T00:00:00Z"}),
+    ):
+        assert (answer.json["suppressed"], answer.json.get("until")) == (True, None)
+        assert [(each["cause"], each["scope"]) for each in answer.json["everywhere"]] == [("hard", "*")]
+    everywhere = api("DELETE", f"{ONE}?note=x").json
+    assert (everywhere["suppressed"], "everywhere" in everywhere) == (False, False)
+    assert api("GET", f"{ONE}?scope=news").json["suppressed"] is False
+    assert api("GET", f"{ONE}?scope=shop").json["suppressed"] is True
 
 
 def test_a_streak_begins_anew_after_a_release() -> None:
@@ -291,7 +386,7 @@ def test_a_complaint_is_released_by_force_alone() -> None:
     store = stored(bounce(1, "hard"), fact(Kind.COMPLAINED, 2))
     api = Api(api_context(store))
     refused = api("DELETE", f"{ONE}?note=x")
-    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:complaint-requires-force")
+    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:release-requires-force")
     assert "force" in refused.json["detail"]
     assert api("GET", ONE).headers["etag"] == '"1"'  # nothing was written
     released = api("DELETE", f"{ONE}?note=x&force=true")
@@ -314,7 +409,7 @@ def test_a_release_everywhere_leaves_what_holds_in_one_stream() -> None:
     api("DELETE", f"{ONE}?note=x")
     assert api("HEAD", ONE).status == 404
     assert api("HEAD", f"{ONE}?scope=news").status == 200
-    api("DELETE", f"{ONE}?scope=news&note=x")
+    api("DELETE", f"{ONE}?scope=news&note=x&force=true")
     assert api("HEAD", f"{ONE}?scope=news").status == 404
 
 
@@ -385,7 +480,10 @@ def test_the_history_keeps_everything_in_its_order() -> None:
 def test_a_write_may_name_the_version_that_was_read(
     method: str, headers: dict[str, str], there: int, nothing: int
 ) -> None:
-    for store, expected, version in ((stored(bounce(1, "hard")), there, 1), (MemoryStore(), nothing, 0)):
+    for store, expected, version in (
+        (stored(bounce(1, "hard")), there, 1),
+        (stored(fact(Kind.DELIVERED, 1)), nothing, 0),
+    ):
         before = dict(store.suppressions_table)
         target, body = (ONE, BODY) if method == "PUT" else (f"{ONE}?note=x", None)
         answer = Api(api_context(store))(method, target, body, headers)

@@ -140,7 +140,9 @@ def test_evidence_and_decisions_come_in_any_order(
 
 
 def _lifts(decision: Decision, kind: CauseKind) -> bool:
-    return decision.act is Act.RELEASED and (decision.force or kind is not CauseKind.COMPLAINT)
+    return decision.act is Act.RELEASED and (
+        decision.force or kind not in (CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED)
+    )
 
 
 def test_a_decision_is_cut_to_what_tables_keep() -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.api.responses import ApiResponse
+from aftersend.core.model import CauseKind
 
 CONTENT_TYPE: Final = "application/problem+json"
 _OWN: Final = "urn:aftersend:problem:"
@@ -36,8 +37,11 @@ TYPES: Final = {
     "unauthorized": ProblemType(401, "Unauthorized", "API Gateway passed on no identity"),
     "not-found": ProblemType(404, "Not Found", "there is no such path, or nothing is stored under this name"),
     "method-not-allowed": ProblemType(405, "Method Not Allowed", "the header `Allow` lists the methods of this path"),
-    "complaint-requires-force": ProblemType(
-        409, "Complaint requires force", "a complaint is only released with `force`", own=True
+    "release-requires-force": ProblemType(
+        409,
+        "Release requires force",
+        "a complaint and leaving are a person's own wish, which is only released with `force`",
+        own=True,
     ),
     "version-mismatch": ProblemType(
         412, "Version mismatch", "the stored version is not the one that the request expects", own=True
@@ -81,6 +85,8 @@ class ProblemDetails(Struct, frozen=True, kw_only=True):
     status: int
     detail: str
     version: int = 0  # of a version mismatch: the stored version
+    causes: list[CauseKind] = []  # of a release that requires force: the person's own wishes
+    near: list[str] = []  # of a release of somebody unknown: suppressed recipients who are spelled almost so
 
 
 def problem_response(problem: Problem) -> ApiResponse:

@@ -15,8 +15,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.core.causes import Claim
-from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reverted, Suppression
-from aftersend.core.suppression import find_active_causes
+from aftersend.core.model import Cause, EvidenceRef, Reverted, Suppression
+from aftersend.core.suppression import find_active_causes, find_release
 
 CHANNEL: Final = "erased"  # where a recipient has "email": no list of recipients of a channel holds an alias
 _DIGITS: Final = 40
@@ -59,7 +59,7 @@ def merge_into_alias(kept: Suppression, own: Suppression, stored: Suppression) -
     """
     claims = []
     for kind, cause in kept.causes.items():
-        release = stored.forced_at if kind is CauseKind.COMPLAINT else stored.released_at
+        release = find_release(stored, kind)
         latest, true = cause.latest, own.causes[kind].latest
         if release and latest and true and latest.at <= release < true.at:
             cause = replace(cause, latest=replace(latest, at=release + _MOMENT))  # noqa: PLW2901

@@ -1,7 +1,8 @@
 """Why an address must not be written to, as a set of causes that only widens, and whether it holds now. Pure.
 
 Evidence and people's decisions come in any order and give the same: a release names a moment, and evidence up to then
-does not count, whenever it arrives. A complaint is lifted by a release with force alone.
+does not count, whenever it arrives. What a person wished themselves, by a complaint or by leaving, is lifted by a
+release with force alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from aftersend.core.causes import Claim
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reverted, Suppression
 
 HISTORY: Final = 32  # decisions that are kept; earlier ones lie in the table's stream and backups
+WISHES: Final = frozenset({CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED})  # a person's own
 REVERTED: Final = 16  # windows that are kept, the latest ones
 
 
@@ -144,9 +146,14 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     cause = suppression.causes[kind]
     if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
-    released_at = suppression.forced_at if kind is CauseKind.COMPLAINT else suppression.released_at
+    released_at = find_release(suppression, kind)
     marks = [mark for mark in (cause.first, cause.latest) if mark and (released_at is None or mark.at > released_at)]
     return any(not _inside(mark, windows) for mark in marks)
+
+
+def find_release(suppression: Suppression, kind: CauseKind) -> datetime | None:
+    """The moment up to which evidence of such a cause was released; None where it never was."""
+    return suppression.forced_at if kind in WISHES else suppression.released_at
 
 
 def _inside(mark: EvidenceRef, windows: Iterable[Reverted]) -> bool:
