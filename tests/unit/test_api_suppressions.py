@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import replace
 
+from aftersend.api import suppressions
 from aftersend.core.erasure import make_alias
 from aftersend.core.model import Act, CauseKind, Feedback, Kind, Reason, Reverted
 from aftersend.core.spike_guard import Incident, Window
@@ -563,7 +565,25 @@ def test_a_list_of_what_holds_leaves_out_what_was_released() -> None:
     assert listed(api, f"{days}&active=true") == ["user12", "user11", "user09"]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 14, 100])
+def test_a_year_without_a_suppression_is_one_page() -> None:
+    day = (NOW - timedelta(days=360) - START) / timedelta(days=1)
+    store = stored(bounce(day, "hard", "told:1"), bounce(day - 3, "hard", "told:2", recipient=BOB))
+    for target in ("from=2025-04-01&to=2026-03-31", "from=2025-04-01&to=2026-03-31&limit=1"):
+        pages = list(Api(api_context(store)).pages(f"/suppressions?{target}"))
+        assert [name for page in pages for name in names(page["suppressions"])] == ["ann", "bob@example.org"]
+        assert all(page["suppressions"] for page in pages[:-1])  # whether there is more is not known beforehand
+    assert len(list(Api(api_context(MemoryStore())).pages("/suppressions?from=2025-04-01&to=2026-03-31"))) == 1
+
+
+def test_an_alias_is_never_shown() -> None:
+    store = suppressed((make_alias(ANN, KEY), "*"), store=stored(bounce(1, "hard", recipient=BOB)))
+    api = Api(api_context(store))
+    answers = [api("GET", each).text for each in ("/suppressions?from=2026-03-01&to=2026-03-31", "/review", ONE)]
+    assert names(json.loads(answers[0])["suppressions"]) == ["bob@example.org"]
+    assert not [each for each in answers if "erased:" in each]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 def test_pages_of_every_size_give_the_same_list(limit: int) -> None:
     api = Api(api_context(several()))
     pages = list(api.pages(f"/suppressions?from=2026-03-01&to=2026-03-31&limit={limit}"))
@@ -572,11 +592,15 @@ def test_pages_of_every_size_give_the_same_list(limit: int) -> None:
     assert all(len(page["suppressions"]) <= limit for page in pages)
 
 
-def test_a_page_looks_at_a_bounded_number_of_days() -> None:
+def test_a_page_costs_a_bounded_number_of_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next one goes on where it stopped, also where it found nothing."""
+    whole = listed(Api(api_context(several())), "from=2026-01-01&to=2026-12-31&limit=100")
+    assert len(whole) == len(set(whole)) == 14
+    monkeypatch.setattr(suppressions, "MAX_QUERIES", 3)
     api = Api(api_context(several()))
     first = api("GET", "/suppressions?from=2026-01-01&to=2026-12-31&limit=100").json
     assert (first["suppressions"], "next" in first) == ([], True)
-    assert len(listed(api, "from=2026-01-01&to=2026-12-31&limit=100")) == 14
+    assert listed(api, "from=2026-01-01&to=2026-12-31&limit=100") == whole
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,12 @@ from aftersend.core.suppression import find_active_causes
 from aftersend.core.text import truncate
 from aftersend.core.times import Moment, parse_time
 from aftersend.storage.items import Item
+from aftersend.storage.queries import Page
 
 route: Final = Router(tag="Why is this person blocked, and may I unblock them?")
 
-MAX_QUERIES: Final = 32  # of the index for one page: as many days without a suppression are passed over at most
+MAX_QUERIES: Final = 64  # of the index for one page, one after another; days without a suppression hardly count
+MAX_AHEAD: Final = 16  # days that are asked for at once
 MAX_DAYS: Final = 366
 MAX_NOTE: Final = 1000  # bytes
 _USUAL: Final = timedelta(days=6)
@@ -67,7 +69,7 @@ class SuppressRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SuppressionPage(Struct, frozen=True, omit_defaults=True):
-    """One page, the newest cause first. It may be short, or empty, and still have a `next`."""
+    """One page, the newest cause first. It may be short, with filters even empty, and still have a `next`."""
 
     suppressions: list[SuppressionView]
     next: str | None = None
@@ -115,16 +117,33 @@ def _page(
 ) -> tuple[list[Suppression], _Place | None]:
     """As many as are wanted or a bounded number of queries finds, and where to go on."""
     found: list[Suppression] = []
-    now = context.clock()
+    now, ahead = context.clock(), 1
     for _ in range(MAX_QUERIES):
-        page = context.queries.find_suppressed_on(place.day.isoformat(), wanted.limit - len(found), place.after)
-        found += [each for each in page.found if not is_alias(each.recipient) and _fits(each, wanted, context, now)]
-        place = _Place(place.day, page.last) if page.last else _Place(place.day - _DAY, None)
+        for place_, page in _read_days(context, place, first, ahead, wanted.limit - len(found)):
+            found += [each for each in page.found if not is_alias(each.recipient) and _fits(each, wanted, context, now)]
+            place = _Place(place_.day, page.last) if page.last else _Place(place_.day - _DAY, None)
+            if page.found:
+                ahead = 1  # what lies behind it on other days is not read in vain
+                break
+        else:
+            ahead = min(2 * ahead, MAX_AHEAD)
         if place.day < first:
             return found, None
         if len(found) == wanted.limit:
             break
     return found, place
+
+
+def _read_days(
+    context: ApiContext, place: _Place, first: date, count: int, limit: int
+) -> list[tuple[_Place, Page[Suppression]]]:
+    """The next page, and those of the days before it, `count` in all: of most days of a year nothing is stored."""
+    days = [place, *[_Place(place.day - number * _DAY, None) for number in range(1, count)]]
+    places = [each for each in days if each.day >= first]
+    pages = context.pool.map(
+        lambda each: context.queries.find_suppressed_on(each.day.isoformat(), limit, each.after), places
+    )
+    return list(zip(places, pages, strict=True))
 
 
 def _fits(stored: Suppression, wanted: SuppressionQuery, context: ApiContext, now: datetime) -> bool:
