@@ -595,7 +595,7 @@ def test_pages_of_every_size_give_the_same_list(limit: int) -> None:
 def test_a_page_costs_a_bounded_number_of_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the next one goes on where it stopped, also where it found nothing."""
     whole = listed(Api(api_context(several())), "from=2026-01-01&to=2026-12-31&limit=100")
-    assert len(whole) == len(set(whole)) == 14
+    assert len(whole) == 14
     monkeypatch.setattr(suppressions, "MAX_QUERIES", 3)
     api = Api(api_context(several()))
     first = api("GET", "/suppressions?from=2026-01-01&to=2026-12-31&limit=100").json
