@@ -18,7 +18,7 @@ from tests.support.emulator import Build, Emulator
 
 pytestmark = pytest.mark.emulator
 
-COMPLAINT: Final = "urn:aftersend:problem:complaint-requires-force"
+COMPLAINT: Final = "urn:aftersend:problem:release-requires-force"
 
 
 @pytest.fixture

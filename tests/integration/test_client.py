@@ -29,7 +29,7 @@ def test_with_a_client_of_boto3s(engine: Engine) -> None:
     suppressions = Suppressions(names.suppressions, engine.client())
     asked = [f"{number}@example.com" for number in range(150)] + ["Ann <ANN@example.com>"]
     assert suppressions.allowed(asked, "news") == asked[:-1]
-    assert [why.cause for why in suppressions.check(asked)["Ann <ANN@example.com>"]] == [CauseKind.HARD]
+    assert [each.cause for each in suppressions.check(asked)["Ann <ANN@example.com>"].why] == [CauseKind.HARD]
 
 
 def test_a_table_that_is_not_there_allows_nobody(engine: Engine) -> None:

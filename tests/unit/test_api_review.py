@@ -110,7 +110,7 @@ def test_releasing_resolves_it_and_releases() -> None:
 def test_a_complaint_is_not_released_by_the_way() -> None:
     api = Api(api_context(stored(bounce(1, "unclear"), fact(Kind.COMPLAINED, 2, message="test:2"))))
     refused = api("POST", "/review/outcomes", UNCLEAR | {"decision": "release"})
-    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:complaint-requires-force")
+    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:release-requires-force")
     assert lists(api, "?why=undetermined") == ([], ["test:1"])
     assert api("POST", "/review/outcomes", UNCLEAR | {"decision": "release", "force": True}).status == 200
     assert api("HEAD", "/suppressions/ann@example.com").status == 404

@@ -244,15 +244,17 @@ def test_a_row_without_a_time_takes_that_of_the_import_or_is_an_error() -> None:
     ],
 )
 def test_recipients_of_our_own_files_carry_their_channel(text: str, meant: str) -> None:
-    assert read_recipient(text, bare=False) == meant
+    assert read_recipient({"recipient": text}, FORMATS["aftersend"]) == meant
 
 
 @pytest.mark.parametrize(
-    "text", ["ann", "@example.com", "ann@", "a b@example", "sms:5", "push:", "erased:0f", "ann@localhost", "x" * 999]
+    "text", ["ann", "@example.com", "ann@", "a b@example", "sms:5", "push:", "erased:0f", "ann@b, bob@c", "x" * 999]
 )
 def test_what_is_no_recipient_is_refused(text: str) -> None:
     with pytest.raises(InvalidRow):
-        read_recipient(text, bare=False)
+        read_recipient({"recipient": text}, FORMATS["aftersend"])
+    with pytest.raises(InvalidRow):
+        read_recipient({"emailaddress": text}, FORMATS["ses"])
 
 
 @pytest.mark.parametrize(

@@ -337,7 +337,7 @@ def test_a_complaint_that_names_nobody_of_several_is_nobodys(named: object, kind
         (f"email:{BOB}", Kind.UNKNOWN),
     ]
     assert all(_evidence(fact).derived for fact in facts)
-    outcome = fold(facts[:1], Context(), CLASSIFY)
+    outcome = fold(tuple(facts[:1]), Context(), CLASSIFY)
     assert (outcome.review, outcome.complained_at) == ("undetermined", None)
 
 

@@ -29,9 +29,9 @@ from aftersend.core.suppression import (
     apply_reverts,
     compute_lapse,
     find_active_causes,
+    find_causes_needing_force,
     find_contradiction_to_review,
     merge_claims,
-    needs_force,
     rebuild,
     replace_contradiction,
     replace_streak,
@@ -79,11 +79,12 @@ def test_a_release_lifts_only_complaints_that_name_nobody_unless_forced(
         for number, (day, force) in enumerate(releases)
     ]
     stored = NOTHING
-    for each in data.draw(st.permutations([*claims, *decisions])):
+    given: list[Claim | Decision] = [*claims, *decisions]
+    for each in data.draw(st.permutations(given)):
         stored = merge_claims(stored, [each]) if isinstance(each, Claim) else apply_decisions(stored, [each])
     lifted = [any(day <= until and (force or derived) for until, force in releases) for day, derived in complaints]
     assert find_active_causes(stored, _day(9)) == (() if all(lifted) else (CauseKind.COMPLAINT,))
-    assert needs_force(stored, _day(9)) == any(
+    assert bool(find_causes_needing_force(stored, _day(9))) == any(
         not derived and not gone for (_, derived), gone in zip(complaints, lifted, strict=True)
     )
 
@@ -187,7 +188,9 @@ def test_evidence_and_decisions_come_in_any_order(
 
 
 def _lifts(decision: Decision, kind: CauseKind) -> bool:
-    return decision.act is Act.RELEASED and (decision.force or kind is not CauseKind.COMPLAINT)
+    return decision.act is Act.RELEASED and (
+        decision.force or kind not in (CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED)
+    )
 
 
 def test_a_decision_is_cut_to_what_tables_keep() -> None:

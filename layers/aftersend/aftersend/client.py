@@ -5,11 +5,13 @@
     suppressions = Suppressions(table="aftersend-Suppressions-1ABCDEFGH")
     for address in suppressions.allowed(["Ann <ann@example.com>", "bob@example.org"], scope="news"):
         ...
+    for given, found in suppressions.check(["ann@example.com", "ann at example"]).items():
+        print(given, found.allowed, found.why, found.error)
 
-Reads are strongly consistent and cost nothing but themselves. What cannot be read raises; nobody is allowed by
-accident. Two things have to be given, or they are not looked at: the key under which erased addresses stay
-suppressed, and the table of spike windows, which knows of a provider's accident, in which evidence does not hold for
-now.
+Each entry names one recipient, in any spelling, or has an error of its own: `allowed` leaves it out, `check` says why.
+Reads are strongly consistent and cost nothing but themselves. A table that does not answer raises; nobody is allowed by
+accident. Two things have to be given, or they are not looked at: the key under which erased addresses stay suppressed,
+and the table of spike windows, which knows of a provider's accident, in which evidence does not hold for now.
 """
 
 from __future__ import annotations
@@ -18,19 +20,33 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from aftersend import aws
 from aftersend.core import spike_guard
 from aftersend.core.active_causes import ActiveCause, describe_active_causes
 from aftersend.core.erasure import is_alias, make_alias
 from aftersend.core.model import Key, Reverted
 from aftersend.core.policy import Policy, load
-from aftersend.core.recipient import canonicalize_recipient
+from aftersend.core.recipient import parse_recipient
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
 from aftersend.storage.store import BATCH, Store, TableNames
 
 EVERYWHERE: Final = "*"
-_OTHER_CHANNELS: Final = frozenset({"sms", "push"})
-_MOST: Final = 1000  # bytes of a recipient in any spelling
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """Whether one entry of a list may be written to: where it names nobody, `error` says why, and quotes nothing."""
+
+    recipient: str | None = None  # canonical; None where the entry does not name exactly one
+    why: list[ActiveCause] = []  # nothing, where nothing holds
+    error: str | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be written to."""
+        return self.recipient is not None and not self.why
 
 
 class Suppressions:
@@ -61,27 +77,33 @@ class Suppressions:
     def allowed(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> list[str]:
         """Return those of `recipients` that may be written to, in their order and spelling.
 
-        `scope` is the stream of the message; without it, only what holds for all streams counts. Raises ValueError for
-        what is no recipient, and StoreUnavailable where the table does not answer.
+        `scope` is the stream of the message; without it, only what holds for all streams counts. An entry that does not
+        name exactly one recipient is left out, as nobody may be written to there; `check` says which are. Raises
+        StoreUnavailable where the table does not answer.
         """
-        given = list(recipients)
+        given = _list(recipients)
         found = self.check(given, scope)
-        return [each for each in given if not found[each]]
+        return [each for each in given if found[each].allowed]
 
-    def check(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> dict[str, list[ActiveCause]]:
-        """Return why each of `recipients`, as it is spelled, must not be written to: an empty list, where it may be.
+    def check(self, recipients: Iterable[str], scope: str = EVERYWHERE) -> dict[str, Checked]:
+        """Return of each of `recipients`, as it is spelled, whether it may be written to, and why not.
 
-        Raises ValueError for what is no recipient, and StoreUnavailable where the table does not answer.
+        An entry that does not name exactly one recipient has an `error`; all others are answered. Raises
+        StoreUnavailable where the table does not answer.
         """
-        named = {given: canonicalize(given) for given in recipients}
-        owners = dict(self._list_keys(named.values(), scope))
+        named = {given: _parse(given) for given in _list(recipients)}
+        why = self._find_causes({each.recipient for each in named.values() if each.recipient is not None}, scope)
+        return {given: replace(each, why=why.get(each.recipient or "", [])) for given, each in named.items()}
+
+    def _find_causes(self, names: Iterable[str], scope: str) -> dict[str, list[ActiveCause]]:
+        owners = dict(self._list_keys(names, scope))
         keys, now = list(owners), self._clock()
-        why: dict[str, list[ActiveCause]] = {name: [] for name in named.values()}
+        why: dict[str, list[ActiveCause]] = {}
         for start in range(0, len(keys), BATCH):
             for key, stored in sorted(self._store.get_suppressions(keys[start : start + BATCH]).items()):
                 pending = () if is_alias(key[0]) else self._find_pending(key[0])
-                why[owners[key]] += describe_active_causes(stored, now, pending)
-        return {given: why[name] for given, name in named.items()}
+                why.setdefault(owners[key], []).extend(describe_active_causes(stored, now, pending))
+        return why
 
     def _find_pending(self, name: str) -> list[Reverted]:
         """The windows of an accident, in which evidence against `name` does not hold."""
@@ -95,19 +117,18 @@ class Suppressions:
                 yield (recipient, scope), name
 
 
-def canonicalize(given: str) -> str:
-    """Return the canonical form of a recipient: an e-mail address in any spelling, "sms:+14255550156", "push:apns:…".
+def _list(recipients: Iterable[str]) -> list[str]:
+    """The entries; a text in their place would be read letter by letter."""
+    if isinstance(recipients, str | bytes):
+        raise TypeError("recipients are a list of texts, not one text")
+    return list(recipients)
 
-    Raises ValueError for anything else; the message quotes nothing of it.
-    """
-    text = given.strip()
-    if not text.isprintable() or len(text.encode()) > _MOST:
-        raise ValueError(f"a recipient is a text of at most {_MOST} bytes without control characters")
-    name = canonicalize_recipient(text, _OTHER_CHANNELS)
-    channel, _, rest = name.partition(":")
-    if channel == "email" and not all(rest.rpartition("@")):
-        raise ValueError("a recipient is an e-mail address, or begins with sms: or push:")
-    return name
+
+def _parse(given: str) -> Checked:
+    try:
+        return Checked(recipient=parse_recipient(given))
+    except ValueError as error:
+        return Checked(error=str(error))
 
 
 def _connect(client: Any) -> Any:

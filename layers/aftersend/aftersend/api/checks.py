@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from aftersend.api.context import ApiContext
-from aftersend.api.request import ApiRequest, canonicalize
+from aftersend.api.problems import Problem
+from aftersend.api.request import ApiRequest, parse_named
 from aftersend.api.responses import ApiResponse, empty_response, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import EVERYWHERE, NoParameters, Scope, ScopeQuery, Spelling
@@ -31,12 +32,20 @@ class CheckRequest(Struct, frozen=True, forbid_unknown_fields=True):
     scope: Scope = EVERYWHERE
 
 
+class EntryError(Struct, frozen=True, kw_only=True):
+    """Why an entry names nobody: the type of the problem, and what is wrong with it."""
+
+    type: str
+    detail: str
+
+
 class CheckResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether one of them may be written to."""
 
     given: str
-    recipient: str
-    suppressed: bool
+    recipient: str | None  # null where the entry does not name exactly one recipient
+    suppressed: bool  # do not write to them; true of an entry with an error, too
+    error: EntryError | None = None
     until: Moment | None = None  # when it ends as far as is known; missing if it has no end
     why: list[ActiveCause] = []
 
@@ -46,7 +55,8 @@ class CheckResults(Struct, frozen=True, kw_only=True):
 
     checked_at: Moment
     scope: str
-    suppressed: int
+    suppressed: int  # those not to write to, with the entries that have an error
+    errors: int  # entries that do not name exactly one recipient
     results: list[CheckResult]
 
 
@@ -57,9 +67,9 @@ class CheckResults(Struct, frozen=True, kw_only=True):
     answer=CheckResults,
     examples=(
         Example(
-            name="three-addresses",
+            name="three-entries",
             body={
-                "recipients": ["Old Account <Old.Account@Example.net>", "max.huber@example.com", "annoyed@example.com"],
+                "recipients": ["Old Account <Old.Account@Example.net>", "max.huber@example.com", "annoyed example.com"],
                 "scope": "news",
             },
         ),
@@ -69,18 +79,21 @@ def check_recipients(request: ApiRequest[NoParameters, CheckRequest]) -> ApiResp
     """Check which of up to 1,000 recipients are suppressed, why, and until when.
 
     A recipient is suppressed in a stream if they are suppressed in all streams or in that one. Results come in the
-    order of the request, one for each recipient in it.
+    order of the request, one for each entry in it. An entry that does not name exactly one recipient has an error of
+    its own, and all others are answered.
     """
     asked = request.body
-    named = [(given, canonicalize(given)) for given in asked.recipients]
+    named = [(given, _parse(given)) for given in asked.recipients]
     now = request.context.clock()
-    found = find_suppressed(request.context, {name for _, name in named}, asked.scope, now)
-    results = [_show(given, name, found.get(name, [])) for given, name in named]
+    names = {name for _, name in named if isinstance(name, str)}
+    found = find_suppressed(request.context, names, asked.scope, now)
+    results = [_show(given, name, found) for given, name in named]
     return json_response(
         CheckResults(
             checked_at=now,
             scope=asked.scope,
             suppressed=sum(each.suppressed for each in results),
+            errors=sum(each.error is not None for each in results),
             results=results,
         )
     )
@@ -128,5 +141,16 @@ def find_suppressed(
     return found
 
 
-def _show(given: str, name: str, causes: list[ActiveCause]) -> CheckResult:
+def _parse(given: str) -> str | EntryError:
+    """The recipient that an entry names, or why it names nobody."""
+    try:
+        return parse_named(given)
+    except Problem as problem:
+        return EntryError(type=problem.type, detail=problem.detail)
+
+
+def _show(given: str, name: str | EntryError, found: Mapping[str, list[ActiveCause]]) -> CheckResult:
+    if isinstance(name, EntryError):
+        return CheckResult(given=given, recipient=None, suppressed=True, error=name)
+    causes = found.get(name, [])
     return CheckResult(given=given, recipient=name, suppressed=bool(causes), until=find_end(causes), why=causes)

@@ -48,6 +48,10 @@ class ApiContext(Struct, frozen=True, kw_only=True):
         """Return what stands for this recipient, should they have been erased."""
         return make_alias(recipient, self.digest_key)
 
+    def is_stored(self, name: str) -> bool:
+        """Whether anything is stored of this recipient (canonical); raises StoreUnavailable."""
+        return self.queries.has_outcomes(name) or bool(self.queries.find_suppressions_of(name))
+
     def find_pending_windows(self, recipient: str) -> list[Reverted]:
         """Return the windows of incidents in which evidence against this recipient does not count.
 

@@ -6,22 +6,25 @@ written down even where there is nothing to release yet: evidence from before it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
+from aftersend.api.suppression_views import is_silent
 from aftersend.core.causes import Claim
 from aftersend.core.errors import VersionMoved
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Suppression
-from aftersend.core.suppression import find_active_causes, needs_force
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Reverted, Suppression
+from aftersend.core.suppression import WISHES, find_active_causes, find_causes_needing_force
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.core.writes import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
 
 Expected = Callable[[int], int | None]  # the version that is stored, to the one that must be
 _T = TypeVar("_T")
 _MOMENT: Final = timedelta(milliseconds=1)
+_CLOCK_SKEW: Final = timedelta(days=1)
+_WISHED: Final = {CauseKind.COMPLAINT: "complained", CauseKind.UNSUBSCRIBED: "unsubscribed"}
 
 
 def read_suppression(context: ApiContext, key: Key) -> tuple[Suppression | None, Suppression | None]:
@@ -33,8 +36,7 @@ def read_suppression(context: ApiContext, key: Key) -> tuple[Suppression | None,
 
 def hide_empty(stored: Suppression | None) -> Suppression | None:
     """Return `stored`, or None if it says nothing: a streak that ended leaves an item that only has its version."""
-    silent = stored is None or not (stored.causes or stored.history or stored.released_at)
-    return None if silent else stored
+    return None if stored is None or is_silent(stored) else stored
 
 
 def suppress(
@@ -66,10 +68,10 @@ def suppress(
 
 
 def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = False, expected: Expected) -> None:
-    """Let evidence up to now no longer count, under the alias of the same person too.
+    """Let evidence up to now, and all that is stored, no longer count, under the alias of the same person too.
 
-    Raises Problem where a complaint stands and `force` is not set, VersionMoved where another version is stored than is
-    expected.
+    Raises Problem where a wish of the person's own stands and `force` is not set, VersionMoved where another version is
+    stored than is expected.
     """
     alias = context.make_alias(key[0]), key[1]
     found = context.store.get_suppressions([key, alias])
@@ -77,25 +79,32 @@ def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = 
     expect = _expect(stored, expected)
     now = context.clock()
     both = [each for each in (stored, erased) if each is not None]
-    if not force and any(needs_force(each, now) for each in both):
-        raise Problem("complaint-requires-force", "this person has complained: release them with force=true")
-    # What was written by hand is meant too, also where the clock of whoever wrote it is ahead of ours.
-    manual = [each.causes[CauseKind.MANUAL].latest for each in both if CauseKind.MANUAL in each.causes]
-    at = max([now, *[evidence.at for evidence in manual if evidence is not None]])
-    decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
-    run(
-        update_suppression(
-            SuppressionUpdate(key, decisions=(decision,), recount=True, expect=expect), stored, context.policy
-        ),
-        context,
-    )
-    if erased is not None:
-        run(
-            update_suppression(
-                SuppressionUpdate(erased.key, decisions=(decision,), recount=True), erased, context.policy
-            ),
-            context,
+    wishes = sorted({kind for each in both for kind in find_causes_needing_force(each, now)})
+    if wishes and not force:
+        wished = " and ".join(_WISHED[kind] for kind in wishes)
+        raise Problem(
+            "release-requires-force", f"this person has {wished}: release them with force=true", causes=wishes
         )
+    at, windows = _reach(both, now, force=force)
+    decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
+    update = SuppressionUpdate(key, decisions=(decision,), windows=windows, recount=True, expect=expect)
+    run(update_suppression(update, stored, context.policy), context)
+    if erased is not None:
+        update = SuppressionUpdate(erased.key, decisions=(decision,), windows=windows, recount=True)
+        run(update_suppression(update, erased, context.policy), context)
+
+
+def _reach(stored: Iterable[Suppression], now: datetime, *, force: bool) -> tuple[datetime, tuple[Reverted, ...]]:
+    """The moment that a release names, and the windows that it reverts, so that nothing which is stored still counts.
+
+    Clocks differ: what is dated ahead by up to a day is meant. What is dated later still is taken out by itself:
+    a release that reached so far would lift all that is still to come.
+    """
+    causes = [(kind, cause) for each in stored for kind, cause in each.causes.items() if force or kind not in WISHES]
+    refs = {ref for _, cause in causes for ref in (cause.first, cause.named, cause.latest) if ref is not None}
+    late = {ref for ref in refs if ref.at > now + _CLOCK_SKEW and ref.reason is not None}
+    windows = sorted(Reverted(ref.at, ref.at, str(ref.reason)) for ref in late)
+    return max([now, *[ref.at for ref in refs - late]]), tuple(windows)
 
 
 def resolve(context: ApiContext, key: Key, by: str, note: str, *, expected: Expected) -> None:

@@ -15,12 +15,11 @@ from msgspec import Meta, Struct
 from aftersend.api.context import ApiContext
 from aftersend.api.list_job_schemas import JobView, show_job
 from aftersend.api.problems import Problem
-from aftersend.api.request import ApiRequest, PlainRequest
+from aftersend.api.request import ApiRequest, PlainRequest, parse_named
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import EVERYWHERE, JOB_ID, Cursor, NoParameters, Note, Scope
 from aftersend.core.model import Key, Reason
-from aftersend.core.recipient import canonicalize_email
 from aftersend.core.spike_guard import find_group
 from aftersend.core.times import Moment, parse_time
 from aftersend.lists import export_rows
@@ -37,6 +36,8 @@ LIST_TYPES: Final = ("text/csv", "application/x-ndjson", "application/jsonl", "a
 MAX_QUERIES: Final = 20  # pages that are read for one answer
 MAX_AGE: Final = timedelta(days=3660)  # of what a revert may reach back to
 MAX_WINDOW: Final = timedelta(days=31)  # of a revert
+
+_GROUP: Final = re.compile(r"sms(?::\+[0-9]{1,3})?|push:[a-z0-9][a-z0-9._-]{0,31}").fullmatch
 
 # What all routes have in common that answer with a job.
 _JOB: Final[dict[str, Any]] = {
@@ -174,7 +175,7 @@ def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, 
     return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
 
 
-@route("POST", "/suppressions/revert", body=RevertOptions, **_JOB)
+@route("POST", "/suppressions/revert", body=RevertOptions, problems=("not-one-recipient",), **_JOB)
 def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiResponse:
     """Revert what one domain reported for one reason in a window of time."""
     body = request.body
@@ -198,10 +199,10 @@ def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiRespon
 
 
 def _canonicalize_domain(given: str) -> str:
-    """As the spike guard names it: the domain of mail addresses, or the channel or application of all others."""
-    if given.partition(":")[0] in ("sms", "push"):
+    """As the spike guard names it: the domain of mail addresses, a country's numbers, or an application."""
+    if _GROUP(given):
         return given
-    return find_group(canonicalize_email(f"anybody@{given.removeprefix('email:')}"))
+    return find_group(parse_named(f"email:anybody@{given.strip().removeprefix('email:')}"))
 
 
 @route("GET", "/jobs/{job}", **(_JOB | {"statuses": {200: "The job."}}))

@@ -10,14 +10,16 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
 
+from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
-from aftersend.api.request import ApiRequest
+from aftersend.api.request import MAX_KEY, ApiRequest, parse_known
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import Cursor, DecisionView, show_decision
-from aftersend.core.model import Class, Engagement, Evidence, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.api.schemas import Cursor, DecisionView, MessageId, Spelling, show_decision
+from aftersend.core.model import Class, Engagement, Evidence, Feedback, Key, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import Classify
 from aftersend.core.recipient import split_channel
+from aftersend.core.text import truncate
 from aftersend.core.times import Moment
 from aftersend.core.vocabulary import Channel, advise
 from aftersend.storage.items import Item
@@ -34,6 +36,14 @@ class OutcomeQuery(Struct, frozen=True, forbid_unknown_fields=True):
         MAX_OUTCOMES
     )
     cursor: Cursor | None = None
+    recipient: Spelling | None = None  # only this one
+
+
+class OutcomeKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which outcome. Both stand in the query string, because both may hold any sign that a path is made of."""
+
+    message: MessageId
+    recipient: Spelling
 
 
 class VerdictView(Struct, frozen=True, kw_only=True):
@@ -109,6 +119,7 @@ _SAME: Final = (
     "/messages/{message}",
     query=OutcomeQuery,
     answer=MessageView,
+    problems=("not-one-recipient",),
     examples=(Example(name="first-of-three", path={"message": "ses:0102-b2"}, query="limit=1"),),
 )
 def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
@@ -118,12 +129,38 @@ def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
     may stand in the path as they are.
     """
     name, wanted, context = request.message(), request.query, request.context
+    if wanted.recipient is not None:
+        only = _find_outcome(context, (parse_known(wanted.recipient, context), name))
+        return json_response(MessageView(message=name, outcomes=[show_outcome(only, context.classify)]))
     page = context.queries.find_recipients_of(name, wanted.limit, request.decode_cursor(wanted.cursor, Item))
     found = context.store.get_outcomes(page.found) if page.found else {}
     if not found and wanted.cursor is None:
         raise Problem("not-found", "no feedback about this message is stored (any more)")
     shown = [show_outcome(found[key], context.classify) for key in page.found if key in found]
     return json_response(MessageView(message=name, outcomes=shown, next=request.encode_cursor(page.last)))
+
+
+@route(
+    "GET",
+    "/outcomes",
+    query=OutcomeKey,
+    answer=OutcomeView,
+    versioned=True,
+    problems=("not-found", "not-one-recipient"),
+    examples=(Example(name="one", query="message=ses:0102-b2&recipient=max.huber@example.com"),),
+)
+def get_outcome(request: ApiRequest[OutcomeKey, None]) -> ApiResponse:
+    """Get the outcome of one message to one recipient, with all feedback, its verdicts and what to do."""
+    context, wanted = request.context, request.query
+    found = _find_outcome(context, (parse_known(wanted.recipient, context), truncate(wanted.message, MAX_KEY)))
+    return json_response(show_outcome(found, context.classify), version=found.version)
+
+
+def _find_outcome(context: ApiContext, key: Key) -> Outcome:
+    found = context.store.get_outcomes([key]).get(key)
+    if found is None:
+        raise Problem("not-found", "no feedback about this message to this recipient is stored (any more)")
+    return found
 
 
 def show_outcome(outcome: Outcome, classify: Classify) -> OutcomeView:

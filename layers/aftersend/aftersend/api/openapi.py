@@ -102,8 +102,13 @@ def list_problems(route: Route) -> list[str]:
     names += _OF_BODIES if route.body else ()
     names += ("invalid-cursor",) if "cursor" in route.query.__struct_fields__ else ()
     names += ("version-mismatch",) if route.conditional else ()
+    names += ("not-one-recipient",) if "{recipient}" in route.path or "recipient" in _body_fields(route) else ()
     names += ("not-found",) if "{" in route.path else ()  # at least if what stands there has a line break
     return sorted(set(names), key=lambda name: (TYPES[name].status, name))
+
+
+def _body_fields(route: Route) -> tuple[str, ...]:
+    return getattr(route.body, "__struct_fields__", ())
 
 
 def _describe_route(route: Route, schemas: Schemas, answers: Answers) -> Json:
@@ -189,7 +194,8 @@ def _show(schema: Json, status: int, shown: list[tuple[Example, int, Any]]) -> J
 
 
 class Schemas:
-    """Components as they are referred to. What only answers hold is never null: such a field is missing instead."""
+    """Components as they are referred to. What only answers hold is missing instead of null,
+    unless it is always there."""
 
     def __init__(self) -> None:
         self._requests: list[type[Struct]] = []
@@ -294,6 +300,9 @@ def _without_null(schema: Json) -> Json:
 
 
 def _never_null(schema: Json) -> Json:
+    """The schema of an answer; only what is always there can be null."""
     if "properties" not in schema:
         return schema
-    return schema | {"properties": {name: _without_null(each) for name, each in schema["properties"].items()}}
+    required = schema.get("required", ())
+    shown = {name: each if name in required else _without_null(each) for name, each in schema["properties"].items()}
+    return schema | {"properties": shown}

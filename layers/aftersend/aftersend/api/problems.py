@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.api.responses import ApiResponse
+from aftersend.core.model import CauseKind
 
 CONTENT_TYPE: Final = "application/problem+json"
 _OWN: Final = "urn:aftersend:problem:"
@@ -36,8 +37,11 @@ TYPES: Final = {
     "unauthorized": ProblemType(401, "Unauthorized", "API Gateway passed on no identity"),
     "not-found": ProblemType(404, "Not Found", "there is no such path, or nothing is stored under this name"),
     "method-not-allowed": ProblemType(405, "Method Not Allowed", "the header `Allow` lists the methods of this path"),
-    "complaint-requires-force": ProblemType(
-        409, "Complaint requires force", "a complaint is only released with `force`", own=True
+    "release-requires-force": ProblemType(
+        409,
+        "Release requires force",
+        "a complaint and leaving are a person's own wish, which is only released with `force`",
+        own=True,
     ),
     "version-mismatch": ProblemType(
         412, "Version mismatch", "the stored version is not the one that the request expects", own=True
@@ -48,6 +52,9 @@ TYPES: Final = {
     ),
     "unprocessable-content": ProblemType(
         422, "Unprocessable Content", "a parameter or a field is unknown, missing or out of bounds"
+    ),
+    "not-one-recipient": ProblemType(
+        422, "Not one recipient", "a recipient must be named by one address, one number or one token", own=True
     ),
     "internal-server-error": ProblemType(500, "Internal Server Error", "an unexpected error; the log says where"),
     "service-unavailable": ProblemType(503, "Service Unavailable", "a table did not answer; try again"),
@@ -64,6 +71,11 @@ class Problem(Exception):
         self.headers = headers or {}
         self.more = more  # members of this problem beside those of RFC 9457
 
+    @property
+    def type(self) -> str:
+        """The URI of its type."""
+        return _OWN + self.name if TYPES[self.name].own else "about:blank"
+
 
 class ProblemDetails(Struct, frozen=True, kw_only=True):
     """A problem detail (RFC 9457)."""
@@ -73,13 +85,15 @@ class ProblemDetails(Struct, frozen=True, kw_only=True):
     status: int
     detail: str
     version: int = 0  # of a version mismatch: the stored version
+    causes: list[CauseKind] = []  # of a release that requires force: the person's own wishes
+    near: list[str] = []  # of a release of somebody unknown: suppressed recipients who are spelled almost so
 
 
 def problem_response(problem: Problem) -> ApiResponse:
     """Return the response that names `problem`."""
     kind = TYPES[problem.name]
     body = {
-        "type": _OWN + problem.name if kind.own else "about:blank",
+        "type": problem.type,
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail,

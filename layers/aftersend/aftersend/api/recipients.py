@@ -8,12 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend.api import decisions
 from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import PageQuery, SuppressionView, show_suppression
+from aftersend.api.schemas import PageQuery, SuppressionView
+from aftersend.api.suppression_views import show_recipient
 from aftersend.core.model import Class, Status
 from aftersend.core.times import UNKNOWN_TIME, Moment
 from aftersend.storage.queries import OutcomeLine
@@ -61,20 +61,15 @@ class _Place(Struct, frozen=True, array_like=True):
 )
 def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     """Get a recipient's health, suppressions in all scopes, and outcomes, the newest first."""
-    context, name = request.context, request.recipient()
+    context, name = request.context, request.stored_recipient()
     lines = sorted(context.queries.find_lines_of(name), key=_order, reverse=True)
-    found = [
-        *context.queries.find_suppressions_of(name),
-        *context.queries.find_suppressions_of(context.make_alias(name)),
-    ]
-    stored = [each for each in found if decisions.hide_empty(each)]
-    if not lines and not stored:
+    shown = show_recipient(context, name)
+    if not lines and not shown:
         raise Problem("not-found", "nothing about this recipient is stored (any more)")
     place = request.decode_cursor(request.query.cursor, _Place)
     left = lines if place is None else [each for each in lines if _order(each) < (place.last_at, place.message)]
     page = left[: request.query.limit]
     after = _Place(*_order(page[-1])) if len(left) > len(page) else None
-    shown = [show_suppression(each, context.clock(), context.find_pending_windows(each.recipient)) for each in stored]
     return json_response(
         RecipientView(
             recipient=name,

@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -23,7 +24,7 @@ from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
 from aftersend.api.schemas import NoParameters
 from aftersend.core.errors import DECODE_ERRORS, VersionMoved
-from aftersend.core.recipient import canonicalize_recipient
+from aftersend.core.recipient import parse_recipient, parse_stored_recipient
 from aftersend.core.text import truncate
 
 MAX_BODY: Final = 512 * 1024  # bytes; a thousand addresses of the greatest length
@@ -32,8 +33,6 @@ MAX_BY: Final = 256  # bytes of an identity that are kept
 _PARAMETERS: Final = 16
 _PAGING: Final = frozenset({"cursor", "limit"})
 _TAG: Final = re.compile(r'"\d{1,15}"|\d{1,15}').fullmatch  # an entity tag is quoted, which people forget
-_PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,1000}").fullmatch
-_CHANNELS: Final = frozenset({"sms", "push", "erased"})
 
 _T = TypeVar("_T")
 _StructT = TypeVar("_StructT", bound=Struct)
@@ -54,7 +53,14 @@ class ApiRequest(Struct, Generic[QueryT_co, BodyT_co], frozen=True, kw_only=True
 
     def recipient(self) -> str:
         """Return the canonical recipient that the path names; raises Problem."""
-        return canonicalize(_undo_second_encoding(self.path["recipient"]))
+        return parse_named(_undo_second_encoding(self.path["recipient"]))
+
+    def stored_recipient(self) -> str:
+        """Return the canonical recipient that the path names, or one that nobody can have exactly as it is stored.
+
+        What sources have reported is shown, released and erased, too. Raises Problem.
+        """
+        return parse_known(_undo_second_encoding(self.path["recipient"]), self.context)
 
     def message(self) -> str:
         """Return the id of the message that the path names, no longer than a stored one can be."""
@@ -115,16 +121,26 @@ def find_caller(event: Mapping[str, Any]) -> str:
     raise Problem("unauthorized", "API Gateway passed on no identity: the route has no authorizer")
 
 
-def canonicalize(given: str) -> str:
-    """Return the canonical form of a recipient in any spelling: an email address, or "sms:…" and "push:…".
+def parse_named(given: str) -> str:
+    """Return the one recipient that `given` names, in any spelling; raises Problem where it names nobody or several."""
+    try:
+        return parse_recipient(given)
+    except ValueError as error:
+        raise Problem("not-one-recipient", str(error)) from error
 
-    Raises Problem for a text that cannot name anybody.
+
+def parse_known(given: str, context: ApiContext) -> str:
+    """Return the one recipient that `given` names, or a name that nobody can have, exactly as it is stored.
+
+    Raises Problem.
     """
-    if _PLAIN(given) is None:
-        raise Problem(
-            "unprocessable-content", "a recipient is a text of 1 to 1000 characters without control characters"
-        )
-    return truncate(canonicalize_recipient(given.strip(), _CHANNELS), MAX_KEY)
+    try:
+        return parse_recipient(given)
+    except ValueError as error:
+        with suppress(ValueError):
+            if context.is_stored(name := parse_stored_recipient(given)):
+                return name
+        raise Problem("not-one-recipient", str(error)) from error
 
 
 def parse_query(raw: str) -> dict[str, str]:

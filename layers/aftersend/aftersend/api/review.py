@@ -10,7 +10,7 @@ from aftersend.api import decisions
 from aftersend.api.context import ApiContext
 from aftersend.api.messages import OutcomeView, show_outcome
 from aftersend.api.problems import Problem
-from aftersend.api.request import MAX_KEY, ApiRequest, canonicalize
+from aftersend.api.request import MAX_KEY, ApiRequest, parse_known
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import (
@@ -21,9 +21,9 @@ from aftersend.api.schemas import (
     Scope,
     Spelling,
     SuppressionView,
-    show_suppression,
 )
-from aftersend.api.suppressions import MAX_NOTE
+from aftersend.api.suppression_views import show_suppressions
+from aftersend.api.suppressions import MAX_NOTE, respond
 from aftersend.core.errors import VersionMoved
 from aftersend.core.model import Act, Decision, Key, Outcome, Suppression
 from aftersend.core.suppression import find_contradiction_to_review
@@ -70,7 +70,7 @@ class Resolution(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     recipient: Spelling
     decision: Literal["keep", "suppress", "release"]
     note: Note
-    force: bool = False  # release a complaint too
+    force: bool = False  # release what they wished themselves, too
 
 
 class OutcomeResolution(Resolution, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -116,12 +116,9 @@ def list_reviews(request: ApiRequest[ReviewQuery, None]) -> ApiResponse:
             page = context.queries.find_suppressions_to_review(why, left, place.after)
             suppressions += _read_suppressions(context, page.found)
         place = _Place(place.index, page.last) if page.last else _next(chosen, place.index)
-    now = context.clock()
     return json_response(
         ReviewPage(
-            suppressions=[
-                show_suppression(each, now, context.find_pending_windows(each.recipient)) for each in suppressions
-            ],
+            suppressions=show_suppressions(context, suppressions),
             outcomes=[show_outcome(each, context.classify) for each in outcomes],
             next=request.encode_cursor(place),
         )
@@ -150,7 +147,7 @@ def _read_suppressions(context: ApiContext, keys: list[Key]) -> list[Suppression
     answer=OutcomeView,
     versioned=True,
     conditional=True,
-    problems=("not-found", "complaint-requires-force"),
+    problems=("not-found", "release-requires-force"),
     examples=(
         Example(
             name="nothing-to-worry-about",
@@ -169,7 +166,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     What was known by now needs no further review; later feedback may need one again.
     """
     context, body = request.context, request.body
-    key = canonicalize(body.recipient), truncate(body.message, MAX_KEY)
+    key = parse_known(body.recipient, context), truncate(body.message, MAX_KEY)
     stored = context.store.get_outcomes([key]).get(key)
     if stored is None:
         raise Problem("not-found", "no outcome of this message and this recipient is stored")
@@ -193,7 +190,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     answer=SuppressionView,
     versioned=True,
     conditional=True,
-    problems=("not-found", "complaint-requires-force"),
+    problems=("not-found", "release-requires-force"),
     examples=(
         Example(
             name="alive-after-all",
@@ -208,16 +205,14 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
 def resolve_suppression(request: ApiRequest[NoParameters, SuppressionResolution]) -> ApiResponse:
     """Resolve one suppression: keep it, suppress by hand as well, or release it."""
     context, body = request.context, request.body
-    key = canonicalize(body.recipient), body.scope
+    key = parse_known(body.recipient, context), body.scope
     if decisions.read_suppression(context, key)[0] is None:
         raise Problem("not-found", "this recipient has never been suppressed or released in this scope")
     _decide(request, key, request.expected_version)
     if body.decision != "release":
         expected = request.expected_version if body.decision == "keep" else lambda _: None
         decisions.resolve(context, key, request.caller, truncate(body.note, MAX_NOTE), expected=expected)
-    after = context.store.get_suppressions([key])[key]
-    shown = show_suppression(after, context.clock(), context.find_pending_windows(key[0]))
-    return json_response(shown, version=after.version)
+    return respond(request, key)
 
 
 def _decide(request: ApiRequest[NoParameters, Resolution], key: Key, expected: decisions.Expected) -> None:

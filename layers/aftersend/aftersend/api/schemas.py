@@ -5,14 +5,21 @@ The comments beside fields are their descriptions in the OpenAPI document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
 from aftersend.api.cursors import MAX_CHARACTERS
-from aftersend.core.active_causes import ActiveCause, describe_active_causes, find_end
+from aftersend.core.active_causes import (
+    ActiveCause,
+    EndedBy,
+    describe_active_causes,
+    find_end,
+    find_ending,
+    find_wishes,
+)
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
 from aftersend.core.suppression import find_contradiction_to_review
 from aftersend.core.times import Moment
@@ -23,9 +30,7 @@ EVERYWHERE: Final = "*"
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters
 VISIBLE: Final = r"[^\s\x00-\x1f\x7f-\x9f]"  # at least one visible character
-Spelling = Annotated[
-    str, Meta(min_length=1, max_length=1000, pattern=PLAIN, description="A recipient in any spelling.")
-]
+Spelling = Annotated[str, Meta(description="One recipient, in any spelling.")]
 Scope = Annotated[
     str, Meta(min_length=1, max_length=256, pattern=PLAIN, description="A message stream; * means all of them.")
 ]
@@ -47,7 +52,9 @@ INCIDENT_ID: Final = "^[0-9a-f]{20}$"
 PATH_PARAMETERS: Final[dict[str, Any]] = {
     "recipient": Annotated[
         str,
-        Meta(min_length=1, max_length=1000, pattern=PLAIN, description="A recipient in any spelling, percent-encoded."),
+        Meta(
+            min_length=1, max_length=2048, pattern=PLAIN, description="One recipient in any spelling, percent-encoded."
+        ),
     ],
     "message": MessageId,
     "job": Annotated[str, Meta(pattern=JOB_ID, description="The id of a job.")],
@@ -92,6 +99,7 @@ class CauseView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cause: CauseKind
     holds: bool
+    ended_by: EndedBy | None = None  # why it does not hold
     first: CauseEvidence | None = None
     latest: CauseEvidence | None = None
     withdrawn: CauseEvidence | None = None  # what withdraws the cause, such as a later subscription
@@ -125,7 +133,8 @@ class SuppressionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     recipient: str
     scope: str
-    suppressed: bool
+    suppressed: bool  # do not write to them in this scope, whatever it is that holds
+    needs_force: bool = False  # a release in this scope lifts a wish of their own, which takes `force`
     until: Moment | None = None  # when it ends as far as is known; missing if it has no end
     review: str | None = None  # why a person should look
     causes: list[CauseView]
@@ -136,25 +145,36 @@ class SuppressionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reverted: list[EvidenceWindow] = []
     pending: list[EvidenceWindow] = []  # windows of incidents that nobody has decided yet
     erased: list[ActiveCause] = []  # what still holds from the time before this person was erased
+    everywhere: list[ActiveCause] = []  # of one stream: what holds besides, for all streams
     history: list[DecisionView] = []
     version: int
 
 
 def show_suppression(
-    stored: Suppression, now: datetime, pending: Iterable[Reverted] = (), erased: Suppression | None = None
+    stored: Suppression,
+    now: datetime,
+    pending: Iterable[Reverted] = (),
+    *,
+    erased: Suppression | None = None,
+    everywhere: Sequence[ActiveCause] = (),
 ) -> SuppressionView:
-    """Return all that is known of it at `now` (UTC), and of `erased`, which stands under the same person's alias."""
+    """Return all that is known of it at `now` (UTC), and of `erased`, which stands under the same person's alias.
+
+    `everywhere` is what holds for all streams, where `stored` is of one.
+    """
     held_back = list(pending)
     active = describe_active_causes(stored, now, held_back)
     before = describe_active_causes(erased, now) if erased else []
-    holding = {each.cause for each in active}
     return SuppressionView(
         recipient=stored.recipient,
         scope=stored.scope,
-        suppressed=bool(active or before),
-        until=find_end([*active, *before]),
+        suppressed=bool(active or before or everywhere),
+        needs_force=bool(find_wishes([*active, *before])),
+        until=find_end([*active, *before, *everywhere]),
         review="contradicted" if find_contradiction_to_review(stored) else None,
-        causes=[_show_cause(kind, cause, kind in holding) for kind, cause in stored.causes.items()],
+        causes=[
+            _show_cause(kind, cause, find_ending(stored, kind, now, held_back)) for kind, cause in stored.causes.items()
+        ],
         released_at=stored.released_at,
         released_by=stored.released_by,
         note=stored.note,
@@ -162,6 +182,7 @@ def show_suppression(
         reverted=[_show_window(each) for each in stored.reverted],
         pending=[_show_window(each) for each in held_back],
         erased=before,
+        everywhere=list(everywhere),
         history=[show_decision(each) for each in stored.history],
         version=stored.version,
     )
@@ -174,10 +195,11 @@ def show_decision(made: Decision) -> DecisionView:
     )
 
 
-def _show_cause(kind: CauseKind, cause: Cause, holds: bool) -> CauseView:
+def _show_cause(kind: CauseKind, cause: Cause, ended_by: EndedBy | None) -> CauseView:
     return CauseView(
         cause=kind,
-        holds=holds,
+        holds=ended_by is None,
+        ended_by=ended_by,
         first=_show_evidence(cause.first),
         latest=_show_evidence(cause.latest),
         withdrawn=_show_evidence(cause.withdrawn),

@@ -6,26 +6,31 @@ A release deletes nothing: the history stays, and says who released and why.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct, field
 
 from aftersend.api import decisions
 from aftersend.api.context import ApiContext
+from aftersend.api.near_misses import find_spellings
 from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import Cursor, Limit, Note, ScopeQuery, SuppressionView, show_suppression
+from aftersend.api.schemas import EVERYWHERE, Cursor, Limit, Note, ScopeQuery, SuppressionView
+from aftersend.api.suppression_views import show_suppressions
+from aftersend.core.erasure import is_alias
 from aftersend.core.model import CauseKind, Key, Reason, Suppression
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.text import truncate
 from aftersend.core.times import Moment, parse_time
 from aftersend.storage.items import Item
+from aftersend.storage.queries import Page
 
 route: Final = Router(tag="Why is this person blocked, and may I unblock them?")
 
-MAX_QUERIES: Final = 32  # of the index for one page: as many days without a suppression are passed over at most
+MAX_QUERIES: Final = 64  # of the index for one page, one after another; days without a suppression hardly count
+MAX_AHEAD: Final = 16  # days that are asked for at once
 MAX_DAYS: Final = 366
 MAX_NOTE: Final = 1000  # bytes
 _USUAL: Final = timedelta(days=6)
@@ -53,7 +58,7 @@ class ReleaseQuery(ScopeQuery, frozen=True, forbid_unknown_fields=True, kw_only=
     """The parameters of a release."""
 
     note: Note
-    force: bool = False  # release a complaint too
+    force: bool = False  # release what they wished themselves, too
 
 
 class SuppressRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +69,7 @@ class SuppressRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SuppressionPage(Struct, frozen=True, omit_defaults=True):
-    """One page, the newest cause first. It may be short, or empty, and still have a `next`."""
+    """One page, the newest cause first. It may be short, with filters even empty, and still have a `next`."""
 
     suppressions: list[SuppressionView]
     next: str | None = None
@@ -89,12 +94,10 @@ def list_suppressions(request: ApiRequest[SuppressionQuery, None]) -> ApiRespons
     of them. The list is read from an index, which lags behind the table by a moment.
     """
     context, wanted = request.context, request.query
-    now = context.clock()
-    first, last = _days(wanted, now.date())
+    first, last = _days(wanted, context.clock().date())
     place = request.decode_cursor(wanted.cursor, _Place) or _Place(last, None)
     found, after = _page(context, wanted, place, first)
-    shown = [show_suppression(each, now, context.find_pending_windows(each.recipient)) for each in found]
-    return json_response(SuppressionPage(shown, request.encode_cursor(after)))
+    return json_response(SuppressionPage(show_suppressions(context, found), request.encode_cursor(after)))
 
 
 def _days(wanted: SuppressionQuery, today: date) -> tuple[date, date]:
@@ -114,16 +117,33 @@ def _page(
 ) -> tuple[list[Suppression], _Place | None]:
     """As many as are wanted or a bounded number of queries finds, and where to go on."""
     found: list[Suppression] = []
-    now = context.clock()
+    now, ahead = context.clock(), 1
     for _ in range(MAX_QUERIES):
-        page = context.queries.find_suppressed_on(place.day.isoformat(), wanted.limit - len(found), place.after)
-        found += [each for each in page.found if _fits(each, wanted, context, now)]
-        place = _Place(place.day, page.last) if page.last else _Place(place.day - _DAY, None)
+        for place_, page in _read_days(context, place, first, ahead, wanted.limit - len(found)):
+            found += [each for each in page.found if not is_alias(each.recipient) and _fits(each, wanted, context, now)]
+            place = _Place(place_.day, page.last) if page.last else _Place(place_.day - _DAY, None)
+            if page.found:
+                ahead = 1  # what lies behind it on other days is not read in vain
+                break
+        else:
+            ahead = min(2 * ahead, MAX_AHEAD)
         if place.day < first:
             return found, None
         if len(found) == wanted.limit:
             break
     return found, place
+
+
+def _read_days(
+    context: ApiContext, place: _Place, first: date, count: int, limit: int
+) -> list[tuple[_Place, Page[Suppression]]]:
+    """The next page, and those of the days before it, `count` in all: of most days of a year nothing is stored."""
+    days = [place, *[_Place(place.day - number * _DAY, None) for number in range(1, count)]]
+    places = [each for each in days if each.day >= first]
+    pages = context.pool.map(
+        lambda each: context.queries.find_suppressed_on(each.day.isoformat(), limit, each.after), places
+    )
+    return list(zip(places, pages, strict=True))
 
 
 def _fits(stored: Suppression, wanted: SuppressionQuery, context: ApiContext, now: datetime) -> bool:
@@ -155,7 +175,7 @@ def _is_wanted(stored: Suppression, kind: CauseKind, wanted: SuppressionQuery) -
 )
 def get_suppression(request: ApiRequest[ScopeQuery, None]) -> ApiResponse:
     """Get one suppression: its causes, and who decided what."""
-    return _respond(request, (request.recipient(), request.query.scope))
+    return respond(request, (request.stored_recipient(), request.query.scope))
 
 
 @route(
@@ -181,12 +201,12 @@ def suppress_recipient(request: ApiRequest[ScopeQuery, SuppressRequest]) -> ApiR
     If the same caller repeats the same request, it is written once.
     """
     context, body = request.context, request.body
-    key = _check_plausible(request.recipient()), request.query.scope
+    key = request.recipient(), request.query.scope
     until = _check_future(body.until, context.clock()) if body.until else None
     is_new = decisions.suppress(
         context, key, request.caller, truncate(body.note, MAX_NOTE), until=until, expected=request.expected_version
     )
-    return _respond(request, key, 201 if is_new else 200)
+    return respond(request, key, 201 if is_new else 200)
 
 
 @route(
@@ -196,12 +216,13 @@ def suppress_recipient(request: ApiRequest[ScopeQuery, SuppressRequest]) -> ApiR
     answer=SuppressionView,
     versioned=True,
     conditional=True,
-    problems=("complaint-requires-force",),
+    problems=("release-requires-force",),
     examples=(
         Example(name="complaint-without-force", path=_COMPLAINT, query=_MISTAKE),
         Example(
             name="complaint-with-force", path=_COMPLAINT, query=f"{_MISTAKE}&force=true", headers={"If-Match": '"1"'}
         ),
+        Example(name="a-slip-of-the-keyboard", path={"recipient": "anoyed@example.com"}, query=_MISTAKE),
         Example(
             name="changed-in-between", path=_COMPLAINT, query=f"{_MISTAKE}&force=true", headers={"If-Match": '"1"'}
         ),
@@ -211,12 +232,12 @@ def release_recipient(request: ApiRequest[ReleaseQuery, None]) -> ApiResponse:
     """Release a recipient: evidence up to now no longer counts, later evidence does.
 
     Nothing is deleted: the history says who released them and why. A release is stored even if nothing holds, because
-    older evidence may still be on its way. A complaint is only released with `force`.
+    older evidence may still be on its way; but somebody of whom nothing was ever stored is not found. A complaint, or
+    that a person left, is only released with `force`. The answer says what holds now, in this scope and everywhere.
     """
     context, query = request.context, request.query
-    key = request.recipient(), query.scope
-    if not any(decisions.read_suppression(context, key)):  # whatever name a source has reported can be released
-        _check_plausible(key[0])
+    key = request.stored_recipient(), query.scope
+    _check_known(context, key)
     decisions.release(
         context,
         key,
@@ -225,27 +246,33 @@ def release_recipient(request: ApiRequest[ReleaseQuery, None]) -> ApiResponse:
         force=query.force,
         expected=request.expected_version,
     )
-    return _respond(request, key)
+    return respond(request, key)
 
 
-def _respond(request: ApiRequest[ScopeQuery, object], key: Key, status: int = 200) -> ApiResponse:
-    """What is stored now."""
+def respond(request: ApiRequest[Any, Any], key: Key, status: int = 200) -> ApiResponse:
+    """Return what is stored now, and what holds in this scope and everywhere; raises Problem where nothing is."""
     context = request.context
     stored, erased = decisions.read_suppression(context, key)
-    if stored is None and erased is None:
+    (shown,) = show_suppressions(context, [stored or Suppression(recipient=key[0], scope=key[1])])
+    if stored is None and erased is None and not shown.everywhere:
         raise Problem("not-found", "this recipient has never been suppressed or released in this scope")
-    own = stored or Suppression(recipient=key[0], scope=key[1])
-    shown = show_suppression(own, context.clock(), context.find_pending_windows(key[0]), erased)
-    return json_response(shown, status, version=own.version)
+    return json_response(shown, status, version=shown.version)
 
 
-def _check_plausible(recipient: str) -> str:
-    """A recipient that somebody could have; what nobody can have is not suppressed."""
-    channel, _, rest = recipient.partition(":")
-    local, _, domain = rest.rpartition("@")
-    if (channel != "email" and rest) or (local and domain and " " not in domain):
-        return recipient
-    raise Problem("not-found", "this is neither an email address nor sms: or push: and what follows it")
+def _check_known(context: ApiContext, key: Key) -> None:
+    """Raise Problem where nothing was ever stored of this recipient, with those who may have been meant."""
+    name, scope = key
+    if context.is_stored(name) or context.queries.find_suppressions_of(context.make_alias(name)):
+        return
+    spellings = find_spellings(name)
+    found: set[str] = set()
+    for wanted in {EVERYWHERE, scope}:
+        keys = [(each, wanted) for each in spellings]
+        found |= {row.recipient for row in context.store.get_suppressions(keys).values()} if keys else set()
+    near = [each for each in spellings if each in found]
+    if near:
+        raise Problem("not-found", "nothing is stored about this recipient; `near` has who may be meant", near=near)
+    raise Problem("not-found", "nothing is stored about this recipient (any more), so there is nothing to release")
 
 
 def _check_future(until: datetime, now: datetime) -> datetime:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
-from aftersend.core.suppression import find_active_causes
+from aftersend.core.suppression import WISHES, find_active_causes, is_released
 from aftersend.core.times import Moment
 
 
@@ -21,6 +22,38 @@ class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason | None = None
     source: str | None = None
     until: Moment | None = None  # when it ends; missing if it has no end
+
+
+class EndedBy(StrEnum):
+    """Why a cause does not hold."""
+
+    WITHDRAWN = "withdrawn"  # by the same person: they joined again, or took a complaint back
+    RELEASED = "released"  # by one of us
+    PENDING = "pending"  # it lies in an incident that nobody has decided yet
+    REVERTED = "reverted"  # it lies in a window that one of us has reverted
+    LAPSED = "lapsed"  # its time is over
+
+
+def find_ending(
+    suppression: Suppression, kind: CauseKind, now: datetime, pending: Iterable[Reverted] = ()
+) -> EndedBy | None:
+    """Return why a cause of `suppression` does not hold at `now` (UTC), or None where it does."""
+    if kind in find_active_causes(suppression, now, pending):
+        return None
+    cause = suppression.causes[kind]
+    latest = cause.latest
+    if latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= latest.order):
+        return EndedBy.WITHDRAWN
+    if all(is_released(suppression, kind, ref) for ref in (cause.named, latest) if ref is not None):
+        return EndedBy.RELEASED
+    if kind in find_active_causes(suppression, now):
+        return EndedBy.PENDING
+    return EndedBy.REVERTED if cause.until is None or now < cause.until else EndedBy.LAPSED
+
+
+def find_wishes(causes: Iterable[ActiveCause]) -> list[CauseKind]:
+    """Return those of these causes that are a person's own wish, which only a release with force lifts."""
+    return sorted({each.cause for each in causes} & WISHES)
 
 
 def describe_active_causes(

@@ -22,7 +22,7 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     by: str  # who: the caller's identity, as the API knows it
     act: Act
     note: str | None = None  # why
-    force: bool = False  # of a release: complaints too
+    force: bool = False  # of a release: a person's own wishes too
     until: datetime | None = None  # of an addition: its end
     id: str = ""
 

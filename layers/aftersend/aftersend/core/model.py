@@ -223,12 +223,10 @@ class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     recipient: str
     scope: str = "*"
     causes: dict[CauseKind, Cause] = {}
-    released_at: datetime | None = (
-        None  # evidence up to then no longer counts, but for complaints that name whose they are
-    )
+    released_at: datetime | None = None  # evidence up to then no longer counts, but for wishes that name whose they are
     released_by: str | None = None
     note: str | None = None  # why it was released
-    forced_at: datetime | None = None  # evidence up to then no longer counts, complaints neither
+    forced_at: datetime | None = None  # evidence up to then no longer counts, complaints and leaving neither
     reverted: tuple[Reverted, ...] = ()
     history: tuple[Decision, ...] = ()  # who decided what: the last ones, in their order
     version: int = 0

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Class, Reason, Verdict
-from aftersend.core.recipient import canonicalize_email, split_channel
+from aftersend.core.recipient import canonicalize_email, parse_recipient, split_channel
 from aftersend.core.vocabulary import MEANINGS, Channel
 
 _Count = Annotated[int, Meta(ge=2, le=100)]
@@ -196,14 +196,20 @@ def _canonicalize_senders(streams: Mapping[str, str]) -> dict[str, str]:
     """The table of streams with each sender as facts spell it; one that is none would never be found, and is wrong."""
     found: dict[str, str] = {}
     for given, stream in streams.items():
-        sender = given if given == "*" else canonicalize_email(given).removeprefix("email:")
-        _, at, domain = sender.rpartition("@")
-        if sender != "*" and not (at and domain):
-            raise _Wrong("each sender is an address, @ with a domain behind it, or * - at `$.streams`")
+        try:
+            sender = given if given == "*" else _sender(given)
+        except ValueError:
+            raise _Wrong("each sender is an address, @ with a domain behind it, or * - at `$.streams`") from None
         if sender in found:
             raise _Wrong("a sender stands there twice - at `$.streams`")
         found[sender] = stream
     return found
+
+
+def _sender(given: str) -> str:
+    """The one address that is named, or "@" and the one domain."""
+    anybody = "a" if given.strip().startswith("@") else ""
+    return parse_recipient(f"{Channel.EMAIL}:{anybody}{given.strip()}").removeprefix(f"{Channel.EMAIL}:{anybody}")
 
 
 def _check(policy: Policy) -> None:

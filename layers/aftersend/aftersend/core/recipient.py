@@ -9,14 +9,16 @@ A canonical recipient begins with its channel:
 
 There are two ways to read one. `canonicalize_…` is for what remote systems report: it takes whatever they write, and
 keeps what is no recipient at all, bounded, because a report about it must not be lost. `parse_recipient` is for what a
-person or a client names: exactly one recipient, or an error that says what is wrong and quotes nothing.
+person or a client names: exactly one recipient, or an error that says what is wrong and quotes nothing. What is stored
+although nobody can have it is named exactly as it is stored, where we have written it ourselves
+(`parse_stored_recipient`).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote
@@ -25,8 +27,9 @@ from aftersend.core.text import truncate
 from aftersend.core.vocabulary import Channel
 
 MAX_RECIPIENT_BYTES: Final = 320  # of an address, RFC 5321 section 4.5.3.1: 64 octets of local part, "@", 255 of domain
-MAX_TOKEN_BYTES: Final = 1024  # of a push token; an endpoint of web push is an address of some hundred characters
+MAX_TOKEN_BYTES: Final = 960  # of a push token: with its channel it fits the key of an index, which has 1,024 bytes
 MAX_GIVEN_BYTES: Final = 2048  # of what a person or a client names, in any spelling
+MAX_READINGS: Final = 8  # of what no address is spelled like: letters that turn into other letters, cut brackets
 
 _PLAIN: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*").fullmatch
 _QUOTED: Final = re.compile(r'"[^"]{1,64}"@[^\s<>(),;"]{1,255}').search
@@ -64,8 +67,7 @@ def canonicalize_email(raw: str) -> str:
     """
     if _PLAIN(raw) and len(raw) <= MAX_RECIPIENT_BYTES:
         return "email:" + raw
-    local, at, domain = _find_address(_clean(truncate(raw, 2 * MAX_RECIPIENT_BYTES))).rpartition("@")
-    return "email:" + truncate(f"{_unquote_local(local).lower()}{at}{_to_a_labels(domain)}", MAX_RECIPIENT_BYTES)
+    return "email:" + _repeat(_read_reported_address, raw)
 
 
 def canonicalize_sms(raw: str) -> str:
@@ -74,7 +76,7 @@ def canonicalize_sms(raw: str) -> str:
     Separators go, and a leading 00 becomes "+". A number without its country stays as it is, and so does what is no
     number at all, in lower case and bounded.
     """
-    return "sms:" + _read_number(truncate(raw, MAX_RECIPIENT_BYTES))
+    return "sms:" + _repeat(_read_reported_number, raw)
 
 
 def canonicalize_push(service: str, token: str) -> str:
@@ -86,7 +88,7 @@ def canonicalize_push(service: str, token: str) -> str:
     if len(given.encode("utf-8", "replace")) > MAX_TOKEN_BYTES:
         digest = blake2b(given.encode("utf-8", "replace"), digest_size=16).hexdigest()
         given = f"{given.encode('utf-8', 'replace')[: MAX_TOKEN_BYTES - 40].decode('utf-8', 'ignore')}~{digest}"
-    return f"push:{truncate(service.strip().lower(), 32)}:{truncate(given, 2 * MAX_TOKEN_BYTES)}"
+    return f"push:{truncate(service.strip().lower(), 32)}:{truncate(given, 2 * MAX_TOKEN_BYTES).strip()}"
 
 
 def parse_recipient(given: str) -> str:
@@ -111,14 +113,52 @@ def parse_recipient(given: str) -> str:
     return _parse_email(given)
 
 
-def canonicalize_recipient(raw: str, channels: Container[str]) -> str:
-    """Return the canonical form of a recipient that may name its channel, in any case.
+def parse_stored_recipient(text: str) -> str:
+    """Read a recipient that this product has written itself, in an export or in an answer: exactly as it is stored.
 
-    What is of one of `channels` stays as it is, everything else is read as an e-mail address.
+    Sources report names that nobody can have ("email:undisclosed recipients"), and those stand in tables and exports
+    too. Such a name is taken only in its canonical form, its channel in front, and never as anybody else.
+
+    Raises ValueError for everything else, as `parse_recipient` does.
     """
-    channel, colon, rest = raw.partition(":")
-    named = channel.lower() if colon else ""
-    return f"{named}:{rest}" if named in channels else canonicalize_email(rest if named == "email" else raw)
+    try:
+        return parse_recipient(text)
+    except ValueError:
+        if text and len(text.encode("utf-8", "replace")) <= MAX_GIVEN_BYTES and _canonicalize_again(text) == text:
+            return text
+        raise
+
+
+def _canonicalize_again(text: str) -> str | None:
+    """What a source's report would be stored as, were it spelled as this stored recipient is."""
+    name, _, rest = text.partition(":")
+    match name if rest else "":
+        case Channel.EMAIL:
+            return canonicalize_email(rest)
+        case Channel.SMS:
+            return canonicalize_sms(rest)
+        case Channel.PUSH:
+            return canonicalize_push(*rest.partition(":")[::2])
+    return None
+
+
+def _repeat(read: Callable[[str], str], text: str) -> str:
+    """What reading `text` comes to when nothing changes any more, so that what is stored is read as itself."""
+    found = read(text)
+    for _ in range(MAX_READINGS):
+        if (again := read(found)) == found:
+            break
+        found = again
+    return found
+
+
+def _read_reported_address(raw: str) -> str:
+    local, at, domain = _find_address(_clean(truncate(raw, 2 * MAX_RECIPIENT_BYTES))).rpartition("@")
+    return truncate(f"{_unquote_local(local).lower()}{at}{_to_a_labels(domain)}", MAX_RECIPIENT_BYTES)
+
+
+def _read_reported_number(raw: str) -> str:
+    return truncate(_read_number(truncate(raw, MAX_RECIPIENT_BYTES)), MAX_RECIPIENT_BYTES)
 
 
 def _parse_sms(given: str) -> str:
@@ -136,16 +176,12 @@ def _parse_push(given: str) -> str:
 
 
 def _parse_email(given: str) -> str:
-    address = _clean(given)
-    if address[:7].lower() == "mailto:":
-        address = unquote(address[7:].partition("?")[0])
-    if not address.isprintable():
-        raise ValueError("a recipient has no control characters")
+    address = _peel_link(_clean(given))
     if "<" in address or ">" in address:
         named = _NAMED(address)
         if named is None:
             raise ValueError("a recipient is one address; in angle brackets it stands once, after a name or nothing")
-        address = named[1].strip()
+        address = _peel_link(named[1].strip())
     local, at, domain = address.rpartition("@")
     local, domain = _unquote_local(local), _to_a_labels(domain)
     if not at or not local or not domain:
@@ -158,6 +194,15 @@ def _parse_email(given: str) -> str:
     if len(found.encode()) > MAX_RECIPIENT_BYTES:
         raise ValueError(f"an e-mail address has at most {MAX_RECIPIENT_BYTES} bytes")
     return "email:" + found
+
+
+def _peel_link(address: str) -> str:
+    """What a link of mail leads to (RFC 6068), or an address as it is; raises ValueError for control characters."""
+    if address[:7].lower() == "mailto:":
+        address = _clean(unquote(address[7:].partition("?")[0]))
+    if not address.isprintable():
+        raise ValueError("a recipient has no control characters")
+    return address
 
 
 def _clean(text: str) -> str:

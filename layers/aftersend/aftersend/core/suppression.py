@@ -1,7 +1,8 @@
 """Why an address must not be written to, as a set of causes that only widens, and whether it holds now. Pure.
 
 Evidence and people's decisions come in any order and give the same: a release names a moment, and evidence up to then
-does not count, whenever it arrives. A complaint that names whose it is is lifted by a release with force alone.
+does not count, whenever it arrives. What a person wished themselves, by leaving or by a complaint that names whose it
+is, is lifted by a release with force alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from aftersend.core.causes import Claim
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reverted, Suppression
 
 HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
+WISHES: Final = frozenset({CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED})  # a person's own
 REVERTED: Final = 16  # windows that stay in an item: the latest ones
 
 
@@ -153,26 +155,26 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     cause = suppression.causes[kind]
     if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
-    refs = [ref for ref in (cause.first, cause.named, cause.latest) if ref and not _is_released(suppression, kind, ref)]
+    refs = [ref for ref in (cause.first, cause.named, cause.latest) if ref and not is_released(suppression, kind, ref)]
     return any(not _inside(ref, windows) for ref in refs)
 
 
-def _is_released(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> bool:
-    """Whether a person has let go of this evidence. A complaint needs force, unless whose it is was only inferred."""
+def is_released(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> bool:
+    """Return whether a person has released this evidence. A wish needs force, unless whose it is was only inferred."""
     moment = find_release(suppression, kind, ref)
     return moment is not None and ref.at <= moment
 
 
 def find_release(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> datetime | None:
     """Find the moment (UTC) up to which evidence like `ref` of this cause no longer counts; None where all counts."""
-    forced = kind is CauseKind.COMPLAINT and not ref.derived
+    forced = kind in WISHES and not ref.derived
     return suppression.forced_at if forced else suppression.released_at
 
 
-def needs_force(suppression: Suppression, now: datetime) -> bool:
-    """Return whether a cause that holds at `now` (UTC) would outlast a release without force."""
+def find_causes_needing_force(suppression: Suppression, now: datetime) -> tuple[CauseKind, ...]:
+    """Find the causes that hold at `now` (UTC) and would outlast a release without force."""
     released = replace(suppression, released_at=datetime.max.replace(tzinfo=UTC))
-    return bool(find_active_causes(released, now))
+    return find_active_causes(released, now)
 
 
 def _inside(ref: EvidenceRef, windows: Iterable[Reverted]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason
-from aftersend.core.recipient import parse_recipient
+from aftersend.core.recipient import parse_recipient, parse_stored_recipient
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time, parse_time
 from aftersend.core.vocabulary import Channel
@@ -61,7 +61,7 @@ def read_entry(fields: Fields, format_: ListFormat) -> ListEntry:
         raise InvalidRow("no end, which this kind has")
     refusal = {name: fields.get(getattr(format_, name)) for name in ("status", "code", "text")}
     return ListEntry(
-        recipient=read_recipient(fields[format_.recipient], bare=not own),
+        recipient=read_recipient(fields, format_),
         kind=kind,
         at=_read_time(fields, format_.at),
         scopes=(parse_stream(fields["scope"]),)
@@ -86,23 +86,18 @@ def _read_kind(fields: Fields, format_: ListFormat) -> tuple[CauseKind | None, s
     raise InvalidRow(f"no value that we know in {' or '.join(format_.kind_columns)}")
 
 
-_CANONICAL: Final = re.compile(
-    r'email:(?:[^\sA-Z<>"@]{1,64}|"(?:[^"\\A-Z]|\\.){1,62}")@[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,10}'
-    r"|sms:\+[0-9]{5,20}|push:[a-z0-9_-]{1,32}:[!-~]{1,512}"
-)
+_EXPORTED: Final = frozenset({"recipient", "kind", "at", "source", "active"})  # that every row of our exports has
 
 
-def read_recipient(text: str, *, bare: bool = True) -> str:
-    """Return the canonical recipient; a `bare` one is an address without channel. Raises InvalidRow if it is none."""
-    if not bare and _CANONICAL.fullmatch(text):
-        return text  # of an export: it is taken back as it was stored, whatever we would read today
+def read_recipient(fields: Fields, format_: ListFormat) -> str:
+    """Return the one recipient that a row names; of an export of ours, whoever it was. Raises InvalidRow."""
+    text = fields[format_.recipient]
     try:
-        found = parse_recipient(f"{Channel.EMAIL}:{text}" if bare else text)
-    except ValueError:
-        raise InvalidRow("not an address") from None
-    if not _CANONICAL.fullmatch(found):
-        raise InvalidRow("not an address")
-    return found
+        if format_.name != OWN_FORMAT:
+            return parse_recipient(f"{Channel.EMAIL}:{text}")
+        return parse_stored_recipient(text) if fields.keys() >= _EXPORTED else parse_recipient(text)
+    except ValueError as error:
+        raise InvalidRow(f"not one recipient: {error}") from None
 
 
 def parse_stream(text: str) -> str:

@@ -168,6 +168,11 @@ class Queries:
         request = build_query(self._tables.suppressions, "recipient", recipient)
         return list(map(items.decode_suppression, self._read_all(request)))
 
+    def has_outcomes(self, recipient: str) -> bool:
+        """Whether there is any outcome of one recipient now."""
+        request = build_query(self._tables.outcomes, "recipient", recipient, limit=1)
+        return bool(self._send(request | {"ProjectionExpression": "#name"})["Items"])
+
     def find_lines_of(self, recipient: str) -> list[OutcomeLine]:
         """Return every outcome of one recipient as it is now, without its feedback."""
         names = {f"#{number}": name for number, name in enumerate(_LINE)}
