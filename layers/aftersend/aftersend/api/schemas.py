@@ -18,10 +18,9 @@ from aftersend.core.active_causes import (
     describe_active_causes,
     find_end,
     find_ending,
-    find_wishes,
 )
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
-from aftersend.core.suppression import find_contradiction_to_review
+from aftersend.core.suppression import find_causes_needing_force, find_contradiction_to_review
 from aftersend.core.times import Moment
 
 EVERYWHERE: Final = "*"
@@ -169,7 +168,7 @@ def show_suppression(
         recipient=stored.recipient,
         scope=stored.scope,
         suppressed=bool(active or before or everywhere),
-        needs_force=bool(find_wishes([*active, *before])),
+        needs_force=any(find_causes_needing_force(each, now) for each in (stored, erased) if each is not None),
         until=find_end([*active, *before, *everywhere]),
         review="contradicted" if find_contradiction_to_review(stored) else None,
         causes=[

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
-from aftersend.core.suppression import WISHES, find_active_causes, is_released
+from aftersend.core.suppression import find_active_causes, is_released
 from aftersend.core.times import Moment
 
 
@@ -49,11 +49,6 @@ def find_ending(
     if kind in find_active_causes(suppression, now):
         return EndedBy.PENDING
     return EndedBy.REVERTED if cause.until is None or now < cause.until else EndedBy.LAPSED
-
-
-def find_wishes(causes: Iterable[ActiveCause]) -> list[CauseKind]:
-    """Return those of these causes that are a person's own wish, which only a release with force lifts."""
-    return sorted({each.cause for each in causes} & WISHES)
 
 
 def describe_active_causes(
