@@ -13,7 +13,7 @@ import pytest
 from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.core.writes import Put, ReadOutcomes
-from aftersend.ingest import CHUNK, ingest
+from aftersend.ingest import CHUNK, MAX_UNPROVEN, ingest
 from aftersend.sources import SOURCES
 from aftersend.sources.message import Message
 from tests.support.facts import ANN, BOB, bounce, classify, fact, fake_source, message
@@ -186,6 +186,22 @@ def test_only_the_bodies_of_a_source_are_opened_by_what_opens_them() -> None:
         ingest(bodies, ports(unpack={"other": unpack}))
     assert opened == [bodies[1].body]
 
+
+def test_of_what_anybody_could_have_sent_one_body_costs_a_few_writes() -> None:
+    """A stranger's mail with 200 recipients is one mail; what is vouched for, or not forgeable, is not bounded."""
+    forged = [fact(Kind.BOUNCED, recipient=f"email:a{each}@example.org", evidence=FORGED) for each in range(200)]
+    for facts, vouch, most in (
+        (forged, None, MAX_UNPROVEN),
+        (forged, lambda _: True, 200),
+        (forged, lambda each: each.recipient == forged[150].recipient, MAX_UNPROVEN + 1),
+        ([bounce(1), *forged, bounce(2)], None, MAX_UNPROVEN + 1),
+    ):
+        store = MemoryStore()
+        ingest([message(facts)], ports(store, vouch=vouch))
+        assert len(store.outcomes_table) == most
+
+
+FORGED = Evidence(code=550, status="5.1.1", text="user unknown", forgeable=True)
 
 FAULTS = {
     "its outcome is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "test:1"),

@@ -479,8 +479,8 @@ TOKEN = VERP.make("a1", "anna@example.org")
     [
         dsn(FAILED, "", f"X-Original-To: {TOKEN}"),
         dsn(FAILED, "", f"Delivered-To: <{TOKEN.upper()}>"),
-        dsn(FAILED).replace(b"bounces@example.com", TOKEN.encode()),
-        dsn(FAILED, f"Return-Path: <prvs=2345abcdef={TOKEN}>\nMessage-ID: <a1@example.com>\n"),
+        dsn(FAILED, "", f"Delivered-To: prvs=2345abcdef={TOKEN}"),
+        arf(f"Feedback-Type: abuse\nOriginal-Mail-From: <{TOKEN}>", "To: anna@example.org\n"),
         arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n"),
         arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n").replace(
             b"To: ", b"To: complaints-of-feedback-loops@example.com, ", 1
@@ -492,6 +492,69 @@ TOKEN = VERP.make("a1", "anna@example.org")
 )
 def test_the_address_that_a_report_came_to_is_kept_and_vouches_for_it(raw: bytes) -> None:
     assert VERP.vouches(only(raw))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        dsn(FAILED).replace(b"bounces@example.com", TOKEN.encode()),
+        dsn(FAILED, f"Return-Path: <{TOKEN}>\nMessage-ID: <a1@example.com>\n"),
+        mail("I am away.", "Auto-Submitted: auto-replied", f"X-Note: {TOKEN}", sender="anna@example.org"),
+    ],
+)
+def test_what_anybody_can_write_into_a_mail_vouches_for_nothing(raw: bytes) -> None:
+    """A token counts where the envelope shows it: the rest of a mail may be copied from another."""
+    assert not VERP.vouches(only(raw))
+
+
+def received(content: bytes, recipients: list[str], **checks: str) -> bytes:
+    """The notification of a mail that Amazon SES received; `checks` are its verdicts."""
+    receipt = {"recipients": recipients} | {f"{name}Verdict": {"status": each} for name, each in checks.items()}
+    return json.dumps({"notificationType": "Received", "receipt": receipt, "content": content.decode()}).encode()
+
+
+def test_where_the_envelope_is_known_no_header_says_otherwise() -> None:
+    raw = dsn(FAILED, "", f"X-Original-To: {TOKEN}", f"Delivered-To: {TOKEN}")
+    assert VERP.vouches(only(raw))
+    assert not VERP.vouches(only(received(raw, ["bounces@example.com"])))
+    assert VERP.vouches(only(received(dsn(FAILED), [TOKEN], spf="FAIL", dkim="FAIL", dmarc="FAIL")))
+
+
+@pytest.mark.parametrize(
+    ("checks", "believed"),
+    [
+        ({}, True),
+        ({"spf": "PASS", "dkim": "FAIL"}, True),
+        ({"spf": "FAIL", "dkim": "PASS", "dmarc": "PASS"}, True),
+        ({"spf": "FAIL", "dkim": "FAIL", "dmarc": "FAIL"}, False),
+        ({"spf": "PASS", "dkim": "GRAY", "dmarc": "FAIL"}, False),
+        ({"spf": "GRAY", "dkim": "GRAY", "dmarc": "GRAY"}, False),
+    ],
+)
+def test_a_feedback_loop_is_believed_what_it_says_of_the_envelope_if_it_is_who_it_says(
+    checks: dict[str, str], believed: bool
+) -> None:
+    """RFC 5965 section 3.2: Original-Mail-From. It reports to one mailbox, so no envelope holds the token."""
+    raw = arf(f"Feedback-Type: abuse\nOriginal-Mail-From: <{TOKEN}>", "To: anna@example.org\n")
+    assert VERP.vouches(only(received(raw, ["fbl@example.com"], **checks))) is believed
+
+
+def test_what_ses_found_when_it_received_the_mail_stays_with_the_report() -> None:
+    fact = only(received(dsn(FAILED), ["b@example.com"], spf="PASS", dkim="FAIL", spam="GRAY", virus="PASS"))
+    assert fact.context is not None
+    assert fact.context.correlation["report-checks"] == "spf=pass dkim=fail spam=gray virus=pass"
+
+
+def test_one_bound_for_a_whole_mail() -> None:
+    """200 recipients, over all of its parts and all mails of a mailbox."""
+    part = "--b\nContent-Type: message/delivery-status\n\n"
+    parts = [
+        part + "".join(f"Final-Recipient: rfc822; a{each}.{number}@example.org\n\n" for each in range(150))
+        for number in range(5)
+    ]
+    raw = mail("\n".join([*parts, "--b--"]), 'Content-Type: multipart/report; boundary="b"')
+    assert len(report.parse(raw)) == 200
+    assert len(report.parse(b"".join(b"From a Thu Apr 29 23:34:45 2025\n" + raw + b"\n" for _ in range(4)))) <= 200
 
 
 def test_a_forged_report_about_somebody_else_is_not_vouched_for() -> None:
@@ -511,3 +574,141 @@ def test_headers_of_the_sender_are_correlation_and_those_of_the_way_are_not() ->
     context = only(dsn(FAILED, returned)).context
     assert context is not None
     assert (context.sender, context.subject, context.correlation) == ("news@example.com", "Grüße", {"x-campaign": "c1"})
+
+
+@pytest.mark.parametrize(
+    ("final", "original", "named"),
+    [
+        ("@store1.example.org:anna@ims_daemon", "anna@example.org", ["anna@example.org", "anna@ims_daemon"]),
+        ("anna@mailcluster.local", "anna@example.org", ["anna@example.org", "anna@mailcluster.local"]),
+        ("anna@exchange.corp", "anna@example.org", ["anna@example.org", "anna@exchange.corp"]),
+        ("anna@mx7.internal", "anna@example.org", ["anna@example.org", "anna@mx7.internal"]),
+        ("anna@box.lan", "anna@example.org", ["anna@example.org", "anna@box.lan"]),
+        ("anna@localhost", "anna@example.org", ["anna@example.org", "anna@localhost"]),
+        ("anna@localhost.localdomain", "anna@example.org", ["anna@example.org", "anna@localhost.localdomain"]),
+        ("anna@[10.0.0.7]", "anna@example.org", ["anna@example.org", "anna@[10.0.0.7]"]),
+        ("anna@store.mail.example.org", "anna@example.org", ["anna@example.org", "anna@store.mail.example.org"]),
+        ("anna@example.org", "anna@example.org", ["anna@example.org"]),
+        ("ANNA@Example.org", "anna@example.org", ["anna@example.org"]),
+        ("anna@gmail.example", "anna@example.org", ["anna@gmail.example"]),  # forwarded: the final one is a mailbox
+        ("anna.a@example.org", "anna@example.org", ["anna.a@example.org"]),
+        ("anna@example.org", "anna@mail.example.org", ["anna@example.org"]),
+        ("anna@badexample.org", "anna@example.org", ["anna@badexample.org"]),
+    ],
+)
+def test_a_final_recipient_that_nobody_writes_to_stands_beside_the_original(
+    final: str, original: str, named: list[str]
+) -> None:
+    fields = f"Original-Recipient: rfc822;{original}\nFinal-Recipient: rfc822;{final}\nAction: failed\nStatus: 5.1.1\n"
+    facts = report.parse(dsn(fields))
+    assert [fact.recipient for fact in facts] == [f"email:{each}" for each in named]
+    if len(named) > 1:
+        assert facts[0].context is None
+        assert facts[1].context is not None
+        assert facts[1].context.correlation == {"original-recipient": original}
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "status", "text"),
+    [
+        ('<192.0.2.32 #5.0.0 smtp; 550 "Unknown User">', 550, "5.0.0", '550 "Unknown User"'),
+        ("<mx.example.org #5.0.0 smtp;550 5.1.1 no such user>", 550, "5.1.1", "550 5.1.1 no such user"),
+        ("< #5.1.1 smtp; 550 no such user>", 550, "5.0.0", "550 no such user"),
+        ("<mx.example.org #5.7.1 550 5.7.1 refused by policy>", 550, "5.7.1", "550 5.7.1 refused by policy"),
+        ("smtp; 550 no such user", 550, "5.0.0", "550 no such user"),
+        ("no such user", None, "5.0.0", "no such user"),
+    ],
+)
+def test_supplementary_info_stands_in_for_the_diagnostic(value: str, code: int, status: str, text: str) -> None:
+    fields = "Final-Recipient: rfc822; anna@example.org\nAction: failed\nStatus: 5.0.0\n"
+    for more in ("", "Diagnostic-Code: smtp; 550\n"):
+        evidence = only(dsn(f"{fields}{more}X-Supplementary-Info: {value}\n")).evidence
+        assert evidence is not None
+        assert (evidence.code, evidence.status, evidence.text) == (code, status, text)
+    told = only(dsn(f"{fields}Diagnostic-Code: smtp; 552 mailbox full\nX-Supplementary-Info: {value}\n")).evidence
+    assert told is not None
+    assert told.text == "552 mailbox full"
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "text"),
+    [
+        ("5.0.0 (no such mailbox)", "5.0.0", "no such mailbox"),
+        ("5.2.0 - mailbox full", "5.2.0", "mailbox full"),
+        ("5.0.0 (5.2.2 over quota)", "5.2.2", "5.2.2 over quota"),
+        ("5.1.1 (bad destination mailbox)", "5.1.1", "bad destination mailbox"),
+        ("5.0.0 (permanent failure)", "5.0.0", None),
+        ("5.0.0", "5.0.0", None),
+    ],
+)
+def test_a_comment_in_the_status_stands_in_for_the_diagnostic(value: str, status: str, text: str | None) -> None:
+    raw = dsn(f"Final-Recipient: rfc822; anna@example.org\nAction: failed\nStatus: {value}\n")
+    evidence = only(raw.replace(b"Delivery failed.", b"")).evidence
+    assert evidence is not None
+    assert (evidence.status, evidence.text) == (status, text)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            "Not delivered to:\n\n  anna@example.org\n\nfor the following reason:\n\n  Mailbox is full\n",
+            "Mailbox is full",
+        ),
+        (
+            "Your message to <anna@example.org> was refused for the following reason:\nNo such user here\n",
+            "No such user",
+        ),
+        ("Could not deliver to anna@example.org for the following\nreason:\n\n    full mailbox\n", "full mailbox"),
+        ("Failed to deliver to 'anna@example.org'\nUser unknown [SMTP Error Code 550]\n", "User unknown"),
+        (
+            "Recipient address: anna@example.org\n%MAIL-E-NOSUCHUSR, no such user ANNA at node MARS\n",
+            "no such user ANNA",
+        ),
+        ("Error delivering to anna@example.org\n-SYSTEM-F-EXDISKQUOTA, disk quota exceeded\n", "disk quota exceeded"),
+        (
+            "This Message was undeliverable due to the following reason:\n\nOver quota, sorry.\n\n<anna@example.org>\n",
+            "Over",
+        ),
+        (
+            "Undeliverable to:\n\n  anna@example.org\n\n---- Why ----\n\n-- anna@example.org\n   is no longer here\n",
+            "is no longer here",
+        ),
+    ],
+)
+def test_the_reason_is_found_where_systems_put_it(body: str, text: str) -> None:
+    evidence = only(mail(body, "Subject: Undelivered mail")).evidence
+    assert evidence is not None
+    assert text in (evidence.text or "")
+
+
+def test_a_code_behind_the_text_is_read() -> None:
+    body = "Failed to deliver to 'anna@example.org'\nUser unknown [SMTP Error Code 550]\n"
+    evidence = only(mail(body, "Subject: Undelivered mail")).evidence
+    assert evidence is not None
+    assert evidence.code == 550
+
+
+def test_names_without_a_domain_are_those_of_who_reports() -> None:
+    """AOL names its own mailboxes like that, and returns nothing."""
+    body = "Your mail to the following recipients could not be delivered because they accept none:\n\tanna1\n\tbert2\n"
+    facts = report.parse(mail(body, "Subject: Mail Delivery Problem", sender="MAILER-DAEMON@example.org"))
+    assert [fact.recipient for fact in facts] == ["email:anna1@example.org", "email:bert2@example.org"]
+    assert all(fact.evidence and fact.evidence.derived for fact in facts)
+    assert not report.parse(mail(body, "Subject: Mail Delivery Problem", sender="jo@example.org"))
+
+
+@pytest.mark.parametrize(
+    ("subject", "header", "found"),
+    [
+        ("RE: Your order : non remis (delivery failed)", "X-A: b", True),
+        ("RE: Your order : non remis (delivery failed)", "In-Reply-To: <order-4711@example.com>", False),
+        ("RE: Undelivered Mail Returned to Sender", "X-A: b", False),
+        ("RE: Your order", "X-A: b", False),
+        ("AW: Ihre Bestellung (nicht zugestellt)", "X-A: b", True),
+    ],
+)
+def test_a_system_that_answers_in_two_languages_is_no_person(subject: str, header: str, found: bool) -> None:
+    body = "Votre message n'a pas pu être délivré à\nanna@example.org\n\nIt could not be delivered to\nanna@example.org"
+    facts = report.parse(mail(body, f"Subject: {subject}", header, sender="gateway@example.org"))
+    assert [fact.recipient for fact in facts] == (["email:anna@example.org"] if found else [])

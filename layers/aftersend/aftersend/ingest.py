@@ -29,6 +29,7 @@ from aftersend.storage.unmatched import needs_rule
 __all__ = ["BatchReport", "Ports", "ingest"]
 
 CHUNK = 100  # keys read at once
+MAX_UNPROVEN = 20  # recipients of one body that anybody could have sent; a report about more comes with a token
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -106,7 +107,24 @@ def _read(message: Message, ports: Ports) -> list[Feedback]:
     facts = read(message.source, body, message.headers)
     if ports.policy.streams:
         facts = [_route(fact, ports.policy) for fact in facts]
-    return [_apply_vouching(fact, ports.vouch) for fact in facts] if ports.vouch else facts
+    if ports.vouch:
+        facts = [_apply_vouching(fact, ports.vouch) for fact in facts]
+    return _bound_unproven(facts)
+
+
+def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
+    """All that can be trusted, and a few of what anybody could have written: each costs writes, whoever sent it.
+
+    The first few, in the order of the body, so that the same body is always the same feedback.
+    """
+    room = MAX_UNPROVEN
+    bounded = []
+    for fact in facts:
+        forgeable = fact.evidence is not None and fact.evidence.forgeable
+        if not forgeable or room > 0:
+            bounded.append(fact)
+        room -= forgeable
+    return bounded
 
 
 def _route(fact: Feedback, policy: Policy) -> Feedback:

@@ -5,10 +5,10 @@ Source: SES developer guide, receipt rule action S3 (objects up to 40 MB) and it
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
@@ -31,9 +31,14 @@ class _Action(Struct, rename="camel"):
     object_key: str = ""
 
 
-class _Receipt(Struct):
+class _Receipt(Struct, rename="camel"):
     action: _Action | None = None
     recipients: list[str] = []
+    spf_verdict: Raw = Raw()
+    dkim_verdict: Raw = Raw()
+    dmarc_verdict: Raw = Raw()
+    spam_verdict: Raw = Raw()
+    virus_verdict: Raw = Raw()
 
 
 class _Notice(Struct):
@@ -54,7 +59,7 @@ class InboundMail:
         """`body` with the beginning of the mail that it is about, as the SNS action would send it; else as it is.
 
         What a report says stands in front of the message that it returns, so the rest of a large mail is not fetched.
-        The envelope stays with it: whom a mail was sent to may be the only place where a bounce address stands.
+        The envelope and the verdicts of SES stay with it: the mail itself may say anything.
 
         Raises MalformedFeedback where it names another bucket, no object or one that is gone or empty, StoreUnavailable
         where S3 does not answer.
@@ -67,7 +72,7 @@ class InboundMail:
             raise MalformedFeedback("report", "the notice names a bucket that is not ours")
         if not action.object_key:
             raise MalformedFeedback("report", "the notice names no mail")
-        return _inside(self._fetch(action.object_key), receipt.recipients)
+        return _inside(self._fetch(action.object_key), receipt)
 
     def _fetch(self, key: str) -> bytes:
         try:
@@ -80,10 +85,13 @@ class InboundMail:
             ) from refusal
 
 
-def _inside(mail: bytes, recipients: list[str]) -> bytes:
+def _inside(mail: bytes, receipt: _Receipt) -> bytes:
     """The notification of the SNS action that carries `mail`; msgspec writes bytes as base64."""
-    receipt = {"recipients": recipients, "action": {"type": "SNS", "encoding": "BASE64"}}
-    return msgspec.json.encode({"notificationType": "Received", "receipt": receipt, "content": mail})
+    carried: dict[str, Any] = {"recipients": receipt.recipients, "action": {"type": "SNS", "encoding": "BASE64"}}
+    for name in ("spf", "dkim", "dmarc", "spam", "virus"):
+        if verdict := getattr(receipt, f"{name}_verdict"):
+            carried[f"{name}Verdict"] = verdict
+    return msgspec.json.encode({"notificationType": "Received", "receipt": carried, "content": mail})
 
 
 def _receipt(body: bytes) -> _Receipt:

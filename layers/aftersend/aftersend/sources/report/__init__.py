@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback, Key
 from aftersend.sources.message import NO_HEADERS, Headers
-from aftersend.sources.report import arf, autoreply, bounce, feedback, inbound, mime, notice, sns
+from aftersend.sources.report import arf, autoreply, bounce, feedback, inbound, mime, notice, sns, status
 from aftersend.sources.report.decode import to_text
 from aftersend.sources.report.feedback import SOURCE
 from aftersend.sources.report.parsed import MailType, ParsedReport
@@ -26,6 +26,7 @@ from aftersend.sources.report.parsed import MailType, ParsedReport
 MAX_BYTES: Final = 1_048_576  # of a mail that are read; reports stand in front of what they return
 MAX_FORWARDED: Final = 2  # a report inside a mail inside a mail
 MAX_MAILS: Final = 16  # of one mailbox
+MAX_RECIPIENTS: Final = status.MAX_RECIPIENTS  # of all that was read, whatever the parts or mails
 
 _POSTMARK: Final = re.compile(
     r"(?:\A|\n)From \S{0,200} +[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\n]{0,20}\n"
@@ -62,15 +63,20 @@ class ParsedMail(NamedTuple):
 
 def parse_mails(raw: bytes) -> list[ParsedMail]:
     """Return each mail in `raw`: one, or several of a mailbox, or none of a set-up message. Raise MalformedFeedback."""
-    mail = inbound.read_notification(raw) if raw[:64].lstrip()[:1] == b"{" else inbound.ReceivedMail(raw, [])
+    mail = inbound.read_notification(raw) if raw[:64].lstrip()[:1] == b"{" else inbound.ReceivedMail(raw)
     return [] if mail is None else _parse_mails(mail)
 
 
 def _parse_mails(mail: inbound.ReceivedMail) -> list[ParsedMail]:
     text = to_text(mail.content[:MAX_BYTES].removeprefix(BOM_UTF8)).lstrip("\n\t ")
     mails = _split_mailbox(text) if text.startswith("From ") else [text]
-    reports = [(each, _parse_report(each, mail.recipients)) for each in mails]
-    return [ParsedMail(report, feedback.build_feedback(report, each)) for each, report in reports]
+    parsed, room = [], MAX_RECIPIENTS
+    for each in mails:
+        report = _parse_report(each, mail)
+        report.recipients = report.recipients[:room]
+        room -= len(report.recipients)
+        parsed.append(ParsedMail(report, feedback.build_feedback(report, each)))
+    return parsed
 
 
 def _split_mailbox(text: str) -> list[str]:
@@ -78,14 +84,14 @@ def _split_mailbox(text: str) -> list[str]:
     return [text[start:end].lstrip("\n") for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
-def _parse_report(text: str, recipients: list[str]) -> ParsedReport:
+def _parse_report(text: str, mail: inbound.ReceivedMail) -> ParsedReport:
     root = mime.read_part(text)
     if not root.headers:
         raise MalformedFeedback(SOURCE, "not a mail: it begins with no header field")
     report = _read(root, 0)
-    report.bounce_address = (
-        feedback.find_bounce_address(report, root.headers, recipients) if report.recipients else None
-    )
+    if report.recipients:
+        report.checks = mail.checks
+        report.bounce_address = feedback.find_bounce_address(report, root.headers, mail)
     return report
 
 

@@ -72,6 +72,7 @@ def read(headers: mime.Headers, root_type: str, notice: Notice, returned: mime.H
     report.envelope_id = mime.get_first(found, "original-envelope-id") or None
     report.arrival_date = mime.get_first(found, "arrival-date") or mime.get_first(found, "received-date") or None
     report.reporting_mta = read_host(mime.get_first(found, "reporting-mta"))
+    report.original_senders = found.get("original-mail-from", [])
     report.recipients = _read_recipients(found, headers, returned, KINDS.get(kind, Kind.COMPLAINED))
     return report
 

@@ -30,7 +30,7 @@ _REPLY: Final = re.compile(r"(?:^|[\s>:])[45][0-5]\d[ -](?:#?[45]\.\d{1,3}\.\d{1
 
 def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> ParsedReport | None:
     """Return the bounce in a mail; None where it is none."""
-    deliveries = [status.read(text) for text in notice.status]
+    deliveries = _read_statuses(notice.status)
     text = cut_footer(notice.text)
     talk = _is_talk(headers, text)
     if not talk and not any(each.recipients for each in deliveries) and _STATUS_FIELDS.search(notice.text):
@@ -49,6 +49,18 @@ def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> Parse
     report.arrival_date = shared.get("arrival-date")
     report.recipients = _Reader(headers, text, returned).read(blocks)
     return report
+
+
+def _read_statuses(parts: list[str]) -> list[status.DeliveryStatus]:
+    """The delivery status parts, until they name as many recipients as one mail may."""
+    deliveries: list[status.DeliveryStatus] = []
+    room = status.MAX_RECIPIENTS
+    for text in parts:
+        deliveries.append(status.read(text, room))
+        room -= len(deliveries[-1].recipients)
+        if room <= 0:
+            break
+    return deliveries
 
 
 class _Reader:
@@ -139,7 +151,9 @@ class _Reader:
         text, sure = self._find_reason(entry.recipient)
         if sure or not text or not status.is_specific(entry.status):
             return text
-        return text if extract.has_reply(text) or entry.recipient.lower() in text.lower() else None
+        found = self._by_address.get(entry.recipient.lower())
+        beside = found is not None and bool(found.rest) and found.rest in text
+        return text if beside or extract.has_reply(text) or entry.recipient.lower() in text.lower() else None
 
     def _find_reason(self, recipient: str) -> tuple[str | None, bool]:
         """What the notice says of one recipient, and whether it surely means this one.

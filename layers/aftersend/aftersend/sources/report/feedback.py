@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -17,6 +18,7 @@ from aftersend.core.text import truncate, truncate_or_none
 from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.sources.report import addresses, mime
 from aftersend.sources.report.decode import decode_header
+from aftersend.sources.report.inbound import ReceivedMail
 from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
 from aftersend.sources.smtp_reply import parse_reply
 
@@ -26,6 +28,7 @@ MAX_KEY: Final = 200
 MAX_CUSTOM: Final = 12
 MIN_TOKEN: Final = 20  # characters of a local part that may be another system's
 _TOKEN: Final = re.compile(r"[A-Za-z2-7]{16}")  # the shortest that `aftersend.verp` makes
+CHECKS: Final = "report-checks"  # what Amazon SES found when it received the report: "spf=pass dkim=fail …"
 SES_DOMAIN: Final = "amazonses.com"
 
 # Headers that systems on the way add: they identify nothing of the sender's.
@@ -143,12 +146,16 @@ def _parse_first_time(*candidates: str | None) -> datetime:
     return UNKNOWN_TIME
 
 
-def find_bounce_address(report: ParsedReport, headers: mime.Headers, recipients: list[str]) -> str | None:
-    """Return the bounce address of the message: where the report was sent, or the envelope sender of what came back.
+def find_bounce_address(report: ParsedReport, headers: mime.Headers, mail: ReceivedMail) -> str | None:
+    """Return the address that the report came to, where it can hold a token of ours.
 
-    The first that can hold a token of ours; the mailbox that feedback loops write to may have a long name, too.
+    It is what the envelope says; where no envelope is known, what the last system wrote down of it. Anybody can write
+    the rest. Only a feedback loop reports to one mailbox for all: the envelope sender that it names counts, if whoever
+    sent the report is who they say. The first that can hold a token is taken: that mailbox may have a long name, too.
     """
-    places = [recipients, *(headers.get(name, ()) for name in _SENT_TO), report.returned.get("return-path", ())]
+    places: list[Iterable[str]] = [mail.recipients or [each for name in _SENT_TO for each in headers.get(name, ())]]
+    if report.mail_type is MailType.COMPLAINT and mail.is_authenticated:
+        places += [report.original_senders, report.returned.get("return-path", ())]
     found = [
         each for place in places for value in place if "@" in value for each in addresses.find_addresses(value[:400])
     ]
@@ -156,13 +163,15 @@ def find_bounce_address(report: ParsedReport, headers: mime.Headers, recipients:
     return next((each for each in found if _TOKEN.search(each.rpartition("@")[0])), next(long, None))
 
 
-_SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "to")
+_SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to")
 
 
 def _build_context(report: ParsedReport) -> Context | None:
     """Return the names that the sender of the returned message gave it."""
     headers = report.returned
     found = {verp.CORRELATION: truncate(report.bounce_address, MAX_KEY)} if report.bounce_address else {}
+    if report.checks:
+        found[CHECKS] = " ".join(f"{name}={status}" for name, status in report.checks.items())
     for name, values in headers.items():
         if name.startswith("x-") and not name.startswith(NOT_CUSTOM) and len(found) < MAX_CUSTOM and values[0]:
             found[truncate(name, 64)] = truncate(decode_header(values[0]), 128)

@@ -82,10 +82,21 @@ _MIN_NOTICE: Final = 16  # letters that stand above a footer, else it is the not
 def cut_footer(text: str) -> str:
     """Return the notice in `text` without the footer below it."""
     starts = {match.start() for match in _RULE.finditer(text)} | _find_phrases(text)
-    for start in sorted(starts):
-        if sum(map(str.isalpha, text[:start])) >= _MIN_NOTICE and not _EVIDENCE.search(text, start):
-            return _ANY_RULE.sub("", text[:start])
-    return text
+    if not starts:
+        return text
+    least = max(_find_opening(text), max((match.start() + 1 for match in _EVIDENCE.finditer(text)), default=0))
+    start = min((each for each in starts if each >= least), default=len(text))
+    return _ANY_RULE.sub("", text[:start])
+
+
+def _find_opening(text: str) -> int:
+    """Where enough has been said for a notice."""
+    letters = 0
+    for at, character in enumerate(text):
+        letters += character.isalpha()
+        if letters >= _MIN_NOTICE:
+            return at + 1
+    return len(text)
 
 
 def _find_phrases(text: str) -> set[int]:

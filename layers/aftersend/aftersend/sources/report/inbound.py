@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,9 +17,18 @@ class _Action(Struct):
     encoding: str | None = None
 
 
+class _Check(Struct):
+    status: str | None = None
+
+
 class _Receipt(Struct):
     action: _Action | None = None
     recipients: list[str] = []
+    spf: _Check | None = field(name="spfVerdict", default=None)
+    dkim: _Check | None = field(name="dkimVerdict", default=None)
+    dmarc: _Check | None = field(name="dmarcVerdict", default=None)
+    spam: _Check | None = field(name="spamVerdict", default=None)
+    virus: _Check | None = field(name="virusVerdict", default=None)
 
 
 class _Notification(Struct):
@@ -32,10 +43,18 @@ SET_UP: Final = "AmazonSnsSubscriptionSucceeded"
 
 
 class ReceivedMail(NamedTuple):
-    """A mail, and whom its envelope named."""
+    """A mail, whom its envelope named, and what Amazon SES found when it took the mail ("pass", "fail", "gray" …)."""
 
     content: bytes
-    recipients: list[str]
+    recipients: Sequence[str] = ()
+    checks: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether the domain that sent the mail stands by it, as far as anybody looked."""
+        if not self.checks:
+            return True
+        return "pass" in (self.checks.get("spf"), self.checks.get("dkim")) and self.checks.get("dmarc") != "fail"
 
 
 def read_notification(raw: bytes) -> ReceivedMail | None:
@@ -51,4 +70,10 @@ def read_notification(raw: bytes) -> ReceivedMail | None:
     receipt = notification.receipt or _Receipt()
     encoding = (receipt.action and receipt.action.encoding) or ""
     text = notification.content.encode("utf-8", "surrogatepass")
-    return ReceivedMail(decode_base64(text) if encoding.upper() == "BASE64" else text, receipt.recipients)
+    content = decode_base64(text) if encoding.upper() == "BASE64" else text
+    return ReceivedMail(content, receipt.recipients, _list_checks(receipt))
+
+
+def _list_checks(receipt: _Receipt) -> dict[str, str]:
+    found = {name: getattr(receipt, name) for name in ("spf", "dkim", "dmarc", "spam", "virus")}
+    return {name: check.status.lower()[:16] for name, check in found.items() if check and check.status}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -47,4 +48,6 @@ class ParsedReport(Struct, kw_only=True):
     envelope_id: str | None = None
     arrival_date: str | None = None  # Arrival-Date
     feedback_type: str | None = None
+    original_senders: list[str] = []  # Original-Mail-From of a feedback loop
+    checks: Mapping[str, str] = {}  # what Amazon SES found when it received the mail
     bounce_address: str | None = None  # the address that the report came to, where it may hold a token

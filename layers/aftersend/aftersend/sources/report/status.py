@@ -18,7 +18,7 @@ from aftersend.sources.report import addresses
 from aftersend.sources.report.decode import decode_field
 from aftersend.sources.report.parsed import RecipientReport
 
-MAX_RECIPIENTS: Final = 200
+MAX_RECIPIENTS: Final = 200  # of one mail, over all of its parts
 MAX_LINES: Final = 6_000
 
 _FIELD: Final = re.compile(r"[> \t]{0,8}?([A-Za-z][A-Za-z-]{3,40})[ \t]{0,8}:[ \t]{0,8}(.*)")
@@ -69,28 +69,28 @@ class DeliveryStatus(Struct):
     recipients: list[Block]
 
 
-def read(text: str) -> DeliveryStatus:
-    """Return the fields in `text`, grouped by recipient; anything else in it is passed over."""
+def read(text: str, most: int = MAX_RECIPIENTS) -> DeliveryStatus:
+    """Return the fields in `text`, grouped by recipient, `most` of these; anything else in it is passed over."""
     delivery = DeliveryStatus({}, [])
     open_block: Block = {}
     for block in _split_blocks(text):
         names = _NAMES & block.keys()
         if names and _NAMES & open_block.keys() and (names & open_block.keys() or "action" in open_block):
-            open_block = _close(delivery, open_block)
+            open_block = _close(delivery, open_block, most)
         for name, value in block.items():
             if name in OF_MESSAGE:
                 delivery.message.setdefault(name, value)
             elif name not in open_block or open_block[name] == "":
                 open_block[name] = value
             elif name == "action" and not names:
-                open_block = _close(delivery, open_block)
+                open_block = _close(delivery, open_block, most)
                 open_block[name] = value
-    _close(delivery, open_block)
+    _close(delivery, open_block, most)
     return delivery
 
 
-def _close(delivery: DeliveryStatus, block: Block) -> Block:
-    if block.keys() & OF_RECIPIENT and len(delivery.recipients) < MAX_RECIPIENTS:
+def _close(delivery: DeliveryStatus, block: Block, most: int) -> Block:
+    if block.keys() & OF_RECIPIENT and len(delivery.recipients) < most:
         delivery.recipients.append(block)
     return {}
 
