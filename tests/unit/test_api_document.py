@@ -109,7 +109,7 @@ def test_two_types_of_one_name_are_a_mistake() -> None:
     for module in ("one", "other"):
         same = msgspec.defstruct("Same", [("field", int)], module=module)
 
-        @route("GET", f"/{module}", answer=same)
+        @route("GET", f"/{module}", needs="ask", answer=same)
         def get(_request: PlainRequest) -> ApiResponse:
             return empty_response(200)
 

@@ -93,6 +93,56 @@ def test_nobody_is_answered_whom_the_gateway_does_not_name(
     assert json.loads(answer["body"])["type"] == "about:blank"
 
 
+TOKEN: dict[str, Any] = {"claims": {"sub": "agnes", "iss": "https://login.example"}}
+EACH: dict[str, list[tuple[str, str, Any]]] = {
+    "ask": [("GET", "/suppressions", None), ("POST", CHECK, BODY), ("HEAD", "/suppressions/ann@example.com", None)],
+    "decide": [
+        ("PUT", "/suppressions/ann@example.com", {"note": "x"}),
+        ("DELETE", "/suppressions/ann@example.com?note=x", None),
+        ("POST", "/review/outcomes", {}),
+        ("PUT", "/incidents/63744764214fc1b8fa8a/decision", {}),
+    ],
+    "bulk": [
+        ("DELETE", "/recipients/ann@example.com", None),
+        ("POST", "/suppressions/import?dry_run=true", None),
+        ("GET", "/suppressions/export", None),
+        ("POST", "/suppressions/revert", {}),
+        ("GET", "/jobs/0123456789abcdef0123456789abcdef", None),
+    ],
+}
+ASKED = [(right, *each) for right, all_of_it in EACH.items() for each in all_of_it]
+
+
+def told_scopes(*scopes: str) -> list[dict[str, Any]]:
+    """How issuers and API Gateway say it."""
+    claims: dict[str, Any] = TOKEN["claims"]
+    return [
+        {"claims": claims | {"scope": " ".join(scopes)}, "scopes": None},
+        {"claims": claims | {"scp": f"[{' '.join(scopes)}]"}},
+        {"claims": claims, "scopes": list(scopes)},
+    ]
+
+
+@pytest.mark.parametrize(("right", "method", "target", "body"), ASKED)
+def test_a_token_may_do_what_its_scopes_say(right: str, method: str, target: str, body: Any) -> None:
+    others = [f"aftersend/{each}" for each in EACH if each != right]
+    scope = f"aftersend/{right}"
+    for token in [*told_scopes(*others), *told_scopes(scope[:-1], f"x{scope}", scope.upper(), right), TOKEN]:
+        refused = Api(api_context(), by={"jwt": token})(method, target, body)
+        assert refused.status == 403
+        assert refused.headers["www-authenticate"] == f'Bearer error="insufficient_scope", scope="{scope}"'
+    for token in [*told_scopes(scope), *told_scopes("openid", scope, *others)]:
+        assert Api(api_context(), by={"jwt": token})(method, target, body).status not in (401, 403)
+    assert Api(api_context())(method, target, body).status not in (401, 403)  # a policy of IAM has said so
+
+
+def test_every_route_is_asked_for_here() -> None:
+    assert {route.needs for route in app.ROUTES.routes} == EACH.keys()
+    for route in app.ROUTES.routes:
+        reads = route.method in ("GET", "HEAD") or route.path == CHECK
+        assert (route.needs == "ask") <= reads
+
+
 # ---- Bodies ---------------------------------------------------------------------------------------------------------
 
 
@@ -217,7 +267,7 @@ def test_an_incident_list_that_cannot_be_read_is_no_permission_to_send() -> None
 
 
 def test_every_problem_has_a_status_of_its_kind() -> None:
-    assert {each.status for each in TYPES.values()} == {400, 401, 404, 405, 409, 412, 413, 415, 422, 500, 503}
+    assert {each.status for each in TYPES.values()} == {400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 500, 503}
     assert all(each.title[0].isupper() and not each.title.endswith(".") for each in TYPES.values())
 
 

@@ -157,7 +157,7 @@ def test_suppressing_by_hand_is_written_down() -> None:
 
 
 def test_who_it_was_comes_from_the_gateway_and_from_nowhere_else() -> None:
-    api = Api(api_context(), by={"jwt": {"claims": {"sub": "agnes@staff.example", "iss": "https://login.example"}}})
+    api = Api(api_context(), by={"jwt": {"claims": {"sub": "agnes@staff.example", "scope": "aftersend/decide"}}})
     answer = api("PUT", ONE, BODY, {"X-User": "somebody else"})
     assert [each["by"] for each in answer.json["history"]] == ["agnes@staff.example"]
     assert api("PUT", ONE, BODY | {"by": "somebody else"}).status == 422

@@ -15,7 +15,6 @@ from tests.support.clients import FakeDynamoDB
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
 
 API: Final = RESOURCES["Api"]["Properties"]
-GUARDED: Final = {"Fn::If": ["HasJwt", [{"Jwt": []}], [{"Iam": []}]]}
 ROUTES: Final = {
     (event["Properties"]["Method"], event["Properties"]["Path"]): name
     for name, function in FUNCTIONS.items()
@@ -36,7 +35,25 @@ def defined() -> dict[tuple[str, str], Any]:
 def test_every_route_asks_for_a_name() -> None:
     """Without its line in the definition, a route would be open to everybody."""
     assert defined().keys() == ROUTES.keys()
-    assert [each for each in defined().values() if each != {"security": GUARDED}] == []
+    for each in defined().values():
+        condition, with_token, without = each["security"]["Fn::If"]
+        assert (condition, without, [*with_token[0]], len(with_token)) == ("HasJwt", [{"Iam": []}], ["Jwt"], 1)
+
+
+def test_the_gateway_asks_for_the_scopes_that_the_routes_behind_it_need() -> None:
+    """Of what one route of the gateway takes, the function asks each for its own."""
+    needed: dict[tuple[str, str], set[str]] = {key: set() for key in defined()}
+    for route in HANDLED.routes:
+        fitting = [key for key in needed if key[0] in ("ANY", route.method) and _takes(key[1], route.path)]
+        needed[max(fitting, key=lambda key: len(key[1]))].add(f"aftersend/{route.needs}")
+    for key, each in defined().items():
+        assert set(each["security"]["Fn::If"][1][0]["Jwt"]) == needed[key] | (
+            {"aftersend/bulk"} if key == ("ANY", "/{path+}") else set()
+        )
+
+
+def _takes(pattern: str, path: str) -> bool:
+    return pattern == path or (pattern.endswith("+}") and path.startswith(pattern.partition("{")[0]))
 
 
 def test_everything_that_no_other_function_answers_is_answered_by_this_one() -> None:

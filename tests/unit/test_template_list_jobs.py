@@ -44,7 +44,7 @@ def test_every_route_asks_who_it_is() -> None:
             operation = paths[event["Properties"]["Path"]][
                 "x-amazon-apigateway-any-method" if method == "any" else method
             ]
-            assert operation["security"] == {"Fn::If": ["HasJwt", [{"Jwt": []}], [{"Iam": []}]]}
+            assert operation["security"] == {"Fn::If": ["HasJwt", [{"Jwt": ["aftersend/bulk"]}], [{"Iam": []}]]}
 
 
 @pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "dynamodb:Scan"])

@@ -3,7 +3,7 @@
 One module for each question. Each has a `route` (`routing.Router`), which registers its handlers; `app` has all of
 them. A handler looks like this:
 
-    @route("GET", "/recipients/{recipient}", query=PageQuery, answer=RecipientView)
+    @route("GET", "/recipients/{recipient}", needs="ask", query=PageQuery, answer=RecipientView)
     def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
         \"\"\"Get a recipient's health, suppressions in all scopes, and outcomes, the newest first.\"\"\"
         context = request.context                 # everything that a handler works with: `context.ApiContext`

@@ -26,7 +26,7 @@ from aftersend.api import (
 )
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem, problem_response
-from aftersend.api.request import ApiRequest, decode_body, decode_query, find_caller, parse_query
+from aftersend.api.request import ApiRequest, check_scope, decode_body, decode_query, find_caller, parse_query
 from aftersend.api.responses import ApiResponse
 from aftersend.api.routing import Route, RouteTable
 from aftersend.core.errors import ServiceError, Unreadable, VersionMoved
@@ -74,6 +74,7 @@ def _handle(event: Mapping[str, Any], context: ApiContext, log: RequestLog) -> A
     caller = find_caller(event)  # nobody else is answered, whatever the routes of API Gateway say
     if route is None:
         raise _no_route(methods)
+    check_scope(event, route.needs)
     return route.handler(_decode(event, context, route, caller, names))
 
 

@@ -63,6 +63,7 @@ class CheckResults(Struct, frozen=True, kw_only=True):
 @route(
     "POST",
     "/suppressions/check",
+    needs="ask",
     body=CheckRequest,
     answer=CheckResults,
     examples=(
@@ -102,6 +103,7 @@ def check_recipients(request: ApiRequest[NoParameters, CheckRequest]) -> ApiResp
 @route(
     "HEAD",
     "/suppressions/{recipient}",
+    needs="ask",
     query=ScopeQuery,
     statuses={200: "Suppressed: do not write to them.", 404: "Not suppressed."},
     examples=(

@@ -15,7 +15,7 @@ route: Final = Router(tag="About this API")
 FILE: Final = Path(__file__).with_name("openapi.json")
 
 
-@route("GET", "/openapi.json", statuses={200: "An OpenAPI document."})
+@route("GET", "/openapi.json", needs="ask", statuses={200: "An OpenAPI document."})
 def get_document(_request: PlainRequest) -> ApiResponse:
     """Get this document."""
     return ApiResponse(status=200, content_type=CONTENT_TYPE, body=_read())

@@ -17,6 +17,7 @@ route: Final = Router(tag="They ask to be forgotten")
 @route(
     "DELETE",
     "/recipients/{recipient}",
+    needs="bulk",
     answer=ErasureResult,
     examples=(Example(name="erased", path={"recipient": "old.account@example.net"}),),
 )

@@ -55,7 +55,7 @@ class IncidentList(Struct, frozen=True):
     incidents: list[IncidentView]
 
 
-@route("GET", "/incidents", answer=IncidentList, examples=(Example(name="one-that-is-open"),))
+@route("GET", "/incidents", needs="ask", answer=IncidentList, examples=(Example(name="one-that-is-open"),))
 def list_incidents(request: PlainRequest) -> ApiResponse:
     """List the incidents that are open or reverted, the latest first."""
     found = sorted(request.context.spike_windows.find_incidents(), key=lambda each: each.window.since, reverse=True)
@@ -65,6 +65,7 @@ def list_incidents(request: PlainRequest) -> ApiResponse:
 @route(
     "PUT",
     "/incidents/{incident}/decision",
+    needs="decide",
     body=IncidentDecision,
     statuses={204: "The decision is stored."},
     examples=(

@@ -93,6 +93,7 @@ class RevertOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 @route(
     "POST",
     "/suppressions/import",
+    needs="bulk",
     query=ImportQuery,
     body=bytes,
     media_types=LIST_TYPES,
@@ -108,6 +109,7 @@ def import_suppressions(request: ApiRequest[ImportQuery, bytes]) -> ApiResponse:
 @route(
     "POST",
     "/suppressions/import/uploads",
+    needs="bulk",
     query=ImportQuery,
     **(_JOB | {"statuses": {201: "The job waits for its list."}}),
 )
@@ -132,6 +134,7 @@ class _Place(Struct, frozen=True, array_like=True):
 @route(
     "GET",
     "/suppressions/export",
+    needs="bulk",
     query=ExportQuery,
     files=tuple(sorted({each.partition(";")[0] for each in export_rows.CONTENT_TYPES.values()})),
     headers={"Next-Cursor": "The cursor of the next page, if there is one."},
@@ -160,7 +163,7 @@ def export_page(request: ApiRequest[ExportQuery, None]) -> ApiResponse:
     )
 
 
-@route("POST", "/suppressions/export", body=ExportOptions, **_JOB)
+@route("POST", "/suppressions/export", needs="bulk", body=ExportOptions, **_JOB)
 def export_suppressions(request: ApiRequest[NoParameters, ExportOptions]) -> ApiResponse:
     """Export all suppressions into one file."""
     body = request.body
@@ -175,7 +178,7 @@ def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, 
     return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
 
 
-@route("POST", "/suppressions/revert", body=RevertOptions, problems=("not-one-recipient",), **_JOB)
+@route("POST", "/suppressions/revert", needs="bulk", body=RevertOptions, problems=("not-one-recipient",), **_JOB)
 def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiResponse:
     """Revert what one domain reported for one reason in a window of time."""
     body = request.body
@@ -205,7 +208,7 @@ def _canonicalize_domain(given: str) -> str:
     return find_group(parse_named(f"email:anybody@{given.strip().removeprefix('email:')}"))
 
 
-@route("GET", "/jobs/{job}", **(_JOB | {"statuses": {200: "The job."}}))
+@route("GET", "/jobs/{job}", needs="bulk", **(_JOB | {"statuses": {200: "The job."}}))
 def get_job(request: PlainRequest) -> ApiResponse:
     """Get the progress of a job."""
     service = find_service(request.context)
@@ -215,6 +218,7 @@ def get_job(request: PlainRequest) -> ApiResponse:
 @route(
     "POST",
     "/jobs/{job}/start",
+    needs="bulk",
     problems=("method-not-allowed",),  # a question mark in what is no id ends the path there
     **_JOB,
 )

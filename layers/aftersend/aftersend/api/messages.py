@@ -117,6 +117,7 @@ _SAME: Final = (
 @route(
     "GET",
     "/messages/{message}",
+    needs="ask",
     query=OutcomeQuery,
     answer=MessageView,
     problems=("not-one-recipient",),
@@ -143,6 +144,7 @@ def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
 @route(
     "GET",
     "/outcomes",
+    needs="ask",
     query=OutcomeKey,
     answer=OutcomeView,
     versioned=True,

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.api.problems import CONTENT_TYPE, TYPES, ProblemDetails
+from aftersend.api.request import SCOPES
 from aftersend.api.routing import Example, Route
 from aftersend.api.schemas import PATH_PARAMETERS
 
@@ -28,6 +29,7 @@ VERSION: Final = "1"
 _COMMON: Final = (
     "bad-request",
     "unauthorized",
+    "forbidden",
     "unprocessable-content",
     "internal-server-error",
     "service-unavailable",
@@ -39,9 +41,9 @@ _INFO: Final = {
     "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
     "description": (
         "May I write to these addresses, what happened to this message, why is this person blocked, and may I unblock "
-        "them.\n\nEvery error is a problem detail (RFC 9457), except what API Gateway itself refuses: 403 and 429 are "
-        '`{"message": "…"}`.\n\nRecipients are accepted in any spelling, percent-encoded in a path. A question mark in '
-        "a path is encoded twice (`%253F`), because API Gateway ends the path there otherwise."
+        "them.\n\nEvery error is a problem detail (RFC 9457), except what API Gateway itself refuses: 403 and 429 "
+        'may be `{"message": "…"}`.\n\nRecipients are accepted in any spelling, percent-encoded in a path. A question '
+        "mark in a path is encoded twice (`%253F`), because API Gateway ends the path there otherwise."
     ),
 }
 _SECURITY: Final = {
@@ -56,7 +58,7 @@ _SECURITY: Final = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "Instead of IAM, if the deployment names an issuer.",
+        "description": "Instead of IAM, if the deployment names an issuer. Each operation names the scope it needs.",
     },
 }
 _ETAG: Final = "The version, as an entity tag."
@@ -84,7 +86,6 @@ def make_document(routes: Iterable[Route], answers: Answers) -> Json:
     return {
         "openapi": "3.1.0",
         "info": _INFO,
-        "security": [{name: []} for name in _SECURITY],
         "paths": dict(sorted(paths.items())),
         "components": {"schemas": schemas.components(), "securitySchemes": _SECURITY},
     }
@@ -116,6 +117,7 @@ def _describe_route(route: Route, schemas: Schemas, answers: Answers) -> Json:
     found: Json = {
         "operationId": operation_id(route),
         "tags": [route.tag],
+        "security": [{"iam": []}, {"jwt": [SCOPES + route.needs]}],
         "summary": " ".join(summary.split()).removesuffix("."),
     }
     if description:

@@ -35,6 +35,7 @@ TYPES: Final = {
         400, "Invalid cursor", "the cursor has expired, or was made for another request", own=True
     ),
     "unauthorized": ProblemType(401, "Unauthorized", "API Gateway passed on no identity"),
+    "forbidden": ProblemType(403, "Forbidden", "the token lacks the scope that the header `WWW-Authenticate` names"),
     "not-found": ProblemType(404, "Not Found", "there is no such path, or nothing is stored under this name"),
     "method-not-allowed": ProblemType(405, "Method Not Allowed", "the header `Allow` lists the methods of this path"),
     "release-requires-force": ProblemType(

@@ -55,6 +55,7 @@ class _Place(Struct, frozen=True, array_like=True):
 @route(
     "GET",
     "/recipients/{recipient}",
+    needs="ask",
     query=PageQuery,
     answer=RecipientView,
     examples=(Example(name="one-page", path={"recipient": "old.account@example.net"}),),

@@ -29,7 +29,9 @@ from aftersend.core.text import truncate
 
 MAX_BODY: Final = 512 * 1024  # bytes; a thousand addresses of the greatest length
 MAX_KEY: Final = 1000  # bytes; DynamoDB takes 1,024 in the key of an index
+SCOPES: Final = "aftersend/"  # before the right, in the scopes of tokens: Amazon Cognito wants a resource server there
 MAX_BY: Final = 256  # bytes of an identity that are kept
+_SCOPE: Final = re.compile(r'[^\s\[\],"]+')
 _PARAMETERS: Final = 16
 _PAGING: Final = frozenset({"cursor", "limit"})
 _TAG: Final = re.compile(r'"\d{1,15}"|\d{1,15}').fullmatch  # an entity tag is quoted, which people forget
@@ -119,6 +121,23 @@ def find_caller(event: Mapping[str, Any]) -> str:
         case {"iam": {"userArn": str(name)}} | {"jwt": {"claims": {"sub": str(name)}}} if name:
             return truncate(name, MAX_BY)
     raise Problem("unauthorized", "API Gateway passed on no identity: the route has no authorizer")
+
+
+def check_scope(event: Mapping[str, Any], needed: str) -> None:
+    """Raise Problem where the caller shows a token without the scope that is needed, such as "ask".
+
+    Whoever signs with credentials of AWS has been asked by API Gateway already: a policy names routes.
+    """
+    token = event.get("requestContext", {}).get("authorizer", {}).get("jwt")
+    if token is None:
+        return
+    claims = token.get("claims") or {}
+    # One text with blanks (RFC 8693 section 4.2, `scope`), or a list, which API Gateway writes as "[a b]" (`scp`).
+    told = " ".join(str(claims.get(name) or "") for name in ("scope", "scp"))
+    scope = SCOPES + needed
+    if scope not in {*_SCOPE.findall(told), *(token.get("scopes") or ())}:
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'  # RFC 6750, 3.1
+        raise Problem("forbidden", f"the token lacks the scope {scope}", {"WWW-Authenticate": challenge})
 
 
 def parse_named(given: str) -> str:

@@ -93,6 +93,7 @@ class _Place(Struct, frozen=True, array_like=True):
 @route(
     "GET",
     "/review",
+    needs="ask",
     query=ReviewQuery,
     answer=ReviewPage,
     examples=(Example(name="one-of-each", query="limit=2"),),
@@ -143,6 +144,7 @@ def _read_suppressions(context: ApiContext, keys: list[Key]) -> list[Suppression
 @route(
     "POST",
     "/review/outcomes",
+    needs="decide",
     body=OutcomeResolution,
     answer=OutcomeView,
     versioned=True,
@@ -186,6 +188,7 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
 @route(
     "POST",
     "/review/suppressions",
+    needs="decide",
     body=SuppressionResolution,
     answer=SuppressionView,
     versioned=True,

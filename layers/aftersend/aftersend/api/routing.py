@@ -2,7 +2,7 @@
 
     route = Router(tag="Why is this person blocked?")
 
-    @route("GET", "/suppressions/{recipient}", query=ScopeQuery, answer=SuppressionView, versioned=True)
+    @route("GET", "/suppressions/{recipient}", needs="ask", query=ScopeQuery, answer=SuppressionView, versioned=True)
     def get_suppression(request: ApiRequest[ScopeQuery, None]) -> ApiResponse:
         \"\"\"Get one suppression.
 
@@ -27,6 +27,7 @@ from aftersend.api.request import MAX_BODY, ApiRequest, BodyT_co, QueryT_co
 from aftersend.api.responses import CONTENT_TYPE, ApiResponse
 from aftersend.api.schemas import NoParameters
 
+Right = Literal["ask", "decide", "bulk"]
 Method = Literal["DELETE", "GET", "HEAD", "POST", "PUT"]
 Handler = Callable[[ApiRequest[QueryT_co, BodyT_co]], ApiResponse]
 
@@ -48,6 +49,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     method: Method
     path: str
+    needs: Right  # of callers with a token: to read, to decide about one recipient, or to work on the whole list
     handler: Callable[[ApiRequest[Any, Any]], ApiResponse]
     tag: str
     query: type[Struct] = NoParameters
@@ -76,6 +78,7 @@ class Router:
         method: Method,
         path: str,
         *,
+        needs: Right,
         query: type[QueryT_co] = NoParameters,  # type: ignore[assignment]  # a parameter with a default
         body: type[BodyT_co] | None = None,
         **others: Any,
@@ -84,7 +87,16 @@ class Router:
 
         def register(handler: Handler[QueryT_co, BodyT_co]) -> Handler[QueryT_co, BodyT_co]:
             self.routes.append(
-                Route(method=method, path=path, handler=handler, tag=self.tag, query=query, body=body, **others)
+                Route(
+                    method=method,
+                    path=path,
+                    needs=needs,
+                    handler=handler,
+                    tag=self.tag,
+                    query=query,
+                    body=body,
+                    **others,
+                )
             )
             return handler
 

@@ -83,6 +83,7 @@ class _Place(Struct, frozen=True, array_like=True):
 @route(
     "GET",
     "/suppressions",
+    needs="ask",
     query=SuppressionQuery,
     answer=SuppressionPage,
     examples=(Example(name="complaints-of-march", query="from=2026-03-01&to=2026-03-31&cause=complaint&active=true"),),
@@ -168,6 +169,7 @@ def _is_wanted(stored: Suppression, kind: CauseKind, wanted: SuppressionQuery) -
 @route(
     "GET",
     "/suppressions/{recipient}",
+    needs="ask",
     query=ScopeQuery,
     answer=SuppressionView,
     versioned=True,
@@ -181,6 +183,7 @@ def get_suppression(request: ApiRequest[ScopeQuery, None]) -> ApiResponse:
 @route(
     "PUT",
     "/suppressions/{recipient}",
+    needs="decide",
     query=ScopeQuery,
     body=SuppressRequest,
     answer=SuppressionView,
@@ -212,6 +215,7 @@ def suppress_recipient(request: ApiRequest[ScopeQuery, SuppressRequest]) -> ApiR
 @route(
     "DELETE",
     "/suppressions/{recipient}",
+    needs="decide",
     query=ReleaseQuery,
     answer=SuppressionView,
     versioned=True,
