@@ -140,7 +140,7 @@ def test_the_guard_knows_the_same_whatever_the_order_and_the_batches(data: st.Da
     def known(batches: list[list[Feedback]]) -> dict[Window, Traffic]:
         watch, store = MemoryWatch(), MemoryStore()
         for batch in batches:
-            assert not ingest([message(batch)], ports(store, watch=watch)).failed
+            assert not ingest([message(batch)], ports(store, spike_windows=watch)).failed
         return watch.windows
 
     given_facts = data.draw(feedback())

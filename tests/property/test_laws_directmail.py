@@ -28,7 +28,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(bodies: list[byte
     store = MemoryStore()
     for batch in data.draw(deliveries(bodies)):
         messages = [directmail.message(body, str(number)) for number, body in enumerate(batch)]
-        report = ingest(messages, ports(store, source="directmail", policy=SHORT, classify=_rules()))
+        report = ingest(messages, ports(store, policy=SHORT, classify=_rules()))
         assert not report.failed and not report.unreadable
     facts = [fact for body in bodies for fact in read("directmail", body)]
     assert not differences(stored(store), expected(facts, _rules(), SHORT))
@@ -38,7 +38,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(bodies: list[byte
 def test_bodies_that_came_before_write_nothing(body: bytes) -> None:
     """Design §3: "A union that changes nothing writes nothing." """
     store = MemoryStore()
-    used = ports(store, source="directmail", classify=_rules())
+    used = ports(store, classify=_rules())
     ingest([directmail.message(body)], used)
     puts = store.puts
     assert puts

@@ -42,7 +42,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(data: st.DataObje
     store = MemoryStore()
     for batch in data.draw(deliveries(told)):
         messages = [mailerq.carried(each, str(number)) for number, each in enumerate(batch)]
-        report = ingest(messages, ports(store, source="mailerq", policy=SHORT, classify=_rules()))
+        report = ingest(messages, ports(store, policy=SHORT, classify=_rules()))
         assert not report.failed and not report.unreadable
     facts = [fact for body, queue in told for fact in read("mailerq", body, {"x-queue": queue})]
     assert not differences(stored(store), expected(facts, _rules(), SHORT))
@@ -76,7 +76,7 @@ def test_an_attempt_that_was_to_be_repeated_and_then_ended_it_counts_once(story:
 def test_bodies_that_came_before_write_nothing(story: Story) -> None:
     """Design §3: "A union that changes nothing writes nothing." """
     store = MemoryStore()
-    used = ports(store, source="mailerq", classify=_rules())
+    used = ports(store, classify=_rules())
     ingest([mailerq.carried(each, str(number)) for number, each in enumerate(_all(story))], used)
     puts = store.puts
     for each in _all(story):

@@ -27,7 +27,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(bodies: list[byte
     store = MemoryStore()
     for batch in data.draw(deliveries(bodies)):
         messages = [ses.message(body, str(number)) for number, body in enumerate(batch)]
-        report = ingest(messages, ports(store, source="ses", policy=SHORT, classify=_rules()))
+        report = ingest(messages, ports(store, policy=SHORT, classify=_rules()))
         assert not report.failed and not report.unreadable
     facts = [fact for body in bodies for fact in read("ses", body)]
     assert not differences(stored(store), expected(facts, _rules(), SHORT))
@@ -37,7 +37,7 @@ def test_any_delivery_of_the_same_bodies_gives_the_same_tables(bodies: list[byte
 def test_bodies_that_came_before_write_nothing(body: bytes) -> None:
     """Design §3: "A union that changes nothing writes nothing." """
     store = MemoryStore()
-    used = ports(store, source="ses", classify=_rules())
+    used = ports(store, classify=_rules())
     ingest([ses.message(body)], used)
     puts = store.puts
     ingest([ses.message(body)], used)

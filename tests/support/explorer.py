@@ -41,10 +41,10 @@ class _Replay:
         raise _Wants((name, argument))
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
-        return self._next("outcomes", tuple(keys))  # type: ignore[no-any-return]
+        return self._next("get_outcomes", tuple(keys))  # type: ignore[no-any-return]
 
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
-        return self._next("suppressions", tuple(keys))  # type: ignore[no-any-return]
+        return self._next("get_suppressions", tuple(keys))  # type: ignore[no-any-return]
 
     def answer(self, request: Request) -> Answer:
         return self._next("answer", request)  # type: ignore[no-any-return]

@@ -199,6 +199,10 @@ class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         """The same total order that facts have."""
         return self.at, self.feedback
 
+    def is_inside(self, window: Reverted) -> bool:
+        """Return whether this evidence does not count because of `window`."""
+        return window.since <= self.at <= window.until and window.reason == self.reason
+
 
 class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why an address must not be written to. Evidence only widens, so a cause is a set too.

@@ -153,7 +153,7 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
 
 
 def _inside(ref: EvidenceRef, windows: Iterable[Reverted]) -> bool:
-    return any(each.since <= ref.at <= each.until and each.reason == ref.reason for each in windows)
+    return any(ref.is_inside(each) for each in windows)
 
 
 def _widen(one: Cause, other: Cause) -> Cause:
