@@ -134,6 +134,7 @@ def compute_lapse(suppression: Suppression) -> datetime | None:
     moments = [ref.at for cause in suppression.causes.values() for ref in _list_refs(cause)]
     moments += [cause.until for cause in standing if cause.until is not None]
     moments += [suppression.released_at] if suppression.released_at else []
+    moments += [each.until for each in suppression.reverted]  # evidence in there may still arrive
     return max(moments, default=None)
 
 
