@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.classify import load as load_rules
+from aftersend.core.causes import make_claim
 from aftersend.core.feedback_set import merge_contexts
 from aftersend.core.feedback_set import union as unite
 from aftersend.core.model import (
@@ -28,6 +29,7 @@ from aftersend.core.model import (
 )
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
@@ -118,7 +120,12 @@ def test_reverts_and_feedback_come_in_any_order(
             ingest([message([each])], ports(store, policy=SHORT))
     right = expected(given_facts, classify, SHORT, reverted={(ANN, "*"): windows})
     assert not differences(stored(store), right)
-    standing = right.suppressions.get((ANN, "*"), Suppression(recipient=ANN)).causes.get(CauseKind.STREAK)
+    row = right.suppressions.get((ANN, "*"), Suppression(recipient=ANN))
+    said = [claim for each in given_facts if (claim := make_claim(each, classify(each), SHORT))]
+    hard = [each.cause.latest for each in said if each.kind is CauseKind.HARD and each.cause.latest]
+    counts = [ref for ref in hard if not any(map(ref.is_inside, windows))]
+    assert (CauseKind.HARD in find_active_causes(row, NOW)) == bool(counts)
+    standing = row.causes.get(CauseKind.STREAK)
     assert standing is None or not any(ref.is_inside(each) for ref in _ends(standing) for each in windows)
 
 

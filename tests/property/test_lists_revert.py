@@ -50,7 +50,7 @@ def revert(store: MemoryStore, request: RevertRequest = WINDOW, id_: str = "job"
 
 
 def inside(row: Suppression) -> bool:
-    evidence = [each for cause in row.causes.values() for each in (cause.first, cause.latest) if each]
+    evidence = [each for cause in row.causes.values() for each in (cause.first, *cause.between, cause.latest) if each]
     return find_group(row.recipient) == WINDOW.domain and any(
         WINDOW.since <= each.at <= WINDOW.until and each.reason == WINDOW.reason for each in evidence
     )
@@ -69,7 +69,7 @@ def test_what_lies_in_the_window_does_not_hold_and_all_else_does(facts: list[Fee
     assert (progress.found, progress.changed, progress.freed) == (len(affected), len(affected), len(freed))
     for key in affected:
         causes = after[key].causes.values()
-        evidence = [each for cause in causes for each in (cause.first, cause.latest) if each]
+        evidence = [each for cause in causes for each in (cause.first, *cause.between, cause.latest) if each]
         out = [each for each in evidence if not WINDOW.since <= each.at <= WINDOW.until or each.reason != WINDOW.reason]
         assert bool(find_active_causes(after[key], NOW)) == bool(out) or not find_active_causes(before[key], NOW)
 

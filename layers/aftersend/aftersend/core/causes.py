@@ -104,6 +104,7 @@ def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
         reason=verdict.reason if verdict else None,
         rule=verdict.rule if verdict else None,
         provider_code=fact.evidence.provider_code if fact.evidence else None,
+        forgeable=fact.evidence is not None and fact.evidence.forgeable,
     )
 
 

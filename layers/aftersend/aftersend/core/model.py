@@ -193,6 +193,7 @@ class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     reason: Reason | None = None
     rule: str | None = None  # the rule of the verdict
     provider_code: str | None = None  # the source's own type and sub-type
+    forgeable: bool = False  # anybody could have sent it, and somebody vouches for the message
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -207,12 +208,14 @@ class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why an address must not be written to. Evidence only widens, so a cause is a set too.
 
-    `withdrawn` is the latest feedback that takes such a cause back (ARF not-spam for a complaint, a new subscription
-    for an unsubscription); it may come before the evidence does.
+    Windows of time in which evidence does not count may take in both `first` and `latest` of a hard bounce, so it has
+    more of its evidence, in order and bounded. `withdrawn` is the latest feedback that takes such a cause back (ARF
+    not-spam for a complaint, a new subscription for an unsubscription); it may come before the evidence does.
     """
 
     first: EvidenceRef | None = None
     latest: EvidenceRef | None = None
+    between: tuple[EvidenceRef, ...] = ()  # of a hard bounce: other evidence, which may count where those do not
     withdrawn: EvidenceRef | None = None
     contradicted: EvidenceRef | None = None  # of a hard bounce: the last sign of life after it
     count: int | None = None  # bounces of a streak

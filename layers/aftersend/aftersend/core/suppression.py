@@ -17,6 +17,7 @@ from aftersend.core.causes import Claim
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reverted, Suppression
 
 HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
+BETWEEN: Final = 8  # hours of which a hard bounce has evidence, for each reason the first and the last; and the latest
 REVERTED: Final = 16  # windows that stay in an item: the latest ones
 
 
@@ -25,7 +26,7 @@ def merge_claims(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
     causes = dict(stored.causes)
     for claim in claims:
         known = causes.get(claim.kind)
-        causes[claim.kind] = _widen(known, claim.cause) if known else claim.cause
+        causes[claim.kind] = _widen(claim.kind, known, claim.cause) if known else claim.cause
     return stored if causes == stored.causes else replace(stored, causes=_sort(causes))
 
 
@@ -69,11 +70,17 @@ def rebuild(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str
 
 def _remove_evidence(cause: Cause, known: AbstractSet[str]) -> Cause | None:
     """What is left of a cause without the evidence of this feedback."""
-    refs = [ref for ref in (cause.first, cause.latest) if ref is not None and ref.feedback not in known]
+    refs = [ref for ref in _list_evidence(cause) if ref.feedback not in known]
     withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.feedback not in known else None
     if not refs:
         return Cause(withdrawn=withdrawn) if withdrawn else None
-    return Cause(first=refs[0], latest=refs[-1], withdrawn=withdrawn, until=_compute_end_after(refs[-1], cause))
+    return Cause(
+        first=refs[0],
+        latest=refs[-1],
+        between=tuple(ref for ref in refs if ref not in (refs[0], refs[-1])),
+        withdrawn=withdrawn,
+        until=_compute_end_after(refs[-1], cause),
+    )
 
 
 def _compute_end_after(ref: EvidenceRef, cause: Cause) -> datetime | None:
@@ -149,7 +156,7 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
     released_at = suppression.forced_at if kind is CauseKind.COMPLAINT else suppression.released_at
-    refs = [ref for ref in (cause.first, cause.latest) if ref and (released_at is None or ref.at > released_at)]
+    refs = [ref for ref in _list_evidence(cause) if released_at is None or ref.at > released_at]
     return any(not _inside(ref, windows) for ref in refs)
 
 
@@ -157,7 +164,7 @@ def _inside(ref: EvidenceRef, windows: Iterable[Reverted]) -> bool:
     return any(ref.is_inside(each) for each in windows)
 
 
-def _widen(one: Cause, other: Cause) -> Cause:
+def _widen(kind: CauseKind, one: Cause, other: Cause) -> Cause:
     firsts, latests, takebacks = (
         [ref for ref in (getattr(one, name), getattr(other, name)) if ref is not None]
         for name in ("first", "latest", "withdrawn")
@@ -165,10 +172,31 @@ def _widen(one: Cause, other: Cause) -> Cause:
     return Cause(
         first=min(firsts, key=_order, default=None),
         latest=max(latests, key=_order, default=None),
+        between=_gather_between(one, other) if kind is CauseKind.HARD else (),
         withdrawn=max(takebacks, key=_order, default=None),
         contradicted=one.contradicted or other.contradicted,
         until=_find_later_end(one, other),
     )
+
+
+def _gather_between(*causes: Cause) -> tuple[EvidenceRef, ...]:
+    """The evidence between the first and the latest of all: of the earliest hours, so that any order gives the same.
+
+    Of what could be forged an outcome does not keep all, so it counts only where it is the first or the latest.
+    """
+    refs = sorted({ref.order: ref for cause in causes for ref in _list_evidence(cause)}.values(), key=_order)
+    if len(refs) <= 2:
+        return ()
+    hours: dict[tuple[datetime, str], list[EvidenceRef]] = {}
+    for ref in (each for each in refs if not each.forgeable):
+        hours.setdefault((ref.at.replace(minute=0, second=0, microsecond=0), ref.reason or ""), []).append(ref)
+    ends = {ref.order: ref for hour in sorted(hours)[:BETWEEN] for ref in (hours[hour][0], hours[hour][-1])}
+    return tuple(ref for ref in sorted(ends.values(), key=_order) if ref not in (refs[0], refs[-1]))
+
+
+def _list_evidence(cause: Cause) -> list[EvidenceRef]:
+    """All evidence that a cause has, in its order."""
+    return [ref for ref in (cause.first, *cause.between, cause.latest) if ref is not None]
 
 
 def _find_later_end(one: Cause, other: Cause) -> datetime | None:

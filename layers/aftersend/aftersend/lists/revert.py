@@ -78,7 +78,9 @@ def _is_selected(suppression: Suppression, request: RevertRequest) -> bool:
         and request.since <= row.latest.at
     ):
         return True
-    evidence = (each for cause in suppression.causes.values() for each in (cause.first, cause.latest) if each)
+    evidence = (
+        each for cause in suppression.causes.values() for each in (cause.first, *cause.between, cause.latest) if each
+    )
     return any(request.since <= each.at <= request.until and each.reason == request.reason for each in evidence)
 
 
