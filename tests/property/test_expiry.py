@@ -12,14 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aftersend.core.model import Act, CauseKind, Decision, Feedback, Key, Kind
+from aftersend.core.model import Act, CauseKind, Decision, Feedback, Key, Kind, Reason, Reverted, Suppression
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
-from aftersend.storage.items import Item
+from aftersend.storage.items import Item, encode_suppression
 from tests.support.facts import ANN, START, bounce, classify, fact, fake_source, message
-from tests.support.ports import MemoryStore, ports
+from tests.support.ports import NOW, RETENTION, MemoryStore, ports
 from tests.support.reevaluation import reevaluation, run
 from tests.support.strategies import SHORT, feedback
 
@@ -70,3 +70,10 @@ def test_what_was_released_or_withdrawn_does_not_hold_again_when_that_is_forgott
     _delete(store.outcomes_table, now - _LAG)
     run(ReevaluationJob(segments=1), reevaluation(store, SHORT, classify))
     assert _holding(store, now) == before
+
+
+def test_a_reverted_window_is_not_forgotten_with_what_it_took_back() -> None:
+    """Evidence from the window may arrive for as long as outcomes are kept, although the row holds no cause."""
+    window = Reverted(START, START + timedelta(hours=6), Reason.MAILBOX_FULL)
+    item = encode_suppression(Suppression(recipient=ANN, reverted=(window,)), RETENTION, NOW)
+    assert int(item["expires_at"]["N"]) == int((window.until + RETENTION).timestamp())

@@ -11,17 +11,32 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.classify import load as load_rules
+from aftersend.core.causes import make_claim
 from aftersend.core.feedback_set import merge_contexts
 from aftersend.core.feedback_set import union as unite
-from aftersend.core.model import CauseKind, Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core.model import (
+    Cause,
+    CauseKind,
+    Context,
+    Engagement,
+    Evidence,
+    EvidenceRef,
+    Feedback,
+    Kind,
+    Phase,
+    Reverted,
+    Suppression,
+)
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
-from tests.support.facts import bounce, classify, fact, fake_source, message
+from tests.support.facts import ANN, bounce, classify, fact, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
-from tests.support.strategies import SHORT, deliveries, facts, feedback, reports, streaks, vary, ways
+from tests.support.strategies import SHORT, deliveries, facts, feedback, reports, reverts, streaks, vary, ways
 
 
 def _same_key(facts: list[Feedback]) -> list[Feedback]:
@@ -88,6 +103,35 @@ def test_streaks_are_free_of_order_and_batches(given_facts: list[Feedback], data
     for each in data.draw(st.permutations(given_facts)):
         ingest([message([each])], ports(store, policy=SHORT))
     assert not differences(stored(store), expected(given_facts, classify, SHORT))
+
+
+@given(streaks(), reverts(), st.data())
+def test_reverts_and_feedback_come_in_any_order(
+    given_facts: list[Feedback], windows: list[Reverted], data: st.DataObject
+) -> None:
+    """Law 1 where people take part: what lies in a reverted window counts in no row, whichever of them came first."""
+    store = MemoryStore()
+    revert_update = SuppressionUpdate((ANN, "*"), windows=tuple(windows))
+    steps: list[Feedback | SuppressionUpdate] = [*given_facts, revert_update]
+    for each in data.draw(st.permutations(steps)):
+        if isinstance(each, SuppressionUpdate):
+            before = store.get_suppressions([each.key]).get(each.key)
+            run_steps(update_suppression(each, before, SHORT), store.answer)
+        else:
+            ingest([message([each])], ports(store, policy=SHORT))
+    right = expected(given_facts, classify, SHORT, reverted={(ANN, "*"): windows})
+    assert not differences(stored(store), right)
+    row = right.suppressions.get((ANN, "*"), Suppression(recipient=ANN))
+    said = [claim for each in given_facts if (claim := make_claim(each, classify(each), SHORT))]
+    hard = [each.cause.latest for each in said if each.kind is CauseKind.HARD and each.cause.latest]
+    counts = [ref for ref in hard if not any(map(ref.is_inside, windows))]
+    assert (CauseKind.HARD in find_active_causes(row, NOW)) == bool(counts)
+    standing = row.causes.get(CauseKind.STREAK)
+    assert standing is None or not any(ref.is_inside(each) for ref in _ends(standing) for each in windows)
+
+
+def _ends(cause: Cause) -> list[EvidenceRef]:
+    return [ref for ref in (cause.first, cause.latest) if ref is not None]
 
 
 @given(st.data())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aftersend.core.model import Act, Evidence, Feedback, Kind, Reason, Suppression
+from aftersend.core.model import Act, CauseKind, Evidence, Feedback, Kind, Reason, Suppression
 from aftersend.core.spike_guard import find_group
 from aftersend.core.suppression import find_active_causes
 from aftersend.lists.job import JobState, RevertProgress, RevertRequest
@@ -50,7 +50,7 @@ def revert(store: MemoryStore, request: RevertRequest = WINDOW, id_: str = "job"
 
 
 def inside(row: Suppression) -> bool:
-    evidence = [each for cause in row.causes.values() for each in (cause.first, cause.latest) if each]
+    evidence = [each for cause in row.causes.values() for each in (cause.first, *cause.between, cause.latest) if each]
     return find_group(row.recipient) == WINDOW.domain and any(
         WINDOW.since <= each.at <= WINDOW.until and each.reason == WINDOW.reason for each in evidence
     )
@@ -69,7 +69,7 @@ def test_what_lies_in_the_window_does_not_hold_and_all_else_does(facts: list[Fee
     assert (progress.found, progress.changed, progress.freed) == (len(affected), len(affected), len(freed))
     for key in affected:
         causes = after[key].causes.values()
-        evidence = [each for cause in causes for each in (cause.first, cause.latest) if each]
+        evidence = [each for cause in causes for each in (cause.first, *cause.between, cause.latest) if each]
         out = [each for each in evidence if not WINDOW.since <= each.at <= WINDOW.until or each.reason != WINDOW.reason]
         assert bool(find_active_causes(after[key], NOW)) == bool(out) or not find_active_causes(before[key], NOW)
 
@@ -124,3 +124,18 @@ def test_a_revert_says_who_and_why() -> None:
         "six hours of nonsense",
     )
     assert not find_active_causes(row, NOW)
+
+
+def test_a_revert_counts_rows_anew() -> None:
+    """Two of five bounces of a row lie in the window: three are none, though the first and the last lie outside."""
+    words = {2: "full", 4: "full"}
+    bounces = [
+        fact(Kind.BOUNCED, day, words.get(day, "soft"), recipient="email:ann@apple.example", message=f"test:{day}")
+        for day in (0, 2, 4, 6, 8)
+    ]
+    store = ingest_facts(bounces, MemoryStore())
+    (row,) = stored(store).suppressions.values()
+    assert find_active_causes(row, NOW) == (CauseKind.STREAK,)
+    since, until = START + timedelta(days=1), START + timedelta(days=5)
+    revert(store, replace(WINDOW, reason=Reason.MAILBOX_FULL, since=since, until=until))
+    assert not any(row.causes for row in stored(store).suppressions.values())

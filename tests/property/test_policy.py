@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.core.causes import counts_for_streak, find_streak, make_claim
+from aftersend.core.causes import _find_rows, counts_for_streak, find_streak, make_claim
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.model import Cause, CauseKind, Class, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import Policy, load
 from tests.support.facts import START, bounce, classify, fact
@@ -137,3 +139,41 @@ def test_more_bounces_never_end_a_streak_and_more_life_never_makes_one(
         assert find_streak([*outcomes, alive], policy) is None
         for gone in (each for each in outcomes if each.status is Status.BOUNCED):
             assert find_streak([each for each in outcomes if each is not gone], policy) is None
+
+
+def _find_rows_by_trying(bounces: list[EvidenceRef], policy: Policy) -> list[tuple[int, EvidenceRef]]:
+    """The longest row that ends at each bounce, and its first one: each bounce before it is tried, the newest first."""
+    apart, gap = timedelta(hours=policy.streak.apart_hours), timedelta(days=policy.streak.gap_days)
+    rows: list[tuple[int, EvidenceRef]] = []
+    for place, ref in enumerate(bounces):
+        fit = [rows[at] for at in range(place - 1, -1, -1) if apart <= ref.at - bounces[at].at <= gap]
+        length, first = max(fit, key=lambda row: row[0], default=(0, ref))
+        rows.append((length + 1, first))
+    return rows
+
+
+def _ref(hours: int, number: int) -> EvidenceRef:
+    return EvidenceRef(at=START + timedelta(hours=hours), feedback=f"{number:03}", message="test:1", source="test")
+
+
+@given(st.lists(st.integers(0, 400), max_size=60), st.sampled_from(_POLICIES))
+def test_rows_found_in_one_pass_are_those_found_by_trying_all(hours: list[int], policy: Policy) -> None:
+    bounces = [_ref(each, number) for number, each in enumerate(sorted(hours))]
+    assert _find_rows(bounces, policy.streak) == _find_rows_by_trying(bounces, policy)
+
+
+def test_a_row_costs_no_more_than_its_bounces() -> None:
+    """Alerts to a full mailbox bounce by the ten thousand: each is looked at once or twice, not with all the others."""
+    counted = Counter[str]()
+
+    class Moment(datetime):
+        def __sub__(self, other: Any) -> Any:
+            counted["pauses"] += 1
+            return super().__sub__(other)
+
+    begin = Moment(2026, 3, 1, tzinfo=UTC)
+    moments = [Moment.fromtimestamp(begin.timestamp() + 40 * number, UTC) for number in range(20_000)]
+    bounces = [EvidenceRef(at=at, feedback="x", message="test:1", source="test") for at in moments]
+    rows = _find_rows(bounces, load().streak)
+    assert max(length for length, _ in rows) == 10
+    assert counted["pauses"] <= 5 * len(bounces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from aftersend.core import suppression
 from aftersend.core.causes import find_contradiction, find_streak, is_vouched, make_claim
-from aftersend.core.model import CauseKind, Feedback, Key, Outcome, Suppression
+from aftersend.core.model import CauseKind, Feedback, Key, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import Policy
 from aftersend.storage import items
@@ -59,7 +59,11 @@ def _scan(client: Any, table: str) -> Iterator[items.Item]:
 
 
 def expected(
-    facts: Iterable[Feedback], classify: Classify, policy: Policy, released: dict[Key, datetime] | None = None
+    facts: Iterable[Feedback],
+    classify: Classify,
+    policy: Policy,
+    released: dict[Key, datetime] | None = None,
+    reverted: dict[Key, Sequence[Reverted]] | None = None,
 ) -> Tables:
     """Both tables by the definition: outcomes fold all facts of their key; suppressions follow from all of it."""
     by_key: dict[Key, list[Feedback]] = {}
@@ -67,6 +71,9 @@ def expected(
         by_key.setdefault(fact.key, []).append(fact)
     outcomes = [merge(None, each, classify) for each in by_key.values()]
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
+    for key, windows in (reverted or {}).items():
+        row = rows.get(key) or Suppression(recipient=key[0], scope=key[1])
+        rows[key] = suppression.apply_reverts(row, windows)
     known = {outcome.key for outcome in outcomes if is_vouched(outcome, policy)}
     for fact in (fact for key, each in by_key.items() if key in known for fact in each):
         claim = make_claim(fact, classify(fact), policy)
@@ -76,7 +83,7 @@ def expected(
     for recipient in {outcome.recipient for outcome in outcomes}:
         row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
         theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]
-        row = suppression.replace_streak(row, find_streak(theirs, policy, row.released_at))
+        row = suppression.replace_streak(row, find_streak(theirs, policy, row.released_at, row.reverted))
         if (hard := row.causes.get(CauseKind.HARD)) is not None:
             row = suppression.replace_contradiction(row, find_contradiction(theirs, hard, policy))
         rows[row.key] = row

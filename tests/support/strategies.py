@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.core import policy
-from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase
+from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase, Reverted
 from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, fact
 
 _T = TypeVar("_T")
@@ -159,6 +159,17 @@ def streaks(draw: st.DrawFn) -> list[Feedback]:
         word = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
         found.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"test:{number}"))
     return found
+
+
+@st.composite
+def reverts(draw: st.DrawFn) -> list[Reverted]:
+    """Windows of time in which evidence for one reason does not count."""
+    reasons = st.sampled_from(sorted({VERDICTS[code].reason for code in ("soft", "soft", "full", "hard")}))
+    ends = st.tuples(st.integers(0, 15), st.integers(0, 6), reasons)
+    return [
+        Reverted(START + timedelta(hours=12 * since), START + timedelta(hours=12 * (since + length)), reason)
+        for since, length, reason in draw(st.lists(ends, min_size=1, max_size=3))
+    ]
 
 
 @st.composite

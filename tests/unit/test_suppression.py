@@ -24,6 +24,7 @@ from aftersend.core.model import (
 )
 from aftersend.core.policy import load
 from aftersend.core.suppression import (
+    BETWEEN,
     HISTORY,
     apply_decisions,
     apply_reverts,
@@ -373,3 +374,52 @@ def test_who_left_a_stream_is_suppressed_there_alone_until_they_join_again(kind:
 @pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED])
 def test_who_left_a_stream_that_nobody_names_is_not_suppressed(kind: Kind) -> None:
     assert _claims(fact(kind, day=1, evidence=Evidence(provider_code=LEFT))) == []
+
+
+_hard_claims = st.lists(
+    st.builds(
+        lambda hour, number: _claims(bounce(hour / 24, "hard", f"test:{number}")),
+        st.integers(0, 6 * 24),
+        st.integers(0, 3),
+    ),
+    min_size=1,
+    max_size=9,
+)
+_hours = st.builds(
+    lambda hour, length: Reverted(_day(hour / 24), _day((hour + length) / 24), "user_unknown"),
+    st.integers(0, 6 * 24),
+    st.integers(0, 30),
+)
+
+
+@given(_hard_claims, st.lists(_hours, max_size=4), st.lists(_hours, max_size=3), st.data())
+def test_a_hard_bounce_holds_while_any_of_its_evidence_counts(
+    told: list[tuple[Claim, ...]], reverted: list[Reverted], pending: list[Reverted], data: st.DataObject
+) -> None:
+    """Nobody is freed by a guess: two accidents do not take along what lies between them."""
+    known = NOTHING
+    for claims in data.draw(st.permutations([*told, *told[:2]])):
+        known = merge_claims(known, claims)
+    known = apply_reverts(known, reverted)
+    evidence = [ref for claims in told for each in claims if (ref := each.cause.latest)]
+    counts = [ref for ref in evidence if not any(map(ref.is_inside, [*reverted, *pending]))]
+    assert find_active_causes(known, _day(99), pending) == ((CauseKind.HARD,) if counts else ())
+
+
+@given(st.lists(st.integers(0, 40 * 60), min_size=1, max_size=40), st.data())
+def test_the_evidence_of_a_hard_bounce_is_bounded_and_free_of_order(minutes: list[int], data: st.DataObject) -> None:
+    claims = [
+        claim
+        for number, minute in enumerate(minutes)
+        for claim in _claims(bounce(minute / 1440, "hard", f"test:{number}"))
+    ]
+    at_once = merge_claims(NOTHING, claims)
+    halves = [NOTHING, NOTHING]
+    middle = data.draw(st.integers(0, len(claims)))
+    for place, each in enumerate(data.draw(st.permutations(claims))):
+        halves[place < middle] = merge_claims(halves[place < middle], [each])
+    joined = halves[0]
+    for kind, cause in halves[1].causes.items():
+        joined = merge_claims(joined, [Claim(ANN, "*", kind, cause)])
+    assert joined == at_once
+    assert len(at_once.causes[CauseKind.HARD].between) <= 2 * BETWEEN

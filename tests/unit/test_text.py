@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftersend.core.text import truncate, truncate_or_none
+from aftersend.core.text import MAX_HOST, truncate, truncate_host, truncate_or_none
+from aftersend.sources import read
+from tests.support import ses
 from tests.support.strategies import hostile
 
 _any = hostile | st.text(max_size=300) | st.text(st.sampled_from('"\\a é🎉\x00\ud800'), max_size=300)
@@ -53,3 +55,49 @@ def test_nothing_is_nothing() -> None:
     assert truncate_or_none(None, 9) is None
     assert truncate_or_none("", 9) is None
     assert truncate_or_none("x", 9) == "x"
+
+
+_LONG = "a-tenant-with-a-long-name-example-com." + "x" * 40
+OUTLOOK = "mail.protection.outlook.com"
+
+
+@pytest.mark.parametrize(
+    ("host", "kept"),
+    [
+        (f"{_LONG}.{OUTLOOK}", OUTLOOK),
+        (f"{_LONG}.eu.{OUTLOOK} (192.0.2.1, the server for the domain example.com.)", f"eu.{OUTLOOK}"),
+        (f"{_LONG}.{OUTLOOK}[192.0.2.1]", OUTLOOK),
+        ("mx.example.com (192.0.2.1)", "mx.example.com (192.0.2.1)"),
+        ("x" * 300, "x" * MAX_HOST),
+        ("2001:db8::1", "2001:db8::1"),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_of_a_host_the_end_stays_that_says_whose_it_is(host: str | None, kept: str | None) -> None:
+    assert truncate_host(host) == kept
+
+
+@given(st.text(max_size=400))
+def test_a_host_is_bounded_and_cut_once(host: str) -> None:
+    once = truncate_host(host)
+    assert once is None or truncate(once, MAX_HOST) == once
+    assert truncate_host(once) == once
+
+
+@pytest.mark.parametrize("tenant", ["one-example-com", "two-example-com"])
+def test_rules_by_the_domain_that_answered_work_for_long_names(tenant: str) -> None:
+    """A rule that looks at the end of the name finds it, whichever source reports it."""
+    host = f"{tenant}.{'x' * 40}.{OUTLOOK}"
+    body = ses.event(
+        "Bounce",
+        {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": [{"emailAddress": "ann@example.com", "status": "5.1.1"}],
+            "timestamp": "2026-03-01T00:00:00Z",
+            "reportingMTA": f"dns; {host}",
+        },
+    )
+    (told,) = read("ses", ses.raw(body))
+    assert told.evidence is not None and (told.evidence.reporting_mta or "").endswith(OUTLOOK)

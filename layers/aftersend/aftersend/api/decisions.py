@@ -13,12 +13,21 @@ from typing import Final, TypeVar
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
 from aftersend.api.suppression_views import is_silent
-from aftersend.core.causes import Claim
+from aftersend.core.causes import Claim, list_counted_bounces
 from aftersend.core.errors import VersionMoved
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Reverted, Suppression
-from aftersend.core.suppression import WISHES, find_active_causes, find_causes_needing_force
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Outcome, Reverted, Suppression
+from aftersend.core.suppression import WISHES, find_active_causes, find_causes_needing_force, list_evidence
 from aftersend.core.times import UNKNOWN_TIME
-from aftersend.core.writes import Answer, Put, Request, SuppressionUpdate, lost_race, run_steps, update_suppression
+from aftersend.core.writes import (
+    Answer,
+    Put,
+    ReadOutcomes,
+    Request,
+    SuppressionUpdate,
+    lost_race,
+    run_steps,
+    update_suppression,
+)
 
 Expected = Callable[[int], int | None]  # the version that is stored, to the one that must be
 _T = TypeVar("_T")
@@ -85,7 +94,7 @@ def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = 
         raise Problem(
             "release-requires-force", f"this person has {wished}: release them with force=true", causes=wishes
         )
-    at, windows = _reach(both, now, force=force)
+    at, windows = _reach(context, both, now, force=force)
     decision = Decision(at=at, by=by, act=Act.RELEASED, note=note, force=force)
     update = SuppressionUpdate(key, decisions=(decision,), windows=windows, recount=True, expect=expect)
     run(update_suppression(update, stored, context.policy), context)
@@ -94,17 +103,38 @@ def release(context: ApiContext, key: Key, by: str, note: str, *, force: bool = 
         run(update_suppression(update, erased, context.policy), context)
 
 
-def _reach(stored: Iterable[Suppression], now: datetime, *, force: bool) -> tuple[datetime, tuple[Reverted, ...]]:
+def _reach(
+    context: ApiContext, stored: Iterable[Suppression], now: datetime, *, force: bool
+) -> tuple[datetime, tuple[Reverted, ...]]:
     """The moment that a release names, and the windows that it reverts, so that nothing which is stored still counts.
 
     Clocks differ: what is dated ahead by up to a day is meant. What is dated later still is taken out by itself:
-    a release that reached so far would lift all that is still to come.
+    a release that reached so far would lift all that is still to come. Of a streak that are all its bounces: what
+    is left of them would be a streak again.
     """
-    causes = [(kind, cause) for each in stored for kind, cause in each.causes.items() if force or kind not in WISHES]
-    refs = {ref for _, cause in causes for ref in (cause.first, cause.named, cause.latest) if ref is not None}
+    refs: set[EvidenceRef] = set()
+    for each in stored:
+        for kind, cause in each.causes.items():
+            if force or kind not in WISHES:
+                refs |= set(list_evidence(cause))
+            if kind is CauseKind.STREAK and cause.latest is not None and cause.latest.at > now + _CLOCK_SKEW:
+                refs |= set(list_counted_bounces(_read_outcomes(context, each.recipient), context.policy))
     late = {ref for ref in refs if ref.at > now + _CLOCK_SKEW and ref.reason is not None}
-    windows = sorted(Reverted(ref.at, ref.at, str(ref.reason)) for ref in late)
-    return max([now, *[ref.at for ref in refs - late]]), tuple(windows)
+    return max([now, *[ref.at for ref in refs - late]]), _cover(late)
+
+
+def _read_outcomes(context: ApiContext, recipient: str) -> list[Outcome]:
+    found = context.store.answer(ReadOutcomes(recipient))
+    assert isinstance(found, list)
+    return found
+
+
+def _cover(refs: Iterable[EvidenceRef]) -> tuple[Reverted, ...]:
+    """One window for each reason, from the first to the last of this evidence."""
+    moments: dict[str, list[datetime]] = {}
+    for ref in refs:
+        moments.setdefault(str(ref.reason), []).append(ref.at)
+    return tuple(sorted(Reverted(min(found), max(found), reason) for reason, found in moments.items()))
 
 
 def resolve(context: ApiContext, key: Key, by: str, note: str, *, expected: Expected) -> None:

@@ -7,14 +7,27 @@ lone bounce follows later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.model import (
+    Cause,
+    CauseKind,
+    Class,
+    EvidenceRef,
+    Feedback,
+    Kind,
+    Outcome,
+    Reason,
+    Reverted,
+    Status,
+    Verdict,
+)
 from aftersend.core.outcome import ENGAGEMENT
 from aftersend.core.policy import Policy, Streak
 from aftersend.core.times import UNKNOWN_TIME
@@ -97,6 +110,7 @@ def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
         reason=verdict.reason if verdict else None,
         rule=verdict.rule if verdict else None,
         provider_code=fact.evidence.provider_code if fact.evidence else None,
+        forgeable=fact.evidence is not None and fact.evidence.forgeable,
     )
 
 
@@ -127,10 +141,20 @@ def find_sign_of_life(outcome: Outcome) -> Feedback | None:
     return max((fact for fact in outcome.feedback if fact.kind in kinds), key=lambda fact: fact.order, default=None)
 
 
-def find_streak(outcomes: Iterable[Outcome], policy: Policy, released_at: datetime | None = None) -> Cause | None:
+def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
+    """List the soft bounces of these outcomes that a streak is made of, in no order."""
+    return [_find_bounce(outcome) for outcome in outcomes if counts_for_streak(outcome, policy)]
+
+
+def find_streak(
+    outcomes: Iterable[Outcome],
+    policy: Policy,
+    released_at: datetime | None = None,
+    reverted: Sequence[Reverted] = (),
+) -> Cause | None:
     """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
 
-    Bounces up to `released_at`, and up to the last sign of life, no longer count.
+    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count.
     """
     stored = [outcome for outcome in outcomes if is_vouched(outcome, policy)]
     if not stored:
@@ -140,8 +164,9 @@ def find_streak(outcomes: Iterable[Outcome], policy: Policy, released_at: dateti
         return None
     signs = [sign.occurred_at for sign in map(find_sign_of_life, stored) if sign is not None]
     since = max([*signs, *([released_at] if released_at else [])], default=UNKNOWN_TIME)
-    refs = (_find_bounce(outcome) for outcome in stored if counts_for_streak(outcome, policy))
-    bounces = sorted((ref for ref in refs if ref.at > since), key=lambda ref: ref.order)
+    refs = list_counted_bounces(stored, policy)
+    counted = (ref for ref in refs if ref.at > since and not any(map(ref.is_inside, reverted)))
+    bounces = sorted(counted, key=lambda ref: ref.order)
     rows = _find_rows(bounces, rules)
     long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
     if not long_enough:
@@ -166,18 +191,24 @@ def _find_rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, Evi
 
     Any bounce may be left out of a row, so bounces can only make a row longer and a sign of life only shorter: nobody
     who brings a delivery needs to look for a streak where none stands.
+
+    One pass: `nearby` holds the places of bounces that the next one may follow, longest row first, without those that
+    a later one is as good as.
     """
     apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
     rows: list[tuple[int, EvidenceRef]] = []
+    nearby: deque[int] = deque()
+    entering = 0
     for place, ref in enumerate(bounces):
-        length, first = 1, ref
-        for before in range(place - 1, -1, -1):
-            pause = ref.at - bounces[before].at
-            if pause > gap:
-                break
-            if pause >= apart and rows[before][0] >= length:
-                length, first = rows[before][0] + 1, rows[before][1]
-        rows.append((length, first))
+        while entering < place and ref.at - bounces[entering].at >= apart:
+            while nearby and rows[nearby[-1]][0] <= rows[entering][0]:
+                nearby.pop()
+            nearby.append(entering)
+            entering += 1
+        while nearby and ref.at - bounces[nearby[0]].at > gap:
+            nearby.popleft()
+        length, first = rows[nearby[0]] if nearby else (0, ref)
+        rows.append((length + 1, first))
     return rows
 
 

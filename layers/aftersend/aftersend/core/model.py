@@ -194,22 +194,29 @@ class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     rule: str | None = None  # the rule of the verdict
     provider_code: str | None = None  # the source's own type and sub-type
     derived: bool = False  # of a complaint: whose it is was inferred, not named
+    forgeable: bool = False  # anybody could have sent it, and somebody vouches for the message
 
     @property
     def order(self) -> tuple[datetime, str]:
         """The same total order that facts have."""
         return self.at, self.feedback
 
+    def is_inside(self, window: Reverted) -> bool:
+        """Return whether this evidence does not count because of `window`."""
+        return window.since <= self.at <= window.until and window.reason == self.reason
+
 
 class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why an address must not be written to. Evidence only widens, so a cause is a set too.
 
-    `withdrawn` is the latest feedback that takes such a cause back (ARF not-spam for a complaint, a new subscription
-    for an unsubscription); it may come before the evidence does.
+    Windows of time in which evidence does not count may take in both `first` and `latest` of a hard bounce, so it has
+    more of its evidence, in order and bounded. `withdrawn` is the latest feedback that takes such a cause back (ARF
+    not-spam for a complaint, a new subscription for an unsubscription); it may come before the evidence does.
     """
 
     first: EvidenceRef | None = None
     latest: EvidenceRef | None = None
+    between: tuple[EvidenceRef, ...] = ()  # of a hard bounce: other evidence, which may count where those do not
     withdrawn: EvidenceRef | None = None
     named: EvidenceRef | None = None  # of a complaint whose latest evidence is derived: the latest that is not
     contradicted: EvidenceRef | None = None  # of a hard bounce: the last sign of life after it

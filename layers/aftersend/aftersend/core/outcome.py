@@ -96,6 +96,7 @@ def fold(
     status = RANKS[speaker.kind][1]
     bounced = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED)
     looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
+    review = _find_review(speaker, status, verdict, engaged)
     return Outcome(
         message=speaker.message,
         recipient=speaker.recipient,
@@ -116,9 +117,7 @@ def fold(
         clicks=len(clicked) if clicked else 0,
         attempts=_count_attempts(facts, by_kind),
         auto_replied=_AUTO_REPLIED in by_kind,
-        review=None
-        if looked_at
-        else _find_review(speaker, status, verdict, engaged) or _find_nameless(by_kind, classify),
+        review=None if looked_at else review or _find_nameless(by_kind, classify),
         saturated=_find_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
         version=version,

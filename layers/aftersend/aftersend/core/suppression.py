@@ -19,6 +19,7 @@ from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, R
 
 HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
 WISHES: Final = frozenset({CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED})  # a person's own
+BETWEEN: Final = 8  # hours of which a hard bounce has evidence, for each reason the first and the last; and the latest
 REVERTED: Final = 16  # windows that stay in an item: the latest ones
 
 
@@ -27,7 +28,7 @@ def merge_claims(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
     causes = dict(stored.causes)
     for claim in claims:
         known = causes.get(claim.kind)
-        causes[claim.kind] = _widen(known, claim.cause) if known else claim.cause
+        causes[claim.kind] = _widen(claim.kind, known, claim.cause) if known else claim.cause
     return stored if causes == stored.causes else replace(stored, causes=_sort(causes))
 
 
@@ -71,13 +72,14 @@ def rebuild(stored: Suppression, claims: Iterable[Claim], known: AbstractSet[str
 
 def _remove_evidence(cause: Cause, known: AbstractSet[str]) -> Cause | None:
     """What is left of a cause without the evidence of this feedback."""
-    refs = [ref for ref in (cause.first, cause.named, cause.latest) if ref is not None and ref.feedback not in known]
+    refs = [ref for ref in list_evidence(cause) if ref.feedback not in known]
     withdrawn = cause.withdrawn if cause.withdrawn and cause.withdrawn.feedback not in known else None
     if not refs:
         return Cause(withdrawn=withdrawn) if withdrawn else None
     return Cause(
         first=refs[0],
         latest=refs[-1],
+        between=tuple(ref for ref in refs if ref not in (refs[0], refs[-1], cause.named)),
         withdrawn=withdrawn,
         named=_find_named(refs[-1], refs),
         until=_compute_end_after(refs[-1], cause),
@@ -142,6 +144,7 @@ def compute_lapse(suppression: Suppression) -> datetime | None:
     moments = [ref.at for cause in suppression.causes.values() for ref in _list_refs(cause)]
     moments += [cause.until for cause in standing if cause.until is not None]
     moments += [suppression.released_at] if suppression.released_at else []
+    moments += [each.until for each in suppression.reverted]  # evidence in there may still arrive
     return max(moments, default=None)
 
 
@@ -155,7 +158,7 @@ def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverte
     cause = suppression.causes[kind]
     if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
         return False
-    refs = [ref for ref in (cause.first, cause.named, cause.latest) if ref and not is_released(suppression, kind, ref)]
+    refs = [ref for ref in list_evidence(cause) if not is_released(suppression, kind, ref)]
     return any(not _inside(ref, windows) for ref in refs)
 
 
@@ -178,10 +181,10 @@ def find_causes_needing_force(suppression: Suppression, now: datetime) -> tuple[
 
 
 def _inside(ref: EvidenceRef, windows: Iterable[Reverted]) -> bool:
-    return any(each.since <= ref.at <= each.until and each.reason == ref.reason for each in windows)
+    return any(ref.is_inside(each) for each in windows)
 
 
-def _widen(one: Cause, other: Cause) -> Cause:
+def _widen(kind: CauseKind, one: Cause, other: Cause) -> Cause:
     firsts, latests, takebacks = (
         [ref for ref in (getattr(one, name), getattr(other, name)) if ref is not None]
         for name in ("first", "latest", "withdrawn")
@@ -190,6 +193,7 @@ def _widen(one: Cause, other: Cause) -> Cause:
     return Cause(
         first=min(firsts, key=lambda ref: (ref.order, ref.derived), default=None),
         latest=latest,
+        between=_gather_between(one, other) if kind is CauseKind.HARD else (),
         withdrawn=max(takebacks, key=_order, default=None),
         named=_find_named(latest, [*firsts, *latests, one.named, other.named]),
         contradicted=one.contradicted or other.contradicted,
@@ -202,6 +206,27 @@ def _find_named(latest: EvidenceRef | None, refs: Iterable[EvidenceRef | None]) 
     if latest is None or not latest.derived:
         return None
     return max((ref for ref in refs if ref is not None and not ref.derived), key=_order, default=None)
+
+
+def _gather_between(*causes: Cause) -> tuple[EvidenceRef, ...]:
+    """The evidence between the first and the latest of all: of the earliest hours, so that any order gives the same.
+
+    Of what could be forged an outcome does not keep all, so it counts only where it is the first or the latest.
+    """
+    refs = sorted({ref.order: ref for cause in causes for ref in list_evidence(cause)}.values(), key=_order)
+    if len(refs) <= 2:
+        return ()
+    hours: dict[tuple[datetime, str], list[EvidenceRef]] = {}
+    for ref in (each for each in refs if not each.forgeable):
+        hours.setdefault((ref.at.replace(minute=0, second=0, microsecond=0), ref.reason or ""), []).append(ref)
+    ends = {ref.order: ref for hour in sorted(hours)[:BETWEEN] for ref in (hours[hour][0], hours[hour][-1])}
+    return tuple(ref for ref in sorted(ends.values(), key=_order) if ref not in (refs[0], refs[-1]))
+
+
+def list_evidence(cause: Cause) -> list[EvidenceRef]:
+    """List all evidence that a cause has, in its order; not what takes it back."""
+    refs = [ref for ref in (cause.first, *cause.between, cause.named, cause.latest) if ref is not None]
+    return sorted({(ref.order, ref.derived): ref for ref in refs}.values(), key=_order)
 
 
 def _find_later_end(one: Cause, other: Cause) -> datetime | None:

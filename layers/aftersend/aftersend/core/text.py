@@ -26,3 +26,19 @@ def truncate(text: str, limit: int) -> str:
 def truncate_or_none(text: str | None, limit: int) -> str | None:
     """Truncate like `truncate`, and return None for nothing: an empty text says no more than a missing one."""
     return (truncate(text, limit) or None) if text else None
+
+
+MAX_HOST: Final = 64  # bytes of a host's name; it is part of what a refusal is known by, and items are bounded
+
+
+def truncate_host(text: str | None) -> str | None:
+    """Return the name of a host with its *end*, which says whose it is, in at most MAX_HOST bytes; None for nothing.
+
+    Of a longer text only the name stays, which comes first, and whole labels of it as far as there are any.
+    """
+    whole = truncate_or_none(text, 4 * MAX_HOST)
+    if whole is None or truncate(whole, MAX_HOST) == whole:
+        return whole
+    name = re.split(r"[\s(\[]", whole, maxsplit=1)[0] or whole
+    end = truncate(name[::-1], MAX_HOST)[::-1]
+    return end if end == name else end.partition(".")[2] or end

@@ -180,7 +180,9 @@ def _derive(
         suppression = rebuild(suppression, update.rebuild(outcomes), known)
     if suppression.scope != "*":
         return suppression
-    suppression = replace_streak(suppression, find_streak(outcomes, policy, suppression.released_at))
+    suppression = replace_streak(
+        suppression, find_streak(outcomes, policy, suppression.released_at, suppression.reverted)
+    )
     if (hard := suppression.causes.get(CauseKind.HARD)) is not None:
         suppression = replace_contradiction(suppression, find_contradiction(outcomes, hard, policy))
     return suppression

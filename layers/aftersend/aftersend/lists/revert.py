@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final
 
-from aftersend.core.model import Act, Decision, Key, Reverted, Suppression
+from aftersend.core.model import Act, CauseKind, Decision, Key, Reverted, Suppression
 from aftersend.core.spike_guard import find_group
 from aftersend.core.suppression import apply_reverts, find_active_causes
 from aftersend.core.writes import SuppressionUpdate
@@ -66,10 +66,21 @@ def _last_day(request: RevertRequest, context: JobContext) -> date:
 
 
 def _is_selected(suppression: Suppression, request: RevertRequest) -> bool:
-    """Whether it is of the domain, and has evidence in the window for the reason."""
+    """Whether it is of the domain, and has evidence in the window for the reason, or may have counted some in a row."""
     if find_group(suppression.recipient) != request.domain:
         return False
-    evidence = (each for cause in suppression.causes.values() for each in (cause.first, cause.latest) if each)
+    row = suppression.causes.get(CauseKind.STREAK)
+    if (
+        row is not None
+        and row.first
+        and row.latest
+        and row.first.at <= request.until
+        and request.since <= row.latest.at
+    ):
+        return True
+    evidence = (
+        each for cause in suppression.causes.values() for each in (cause.first, *cause.between, cause.latest) if each
+    )
     return any(request.since <= each.at <= request.until and each.reason == request.reason for each in evidence)
 
 

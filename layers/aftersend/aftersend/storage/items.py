@@ -169,11 +169,15 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     for name in ("reverted", "history"):
         if several := getattr(suppression, name):
             item[name] = {"S": _encode(several).decode()}
-    if not suppression.causes and not suppression.history and suppression.released_at is None:
+    if not suppression.causes and not suppression.reverted and _is_undecided(suppression):
         item["expires_at"] = _encode_epoch(now + TOMBSTONE)
     elif (lapse := compute_lapse(suppression)) is not None:
         item["expires_at"] = _encode_epoch(lapse + retention)
     return item
+
+
+def _is_undecided(suppression: Suppression) -> bool:
+    return not suppression.history and suppression.released_at is None
 
 
 @decoder(SUPPRESSION_SCHEMA)

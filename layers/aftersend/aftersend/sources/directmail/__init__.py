@@ -15,7 +15,7 @@ from typing import Final
 
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Engagement, Evidence, Feedback, Kind
-from aftersend.core.text import truncate, truncate_or_none
+from aftersend.core.text import truncate, truncate_host, truncate_or_none
 from aftersend.sources.directmail import body
 from aftersend.sources.directmail.body import Data, find_first
 from aftersend.sources.directmail.facts import SOURCE, FeedbackFactory
@@ -152,7 +152,7 @@ def _make_evidence(data: Data, provider_code: str | None) -> Evidence:
         status=status,
         text=text,
         provider_code=provider_code,
-        reporting_mta=truncate_or_none(find_first(data.outbound_ip), 64),
+        reporting_mta=truncate_host(find_first(data.outbound_ip)),
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from aftersend.classify.evidence import parse_phase
 from aftersend.core.model import Context, Evidence
 from aftersend.core.recipient import canonicalize_email
-from aftersend.core.text import truncate, truncate_or_none
+from aftersend.core.text import truncate, truncate_host, truncate_or_none
 from aftersend.sources.mailerq.body import Attempt, MailerqMessage
 from aftersend.sources.smtp_reply import parse_reply
 
@@ -150,7 +150,7 @@ def _check_status(value: object) -> str | None:
 
 
 def _cut_host(value: object) -> str | None:
-    return truncate_or_none(value, 64) if isinstance(value, str) else None
+    return truncate_host(value) if isinstance(value, str) else None
 
 
 def _make_provider_code(attempt: Attempt, before: Attempt | None) -> str:

@@ -14,7 +14,7 @@ from aftersend import verp
 from aftersend.classify.evidence import find_code, find_phase, find_status
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
-from aftersend.core.text import truncate, truncate_or_none
+from aftersend.core.text import truncate, truncate_host, truncate_or_none
 from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.sources.report import addresses, mime
 from aftersend.sources.report.decode import decode_header
@@ -107,8 +107,8 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
         provider_code=truncate(report.provider_code, 64),
         action=recipient.action,
         phase=find_phase(text) or find_phase(recipient.surrounding_text or ""),
-        remote_mta=truncate_or_none(recipient.remote_mta, 64),
-        reporting_mta=truncate_or_none(report.reporting_mta, 64),
+        remote_mta=truncate_host(recipient.remote_mta),
+        reporting_mta=truncate_host(report.reporting_mta),
         derived=recipient.derived,
         forgeable=True,  # until a token proves otherwise
     )

@@ -17,7 +17,7 @@ from typing import Final
 
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Evidence, Feedback, Kind
-from aftersend.core.text import truncate, truncate_or_none
+from aftersend.core.text import truncate, truncate_host, truncate_or_none
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.ses import body
 from aftersend.sources.ses.engagement import read_click, read_open
@@ -195,7 +195,7 @@ def _read_unknown(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedba
 @lru_cache(maxsize=1024)
 def _read_host(reported: str | None) -> str | None:
     """The host of "dns; mx.example.com", which SES writes in three ways."""
-    return truncate_or_none((reported or "").rpartition(";")[2].strip(), 64)
+    return truncate_host((reported or "").rpartition(";")[2].strip())
 
 
 def _lower(value: str | None) -> str | None:
