@@ -94,3 +94,13 @@ def test_reports_count_who_is_refused_for_good_and_a_sample_of_who_is_reached() 
     assert {reason: len(sketch) for reason, sketch in report.traffic.refused.items()} == {Reason.USER_UNKNOWN: 3}
     assert len(report.traffic.reached) == len(sampled)
     assert _plan(*refused, *reached, policy=load("[guard]\nwatch = false")).traffic_reports == {}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_copies_of_a_complaint_that_infer_and_name_its_author_give_one_claim(reverse: bool) -> None:
+    """Law 1: the same fact by two ways in one batch, whichever comes first."""
+    copies = [fact(Kind.COMPLAINED, 1, evidence=Evidence(derived=derived)) for derived in (False, True)]
+    [update] = _plan(*(copies[::-1] if reverse else copies)).updates.values()
+    [claim] = update.claims
+    assert claim.cause.latest is not None
+    assert not claim.cause.latest.derived

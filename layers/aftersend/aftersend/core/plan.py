@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from aftersend.core import spike_guard
 from aftersend.core.causes import Claim, counts_for_streak, is_vouched, make_claim
+from aftersend.core.feedback_set import join
 from aftersend.core.model import CauseKind, Feedback, Key, Kind, Outcome, Status
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
@@ -66,8 +67,16 @@ def plan_updates(
 
 
 def deduplicate(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
-    """Return each fact once, by its id; of several copies the one in the last group, which is the fullest."""
-    return {fact.id: fact for group in groups for fact in group}.values()
+    """Return each fact once, by its id; of several copies the one in the last group, which is the fullest.
+
+    Of a complaint they are joined: whose it is may be inferred in one copy and named in another.
+    """
+    found: dict[str, Feedback] = {}
+    for group in groups:
+        for fact in group:
+            joins = fact.kind is Kind.COMPLAINED and fact.id in found
+            found[fact.id] = join(found[fact.id], fact) if joins else fact
+    return found.values()
 
 
 def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffic | None:
