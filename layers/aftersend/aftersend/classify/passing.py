@@ -20,7 +20,7 @@ until (further|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday
 (exceeding|exceeded|exceeds) * (receiving|receive|rate) (limit|limits)
 momentar*
 under maintenance
-(locked|suspended|blocked|disabled|frozen|deactivated|closed) * for (NUM|one|two|a|an|some|several|few) (hours|hour|minutes|days|day|weeks|while)
+(locked|suspended|blocked|disabled|frozen) * for (NUM|one|two|a|an|some|several) (hours|hour|minutes|days|day|weeks)
 (during|for|in) (maintenance|migration)
 vorübergehend*
 voruebergehend*
