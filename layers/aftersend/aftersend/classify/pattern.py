@@ -121,12 +121,13 @@ class Matcher(Struct, kw_only=True):
     tree: Node = field(default_factory=dict)
     count: int = 0  # patterns
     whole: list[list[int]] = field(default_factory=list)  # for each phrase, the patterns that are just that
-    last: list[list[tuple[int, tuple[Group, ...]]]] = field(default_factory=list)  # … that end with it, with all groups
+    last: list[list[int]] = field(default_factory=list)  # … the patterns of several groups that end with it
+    sequences: dict[int, tuple[Group, ...]] = field(default_factory=dict)  # of these, by their numbers: the groups
     sizes: list[int] = field(default_factory=list)  # for each phrase that is part of a longer pattern, its words
     pieces: dict[str, int] = field(default_factory=dict)  # texts that are looked for by characters, by their numbers
     lengths: dict[str, list[int]] = field(default_factory=dict)  # of the pieces that begin with a character
     pieces_whole: list[list[int]] = field(default_factory=list)  # as `whole`, of pieces
-    pieces_last: list[list[tuple[int, tuple[Group, ...]]]] = field(default_factory=list)  # as `last`
+    pieces_last: list[list[int]] = field(default_factory=list)  # as `last`
     words: set[str] = field(default_factory=set)  # that stand in a phrase as such
     beginnings: set[str] = field(default_factory=set)  # that stand in a phrase with a star
     known: dict[str, Known] = field(default_factory=dict)  # a bounded memory of `_learn`
@@ -137,15 +138,23 @@ class Matcher(Struct, kw_only=True):
         self.known.clear()
         if pattern.pieces:
             parts = tuple(tuple(map(self._add_piece, group)) for group in pattern.pieces)
-            _enter(number, parts, self.pieces_whole, self.pieces_last)
+            self._enter(number, parts, self.pieces_whole, self.pieces_last)
             return number
         sequence = tuple(tuple(map(self._add_phrase, group)) for group in pattern.groups)
-        _enter(number, sequence, self.whole, self.last)
+        self._enter(number, sequence, self.whole, self.last)
         if len(sequence) > 1:
             for group, phrases in zip(sequence, pattern.groups, strict=True):
                 for part, phrase in zip(group, phrases, strict=True):
                     self.sizes[part] = len(phrase)
         return number
+
+    def _enter(self, number: int, sequence: tuple[Group, ...], whole: list[list[int]], last: list[list[int]]) -> None:
+        """Put a pattern under each of the phrases, or pieces, that can end it."""
+        places = whole if len(sequence) == 1 else last
+        for part in sequence[-1]:
+            places[part].append(number)
+        if len(sequence) > 1:
+            self.sequences[number] = sequence
 
     def _add_phrase(self, phrase: Phrase) -> int:
         """Put `phrase` into the tree, unless it is there, and return its number."""
@@ -177,7 +186,7 @@ class Matcher(Struct, kw_only=True):
         """Return the numbers of the patterns that are in the folded `words`."""
         found: set[int] = set()
         spans = self._find_phrases(words, found)
-        _find_sequences(spans, self.last, REACH, found)
+        self._find_sequences(spans, self.last, REACH, found)
         line = " ".join(words)
         if not line.isascii():
             self._find_pieces(_BLANK_BESIDE.sub("", line), found)
@@ -193,7 +202,20 @@ class Matcher(Struct, kw_only=True):
                 if piece is not None:
                     found.update(self.pieces_whole[piece])
                     spans.setdefault(piece, []).append((at, at + length))
-        _find_sequences(spans, self.pieces_last, SPAN, found)
+        self._find_sequences(spans, self.pieces_last, SPAN, found)
+
+    def _find_sequences(
+        self, spans: Mapping[int, list[Span]], last: Sequence[Sequence[int]], reach: int, found: set[int]
+    ) -> None:
+        """Add the patterns of several groups whose phrases, or pieces, stand at `spans` within reach."""
+        sequences = self.sequences
+        for part in spans:
+            for number in last[part]:
+                sequence = sequences[number]
+                first = sequence[0]
+                begun = first[0] in spans if len(first) == 1 else not spans.keys().isdisjoint(first)
+                if begun and number not in found and _can_follow(sequence, spans, reach):
+                    found.add(number)
 
     def _find_phrases(self, words: Sequence[str], found: set[int]) -> dict[int, list[Span]]:
         """Add patterns of one phrase to `found`; return where the phrases of others are: first word, word after."""
@@ -227,35 +249,6 @@ class Matcher(Struct, kw_only=True):
         begun = tuple(self.tree[one] for one in symbols if one in self.tree)
         self.known[word] = learnt = tuple(symbols), begun, tuple(node[_END] for node in begun if _END in node)
         return learnt
-
-
-def _enter(
-    number: int,
-    sequence: tuple[Group, ...],
-    whole: list[list[int]],
-    last: list[list[tuple[int, tuple[Group, ...]]]],
-) -> None:
-    """Put a pattern under each of the phrases, or pieces, that can end it."""
-    for part in sequence[-1]:
-        if len(sequence) == 1:
-            whole[part].append(number)
-        else:
-            last[part].append((number, sequence))
-
-
-def _find_sequences(
-    spans: Mapping[int, list[Span]],
-    last: Sequence[Sequence[tuple[int, tuple[Group, ...]]]],
-    reach: int,
-    found: set[int],
-) -> None:
-    """Add to `found` the patterns of several groups whose phrases, or pieces, stand at `spans` within reach."""
-    for part in spans:
-        for number, sequence in last[part]:
-            first = sequence[0]
-            begun = first[0] in spans if len(first) == 1 else not spans.keys().isdisjoint(first)
-            if begun and number not in found and _can_follow(sequence, spans, reach):
-                found.add(number)
 
 
 def _can_follow(sequence: Sequence[Group], spans: Mapping[int, list[Span]], reach: int) -> bool:

@@ -99,20 +99,30 @@ def peel(text: str) -> Reply:
     if "\n" in flat or "\r" in flat:
         flat = " ".join(flat.split())
     lowered = flat.lower() if flat.isascii() else flat.translate(_LOWER)
-    codes = [found.start() for found in _CODE.finditer(lowered)]
     is_said = _has_any(lowered, _SAID_SIGNS)
-    if codes == [0]:  # a reply, and no more, as most texts are
-        if not is_said:
-            return Reply(flat)
+    first = _CODE.match(lowered)
+    if first:
+        if not is_said and _CODE.search(lowered, first.end()) is None:
+            return Reply(flat)  # a reply, and no more, as most texts are
     elif _has_any(lowered, _FOOTER_SIGNS):
         footer = _FOOTERS.search(lowered)
         if footer:
             flat, lowered = flat[: footer.start()], lowered[: footer.start()]
-            codes = [at for at in codes if at < footer.start()]
-    gateway = 0
-    places = []
+    begin, is_gateway = _find_quotation(lowered, lowered[:3] if first else "", is_said=is_said)
+    if begin and (is_gateway or not _has_any(lowered[:begin], _OUTER)):
+        return Reply(flat[begin:], inner=True, gateway=is_gateway)
+    return Reply(flat)
+
+
+def _find_quotation(lowered: str, code: str, *, is_said: bool) -> tuple[int, bool]:
+    """Return where the last quotation begins, 0 where there is none; and whether it is a gateway's.
+
+    The text itself begins with `code`: where that comes again it is a line of the same reply.
+    """
+    codes = [found.start() for found in _CODE.finditer(lowered)]
+    gateway, places = 0, []
     for at in codes:
-        if at:
+        if at and not (code and lowered.startswith(code, at)):
             before = lowered[at - 80 if at > 80 else 0 : at]
             if _is_gateway(before):
                 gateway = at
@@ -122,10 +132,10 @@ def peel(text: str) -> Reply:
         places += [at + len(words) for words in _SAID if (at := lowered.rfind(words)) >= 0]
     if len(codes) > 1 and _has_any(lowered, _EARLIER):
         places += [at for at in codes if lowered[at] == "5"]
-    begin = _choose_place(lowered, places, gateway) if places or gateway else 0
-    if begin and (gateway or not _has_any(lowered[:begin], _OUTER)):
-        return Reply(flat[begin:], inner=True, gateway=gateway > 0)
-    return Reply(flat)
+    for place in sorted(places, reverse=True):
+        if place > gateway and _says_more(lowered[place:]):
+            return place, gateway > 0
+    return gateway, gateway > 0
 
 
 def _has_any(text: str, signs: Sequence[str]) -> bool:
@@ -139,14 +149,6 @@ def _has_any(text: str, signs: Sequence[str]) -> bool:
 def _is_gateway(before: str) -> bool:
     """Say whether the text before a code is a gateway's own."""
     return (" - " in before or "#" in before) and _GATEWAY.search(before) is not None
-
-
-def _choose_place(lowered: str, places: list[int], start: int) -> int:
-    """Return the last of `places` behind `start` where anything is said; `start` where there is none."""
-    for place in sorted(places, reverse=True):
-        if place > start and _says_more(lowered[place:]):
-            return place
-    return start
 
 
 def _says_more(rest: str) -> bool:
