@@ -8,8 +8,10 @@ from aftersend.core import spike_guard
 from aftersend.core.causes import Claim
 from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason
 from aftersend.core.outcome import merge
-from aftersend.core.plan import Plan, plan_updates
+from aftersend.core.plan import BY_MAIL, Plan, plan_updates
 from aftersend.core.policy import Policy, load
+from aftersend.sources import SOURCES
+from aftersend.sources.report import feedback as report_source
 from tests.support.facts import ANN, BOB, bounce, classify, fact
 
 POLICY = load()
@@ -85,7 +87,7 @@ def test_reports_count_who_is_refused_for_good_and_a_sample_of_who_is_reached() 
     reached = [fact(Kind.DELIVERED, 1, message="test:2", recipient=each) for each in others]
     soft = [bounce(1, code, f"test:{code}") for code in ("soft", "listed", "unclear")]
     window = spike_guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
-    sampled = [each for each in reached if spike_guard.report_delivery(window, each.key) is not None]
+    sampled = [each for each in reached if spike_guard.report_delivery(window, each.recipient) is not None]
     assert 0 < len(sampled) < len(reached)
     planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="test:3"))
     assert set(planned.traffic_reports) == {window}
@@ -94,3 +96,7 @@ def test_reports_count_who_is_refused_for_good_and_a_sample_of_who_is_reached() 
     assert {reason: len(sketch) for reason, sketch in report.traffic.refused.items()} == {Reason.USER_UNKNOWN: 3}
     assert len(report.traffic.reached) == len(sampled)
     assert _plan(*refused, *reached, policy=load("[guard]\nwatch = false")).traffic_reports == {}
+
+
+def test_the_source_that_the_guard_does_not_count_is_that_of_mails() -> None:
+    assert report_source.SOURCE == BY_MAIL and BY_MAIL in SOURCES
