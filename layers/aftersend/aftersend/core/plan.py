@@ -46,13 +46,14 @@ def plan_updates(
     owners: defaultdict[Key, set[Key]] = defaultdict(set)
     reports: dict[Window, TrafficReport] = {}
     for key, outcome in outcomes.items():
+        if not is_vouched(outcome, policy):
+            continue  # it decides nothing, and whoever vouches for it later brings all of it
         everywhere = (outcome.recipient, "*")
-        trusted = is_vouched(outcome, policy)
         for fact in deduplicate(outcome.feedback, new[key]):
             if fact.kind in _SILENT:
                 continue
             owners[everywhere].add(key)
-            claim = make_claim(fact, classify(fact), policy) if trusted else None
+            claim = make_claim(fact, classify(fact), policy)
             if claim is not None:
                 claims[claim.recipient, claim.scope].append(claim)
                 owners[claim.recipient, claim.scope].add(key)
