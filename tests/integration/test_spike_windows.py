@@ -16,7 +16,7 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Act, Decision, Reason
 from aftersend.core.policy import load
 from aftersend.core.spike_guard import Traffic, find_window, merge_traffic
-from aftersend.storage.spike_windows import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
+from aftersend.storage.spike_windows import FIRST_PAUSE, IncidentCache, SpikeWindows, decode_traffic, encode_traffic
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import ANN, START
@@ -28,9 +28,9 @@ DECISION = Decision(at=START, by="ops", act=Act.CONFIRMED, note="they did leave"
 
 
 def _reports(count: int) -> list[Traffic]:
-    keys = [(f"email:u{number}@example.com", "ses:1") for number in range(count)]
-    refused = [spike_guard.report_refusal(WINDOW, key, Reason.USER_UNKNOWN) for key in keys]
-    reached = [spike_guard.report_delivery(WINDOW, key) for key in keys]
+    recipients = [f"email:u{number}@example.com" for number in range(count)]
+    refused = [spike_guard.report_refusal(WINDOW, recipient, Reason.USER_UNKNOWN) for recipient in recipients]
+    reached = [spike_guard.report_delivery(WINDOW, recipient) for recipient in recipients]
     return [*refused, *(each for each in reached if each is not None)]
 
 
@@ -110,3 +110,49 @@ def test_incidents_are_read_anew_after_a_while(engine: Engine) -> None:
     assert cache.find_incidents() == []
     now[0] += timedelta(seconds=31)
     assert len(cache.find_incidents()) == 1
+
+
+class _Counting:
+    """A client that counts its calls, and whose first writes are lost against another writer's."""
+
+    def __init__(self, client: Any, lost: int = 0) -> None:
+        self.client, self.lost, self.calls = client, lost, 0
+
+    def get_item(self, **request: Any) -> Any:
+        self.calls += 1
+        return self.client.get_item(**request)
+
+    def put_item(self, **request: Any) -> Any:
+        self.calls += 1
+        if self.lost:
+            self.lost -= 1
+            SpikeWindows(self.client, request["TableName"], RULES).record(_reports(20)[self.lost])
+        return self.client.put_item(**request)
+
+
+def test_nothing_is_asked_where_nothing_can_change(engine: Engine) -> None:
+    """Once a sketch is full few change it, and what was reported once is not reported again."""
+    counting, table = _Counting(engine.connect()), engine.table("SpikeWindows")
+    windows = SpikeWindows(counting, table, RULES)  # type: ignore[arg-type]
+    reports, known, changes = _reports(300), Traffic(window=WINDOW), 0
+    for each in reports:
+        before, known = known, merge_traffic(known, each)
+        changes += known is not before
+        windows.record(each)
+    assert changes < len(reports)
+    assert counting.calls == 2 * changes
+    for each in reports:
+        assert windows.record(each).refused == known.refused
+    assert counting.calls == 2 * changes
+    anew = SpikeWindows(engine.connect(), table, RULES).record(Traffic(window=WINDOW))
+    assert (anew.refused, anew.reached) == (known.refused, known.reached)
+
+
+def test_whoever_loses_waits_a_random_while_and_longer_each_time(engine: Engine) -> None:
+    pauses: list[float] = []
+    counting = _Counting(engine.connect(), lost=5)
+    windows = SpikeWindows(counting, engine.table("SpikeWindows"), RULES, pauses.append)  # type: ignore[arg-type]
+    windows.record(_all(_reports(60)))
+    assert len(pauses) == 5
+    assert all(0 <= pause <= FIRST_PAUSE * 2**number for number, pause in enumerate(pauses))
+    assert len(set(pauses)) == 5

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftersend import classify as classifier
 from aftersend.core import spike_guard
-from aftersend.core.model import Act, Decision, Feedback, Reason
+from aftersend.core.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason
+from aftersend.core.outcome import merge
+from aftersend.core.plan import plan_updates
 from aftersend.core.policy import load
 from aftersend.core.spike_guard import (
     SAMPLE,
@@ -23,24 +26,27 @@ from aftersend.core.spike_guard import (
     find_window,
     merge_traffic,
 )
+from aftersend.core.suppression import find_active_causes
 from aftersend.ingest import ingest
-from tests.support.facts import ANN, START, fake_source, message
-from tests.support.ports import MemoryStore, MemoryWatch, ports
+from aftersend.sources.message import Message
+from aftersend.verp import Verp
+from tests.support.facts import ANN, START, classify, fact, fake_source, message
+from tests.support.ports import NOW, MemoryStore, MemoryWatch, ports
 from tests.support.strategies import deliveries, feedback
 
 RULES = load().guard
 WINDOW = find_window(ANN, START, RULES)
 EMPTY = Traffic(window=WINDOW)
 _REASONS = st.sampled_from([Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED])
-_KEYS = st.integers(0, 400).map(lambda number: (f"email:u{number}@example.com", "ses:1"))
+_RECIPIENTS = st.integers(0, 400).map(lambda number: f"email:u{number}@example.com")
 _DECISIONS = st.builds(
     lambda day, act: Decision(at=START + timedelta(days=day), by="ops", act=act),
     st.integers(0, 3),
     st.sampled_from([Act.CONFIRMED, Act.REVERTED]),
 )
 _REPORTS = (
-    st.builds(lambda key, reason: spike_guard.report_refusal(WINDOW, key, reason), _KEYS, _REASONS)
-    | st.builds(lambda key: spike_guard.report_delivery(WINDOW, key) or EMPTY, _KEYS)
+    st.builds(lambda recipient, reason: spike_guard.report_refusal(WINDOW, recipient, reason), _RECIPIENTS, _REASONS)
+    | st.builds(lambda recipient: spike_guard.report_delivery(WINDOW, recipient) or EMPTY, _RECIPIENTS)
     | st.builds(lambda reason, decision: spike_guard.report_decision(WINDOW, reason, decision), _REASONS, _DECISIONS)
 )
 
@@ -63,11 +69,11 @@ def test_reports_of_a_window_come_in_any_order_and_number(reports: list[Traffic]
 def _many(count: int, reason: Reason | None, start: int = 0) -> Traffic:
     traffic = EMPTY
     for number in range(start, start + count):
-        key = f"email:u{number}@example.com", "ses:1"
+        recipient = f"email:u{number}@example.com"
         report = (
-            spike_guard.report_delivery(WINDOW, key)
+            spike_guard.report_delivery(WINDOW, recipient)
             if reason is None
-            else spike_guard.report_refusal(WINDOW, key, reason)
+            else spike_guard.report_refusal(WINDOW, recipient, reason)
         )
         traffic = merge_traffic(traffic, report) if report else traffic
     return traffic
@@ -199,3 +205,78 @@ def test_windows_meet_without_a_gap() -> None:
     before, after = (find_window(ANN, WINDOW.until - each, RULES) for each in (moment, timedelta()))
     assert (before, after.since) == (WINDOW, WINDOW.until)
     assert SAMPLE > 1
+
+
+def _dsn(recipient: str, number: int, to: str) -> Message:
+    """A report by mail of a hard bounce in an hour that its sender chooses."""
+    date = "Sun, 01 Mar 2026 10:30:00 +0000"
+    body = f"""Received: from elsewhere by inbound.example.com; Tue, 31 Mar 2026 11:59:00 +0000
+From: MAILER-DAEMON@elsewhere.example
+To: {to}
+Subject: Delivery Status Notification (Failure)
+Date: {date}
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="B"
+
+--B
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.elsewhere.example
+Arrival-Date: {date}
+
+Final-Recipient: rfc822;{recipient}
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 User unknown
+
+--B
+Content-Type: message/rfc822
+
+Message-ID: <invented-{number}@sender.example>
+From: news@example.com
+To: {recipient}
+
+text
+--B--
+"""
+    return Message(f"report-{number}", body.replace("\n", "\r\n").encode(), NOW, "report")
+
+
+@pytest.mark.parametrize("people", [1, 60], ids=["one bounce address", "a bounce address for each"])
+def test_reports_by_mail_lift_no_suppression(people: int) -> None:
+    """Law 7: "Nobody is suppressed, freed or erased by a stranger": not by a bounce address that they were sent."""
+    rules, store, watch = classifier.load(), MemoryStore(), MemoryWatch()
+    verp = Verp((b"a secret of tests",), "b-{token}@bounce.example.com")
+    used = ports(store, spike_windows=watch, classify=rules, vouch=verp.vouches)
+    gone = [f"gone{number}@big.example" for number in range(9)]
+    said = {"code": 550, "status": "5.1.1", "text": "550 5.1.1 user unknown"}
+    at = datetime(2026, 3, 1, 10, 20, tzinfo=UTC)
+    real = [
+        fact(Kind.BOUNCED, recipient=f"email:{each}", occurred_at=at, evidence=Evidence(**said))  # type: ignore[arg-type]
+        for each in gone
+    ]
+    with fake_source():
+        ingest([message(real)], used)
+    strangers = [f"stranger{number % people}@big.example" for number in range(60)]
+    mails = [_dsn(each, number, verp.make("ref-4711", each)) for number, each in enumerate(strangers)]
+    report = ingest(mails, used)
+    assert not report.failed and not report.unreadable and len(store.outcomes_table) == 9 + 60
+    found = [each for known in watch.windows.values() for each in find_incidents(known, RULES)]
+    assert found == []
+    for each in gone:
+        row = store.get_suppressions([(f"email:{each}", "*")])[f"email:{each}", "*"]
+        assert find_active_causes(row, NOW, find_reverted_windows(found, f"email:{each}")) == (CauseKind.HARD,)
+    assert (f"email:{strangers[0]}", "*") in store.suppressions_table, "they do count against whom they are about"
+
+
+def test_the_guard_counts_people_and_not_their_messages() -> None:
+    many = EMPTY
+    for number in range(100):
+        told_of = fact(Kind.BOUNCED, word="hard", message=f"test:{number}")
+        planned = plan_updates(
+            {told_of.key: merge(None, [told_of], classify)}, {told_of.key: [told_of]}, classify, load()
+        )
+        (each,) = planned.traffic_reports.values()
+        many = merge_traffic(many, each.traffic)
+    assert find_incidents(many, RULES) == []
+    assert [len(sketch) for sketch in many.refused.values()] == [1]

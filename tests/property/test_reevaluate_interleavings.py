@@ -45,6 +45,10 @@ def _left(day: float, number: int, *, forgeable: bool = False) -> Feedback:
     return fact(Kind.UNSUBSCRIBED, day, message=f"test:{number}", scope="news", evidence=evidence)
 
 
+def _reported(day: float, word: str, name: str) -> Feedback:
+    return bounce(day, message=name, evidence=Evidence(provider_code=word, forgeable=True))
+
+
 class Case(NamedTuple):
     """What was stored under the old rules, and who works at the same time under the new ones."""
 
@@ -67,6 +71,10 @@ CASES = {
     ),
     "what was hard no longer is, and something else is, between its marks": Case(
         HARD, (STRICT, classify), (STRICT, HARD_IS_SOFT), [[bounce(3, "listed", "test:3")]], "*: hard"
+    ),
+    "what was hard no longer is, and a report by mail is, between its marks": Case(
+        HARD, (STRICT, classify), (STRICT, HARD_IS_SOFT),
+        [[fact(Kind.SENT, 0, message="test:3"), _reported(3, "listed", "test:3")]], "*: hard",
     ),
     "a shorter streak, and a bounce": Case(FOUR[:1], (STRICT, classify), (AT_ONCE, classify), [[FOUR[1]]], "*: streak"),
     "a shorter streak, and what ends it": Case(FOUR[:2], (STRICT, classify), (AT_ONCE, classify), [[LATE]], ""),
@@ -210,7 +218,7 @@ def _without_second_look(*arguments: Any) -> Any:
     "name",
     [
         "a stream that is left meanwhile, between forgeries",
-        "what was hard no longer is, and something else is, between its marks",
+        "what was hard no longer is, and a report by mail is, between its marks",
     ],
 )
 def test_without_a_second_look_evidence_would_be_lost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,7 +296,7 @@ def _spike(domain_of: str) -> Traffic:
     """An accident: enough refusals for one reason, and hardly anything else."""
     known = Traffic(window=find_window(domain_of, START, RULES_OF_GUARD))
     for number in range(60):
-        key = (f"email:u{number}@{domain_of.rpartition('@')[2]}", "ses:1")
+        key = f"email:u{number}@{domain_of.rpartition('@')[2]}"
         known = spike_guard.merge_traffic(known, spike_guard.report_refusal(known.window, key, Reason.USER_UNKNOWN))
     return known
 
@@ -313,7 +313,7 @@ def test_a_window_of_a_newer_version_stays_as_it_is_and_holds_up_no_other(moto: 
     ]
     moto.client().put_item(TableName=table, Item=newer(item))
     with pytest.raises(Unreadable, match="schema 2"):
-        windows.record(spike_guard.report_refusal(mine.window, ("email:new@example.com", "ses:2"), Reason.USER_UNKNOWN))
+        windows.record(spike_guard.report_refusal(mine.window, "email:new@example.com", Reason.USER_UNKNOWN))
     assert [each.window for each in windows.find_incidents()] == [other.window]
     assert [each.window for each in IncidentCache(windows, lambda: NOW).find_incidents()] == [other.window]
     assert newer(item) in moto.client().scan(TableName=table)["Items"]

@@ -87,7 +87,7 @@ def world() -> Api:
     assert not report.failed and not report.unreadable
     context = replace(ListJobApi(store, clock=Clock(NOW)).api.context, classify=judge)
     for number in range(60):
-        key = f"email:user{number}@accident.example", "ses:0102-d4"
+        key = f"email:user{number}@accident.example"
         context.spike_windows.record(spike_guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))
     return Api(context)
 

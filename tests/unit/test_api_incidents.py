@@ -22,7 +22,7 @@ REVERT = {"decision": "revert", "note": "Their directory was down."}
 def refused(api: Api, window: Window = WINDOW, reason: Reason = Reason.USER_UNKNOWN, count: int = 60) -> Api:
     """The API, once so many addresses of a domain were refused."""
     for number in range(count):
-        key = f"email:user{number}@{window.domain}", "test:1"
+        key = f"email:user{number}@{window.domain}"
         api.context.spike_windows.record(spike_guard.report_refusal(window, key, reason))
     return api
 

@@ -72,9 +72,7 @@ def _incident(recipient: str) -> Any:
     window = spike_guard.find_window(recipient, START, rules)
     known = spike_guard.Traffic(window=window)
     for number in range(rules.floor):
-        known = spike_guard.merge_traffic(
-            known, spike_guard.report_refusal(window, (f"{number}", "ses:1"), Reason.USER_UNKNOWN)
-        )
+        known = spike_guard.merge_traffic(known, spike_guard.report_refusal(window, f"{number}", Reason.USER_UNKNOWN))
     return encode_traffic(known, rules)
 
 

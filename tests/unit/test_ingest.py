@@ -279,3 +279,35 @@ def test_texts_that_no_rule_knows_are_handed_on() -> None:
     odd = bounce(1, evidence=Evidence(provider_code="unclear", text="the hamster is asleep"))
     ingest([message([odd, bounce(2, "hard")])], ports(unmatched_texts=Counter()))
     assert Counter.counted == [odd.id]
+
+
+def test_forged_bounces_cost_no_read_of_what_their_victim_ever_got_and_no_count_of_their_texts() -> None:
+    """Whoever writes mails about somebody must not make us read all that they were ever sent."""
+
+    class Reads(MemoryStore):
+        def answer(self, request: Any) -> Any:
+            read.append(request) if isinstance(request, ReadOutcomes) else None
+            return super().answer(request)
+
+    class Counts:
+        def count(self, fact: Feedback, _now: Any) -> None:
+            counted.append(fact)
+
+    read: list[ReadOutcomes] = []
+    counted: list[Feedback] = []
+    used = ports(Reads(), unmatched_texts=Counts())
+    ingest([message([bounce(0, "hard", "test:0")])], used)
+    read.clear()
+    words = ["soft", "hard", "unclear", "block"]
+    forged = [
+        bounce(
+            number,
+            message=f"test:{number}",
+            evidence=Evidence(provider_code=words[number % 4], text="x", forgeable=True),
+        )
+        for number in range(1, 20)
+    ]
+    ingest([message([*forged, fact(Kind.DELIVERED, 21, message="test:21", evidence=Evidence(forgeable=True))])], used)
+    assert (read, counted) == ([], [])
+    ingest([message([fact(Kind.SENT, 0, message="test:3")])], used)
+    assert len(read) > 0 and counted == []

@@ -265,3 +265,11 @@ def test_the_latest_look_of_a_person_wins_in_whichever_order_they_are_written() 
     for first, second in ((early, late), (late, early)):
         outcome = merge(merge(stored, [], classify, look=first), [], classify, look=second)
         assert outcome.resolved == late
+
+
+@pytest.mark.parametrize("word", ["unclear", "large"])
+def test_what_only_strangers_say_is_not_put_up_for_review(word: str) -> None:
+    """It decides nothing, so nobody has to look; once somebody knows the message, a person should."""
+    forged = bounce(1, evidence=Evidence(provider_code=word, forgeable=True))
+    assert _folded(forged).review is None
+    assert _folded(fact(Kind.SENT, 0), forged).review == _folded(bounce(1, word)).review is not None

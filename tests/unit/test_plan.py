@@ -8,8 +8,10 @@ from aftersend.core import spike_guard
 from aftersend.core.causes import Claim
 from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason
 from aftersend.core.outcome import merge
-from aftersend.core.plan import Plan, plan_updates
+from aftersend.core.plan import BY_MAIL, Plan, plan_updates
 from aftersend.core.policy import Policy, load
+from aftersend.sources import SOURCES
+from aftersend.sources.report import feedback as report_source
 from tests.support.facts import ANN, BOB, bounce, classify, fact
 
 POLICY = load()
@@ -72,8 +74,7 @@ def test_each_suppression_has_its_claims_and_knows_who_asks() -> None:
 
 def test_what_anybody_could_have_sent_claims_nothing_until_somebody_vouches_for_the_message() -> None:
     forged = bounce(1, evidence=Evidence(provider_code="hard", forgeable=True))
-    alone = _plan(forged)
-    assert (alone.updates[EVERYWHERE].claims, alone.traffic_reports) == ((), {})
+    assert _plan(forged) == Plan({}, {}, {}), "nor does it cost a read of what the victim ever got"
     vouched = _plan(fact(Kind.SENT, 0), stored=(forged,))
     assert _kinds(vouched.updates[EVERYWHERE].claims) == [CauseKind.HARD]
     assert vouched.traffic_reports == {}, "the guard looks at nothing that anybody could have sent"
@@ -85,7 +86,7 @@ def test_reports_count_who_is_refused_for_good_and_a_sample_of_who_is_reached() 
     reached = [fact(Kind.DELIVERED, 1, message="test:2", recipient=each) for each in others]
     soft = [bounce(1, code, f"test:{code}") for code in ("soft", "listed", "unclear")]
     window = spike_guard.find_window(ANN, bounce(1).occurred_at, POLICY.guard)
-    sampled = [each for each in reached if spike_guard.report_delivery(window, each.key) is not None]
+    sampled = [each for each in reached if spike_guard.report_delivery(window, each.recipient) is not None]
     assert 0 < len(sampled) < len(reached)
     planned = _plan(*refused, *reached, *soft, fact(Kind.COMPLAINED, 1, message="test:3"))
     assert set(planned.traffic_reports) == {window}
@@ -104,3 +105,7 @@ def test_copies_of_a_complaint_that_infer_and_name_its_author_give_one_claim(rev
     [claim] = update.claims
     assert claim.cause.latest is not None
     assert not claim.cause.latest.derived
+
+
+def test_the_source_that_the_guard_does_not_count_is_that_of_mails() -> None:
+    assert report_source.SOURCE == BY_MAIL and BY_MAIL in SOURCES

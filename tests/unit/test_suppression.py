@@ -379,7 +379,7 @@ def test_who_left_a_stream_that_nobody_names_is_not_suppressed(kind: Kind) -> No
 _hard_claims = st.lists(
     st.builds(
         lambda hour, number: _claims(bounce(hour / 24, "hard", f"test:{number}")),
-        st.integers(0, 6 * 24),
+        st.integers(0, 8),
         st.integers(0, 3),
     ),
     min_size=1,
@@ -387,8 +387,8 @@ _hard_claims = st.lists(
 )
 _hours = st.builds(
     lambda hour, length: Reverted(_day(hour / 24), _day((hour + length) / 24), "user_unknown"),
-    st.integers(0, 6 * 24),
-    st.integers(0, 30),
+    st.integers(0, 8),
+    st.integers(0, 1),
 )
 
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from aftersend.core.causes import STREAM_KINDS
 from aftersend.core.errors import MalformedFeedback, ServiceError, Unreadable
 from aftersend.core.model import Feedback, Key, Outcome, Suppression
+from aftersend.core.outcome import is_proven
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
 from aftersend.core.writes import Answer, Refused, Request, run_steps, update_outcome, update_suppression
@@ -169,8 +170,12 @@ def _update_outcomes(batch: dict[Key, _NewFeedback], ports: Ports, report: Batch
 
 
 def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> None:
-    """Before the outcome is stored: a crash in between heals, because the same fact counts once."""
-    if ports.unmatched_texts is None:
+    """Before the outcome is stored: a crash in between heals, because the same fact counts once.
+
+    What strangers write of messages that nobody knows deserves no rule.
+    """
+    proven = not ports.policy.report.require_proof or is_proven((*facts, *(stored.feedback if stored else ())))
+    if ports.unmatched_texts is None or not proven:
         return
     known = {fact.id for fact in stored.feedback} if stored else set()
     for fact in facts:

@@ -28,7 +28,7 @@ from aftersend.core.model import (
     Status,
     Verdict,
 )
-from aftersend.core.outcome import ENGAGEMENT
+from aftersend.core.outcome import ENGAGEMENT, is_proven
 from aftersend.core.policy import Policy, Streak
 from aftersend.core.times import UNKNOWN_TIME
 
@@ -116,9 +116,7 @@ def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
 
 def is_vouched(outcome: Outcome, policy: Policy) -> bool:
     """Return whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
-    if not policy.report.require_proof:
-        return True
-    return any(fact.evidence is None or not fact.evidence.forgeable for fact in outcome.feedback)
+    return not policy.report.require_proof or is_proven(outcome.feedback)
 
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:

@@ -117,11 +117,16 @@ def fold(
         clicks=len(clicked) if clicked else 0,
         attempts=_count_attempts(facts, by_kind),
         auto_replied=_AUTO_REPLIED in by_kind,
-        review=None if looked_at else review or _find_nameless(by_kind, classify),
+        review=None if looked_at or not is_proven(facts) else review or _find_nameless(by_kind, classify),
         saturated=_find_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
         resolved=resolved,
         version=version,
     )
+
+
+def is_proven(facts: Facts) -> bool:
+    """Return whether any of these facts is one that not anybody could have sent."""
+    return any(fact.evidence is None or not fact.evidence.forgeable for fact in facts)
 
 
 def _find_arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
@@ -184,7 +189,7 @@ def _find_nameless(by_kind: dict[Kind, list[Feedback]], classify: Classify) -> s
 
 
 def _find_review(speaker: Feedback, status: Status, verdict: Verdict | None, engaged: list[Feedback]) -> str | None:
-    """Why a person should look at this outcome, or None."""
+    """Why a person should look at this outcome, or None. What only strangers say is not worth a look."""
     if verdict is None or status not in (Status.BOUNCED, Status.REJECTED):
         return None
     if verdict.klass is Class.UNDETERMINED:

@@ -19,6 +19,7 @@ from aftersend.core.writes import SuppressionUpdate
 
 # Kinds that can say nothing about suppression and end no streak: not worth a read.
 _SILENT: Final = frozenset({Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN})
+BY_MAIL: Final = "report"  # the source of what came as mail
 _REFUSED: Final = frozenset({Status.BOUNCED, Status.REJECTED})
 
 
@@ -46,13 +47,14 @@ def plan_updates(
     owners: defaultdict[Key, set[Key]] = defaultdict(set)
     reports: dict[Window, TrafficReport] = {}
     for key, outcome in outcomes.items():
+        if not is_vouched(outcome, policy):
+            continue  # it decides nothing, and whoever vouches for it later brings all of it
         everywhere = (outcome.recipient, "*")
-        trusted = is_vouched(outcome, policy)
         for fact in deduplicate(outcome.feedback, new[key]):
             if fact.kind in _SILENT:
                 continue
             owners[everywhere].add(key)
-            claim = make_claim(fact, classify(fact), policy) if trusted else None
+            claim = make_claim(fact, classify(fact), policy)
             if claim is not None:
                 claims[claim.recipient, claim.scope].append(claim)
                 owners[claim.recipient, claim.scope].add(key)
@@ -80,18 +82,22 @@ def deduplicate(*groups: Iterable[Feedback]) -> Iterable[Feedback]:
 
 
 def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffic | None:
-    """What `fact` reports to the spike guard, which looks at nothing that anybody could have sent."""
-    if not policy.guard.watch or (fact.evidence is not None and fact.evidence.forgeable):
+    """What `fact` reports to the spike guard.
+
+    A report by mail says nothing there, whoever vouches for it: it names its own time and so its window, and an
+    incident lifts what others have reported. One bounce address that was sent to a stranger must not do that.
+    """
+    if not policy.guard.watch or fact.source == BY_MAIL or (fact.evidence is not None and fact.evidence.forgeable):
         return None
     if fact.kind is Kind.DELIVERED:
         return spike_guard.report_delivery(
-            spike_guard.find_window(fact.recipient, fact.occurred_at, policy.guard), fact.key
+            spike_guard.find_window(fact.recipient, fact.occurred_at, policy.guard), fact.recipient
         )
     ref = claim.cause.latest if claim is not None and claim.kind is CauseKind.HARD else None
     if ref is None or ref.reason is None:
         return None
     return spike_guard.report_refusal(
-        spike_guard.find_window(fact.recipient, ref.at, policy.guard), fact.key, ref.reason
+        spike_guard.find_window(fact.recipient, ref.at, policy.guard), fact.recipient, ref.reason
     )
 
 

@@ -1,9 +1,9 @@
 """The spike guard: notices when a provider refuses a domain's good addresses by accident. Pure.
 
-What is known of one domain in one window of time is a pair of sketches: of the outcomes that were refused for good, by
-reason, and of a sample of those that were delivered. A sketch holds the smallest digests of the outcomes' keys and no
-others, so it is a set like all else here: any order, any repetition and any split give the same. Up to its size it
-counts exactly, beyond it estimates (k minimum values; Bar-Yossef et al., "Counting distinct elements in a stream").
+What is known of one domain in one window of time is a pair of sketches: of the recipients who were refused for good, by
+reason, and of a sample of those who were reached. A sketch holds the smallest digests of recipients and no others, so
+it is a set like all else here: any order, any repetition and any split give the same. Up to its size it counts exactly,
+beyond it estimates (k minimum values; Bar-Yossef et al., "Counting distinct elements in a stream").
 
 Where refusals are many and a large share of what was sent, there is an *incident* until a person has decided. It acts
 on the effect and not on the evidence: causes are stored as ever, and those inside it do not hold for the time being.
@@ -21,13 +21,13 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.model import Act, Decision, Key, Reason, Reverted
+from aftersend.core.model import Act, Decision, Reason, Reverted
 from aftersend.core.policy import Guard
 from aftersend.core.recipient import split_channel
 from aftersend.core.vocabulary import Channel
 
 SIZE: Final = 64  # digests a sketch holds: it estimates within an eighth, which is as much as a threshold needs
-SAMPLE: Final = 16  # of so many deliveries one is reported
+SAMPLE: Final = 16  # of so many recipients who are reached one is reported
 _BITS: Final = 48
 
 Sketch = tuple[int, ...]  # the smallest digests, in their order
@@ -63,7 +63,7 @@ class Incident(Struct, frozen=True):
 
     window: Window
     reason: Reason
-    refused: int  # about so many outcomes
+    refused: int  # about so many recipients
     sent: int  # of about so many
     decision: Decision | None = None
 
@@ -96,15 +96,15 @@ def find_window(recipient: str, at: datetime, rules: Guard) -> Window:
     return Window(find_group(recipient), since, since + timedelta(seconds=length))
 
 
-def report_delivery(window: Window, outcome: Key) -> Traffic | None:
-    """Report that one outcome was delivered; None where it is not in the sample."""
-    number = _digest(outcome)
+def report_delivery(window: Window, recipient: str) -> Traffic | None:
+    """Report that one recipient was reached; None where they are not in the sample."""
+    number = _digest(recipient)
     return None if number % SAMPLE else Traffic(window=window, reached=(number,))
 
 
-def report_refusal(window: Window, outcome: Key, reason: Reason) -> Traffic:
-    """Report that one outcome was refused for good, for `reason`."""
-    return Traffic(window=window, refused={reason: (_digest(outcome),)})
+def report_refusal(window: Window, recipient: str, reason: Reason) -> Traffic:
+    """Report that one recipient was refused for good, for `reason`."""
+    return Traffic(window=window, refused={reason: (_digest(recipient),)})
 
 
 def report_decision(window: Window, reason: Reason, decision: Decision) -> Traffic:
@@ -154,8 +154,8 @@ def find_reverted_windows(found: Iterable[Incident], recipient: str) -> list[Rev
     ]
 
 
-def _digest(outcome: Key) -> int:
-    return int.from_bytes(blake2b("\0".join(outcome).encode(), digest_size=_BITS // 8).digest())
+def _digest(recipient: str) -> int:
+    return int.from_bytes(blake2b(recipient.encode(), digest_size=_BITS // 8).digest())
 
 
 def _merge_sketches(one: Sketch, other: Sketch) -> Sketch:
@@ -169,5 +169,5 @@ def _select_latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision
 
 
 def _estimate(sketch: Sketch) -> int:
-    """How many outcomes a sketch stands for."""
+    """How many recipients a sketch stands for."""
     return len(sketch) if len(sketch) < SIZE else round((SIZE - 1) * 2**_BITS / max(sketch[-1], 1))

@@ -7,6 +7,8 @@ an index that is nearly always empty.
 from __future__ import annotations
 
 import base64
+import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -32,6 +34,9 @@ from aftersend.storage.schema import decoder, encode_schema
 SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
 RETENTION: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")
+REMEMBERED: Final = 256  # windows that a process remembers
+FIRST_PAUSE: Final = 0.01  # seconds, at most, after the first lost write; twice as long after each, up to the longest
+LONGEST_PAUSE: Final = 0.5
 
 _encode: Final = msgspec.json.Encoder().encode
 _judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
@@ -79,17 +84,34 @@ class SpikeWindows:
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
     """
 
-    def __init__(self, client: DynamoDBClient, table: str, rules: Guard) -> None:
-        self._client, self._table, self._rules = client, table, rules
+    def __init__(
+        self, client: DynamoDBClient, table: str, rules: Guard, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Take how to pause for some seconds after a lost write."""
+        self._client, self._table, self._rules, self._pause = client, table, rules, pause
+        self._seen: dict[Window, Traffic] = {}
 
     def record(self, traffic: Traffic) -> Traffic:
         """Add `traffic` to what is known of its window, and return what is known then.
 
+        What changes nothing in a state that this process has seen is not asked about: a window only grows. So a full
+        sketch costs nothing but for the few recipients that change it.
+
         Raises ContentionExhausted after MAX_TRIES refusals, and Unreadable where another version wrote the window.
         """
+        seen = self._seen.get(traffic.window)
+        if seen is not None and spike_guard.merge_traffic(seen, traffic) is seen:
+            return seen
+        known = self._record(traffic)
+        if len(self._seen) >= REMEMBERED:
+            self._seen.clear()
+        self._seen[traffic.window] = known
+        return known
+
+    def _record(self, traffic: Traffic) -> Traffic:
         key = build_window_key(traffic.window)
         item = versioned.get(self._client, self._table, key)
-        for _ in range(MAX_TRIES):
+        for refusals in range(MAX_TRIES):
             stored = decode_traffic(item) if item else None
             known = spike_guard.merge_traffic(stored or Traffic(window=traffic.window), traffic)
             if stored is not None and known is stored:
@@ -99,6 +121,7 @@ class SpikeWindows:
             if conflict is None:
                 return known
             item = conflict.current
+            self._pause(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**refusals)))  # noqa: S311  # no secret
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
     def find_incidents(self) -> list[Incident]:
