@@ -272,7 +272,7 @@ def test_reports_by_mail_lift_no_suppression(people: int) -> None:
 def test_the_guard_counts_people_and_not_their_messages() -> None:
     many = EMPTY
     for number in range(100):
-        told_of = fact(Kind.BOUNCED, word="hard", message=f"test:{number}")
+        told_of = fact(Kind.BOUNCED, code="hard", message=f"test:{number}")
         planned = plan_updates(
             {told_of.key: merge(None, [told_of], classify)}, {told_of.key: [told_of]}, classify, load()
         )
