@@ -210,7 +210,8 @@ def test_windows_meet_without_a_gap() -> None:
 def _dsn(recipient: str, number: int, to: str) -> Message:
     """A report by mail of a hard bounce in an hour that its sender chooses."""
     date = "Sun, 01 Mar 2026 10:30:00 +0000"
-    body = f"""Received: from elsewhere by inbound.example.com; Tue, 31 Mar 2026 11:59:00 +0000
+    body = f"""Delivered-To: {to}
+Received: from elsewhere by inbound.example.com; Tue, 31 Mar 2026 11:59:00 +0000
 From: MAILER-DAEMON@elsewhere.example
 To: {to}
 Subject: Delivery Status Notification (Failure)
