@@ -189,12 +189,12 @@ def _widen(kind: CauseKind, one: Cause, other: Cause) -> Cause:
         [ref for ref in (getattr(one, name), getattr(other, name)) if ref is not None]
         for name in ("first", "latest", "withdrawn")
     )
-    latest = max(latests, key=lambda ref: (ref.order, not ref.derived), default=None)
+    latest = max(latests, key=_least_doubtful, default=None)
     return Cause(
         first=min(firsts, key=lambda ref: (ref.order, ref.derived), default=None),
         latest=latest,
         between=_gather_between(one, other) if kind is CauseKind.HARD else (),
-        withdrawn=max(takebacks, key=_order, default=None),
+        withdrawn=max(takebacks, key=_least_doubtful, default=None),
         named=_find_named(latest, [*firsts, *latests, one.named, other.named]),
         contradicted=one.contradicted or other.contradicted,
         until=_find_later_end(one, other),
@@ -240,6 +240,10 @@ def _find_later_end(one: Cause, other: Cause) -> datetime | None:
 
 def _list_refs(cause: Cause) -> list[EvidenceRef]:
     return [ref for ref in (cause.first, cause.latest, cause.withdrawn) if ref is not None]
+
+
+def _least_doubtful(ref: EvidenceRef) -> tuple[tuple[datetime, str], bool]:
+    return ref.order, not ref.derived
 
 
 def _order(item: EvidenceRef | Decision) -> tuple[datetime, str]:
