@@ -213,14 +213,15 @@ def _gather_between(*causes: Cause) -> tuple[EvidenceRef, ...]:
 
     Of what could be forged an outcome does not keep all, so it counts only where it is the first or the latest.
     """
-    refs = sorted({ref.order: ref for cause in causes for ref in list_evidence(cause)}.values(), key=_order)
+    every = sorted((ref for cause in causes for ref in list_evidence(cause)), key=lambda ref: not ref.derived)
+    refs = sorted({ref.order: ref for ref in every}.values(), key=_order)  # of two copies the one that is not derived
     if len(refs) <= 2:
         return ()
     hours: dict[tuple[datetime, str], list[EvidenceRef]] = {}
     for ref in (each for each in refs if not each.forgeable):
         hours.setdefault((ref.at.replace(minute=0, second=0, microsecond=0), ref.reason or ""), []).append(ref)
     ends = {ref.order: ref for hour in sorted(hours)[:BETWEEN] for ref in (hours[hour][0], hours[hour][-1])}
-    return tuple(ref for ref in sorted(ends.values(), key=_order) if ref not in (refs[0], refs[-1]))
+    return tuple(ref for ref in sorted(ends.values(), key=_order) if ref.order not in (refs[0].order, refs[-1].order))
 
 
 def list_evidence(cause: Cause) -> list[EvidenceRef]:
