@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from aftersend import verp
 from aftersend.core.model import Context, Engagement, Evidence, Kind
 from aftersend.sources.masking import mask_others, mask_text
+from tests.support.facts import ANN, fact
 from tests.support.strategies import facts, hostile
-from tests.support.words import ANN, fact
 
 MASKED = [
     ("550 <ann@example.com>, <bob@example.com>: unknown", "550 <ann@example.com>, <x@example.com>: unknown"),
@@ -42,8 +42,8 @@ def test_names_of_others_are_masked(text: str, masked: str) -> None:
 
 
 def test_a_number_and_a_token_are_nobody_else() -> None:
-    assert mask_text("sent to +4915550100, told bob@example.com", "sms:+4915550100") == (
-        "sent to +4915550100, told x@example.com"
+    assert mask_text("sent to +4915550100, fake_source bob@example.com", "sms:+4915550100") == (
+        "sent to +4915550100, fake_source x@example.com"
     )
 
 
