@@ -1,14 +1,15 @@
 """Aftersend: what became of every message, and whom not to write to again.
 
-The way of the data, module by module, in the order in which a body passes:
+The way of the data, in the order in which a body passes:
 
-    envelope     peel SNS, EventBridge, MNS and gzip        pure
-    parsers      bytes in, facts out (`Feedback`)           pure
-    classify     what a refusal means (`Verdict`)           pure, rules are TOML
-    outcome      the fold: facts in, `Outcome` out          pure
-    causes       whom not to write to again (`Claim`)       pure, the policy is TOML
-    steps        the order of reads and writes              pure
-    ingest       gather, decide, apply                      its ports are arguments
-    store        DynamoDB; `archive` is S3, `deadletters` is SQS
-    aws          the clients that these are given: ours on Lambda, boto3's elsewhere
+    webhooks          a push is verified, queued unchanged, and only then answered
+    sources           bytes in, facts out (`Feedback`), of whatever envelope carried them    pure
+    classify          what a refusal means (`Verdict`)                                       pure, rules are TOML
+    core.outcome      the fold: facts in, `Outcome` out                                      pure
+    core.causes       whom not to write to again (`Claim`)                                   pure, the policy is TOML
+    core.writes       the order of reads and writes                                          pure
+    ingest            gather, decide, apply; what it works with are arguments
+    storage           DynamoDB, S3 and SQS; `aws` has the clients that it is given
+    api, lists, jobs  asking and deciding, whole lists, work in the background
+    bootstrap         puts together what each function needs
 """
