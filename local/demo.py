@@ -20,6 +20,7 @@ from aftersend.core.errors import MalformedFeedback
 from aftersend.core.feedback_set import union
 from aftersend.core.model import Feedback, Outcome
 from aftersend.sources import read
+from aftersend.sources.masking import mask_others
 from local import asking, show
 from local.lambdas import Lambdas
 from local.mails import mails
@@ -166,7 +167,7 @@ def _arrivals(outcome: Outcome, sent: Sequence[Sample]) -> dict[str, int]:
 def facts(sample: Sample) -> list[Feedback]:
     """What a sample says; a body that cannot be read says nothing."""
     try:
-        return read(sample.source, sample.body(), sample.headers)
+        return [mask_others(fact) for fact in read(sample.source, sample.body(), sample.headers)]
     except MalformedFeedback:
         return []
 

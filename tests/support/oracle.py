@@ -14,6 +14,7 @@ from aftersend.core.causes import find_contradiction, find_streak, is_vouched, m
 from aftersend.core.model import CauseKind, Feedback, Key, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import Policy
+from aftersend.sources.masking import mask_others
 from aftersend.storage import items
 from aftersend.storage import store as stores
 
@@ -67,7 +68,7 @@ def expected(
 ) -> Tables:
     """Both tables by the definition: outcomes fold all facts of their key; suppressions follow from all of it."""
     by_key: dict[Key, list[Feedback]] = {}
-    for fact in facts:
+    for fact in map(mask_others, facts):
         by_key.setdefault(fact.key, []).append(fact)
     outcomes = [merge(None, each, classify) for each in by_key.values()]
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}

@@ -24,6 +24,7 @@ from aftersend.core.policy import Policy
 from aftersend.core.writes import Answer, Refused, Request, run_steps, update_outcome, update_suppression
 from aftersend.ports import BatchReport, Ports, StorePort
 from aftersend.sources import read
+from aftersend.sources.masking import mask_others
 from aftersend.sources.message import Message
 from aftersend.storage.unmatched import needs_rule
 
@@ -110,7 +111,7 @@ def _read(message: Message, ports: Ports) -> list[Feedback]:
         facts = [_route(fact, ports.policy) for fact in facts]
     if ports.vouch:
         facts = [_apply_vouching(fact, ports.vouch) for fact in facts]
-    return _bound_unproven(facts)
+    return [mask_others(fact) for fact in _bound_unproven(facts)]
 
 
 def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
