@@ -42,8 +42,8 @@ def test_names_of_others_are_masked(text: str, masked: str) -> None:
 
 
 def test_a_number_and_a_token_are_nobody_else() -> None:
-    assert mask_text("sent to +4915550100, fake_source bob@example.com", "sms:+4915550100") == (
-        "sent to +4915550100, fake_source x@example.com"
+    assert mask_text("sent to +4915550100, told bob@example.com", "sms:+4915550100") == (
+        "sent to +4915550100, told x@example.com"
     )
 
 
