@@ -57,7 +57,7 @@ def _read_subject(headers: mime.Headers) -> str:
 
 def _is_certain(subject: str) -> bool:
     """Whether no person writes such a subject: "Automatic reply: Hello", "Anna Example is out of the office."."""
-    for beginning in phrases.SUBJECTS:
+    for beginning in phrases.SUBJECTS if subject.startswith(phrases.SUBJECTS) else ():
         if subject.startswith(beginning):
             rest = subject[len(beginning) :].strip(" ])")
             if not rest or rest.startswith(_STOPS):
@@ -94,17 +94,15 @@ def _is_answer(headers: mime.Headers, text: str) -> bool:
     answers = "in-reply-to" in headers or "references" in headers
     if answers and mime.get_first(headers, "auto-submitted").lower().startswith("auto-generated"):
         return True
-    if _OF_LISTS & headers.keys():
-        return False
     subject = _read_subject(headers)
-    if _is_certain(subject):
-        return True
+    if _OF_LISTS & headers.keys() or _is_certain(subject):
+        return not _OF_LISTS & headers.keys()
     weak = _has_any(headers, WEAK)
-    in_words = _says_so(text)
     if has_subject(headers):
-        return answers or weak or in_words
+        return answers or weak or _says_so(text)
     bulk = _has_any(headers, BULK)
-    return (in_words and bulk) or (weak and (bulk or answers) and (in_words or subject.startswith(phrases.THANKS)))
+    thanks = weak and (bulk or answers) and subject.startswith(phrases.THANKS)
+    return thanks or ((bulk or (weak and answers)) and _says_so(text))
 
 
 def _says_so(text: str) -> bool:

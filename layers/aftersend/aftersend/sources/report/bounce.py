@@ -9,7 +9,7 @@ from typing import Final
 from aftersend.core.model import Kind
 from aftersend.sources.report import addresses, extract, mime, phrases, status
 from aftersend.sources.report.decode import decode_header
-from aftersend.sources.report.footers import cut_footer
+from aftersend.sources.report.footers import get_words
 from aftersend.sources.report.notice import Notice, split_lines
 from aftersend.sources.report.parsed import MailType, ParsedReport, RecipientReport
 
@@ -31,12 +31,11 @@ _REPLY: Final = re.compile(r"(?:^|[\s>:])[45][0-5]\d[ -](?:#?[45]\.\d{1,3}\.\d{1
 def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> ParsedReport | None:
     """Return the bounce in a mail; None where it is none."""
     deliveries = _read_statuses(notice.status)
-    text = cut_footer(notice.text)
-    talk = _is_talk(headers, text)
+    talk = _is_talk(headers, notice.text)
     if not talk and not any(each.recipients for each in deliveries) and _STATUS_FIELDS.search(notice.text):
         deliveries.append(status.read(notice.text))
     blocks = [block for each in deliveries for block in each.recipients]
-    if not blocks and not notice.status and (talk or not is_notice(headers, notice, text)):
+    if not blocks and not notice.status and (talk or not is_notice(headers, notice)):
         return None
     shared: status.Block = {}
     for each in deliveries:
@@ -47,7 +46,7 @@ def read(headers: mime.Headers, notice: Notice, returned: mime.Headers) -> Parse
     report.reporting_mta = status.read_host(shared.get("reporting-mta", ""))
     report.envelope_id = shared.get("original-envelope-id")
     report.arrival_date = shared.get("arrival-date")
-    report.recipients = _Reader(headers, text, returned).read(blocks)
+    report.recipients = _Reader(headers, notice, returned).read(blocks)
     return report
 
 
@@ -66,9 +65,9 @@ def _read_statuses(parts: list[str]) -> list[status.DeliveryStatus]:
 class _Reader:
     """Reads one bounce: the fields first, then the words."""
 
-    def __init__(self, headers: mime.Headers, text: str, returned: mime.Headers) -> None:
+    def __init__(self, headers: mime.Headers, notice: Notice, returned: mime.Headers) -> None:
         self._headers = headers
-        self._text = text
+        self._notice = notice
         self._returned = returned
 
     def read(self, blocks: list[status.Block]) -> list[RecipientReport]:
@@ -92,7 +91,7 @@ class _Reader:
         if not status.has_words(entry.text):
             entry.text = self._find_telling_reason(entry) or entry.text
             entry.status = status.choose_status(entry.status, entry.text)
-        entry.surrounding_text = self._text[:_MAX_AROUND] if alone else self._find_reason(entry.recipient)[0]
+        entry.surrounding_text = self._notice.text[:_MAX_AROUND] if alone else self._find_reason(entry.recipient)[0]
 
     def _find_recipients(self, blocks: list[status.Block], known: set[str]) -> list[RecipientReport]:
         """Recipients that no field names: from a header, the words, or the message that came back."""
@@ -135,6 +134,10 @@ class _Reader:
         domain = _find_reporter(self._headers)
         listed = _LOCAL_NAMES.search(self._text) if domain else None
         return [f"{name}@{domain}" for name in listed[1].split()][: extract.MAX_LINES] if listed else []
+
+    @cached_property
+    def _text(self) -> str:
+        return get_words(self._notice)
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -198,10 +201,11 @@ _LOCAL_NAMES: Final = re.compile(
 )
 
 
-def is_notice(headers: mime.Headers, notice: Notice, words_of_notice: str) -> bool:
-    """Return whether a mail without delivery status fields is a bounce; the words come without footers."""
+def is_notice(headers: mime.Headers, notice: Notice) -> bool:
+    """Return whether a mail without delivery status fields is a bounce."""
     if "x-failed-recipients" in headers:
         return True
+    words_of_notice = get_words(notice)
     text = " ".join(words_of_notice[:8_000].lower().split())
     if any(phrase in text for phrase in phrases.CERTAIN):
         return True

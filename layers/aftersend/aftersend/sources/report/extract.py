@@ -37,6 +37,7 @@ _REPLY: Final = re.compile(
 )
 _ENHANCED: Final = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _VMS: Final = re.compile(r"[%-][A-Z0-9_$]{2,20}-[EFW]-[A-Z0-9_]{2,30}, ")
+_VMS_MARKS: Final = ("%", "-")
 _HEADING: Final = re.compile(r"[-=*]{4,}")
 _ON_DATE: Final = re.compile(
     r"\A\W{0,3}on [A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4}[ ,]*(?:\d\d:\d\d:\d\d ?[+-]?\d{0,4})? ?"
@@ -169,7 +170,7 @@ def has_reply(text: str) -> bool:
 
 def _find_system_messages(lines: list[str]) -> str:
     """The messages of VMS ("%MAIL-E-NOSUCHUSR, no such user ANNA at node MARS"), with those that explain them."""
-    return " ".join(line for line in lines[:MAX_LINES] if _VMS.match(line))[:MAX_REASON]
+    return " ".join(line for line in lines[:MAX_LINES] if line[:1] in _VMS_MARKS and _VMS.match(line))[:MAX_REASON]
 
 
 def _find_own_reason(lines: list[str], found: Found, starts: frozenset[int]) -> str:

@@ -116,7 +116,7 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
 
 def _find_labelled_code(text: str) -> int | None:
     """The reply code of "User unknown [SMTP Error Code 550]"."""
-    found = _LABELLED_CODE.search(text)
+    found = _LABELLED_CODE.search(text) if " code" in text.lower() else None
     return int(found[1]) if found else None
 
 

@@ -7,10 +7,11 @@ the first of them below which no reply and no failed address stands any more; wh
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from aftersend.sources.report.addresses import ADDRESS
-from aftersend.sources.report.notice import lower
+from aftersend.sources.report.notice import Notice, lower
 
 # Wordings of systems and of lawyers, lower-case; each is looked for in the text on one line.
 # fmt: off
@@ -62,6 +63,7 @@ PHRASES: Final = (
     "ウイルススキャン", "ウイルス検査", "ウィルスチェック", "秘密情報", "기밀", "바이러스 검사",
 )
 # fmt: on
+_ASCII_PHRASES: Final = tuple(phrase for phrase in PHRASES if phrase.isascii())
 _RULE: Final = re.compile(r"\n[ \t]{0,8}(?:_{8,}|-{2} ?$)", re.MULTILINE)  # "________", and "-- " of a signature
 _ANY_RULE: Final = re.compile(r"\n[ \t]{0,8}[_=*~#-]{4,200}[ \t]{0,8}\n?\Z")
 # What no footer has: a reply, or an address on a line of its own.
@@ -79,14 +81,23 @@ _MAX_TRIES: Final = 3  # of one phrase
 _MIN_NOTICE: Final = 16  # letters that stand above a footer, else it is the notice
 
 
+def get_words(notice: Notice) -> str:
+    """Return the text of a notice without its footer, which is looked for once."""
+    if notice.words is None:
+        notice.words = cut_footer(notice.text)
+    return notice.words
+
+
 def cut_footer(text: str) -> str:
     """Return the notice in `text` without the footer below it."""
-    starts = {match.start() for match in _RULE.finditer(text)} | _find_phrases(text)
-    if not starts:
+    flat = lower(text).replace("\n", " ")
+    phrases = [phrase for phrase in (_ASCII_PHRASES if flat.isascii() else PHRASES) if phrase in flat]
+    if not phrases and "________" not in text and "\n-- " not in text and "\n--\n" not in text:
         return text
-    least = max(_find_opening(text), max((match.start() + 1 for match in _EVIDENCE.finditer(text)), default=0))
-    start = min((each for each in starts if each >= least), default=len(text))
-    return _ANY_RULE.sub("", text[:start])
+    least = max([_find_opening(text), *(match.start() + 1 for match in _EVIDENCE.finditer(text))])
+    rule = _RULE.search(text, least - 1)
+    starts = [*_find_lines(text, flat, phrases, least), *([rule.start()] if rule else [])]
+    return _ANY_RULE.sub("", text[: min(starts)]) if starts else text
 
 
 def _find_opening(text: str) -> int:
@@ -99,17 +110,16 @@ def _find_opening(text: str) -> int:
     return len(text)
 
 
-def _find_phrases(text: str) -> set[int]:
-    """Return where the lines with such a wording begin."""
-    flat = lower(text).replace("\n", " ")
-    starts: set[int] = set()
-    for phrase in PHRASES:
-        at = flat.find(phrase)
+def _find_lines(text: str, flat: str, phrases: list[str], least: int) -> Iterator[int]:
+    """Yield where lines with one of these phrases begin, none before `least`; `flat` is the text on one line."""
+    since = text.find("\n", least - 1) + 1 or len(text)
+    for phrase in phrases:
+        at = since - 1
         for _ in range(_MAX_TRIES):
+            at = flat.find(phrase, at + 1)
             if at < 0:
                 break
             start = text.rfind("\n", 0, at) + 1
             if not _FINDING.search(flat, start, at + len(phrase) + 120):
-                starts.add(start)
-            at = flat.find(phrase, at + 1)
-    return starts
+                yield start
+                break

@@ -37,6 +37,7 @@ class Notice(Struct, kw_only=True):
     disposition: str = ""  # a read receipt (RFC 8098)
     returned: str = ""  # the message that came back, from its headers on
     attached: bool = False  # it came back as a part of its own
+    words: str | None = None  # `text` without its footer, once somebody has asked for it
 
 
 _STATUS_TYPES: Final = ("delivery-status", "deliverystatus")
