@@ -24,11 +24,11 @@ EXAMPLES: Final = 12  # of each operation, beside those that cover the document 
 SECONDS: Final = 240
 
 
-# What no schema can say: days in the wrong order, an end that lies behind, a list that nobody knows, a file of nothing,
-# somebody who was erased already.
+# What no schema can say: days in the wrong order, an end that lies behind, a list that nobody knows, a file of nothing.
+# What names a recipient is asked of the routes.
 WRONG: Final = {
     *("listSuppressions", "suppressRecipient", "importSuppressions", "prepareImport", "exportSuppressions"),
-    *("exportPage", "revertWindow", "eraseRecipient"),
+    *("exportPage", "revertWindow"),
 }
 
 
@@ -39,7 +39,7 @@ def config() -> str:
     for each in ROUTES.routes:
         more = [400] if "invalid-cursor" in list_problems(each) else []
         more += [412] if each.conditional else []
-        more += [422] if operation_id(each) in WRONG else []
+        more += [422] if operation_id(each) in WRONG or "not-one-recipient" in list_problems(each) else []
         lines += ["[[operations]]", f'include-operation-id = "{operation_id(each)}"']
         lines += [f"checks.positive_data_acceptance.expected-statuses = {['2xx', 404, 409, *more]}".replace("'", '"')]
         lines += ["checks.negative_data_rejection.enabled = false"] if each.body is bytes else []

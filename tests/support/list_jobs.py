@@ -149,8 +149,8 @@ class MemoryFiles:
         self.bodies[key] = b"".join(bodies)
         del self.uploads[upload_id]
 
-    def presign_put(self, key: str) -> str:
-        return f"https://bucket.example/{key}?put"
+    def presign_put(self, key: str, size: int) -> str:
+        return f"https://bucket.example/{key}?put={size}"
 
     def presign_get(self, key: str, name: str) -> str:
         return f"https://bucket.example/{key}?get={name}"

@@ -163,12 +163,12 @@ def test_lists_come_as_any_of_their_types(kind: str) -> None:
 
 def test_a_large_list_is_uploaded_first_and_then_started() -> None:
     world = ListJobApi()
-    answer = world.api("POST", "/suppressions/import/uploads?dry_run=false&format=ses&scope=news")
+    answer = world.api("POST", "/suppressions/import/uploads?dry_run=false&format=ses&scope=news&bytes=45")
     shown = answer.json
     assert (answer.status, shown["state"], shown["format"]) == (201, "waiting", "ses")
     assert shown["upload"] == {
         "method": "PUT",
-        "url": f"https://bucket.example/jobs/{shown['id']}/list?put",
+        "url": f"https://bucket.example/jobs/{shown['id']}/list?put=45",
         "until": "2026-03-31T13:00:00Z",
     }
     world.context.files.put(f"jobs/{shown['id']}/list", b"ann@example.com,BOUNCE,2026-03-01T00:00:00Z\n")
@@ -180,9 +180,17 @@ def test_a_large_list_is_uploaded_first_and_then_started() -> None:
     assert suppressed(world.store) == {"email:ann@example.com"}
 
 
+@pytest.mark.parametrize("size", ["", "&bytes=0", "&bytes=-1", "&bytes=1073741825", "&bytes=many"])
+def test_an_upload_has_a_size_and_a_bound(size: str) -> None:
+    """Whoever has the address of an upload could fill the bucket else."""
+    answer = ListJobApi().api("POST", f"/suppressions/import/uploads?dry_run=false{size}")
+    assert (answer.status, "upload" in answer.json) == (422, False)
+    assert ListJobApi().api("POST", "/suppressions/import?dry_run=false&bytes=9", CSV.decode(), AS_CSV).status == 422
+
+
 def test_a_job_that_is_started_before_its_list_is_there_fails_with_a_reason() -> None:
     world = ListJobApi()
-    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false&bytes=9").json
     world.api("POST", f"/jobs/{shown['id']}/start")
     world.drain()
     assert world.api("GET", f"/jobs/{shown['id']}").json["why"] == "no file has been uploaded"
@@ -190,7 +198,7 @@ def test_a_job_that_is_started_before_its_list_is_there_fails_with_a_reason() ->
 
 def test_started_twice_it_is_done_once() -> None:
     world = ListJobApi()
-    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false").json
+    shown = world.api("POST", "/suppressions/import/uploads?dry_run=false&bytes=9").json
     world.context.files.put(f"jobs/{shown['id']}/list", CSV)
     for _ in range(2):
         assert world.api("POST", f"/jobs/{shown['id']}/start").status == 202

@@ -28,7 +28,7 @@ _ENDINGS: Final = {"csv": "csv", "jsonl": "jsonl", "addresses": "csv"}
 class FileLinks(Protocol):
     """Where files are uploaded and downloaded: `aftersend.lists.files.ListFiles` knows."""
 
-    def presign_put(self, key: str) -> str: ...  # noqa: D102
+    def presign_put(self, key: str, size: int) -> str: ...  # noqa: D102
     def presign_get(self, key: str, name: str) -> str: ...  # noqa: D102
 
 
@@ -75,8 +75,8 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def show_job(job: ListJob, links: FileLinks, now: datetime) -> JobView:
     """Return a job as it is shown at `now` (UTC), with a link to its file if there is something to do with it."""
     shown, until = summarize_job(job), now + timedelta(seconds=URL_LIFETIME)
-    if job.state is JobState.WAITING:
-        url = links.presign_put(job.file)
+    if job.state is JobState.WAITING and isinstance(job.request, ImportRequest) and job.request.bytes is not None:
+        url = links.presign_put(job.file, job.request.bytes)
         return replace(shown, upload=FileLink(method="PUT", url=url, until=until))
     if job.state is JobState.DONE and isinstance(job.request, ExportRequest):
         url = links.presign_get(job.file, f"suppressions-{job.id[:8]}.{_ENDINGS[job.request.layout]}")

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from aftersend.api.context import ApiContext
 from aftersend.api.list_job_schemas import JobView, show_job
@@ -33,6 +34,7 @@ route: Final = Router(tag="Import, export and revert")
 
 MAX_LIST: Final = 5 * 1024 * 1024  # bytes of a list that comes with its request; Lambda takes no more than 6 MB
 LIST_TYPES: Final = ("text/csv", "application/x-ndjson", "application/jsonl", "application/json")
+MAX_UPLOAD: Final = 1024 * 1024 * 1024  # bytes of a list that is uploaded: some ten million rows
 MAX_QUERIES: Final = 20  # pages that are read for one answer
 MAX_AGE: Final = timedelta(days=3660)  # of what a revert may reach back to
 MAX_WINDOW: Final = timedelta(days=31)  # of a revert
@@ -57,6 +59,12 @@ class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     format: FormatName | None = None  # of the list; detected if it is missing
     scope: Scope = EVERYWHERE  # the stream of unsubscribes in a list that names none
     at: Moment | None = None  # the time of rows that have none
+
+
+class UploadQuery(ImportQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters of an import whose list is uploaded."""
+
+    bytes: Annotated[int, Meta(ge=1, le=MAX_UPLOAD, description="The size of the file; no other is taken.")]
 
 
 class ExportQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -110,15 +118,16 @@ def import_suppressions(request: ApiRequest[ImportQuery, bytes]) -> ApiResponse:
     "POST",
     "/suppressions/import/uploads",
     needs="bulk",
-    query=ImportQuery,
+    query=UploadQuery,
     **(_JOB | {"statuses": {201: "The job waits for its list."}}),
 )
-def prepare_import(request: ApiRequest[ImportQuery, None]) -> ApiResponse:
-    """Prepare the import of a list of any size: the answer says where to upload it.
+def prepare_import(request: ApiRequest[UploadQuery, None]) -> ApiResponse:
+    """Prepare the import of a list of up to 1 GB: the answer says where to upload it.
 
     It is imported once its job is started.
     """
-    wanted, service = _make_import(request.query), find_service(request.context)
+    wanted = replace(_make_import(request.query), bytes=request.query.bytes)
+    service = find_service(request.context)
     return _respond(service.announce(wanted, request.caller), service, 201)
 
 

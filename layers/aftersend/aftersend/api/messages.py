@@ -15,7 +15,7 @@ from aftersend.api.problems import Problem
 from aftersend.api.request import MAX_KEY, ApiRequest, parse_known
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import Cursor, DecisionView, MessageId, Spelling, show_decision
+from aftersend.api.schemas import Cursor, DecisionView, InQuery, MessageId, show_decision
 from aftersend.core.model import Class, Engagement, Evidence, Feedback, Key, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import Classify
 from aftersend.core.recipient import split_channel
@@ -36,14 +36,14 @@ class OutcomeQuery(Struct, frozen=True, forbid_unknown_fields=True):
         MAX_OUTCOMES
     )
     cursor: Cursor | None = None
-    recipient: Spelling | None = None  # only this one
+    recipient: InQuery | None = None  # only this one
 
 
 class OutcomeKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which outcome. Both stand in the query string, because both may hold any sign that a path is made of."""
 
     message: MessageId
-    recipient: Spelling
+    recipient: InQuery
 
 
 class VerdictView(Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ EVERYWHERE: Final = "*"
 PLAIN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters
 VISIBLE: Final = r"[^\s\x00-\x1f\x7f-\x9f]"  # at least one visible character
 Spelling = Annotated[str, Meta(description="One recipient, in any spelling.")]
+InQuery = Annotated[str, Meta(min_length=1, max_length=1000, description="One recipient, in any spelling.")]
 Scope = Annotated[
     str, Meta(min_length=1, max_length=256, pattern=PLAIN, description="A message stream; * means all of them.")
 ]
@@ -52,7 +53,7 @@ PATH_PARAMETERS: Final[dict[str, Any]] = {
     "recipient": Annotated[
         str,
         Meta(
-            min_length=1, max_length=2048, pattern=PLAIN, description="One recipient in any spelling, percent-encoded."
+            min_length=1, max_length=1000, pattern=PLAIN, description="One recipient in any spelling, percent-encoded."
         ),
     ],
     "message": MessageId,

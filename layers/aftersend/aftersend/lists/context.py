@@ -58,7 +58,7 @@ class ListFilesPort(Protocol):
     def begin_upload(self, key: str, content_type: str) -> str: ...  # noqa: D102
     def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str: ...  # noqa: D102
     def complete_upload(self, key: str, upload_id: str, etags: tuple[str, ...]) -> None: ...  # noqa: D102
-    def presign_put(self, key: str) -> str: ...  # noqa: D102
+    def presign_put(self, key: str, size: int) -> str: ...  # noqa: D102
     def presign_get(self, key: str, name: str) -> str: ...  # noqa: D102
 
 

@@ -82,15 +82,18 @@ class ListFiles:
                 Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
             )
 
-    def presign_put(self, key: str) -> str:
-        """Return a URL to which anybody who has it may upload an object, for a while."""
-        return self._presign("put_object", key)
+    def presign_put(self, key: str, size: int) -> str:
+        """Return a URL to which anybody who has it may upload an object of `size` bytes, for a while.
+
+        The length is signed: S3 refuses any other. Source: SigV4 query parameters, X-Amz-SignedHeaders.
+        """
+        return self._presign("put_object", key, ContentLength=size)
 
     def presign_get(self, key: str, name: str) -> str:
         """Return a URL from which anybody who has it may download an object, for a while; it is saved as `name`."""
         return self._presign("get_object", key, ResponseContentDisposition=f'attachment; filename="{name}"')
 
-    def _presign(self, operation: str, key: str, **more: str) -> str:
+    def _presign(self, operation: str, key: str, **more: str | int) -> str:
         parameters = {"Bucket": self._bucket, "Key": key, **more}
         return str(self._boto3().generate_presigned_url(operation, Params=parameters, ExpiresIn=URL_LIFETIME))
 

@@ -43,6 +43,7 @@ class ImportRequest(Struct, frozen=True, kw_only=True, tag="import"):
     format: str | None = None  # detected where it is None
     scope: str = "*"
     at: datetime | None = None
+    bytes: int | None = None  # of a list that is still to be uploaded
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
