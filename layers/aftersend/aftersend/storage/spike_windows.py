@@ -105,7 +105,8 @@ class SpikeWindows:
         known = self._record(traffic)
         if len(self._seen) >= REMEMBERED:
             self._seen.clear()
-        self._seen[traffic.window] = known
+        if seen is None or known.version > seen.version:
+            self._seen[traffic.window] = known
         return known
 
     def _record(self, traffic: Traffic) -> Traffic:
