@@ -54,12 +54,13 @@ def test_a_window_is_stored_and_its_incident_found(engine: Engine) -> None:
 
 def test_many_who_report_at_once_are_all_heard(concurrent_engine: Engine) -> None:
     """Law 3, for windows; each of them loses now and then, and tries again."""
-    windows = SpikeWindows(concurrent_engine.connect(), concurrent_engine.table("SpikeWindows"), RULES)
+    table = concurrent_engine.table("SpikeWindows")
+    windows = SpikeWindows(concurrent_engine.connect(), table, RULES)
     reports = _reports(40)
     Random(3).shuffle(reports)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(windows.record, [*reports, *reports[:10]]))
-    another = SpikeWindows(concurrent_engine.connect(), concurrent_engine.table("SpikeWindows"), RULES)
+    another = SpikeWindows(concurrent_engine.connect(), table, RULES)
     known = another.record(Traffic(window=WINDOW))  # what is stored, and not what one of them has seen last
     assert (known.reached, known.refused) == (_all(reports).reached, _all(reports).refused)
 
