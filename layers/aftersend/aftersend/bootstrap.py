@@ -250,7 +250,7 @@ def build_list_jobs(
         queries=Queries(dynamodb, tables),
         deletions=Deletions(dynamodb, tables),
         jobs=ListJobs(dynamodb, config.jobs_table),
-        files=ListFiles(connect("s3"), config.bucket, connect_boto3 or _connect_boto3),
+        files=ListFiles(connect("s3"), config.bucket, connect_boto3 or cache(_connect_boto3)),
         policy=policy,
         classify=classify,
         pool=pool,
@@ -262,7 +262,6 @@ def build_list_jobs(
     return ListJobService(context=context, send=send, new_id=lambda: secrets.token_hex(16))
 
 
-@cache
 def _connect_boto3() -> Any:
     """Return boto3's client of S3, which takes a third of a second to make and is seldom needed."""
     from aftersend.aws import boto
