@@ -133,9 +133,9 @@ def check_scope(event: Mapping[str, Any], needed: str) -> None:
         return
     claims = token.get("claims") or {}
     # One text with blanks (RFC 8693 section 4.2, `scope`), or a list, which API Gateway writes as "[a b]" (`scp`).
-    told = " ".join(str(claims.get(name) or "") for name in ("scope", "scp"))
+    claimed = " ".join(str(claims.get(name) or "") for name in ("scope", "scp"))
     scope = SCOPES + needed
-    if scope not in {*_SCOPE.findall(told), *(token.get("scopes") or ())}:
+    if scope not in {*_SCOPE.findall(claimed), *(token.get("scopes") or ())}:
         challenge = f'Bearer error="insufficient_scope", scope="{scope}"'  # RFC 6750, 3.1
         raise Problem("forbidden", f"the token lacks the scope {scope}", {"WWW-Authenticate": challenge})
 

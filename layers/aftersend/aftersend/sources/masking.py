@@ -101,13 +101,13 @@ def mask_names(text: str, recipient: str) -> str:
     return _IN_NAME.sub(masked, text)
 
 
-def _mask_fields(told: _S, names: tuple[str, ...], recipient: str) -> _S:
+def _mask_fields(struct: _S, names: tuple[str, ...], recipient: str) -> _S:
     changes = {}
     for name in names:
-        text = getattr(told, name)
+        text = getattr(struct, name)
         if text and (masked := mask_text(text, recipient)) != text:
             changes[name] = masked
-    return replace(told, **changes) if changes else told
+    return replace(struct, **changes) if changes else struct
 
 
 # The bounce address that a report came to is the sender's own, with their reference in it.
