@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from aftersend.classify import evidence_from, normalise
-from aftersend.classify.evidence import MAX_TEXT
+from aftersend.classify.evidence import MAX_TEXT, join_lines
 from aftersend.classify.pattern import MAX_CHOICES, REACH, SPAN, Matcher, compile_pattern
 from aftersend.classify.text import LIMIT
 from aftersend.classify.wrappers import peel
@@ -55,6 +55,26 @@ from aftersend.core.model import Phase
 )
 def test_folding(text: str, words: str) -> None:
     assert normalise(text).strip() == words
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("550-no such\r\n550-user\r\n550 here", "550-no such user here"),
+        ("550-no such 550-user 550 here", "550-no such user here"),
+        ("550-5.1.1 no such 550-5.1.1 user 550 5.1.1 here", "550-5.1.1 no such user here"),
+        ("550-no mailbox 550 5.7.1 listed", "550-no mailbox 5.7.1 listed"),
+        ("550-5.1.1 no (in 550 5.1.1 reply to RCPT TO)", "550-5.1.1 no (in reply to RCPT TO)"),
+        ("host mx said: 550-no such 550 user", "host mx said: 550-no such user"),
+        ("450-busy 550 no such user", "450-busy 550 no such user"),  # another reply
+        ("550-no such 550 user; 550 again", "550-no such user; 550 again"),  # the first has ended
+        ("550 no such 550 user", "550 no such 550 user"),
+        ("x-550-1 and 550-2", "x-550-1 and 550-2"),
+        ("", ""),
+    ],
+)
+def test_the_lines_of_a_reply_are_one(text: str, joined: str) -> None:
+    assert join_lines(text) == joined
 
 
 def test_wrappers_fall_away() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from aftersend.classify.evidence import join_lines
 from aftersend.classify.features import (
     Features,
     VerdictKey,
@@ -115,6 +116,9 @@ class Classifier:
         self._find.cache_clear()
 
     def _decide(self, key: VerdictKey) -> Verdict:
+        text = join_lines(key.text)
+        if text != key.text:
+            key = key._replace(text=text)
         reply = peel(select_reply(key))
         line = normalise(reply.text) if reply.text else ""
         features = extract_features(key, reply, line, self._find(line) if line else frozenset())

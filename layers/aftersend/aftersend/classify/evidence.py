@@ -16,6 +16,9 @@ _CODE: Final = re.compile(
     r"|(?<=[g-zG-Z>)\]]:.)(?=..[ \-#]))"  # "RCPT TO:550 …", but not a piece of an IPv6 address
     r"[0-5]\d)(?=[ \-:;#,<]|$)"
 )
+# The beginning of a line of a reply: "550-5.1.1 ", and "550 " before the last one.
+_LINE: Final = re.compile(r"(?<![^\s'\"(:;>])([2-5]\d\d)([ -])(?:#?([245]\.\d{1,3}\.\d{1,3})(?: |$))?")
+_CONTINUED: Final = re.compile(r"[2-5]\d\d-")
 _STATUS: Final = re.compile(r"([45])(?<![\d.].)\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 
 COMMANDS: Final = {
@@ -129,6 +132,29 @@ def truncate(text: str | None) -> str:
     return f"{head} {raw[-TAIL:].decode('utf-8', 'ignore')}"
 
 
+def join_lines(text: str) -> str:
+    """Return `text` in one line, where what begins the further lines of a reply is left out.
+
+    "550-no such" and "550 user" are one sentence, and so is "550-no such 550 user", as most programs hand it on.
+    Nothing is to be read before: a line may end within any phrase. A further status stays where it is another.
+    """
+    if not text.isprintable():
+        text = " ".join(text.split())
+    if "-" not in text or not _CONTINUED.search(text):
+        return text
+    pieces: list[str] = []
+    taken, code, status = 0, "", None
+    for line in _LINE.finditer(text):
+        if code == line[1]:
+            pieces.append(text[taken : line.start()])
+            taken = line.end() if line[3] in {None, status} else line.start(3)
+            if line[2] == " ":
+                code = ""
+        elif line[2] == "-":
+            code, status = line[1], line[3]
+    return "".join((*pieces, text[taken:]))
+
+
 def find_code(text: str) -> int | None:
     """Return the first SMTP reply code in `text`."""
     found = _CODE.search(text)
@@ -149,9 +175,7 @@ def parse_phase(command: str | None) -> Phase | None:
 
 def find_phase(text: str) -> Phase | None:
     """Return the phase that a mail system names in the text around a reply."""
-    lowered = text.casefold()
-    if not text.isprintable():
-        lowered = " ".join(lowered.split())  # the words of a cue may be parted by the end of a line
+    lowered = join_lines(text).casefold()
     if ">>> " in lowered:
         at, phase = max((lowered.rfind(command), phase) for command, phase in _TRANSCRIPT)
         if at >= 0:
