@@ -53,8 +53,6 @@ KINDS: Final = {
 NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
 _UNKNOWN: Final = Kind.UNKNOWN  # asked for by every rule that is tried: Python 3.11 is slow to find members of an Enum
 NOT_FAILED: Final = frozenset(("delayed", "relayed", "expanded", "delivered"))
-# What a notice for people may speak of without meaning this message: its footers, its advice, the policy of a company.
-ASIDE: Final = frozenset((Reason.SPAM_CONTENT, Reason.CONTENT_REJECTED, Reason.POLICY_REJECTED))
 # What a refusal of "the address" means when it answered a command that had not named the recipient yet.
 EARLY: Final = {
     Phase.CONNECT: Reason.BLOCKED,
@@ -141,7 +139,7 @@ class Classifier:
                 candidates.update(index.get(key, ()))
         for at in sorted(candidates):
             rule = self.rules[at]
-            if _holds(rule, features) and not (features.aside and rule.then.reason in ASIDE):
+            if _holds(rule, features):
                 return rule
         return None
 

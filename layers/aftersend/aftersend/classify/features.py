@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from aftersend.classify.evidence import find_code, find_phase, find_status, parse_phase
-from aftersend.classify.text import ADDR
 from aftersend.classify.wrappers import Reply
 from aftersend.core.model import Evidence, Kind, Phase, Protocol
 
@@ -24,8 +23,6 @@ _ABSENT: Final = {  # what is absent, by what is given
     given: frozenset(name for name, is_given in zip(_FIELDS, given, strict=True) if not is_given)
     for given in product((False, True), repeat=len(_FIELDS))
 }
-_OF_ADDRESS: Final = frozenset(f"{a}.{b}" for a in "45" for b in ("1.1", "1.2", "1.3", "1.6", "1.10", "2.2"))
-_ADDRESS: Final = f" {ADDR} "
 _VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
 
 
@@ -58,9 +55,6 @@ class Features(Struct, frozen=True, kw_only=True):
     remote: str
     absent: frozenset[str]
     temporary: bool
-    aside: (
-        bool  # the text quotes no reply and names nobody, while a status of its own says what is wrong with the address
-    )
     mild: bool  # the source itself says that this is not to be held against the address for good
 
 
@@ -111,17 +105,19 @@ def extract_features(key: VerdictKey, reply: Reply, line: str, found: AbstractSe
         provider_codes=provider_codes,
         remote=key.remote or text.partition("host ")[2],
         absent=_ABSENT[bool(text), bool(status), bool(code), bool(key.action)],
-        aside=smtp and not code and status in _OF_ADDRESS and not find_status(text) and _ADDRESS not in line,
         temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
         mild=not flags.isdisjoint(MILD),
     )
 
 
 def _choose_codes(key: VerdictKey, reply: Reply) -> tuple[str | None, int | None]:
-    """Return the status and the code that count."""
+    """Return the status and the code that count: a specific one in the reply itself before what was made of it."""
     status, code = key.status, key.code
-    if status is None or status.endswith(_VAGUE) or (reply.gateway and status.endswith(_GENERAL)):
-        status = find_status(reply.text) or (None if reply.gateway else status)
+    if status is None or status not in reply.text:
+        own = find_status(reply.text)
+        is_vague = status is None or status.endswith(_VAGUE) or (reply.gateway and status.endswith(_GENERAL))
+        if is_vague or (own and not own.endswith(_VAGUE)):
+            status = own or (None if reply.gateway else status)
     if reply.inner or not code:
         code = find_code(reply.text) or code
     return status, code

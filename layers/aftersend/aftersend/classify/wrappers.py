@@ -77,6 +77,8 @@ _FOOTERS: Final = re.compile(
     r"|if you are not the (?:intended|named) (?:recipient|addressee)"
     r"|confidentiality (?:notice|note)|legal (?:notice|disclaimer)|(?:^|[.>*_-] ?)disclaimer\b"
     r"|our (?:e-?mail|mail) policy:"
+    r"|(?:for (?:the )?[a-z]{4,12} (?:of|against) [a-z ]{3,30})?\b(?:all|every) (?:incoming |inbound |our )?"
+    r"(?:e-?mails?|messages?|mails?)[a-z ]{0,30} (?:is|are|gets?) (?:checked|scanned|filtered|examined)"
     r"|diese? (?:e-?mail|nachricht) [a-zäöüß -]{0,60}(?:vertraulich|geprüft|geprueft|viren)"
     r"|ce (?:message|courriel|mail) [a-zéèêà, ]{0,60}(?:confidentiel|virus)"
     r"|est[ea] (?:mensaje|correo|e-?mail|mensagem) [a-záéíóúãõñç, ]{0,60}(?:confiden|v[ií]rus)"
