@@ -63,11 +63,11 @@ def test_no_pattern_of_a_rule_is_implied_by_another(rule: RuleDefinition) -> Non
             assert not all(others), (rule.id, entry)
 
 
-def instances(pattern: Pattern, size: int) -> Iterator[list[str]]:
+def instances(pattern: Pattern, size: int) -> Iterator[str]:
     """Texts that the pattern matches, with so many words for each star: each alternative is in one of them."""
     if pattern.pieces:
         for at in range(max(map(len, pattern.pieces))):
-            yield [("\u5f85" * size).join(group[at % len(group)] for group in pattern.pieces)]
+            yield ("\u5f85" * size).join(group[at % len(group)] for group in pattern.pieces)
     for at in range(max(map(len, pattern.groups), default=0)):
         words: list[str] = []
         for number, group in enumerate(pattern.groups):
@@ -75,7 +75,7 @@ def instances(pattern: Pattern, size: int) -> Iterator[list[str]]:
             words += [
                 word[:-1] + ("zq" if size else "") if word.endswith("*") else word for word in group[at % len(group)]
             ]
-        yield words
+        yield " ".join(words)
 
 
 # -- Compiled rules ----------------------------------------------------------------------------------------------------

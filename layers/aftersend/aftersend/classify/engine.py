@@ -75,7 +75,7 @@ class Classifier:
         self._always: list[int] = []
         self._advice = {rule.id: rule.then.advice for rule in self.rules if rule.then.advice}
         self._index()
-        self._find = lru_cache(MEMORY)(lambda line: matcher.find(line.split()))
+        self._find = lru_cache(MEMORY)(matcher.find)
         self._decide_once = lru_cache(MEMORY)(self._decide)
 
     def __call__(self, feedback: Feedback) -> Verdict | None:
@@ -127,17 +127,19 @@ class Classifier:
         return verdict
 
     def _find_rule(self, features: Features) -> Rule | None:
-        candidates = set(self._always)
+        by_pattern, candidates = self._by_pattern, self._always.copy()
         for number in features.found:
-            candidates.update(self._by_pattern.get(number, ()))
+            if number in by_pattern:
+                candidates += by_pattern[number]
         for index, keys in (
             (self._by_status, features.statuses),
             (self._by_code, features.codes),
             (self._by_provider_code, features.provider_codes),
         ):
             for key in keys:
-                candidates.update(index.get(key, ()))
-        for at in sorted(candidates):
+                if key in index:
+                    candidates += index[key]
+        for at in sorted(set(candidates)):
             rule = self.rules[at]
             if _holds(rule, features):
                 return rule
@@ -169,8 +171,8 @@ def _holds(rule: Rule, features: Features) -> bool:
     found = features.found
     if (rule.any and rule.any.isdisjoint(found)) or not rule.all <= found or not rule.none.isdisjoint(found):
         return False
-    if rule.kinds is None and rule.provider_codes is None and features.kind is _UNKNOWN:
-        return False  # an unknown type is judged only by a rule that knows its code, or asks for that kind
+    if rule.plain or (rule.kinds is None and rule.provider_codes is None and features.kind is _UNKNOWN):
+        return features.kind is not _UNKNOWN  # which is judged only by a rule that knows its code, or asks for it
     for choices, one in ((rule.kinds, features.kind), (rule.phases, features.phase), (rule.sources, features.source)):
         if choices is not None and one not in choices:
             return False

@@ -18,7 +18,7 @@ _CODE: Final = re.compile(
 )
 # The beginning of a line of a reply: "550-5.1.1 ", and "550 " before the last one.
 _LINE: Final = re.compile(r"(?<![^\s'\"(:;>])([2-5]\d\d)([ -])(?:#?([245]\.\d{1,3}\.\d{1,3})(?: |$))?")
-_CONTINUED: Final = re.compile(r"[2-5]\d\d-")
+_CONTINUED: Final = re.compile(r"-(?<=[2-5]\d\d-)")  # of all characters few are dashes
 _STATUS: Final = re.compile(r"([45])(?<![\d.].)\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 
 COMMANDS: Final = {
@@ -112,7 +112,7 @@ def evidence_from(
         text=bounded or None,
         provider_code=provider_code or None,
         action=(action or "").strip().partition(" ")[0].casefold() or None,
-        phase=parse_phase(command) or find_phase(bounded),
+        phase=parse_phase(command) or find_phase(join_lines(bounded)),
         remote_mta=(remote_mta or "").strip() or None,
     )
 
@@ -138,9 +138,9 @@ def join_lines(text: str) -> str:
     "550-no such" and "550 user" are one sentence, and so is "550-no such 550 user", as most programs hand it on.
     Nothing is to be read before: a line may end within any phrase. A further status stays where it is another.
     """
-    if not text.isprintable():
+    if "\n" in text or "\r" in text or "\t" in text:
         text = " ".join(text.split())
-    if "-" not in text or not _CONTINUED.search(text):
+    if not _CONTINUED.search(text):
         return text
     pieces: list[str] = []
     taken, code, status = 0, "", None
@@ -174,8 +174,8 @@ def parse_phase(command: str | None) -> Phase | None:
 
 
 def find_phase(text: str) -> Phase | None:
-    """Return the phase that a mail system names in the text around a reply."""
-    lowered = join_lines(text).casefold()
+    """Return the phase that a mail system names in the text around a reply, in one line (`join_lines`)."""
+    lowered = text.casefold()
     if ">>> " in lowered:
         at, phase = max((lowered.rfind(command), phase) for command, phase in _TRANSCRIPT)
         if at >= 0:

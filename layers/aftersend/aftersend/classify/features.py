@@ -84,7 +84,7 @@ def select_reply(key: VerdictKey) -> str:
 
 
 def extract_features(key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int]) -> Features:
-    """Return what the rules look at.
+    """Return what the rules look at; the text of `key` is in one line.
 
     `reply` is what the text of `key` quotes, `line` is that folded, `found` are the numbers of the patterns in it. The
     codes of a quoted reply count before those of what was put around it.

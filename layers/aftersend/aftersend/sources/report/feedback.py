@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend import verp
-from aftersend.classify.evidence import find_code, find_phase, find_status
+from aftersend.classify.evidence import find_code, find_phase, find_status, join_lines
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
@@ -106,7 +106,7 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
         text=text or None,
         provider_code=truncate(report.provider_code, 64),
         action=recipient.action,
-        phase=find_phase(text) or find_phase(recipient.surrounding_text or ""),
+        phase=find_phase(join_lines(text)) or find_phase(join_lines(recipient.surrounding_text or "")),
         remote_mta=truncate_host(recipient.remote_mta),
         reporting_mta=truncate_host(report.reporting_mta),
         derived=recipient.derived,
