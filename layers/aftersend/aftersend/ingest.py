@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from aftersend.core.causes import STREAM_KINDS
 from aftersend.core.errors import MalformedFeedback, ServiceError, Unreadable
 from aftersend.core.model import Feedback, Key, Outcome, Suppression
-from aftersend.core.outcome import is_proven
+from aftersend.core.outcome import trusts_reports
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
 from aftersend.core.writes import Answer, Refused, Request, run_steps, update_outcome, update_suppression
@@ -122,10 +122,9 @@ def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
     room = MAX_UNPROVEN
     bounded = []
     for fact in facts:
-        forgeable = fact.evidence is not None and fact.evidence.forgeable
-        if not forgeable or room > 0:
+        if not fact.forgeable or room > 0:
             bounded.append(fact)
-        room -= forgeable
+        room -= fact.forgeable
     return bounded
 
 
@@ -157,7 +156,9 @@ def _update_outcomes(batch: dict[Key, _NewFeedback], ports: Ports, report: Batch
 
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
         _count_unmatched(batch[key].facts, stored, ports)
-        return _drive(update_outcome(stored, batch[key].facts, ports.classify), ports.store)
+        return _drive(
+            update_outcome(stored, batch[key].facts, ports.classify, reports=ports.policy.report), ports.store
+        )
 
     outcomes: dict[Key, Outcome] = {}
     for key, before, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):
@@ -175,12 +176,13 @@ def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports
 
     What strangers write of messages that nobody knows deserves no rule.
     """
-    proven = not ports.policy.report.require_proof or is_proven((*facts, *(stored.feedback if stored else ())))
-    if ports.unmatched_texts is None or not proven:
+    if ports.unmatched_texts is None:
         return
+    trusted = trusts_reports((*facts, *(stored.feedback if stored else ())), ports.policy.report)
     known = {fact.id for fact in stored.feedback} if stored else set()
     for fact in facts:
-        if fact.id not in known and needs_rule(fact, ports.classify(fact)):
+        counts = fact.id not in known and (trusted or not fact.forgeable)
+        if counts and needs_rule(fact, ports.classify(fact)):
             ports.unmatched_texts.count(fact, ports.clock())
 
 
