@@ -155,7 +155,7 @@ _tokenless: Final = st.sampled_from([True] * 5 + [False])
 
 @st.composite
 def firsthand(draw: st.DrawFn) -> list[Feedback]:
-    """What Amazon SES says of a few messages to Ann: bounces that make streaks, complaints, and what takes them back."""
+    """What Amazon SES says of a few messages to Ann: bounces that make streaks, complaints, and what ends them."""
     told = []
     kinds = [Kind.BOUNCED] * 5 + [Kind.SENT, Kind.DELIVERED, Kind.COMPLAINED, Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN]
     for number in draw(st.lists(st.integers(0, 3), min_size=1, max_size=8)):

@@ -84,7 +84,7 @@ class ReportProof(StrEnum):
     """What proves a report by mail."""
 
     MESSAGE_ID = "message-id"  # it names a message that another source knows, to a recipient that it had
-    TOKEN = "token"  # it came to an address with a token of ours: see `aftersend.verp`
+    TOKEN = "token"  # noqa: S105  # it came to an address with a token of ours: see `aftersend.verp`
 
 
 class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

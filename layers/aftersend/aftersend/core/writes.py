@@ -98,8 +98,8 @@ def update_outcome(
     """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
 
     `look` is the decision of a person who has looked at what was put up for review. `afresh` derives everything anew,
-    because the rules have changed; `reports` says what proves a report by mail. Raises VersionMoved where there is nothing new, and nothing left to look at: it has
-    been erased. Raises ContentionExhausted after MAX_TRIES refusals.
+    because the rules have changed; `reports` says what proves a report by mail. Raises VersionMoved where there is
+    nothing new, and nothing left to look at: it has been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
     for _ in range(MAX_TRIES):
         if stored is None and not new:
