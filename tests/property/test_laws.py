@@ -295,7 +295,7 @@ def test_metrics_count_each_feedback_once(data: st.DataObject) -> None:
 
     def count_new(batch: list[Feedback]) -> int:
         report = ingest([message(batch)], ports(store, policy=SHORT))
-        return sum(count for (_, what, _), count in report.counts.items() if what == "Feedback")
+        return sum(count for (_, what, _), count in report.counts.items() if what in ("Feedback", "Unproven"))
 
     counted = sum(map(count_new, data.draw(deliveries(given_facts))))
     known, distinct = (
