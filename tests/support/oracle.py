@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core import suppression
-from aftersend.core.causes import find_contradiction, find_streak, is_vouched, make_claim
+from aftersend.core.causes import find_contradiction, find_streak, make_claim
 from aftersend.core.model import CauseKind, Feedback, Key, Outcome, Reverted, Suppression
-from aftersend.core.outcome import Classify, merge
+from aftersend.core.outcome import Classify, merge, trusts_reports
 from aftersend.core.policy import Policy
 from aftersend.sources.masking import mask_others
 from aftersend.storage import items
@@ -70,13 +70,13 @@ def expected(
     by_key: dict[Key, list[Feedback]] = {}
     for fact in map(mask_others, facts):
         by_key.setdefault(fact.key, []).append(fact)
-    outcomes = [merge(None, each, classify) for each in by_key.values()]
+    outcomes = [merge(None, each, classify, reports=policy.report) for each in by_key.values()]
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
     for key, windows in (reverted or {}).items():
         row = rows.get(key) or Suppression(recipient=key[0], scope=key[1])
         rows[key] = suppression.apply_reverts(row, windows)
-    known = {outcome.key for outcome in outcomes if is_vouched(outcome, policy)}
-    for fact in (fact for key, each in by_key.items() if key in known for fact in each):
+    trusted = {outcome.key for outcome in outcomes if trusts_reports(outcome.feedback, policy.report)}
+    for fact in (fact for key, each in by_key.items() for fact in each if key in trusted or not fact.forgeable):
         claim = make_claim(fact, classify(fact), policy)
         if claim is not None:
             row = rows.get((claim.recipient, claim.scope)) or Suppression(recipient=claim.recipient, scope=claim.scope)

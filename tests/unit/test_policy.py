@@ -25,7 +25,7 @@ DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(millisecond
 
 
 def _alive_at(outcome: Outcome) -> datetime | None:
-    sign = find_sign_of_life(outcome)
+    sign = find_sign_of_life(outcome, POLICY)
     return sign.occurred_at if sign else None
 
 

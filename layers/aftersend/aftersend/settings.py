@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.policy import Policy
+from aftersend.core.policy import Policy, ReportProof
 
 Environ = Mapping[str, str]
 
@@ -192,11 +192,13 @@ def environment() -> Environ:
 
 
 def _read_tables(environ: Environ) -> dict[str, Any]:
+    # Where bounce addresses carry tokens, knowing the id of a message proves nothing, unless the policy says otherwise.
+    proof = ReportProof.TOKEN if _get(environ, "VERP_TEMPLATE") else ReportProof.MESSAGE_ID
     return {
         "outcomes_table": _require(environ, "OUTCOMES_TABLE"),
         "suppressions_table": _require(environ, "SUPPRESSIONS_TABLE"),
         "digest_key": _require(environ, "DIGEST_KEY").encode(),
-        "policy": policy.load(_get(environ, "POLICY")),
+        "policy": policy.load(_get(environ, "POLICY"), proof=proof),
         "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
         "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
         "rules_parameter": _get(environ, "RULES_PARAMETER"),

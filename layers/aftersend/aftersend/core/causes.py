@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core.model import (
+    BY_MAIL,
     Cause,
     CauseKind,
     Class,
@@ -28,7 +29,7 @@ from aftersend.core.model import (
     Status,
     Verdict,
 )
-from aftersend.core.outcome import ENGAGEMENT, is_proven
+from aftersend.core.outcome import ENGAGEMENT, select_counting
 from aftersend.core.policy import Policy, Streak
 from aftersend.core.times import UNKNOWN_TIME
 
@@ -110,13 +111,13 @@ def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
         reason=verdict.reason if verdict else None,
         rule=verdict.rule if verdict else None,
         provider_code=fact.evidence.provider_code if fact.evidence else None,
-        forgeable=fact.evidence is not None and fact.evidence.forgeable,
+        forgeable=fact.forgeable,
     )
 
 
 def is_vouched(outcome: Outcome, policy: Policy) -> bool:
-    """Return whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
-    return not policy.report.require_proof or is_proven(outcome.feedback)
+    """Return whether anything that is known of this message to this recipient decides something."""
+    return bool(select_counting(outcome.feedback, policy.report))
 
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
@@ -133,10 +134,18 @@ _ALIVE: Final = ENGAGEMENT | {Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN}
 _RECEIVED: Final = _ALIVE | {Kind.DELIVERED, Kind.AUTO_REPLIED}
 
 
-def find_sign_of_life(outcome: Outcome) -> Feedback | None:
-    """Find the last fact of this outcome that shows the mailbox to work. More facts never move it back."""
+def find_sign_of_life(outcome: Outcome, policy: Policy, *, by_mail: bool = True) -> Feedback | None:
+    """Find the last fact of this outcome that shows the mailbox to work; `by_mail` says whether a report may.
+
+    More facts never move it back.
+    """
     kinds = _RECEIVED if outcome.status in _ARRIVED else _ALIVE
-    return max((fact for fact in outcome.feedback if fact.kind in kinds), key=lambda fact: fact.order, default=None)
+    signs = (
+        fact
+        for fact in select_counting(outcome.feedback, policy.report)
+        if fact.kind in kinds and (by_mail or fact.source != BY_MAIL)
+    )
+    return max(signs, key=lambda fact: fact.order, default=None)
 
 
 def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
@@ -152,7 +161,8 @@ def find_streak(
 ) -> Cause | None:
     """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
 
-    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count.
+    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count. A sign of
+    life that came by mail ends nothing but what came by mail.
     """
     stored = [outcome for outcome in outcomes if is_vouched(outcome, policy)]
     if not stored:
@@ -160,10 +170,13 @@ def find_streak(
     rules = policy.select(stored[0].recipient).streak
     if not rules.suppress:
         return None
-    signs = [sign.occurred_at for sign in map(find_sign_of_life, stored) if sign is not None]
-    since = max([*signs, *([released_at] if released_at else [])], default=UNKNOWN_TIME)
-    refs = list_counted_bounces(stored, policy)
-    counted = (ref for ref in refs if ref.at > since and not any(map(ref.is_inside, reverted)))
+    since = max(_find_last_sign(stored, policy, by_mail=False), released_at or UNKNOWN_TIME)
+    since_by_mail = max(_find_last_sign(stored, policy, by_mail=True), since)
+    counted = (
+        ref
+        for ref in list_counted_bounces(stored, policy)
+        if ref.at > (since_by_mail if ref.source == BY_MAIL else since) and not any(map(ref.is_inside, reverted))
+    )
     bounces = sorted(counted, key=lambda ref: ref.order)
     rows = _find_rows(bounces, rules)
     long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
@@ -175,9 +188,14 @@ def find_streak(
     return Cause(first=first, latest=latest, count=length, until=latest.at + timedelta(days=days))
 
 
+def _find_last_sign(outcomes: Iterable[Outcome], policy: Policy, *, by_mail: bool) -> datetime:
+    signs = (find_sign_of_life(outcome, policy, by_mail=by_mail) for outcome in outcomes)
+    return max((sign.occurred_at for sign in signs if sign is not None), default=UNKNOWN_TIME)
+
+
 def find_contradiction(outcomes: Iterable[Outcome], hard: Cause, policy: Policy) -> EvidenceRef | None:
     """Find the last sign of life in all outcomes of one recipient, where it is later than a hard bounce's evidence."""
-    signs = (find_sign_of_life(outcome) for outcome in outcomes if is_vouched(outcome, policy))
+    signs = (find_sign_of_life(outcome, policy) for outcome in outcomes)
     last = max((sign for sign in signs if sign is not None), key=lambda sign: sign.order, default=None)
     if last is None or hard.latest is None or last.occurred_at <= hard.latest.at:
         return None

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Key = tuple[str, str]
+BY_MAIL: Final = "report"  # the source of what came as mail, by whichever way it was handed on
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -126,6 +127,11 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         """The one total order of facts."""
         return self.occurred_at, self.id
 
+    @property
+    def forgeable(self) -> bool:
+        """Whether anybody could have sent it, and nothing in it proves otherwise."""
+        return self.evidence is not None and self.evidence.forgeable
+
 
 _JUDGED: Final = frozenset({Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED})
 
@@ -181,6 +187,11 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     def key(self) -> Key:
         """Recipient and message: the key of the table."""
         return self.recipient, self.message
+
+    @property
+    def proven(self) -> bool:
+        """Whether it rests on more than what anybody could have sent."""
+        return any(not fact.forgeable for fact in self.feedback)
 
 
 class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

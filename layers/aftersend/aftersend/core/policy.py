@@ -7,6 +7,7 @@ all addresses, for those of one channel, or for one stream of mail. What follows
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -79,10 +80,19 @@ class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     share_percent: Annotated[int, Meta(ge=1, le=100)]
 
 
+class ReportProof(StrEnum):
+    """What proves a report by mail."""
+
+    MESSAGE_ID = "message-id"  # it names a message that another source knows, to a recipient that it had
+    TOKEN = "token"  # noqa: S105  # it came to an address with a token of ours: see `aftersend.verp`
+
+
 class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What reports by mail may do."""
 
     require_proof: bool
+    proof: ReportProof
+    token_only: frozenset[str]
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,8 +134,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return named
 
 
-def load(document: str = "") -> Policy:
-    """Load the shipped policy, overridden by `document` (TOML).
+def load(document: str = "", *, proof: ReportProof = ReportProof.MESSAGE_ID) -> Policy:
+    """Load the shipped policy, overridden by `document` (TOML); `proof` is used where it names none for reports.
 
     Raises ConfigurationError, which names the wrong field.
     """
@@ -137,7 +147,7 @@ def load(document: str = "") -> Policy:
         raise ConfigurationError("policy: Object contains unknown field `variants`")
     channels = _take_tables(given, "channel", frozenset(Channel), _OF_CHANNELS)
     streams = _take_tables(given, "stream", None, _OF_STREAMS)
-    base = _override(_load_shipped(), given)
+    base = _override(_override(_load_shipped(), {"report": {"proof": proof.value}}), given)
     variants = {
         (channel, stream): _build(_override(_override(base, of_channel), of_stream), f"{channel} {stream}".strip())
         for channel, of_channel in [("", {}), *channels.items()]
@@ -221,3 +231,6 @@ def _check(policy: Policy) -> None:
             raise _Wrong(f"{reason.value} is never the recipient's fault - at `$.classes.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
         raise _Wrong("apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
+
+
+SHIPPED: Final = load()  # as it is without a document

@@ -23,7 +23,7 @@ from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.feedback_set import is_judgeable
 from aftersend.core.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
-from aftersend.core.policy import Policy
+from aftersend.core.policy import SHIPPED, Policy, Reports
 from aftersend.core.suppression import (
     apply_decisions,
     apply_reverts,
@@ -93,17 +93,18 @@ def update_outcome(
     *,
     look: Decision | None = None,
     afresh: bool = False,
+    reports: Reports = SHIPPED.report,
 ) -> Generator[Request, Answer, Outcome]:
     """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
 
     `look` is the decision of a person who has looked at what was put up for review. `afresh` derives everything anew,
-    because the rules have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has
-    been erased. Raises ContentionExhausted after MAX_TRIES refusals.
+    because the rules have changed; `reports` says what proves a report by mail. Raises VersionMoved where there is
+    nothing new, and nothing left to look at: it has been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
     for _ in range(MAX_TRIES):
         if stored is None and not new:
             raise VersionMoved(0)
-        outcome = merge(stored, new, classify, look=look, afresh=afresh)
+        outcome = merge(stored, new, classify, look=look, afresh=afresh, reports=reports)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)

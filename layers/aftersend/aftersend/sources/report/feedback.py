@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from aftersend import verp
 from aftersend.classify.evidence import find_code, find_phase, find_status, join_lines
+from aftersend.core.message_key import MAX_KEY, build_message_key
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
@@ -24,12 +25,10 @@ from aftersend.sources.smtp_reply import parse_reply
 
 SOURCE: Final = "report"
 MAX_TEXT: Final = 1_024
-MAX_KEY: Final = 200
 MAX_CUSTOM: Final = 12
 MIN_TOKEN: Final = 20  # characters of a local part that may be another system's
 _TOKEN: Final = re.compile(r"[A-Za-z2-7]{16}")  # the shortest that `aftersend.verp` makes
 CHECKS: Final = "report-checks"  # what Amazon SES found when it received the report: "spf=pass dkim=fail …"
-SES_DOMAIN: Final = "amazonses.com"
 
 # Headers that systems on the way add: they identify nothing of the sender's.
 NOT_CUSTOM: Final = (
@@ -57,12 +56,8 @@ def find_message_key(report: ParsedReport, mail: str) -> str:
         return report.message_key
     headers = report.headers if report.mail_type is MailType.AUTO_REPLY else report.returned
     for value in _find_message_ids(headers, report):
-        name = truncate(value.strip("<> \t"), MAX_KEY)
-        local, at, domain = name.rpartition("@")
-        if at and (domain.lower() == SES_DOMAIN or domain.lower().endswith("." + SES_DOMAIN)) and local:
-            return f"ses:{local}"
-        if name:
-            return f"rfc5322:{name}"
+        if key := build_message_key(value):
+            return key
     if report.envelope_id:
         return "envid:" + truncate(report.envelope_id.strip("<> \t"), MAX_KEY)
     return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
