@@ -32,6 +32,7 @@ from aftersend.core.model import (
     Suppression,
     Verdict,
 )
+from aftersend.core.outcome import is_proven
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
@@ -95,7 +96,8 @@ def build_suppression_key(key: Key) -> Item:
 def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str] = ()) -> Item:
     """Return the item of an outcome; it expires `retention` after its last feedback.
 
-    By the first of the sender's identifiers named in `find_by` that it has, it stands in an index.
+    By the first of the sender's identifiers named in `find_by` that it has, it stands in an index: but for what nothing
+    is known of that not anybody could have sent.
     """
     item = build_outcome_key(outcome.key) | _OUTCOME_SCHEMA
     item["status"] = {"S": outcome.status}
@@ -121,7 +123,8 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
-    if (identifier := find_identifier(outcome.context.correlation, find_by)) is not None:
+    identifier = find_identifier(outcome.context.correlation, find_by)
+    if identifier is not None and is_proven(outcome.feedback):
         item["identifier"] = {"S": identifier}
     facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
     item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
