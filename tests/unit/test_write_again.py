@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,9 +23,13 @@ from local.samples import EVENTS
 from tests.support.api import Api, Clock, api_context
 from tests.support.facts import ANN, START, bounce, fact, fake_source, message
 from tests.support.ports import MemoryStore, ports
+from tests.support.template import ROOT
 
 RULES: Final = policy.load()
 FOR_A_WHILE: Final = {Class.SOFT, Class.IGNORE}
+PAGE: Final = (
+    (ROOT / "docs" / "policy.md").read_text("utf-8").partition("## When may I write again?")[2].partition("\n## ")[0]
+)
 PERSON: Final = "/recipients/ann@example.com"
 JUDGE: Final = classify.load()
 
@@ -102,6 +107,23 @@ def test_each_transient_type_has_a_time_or_something_to_mend(bounced: Feedback) 
         assert at is not None and at > bounced.occurred_at
     else:
         assert at is None or outcome.verdict.klass is Class.IGNORE
+
+
+def test_the_table_of_the_page_is_true() -> None:
+    """docs/policy.md: each row names sub-types of a transient bounce, what they become, and how long to wait."""
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| `(\w+)` \| (.+?) \|$", PAGE, re.MULTILINE)
+    assert {kind for kinds, _, _ in rows for kind in re.findall(r"\w+", kinds)} >= set(_list_subtypes()) - {"General"}
+    for kinds, reason, waiting in rows:
+        hours = re.match(r"after (\d+) hours", waiting)
+        assert RULES.write_again.get(Reason(reason)) == (int(hours[1]) if hours else None)
+        for kind in re.findall(r"\w+", kinds):
+            verdict = JUDGE.judge(source="ses", evidence=Evidence(provider_code=f"Transient/{kind}"))
+            assert verdict.reason == reason
+
+
+def _list_subtypes() -> list[str]:
+    codes = [each.evidence.provider_code or "" for each in transient() if each.evidence]
+    return [code.partition("/")[2] for code in codes]
 
 
 # ---- What the API says -----------------------------------------------------------------------------------------------
