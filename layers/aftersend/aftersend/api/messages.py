@@ -178,6 +178,7 @@ def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
     needs="ask",
     query=IdentifierQuery,
     answer=FoundOutcomes,
+    problems=("not-found", "identifier-not-indexed"),
     examples=(Example(name="by-order", query="identifier=X-Notify-Message-ID:order-4711"),),
 )
 def find_messages(request: ApiRequest[IdentifierQuery, None]) -> ApiResponse:
@@ -192,7 +193,7 @@ def find_messages(request: ApiRequest[IdentifierQuery, None]) -> ApiResponse:
     known = context.policy.identifiers.find_by
     if name.casefold() not in map(str.casefold, known):
         listed = ", ".join(known) or "none"
-        raise Problem("unprocessable-content", f"the policy ([identifiers] find_by) names other identifiers: {listed}")
+        raise Problem("identifier-not-indexed", f"the policy ([identifiers] find_by) names others: {listed}")
     identifier = make_identifier(name, truncate(value, MAX_IDENTIFIER).strip())
     cursor = request.decode_cursor(wanted.cursor, Item)
     page = context.queries.find_outcomes_by_identifier(identifier, wanted.limit, cursor)
