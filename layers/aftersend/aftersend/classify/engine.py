@@ -9,11 +9,13 @@ and what did not fail (it was delayed, relayed …) is ignored. What is judged i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from aftersend.classify.features import (
+    PLAIN,
+    CodeForm,
     Features,
     VerdictKey,
     build_key,
@@ -66,8 +68,15 @@ EARLY: Final = {
 class Classifier:
     """Rules in order, indexed by what they look for."""
 
-    def __init__(self, rules: Sequence[Rule], matcher: Matcher, passing: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        matcher: Matcher,
+        passing: frozenset[int] = frozenset(),
+        codes: Mapping[str, CodeForm] | None = None,
+    ) -> None:
         self.rules = tuple(rules)
+        self._codes = codes or {}  # by source
         self._passing = passing  # patterns of words that say that a refusal is for a while
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
@@ -122,7 +131,8 @@ class Classifier:
     def _decide(self, key: VerdictKey) -> Verdict:
         reply = peel(select_reply(key))
         line = normalise(reply.text) if reply.text else ""
-        features = extract_features(key, reply, line, self._find(line) if line else frozenset())
+        form = self._codes.get(key.source, PLAIN)
+        features = extract_features(key, reply, line, self._find(line) if line else frozenset(), form)
         rule = self._find_rule(features)
         verdict = _make_verdict(rule, features, self._passing) if rule else NOTHING
         if key.action in NOT_FAILED:
