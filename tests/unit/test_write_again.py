@@ -162,6 +162,14 @@ def test_the_last_refusal_for_a_while_counts_that_no_sign_of_life_followed(
     assert found == (_after(hours) if hours else None)
 
 
+def test_nobody_waits_for_what_anybody_could_have_sent() -> None:
+    forged = fact(Kind.BOUNCED, 0, evidence=Evidence(code=452, text="452 mailbox full", forgeable=True))
+    assert "write_again_at" not in api(forged)("GET", PERSON).text
+    assert find_write_again(merge(None, [forged], JUDGE), RULES) is None
+    both = api(forged, refused(0, 450, "450 greylisted", 2), days=0.01)("GET", PERSON).json
+    assert both["write_again_at"] == _after(RULES.write_again[Reason.GREYLISTED])
+
+
 def test_a_check_says_until_when_a_pause_holds() -> None:
     paused = refused(0, 450, "450 4f2a", source="directmail", provider_code="SmtpRcptFreq")
     (found,) = api(paused)("POST", "/suppressions/check", {"recipients": ["ann@example.com"]}).json["results"]

@@ -17,10 +17,10 @@ from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import PageQuery, SuppressionView
 from aftersend.api.suppression_views import show_recipient
 from aftersend.core.model import Class, Outcome, Status
-from aftersend.core.policy import Policy
 from aftersend.core.times import UNKNOWN_TIME, Moment
 from aftersend.core.write_again import compute_write_again, find_write_again
 from aftersend.storage.queries import OutcomeLine
+from aftersend.storage.store import BATCH
 
 route: Final = Router(tag="How is this recipient doing?")
 
@@ -91,7 +91,7 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
             recipient=name,
             suppressed=any(each.suppressed for each in shown),
             health=summarize(lines),
-            write_again_at=_find_write_again(lines, context.policy.select(name), context.clock()),
+            write_again_at=_find_write_again(name, lines, context),
             suppressions=shown,
             outcomes=_explain(name, page, context),
             next=request.encode_cursor(after),
@@ -122,12 +122,15 @@ def _find_sign_of_life(lines: Sequence[OutcomeLine]) -> datetime:
     return max([*arrived, *(each.engaged_at for each in lines if each.engaged_at)], default=UNKNOWN_TIME)
 
 
-def _find_write_again(lines: Sequence[OutcomeLine], rules: Policy, now: datetime) -> datetime | None:
+def _find_write_again(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> datetime | None:
     """When (UTC) the last of the refusals for a while is over that no sign of life followed; None where that was."""
-    alive = _find_sign_of_life(lines)
+    now, alive, rules = context.clock(), _find_sign_of_life(lines), context.policy.select(name)
     refused = [(each, each.bounced_at) for each in lines if each.bounced_at and each.bounced_at > alive]
-    found = (compute_write_again(each.status, each.klass, each.reason, at, rules) for each, at in refused)
-    return max((each for each in found if each is not None and each > now), default=None)
+    waiting = [(compute_write_again(each.status, each.klass, each.reason, at, rules), each) for each, at in refused]
+    last = sorted(((at, each.message) for at, each in waiting if at is not None and at > now), reverse=True)[:BATCH]
+    found = context.store.get_outcomes([(name, message) for _, message in last]) if last else {}
+    ends = (find_write_again(outcome, context.policy) for outcome in found.values())
+    return max((each for each in ends if each is not None), default=None)
 
 
 def _explain(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> list[HistoryLine]:
