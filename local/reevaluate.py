@@ -49,7 +49,12 @@ def reevaluate(options: argparse.Namespace) -> int:
     try:
         if options.outcomes:
             retention = timedelta(days=options.retention_days)
-            names = TableNames(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
+            names = TableNames(
+                outcomes=options.outcomes,
+                suppressions=options.suppressions,
+                retention=retention,
+                find_by=rules[0].identifiers.find_by,
+            )
             return _run(names, rules, workers=8, dry_run=options.dry_run)
         return _run_on_the_embedded_stack(rules, dry_run=options.dry_run)
     except ServiceError as error:

@@ -60,7 +60,13 @@ def restore(options: argparse.Namespace) -> int:
     dynamodb: Any = connect("dynamodb")
     retention = timedelta(days=options.retention_days)
     store = Store(
-        dynamodb, TableNames(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
+        dynamodb,
+        TableNames(
+            outcomes=options.outcomes,
+            suppressions=options.suppressions,
+            retention=retention,
+            find_by=rules.identifiers.find_by,
+        ),
     )
     unreadable: list[Unreadable] = []
     try:

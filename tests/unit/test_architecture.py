@@ -33,7 +33,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "aws": {"core", "http", "settings"},
     "ports": {"core", "sources"},
     "storage": {"core", "classify", "sources", "aws", "ports"},
-    "client": {"core", "aws", "storage"},
+    "client": {"core", "classify", "aws", "storage"},
     "ingest": {"core", "classify", "sources", "storage", "ports"},
     "webhooks": {"core", "sources", "storage", "aws", "http", "settings"},
     "jobs": {"core", "classify", "sources", "storage", "aws", "http", "ports"},

@@ -86,7 +86,10 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
 
     dynamodb, s3 = connect("dynamodb"), connect("s3")
     tables = TableNames(
-        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+        outcomes=config.outcomes_table,
+        suppressions=config.suppressions_table,
+        retention=config.retention,
+        find_by=config.policy.identifiers.find_by,
     )
     return Ports(
         store=Store(dynamodb, tables),
@@ -150,7 +153,10 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     config, dynamodb = settings.load_tables(), connect("dynamodb")
     pool = ThreadPoolExecutor(config.workers)
     tables = TableNames(
-        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+        outcomes=config.outcomes_table,
+        suppressions=config.suppressions_table,
+        retention=config.retention,
+        find_by=config.policy.identifiers.find_by,
     )
 
     def make() -> ReevaluationPorts:

@@ -9,12 +9,14 @@ and what did not fail (it was delayed, relayed …) is ignored. What is judged i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from aftersend.classify.evidence import join_lines
 from aftersend.classify.features import (
+    PLAIN,
+    CodeForm,
     Features,
     VerdictKey,
     build_key,
@@ -28,7 +30,7 @@ from aftersend.classify.rules import Rule
 from aftersend.classify.text import normalise, says_why
 from aftersend.classify.wrappers import peel
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
-from aftersend.core.vocabulary import Channel, advise, find_class
+from aftersend.core.vocabulary import Channel, Judgement, advise, find_class
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 WORDS: Final = "words"  # absent where a text says nothing: found out only where a rule asks for it
@@ -65,8 +67,15 @@ EARLY: Final = {
 class Classifier:
     """Rules in order, indexed by what they look for."""
 
-    def __init__(self, rules: Sequence[Rule], matcher: Matcher, passing: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        matcher: Matcher,
+        passing: frozenset[int] = frozenset(),
+        codes: Mapping[str, CodeForm] | None = None,
+    ) -> None:
         self.rules = tuple(rules)
+        self._codes = codes or {}  # by source
         self._passing = passing  # patterns of words that say that a refusal is for a while
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
@@ -97,16 +106,21 @@ class Classifier:
     def advise(
         self, verdict: Verdict, provider_code: str | None = None, channel: Channel | None = Channel.EMAIL
     ) -> str:
-        """Return what to do about `verdict` on evidence with this code of the provider, about a recipient of `channel`.
+        """Return what to do about `verdict` on evidence with this code of the provider; see `advise_on`."""
+        judged = Judgement(reason=verdict.reason, rule=verdict.rule, provider_code=provider_code)
+        return self.advise_on(judged, channel)
 
-        It is what the rule that decided says, else what a rule for that code says that gives the same reason (another
-        may have decided by the text), else what goes with the reason.
+    def advise_on(self, judged: Judgement, channel: Channel | None) -> str:
+        """Return what to do about a refusal, about a recipient of `channel`.
+
+        It is what the rule that decided says, else what a rule for the provider's code says that gives the same reason
+        (another may have decided by the text), else what goes with the reason.
         """
-        candidates = [self._advice.get(verdict.rule)]
-        for key in sorted(expand_provider_code(provider_code or "")):
+        candidates = [self._advice.get(judged.rule or "")]
+        for key in sorted(expand_provider_code(judged.provider_code or "")):
             rules = (self.rules[at] for at in self._by_provider_code.get(key, ()))
-            candidates += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
-        return next(filter(None, candidates), advise(verdict.reason, channel))
+            candidates += [rule.then.advice for rule in rules if _is_about(rule, judged)]
+        return next(filter(None, candidates), advise(judged.reason, channel))
 
     def forget(self) -> None:
         """Empty the memories, so that what follows is judged afresh."""
@@ -119,7 +133,8 @@ class Classifier:
             key = key._replace(text=text)
         reply = peel(select_reply(key))
         line = normalise(reply.text) if reply.text else ""
-        features = extract_features(key, reply, line, self._find(line) if line else frozenset())
+        form = self._codes.get(key.source, PLAIN)
+        features = extract_features(key, reply, line, self._find(line) if line else frozenset(), form)
         rule = self._find_rule(features)
         verdict = _make_verdict(rule, features, self._passing) if rule else NOTHING
         if key.action in NOT_FAILED:
@@ -188,6 +203,12 @@ def _holds(rule: Rule, features: Features) -> bool:
     return rule.absent <= features.absent or (
         WORDS in rule.absent and rule.absent <= features.absent | {WORDS} and not says_why(features.line)
     )
+
+
+def _is_about(rule: Rule, judged: Judgement) -> bool:
+    """Say whether `rule`, which knows the provider's code, gives that reason: other sources may have the same code."""
+    of_source = judged.source is None or rule.sources is None or judged.source in rule.sources
+    return of_source and rule.then.reason is judged.reason
 
 
 def _make_verdict(rule: Rule, features: Features, passing: frozenset[int]) -> Verdict:

@@ -13,7 +13,7 @@ from aftersend.classify.evidence import find_code, find_phase, find_status, pars
 from aftersend.classify.wrappers import Reply
 from aftersend.core.model import Evidence, Kind, Phase, Protocol
 
-# The overrides of MailerQ, as its parser hands them on: not for good, for the whole domain, strange, another server.
+# Flags behind a code that spare the address: not for good, for the whole domain, strange, another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
 KEYS: Final = 1_024  # statuses and codes whose keys are remembered
 _SMTP: Final = Protocol.SMTP  # asked for by every fact: Python 3.11 is slow to find members of an Enum
@@ -24,6 +24,16 @@ _ABSENT: Final = {  # what is absent, by what is given
     for given in product((False, True), repeat=len(_FIELDS))
 }
 _VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
+
+
+class CodeForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the provider's codes of one source are made of: see `codes.toml`."""
+
+    phase: bool = False  # they begin with the step of the SMTP conversation
+    flags: bool = False  # what changes the verdict stands behind them
+
+
+PLAIN: Final = CodeForm()
 
 
 class VerdictKey(NamedTuple):
@@ -83,21 +93,23 @@ def select_reply(key: VerdictKey) -> str:
     return text if at < 0 else text[at:]
 
 
-def extract_features(key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int]) -> Features:
+def extract_features(
+    key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int], form: CodeForm = PLAIN
+) -> Features:
     """Return what the rules look at; the text of `key` is in one line.
 
     `reply` is what the text of `key` quotes, `line` is that folded, `found` are the numbers of the patterns in it. The
-    codes of a quoted reply count before those of what was put around it.
+    codes of a quoted reply count before those of what was put around it. `form` is that of the codes of the source.
     """
     text, smtp = key.text, key.protocol is _SMTP
     status, code = _choose_codes(key, reply) if smtp else (key.status, key.code)
     provider_codes = expand_provider_code(key.provider_code)
-    flags = provider_codes if key.source == "mailerq" else frozenset()
+    flags = provider_codes if form.flags else frozenset()
     refused_for_now = code // 100 == 4 if code and smtp else (status or "")[:2] == "4."
     return Features(
         source=key.source,
         kind=key.kind,
-        phase=key.phase or (find_phase(text) if smtp else None) or _read_mailerq_state(key),
+        phase=key.phase or (find_phase(text) if smtp else None) or _read_phase(key, form),
         line=line,
         found=found,
         codes=_expand_code(code) if smtp else _name_code(key.protocol, code),
@@ -123,9 +135,9 @@ def _choose_codes(key: VerdictKey, reply: Reply) -> tuple[str | None, int | None
     return status, code
 
 
-def _read_mailerq_state(key: VerdictKey) -> Phase | None:
-    """Return the phase that a state of MailerQ names: "rcptto/error"."""
-    return parse_phase(key.provider_code.partition("/")[0]) if key.source == "mailerq" else None
+def _read_phase(key: VerdictKey, form: CodeForm) -> Phase | None:
+    """Return the phase that the provider's code begins with: "rcptto/error"."""
+    return parse_phase(key.provider_code.partition("/")[0]) if form.phase else None
 
 
 @lru_cache(KEYS)

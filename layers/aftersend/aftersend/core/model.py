@@ -179,7 +179,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     attempts: int = 0
     auto_replied: bool = False
     review: str | None = None  # why a person should look: undetermined, content, contradicted
-    saturated: tuple[str, ...] = ()  # kinds whose bound was reached: their counts mean "or more"
+    saturated: tuple[str, ...] = ()  # kinds whose bound was reached, and "correlation": there may be more of them
     resolved: Decision | None = None  # the last time that a person looked; what was known by then needs no review
     version: int = 0
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from aftersend.core.feedback_set import BOUNDS, EMPTY_CONTEXT, merge_contexts, union
+from aftersend.core.feedback_set import BOUNDS, CORRELATIONS, EMPTY_CONTEXT, merge_contexts, union
 from aftersend.core.model import BY_MAIL, Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.policy import SHIPPED, ReportProof, Reports
 
@@ -44,6 +44,7 @@ RANKS: Final[dict[Kind, tuple[int, Status]]] = {
 }
 # What nobody can say of a message that has not arrived.
 _PROOFS: Final = frozenset(kind for kind, (rank, _) in RANKS.items() if rank == _DELIVERY) | {Kind.COMPLAINED}
+IDENTIFIERS: Final = "correlation"  # stands among the kinds of `saturated`: the archive may know more identifiers
 ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED})
 # The provider's own documents ask for a person's look at these (Amazon SES, handling of transient bounces).
 _CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
@@ -132,7 +133,7 @@ def fold(
         attempts=_count_attempts(speaking, by_kind),
         auto_replied=any(fact.kind is _AUTO_REPLIED for fact in facts),  # a note for people, which decides nothing
         review=None if looked_at or not is_proven(facts) else review or _find_nameless(by_kind, classify),
-        saturated=_find_saturated(by_kind) if len(speaking) > 1 else (),  # no bound is that low
+        saturated=_find_saturated(by_kind, context) if len(speaking) > 1 or context.correlation else (),
         resolved=resolved,
         version=version,
     )
@@ -213,8 +214,9 @@ def _count_attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
     return numbered or len(by_kind.get(_DEFERRED, ())) + ended
 
 
-def _find_saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
-    return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
+def _find_saturated(by_kind: dict[Kind, list[Feedback]], context: Context) -> tuple[str, ...]:
+    kinds = sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind])
+    return (*kinds, IDENTIFIERS) if len(context.correlation) >= CORRELATIONS else tuple(kinds)
 
 
 def _find_nameless(by_kind: dict[Kind, list[Feedback]], classify: Classify) -> str | None:

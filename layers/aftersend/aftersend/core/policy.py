@@ -26,11 +26,14 @@ _Days = Annotated[int, Meta(ge=1, le=3650)]
 _Lapse = Annotated[int, Meta(ge=0, le=3650)]
 _Stream = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+_Name = Annotated[str, Meta(pattern=r"^[^\s:\x00-\x1f\x7f-\x9f]{1,64}$")]
+
 _ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
+_FOR_A_WHILE: Final = frozenset({Class.SOFT, Class.IGNORE})  # the classes of what may pass by itself
 _SEVERITY: Final = {Class.IGNORE: 0, Class.SOFT: 1, Class.HARD: 2}
 # What a stream may have of its own; everything else is about the address, whatever was sent there.
 _OF_STREAMS: Final = frozenset({"complaint", "unsubscribed"})
-_OF_CHANNELS: Final = _OF_STREAMS | {"hard", "streak", "pause", "provider", "classes"}
+_OF_CHANNELS: Final = _OF_STREAMS | {"hard", "streak", "pause", "provider", "classes", "write_again"}
 
 
 class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +98,12 @@ class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_only: frozenset[str]
 
 
+class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By which of the sender's own identifiers messages can be found."""
+
+    find_by: Annotated[tuple[_Name, ...], Meta(max_length=8)]
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole document; see `policy.toml` for every field's meaning."""
 
@@ -106,6 +115,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     provider: Switch
     guard: Guard
     report: Reports
+    write_again: dict[Reason, _Hours]
+    identifiers: Identifiers
     classes: dict[Reason, Class]
     streams: dict[str, _Stream]
     variants: dict[tuple[str, str], Policy] = {}  # by channel and stream, "" for any; made by `load`
@@ -229,6 +240,9 @@ def _check(policy: Policy) -> None:
             raise _Wrong(f"{named.value!r} is not one of hard, soft, ignore - at `$.classes.{reason}`")
         if named in _ADDRESS and MEANINGS[reason].permanent not in _ADDRESS:
             raise _Wrong(f"{reason.value} is never the recipient's fault - at `$.classes.{reason}`")
+    for reason in policy.write_again:
+        if MEANINGS[reason].temporary not in _FOR_A_WHILE:
+            raise _Wrong(f"no time of waiting helps against {reason.value} - at `$.write_again.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
         raise _Wrong("apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
 

@@ -7,6 +7,7 @@ are ISO-8601 strings in UTC with milliseconds; `expires_at` is in seconds since 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from aftersend.core.model import (
     Suppression,
     Verdict,
 )
+from aftersend.core.outcome import is_proven
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
@@ -91,8 +93,12 @@ def build_suppression_key(key: Key) -> Item:
     return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
 
 
-def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
-    """Return the item of an outcome; it expires `retention` after its last feedback."""
+def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str] = ()) -> Item:
+    """Return the item of an outcome; it expires `retention` after its last feedback.
+
+    By the first of the sender's identifiers named in `find_by` that it has, it stands in an index: but for what nothing
+    is known of that not anybody could have sent.
+    """
     item = build_outcome_key(outcome.key) | _OUTCOME_SCHEMA
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
@@ -117,9 +123,26 @@ def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
+    identifier = find_identifier(outcome.context.correlation, find_by)
+    if identifier is not None and is_proven(outcome.feedback):
+        item["identifier"] = {"S": identifier}
     facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
     item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
     return item
+
+
+def make_identifier(name: str, value: str) -> str:
+    """Return what an identifier of the sender's own is found by; names of headers are the same in any case."""
+    return f"{name.casefold()}:{value}"
+
+
+def find_identifier(correlation: Mapping[str, str], find_by: Sequence[str]) -> str | None:
+    """Return what a message with these identifiers is found by, or None where it has none that is named."""
+    for name in find_by:
+        values = [value for given, value in correlation.items() if given.casefold() == name.casefold() and value]
+        if values:
+            return make_identifier(name, max(values))  # a name in two spellings counts once
+    return None
 
 
 @decoder(OUTCOME_SCHEMA)

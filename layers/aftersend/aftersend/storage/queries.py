@@ -153,6 +153,13 @@ class Queries:
         request = build_query(self._tables.outcomes, "message", message, index="by_message", limit=limit, after=after)
         return self._read_page(request, _decode_outcome_key)
 
+    def find_outcomes_by_identifier(self, identifier: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the outcomes of messages with this identifier of the sender's (`items.make_identifier`)."""
+        request = build_query(
+            self._tables.outcomes, "identifier", identifier, index="by_identifier", limit=limit, after=after
+        )
+        return self._read_page(request, _decode_outcome_key)
+
     def find_outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the outcomes that a person should look at for this reason, the newest first."""
         request = build_query(self._tables.outcomes, "review", why, index="by_review", limit=limit, after=after)
