@@ -35,7 +35,6 @@ EARLIEST: Final = 32
 LATEST: Final = 32
 
 ACCEPTED: Final = "message/accepted"
-GAVE_UP: Final = "process/timeout"
 FAILED: Final = frozenset({"timeout", "lost", "invalid", "error"})
 # States in which MailerQ itself refuses: no other system was asked.
 OWN: Final = frozenset({"process", "suppression", "storage", "responsive", "personalize", "rewrite", "bind", "amqp"})
@@ -65,7 +64,10 @@ def _read_message(message: MailerqMessage, queue: str) -> list[Feedback]:
     recipient = message.get("recipient")
     if not attempts or not isinstance(recipient, str) or not recipient.strip():
         return []
-    return list(_build_feedback(message, recipient, attempts, ENDS.get(queue)))
+    final = _is_final(message, attempts[-1], ENDS.get(queue))
+    if not final and not facts.knows_mail(message, attempts):
+        return []  # it may have a Message-ID that nobody has read yet; every later copy tells all of this again
+    return list(_build_feedback(message, recipient, attempts, final=final))
 
 
 def _read_report(message: MailerqMessage) -> list[Feedback]:
@@ -79,11 +81,11 @@ def _read_report(message: MailerqMessage) -> list[Feedback]:
 
 
 def _build_feedback(
-    message: MailerqMessage, recipient: str, attempts: list[Attempt], ends: bool | None
+    message: MailerqMessage, recipient: str, attempts: list[Attempt], *, final: bool
 ) -> Iterator[Feedback]:
     canonical, name = canonicalize_email(recipient), facts.make_key(message, attempts)
     received_as = None if canonical == f"email:{recipient}" else truncate(recipient, MAX_RECIPIENT_BYTES)
-    context, final = facts.make_context(message), _is_final(message, attempts[-1], ends)
+    context = facts.make_context(message, name)
     for number, attempt, before in _number_attempts(attempts):
         yield Feedback(
             source=SOURCE,
@@ -102,7 +104,7 @@ def _number_attempts(attempts: list[Attempt]) -> Iterator[Numbered]:
     number, before = 0, None
     dropped = range(EARLIEST, len(attempts) - LATEST)
     for place, attempt in enumerate(attempts):
-        gave_up = facts.name_result(attempt) == GAVE_UP
+        gave_up = facts.name_result(attempt) == facts.GAVE_UP
         number += not gave_up
         if place not in dropped:
             yield number, attempt, before if gave_up else None
@@ -125,7 +127,7 @@ def _is_final(message: MailerqMessage, last: Attempt, ends: bool | None) -> bool
     """Whether nothing follows the last attempt: as the queue says, else the time of the next one, else `fatal`."""
     if ends is not None:
         return ends
-    if facts.name_result(last) == GAVE_UP:
+    if facts.name_result(last) == facts.GAVE_UP:
         return True
     planned = [value for name in ("nextattempt", "delayed") if (value := message.get(name)) is not None]
     if any(_is_later(value, _find_time(last)) for value in planned):

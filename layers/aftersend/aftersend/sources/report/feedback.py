@@ -16,6 +16,7 @@ from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
 from aftersend.core.times import UNKNOWN_TIME, parse_time
+from aftersend.sources.message_key import clean_message_id, make_message_key
 from aftersend.sources.report import addresses, mime
 from aftersend.sources.report.decode import decode_header
 from aftersend.sources.report.inbound import ReceivedMail
@@ -57,15 +58,14 @@ def find_message_key(report: ParsedReport, mail: str) -> str:
         return report.message_key
     headers = report.headers if report.mail_type is MailType.AUTO_REPLY else report.returned
     for value in _find_message_ids(headers, report):
-        name = truncate(value.strip("<> \t"), MAX_KEY)
+        name = clean_message_id(value)
         local, at, domain = name.rpartition("@")
         if at and (domain.lower() == SES_DOMAIN or domain.lower().endswith("." + SES_DOMAIN)) and local:
             return f"ses:{local}"
         if name:
-            return f"rfc5322:{name}"
-    if report.envelope_id:
-        return "envid:" + truncate(report.envelope_id.strip("<> \t"), MAX_KEY)
-    return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
+            return make_message_key(name)
+    known = make_message_key(envelope_id=report.envelope_id)
+    return known or "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
 
 
 def _find_message_ids(headers: mime.Headers, report: ParsedReport) -> list[str]:
