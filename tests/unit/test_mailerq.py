@@ -101,6 +101,7 @@ BEFORE = (START - timedelta(minutes=10)).strftime("%Y-%m-%d %H:%M:%S")
         ("results", {}, None, Kind.BOUNCED),
         ("success", {}, None, Kind.BOUNCED),
         ("failure", {"nextattempt": {"time": NEXT}}, False, Kind.BOUNCED),  # the queue stands above all
+        ("failures", {"nextattempt": {"time": NEXT}}, False, Kind.BOUNCED),
         ("retry", {}, True, Kind.DEFERRED),
         ("", {}, None, Kind.BOUNCED),
         ("", {}, True, Kind.BOUNCED),
@@ -313,7 +314,8 @@ def test_two_messages_that_expire_in_one_second_are_two() -> None:
     expired = [attempt(*GAVE_UP)]
     apart: list[dict[str, Any]] = [
         {}, {"tags": ["x"]}, {"key": "k"}, {"received": "2026-03-01 10:00:00"},
-        {"maxdelivertime": "2026-03-02 10:00:00"}, {"extracted": {"subject": "Hello"}}, {"order": 1}, {"data": {"name": "Ann"}},
+        {"maxdelivertime": "2026-03-02 10:00:00"}, {"extracted": {"subject": "Hello"}}, {"order": 1},
+        {"data": {"name": "Ann"}},
     ]  # fmt: skip
     keys = {last(*expired, **{"message-id": None}, **others).message for others in apart}
     assert len(keys) == len(apart)

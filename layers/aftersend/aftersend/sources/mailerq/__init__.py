@@ -27,7 +27,8 @@ from aftersend.sources.mailerq.body import SOURCE, Attempt, MailerqMessage, deco
 from aftersend.sources.message import NO_HEADERS, Headers
 
 # The kinds of queue in which a body may have lain: what is in it is at its end, or is not.
-ENDS: Final = {"results": True, "success": True, "failure": True, "retry": False}
+# The document says "failures" where the configuration says rabbitmq-failure.
+ENDS: Final = {"results": True, "success": True, "failure": True, "failures": True, "retry": False}
 REPORTS: Final = "reports"  # received mail: a stranger may have given it properties, so nothing but the mail is read
 
 # Of the attempts of one message: an outcome holds fewer, and the archive has the whole.
