@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -69,7 +69,7 @@ def answer(message_id: str) -> Body:
     return "report", mail.encode(), ""
 
 
-def result(ids: Mapping[str, object], queue: str = "results", *attempts: mailerq.Body) -> Body:
+def result(ids: Mapping[str, Any], queue: str = "results", *attempts: mailerq.Body) -> Body:
     made = attempts or (attempt("rcptto/error", 450, "4.2.0", "4.2.0 try later"), attempt(*ACCEPTED, hours=1))
     return "mailerq", mailerq.raw(mailerq.message(*made, **ids)), queue
 
@@ -77,7 +77,7 @@ def result(ids: Mapping[str, object], queue: str = "results", *attempts: mailerq
 _EXTRACTED: Final = {"extracted": {"headers": {"message-id": f"<{MESSAGE_ID}>"}}}
 _DSN: Final = {"dsn": {"notify": "success,failure", "envid": ENVELOPE_ID}}
 _SMTP: Final = _EXTRACTED | _DSN | {"message-id": "gdsfu232"}  # it also has MailerQ's own
-_CLOUD: Final = {"source": "acs.dm", "type": "dm:Deliver:Succeed", "time": "2026-03-02T10:00:00Z"}
+_CLOUD: Final[dict[str, Any]] = {"source": "acs.dm", "type": "dm:Deliver:Succeed", "time": "2026-03-02T10:00:00Z"}
 _TEXT: Final = f"msg_id={MESSAGE_ID}&from=edm@example.com&rcpt={ANN}"
 
 
