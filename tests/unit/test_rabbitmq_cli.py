@@ -59,7 +59,7 @@ def test_queues_are_named_by_what_lies_in_them() -> None:
 @pytest.mark.parametrize("pair", ["a", "result=a", "results=", "=a", "results=a,b", "outbox=a"])
 def test_a_queue_that_is_named_wrongly_is_refused(pair: str) -> None:
     with pytest.raises(
-        ValueError, match="is not kind=queue, the kind one of failure, reports, results, retry, success"
+        ValueError, match="is not kind=queue, the kind one of failure, failures, reports, results, retry, success"
     ):
         rabbitmq.parse_queues(["results=fine", pair])
 

@@ -60,8 +60,8 @@ def load_ingest(environ: Environ = os.environ) -> IngestSettings:
     )
 
 
-# What MailerQ publishes into its queues, as its configuration names it; the queues themselves have any name.
-QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
+# What MailerQ publishes into its queues, as its configuration and its manual name it; the queues have any name.
+QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "failures", "retry", "reports"})
 
 
 def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:

@@ -28,7 +28,7 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.message_key import build_message_key
+from aftersend.core.message_key import make_message_key
 from aftersend.core.model import Feedback
 from aftersend.core.recipient import canonicalize_email
 
@@ -73,7 +73,7 @@ class Verp:
 
         `message_id` is the Message-ID of the message. Without it, reports do not meet what others say of the message.
         """
-        made = self._write(self._keys[0], Token(reference.lower(), _tag(build_message_key(message_id))), recipient)
+        made = self._write(self._keys[0], Token(reference.lower(), _tag(make_message_key(message_id))), recipient)
         if len(made.rpartition("@")[0]) > MAX_LOCAL or not made.isascii() or self._read.fullmatch(made) is None:
             raise ValueError("the bounce address would be no address: take a shorter reference or template")
         return made

@@ -227,4 +227,6 @@ def _make_verdict(rule: Rule, features: Features, passing: frozenset[int]) -> Ve
             klass = find_class(reason, temporary=temporary)
         elif temporary or features.mild or not (then.final or passing.isdisjoint(features.found)):
             klass = Class.SOFT
+    if features.domain_wide and then.klass is None and klass in (Class.HARD, Class.SOFT):
+        klass = Class.IGNORE
     return Verdict(klass=klass, reason=reason, rule=rule.id)

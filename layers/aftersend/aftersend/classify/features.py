@@ -15,6 +15,7 @@ from aftersend.core.model import Evidence, Kind, Phase, Protocol
 
 # Flags behind a code that spare the address: not for good, for the whole domain, strange, another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
+DOMAIN_WIDE: Final = "individual=0"
 KEYS: Final = 1_024  # statuses and codes whose keys are remembered
 _SMTP: Final = Protocol.SMTP  # asked for by every fact: Python 3.11 is slow to find members of an Enum
 _GENERAL: Final = (".0.0", ".1.0", ".2.0", ".3.0", ".4.0", ".5.0", ".6.0", ".7.0")  # what a gateway says of its own
@@ -66,6 +67,7 @@ class Features(Struct, frozen=True, kw_only=True):
     absent: frozenset[str]
     temporary: bool
     mild: bool  # the source itself says that this is not to be held against the address for good
+    domain_wide: bool = False  # whoever was written to there: nothing of it counts against this address
 
 
 def build_key(source: str, evidence: Evidence, kind: Kind) -> VerdictKey:
@@ -119,6 +121,7 @@ def extract_features(
         absent=_ABSENT[bool(text), bool(status), bool(code), bool(key.action)],
         temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
         mild=not flags.isdisjoint(MILD),
+        domain_wide=DOMAIN_WIDE in flags,
     )
 
 

@@ -86,6 +86,11 @@ class MailerqMessage:
     def __init__(self, properties: dict[str, Raw]) -> None:
         self._properties = properties
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all properties that are the message's, in their order: not the mail, and not its attempts."""
+        return sorted(name for name in self._properties if name not in ("mime", "results"))
+
     def get(self, name: str) -> Any:
         """Return the value of a property, None where it is missing."""
         raw = self._properties.get(name)

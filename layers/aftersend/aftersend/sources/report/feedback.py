@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aftersend import verp
 from aftersend.classify.evidence import find_code, find_phase, find_status, join_lines
-from aftersend.core.message_key import MAX_KEY, build_message_key
+from aftersend.core.message_key import MAX_ID, make_message_key
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
@@ -56,11 +56,10 @@ def find_message_key(report: ParsedReport, mail: str) -> str:
         return report.message_key
     headers = report.headers if report.mail_type is MailType.AUTO_REPLY else report.returned
     for value in _find_message_ids(headers, report):
-        if key := build_message_key(value):
+        if key := make_message_key(value):
             return key
-    if report.envelope_id:
-        return "envid:" + truncate(report.envelope_id.strip("<> \t"), MAX_KEY)
-    return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
+    known = make_message_key(envelope_id=report.envelope_id)
+    return known or "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
 
 
 def _find_message_ids(headers: mime.Headers, report: ParsedReport) -> list[str]:
@@ -164,7 +163,7 @@ _SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-t
 def _build_context(report: ParsedReport) -> Context | None:
     """Return the names that the sender of the returned message gave it."""
     headers = report.returned
-    found = {verp.CORRELATION: truncate(report.bounce_address, MAX_KEY)} if report.bounce_address else {}
+    found = {verp.CORRELATION: truncate(report.bounce_address, MAX_ID)} if report.bounce_address else {}
     if report.checks:
         found[CHECKS] = " ".join(f"{name}={status}" for name, status in report.checks.items())
     for name, values in headers.items():
