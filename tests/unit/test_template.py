@@ -76,11 +76,20 @@ def test_runtimes_and_architectures_agree() -> None:
     makefile = (ROOT / layer["ContentUri"] / "Makefile").read_text()
     (python,) = re.findall(r"^LAMBDA_PYTHON := (.+)$", makefile, re.MULTILINE)
     assert layer["CompatibleRuntimes"] == [SHARED["Runtime"]] == [f"python{python}"]
-    assert layer["CompatibleArchitectures"] == SHARED["Architectures"] == ["x86_64"]
-    assert RESOURCES["AftersendLayer"]["Metadata"]["BuildArchitecture"] == "x86_64"
-    assert set(re.findall(r"--platform manylinux\w+?_(x86_64|aarch64)", makefile)) == {"x86_64"}
+    assert layer["CompatibleArchitectures"] == SHARED["Architectures"] == [{"Ref": "Architecture"}]
     assert not [name for name, each in FUNCTIONS.items() if {"Runtime", "Architectures", "Layers"} & each.keys()]
     assert [one(layer) for layer in SHARED["Layers"]] == list(LAYERS)
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [("", "x86_64"), ("x86_64", "x86_64"), ("arm64", "aarch64")])
+def test_the_layer_is_built_for_the_one_architecture_that_is_asked_for(architecture: str, machine: str) -> None:
+    """One switch, the template's parameter: `python -m deploy build` hands it to SAM and to the layer's Makefile."""
+    assert not architecture or architecture in TEMPLATE["Parameters"]["Architecture"]["AllowedValues"]
+    given = [f"ARCHITECTURE={architecture}"] if architecture else []
+    (pip, *_) = make("-C", "layers/aftersend", "build-AftersendLayer", "ARTIFACTS_DIR=/a", *given)
+    platforms = [pip[at + 1] for at, word in enumerate(pip) if word == "--platform"]
+    assert platforms
+    assert all(platform.endswith(f"_{machine}") for platform in platforms)
 
 
 def pinned(path: Path) -> dict[str, str]:
@@ -116,7 +125,7 @@ def make(*arguments: str) -> list[list[str]]:
 def test_it_is_built_where_a_folder_has_a_blank_in_its_name(tmp_path: Path) -> None:
     python = tmp_path / "my python"
     python.symlink_to(sys.executable)
-    assert make("build", "CURDIR=/my work")[-1] == ["PYTHON=/my work/.venv/bin/python", ".venv/bin/sam", "build"]
+    assert make("build", "CURDIR=/my work")[-1] == [".venv/bin/python", "-m", "deploy", "build"]
     into = f"ARTIFACTS_DIR={tmp_path}/my build"
     commands = make("-C", "layers/aftersend", "build-AftersendLayer", f"PYTHON={python}", into)
     assert commands[0][:3] == [str(python), "-m", "pip"]
@@ -231,10 +240,19 @@ def test_a_table_is_encrypted_billed_by_use_and_forgets(name: str) -> None:
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
+def test_what_is_kept_when_a_stack_goes_does_not_stay_behind_when_it_was_never_made() -> None:
+    """A first creation that fails takes away what it had made; a stack that is deleted leaves it."""
+    policies = {name: each["DeletionPolicy"] for name, each in RESOURCES.items() if "DeletionPolicy" in each}
+    assert set(policies.values()) == {"RetainExceptOnCreate", "Delete"}
+    kept = {name for name, policy in policies.items() if policy == "RetainExceptOnCreate"}
+    assert kept >= {"Outcomes", "Suppressions", "DigestKey", "Archive"}
+    for name, policy in policies.items():
+        assert RESOURCES[name]["UpdateReplacePolicy"] == policy.removesuffix("ExceptOnCreate")
+
+
 @pytest.mark.parametrize("name", ["Outcomes", "Suppressions"])
 def test_a_table_of_record_outlives_its_stack_and_can_be_restored_and_followed(name: str) -> None:
     table = TABLES[name]
-    assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert one(table["DeletionProtectionEnabled"]) == "DeletionProtection"
