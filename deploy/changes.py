@@ -67,7 +67,7 @@ def find_changes(template: Json, wishes: Wishes, deployed: Deployed) -> dict[str
 
 
 def refuse_losses(changes: Mapping[str, tuple[str, str]], wishes: Wishes) -> None:
-    """Raise `Wrong` where something would change that `deploy.toml` does not speak of: it would be lost, not changed."""
+    """Raise `Wrong` where something would change that `deploy.toml` does not speak of: that is lost, not changed."""
     lost = {name: before for name, (before, _) in changes.items() if name not in wishes.given}
     if not lost:
         return

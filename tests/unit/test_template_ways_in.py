@@ -263,6 +263,9 @@ def _always(tree: Any) -> set[str]:
     if isinstance(tree, dict):
         if "Fn::If" in tree:
             return set()
+        if isinstance(tree.get("Fn::Sub"), list):  # its own names may stand for something or nothing
+            text, own = tree["Fn::Sub"]
+            return mentioned({"Fn::Sub": [text, dict.fromkeys(own, "")]}) | _always(own)
         return (
             mentioned(tree)
             if len(tree) == 1 and next(iter(tree)).startswith(("Ref", "Fn::"))
