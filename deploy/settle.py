@@ -20,14 +20,22 @@ def settle(template: Json, given: Mapping[str, str]) -> Json:
     """Return `template` with everything settled but for what is asked for; `given` are values by name, checked."""
     defaults = read_defaults(template)
     asked = find_asked(template) - given.keys()
-    settled = {name: value for name, value in (defaults | given).items() if name not in asked}
+    settled = {name: value for name, value in [*defaults.items(), *given.items()] if name not in asked}
     values = {name: _typed(template["Parameters"][name]["Type"], value) for name, value in settled.items()}
+    conditions = _Conditions(template["Conditions"], settled)
     result: Json = {
-        name: _replace(part, values) for name, part in template.items() if name not in ("Parameters", "Rules")
+        name: _replace(_without(part, conditions) if name in ("Resources", "Outputs") else part, values, conditions)
+        for name, part in template.items()
+        if name not in ("Parameters", "Rules", "Conditions")
     }
+    result["Conditions"] = conditions.left()
     result["Parameters"] = {name: each for name, each in template["Parameters"].items() if name in asked}
     # Rules about settled parameters alone were checked; CloudFormation keeps those about what it is told.
-    rules = {name: _replace(rule, values) for name, rule in template.get("Rules", {}).items() if _names(rule) & asked}
+    rules = {
+        name: _replace(rule, values, conditions)
+        for name, rule in template.get("Rules", {}).items()
+        if _names(rule) & asked
+    }
     if rules:
         result["Rules"] = rules
     groups = result["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
@@ -50,19 +58,73 @@ def _names(tree: Any) -> set[str]:
     return {str(node["Ref"]) for node in walk(tree) if isinstance(node, dict) and isinstance(node.get("Ref"), str)}
 
 
-def _replace(tree: Any, values: Mapping[str, Any]) -> Any:
+class _Conditions:
+    """What is known of the template's conditions once parameters are settled: true, false, or what is left of them."""
+
+    def __init__(self, declared: Json, settled: Mapping[str, str]) -> None:
+        self._settled = settled
+        self._declared = declared
+        self._known = {name: self._simplify(each) for name, each in declared.items()}
+
+    def decide(self, name: str) -> bool | None:
+        """Return whether the condition of this name holds; None where that depends on what is asked for."""
+        known = self._known[name]
+        return known if isinstance(known, bool) else None
+
+    def left(self) -> Json:
+        """Return the conditions that still are ones."""
+        return {name: each for name, each in self._known.items() if not isinstance(each, bool)}
+
+    def _simplify(self, condition: Json) -> Any:
+        match condition:
+            case {"Condition": str(name)}:
+                inner = self._simplify(self._declared[name])
+                return inner if isinstance(inner, bool) else condition
+            case {"Fn::Equals": [{"Ref": str(name)}, value]} if name in self._settled:
+                return self._settled[name] == str(value)
+            case {"Fn::Not": [inner]}:
+                inner = self._simplify(inner)
+                return not inner if isinstance(inner, bool) else {"Fn::Not": [inner]}
+            case {"Fn::And": parts}:
+                return self._join("Fn::And", parts, decides=False)
+            case {"Fn::Or": parts}:
+                return self._join("Fn::Or", parts, decides=True)
+        return condition
+
+    def _join(self, function: str, parts: list[Json], *, decides: bool) -> Any:
+        """Both take two conditions at least, and one that is left stands for itself."""
+        simple = [self._simplify(part) for part in parts]
+        if decides in simple:
+            return decides
+        rest = [part for part in simple if not isinstance(part, bool)]
+        return (rest[0] if len(rest) == 1 else {function: rest}) if rest else not decides
+
+
+def _without(section: Json, conditions: _Conditions) -> Json:
+    """Leave out what is not made, and the conditions of what always is."""
+    found = {}
+    for name, each in section.items():
+        made = conditions.decide(each["Condition"]) if "Condition" in each else None
+        if made is not False:
+            found[name] = {key: part for key, part in each.items() if key != "Condition" or made is None}
+    return found
+
+
+def _replace(tree: Any, values: Mapping[str, Any], conditions: _Conditions) -> Any:
     match tree:
+        case {"Fn::If": [str(name), then, otherwise]} if (holds := conditions.decide(name)) is not None:
+            return _replace(then if holds else otherwise, values, conditions)
         case {"Ref": str(name)} if name in values and len(tree) == 1:
             return values[name]
         case {"Fn::Sub": str(text)}:
             return {"Fn::Sub": _fill(text, values)}
         case {"Fn::Sub": [str(text), dict(own)]}:
             outside = {name: value for name, value in values.items() if name not in own}
-            return {"Fn::Sub": [_fill(text, outside), _replace(own, values)]}
+            return {"Fn::Sub": [_fill(text, outside), _replace(own, values, conditions)]}
         case dict():
-            return {name: _replace(each, values) for name, each in tree.items()}
+            return {name: _replace(each, values, conditions) for name, each in tree.items()}
         case list():
-            return [_replace(each, values) for each in tree]
+            return [_replace(each, values, conditions) for each in tree]
     return tree
 
 

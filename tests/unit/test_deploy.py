@@ -145,6 +145,8 @@ def groups(template: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_value_stands_where_its_name_stood() -> None:
     given = {"BatchSize": "7", "Policy": STRICT, "BrokerResultsQueue": "of ${mine}", "SesEventTypes": "send,open"}
+    broker = "arn:aws:mq:eu-west-1:111122223333:broker:mail:b-00000000-0000-4000-8000-000000000001"
+    given |= {"BrokerArn": broker, "BrokerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:b-abcdef"}
     settled = settle(TEMPLATE, given)
     resources = settled["Resources"]
     assert resources["ProcessSes"]["Properties"]["Events"]["Bounces"]["Properties"]["BatchSize"] == 7
@@ -154,6 +156,17 @@ def test_a_value_stands_where_its_name_stood() -> None:
     destination = resources["SesEventsDestination"]["Properties"]["EventDestination"]
     assert destination["MatchingEventTypes"] == ["send", "open"]
     assert settled["Metadata"][NOTES] == {"Settings": given}
+
+
+def test_what_nobody_wants_is_left_out_and_what_is_asked_for_stays_a_condition() -> None:
+    settled = settle(TEMPLATE, {"Webhooks": "true", "KmsKeyArn": ""})
+    assert "Consume" not in settled["Resources"]
+    assert "BrokerResults" not in settled["Resources"]
+    assert "Condition" not in settled["Resources"]["Receive"]
+    assert settled["Resources"]["ProcessReport"]["Condition"] == "HasMail"
+    assert settled["Conditions"].keys() >= {"HasMail", "HasAlarmEmail", "HasSyncSesList"}
+    assert not settled["Conditions"].keys() & {"HasWebhooks", "HasBroker", "HasBrokerRetry", "HasOwnKey", "IsLocal"}
+    assert settled["Conditions"]["HasAlarmEmail"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]}
 
 
 def test_what_is_given_is_not_asked_for_and_what_is_the_default_is_not_noted() -> None:
