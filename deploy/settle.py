@@ -85,14 +85,14 @@ class _Conditions:
             case {"Fn::Not": [inner]}:
                 inner = self._simplify(inner)
                 return not inner if isinstance(inner, bool) else {"Fn::Not": [inner]}
-            case {"Fn::And": parts}:
-                return self._join("Fn::And", parts, decides=False)
-            case {"Fn::Or": parts}:
-                return self._join("Fn::Or", parts, decides=True)
+            case {"Fn::And": _} | {"Fn::Or": _}:
+                return self._join(condition)
         return condition
 
-    def _join(self, function: str, parts: list[Json], *, decides: bool) -> Any:
-        """Both take two conditions at least, and one that is left stands for itself."""
+    def _join(self, condition: Json) -> Any:
+        """Both functions take two conditions at least, and one that is left stands for itself."""
+        [(function, parts)] = condition.items()
+        decides = function == "Fn::Or"
         simple = [self._simplify(part) for part in parts]
         if decides in simple:
             return decides

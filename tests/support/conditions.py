@@ -1,8 +1,8 @@
 """All combinations of what a template's conditions look at, at once: a set of combinations is one number.
 
-Every condition is made of comparisons of a parameter with a value. With n of them there are 2**n combinations; the bit c of
-a number says whether something holds in the combination c. So "wherever this is made, that is made too" is one operation
-on two numbers, however many combinations there are, and none is left out.
+Every condition is made of comparisons of a parameter with a value. With n of them there are 2**n combinations; the bit c
+of a number says whether something holds in the combination c. So "wherever this is made, that is made too" is one
+operation on two numbers, however many combinations there are, and none is left out.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Space:
         return tree
 
     def pairs(self) -> list[int]:
-        """Some combinations in which each two switches stand in each of their four ways, all off and all on among them."""
+        """Some combinations in which each two switches stand in each of their four ways; all off and all on are two."""
         count = len(self.switches)
         missing = {(one, other, ways) for one in range(count) for other in range(one) for ways in range(4)}
         chosen = [0, self.size - 1]
