@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 WORKERS := $(if $(filter 1,$(words $(foreach each,$(PYTEST_ARGS),$(findstring .py,$(each))))),0,2)
 LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-CODE := layers functions local tests
+CODE := layers functions deploy local tests
 RULES_TESTS := tests/unit/test_classify_rules.py tests/unit/test_classify_wordings.py
 # The layer is used from its folder, as SAM builds it from there.
 export PYTHONPATH := $(CURDIR)/layers/aftersend
@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 export CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test rules check fmt build bench bench-classify lock clean
+.PHONY: help setup demo test rules check fmt build deploy bench bench-classify lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,15 @@ fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-build: $(STAMP) ## build what `sam deploy` deploys
-	PYTHON="$(CURDIR)/$(BIN)/python" $(BIN)/sam build
+build: $(STAMP) samconfig.toml ## build what `sam deploy` deploys, with what deploy.toml says
+	$(BIN)/python -m deploy build
+
+deploy: $(STAMP) samconfig.toml ## check deploy.toml, show what changes for whom, ask, build, deploy (DEPLOY_ARGS=--yes)
+	$(BIN)/python -m deploy deploy $(DEPLOY_ARGS)
+
+# `sam deploy --guided` writes its answers into samconfig.toml, so that is yours, and git knows the example alone.
+samconfig.toml:
+	cp samconfig.example.toml $@
 
 bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the API
 	$(BIN)/python -m tests.bench

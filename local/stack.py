@@ -205,6 +205,7 @@ _SWITCHED_ON: Final = {
     "Webhooks": "true",
     "SnsTopicArns": "arn:aws:sns:eu-west-1:111122223333:feedback",
     "AlibabaAccounts": "1234567890123456",
+    "SesConfigurationSet": "letters",  # of the samples; moto makes none
 }
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from msgspec import DecodeError, Struct, json, toml
+from msgspec import DecodeError, Struct, json, structs, toml
 
 from aftersend.classify.engine import USER, Classifier
 from aftersend.classify.features import CodeForm
@@ -111,5 +111,25 @@ def store_compiled() -> Path:
     """Store the shipped rules compiled, beside their sources; return where."""
     target = FOLDER / COMPILED
     target.unlink(missing_ok=True)
-    target.write_bytes(json.encode(load_shipped()))
+    target.write_bytes(json.encode(_sort_sets(load_shipped())))
     return target
+
+
+def _sort_sets(value: Any) -> Any:
+    """Return `value` with every set as a sorted list: one process has them in another order than the next.
+
+    Two builds of the same sources are the same bytes then, and `sam deploy` has nothing to upload.
+    """
+    match value:
+        case Struct():  # what encodes to nothing, because it has its default, stays out
+            encoded = json.decode(json.encode(value))
+            names = {each.name: each.encode_name for each in structs.fields(value)}
+            return {new: _sort_sets(getattr(value, old)) for old, new in names.items() if new in encoded}
+        case dict():
+            return {key: _sort_sets(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_sort_sets(each) for each in value]
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            return value
