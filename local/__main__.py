@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 from typing import Final
 
 from aftersend.sources import SOURCES
@@ -49,7 +50,13 @@ def _demo(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from local.serve import serve  # noqa: PLC0415  # the embedded stack takes a second to import
 
-    return serve(options.port)
+    return serve(options.port, with_samples=options.samples, invoke=options.invoke, gateway=options.gateway)
+
+
+def _push(options: argparse.Namespace) -> int:
+    from local.push import push  # noqa: PLC0415  # the server's module takes a second to import
+
+    return push(options.source, options.files, options.to)
 
 
 def _consume(options: argparse.Namespace) -> int:
@@ -62,6 +69,7 @@ def _consume(options: argparse.Namespace) -> int:
 
 _OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
+    "push": _push,
     "rabbitmq": _consume,
     "reevaluate": reevaluate.reevaluate,
     "restore": restore.restore,
@@ -92,14 +100,21 @@ def _parser() -> argparse.ArgumentParser:
     _rabbitmq(commands_.add_parser("rabbitmq", help="feed a deployed stack from RabbitMQ, until a signal says stop"))
 
     each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
+    each.add_argument("--port", type=_port, default=8080, metavar="N", help="to listen on (default 8080; 0: any free)")
+    each.add_argument("--samples", action="store_true", help="begin with all samples, as if they had come lately")
+    each.add_argument("--invoke", metavar="FILE", help="write what `sam local invoke --env-vars` takes into a file")
     each.add_argument(
-        "--port",
-        type=int,
-        default=8080,
-        choices=range(65_536),
-        metavar="N",
-        help="to listen on (default 8080; 0 for any free one)",
+        "--gateway",
+        type=_address,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="of this machine, where containers reach the embedded services (Docker's bridge has 172.17.0.1)",
     )
+
+    each = commands_.add_parser("push", help="have `serve` sign bodies as their source does, and take them")
+    each.add_argument("source", choices=sorted(SOURCES), help="who sends them")
+    each.add_argument("files", nargs="+", metavar="FILE", help="one body each; - is stdin")
+    each.add_argument("--to", default="127.0.0.1:8080", metavar="HOST", help="where it runs (default 127.0.0.1:8080)")
 
     reevaluate.arguments(commands_.add_parser("reevaluate", help="bring what is stored to other rules or policy"))
     restore.arguments(commands_.add_parser("restore", help="join restored tables with those in use"))
@@ -109,6 +124,19 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")
     each.add_argument("--all", action="store_true", help="show every outcome, not one of each kind")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 0 to 65535")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IPv4 address of this machine") from None
 
 
 def _rabbitmq(each: argparse.ArgumentParser) -> None:
