@@ -1,4 +1,4 @@
-"""The command line: `python -m local parse|classify|expect|rabbitmq|serve|reevaluate|restore|sync|demo`."""
+"""The command line: `python -m local COMMAND`, on this machine alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from aftersend.sources import SOURCES
-from local import commands, reevaluate, restore, rules, sync
+from local import commands, reevaluate, rules
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 
@@ -59,23 +59,12 @@ def _push(options: argparse.Namespace) -> int:
     return push(options.source, options.files, options.to)
 
 
-def _consume(options: argparse.Namespace) -> int:
-    from local.rabbitmq import serve  # noqa: PLC0415  # nothing else needs the client of RabbitMQ
-
-    return serve(
-        url=options.url, pairs=options.queue, to=options.to, prefetch=options.prefetch, parking=options.parking
-    )
-
-
 _OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
     "push": _push,
-    "rabbitmq": _consume,
     "reevaluate": reevaluate.reevaluate,
-    "restore": restore.restore,
     "rules": rules.run,
     "serve": _serve,
-    "sync": sync.sync,
 }
 
 
@@ -97,8 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")
 
-    _rabbitmq(commands_.add_parser("rabbitmq", help="feed a deployed stack from RabbitMQ, until a signal says stop"))
-
     each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
     each.add_argument("--port", type=_port, default=8080, metavar="N", help="to listen on (default 8080; 0: any free)")
     each.add_argument("--samples", action="store_true", help="begin with all samples, as if they had come lately")
@@ -116,9 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("files", nargs="+", metavar="FILE", help="one body each; - is stdin")
     each.add_argument("--to", default="127.0.0.1:8080", metavar="HOST", help="where it runs (default 127.0.0.1:8080)")
 
-    reevaluate.arguments(commands_.add_parser("reevaluate", help="bring what is stored to other rules or policy"))
-    restore.arguments(commands_.add_parser("restore", help="join restored tables with those in use"))
-    sync.arguments(commands_.add_parser("sync", help="bring the suppression list of Amazon SES to what a table says"))
+    reevaluate.arguments(commands_.add_parser("reevaluate", help="show what other rules or policy make of all samples"))
 
     each = commands_.add_parser("demo", help="run the whole bundle here and show what it finds")
     each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")
@@ -137,22 +122,6 @@ def _address(text: str) -> str:
         return str(IPv4Address(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no IPv4 address of this machine") from None
-
-
-def _rabbitmq(each: argparse.ArgumentParser) -> None:
-    each.add_argument("--url", help="amqps://user:password@host/vhost; else the variable RABBITMQ_URL")
-    each.add_argument(
-        "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
-    )
-    way = each.add_mutually_exclusive_group()
-    way.add_argument("--to", metavar="URL", help="of the stack's queue FeedbackQueue: hand bodies on to it")
-    way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
-    each.add_argument(
-        "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"
-    )
-    each.add_argument(
-        "--parking", default="aftersend-parked", metavar="NAME", help="queue for bodies that SQS will not take"
-    )
 
 
 if __name__ == "__main__":
