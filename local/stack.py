@@ -50,8 +50,10 @@ class Stack:
         template: Json,
         session: boto3.Session,
         writes: Counter[str],
+        endpoint: str = "",
         parameters: Mapping[str, str] | None = None,
     ) -> None:
+        self.endpoint = endpoint  # of the embedded services
         self.template = template
         self.session = session
         self.writes = writes
@@ -231,14 +233,19 @@ def _text(value: Any) -> str:
 
 
 @contextmanager
-def running(template: Path = TEMPLATE, parameters: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """The stack, as long as the context lasts; the environment points to it meanwhile."""
+def running(
+    template: Path = TEMPLATE, host: str = "127.0.0.1", parameters: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """The stack, as long as the context lasts; the environment points to it meanwhile.
+
+    `host` is the address of this machine at which the embedded services listen: who reaches it may do everything.
+    """
     before = boto3.DEFAULT_SESSION
-    with moto_server() as (endpoint, writes):
+    with moto_server(host) as (endpoint, writes):
         try:
             with environment(false_account(endpoint)):
                 boto3.DEFAULT_SESSION = boto3.Session()
-                stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes, parameters)
+                stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes, endpoint, parameters)
                 stack.create()
                 yield stack
         finally:

@@ -172,7 +172,7 @@ def test_the_layers_have_no_cycle() -> None:
 
 
 def test_nothing_in_the_package_imports_what_stands_around_it() -> None:
-    assert find_users("functions", "local", "tests") == []
+    assert find_users("aftersend_cli", "functions", "local", "tests") == []
 
 
 @pytest.mark.parametrize("name", PURE)
