@@ -200,6 +200,24 @@ def test_one_module_knows_boto3_and_one_the_environment() -> None:
     assert find_users("os") == ENVIRONMENT
 
 
+def test_nothing_catches_everything() -> None:
+    """CONTRIBUTING: "Nothing catches everything." Whatever is caught is named."""
+    everything = {"Exception", "BaseException"}
+    sources = [
+        path
+        for folder in ("layers/aftersend/aftersend", "functions", "local")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    caught = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ExceptHandler)
+        if node.type is None or everything & {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+    }
+    assert not caught
+
+
 def test_routes_load_neither_the_classifier_nor_what_works_list_jobs() -> None:
     """They are part of the function that answers questions, which starts often."""
     command = [sys.executable, "-c", "import sys, aftersend.api.list_jobs; print(*sys.modules)"]
