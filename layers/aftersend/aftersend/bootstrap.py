@@ -102,7 +102,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
         unmatched_texts=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
         unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
-        vouch=Verp(config.verp_keys, config.verp_template).prove if config.verp_template and config.verp_keys else None,
+        prove=Verp(config.verp_keys, config.verp_template).prove if config.verp_template and config.verp_keys else None,
     )
 
 
