@@ -218,14 +218,15 @@ def _make_verdict(rule: Rule, features: Features, passing: frozenset[int]) -> Ve
     """
     reason, then = rule.then.reason, rule.then
     temporary = features.temporary
-    if then.final is not None and features.kind is not Kind.DEFERRED:
+    passes = not passing.isdisjoint(features.found)
+    if then.final is not None and features.kind is not Kind.DEFERRED and not (temporary and passes):
         temporary = not then.final
     klass = then.klass or find_class(reason, temporary=temporary)
     if klass is Class.HARD and (then.klass is None or not rule.id.startswith(USER)):
         if features.phase in EARLY:
             reason = EARLY[features.phase]
             klass = find_class(reason, temporary=temporary)
-        elif temporary or features.mild or not (then.final or passing.isdisjoint(features.found)):
+        elif temporary or features.mild or (passes and not then.final):
             klass = Class.SOFT
     if features.domain_wide and then.klass is None and klass in (Class.HARD, Class.SOFT):
         klass = Class.IGNORE

@@ -89,6 +89,8 @@ def peel(text: str) -> Reply:
     if codes and codes[0] == 0:
         if len(codes) == 1 and not is_said:
             return Reply(flat)  # a reply, and no more, as most texts are
+        if lowered[0] == "5" and (end := max(lowered.find(words) for words in _EARLIER)) > 0:
+            return Reply(flat[:end])  # what stands behind it was before
     elif _may_have_footer(lowered) and (footer := _FOOTERS.search(lowered)):
         end = footer.start()
         flat, lowered, codes = flat[:end], lowered[:end], [at for at in codes if at < end]
