@@ -63,6 +63,7 @@ class FeedbackView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind
     at: Moment
     decided: bool = False  # the status follows from it
+    unproven: bool = False  # anybody could have sent it
     verdict: VerdictView | None = None
     evidence: Evidence | None = None
     engagement: Engagement | None = None
@@ -76,6 +77,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
     recipient: str
     status: Status
+    unproven: bool = False  # anybody could have sent all of it, so it decides nothing
     verdict: VerdictView | None = None
     review: str | None = None
     resolved: DecisionView | None = None
@@ -169,6 +171,7 @@ def show_outcome(outcome: Outcome, classify: Classify) -> OutcomeView:
     """Return an outcome with its feedback explained."""
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
+        unproven=not outcome.proven,
         verdict=_show_verdict(outcome.verdict, split_channel(outcome.recipient)[0]),
         resolved=show_decision(outcome.resolved) if outcome.resolved else None,
         saturated=list(outcome.saturated),
@@ -186,6 +189,7 @@ def _show_feedback(fact: Feedback, outcome: Outcome, classify: Classify) -> Feed
         kind=fact.kind,
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
+        unproven=fact.forgeable,
         verdict=_show_verdict(classify(fact), split_channel(fact.recipient)[0]),
         evidence=fact.evidence,
         engagement=fact.engagement,
