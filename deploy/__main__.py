@@ -1,8 +1,9 @@
-"""The command line: `python -m deploy check|build|deploy`. `make build` and `make deploy` call it."""
+"""The command line: `python -m deploy check|build|deploy|importable`. `make build` and `make deploy` call it."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from deploy import changes
 from deploy.declared import Json, Wrong, find_asked
-from deploy.settle import settle
+from deploy.settle import cut, settle
 from deploy.wishes import FILE, Wishes, read
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             _say(f"{FILE}: {len(wishes.given)} parameters, all of which the stack takes")
         elif options.command == "build":
             build(root, wishes)
+        elif options.command == "importable":
+            _say(_cut(root, options.file))
         else:
             return deploy(root, template, wishes, sure=options.yes)
     except Wrong as error:
@@ -48,6 +51,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     actions = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     actions.add_parser("check", help=f"look for mistakes in {FILE}, and in the policy and rules that it names")
     actions.add_parser("build", help="build what `sam deploy` deploys")
+    importing = actions.add_parser("importable", help="print of what was built only the resources that a file lists")
+    importing.add_argument("file", type=Path, help="resources to import, as `aws cloudformation` takes them")
     deploying = actions.add_parser("deploy", help="show what changes, ask, build and deploy")
     deploying.add_argument("--yes", action="store_true", help="ask nothing")
     return parser.parse_args(arguments)
@@ -65,6 +70,16 @@ def build(root: Path, wishes: Wishes) -> None:
     _say(
         f"Settled by {FILE}: {', '.join(wishes.given)}" if wishes.given else f"No {FILE}: all is as the template has it"
     )
+
+
+def _cut(root: Path, file: Path) -> str:
+    """The template for `aws cloudformation create-change-set --change-set-type IMPORT`."""
+    try:
+        listed = [each["LogicalResourceId"] for each in json.loads(file.read_text("utf-8"))]
+        built = yaml_parse((root / BUILT).read_text("utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Wrong(f"{file}: {error!r}") from error
+    return json.dumps(cut(built, listed), indent=2)
 
 
 def deploy(root: Path, template: Json, wishes: Wishes, *, sure: bool) -> int:

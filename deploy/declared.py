@@ -67,7 +67,7 @@ def _find_mistake(parameter: Json, value: str) -> str | None:
 
 def _find_broken_rules(template: Json, values: Mapping[str, str]) -> Iterator[str]:
     """The template's own rules, such as that one parameter needs another."""
-    known = read_defaults(template) | values
+    known = {**read_defaults(template), **values}
     for rule in template.get("Rules", {}).values():
         if "RuleCondition" not in rule or decide(rule["RuleCondition"], known):
             for assertion in rule["Assertions"]:

@@ -8,10 +8,10 @@ changes. Both stand in the template's metadata, so that a later deployment can s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from deploy.declared import Json, find_asked, read_defaults, walk
+from deploy.declared import Json, Wrong, find_asked, read_defaults, walk
 
 NOTES: Final = "Aftersend"  # the entry of the template's metadata with what was settled
 
@@ -58,6 +58,40 @@ def _names(tree: Any) -> set[str]:
     return {str(node["Ref"]) for node in walk(tree) if isinstance(node, dict) and isinstance(node.get("Ref"), str)}
 
 
+def cut(template: Json, names: Collection[str]) -> Json:
+    """Return of a settled template only the resources of these names, for an import, which may make nothing else.
+
+    Raise `Wrong` for a name that is none, or one of what CloudFormation cannot import because SAM makes it.
+    """
+    resources = template["Resources"]
+    for name in names:
+        if name not in resources:
+            raise Wrong(f"{name}: the built template has no such resource")
+        if resources[name]["Type"].startswith("AWS::Serverless::"):
+            raise Wrong(f"{name}: a function is made anew, and not imported")
+    chosen = {name: resources[name] for name in names}
+    conditions = _find_conditions(chosen, template["Conditions"])
+    used = _names(chosen) | _names(conditions)
+    return {
+        "AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"],
+        "Metadata": {NOTES: template["Metadata"][NOTES]},
+        "Parameters": {name: each for name, each in template["Parameters"].items() if name in used},
+        "Conditions": conditions,
+        "Resources": chosen,
+    }
+
+
+def _find_conditions(tree: Any, declared: Json) -> Json:
+    """The conditions that `tree` names, and those that they name."""
+    found: Json = {}
+    for node in walk(tree):
+        if isinstance(node, dict):
+            named = {node.get("Condition"), *node.get("Fn::If", ())[:1]}
+            for name in {each for each in named if isinstance(each, str)} - found.keys():
+                found |= {name: declared[name]} | _find_conditions(declared[name], declared)
+    return found
+
+
 class _Conditions:
     """What is known of the template's conditions once parameters are settled: true, false, or what is left of them."""
 
@@ -75,18 +109,18 @@ class _Conditions:
         """Return the conditions that still are ones."""
         return {name: each for name, each in self._known.items() if not isinstance(each, bool)}
 
-    def _simplify(self, condition: Json) -> Any:
+    def _simplify(self, condition: Any) -> Any:
         match condition:
             case {"Condition": str(name)}:
-                inner = self._simplify(self._declared[name])
-                return inner if isinstance(inner, bool) else condition
+                known = self._simplify(self._declared[name])
+                condition = known if isinstance(known, bool) else condition
             case {"Fn::Equals": [{"Ref": str(name)}, value]} if name in self._settled:
-                return self._settled[name] == str(value)
+                condition = self._settled[name] == str(value)
             case {"Fn::Not": [inner]}:
-                inner = self._simplify(inner)
-                return not inner if isinstance(inner, bool) else {"Fn::Not": [inner]}
+                known = self._simplify(inner)
+                condition = {"Fn::Not": [known]} if not isinstance(known, bool) else not known
             case {"Fn::And": _} | {"Fn::Or": _}:
-                return self._join(condition)
+                condition = self._join(condition)
         return condition
 
     def _join(self, condition: Json) -> Any:
@@ -116,11 +150,11 @@ def _replace(tree: Any, values: Mapping[str, Any], conditions: _Conditions) -> A
             return _replace(then if holds else otherwise, values, conditions)
         case {"Ref": str(name)} if name in values and len(tree) == 1:
             return values[name]
-        case {"Fn::Sub": str(text)}:
-            return {"Fn::Sub": _fill(text, values)}
         case {"Fn::Sub": [str(text), dict(own)]}:
             outside = {name: value for name, value in values.items() if name not in own}
             return {"Fn::Sub": [_fill(text, outside), _replace(own, values, conditions)]}
+        case {"Fn::Sub": str(text)}:
+            tree = {"Fn::Sub": _fill(text, values)}
         case dict():
             return {name: _replace(each, values, conditions) for name, each in tree.items()}
         case list():

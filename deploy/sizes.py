@@ -25,7 +25,7 @@ _STACK: Final = 128
 def measure(template: Json, values: Mapping[str, str], stack: str = "s" * _STACK) -> dict[str, int]:
     """Return for each function the most bytes that its variables can take, with these parameters."""
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
-    known = read_defaults(template) | values | {"AWS::StackName": stack, "AWS::NoValue": ""}
+    known = {**read_defaults(template), **values, "AWS::StackName": stack, "AWS::NoValue": ""}
     return {
         name: sum(
             len(key) + _largest(value, template["Resources"], known) + _BESIDE

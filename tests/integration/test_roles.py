@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from aftersend.api.app import ROUTES
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
-from local.lambdas import Function
+from local.lambdas import Function, Lambdas
+from local.serve_routes import Gateway, Request
 from local.stack import Stack, running
 from tests.support import roles
 from tests.support.account_list import image, record
@@ -72,6 +74,27 @@ def test_poll_may_read_its_key(stack: Stack) -> None:
         poll = function(stack, "Poll", MNS_ENDPOINT="https://1.mns.eu-central-1.aliyuncs.com", MNS_SECRET=key)
         poll({})
     assert ("Poll", "secretsmanager:GetSecretValue", "MnsSecretArn", "") in roles.CALLS
+
+
+def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> None:
+    """Whatever it is answered: that the tables are asked is what counts here."""
+    gateway = Gateway(stack, Lambdas(stack))
+    for route in ROUTES.routes:
+        path = route.path.format(recipient="ann@example.com", message="ses:1", incident="0123456789abcdef0123", job="j")
+        for query in ("", "?cause=hard&active=true", "?why=contradicted", "?day=2026-03-02", "?status=bounced"):
+            if route.method == "GET":
+                gateway.answer(Request("GET", path + query, {}), "localhost")
+    body = b'{"scope":"*","note":"by hand"}'
+    gateway.answer(Request("PUT", "/suppressions/ann@example.com", {"content-type": "application/json"}, body), "host")
+    decision = b'{"decision":"confirm","note":"seen"}'
+    gateway.answer(
+        Request("PUT", "/incidents/0123456789abcdef0123/decision", {"content-type": "application/json"}, decision),
+        "host",
+    )
+    asked = {(action, name + part) for of, action, name, part in roles.CALLS if of == "Query"}
+    assert asked >= {
+        (action, name + part) for of, action, name, part in roles.granted() if of == "Query" and "/index/" in part
+    }
 
 
 # ---- The check itself ------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """All combinations of what a template's conditions look at, at once: a set of combinations is one number.
 
-Every condition is made of comparisons of a parameter with a value. With n of them there are 2**n combinations; the bit c
-of a number says whether something holds in the combination c. So "wherever this is made, that is made too" is one
+Every condition is made of comparisons of a parameter with a value. With n of them there are 2**n combinations; the
+bit c of a number says whether something holds in the combination c. So "wherever this is made, that is made too" is one
 operation on two numbers, however many combinations there are, and none is left out.
 """
 

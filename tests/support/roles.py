@@ -1,7 +1,7 @@
 """Roles as AWS enforces them, over the functions of the embedded stack: what a role does not allow fails the test.
 
 Moto asks nobody for permission. Here every call that a function makes, by our client or by boto3, is compared with what
-the template allows the function's role, before it is sent. What is allowed and never called is listed at the end of a run.
+the template allows the function's role, before it is sent. What is allowed and never called is listed at the end.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _logical(function: str, physical: str) -> str:
 
 
 def is_allowed(function: str, action: str, name: str, part: str) -> bool:
-    """Return whether a statement of the role allows the action on that resource of the template, and that part of it."""
+    """Return whether a statement of the role allows the action on that resource of the template, or part of it."""
     for statement in statements(function):
         if action in statement.actions:
             for resource in statement.resources:

@@ -11,13 +11,15 @@ from typing import Any, Final
 import boto3
 import pytest
 import yaml
+from cfnlint.api import lint  # type: ignore[import-untyped]
+from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 from moto import mock_aws
 from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
 
 from deploy import __main__ as deploying
 from deploy import changes
 from deploy.declared import Wrong, check_values, find_asked, read_defaults
-from deploy.settle import NOTES, settle
+from deploy.settle import NOTES, cut, settle
 from deploy.sizes import LIMIT, measure
 from deploy.wishes import Wishes, read
 from tests.support.template import ROOT, TEMPLATE, mentioned
@@ -175,6 +177,19 @@ def test_what_is_given_is_not_asked_for_and_what_is_the_default_is_not_noted() -
     assert settled["Metadata"][NOTES] == {"Settings": {"AlarmEmail": "ops@example.com"}}
 
 
+def test_an_import_is_given_what_it_imports_and_nothing_else() -> None:
+    kept = {name for name, each in TEMPLATE["Resources"].items() if each.get("DeletionPolicy", "").startswith("Retain")}
+    settled = settle(TEMPLATE, {"MailDomain": "bounce.example.com"})
+    template = cut(settled, kept)
+    assert template["Resources"].keys() == kept
+    assert "Transform" not in template
+    assert mentioned(template) <= template["Parameters"].keys() | template["Resources"].keys() | {"AWS::NoValue"}
+    assert [each.message for each in lint(json.dumps(template), config=ManualArgs(regions=["eu-west-1"]))] == []
+    for name in ("Nothing", "ProcessSes"):
+        with pytest.raises(Wrong, match=name):
+            cut(settled, [name])
+
+
 # ---- What changes ----------------------------------------------------------------------------------------------------
 
 RESOURCE: Final = {"Queue": {"Type": "AWS::SQS::Queue"}}
@@ -285,7 +300,7 @@ class Sam:
 def sam(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sam:
     (tmp_path / "template.yaml").write_text((ROOT / "template.yaml").read_text())
     stand_in = Sam(tmp_path)
-    monkeypatch.setattr(deploying.subprocess, "run", stand_in)
+    monkeypatch.setattr(subprocess, "run", stand_in)
     return stand_in
 
 
@@ -334,7 +349,12 @@ def test_it_asks_after_it_has_said_what_changes(
     stand(formation, {"BatchSize": "7"})
     (tmp_path / "deploy.toml").write_text("[parameters]\nBatchSize = 8\n")
     said: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda _: said.append(capsys.readouterr().out) or answer)
+
+    def answered(_question: str) -> str:
+        said.append(capsys.readouterr().out)
+        return answer
+
+    monkeypatch.setattr("builtins.input", answered)
     assert deploying.main(["deploy"], tmp_path) == (0 if deployed else 1)
     assert "BatchSize: 7 → 8" in said[0]
     assert bool(sam.calls) is deployed

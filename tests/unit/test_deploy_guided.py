@@ -39,7 +39,7 @@ class Deployment:
         monkeypatch.setattr(guided_context.GuidedContext, "prompt_image_repository", lambda *_: {})
         monkeypatch.setattr("samcli.commands.package.package_context.PackageContext.run", lambda _: None)
         monkeypatch.setattr(
-            "samcli.commands.deploy.deploy_context.DeployContext.run", lambda made: self.contexts.append(vars(made))
+            "samcli.commands.deploy.deploy_context.DeployContext.run", lambda made: self.contexts.append({**vars(made)})
         )
         self.result = CliRunner().invoke(command.cli, ["--guided", "-t", str(built)], input="\n" * 100)
         self.file = SamConfig(folder).get_all(["deploy"], "parameters")

@@ -141,8 +141,8 @@ def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_the_definitions_of_the_apis_are_openapi_to_a_strict_reader() -> None:
     """API Gateway's import hands on what its parser says, and FailOnWarnings makes failures of that.
 
-    Two things are written otherwise for this: `x-amazon-apigateway-any-method`, which a reader of OpenAPI skips, becomes
-    a method, so that it is read; and SAM's empty `responses`, which API Gateway takes without a word, get one.
+    Two things are written otherwise for this: `x-amazon-apigateway-any-method`, which a reader of OpenAPI skips, is
+    made a method, so that it is read; and SAM's empty `responses`, which API Gateway takes without a word, get one.
     """
     names = []
     for name, body in bodies():
