@@ -137,7 +137,9 @@ class DynamoDB:
         answer = self._page(found, order, request)
         if index and table.indexes[index]["Projection"]["ProjectionType"] != "ALL":
             kept = {*order, *table.indexes[index]["Projection"].get("NonKeyAttributes", ())}
-            answer["Items"] = [{name: value for name, value in item.items() if name in kept} for item in answer["Items"]]
+            answer["Items"] = [
+                {name: value for name, value in item.items() if name in kept} for item in answer["Items"]
+            ]
         answer["Items"] = [project(item, request) for item in answer["Items"]]
         return answer
 

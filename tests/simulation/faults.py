@@ -23,14 +23,14 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "not deleted": ("delete",),
     "slow": (),
 }
-_COMMON: Final = frozenset({"partial batch", "short page", "stale index", "not deleted", "slow"})
+_COMMON: Final = frozenset({"partial batch", "short page", "stale index", "slow"})
 
 
 class Faults:
     """Which calls go wrong, and how. `without` are the names of those that do not."""
 
     def __init__(self, seed: str, without: Collection[str] = ()) -> None:
-        random = Random(f"faults {seed}")  # noqa: S311  # a seed must give the same again
+        random = Random(f"faults {seed}")  # a seed must give the same again
         chosen = [kind for kind in KINDS if random.random() < 0.7]
         self.rates = {kind: random.choice((0.1, 0.3) if kind in _COMMON else (0.004, 0.01, 0.03)) for kind in chosen}
         self.fired: list[str] = []

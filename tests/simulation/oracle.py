@@ -1,8 +1,8 @@
 """What must hold at the end of a history, by the documentation: laws.md, policy.md, report.md, ses.md, lists.md.
 
-Nothing of `aftersend.core` decides here: statuses, causes and streaks are worked out anew from what was said and decided,
-all of it at once and by the plainest way. Of the package only names are used: the id of a fact, the alias of a person,
-and the decoders of stored items.
+Nothing of `aftersend.core` decides here: statuses, causes and streaks are worked out anew from what was said and
+decided, all of it at once and by the plainest way. Of the package only names are used: the id of a fact, the alias of a
+person, and the decoders of stored items.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ _TAKES_BACK: Final = {Kind.COMPLAINT_WITHDRAWN: "complaint", Kind.SUBSCRIBED: "u
 _WISHES: Final = {Kind.COMPLAINED: "complaint", Kind.UNSUBSCRIBED: "unsubscribed"}
 _BY_WORD: Final = {"hard": "hard", "listed": "provider", "pause": "pause"}
 _ON_LIST_OF_SES: Final = (("complaint", "COMPLAINT"), ("hard", "BOUNCE"), ("manual", "BOUNCE"))
+
+FEW: Final = 2  # facts of one kind and one message, of which every bound keeps all
 
 
 @dataclass
@@ -158,9 +160,10 @@ class Person:
             everywhere["hard"].contradicted = last[0] if last and last[0] > latest[0] else None
         if (streak := self.streak()) is not None:
             everywhere["streak"] = streak
-        for moment in self.added:  # after a release of the very same moment
-            moment = moment + timedelta(milliseconds=1) if moment == self.released else moment
-            everywhere.setdefault("manual", Cause()).add((moment, ""))
+        for moment in self.added:
+            same = moment == self.released  # it is meant to hold: after a release of the very same moment
+            order = (moment + timedelta(milliseconds=1) if same else moment), ""
+            everywhere.setdefault("manual", Cause()).add(order)
         return {scope: causes for scope, causes in rows.items() if causes}
 
     def _support(self, rows: dict[str, dict[str, Cause]], said: Said, order: Order) -> None:
@@ -254,7 +257,7 @@ class Oracle:
                 self.wrong.append(f"{person.recipient} {message}: nothing is stored, so feedback is lost")
                 continue
             ids = {fact.id for fact in stored.feedback}
-            whole = {order[1] for said, order in facts if not said.forgeable}
+            whole = _kept(facts)
             self._expect(f"{person.recipient} {message}: lost facts", whole - ids, set())
             self._expect(f"{person.recipient} {message}: made-up facts", ids - {order[1] for _, order in facts}, set())
             status, klass, order = person.status(message)
@@ -323,6 +326,15 @@ class Oracle:
             excess.append(max(0, self.world.counts[f"Feedback {kind}"] - len(facts)))
         if sum(excess) > self.world.refused["Outcomes"]:
             self.wrong.append(f"{sum(excess)} facts were counted once more than they were said")
+
+
+def _kept(facts: list[tuple[Said, Order]]) -> set[str]:
+    """The facts that must be there: of each kind all, or of many the first and the last (decision 2)."""
+    kept: set[str] = set()
+    for kind in {said.kind for said, _ in facts}:
+        ids = [order[1] for said, order in facts if said.kind is kind and not said.forgeable]
+        kept |= set(ids if len(ids) <= FEW else (ids[0], ids[-1]))
+    return kept
 
 
 def _facts(person: Person, kind: Kind) -> set[str]:

@@ -68,7 +68,7 @@ def play(seed: int, order: int, events: Sequence[Event], without: Sequence[str] 
     with world.installed():
         try:
             world.play(events)
-        except (Exception, Crashed) as error:  # noqa: BLE001  # whatever a function lets out is a finding
+        except (Exception, Crashed) as error:  # whatever a function lets out is a finding
             return world, [f"{type(error).__name__}: {error}"]
         finally:
             world.scheduler.stop()

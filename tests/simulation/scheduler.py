@@ -1,8 +1,8 @@
 """Runs workers one at a time, and lets a seed decide who goes next: plain code, interleaved at each of its calls.
 
-Every worker is a thread, and one baton goes between them and the scheduler, so only one of all runs at any time. A worker
-gives the baton back before each call to the world; which of those that can go on has it next is drawn from the seed.
-Time stands while anybody can go on, and then leaps to the first moment that somebody waits for.
+Every worker is a thread, and one baton goes between them and the scheduler, so only one of all runs at any time. A
+worker gives the baton back before each call to the world; which of those that can go on has it next is drawn from the
+seed. Time stands while anybody can go on, and then leaps to the first moment that somebody waits for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Task:
 
     def __init__(self, name: str, process: Process, work: Callable[[], object]) -> None:
         self.name, self.process, self.work = name, process, work
-        self.baton = threading.Semaphore(0)
+        self.baton = _held()
         self.until = 0.0  # it sleeps till then
         self.waits_for: list[Task] = []
         self.done = False
@@ -47,6 +47,13 @@ class Task:
         return not self.done and self.until <= now and all(each.done for each in self.waits_for)
 
 
+def _held() -> threading.Lock:
+    """A lock that is held: whoever wants it waits for the one that gives it back."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 class Scheduler:
     """Deals out turns. `now` is in seconds since the Epoch."""
 
@@ -55,7 +62,7 @@ class Scheduler:
         self.tasks: list[Task] = []
         self.current: Task | None = None
         self.turns = 0
-        self._back = threading.Semaphore(0)
+        self._back = _held()
 
     def spawn(self, name: str, process: Process, work: Callable[[], object], at: float = 0.0) -> Task:
         """Add a task that begins at `at`."""
@@ -100,7 +107,7 @@ class Scheduler:
     def _work(self, task: Task) -> None:
         try:
             task.result = task.work()
-        except BaseException as error:  # noqa: BLE001  # whoever waits for the task gets it
+        except BaseException as error:  # whoever waits for the task gets it
             task.error = error
         task.done = True
         self._back.release()

@@ -88,9 +88,9 @@ class SQS:
         assert 0 < len(entries) <= 10, "SQS takes one to ten"
         done = []
         for entry in entries:
-            self.send_message(**{name: value for name, value in entry.items() if name != "Id"} | {
-                "QueueUrl": request["QueueUrl"]
-            })
+            self.send_message(
+                **{name: value for name, value in entry.items() if name != "Id"} | {"QueueUrl": request["QueueUrl"]}
+            )
             done.append({"Id": entry["Id"]})
         return {"Successful": done}
 
