@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 export CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test rules check fmt build deploy bench bench-classify lock clean
+.PHONY: help setup demo test rules simulate simulate-faults check fmt build deploy bench bench-classify lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ test: $(STAMP) ## run all tests that this machine allows; skipped ones say why (
 # Without plugins and what other tests need, it starts in a fraction of a second.
 rules: $(STAMP) ## test the shipped rules alone, in seconds: their examples, and every wording beside them
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q --noconftest $(RULES_TESTS)
+
+simulate: $(STAMP) ## play a history under one seed, with faults, in several orders (SEED=1 EVENTS=40)
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)" $(BIN)/python -m tests.simulation $(or $(SEED),1) $(or $(EVENTS),40)
+
+simulate-faults: $(STAMP) ## plant each of a list of faults, and say which seed finds it
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)" $(BIN)/python -m tests.simulation faults
 
 check: $(STAMP) ## look for mistakes without running anything: style, types, template
 	$(BIN)/ruff check .

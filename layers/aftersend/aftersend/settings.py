@@ -61,7 +61,9 @@ def load_ingest(environ: Environ = os.environ) -> IngestSettings:
 
 
 # What MailerQ publishes into its queues, as its configuration and its manual name it; the queues have any name.
-QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "failures", "retry", "reports"})
+QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
+# By every name that they have: the manual calls one of them otherwise.
+QUEUE_KIND_NAMES: Final = {**{kind: kind for kind in QUEUE_KINDS}, "failures": "failure"}
 
 
 def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
@@ -73,10 +75,10 @@ def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
     kinds = {}
     for pair in environ.get("MAILERQ_QUEUES", "").split(","):
         queue, _, kind = (part.strip() for part in pair.rpartition("="))
-        if queue and kind not in QUEUE_KINDS:
-            raise ConfigurationError(f"MAILERQ_QUEUES: {kind[:40]!r} is none of {', '.join(sorted(QUEUE_KINDS))}")
+        if queue and kind not in QUEUE_KIND_NAMES:
+            raise ConfigurationError(f"MAILERQ_QUEUES: {kind[:40]!r} is none of {', '.join(sorted(QUEUE_KIND_NAMES))}")
         if queue:
-            kinds[queue] = kind
+            kinds[queue] = QUEUE_KIND_NAMES[kind]
     return kinds
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from aftersend.aws import connect
 from aftersend.core.errors import ConfigurationError
-from aftersend.settings import QUEUE_KINDS
+from aftersend.settings import QUEUE_KIND_NAMES
 from aftersend.storage.queue import QueueSender
 from aftersend_cli import sinks
 from aftersend_cli.amqp import Consumer, parameters
@@ -54,7 +54,7 @@ def parse_queues(pairs: Sequence[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         kind, _, queue = pair.partition("=")
-        if kind not in QUEUE_KINDS or not queue or "," in queue:
-            raise ValueError(f"{pair!r} is not kind=queue, the kind one of {', '.join(sorted(QUEUE_KINDS))}")
-        found[queue] = kind
+        if kind not in QUEUE_KIND_NAMES or not queue or "," in queue:
+            raise ValueError(f"{pair!r} is not kind=queue, the kind one of {', '.join(sorted(QUEUE_KIND_NAMES))}")
+        found[queue] = QUEUE_KIND_NAMES[kind]
     return found
