@@ -20,6 +20,7 @@ until (further|tomorrow|next|later|the end of|monday|tuesday|wednesday|thursday|
 (exceeding|exceeded|exceeds) * (receiving|receive|rate) (limit|limits)
 momentar*
 under maintenance
+not been (collected|fetched|picked up)
 (is|are) being (migrated|moved|upgraded|transferred|restored)
 (locked|suspended|blocked|disabled) * for (NUM|one|two|a|an|some|several|few) (hours|hour|minutes|days|day|weeks|while)
 (frozen|deactivated|closed) * for (NUM|one|two|a|an|some|several|few) (hours|hour|minutes|days|day|weeks|while)
