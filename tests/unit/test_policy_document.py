@@ -66,6 +66,16 @@ def test_bounces_may_have_to_be_as_far_apart_as_they_may_be() -> None:
         assert (find_streak(row, policy) is not None) == stands
 
 
+@pytest.mark.parametrize(("pause", "bounces"), [(14, 5), (31, 3)])
+def test_who_is_written_to_seldom_has_a_streak_where_the_gap_is_longer(pause: int, bounces: int) -> None:
+    row = [merge(None, [bounce(pause * at, message=f"test:{at}")], classify) for at in range(bounces)]
+    assert find_streak(row, load()) is None
+    assert find_streak(row[1:], load(f"[streak]\nbounces = {bounces}\ngap_days = {pause + 1}")) is None
+    streak = find_streak(row, load(f"[streak]\nbounces = {bounces}\ngap_days = {pause + 1}"))
+    assert streak is not None
+    assert find_streak(row, load(f"[streak]\nbounces = {bounces}\ngap_days = {pause - 1}")) is None
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [
