@@ -17,7 +17,7 @@ finds depends on the places in the tree and on the word alone, and is remembered
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import product
 from typing import Any, Final
 
@@ -125,13 +125,15 @@ class Matcher(Struct, kw_only=True):
     tree: Node = field(default_factory=dict)
     count: int = 0  # patterns
     whole: list[list[int]] = field(default_factory=list)  # for each phrase, the patterns that are just that
-    last: list[list[int]] = field(default_factory=list)  # … the patterns of several groups that end with it
+    first: list[set[int]] = field(default_factory=list)  # … the patterns of several groups that begin with it
+    last: list[set[int]] = field(default_factory=list)  # … and those that end with it
     sequences: dict[int, tuple[Group, ...]] = field(default_factory=dict)  # of these, by their numbers: the groups
     sizes: list[int] = field(default_factory=list)  # for each phrase that is part of a longer pattern, its words
     pieces: dict[str, int] = field(default_factory=dict)  # texts that are looked for by characters, by their numbers
     lengths: dict[str, list[int]] = field(default_factory=dict)  # of the pieces that begin with a character
     pieces_whole: list[list[int]] = field(default_factory=list)  # as `whole`, of pieces
-    pieces_last: list[list[int]] = field(default_factory=list)  # as `last`
+    pieces_first: list[set[int]] = field(default_factory=list)  # as `first`
+    pieces_last: list[set[int]] = field(default_factory=list)  # as `last`
     words: set[str] = field(default_factory=set)  # that stand in a phrase as such
     beginnings: set[str] = field(default_factory=set)  # that stand in a phrase with a star
     states: dict[str, State] = field(default_factory=dict)  # a bounded memory of `_step`, by the nodes; "" is the first
@@ -143,22 +145,33 @@ class Matcher(Struct, kw_only=True):
         self._forget()
         if pattern.pieces:
             parts = tuple(frozenset(map(self._add_piece, group)) for group in pattern.pieces)
-            self._enter(number, parts, self.pieces_whole, self.pieces_last)
+            self._enter(number, parts, self.pieces_whole, self.pieces_first, self.pieces_last)
             return number
         sequence = tuple(frozenset(map(self._add_phrase, group)) for group in pattern.groups)
-        self._enter(number, sequence, self.whole, self.last)
+        self._enter(number, sequence, self.whole, self.first, self.last)
         if len(sequence) > 1:
             for phrase in (phrase for group in pattern.groups for phrase in group):
                 self.sizes[self._add_phrase(phrase)] = len(phrase)
         return number
 
-    def _enter(self, number: int, sequence: tuple[Group, ...], whole: list[list[int]], last: list[list[int]]) -> None:
-        """Put a pattern under each of the phrases, or pieces, that can end it."""
-        places = whole if len(sequence) == 1 else last
+    def _enter(
+        self,
+        number: int,
+        sequence: tuple[Group, ...],
+        whole: list[list[int]],
+        first: list[set[int]],
+        last: list[set[int]],
+    ) -> None:
+        """Put a pattern under each of the phrases, or pieces, that are all of it, or that begin it and that end it."""
+        if len(sequence) == 1:
+            for part in sequence[0]:
+                whole[part].append(number)
+            return
+        for part in sequence[0]:
+            first[part].add(number)
         for part in sequence[-1]:
-            places[part].append(number)
-        if len(sequence) > 1:
-            self.sequences[number] = sequence
+            last[part].add(number)
+        self.sequences[number] = sequence
 
     def _add_phrase(self, phrase: Phrase) -> int:
         """Put `phrase` into the tree, unless it is there, and return its number."""
@@ -172,7 +185,8 @@ class Matcher(Struct, kw_only=True):
         number: int = node.setdefault(_END, len(self.whole))
         if number == len(self.whole):
             self.whole.append([])
-            self.last.append([])
+            self.first.append(set())
+            self.last.append(set())
             self.sizes.append(0)
         return number
 
@@ -180,7 +194,8 @@ class Matcher(Struct, kw_only=True):
         number = self.pieces.setdefault(piece, len(self.pieces))
         if number == len(self.pieces_whole):
             self.pieces_whole.append([])
-            self.pieces_last.append([])
+            self.pieces_first.append(set())
+            self.pieces_last.append(set())
             lengths = self.lengths.setdefault(piece[0], [])
             if len(piece) not in lengths:
                 lengths.append(len(piece))
@@ -190,7 +205,7 @@ class Matcher(Struct, kw_only=True):
         """Return the numbers of the patterns that are in the folded `line`."""
         found: set[int] = set()
         spans = self._find_phrases(line.split(), found)
-        self._find_sequences(spans, self.last, REACH, found)
+        self._find_sequences(spans, self.first, self.last, REACH, found)
         if not line.isascii():
             self._find_pieces(_BLANK_BESIDE.sub("", line).strip(), found)
         return found
@@ -206,17 +221,21 @@ class Matcher(Struct, kw_only=True):
                     if piece is not None:
                         found.update(self.pieces_whole[piece])
                         spans.setdefault(piece, []).append((at, at + length))
-        self._find_sequences(spans, self.pieces_last, SPAN, found)
+        self._find_sequences(spans, self.pieces_first, self.pieces_last, SPAN, found)
 
     def _find_sequences(
-        self, spans: Mapping[int, list[Span]], last: Sequence[Sequence[int]], reach: int, found: set[int]
+        self,
+        spans: Mapping[int, list[Span]],
+        first: Sequence[Set[int]],
+        last: Sequence[Set[int]],
+        reach: int,
+        found: set[int],
     ) -> None:
         """Add the patterns of several groups whose phrases, or pieces, stand at `spans` within reach."""
-        sequences = self.sequences
-        for part in spans:
-            for number in last[part]:
-                sequence = sequences[number]
-                if not sequence[0].isdisjoint(spans) and number not in found and _can_follow(sequence, spans, reach):
+        begun = set().union(*[first[part] for part in spans])
+        if begun:
+            for number in begun.intersection(set().union(*[last[part] for part in spans])):
+                if _can_follow(self.sequences[number], spans, reach):
                     found.add(number)
 
     def _find_phrases(self, words: Sequence[str], found: set[int]) -> dict[int, list[Span]]:
@@ -282,5 +301,7 @@ def _can_follow(sequence: Sequence[Group], spans: Mapping[int, list[Span]], reac
 
 def _gather(group: Group, spans: Mapping[int, list[Span]]) -> Sequence[Span]:
     """Return where any of a group stands, in order."""
-    present = [spans[part] for part in spans if part in group]
-    return present[0] if len(present) == 1 else sorted([span for each in present for span in each])
+    present = group & spans.keys()
+    if len(present) == 1:
+        return spans[next(iter(present))]
+    return sorted([span for part in present for span in spans[part]])
