@@ -85,6 +85,7 @@ class FeedbackView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind
     at: Moment
     decided: bool = False  # the status follows from it
+    unproven: bool = False  # anybody could have sent it
     verdict: VerdictView | None = None
     evidence: Evidence | None = None
     engagement: Engagement | None = None
@@ -98,6 +99,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
     recipient: str
     status: Status
+    unproven: bool = False  # anybody could have sent all of it, so it decides nothing
     verdict: VerdictView | None = None
     review: str | None = None
     resolved: DecisionView | None = None
@@ -235,6 +237,7 @@ def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
+        unproven=not outcome.proven,
         verdict=_show_verdict(outcome.verdict, decider, context),
         write_again_at=find_write_again(outcome, context.policy),
         resolved=show_decision(outcome.resolved) if outcome.resolved else None,
@@ -253,6 +256,7 @@ def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext) -> Fee
         kind=fact.kind,
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
+        unproven=fact.forgeable,
         verdict=_show_verdict(context.classify(fact), fact, context),
         evidence=fact.evidence,
         engagement=fact.engagement,

@@ -31,7 +31,7 @@ _AGAINST: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are he
 class RecipientHealth(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A summary of all outcomes of one recipient."""
 
-    messages: int
+    messages: int  # all, but those that nobody but a report by mail without a proof knows
     delivered: int  # accepted, whatever happened afterwards
     bounced: int
     complained: int
@@ -101,6 +101,7 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
 
 def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
     """Return a summary of these outcomes of one recipient."""
+    lines = [each for each in lines if not each.unproven]  # anybody could have sent them
     alive = _find_sign_of_life(lines)
     engaged = [each.engaged_at for each in lines if each.engaged_at]
     bounced = [each for each in lines if each.status is Status.BOUNCED]

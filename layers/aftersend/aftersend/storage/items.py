@@ -114,6 +114,8 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
         item["rule"] = {"S": outcome.verdict.rule}
     if outcome.auto_replied:
         item["auto_replied"] = {"BOOL": True}
+    if not outcome.proven:  # derived from its facts, for who reads no facts
+        item["unproven"] = {"BOOL": True}
     if outcome.review:
         item["review"] = {"S": outcome.review}
     if outcome.resolved is not None:

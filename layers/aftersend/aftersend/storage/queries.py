@@ -27,7 +27,8 @@ _Moment = Annotated[datetime, Meta(tz=True)]
 _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
 _COUNTS: Final = ("opens", "clicks")
-_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
+_FLAGS: Final = ("auto_replied", "unproven")
+_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", *_FLAGS, *_TEXTS, *_TIMES, *_COUNTS)
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -49,6 +50,7 @@ class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     message: str
     status: Status
+    unproven: bool = False  # anybody could have sent all of it, so it decides nothing
     klass: Class | None = field(name="class", default=None)
     reason: Reason | None = None
     rule: str | None = None
@@ -223,6 +225,6 @@ def _decode_line(item: Item) -> OutcomeLine:
         status=Status(item["status"]["S"]),
         klass=Class(item["class"]["S"]) if "class" in item else None,
         reason=Reason(item["reason"]["S"]) if "reason" in item else None,
-        auto_replied="auto_replied" in item,
+        **{name: name in item for name in _FLAGS},
         **given,
     )
