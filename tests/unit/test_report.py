@@ -472,6 +472,8 @@ def test_a_mail_inside_the_notification_in_base64() -> None:
 
 VERP = Verp(keys=(b"k" * 32,), template="b-{token}@bounce.example.com")
 TOKEN = VERP.make("a1", "anna@example.org")
+BOUND = VERP.make("a1", "anna@example.org", "<a1@example.com>")
+RETURNED = "Message-ID: <a1@example.com>\nTo: anna@example.org\n"
 
 
 @pytest.mark.parametrize(
@@ -480,11 +482,6 @@ TOKEN = VERP.make("a1", "anna@example.org")
         dsn(FAILED, "", f"X-Original-To: {TOKEN}"),
         dsn(FAILED, "", f"Delivered-To: <{TOKEN.upper()}>"),
         dsn(FAILED, "", f"Delivered-To: prvs=2345abcdef={TOKEN}"),
-        arf(f"Feedback-Type: abuse\nOriginal-Mail-From: <{TOKEN}>", "To: anna@example.org\n"),
-        arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n"),
-        arf("Feedback-Type: abuse", f"Return-Path: <{TOKEN}>\nTo: anna@example.org\n").replace(
-            b"To: ", b"To: complaints-of-feedback-loops@example.com, ", 1
-        ),
         json.dumps(
             {"notificationType": "Received", "receipt": {"recipients": [TOKEN]}, "content": dsn(FAILED).decode()}
         ).encode(),
@@ -535,8 +532,26 @@ def test_a_feedback_loop_is_believed_what_it_says_of_the_envelope_if_it_is_who_i
     checks: dict[str, str], believed: bool
 ) -> None:
     """RFC 5965 section 3.2: Original-Mail-From. It reports to one mailbox, so no envelope holds the token."""
-    raw = arf(f"Feedback-Type: abuse\nOriginal-Mail-From: <{TOKEN}>", "To: anna@example.org\n")
+    raw = arf(f"Feedback-Type: abuse\nOriginal-Mail-From: <{BOUND}>", RETURNED)
     assert (VERP.prove(only(received(raw, ["fbl@example.com"], **checks))) is not None) is believed
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        arf(f"Feedback-Type: abuse\nOriginal-Mail-From: <{BOUND}>", RETURNED),
+        arf("Feedback-Type: abuse", f"Return-Path: <{BOUND}>\n{RETURNED}"),
+        arf("Feedback-Type: abuse", f"Return-Path: <{BOUND}>\n{RETURNED}").replace(
+            b"To: ", b"To: complaints-of-feedback-loops@example.com, ", 1
+        ),
+    ],
+)
+def test_a_token_in_a_returned_message_proves_a_complaint_about_that_message_alone(raw: bytes) -> None:
+    """Whoever has seen one bounce address may complain in its name about its own message, and about no other."""
+    assert VERP.prove(only(raw)) == "rfc5322:a1@example.com"
+    assert VERP.prove(only(raw.replace(b"<a1@example.com>", b"<a2@example.com>"))) is None
+    assert VERP.prove(only(raw.replace(b"Message-ID: <a1@example.com>\n", b""))) is None
+    assert VERP.prove(only(raw.replace(BOUND.encode(), TOKEN.encode()))) is None, "it was made for no message"
 
 
 def test_what_ses_found_when_it_received_the_mail_stays_with_the_report() -> None:

@@ -39,6 +39,7 @@ PROOF: Final = 10  # bytes of the digest: 16 characters of base32
 TAG: Final = 4  # bytes of the digest of a message's id; zeros where the token was made without one
 _UNNAMED: Final = ("report", "envid")  # what the key of a message begins with that is known by no Message-ID
 CORRELATION: Final = "verp"  # where the report parser puts the address that a report came to
+RETURNED: Final = "verp-returned"  # and the one that a feedback loop says the message came from
 
 # BATV signs an envelope sender by writing around it (draft-levine-smtp-batv): prvs=0123abcdef=local@domain.
 _BATV: Final = re.compile(r"prvs=[0-9a-z]{6,20}=")
@@ -98,12 +99,14 @@ class Verp:
     def prove(self, feedback: Feedback) -> str | None:
         """Return the key of the message that the report behind `feedback` is proven to be about; None where of none.
 
-        It came to an address that we made for its recipient, and for that message where it names one.
+        It came to an address that we made for its recipient, and for that message where it names one. Of an address
+        that only stands in the report, the token must be one for the message that it names.
         """
-        address = feedback.context.correlation.get(CORRELATION, "") if feedback.context else ""
-        token = self.check(address, feedback.recipient.removeprefix("email:"))
+        told, recipient = feedback.context.correlation if feedback.context else {}, feedback.recipient
+        token = self.check(told.get(CORRELATION, ""), recipient.removeprefix("email:"))
         if token is None:
-            return None
+            token = self.check(told.get(RETURNED, ""), recipient.removeprefix("email:"))
+            return feedback.message if token is not None and compare_digest(token.tag, _tag(feedback.message)) else None
         if token.tag == bytes(TAG) or feedback.message.partition(":")[0] in _UNNAMED:
             return f"verp:{token.reference or token.tag.hex()}"
         return feedback.message if compare_digest(token.tag, _tag(feedback.message)) else None

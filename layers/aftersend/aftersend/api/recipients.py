@@ -125,6 +125,7 @@ def _find_sign_of_life(lines: Sequence[OutcomeLine]) -> datetime:
 
 def _find_write_again(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> datetime | None:
     """When (UTC) the last of the refusals for a while is over that no sign of life followed; None where that was."""
+    lines = [each for each in lines if not each.unproven]
     now, alive, rules = context.clock(), _find_sign_of_life(lines), context.policy.select(name)
     refused = [(each, each.bounced_at) for each in lines if each.bounced_at and each.bounced_at > alive]
     waiting = [(compute_write_again(each.status, each.klass, each.reason, at, rules), each) for each, at in refused]

@@ -111,4 +111,4 @@ def _mask_fields(struct: _S, names: tuple[str, ...], recipient: str) -> _S:
 
 
 # The bounce address that a report came to is the sender's own, with their reference in it.
-_MASKING: Final = {verp.CORRELATION: mask_names}
+_MASKING: Final = {verp.CORRELATION: mask_names, verp.RETURNED: mask_names}

@@ -91,7 +91,8 @@ def _parse_report(text: str, mail: inbound.ReceivedMail) -> ParsedReport:
     report = _read(root, 0)
     if report.recipients:
         report.checks = mail.checks
-        report.bounce_address = feedback.find_bounce_address(report, root.headers, mail)
+        report.bounce_address = feedback.find_bounce_address(root.headers, mail)
+        report.returned_address = feedback.find_returned_address(report, mail)
     return report
 
 

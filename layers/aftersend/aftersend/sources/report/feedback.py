@@ -140,19 +140,28 @@ def _parse_first_time(*candidates: str | None) -> datetime:
     return UNKNOWN_TIME
 
 
-def find_bounce_address(report: ParsedReport, headers: mime.Headers, mail: ReceivedMail) -> str | None:
+def find_bounce_address(headers: mime.Headers, mail: ReceivedMail) -> str | None:
     """Return the address that the report came to, where it can hold a token of ours.
 
     It is what the envelope says; where no envelope is known, what the last system wrote down of it. Anybody can write
-    the rest. Only a feedback loop reports to one mailbox for all: the envelope sender that it names counts, if whoever
-    sent the report is who they say. The first that can hold a token is taken: that mailbox may have a long name, too.
+    the rest.
     """
-    places: list[Iterable[str]] = [mail.recipients or [each for name in _SENT_TO for each in headers.get(name, ())]]
-    if report.mail_type is MailType.COMPLAINT and mail.is_authenticated:
-        places += [report.original_senders, report.returned.get("return-path", ())]
-    found = [
-        each for place in places for value in place if "@" in value for each in addresses.find_addresses(value[:400])
-    ]
+    return _find_token_address(mail.recipients or [each for name in _SENT_TO for each in headers.get(name, ())])
+
+
+def find_returned_address(report: ParsedReport, mail: ReceivedMail) -> str | None:
+    """Return the envelope sender that a feedback loop names, which reports to one mailbox for all.
+
+    It counts if whoever sent the report is who they say, and for the message that the token was made for.
+    """
+    if report.mail_type is not MailType.COMPLAINT or not mail.is_authenticated:
+        return None
+    return _find_token_address([*report.original_senders, *report.returned.get("return-path", ())])
+
+
+def _find_token_address(values: Iterable[str]) -> str | None:
+    """The first address that can hold a token: another mailbox may have a long name, too."""
+    found = [each for value in values if "@" in value for each in addresses.find_addresses(value[:400])]
     long = (each for each in found if each.find("@") >= MIN_TOKEN)
     return next((each for each in found if _TOKEN.search(each.rpartition("@")[0])), next(long, None))
 
@@ -163,7 +172,8 @@ _SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-t
 def _build_context(report: ParsedReport) -> Context | None:
     """Return the names that the sender of the returned message gave it."""
     headers = report.returned
-    found = {verp.CORRELATION: truncate(report.bounce_address, MAX_ID)} if report.bounce_address else {}
+    places = ((verp.CORRELATION, report.bounce_address), (verp.RETURNED, report.returned_address))
+    found = {name: truncate(address, MAX_ID) for name, address in places if address}
     if report.checks:
         found[CHECKS] = " ".join(f"{name}={status}" for name, status in report.checks.items())
     for name, values in headers.items():

@@ -51,3 +51,4 @@ class ParsedReport(Struct, kw_only=True):
     original_senders: list[str] = []  # Original-Mail-From of a feedback loop
     checks: Mapping[str, str] = {}  # what Amazon SES found when it received the mail
     bounce_address: str | None = None  # the address that the report came to, where it may hold a token
+    returned_address: str | None = None  # the envelope sender that a feedback loop says the message had
