@@ -149,6 +149,19 @@ def _streak(draft: _Draft, recipient: str) -> None:
             draft.say(at - random.choice((0, 1, DAY)), recipient, draft.message(), kind)
 
 
+def _last_word(draft: _Draft, recipient: str) -> None:
+    """A row that becomes long enough, and at once a sign of life that ends it, or a bounce that takes the sign away."""
+    random = draft.random
+    at = draft.minute(DAY, END - 20 * DAY)
+    for _ in range(random.randrange(2, 5)):
+        draft.say(at, recipient, draft.message(), Kind.BOUNCED, random.choice(("soft", "full")))
+        at += DAY + random.randrange(60)
+    message = draft.message()
+    draft.say(at - DAY + random.randrange(3) * 20, recipient, message, random.choice((Kind.DELIVERED, Kind.OPENED)))
+    if random.random() < 0.3:
+        draft.say(at, recipient, message, Kind.BOUNCED, "block")
+
+
 def _hard(draft: _Draft, recipient: str) -> None:
     """Hard bounces, and perhaps a sign of life before, after or at the same moment."""
     random = draft.random
@@ -210,4 +223,4 @@ def _accident(draft: _Draft) -> None:
     draft.events.append(Decided(at + 9 * DAY, "revert", "accident.example"))
 
 
-_STORIES: Final = (_streak, _streak, _hard, _one_message, _wishes, _providers, _reports)
+_STORIES: Final = (_streak, _last_word, _last_word, _hard, _one_message, _wishes, _providers, _reports)

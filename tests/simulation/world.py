@@ -46,7 +46,8 @@ AFTER: Final = (
     "[streak]\nbounces = 4\ngap_days = 3\n[complaint]\nlapse_days = 100\n[guard]\nfloor = 10\n",
     "[unsubscribed]\neverywhere = true\n[complaint]\nlapse_days = 200\n[streak]\nbounces = 3\n[guard]\nfloor = 10\n",
 )
-BULK: Final = 0.5  # of what is said comes in bulk, once a day: so one recipient's feedback meets in several workers
+# Of most recipients feedback comes in bulk, every so many days within seconds, so that it meets in several workers.
+BULK: Final = (None, None, (1, 0.1), (1, 60.0), (7, 0.1), (7, 60.0))
 GARBAGE: Final = "this is no list of facts"
 _TABLES: Final = {
     "OUTCOMES_TABLE": "Outcomes",
@@ -91,7 +92,8 @@ class World:
 
     def __init__(self, seed: int, order: int = 0, without: Sequence[str] = ()) -> None:
         self.random = Random(f"world {seed} {order}")  # a seed must give the same again
-        self.faults = Faults(f"{seed} {order}", without)
+        self.name = f"{seed} {order}"
+        self.faults = Faults(self.name, without)
         self.scheduler = Scheduler(self.random, START.timestamp())
         self.pool = Pool(self.scheduler)
         self.after = Random(f"policy {seed}").choice(AFTER)
@@ -108,6 +110,7 @@ class World:
         self.refused: Counter[str] = Counter()  # writes, by table
         self.trace = blake2b(digest_size=16)
         self.lines: list[str] | None = None  # of the trace, where somebody wants to read it
+        self.bulk: dict[str, tuple[int, float]] = {}  # by recipient
         self._idle: defaultdict[str, list[tuple[Process, ModuleType]]] = defaultdict(list)
         self._processes = 0
         self._streamed = 0
@@ -309,6 +312,10 @@ class World:
 
     def play(self, events: Sequence[Event]) -> None:
         """Let the whole history happen, until nothing is left to do."""
+        for recipient in sorted({event.recipient for event in events if isinstance(event, Said)}):
+            drawn = Random(f"{self.name} {recipient}")  # by themselves: whoever else is there has no say
+            if (bulk := drawn.choice(BULK)) is not None:
+                self.bulk[recipient] = bulk
         self.faults.healed = True
         self._happen([event for event in events if event.at == 0])
         self.faults.healed = False
@@ -355,9 +362,10 @@ class World:
         body = msgspec.json.encode([said.fact()]).decode()
         for _ in range(said.copies):
             late = self.random.choice((0.0, 30.0, 3600.0, 86400.0, 4 * 86400.0)) * self.random.random()
-            if self.random.random() < BULK:  # with all else that was held back
-                morning = 86400.0 - (self.scheduler.now + moment) % 86400.0
-                late = morning + self.random.choice((0, 0, 1, 2)) * 86400.0 + self.random.uniform(0, 0.1)
+            if said.recipient in self.bulk:  # with all else that was held back
+                days, spread = self.bulk[said.recipient]
+                arrives = self.scheduler.now + moment
+                late = days * 86400.0 - arrives % (days * 86400.0) + self.random.uniform(0, spread)
             late = 0.0 if self.faults.healed else late
             if self.random.random() < 0.2:
                 self.spawn("broker", lambda: self._publish(body), moment + late)
