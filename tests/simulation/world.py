@@ -7,7 +7,7 @@ import importlib.util
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
 from random import Random
@@ -179,7 +179,7 @@ class World:
         self.note(f"{process.name} {name} {_digest(request)} {fault}")
         if fault in ("crash before", "crash after"):
             if fault == "crash after":
-                act(**request)
+                self._act_unheard(request, act)
             process.crashed = True
             raise Crashed
         if fault == "throttled":
@@ -190,10 +190,10 @@ class World:
 
     def _act(self, fault: str, request: Json, act: Callable[..., Any]) -> Any:
         if fault == "answer lost":
-            act(**request)
+            self._act_unheard(request, act)
             raise NoAnswer("TimeoutError")
         if fault == "answer lost, tried again":
-            act(**request)
+            self._act_unheard(request, act)
         if fault == "partial batch":
             return _answer_partly(request, act)
         if fault == "refused entry":
@@ -209,6 +209,12 @@ class World:
             raise
         finally:
             self.dynamodb.page, self.dynamodb.lag = 1_000_000, 0
+
+    @staticmethod
+    def _act_unheard(request: Json, act: Callable[..., Any]) -> None:
+        """Carry out a call of which nobody hears what came of it."""
+        with suppress(Refusal):
+            act(**request)
 
     # ---- Functions, and what feeds them
 
