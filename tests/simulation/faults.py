@@ -22,8 +22,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "refused entry": ("send_message_batch",),
     "not deleted": ("delete",),
     "slow": (),
+    "slow write": ("put_item",),
 }
-_COMMON: Final = frozenset({"partial batch", "short page", "stale index", "slow"})
+_COMMON: Final = frozenset({"partial batch", "short page", "stale index", "slow", "slow write"})
 
 
 class Faults:

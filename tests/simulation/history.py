@@ -131,6 +131,8 @@ def draw(seed: int, size: int) -> list[Event]:
             draft.events.append(Decided(draft.minute(DAY), act, recipient, force=True))
         if random.random() < 0.15:
             draft.events.append(Erased(ERASURES + number, recipient))
+            if random.random() < 0.5:
+                draft.say(ERASURES + number, recipient, draft.message(), Kind.BOUNCED, "hard")
     if random.random() < 0.3:
         _accident(draft)
     draft.events += [Asked(draft.minute(DAY), what) for what in ("replay", "garbage") if random.random() < 0.4]
@@ -157,9 +159,10 @@ def _last_word(draft: _Draft, recipient: str) -> None:
         draft.say(at, recipient, draft.message(), Kind.BOUNCED, random.choice(("soft", "full")))
         at += DAY + random.randrange(60)
     message = draft.message()
-    draft.say(at - DAY + random.randrange(3) * 20, recipient, message, random.choice((Kind.DELIVERED, Kind.OPENED)))
+    at -= DAY
+    draft.say(at + random.choice((0, 1, 2, 40)), recipient, message, random.choice((Kind.DELIVERED, Kind.OPENED)))
     if random.random() < 0.3:
-        draft.say(at, recipient, message, Kind.BOUNCED, "block")
+        draft.say(at + DAY, recipient, message, Kind.BOUNCED, "block")
 
 
 def _hard(draft: _Draft, recipient: str) -> None:
@@ -223,4 +226,4 @@ def _accident(draft: _Draft) -> None:
     draft.events.append(Decided(at + 9 * DAY, "revert", "accident.example"))
 
 
-_STORIES: Final = (_streak, _last_word, _last_word, _hard, _one_message, _wishes, _providers, _reports)
+_STORIES: Final = (_streak, _last_word, _last_word, _last_word, _hard, _one_message, _wishes, _providers, _reports)

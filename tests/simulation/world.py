@@ -29,7 +29,7 @@ from aftersend.storage import spike_windows
 from aftersend.storage import store as stores
 from tests.simulation.dynamodb import DynamoDB
 from tests.simulation.faults import Faults
-from tests.simulation.history import START, TURN, Asked, Decided, Erased, Event, Said
+from tests.simulation.history import ERASURES, START, TURN, Asked, Decided, Erased, Event, Said
 from tests.simulation.scheduler import Crashed, Pool, Process, Scheduler
 from tests.simulation.services import S3, SES, SQS, Letter, Queue
 from tests.support.api import ARN
@@ -175,7 +175,9 @@ class World:
         process.calls += 1
         operation = name.partition(".")[2]
         fault = self.faults.draw(f"{process.name} call {process.calls}", operation)
-        self.scheduler.pause(self.random.uniform(5, 120) if fault == "slow" else self.random.uniform(0.001, 0.02))
+        self.scheduler.pause(
+            self.random.uniform(5, 120) if fault.startswith("slow") else self.random.uniform(0.001, 0.02)
+        )
         self.note(f"{process.name} {name} {_digest(request)} {fault}")
         if fault in ("crash before", "crash after"):
             if fault == "crash after":
@@ -329,8 +331,8 @@ class World:
         if self.after != BEFORE:
             self.deploy(self.after)
             self._ask_for("reevaluate", "{}")
-        self._happen([event for event in events if event.at >= TURN and not isinstance(event, Erased)])
-        self._happen([event for event in events if isinstance(event, Erased)])
+        self._happen([event for event in events if TURN <= event.at < ERASURES])
+        self._happen([event for event in events if event.at >= ERASURES])
 
     def _happen(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -346,7 +348,7 @@ class World:
                 case Asked():
                     self.spawn("garbage", lambda: self._deliver(GARBAGE), moment)
                 case Erased():
-                    self.spawn("erase", lambda event=event: self._erase(event), moment)  # type: ignore[misc]
+                    self.spawn("erase", lambda event=event: self._erase(event), moment + 0.1)  # type: ignore[misc]
         self.scheduler.run()
         self._redrive()
 
@@ -372,6 +374,8 @@ class World:
                 days, spread = self.bulk[said.recipient]
                 arrives = self.scheduler.now + moment
                 late = days * 86400.0 - arrives % (days * 86400.0) + self.random.uniform(0, spread)
+            if said.at >= ERASURES:  # while they are erased
+                late = self.random.uniform(0, 0.3)
             late = 0.0 if self.faults.healed else late
             if self.random.random() < 0.2:
                 self.spawn("broker", lambda: self._publish(body), moment + late)
