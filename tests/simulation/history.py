@@ -35,6 +35,9 @@ REFUSALS: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
 }
 _SOURCES: Final = {"listed": "ses", "pause": "directmail"}
 
+ACCIDENT: Final = "accident.example"  # where a provider has one
+FLOOR: Final = 10  # so many recipients refused at once are an incident
+
 
 @dataclass(frozen=True)
 class Said:
@@ -219,11 +222,11 @@ def _reports(draft: _Draft, recipient: str) -> None:
 def _accident(draft: _Draft) -> None:
     """A provider refuses so many good addresses within an hour that it is an incident, and a person reverts it."""
     at = draft.minute(DAY, TURN - 10 * DAY) // 60 * 60
-    for number in range(11):
-        recipient = f"a{number}@accident.example"
+    for number in range(FLOOR + 1):
+        recipient = f"a{number}@{ACCIDENT}"
         draft.say(0, recipient, draft.message(), Kind.SENT)
         draft.say(at + draft.random.randrange(60), recipient, draft.message(), Kind.BOUNCED, "hard")
-    draft.events.append(Decided(at + 9 * DAY, "revert", "accident.example"))
+    draft.events.append(Decided(at + 9 * DAY, "revert", ACCIDENT))
 
 
 _STORIES: Final = (_streak, _last_word, _last_word, _last_word, _hard, _one_message, _wishes, _providers, _reports)

@@ -296,7 +296,7 @@ class Oracle:
             self._expect(f"{name} was erased: causes of the alias in {scope}", found, holding.get(scope, set()))
 
     def _check_late(self, name: str, alias: str) -> None:
-        """What comes in while somebody is erased is not lost (lists.md): they are suppressed under one name or other."""
+        """What comes in while somebody is erased is not lost (lists.md): they are suppressed, erased or not."""
         for scope, kinds in self.people[name].holds(at(self.erased[name].at)).items():
             rows = [self.suppressions.get((each, scope)) for each in (alias, f"email:{name}")]
             found = {

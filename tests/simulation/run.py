@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aftersend.core.erasure import make_alias
 from aftersend.storage import items
-from tests.simulation.history import Event, draw
+from tests.simulation.history import ACCIDENT, FLOOR, Asked, Decided, Event, Said, draw
 from tests.simulation.oracle import Oracle, find_late
 from tests.simulation.scheduler import Crashed
 from tests.simulation.world import World
@@ -105,11 +105,29 @@ def shrink(seed: int, size: int, spend: Callable[[], bool]) -> tuple[list[Event]
             last = result
         return bool(result.wrong)
 
-    history = _reduce(history, lambda left: fails(left, ()), spend)
+    history = keep_sound(_reduce(history, lambda left: fails(keep_sound(left), ()), spend))
     fails(history, ())
     fired = sorted({each for order in last.faults for each in order})
     kept = _reduce(fired, lambda left: fails(history, sorted({*fired} - {*left})), spend)
     return history, kept, last
+
+
+def keep_sound(events: Sequence[Event]) -> list[Event]:
+    """Leave out what makes no sense without what was left out already.
+
+    Nobody is decided of or erased of whom nothing was ever said, and no incident is reverted that is none.
+    """
+    known = {event.recipient for event in events if isinstance(event, Said) and event.at == 0}
+    refused = {event.recipient for event in events if isinstance(event, Said) and event.at and event.recipient in known}
+    refused = {recipient for recipient in refused if recipient.endswith(ACCIDENT)}
+    sound = []
+    for event in events:
+        if isinstance(event, Decided) and event.act == "revert":
+            if len(refused) >= FLOOR:
+                sound.append(event)
+        elif isinstance(event, Asked) or event.recipient in known:
+            sound.append(event)
+    return sound
 
 
 def _failing_orders(result: Result) -> list[int]:

@@ -73,7 +73,6 @@ SOON = {fault.name: fault for fault in FAULTS}
 SEEDS = {
     "no recount where a streak or a hard bounce stands": range(1, 20),
     "a failed write of a suppression is not handed back": range(1, 20),
-    "whoever vouches for a message brings only their own fact": range(1, 30),
 }
 
 
