@@ -120,7 +120,7 @@ def keep_sound(events: Sequence[Event]) -> list[Event]:
     known = {event.recipient for event in events if isinstance(event, Said) and event.at == 0}
     refused = {event.recipient for event in events if isinstance(event, Said) and event.at and event.recipient in known}
     refused = {recipient for recipient in refused if recipient.endswith(ACCIDENT)}
-    sound = []
+    sound: list[Event] = []
     for event in events:
         if isinstance(event, Decided) and event.act == "revert":
             if len(refused) >= FLOOR:
