@@ -71,6 +71,7 @@ def _run(code: str, hash_seed: str) -> str:
 # Each with a seed at which it is found; `make simulate-faults` plants all of them, and looks from the first seed on.
 SOON = {fault.name: fault for fault in FAULTS}
 SEEDS = {
+    "the second look after a streak was written is removed": range(1, 10),
     "no recount where a streak or a hard bounce stands": range(1, 20),
     "a failed write of a suppression is not handed back": range(1, 20),
 }

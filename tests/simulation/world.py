@@ -47,7 +47,7 @@ AFTER: Final = (
     "[unsubscribed]\neverywhere = true\n[complaint]\nlapse_days = 200\n[streak]\nbounces = 3\n[guard]\nfloor = 10\n",
 )
 # Of most recipients feedback comes in bulk, every so many days within seconds, so that it meets in several workers.
-BULK: Final = (None, None, (1, 0.1), (1, 60.0), (7, 0.1), (7, 60.0))
+BULK: Final = (None, (1, 0.1), (1, 0.1), (1, 60.0), (7, 0.1), (7, 60.0))
 GARBAGE: Final = "this is no list of facts"
 _TABLES: Final = {
     "OUTCOMES_TABLE": "Outcomes",
