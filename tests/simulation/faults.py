@@ -22,8 +22,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "refused entry": ("send_message_batch",),
     "not deleted": ("delete",),
     "slow": (),
+    "slow write": ("put_item",),
 }
-_COMMON: Final = frozenset({"partial batch", "short page", "stale index", "slow"})
+_COMMON: Final = frozenset({"partial batch", "short page", "stale index", "slow", "slow write"})
 
 
 class Faults:
@@ -31,7 +32,7 @@ class Faults:
 
     def __init__(self, seed: str, without: Collection[str] = ()) -> None:
         random = Random(f"faults {seed}")  # a seed must give the same again
-        chosen = [kind for kind in KINDS if random.random() < 0.7]
+        chosen = [kind for kind in KINDS if random.random() < (0.9 if kind == "slow write" else 0.7)]
         self.rates = {kind: random.choice((0.1, 0.3) if kind in _COMMON else (0.004, 0.01, 0.03)) for kind in chosen}
         self.fired: list[str] = []
         self.counts: Counter[str] = Counter()

@@ -35,6 +35,9 @@ REFUSALS: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
 }
 _SOURCES: Final = {"listed": "ses", "pause": "directmail"}
 
+ACCIDENT: Final = "accident.example"  # where a provider has one
+FLOOR: Final = 10  # so many recipients refused at once are an incident
+
 
 @dataclass(frozen=True)
 class Said:
@@ -57,7 +60,7 @@ class Said:
         return Feedback(
             source="report" if self.forgeable else _SOURCES.get(self.word, "ses"),
             kind=self.kind,
-            message=f"ses:{self.message}",
+            message=self.message,
             recipient=f"email:{self.recipient}",
             occurred_at=START + timedelta(minutes=self.at),
             scope=self.scope,
@@ -105,9 +108,9 @@ class _Draft:
         number = len(self.events)
         self.events.append(Said(at, recipient, message, kind, word, copies=copies, number=number, **others))
 
-    def message(self) -> str:
+    def message(self, sender: str = "ses") -> str:
         self.messages += 1
-        return f"m{self.messages}"
+        return f"{sender}:m{self.messages}"
 
     def minute(self, after: int, before: int = END) -> int:
         """A moment; some are whole days, so that there are ties."""
@@ -124,13 +127,15 @@ def draw(seed: int, size: int) -> list[Event]:
         number += 1
         recipient = f"r{number}@{random.choice(('example.com', 'example.net', 'example.org'))}"
         draft.say(0, recipient, draft.message(), Kind.SENT)
-        for story in random.sample(_STORIES, random.choice((1, 1, 2, 3))):
+        for story in random.sample(_STORIES, random.choice((1, 1, 1, 2))):
             story(draft, recipient)
         if random.random() < 0.3:
             act = random.choice(("release", "release", "suppress"))
             draft.events.append(Decided(draft.minute(DAY), act, recipient, force=True))
         if random.random() < 0.15:
             draft.events.append(Erased(ERASURES + number, recipient))
+            if random.random() < 0.5:
+                draft.say(ERASURES + number, recipient, draft.message(), Kind.BOUNCED, "hard")
     if random.random() < 0.3:
         _accident(draft)
     draft.events += [Asked(draft.minute(DAY), what) for what in ("replay", "garbage") if random.random() < 0.4]
@@ -147,6 +152,20 @@ def _streak(draft: _Draft, recipient: str) -> None:
         if random.random() < 0.25:
             kind = random.choice((Kind.DELIVERED, Kind.OPENED, Kind.CLICKED))
             draft.say(at - random.choice((0, 1, DAY)), recipient, draft.message(), kind)
+
+
+def _last_word(draft: _Draft, recipient: str) -> None:
+    """A row that becomes long enough, and at once a sign of life that ends it, or a bounce that takes the sign away."""
+    random = draft.random
+    at = draft.minute(DAY, END - 20 * DAY)
+    for _ in range(random.randrange(2, 5)):
+        draft.say(at, recipient, draft.message(), Kind.BOUNCED, random.choice(("soft", "full")))
+        at += DAY + random.randrange(60)
+    message = draft.message()
+    at -= DAY
+    draft.say(at + random.choice((0, 1, 1, 40)), recipient, message, random.choice((Kind.DELIVERED, Kind.OPENED)))
+    if random.random() < 0.3:
+        draft.say(at + DAY, recipient, message, Kind.BOUNCED, "block")
 
 
 def _hard(draft: _Draft, recipient: str) -> None:
@@ -190,7 +209,8 @@ def _providers(draft: _Draft, recipient: str) -> None:
 
 def _reports(draft: _Draft, recipient: str) -> None:
     """Mails that anybody could have sent about one message, and perhaps somebody who vouches for it."""
-    message, random = draft.message(), draft.random
+    random = draft.random
+    message = draft.message(random.choice(("mailerq", "mailerq", "mailerq", "ses")))  # SES proves none
     at = draft.minute(DAY, END - 10 * DAY)
     for _ in range(random.randrange(1, 8)):
         word = random.choice(("hard", "hard", "soft", "listed"))
@@ -203,11 +223,11 @@ def _reports(draft: _Draft, recipient: str) -> None:
 def _accident(draft: _Draft) -> None:
     """A provider refuses so many good addresses within an hour that it is an incident, and a person reverts it."""
     at = draft.minute(DAY, TURN - 10 * DAY) // 60 * 60
-    for number in range(11):
-        recipient = f"a{number}@accident.example"
+    for number in range(FLOOR + 1):
+        recipient = f"a{number}@{ACCIDENT}"
         draft.say(0, recipient, draft.message(), Kind.SENT)
         draft.say(at + draft.random.randrange(60), recipient, draft.message(), Kind.BOUNCED, "hard")
-    draft.events.append(Decided(at + 9 * DAY, "revert", "accident.example"))
+    draft.events.append(Decided(at + 9 * DAY, "revert", ACCIDENT))
 
 
-_STORIES: Final = (_streak, _streak, _hard, _one_message, _wishes, _providers, _reports)
+_STORIES: Final = (_streak, *[_last_word] * 5, _hard, _one_message, _wishes, _providers, _reports)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aftersend import ingest
-from aftersend.core import feedback_set, plan, writes
+from aftersend.core import feedback_set, outcome, plan, writes
 from aftersend.jobs import runner, ses_sync
 from aftersend.lists import erase
 from aftersend.storage import store, versioned
@@ -110,7 +110,10 @@ FAULTS: Final = (
         "deduplicate(new[key])",
     ),
     Fault(
-        "a report that nobody vouches for counts", plan.plan_updates, "if not is_vouched(outcome, policy):", "if False:"
+        "a report that nothing proves counts",
+        outcome.select_counting,
+        "return facts if len(proven) == len(facts) or trusts_reports(facts, rules) else proven",
+        "return facts",
     ),
     Fault(
         "a bounce after a delivery recounts no streak",

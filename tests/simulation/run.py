@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from aftersend.core.erasure import make_alias
 from aftersend.storage import items
-from tests.simulation.history import Event, draw
-from tests.simulation.oracle import Oracle
+from tests.simulation.history import ACCIDENT, FLOOR, Asked, Decided, Event, Said, draw
+from tests.simulation.oracle import Oracle, find_late
 from tests.simulation.scheduler import Crashed
 from tests.simulation.world import World
 from tests.support.oracle import Tables, differences, tables
@@ -56,7 +57,7 @@ def simulate(
         result.wrong += [f"order {order}: {each}" for each in wrong]
         if wrong:
             continue
-        found = contents(world)
+        found = contents(world, find_late(history))
         first = first or found
         result.wrong += [f"order {order} against the first: {each}" for each in differences(first, found)]
     return result
@@ -75,12 +76,16 @@ def play(seed: int, order: int, events: Sequence[Event], without: Sequence[str] 
     return world, Oracle(world, events).check()
 
 
-def contents(world: World) -> Tables:
-    """Return both tables, but for their versions."""
+def contents(world: World, late: Collection[str]) -> Tables:
+    """Return both tables, but for versions and for those who are erased while more is said of them."""
+    names = {f"email:{name}" for name in late}
+    names |= {make_alias(name, b"a test's key") for name in names}
     stored = world.dynamodb.tables
+    outcomes = map(items.decode_outcome, stored["Outcomes"].items.values())
+    suppressions = map(items.decode_suppression, stored["Suppressions"].items.values())
     return tables(
-        map(items.decode_outcome, stored["Outcomes"].items.values()),
-        map(items.decode_suppression, stored["Suppressions"].items.values()),
+        [each for each in outcomes if each.recipient not in names],
+        [each for each in suppressions if each.recipient not in names],
     )
 
 
@@ -100,11 +105,29 @@ def shrink(seed: int, size: int, spend: Callable[[], bool]) -> tuple[list[Event]
             last = result
         return bool(result.wrong)
 
-    history = _reduce(history, lambda left: fails(left, ()), spend)
+    history = keep_sound(_reduce(history, lambda left: fails(keep_sound(left), ()), spend))
     fails(history, ())
     fired = sorted({each for order in last.faults for each in order})
     kept = _reduce(fired, lambda left: fails(history, sorted({*fired} - {*left})), spend)
     return history, kept, last
+
+
+def keep_sound(events: Sequence[Event]) -> list[Event]:
+    """Leave out what makes no sense without what was left out already.
+
+    Nobody is decided of or erased of whom nothing was ever said, and no incident is reverted that is none.
+    """
+    known = {event.recipient for event in events if isinstance(event, Said) and event.at == 0}
+    refused = {event.recipient for event in events if isinstance(event, Said) and event.at and event.recipient in known}
+    refused = {recipient for recipient in refused if recipient.endswith(ACCIDENT)}
+    sound: list[Event] = []
+    for event in events:
+        if isinstance(event, Decided) and event.act == "revert":
+            if len(refused) >= FLOOR:
+                sound.append(event)
+        elif isinstance(event, Asked) or event.recipient in known:
+            sound.append(event)
+    return sound
 
 
 def _failing_orders(result: Result) -> list[int]:

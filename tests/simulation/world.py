@@ -7,7 +7,7 @@ import importlib.util
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
 from random import Random
@@ -29,7 +29,7 @@ from aftersend.storage import spike_windows
 from aftersend.storage import store as stores
 from tests.simulation.dynamodb import DynamoDB
 from tests.simulation.faults import Faults
-from tests.simulation.history import START, TURN, Asked, Decided, Erased, Event, Said
+from tests.simulation.history import ERASURES, START, TURN, Asked, Decided, Erased, Event, Said
 from tests.simulation.scheduler import Crashed, Pool, Process, Scheduler
 from tests.simulation.services import S3, SES, SQS, Letter, Queue
 from tests.support.api import ARN
@@ -46,7 +46,8 @@ AFTER: Final = (
     "[streak]\nbounces = 4\ngap_days = 3\n[complaint]\nlapse_days = 100\n[guard]\nfloor = 10\n",
     "[unsubscribed]\neverywhere = true\n[complaint]\nlapse_days = 200\n[streak]\nbounces = 3\n[guard]\nfloor = 10\n",
 )
-BULK: Final = 0.5  # of what is said comes in bulk, once a day: so one recipient's feedback meets in several workers
+# Of most recipients feedback comes in bulk, every so many days within seconds, so that it meets in several workers.
+BULK: Final = (None, (1, 0.1), (1, 0.1), (1, 60.0), (7, 0.1), (7, 60.0))
 GARBAGE: Final = "this is no list of facts"
 _TABLES: Final = {
     "OUTCOMES_TABLE": "Outcomes",
@@ -91,7 +92,8 @@ class World:
 
     def __init__(self, seed: int, order: int = 0, without: Sequence[str] = ()) -> None:
         self.random = Random(f"world {seed} {order}")  # a seed must give the same again
-        self.faults = Faults(f"{seed} {order}", without)
+        self.name = f"{seed} {order}"
+        self.faults = Faults(self.name, without)
         self.scheduler = Scheduler(self.random, START.timestamp())
         self.pool = Pool(self.scheduler)
         self.after = Random(f"policy {seed}").choice(AFTER)
@@ -108,6 +110,7 @@ class World:
         self.refused: Counter[str] = Counter()  # writes, by table
         self.trace = blake2b(digest_size=16)
         self.lines: list[str] | None = None  # of the trace, where somebody wants to read it
+        self.bulk: dict[str, tuple[int, float]] = {}  # by recipient
         self._idle: defaultdict[str, list[tuple[Process, ModuleType]]] = defaultdict(list)
         self._processes = 0
         self._streamed = 0
@@ -172,11 +175,13 @@ class World:
         process.calls += 1
         operation = name.partition(".")[2]
         fault = self.faults.draw(f"{process.name} call {process.calls}", operation)
-        self.scheduler.pause(self.random.uniform(5, 120) if fault == "slow" else self.random.uniform(0.001, 0.02))
+        self.scheduler.pause(
+            self.random.uniform(5, 120) if fault.startswith("slow") else self.random.uniform(0.001, 0.02)
+        )
         self.note(f"{process.name} {name} {_digest(request)} {fault}")
         if fault in ("crash before", "crash after"):
             if fault == "crash after":
-                act(**request)
+                self._act_unheard(request, act)
             process.crashed = True
             raise Crashed
         if fault == "throttled":
@@ -187,10 +192,10 @@ class World:
 
     def _act(self, fault: str, request: Json, act: Callable[..., Any]) -> Any:
         if fault == "answer lost":
-            act(**request)
+            self._act_unheard(request, act)
             raise NoAnswer("TimeoutError")
         if fault == "answer lost, tried again":
-            act(**request)
+            self._act_unheard(request, act)
         if fault == "partial batch":
             return _answer_partly(request, act)
         if fault == "refused entry":
@@ -206,6 +211,12 @@ class World:
             raise
         finally:
             self.dynamodb.page, self.dynamodb.lag = 1_000_000, 0
+
+    @staticmethod
+    def _act_unheard(request: Json, act: Callable[..., Any]) -> None:
+        """Carry out a call of which nobody hears what came of it."""
+        with suppress(Refusal):
+            act(**request)
 
     # ---- Functions, and what feeds them
 
@@ -309,6 +320,10 @@ class World:
 
     def play(self, events: Sequence[Event]) -> None:
         """Let the whole history happen, until nothing is left to do."""
+        for recipient in sorted({event.recipient for event in events if isinstance(event, Said)}):
+            drawn = Random(f"{self.name} {recipient}")  # by themselves: whoever else is there has no say
+            if (bulk := drawn.choice(BULK)) is not None:
+                self.bulk[recipient] = bulk
         self.faults.healed = True
         self._happen([event for event in events if event.at == 0])
         self.faults.healed = False
@@ -316,8 +331,8 @@ class World:
         if self.after != BEFORE:
             self.deploy(self.after)
             self._ask_for("reevaluate", "{}")
-        self._happen([event for event in events if event.at >= TURN and not isinstance(event, Erased)])
-        self._happen([event for event in events if isinstance(event, Erased)])
+        self._happen([event for event in events if TURN <= event.at < ERASURES])
+        self._happen([event for event in events if event.at >= ERASURES])
 
     def _happen(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -333,7 +348,7 @@ class World:
                 case Asked():
                     self.spawn("garbage", lambda: self._deliver(GARBAGE), moment)
                 case Erased():
-                    self.spawn("erase", lambda event=event: self._erase(event), moment)  # type: ignore[misc]
+                    self.spawn("erase", lambda event=event: self._erase(event), moment + 0.1)  # type: ignore[misc]
         self.scheduler.run()
         self._redrive()
 
@@ -355,9 +370,12 @@ class World:
         body = msgspec.json.encode([said.fact()]).decode()
         for _ in range(said.copies):
             late = self.random.choice((0.0, 30.0, 3600.0, 86400.0, 4 * 86400.0)) * self.random.random()
-            if self.random.random() < BULK:  # with all else that was held back
-                morning = 86400.0 - (self.scheduler.now + moment) % 86400.0
-                late = morning + self.random.choice((0, 0, 1, 2)) * 86400.0 + self.random.uniform(0, 0.1)
+            if said.recipient in self.bulk:  # with all else that was held back
+                days, spread = self.bulk[said.recipient]
+                arrives = self.scheduler.now + moment
+                late = days * 86400.0 - arrives % (days * 86400.0) + self.random.uniform(0, spread)
+            if said.at >= ERASURES:  # while they are erased
+                late = self.random.uniform(0, 0.3)
             late = 0.0 if self.faults.healed else late
             if self.random.random() < 0.2:
                 self.spawn("broker", lambda: self._publish(body), moment + late)
