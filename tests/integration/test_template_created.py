@@ -1,7 +1,7 @@
 """The expanded stack, created by another engine: moto's CloudFormation, with roles, functions and the dashboard.
 
 It resolves every value by itself, orders resources by what they refer to, and knows IAM's grammar of policies. What
-it does not know (alarms, secrets, subscriptions, HTTP APIs, SES) is replaced by names, and the linter alone has seen it.
+it does not know (alarms, secrets, subscriptions, HTTP APIs, SES) is replaced by names, and only the linter has seen it.
 """
 
 from __future__ import annotations
