@@ -111,7 +111,7 @@ def _is_wanted(
         found = changes.find_changes(template, wishes, deployed)
         changes.refuse_losses(found, wishes)
         _say(f"Changes of the stack {wishes.stack}:")
-        for line in [*changes.describe(template, found, deployed), *rules_change] or ["no parameter and no rule"]:
+        for line in [*changes.describe(template, found, wishes.stack), *rules_change] or ["no parameter and no rule"]:
             _say(f"  {line}")
     return sure or input("Build and deploy? [y/N] ").strip().lower() in ("y", "yes")
 

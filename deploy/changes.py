@@ -35,7 +35,6 @@ class Deployed(Struct, frozen=True, kw_only=True):
 
     asked: dict[str, str]  # in CloudFormation
     settled: dict[str, str]  # in its template, where it is not the default
-    outputs: dict[str, str]
 
 
 def read_deployed(formation: Any, stack: str) -> Deployed | None:
@@ -53,7 +52,6 @@ def read_deployed(formation: Any, stack: str) -> Deployed | None:
     return Deployed(
         asked={each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())},
         settled=template.get("Metadata", {}).get(NOTES, {}).get("Settings", {}),
-        outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())},
     )
 
 
@@ -78,11 +76,11 @@ def refuse_losses(changes: Mapping[str, tuple[str, str]], wishes: Wishes) -> Non
     )
 
 
-def describe(template: Json, changes: Mapping[str, tuple[str, str]], deployed: Deployed) -> Iterator[str]:
+def describe(template: Json, changes: Mapping[str, tuple[str, str]], stack: str) -> Iterator[str]:
     """Yield lines that say what changes, and for whom."""
     for name, (before, after) in changes.items():
         if name == "Policy":
-            yield from _describe_policy(before, after, deployed)
+            yield from _describe_policy(before, after, stack)
             continue
         about = template["Parameters"][name]["Description"].partition(". ")[0].rstrip(".")
         yield f"{name}: {before or '(nothing)'} → {after or '(nothing)'}    {about}"
@@ -90,18 +88,15 @@ def describe(template: Json, changes: Mapping[str, tuple[str, str]], deployed: D
             yield f"    {_BESIDE[name]}"
 
 
-def _describe_policy(before: str, after: str, deployed: Deployed) -> Iterator[str]:
+def _describe_policy(before: str, after: str, stack: str) -> Iterator[str]:
     old, new = (dict(_flatten(policy.load(text))) for text in (before, after))
     fields = {name: (old.get(name), new.get(name)) for name in sorted({*old, *new}) if old.get(name) != new.get(name)}
     yield "Policy: who is suppressed changes" if fields else "Policy: other words, the same meaning"
     for name, (was, will_be) in fields.items():
         yield f"    {name}: {_show(was)} → {_show(will_be)}"
-    if fields and "OutcomesTable" in deployed.outputs:
+    if fields:
         yield "    New feedback follows it at once, what is stored when you re-evaluate. Whom that suppresses or frees:"
-        yield (
-            f"    python -m local reevaluate --policy FILE --dry-run --outcomes {deployed.outputs['OutcomesTable']}"
-            f" --suppressions {deployed.outputs['SuppressionsTable']}"
-        )
+        yield f"    aftersend reevaluate --stack {stack} --policy FILE --dry-run"
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -54,9 +56,26 @@ def test_every_module_is_compiled_for_lambdas_python_and_is_not_checked_again(bu
         assert flags == 0b01, source  # by hash, and unchecked
 
 
+def test_the_layer_for_other_processors_differs_in_what_is_compiled_for_them_alone(
+    build: Build, tmp_path: Path
+) -> None:
+    """Whatever this machine is: wheels are picked by name, and rules are compiled by whoever builds."""
+    make = ["make", "-s", "-C", str(ROOT / "layers" / "aftersend"), "build-AftersendLayer", f"PYTHON={sys.executable}"]
+    subprocess.run([*make, f"ARTIFACTS_DIR={tmp_path}", "ARCHITECTURE=arm64"], check=True, capture_output=True)
+
+    def files(folder: Path) -> dict[str, bytes]:
+        found = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".so", ".pyc"))
+        return {str(path.relative_to(folder)): path.read_bytes() for path in found if ".dist-info" not in str(path)}
+
+    assert files(tmp_path) == files(build.layer)
+    machines = {path.read_bytes()[18:20] for path in tmp_path.rglob("*.so")}
+    assert machines == {(183).to_bytes(2, "little")}, "ELF specification, e_machine: AArch64"
+
+
 def test_it_starts_without_warnings_and_says_one_line_of_each_kind(cold: Emulator, cloud: Cloud) -> None:
     with cold:
-        assert cold.invoke(envelopes.sqs([SET_UP])) == {"batchItemFailures": []}
+        sample = (ROOT / "events" / "ses" / "delivery.json").read_text()
+        assert cold.invoke(envelopes.sqs([SET_UP, sample])) == {"batchItemFailures": []}
         lines = [line for line in cold.log.read_text().splitlines() if line]
     assert not [line for line in lines if "warning" in line.lower() or "error" in line.lower()]
     written = [json.loads(line) for line in lines if line.startswith("{")]

@@ -78,10 +78,18 @@ def test_poll_may_read_its_key(stack: Stack) -> None:
 
 def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> None:
     """Whatever it is answered: that the tables are asked is what counts here."""
-    gateway = Gateway(stack, Lambdas(stack))
+    policy = '[identifiers]\nfind_by = ["X-Order"]\n'
+    gateway = Gateway(stack, Lambdas(stack).functions | {"Query": function(stack, "Query", POLICY=policy)})
     for route in ROUTES.routes:
         path = route.path.format(recipient="ann@example.com", message="ses:1", incident="0123456789abcdef0123", job="j")
-        for query in ("", "?cause=hard&active=true", "?why=contradicted", "?day=2026-03-02", "?status=bounced"):
+        for query in (
+            "",
+            "?cause=hard&active=true",
+            "?why=contradicted",
+            "?day=2026-03-02",
+            "?status=bounced",
+            "?identifier=X-Order:1",
+        ):
             if route.method == "GET":
                 gateway.answer(Request("GET", path + query, {}), "localhost")
     body = b'{"scope":"*","note":"by hand"}'

@@ -16,6 +16,7 @@ from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 from moto import mock_aws
 from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
 
+from aftersend_cli.__main__ import make_parser
 from deploy import __main__ as deploying
 from deploy import changes
 from deploy.declared import Wrong, check_values, find_asked, read_defaults
@@ -209,7 +210,6 @@ def stand(formation: Any, given: dict[str, str], **asked: str) -> None:
     """A stack as `make build` and SAM leave it; of its resources one, because others take moto long."""
     template = settle(TEMPLATE, given) | {"Resources": RESOURCE}
     kept = {name: template[name] for name in ("AWSTemplateFormatVersion", "Metadata", "Parameters", "Resources")}
-    kept["Outputs"] = {name: {"Value": name.lower()} for name in ("OutcomesTable", "SuppressionsTable")}
     formation.create_stack(
         StackName="aftersend",
         TemplateBody=yaml.safe_dump(kept),
@@ -233,7 +233,7 @@ def test_what_a_stack_has_is_read_from_both_places(formation: Any) -> None:
 @pytest.mark.parametrize("name", sorted(TEMPLATE["Parameters"]))
 def test_no_parameter_is_lost(name: str, tmp_path: Path) -> None:
     """Whatever a stack has that `deploy.toml` does not say is not undone; it is said what to write."""
-    deployed = changes.Deployed(asked={}, settled={name: "elsewhere"}, outputs={})
+    deployed = changes.Deployed(asked={}, settled={name: "elsewhere"})
     wishes = wish(tmp_path)
     found = changes.find_changes(TEMPLATE, wishes, deployed)
     assert found.keys() == {name}
@@ -242,27 +242,27 @@ def test_no_parameter_is_lost(name: str, tmp_path: Path) -> None:
 
 
 def test_what_was_asked_for_stays_without_a_word(tmp_path: Path) -> None:
-    deployed = changes.Deployed(asked={"AlarmEmail": "ops@example.com"}, settled={}, outputs={})
+    deployed = changes.Deployed(asked={"AlarmEmail": "ops@example.com"}, settled={})
     assert changes.find_changes(TEMPLATE, wish(tmp_path), deployed) == {}
 
 
 def test_a_changed_policy_is_shown_by_its_fields_and_by_whom_it_concerns(tmp_path: Path) -> None:
-    deployed = changes.Deployed(
-        asked={}, settled={"Policy": STRICT}, outputs={"OutcomesTable": "o", "SuppressionsTable": "s"}
-    )
+    deployed = changes.Deployed(asked={}, settled={"Policy": STRICT})
     wishes = wish(tmp_path, "policy = 'policy.toml'", policy=STRICT.replace("3", "4") + "[hard]\nlapse_days = 30\n")
     found = changes.find_changes(TEMPLATE, wishes, deployed)
     changes.refuse_losses(found, wishes)
-    lines = list(changes.describe(TEMPLATE, found, deployed))
+    lines = list(changes.describe(TEMPLATE, found, wishes.stack))
     assert "    streak.bounces: 3 → 4" in lines
     assert "    hard.lapse_days: 0 → 30" in lines
-    assert [line for line in lines if "reevaluate --policy FILE --dry-run --outcomes o --suppressions s" in line]
+    (command,) = [line.split() for line in lines if "--dry-run" in line]
+    assert command[0] == "aftersend"
+    assert make_parser().parse_args(command[1:]).stack == "aftersend", "it is a command, with its options"
 
 
 def test_other_words_of_the_same_policy_are_called_that(tmp_path: Path) -> None:
-    deployed = changes.Deployed(asked={}, settled={"Policy": STRICT}, outputs={})
+    deployed = changes.Deployed(asked={}, settled={"Policy": STRICT})
     wishes = wish(tmp_path, "policy = 'policy.toml'", policy=f"# three\n{STRICT}")
-    lines = list(changes.describe(TEMPLATE, changes.find_changes(TEMPLATE, wishes, deployed), deployed))
+    lines = list(changes.describe(TEMPLATE, changes.find_changes(TEMPLATE, wishes, deployed), wishes.stack))
     assert lines == ["Policy: other words, the same meaning"]
 
 

@@ -15,6 +15,8 @@ from msgspec import Raw, Struct, field
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.sources.envelope_mns import unpack
 
+# What SES and SNS publish to try a topic out, as plain text, whatever the topic is for.
+SET_UP_TEXTS: Final = (b"Successfully validated SNS topic", b"You have chosen to subscribe")
 MAX_BYTES: Final = 1_048_576  # SQS and SNS carry no larger message
 MOST_BYTES: Final = 6_291_456  # Lambda hands over no larger event, and nothing unpacks to more
 MAX_MEMBERS: Final = 64  # of a body that is packed: each is a copy of all behind it

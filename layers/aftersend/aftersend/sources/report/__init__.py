@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Feedback, Key
+from aftersend.sources.envelope import SET_UP_TEXTS
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.report import arf, autoreply, bounce, feedback, inbound, mime, notice, sns, status
 from aftersend.sources.report.decode import to_text
@@ -63,6 +64,8 @@ class ParsedMail(NamedTuple):
 
 def parse_mails(raw: bytes) -> list[ParsedMail]:
     """Return each mail in `raw`: one, or several of a mailbox, or none of a set-up message. Raise MalformedFeedback."""
+    if raw.lstrip()[:40].startswith(SET_UP_TEXTS):
+        return []
     mail = inbound.read_notification(raw) if raw[:64].lstrip()[:1] == b"{" else inbound.ReceivedMail(raw)
     return [] if mail is None else _parse_mails(mail)
 

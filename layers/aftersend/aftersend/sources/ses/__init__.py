@@ -18,6 +18,7 @@ from typing import Final
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
+from aftersend.sources.envelope import SET_UP_TEXTS
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.ses import body
 from aftersend.sources.ses.engagement import read_click, read_open
@@ -26,9 +27,6 @@ from aftersend.sources.ses.subscriptions import read_subscription
 from aftersend.sources.smtp_reply import parse_reply
 
 SOURCE: Final = "ses"
-
-# What SES and SNS send to try a topic out, as plain text instead of JSON.
-_SET_UP: Final = (b"Successfully validated SNS topic", b"You have chosen to subscribe")
 
 
 def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
@@ -40,7 +38,7 @@ def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
     try:
         return _read(body.decode(raw))
     except DECODE_ERRORS as error:
-        if raw.lstrip()[:40].startswith(_SET_UP):
+        if raw.lstrip()[:40].startswith(SET_UP_TEXTS):
             return []
         raise MalformedFeedback(SOURCE, f"not a body of Amazon SES: {error}") from error
     except ValueError as error:  # its text quotes the body, and whoever wrote that chose it
