@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -235,3 +237,18 @@ def test_what_is_shipped_and_what_is_installed() -> None:
     makefile = (LAYER / "Makefile").read_text()
     assert re.findall(r"^\tcp -R (\S+)", makefile, re.MULTILINE) == ["aftersend"]
     assert 'aftersend = "aftersend_cli.__main__:main"' in (LAYER / "pyproject.toml").read_text()
+
+
+def test_pip_brings_the_command(tmp_path: Path) -> None:
+    """As `pip install ./layers/aftersend` does, but for what it depends on."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    shutil.copytree(LAYER, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-build-isolation", "--target", str(target), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    done = subprocess.run(
+        [target / "bin" / "aftersend", "--version"],
+        check=True, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(target), "PATH": ""},
+    )  # fmt: skip
+    project = tomllib.loads((LAYER / "pyproject.toml").read_text())["project"]
+    assert done.stdout == f"aftersend {project['version']}\n"
