@@ -98,10 +98,7 @@ def _describe_policy(before: str, after: str, deployed: Deployed) -> Iterator[st
         yield f"    {name}: {_show(was)} → {_show(will_be)}"
     if fields and "OutcomesTable" in deployed.outputs:
         yield "    New feedback follows it at once, what is stored when you re-evaluate. Whom that suppresses or frees:"
-        yield (
-            f"    python -m local reevaluate --policy FILE --dry-run --outcomes {deployed.outputs['OutcomesTable']}"
-            f" --suppressions {deployed.outputs['SuppressionsTable']}"
-        )
+        yield "    aftersend reevaluate --stack NAME --policy FILE --dry-run"
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

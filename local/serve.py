@@ -118,7 +118,7 @@ _INVOKE: Final = """\
 
 Functions in containers work on the same tables:
 
-  sam local invoke ProcessSes --event events/invoke/ses-sqs-sns.json \\
+  sam local invoke ProcessSes --event events/invoke/ProcessSes-sqs-sns.json \\
     --env-vars {file} --parameter-overrides LocalEndpoint={endpoint}
 """
 

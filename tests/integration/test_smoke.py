@@ -15,8 +15,8 @@ from typing import Any, Final
 import pytest
 
 from aftersend_cli import smoke
-from aftersend_cli.stack import make_client
 from aftersend_cli.__main__ import main
+from aftersend_cli.stack import make_client
 from local.lambdas import Lambdas
 from local.stack import NAME, Stack, running
 from local.tables import Tables

@@ -9,19 +9,23 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from moto import mock_aws
 
+from aftersend.core import policy
 from aftersend_cli import asking, stack
 from aftersend_cli.__main__ import main, make_parser
 from aftersend_cli.errors import CommandError, UsageError
+from deploy.settle import NOTES, settle
 from local.environment import false_account
 from tests.support.network import free_ports
-from tests.support.template import ROOT
+from tests.support.template import ROOT, TEMPLATE
 
 LAYER = ROOT / "layers" / "aftersend"
 TABLE = {
@@ -78,6 +82,20 @@ def test_a_stack_that_is_another(
     make(account, "other", Some=TABLE)
     assert main(ask(command, "--stack", "other")) == 2
     assert "is it one of Aftersend" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [json.dumps, yaml.safe_dump])
+def test_policy_and_parameters_are_those_of_the_stack(form: Callable[[Any], str], account: Any) -> None:
+    """Those that CloudFormation was asked for, and those that were settled when it was built."""
+    template = settle(TEMPLATE, {"Policy": "[hard]\nsuppress = false\n", "ArchiveDays": "7"})
+    kept = {name: template[name] for name in ("Metadata", "Parameters")} | {"Resources": {"Outcomes": TABLE}}
+    given = [{"ParameterKey": "RetentionDays", "ParameterValue": "99"}]
+    account.create_stack(StackName="ours", TemplateBody=form(kept), Parameters=given)
+    found = stack.find_stack("ours")
+    assert found.read_policy() == policy.load("[hard]\nsuppress = false\n") != policy.load()
+    wanted = {"RetentionDays": "99", "ArchiveDays": "7"}
+    assert {name: found.parameters[name] for name in wanted} == wanted
+    assert NOTES == stack.NOTES
 
 
 @pytest.mark.parametrize("command", ["reevaluate", "restore", "sync"])

@@ -256,7 +256,7 @@ def test_a_changed_policy_is_shown_by_its_fields_and_by_whom_it_concerns(tmp_pat
     lines = list(changes.describe(TEMPLATE, found, deployed))
     assert "    streak.bounces: 3 → 4" in lines
     assert "    hard.lapse_days: 0 → 30" in lines
-    assert [line for line in lines if "reevaluate --policy FILE --dry-run --outcomes o --suppressions s" in line]
+    assert [line for line in lines if "aftersend reevaluate --stack NAME --policy FILE --dry-run" in line]
 
 
 def test_other_words_of_the_same_policy_are_called_that(tmp_path: Path) -> None:

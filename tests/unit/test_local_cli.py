@@ -20,7 +20,6 @@ import pytest
 from aftersend.sources import SOURCES
 from local import commands, samples
 from local.__main__ import _EXAMPLES, _parser, main
-from local.envelopes import INVOCATIONS
 from local.samples import EVENTS, ROOT
 
 BOUNCE = EVENTS / "ses" / "bounce-permanent-general.json"
@@ -76,17 +75,27 @@ class TestParse:
         assert main(["parse", "ses", str(SET_UP)]) == 0
         assert printed(capsys) == ([], f"{SET_UP}: read, and there is no feedback in it\n")
 
-    @pytest.mark.parametrize("name", sorted(each for each in INVOCATIONS if "malformed" not in each))
-    def test_reads_events_of_lambda(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-        _, cases = INVOCATIONS[name]
-        assert main(["parse", "ses", *(str(EVENTS / "ses" / case) for case in cases)]) == 0
-        wanted = printed(capsys)
-        assert wanted[0]
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("ProcessSes-sqs-raw.json", ["delivered", "auto_replied"]),
+            ("ProcessSes-sqs-sns.json", ["sent", "delivered", "complained"]),
+            ("ProcessSes-sqs-eventbridge.json", ["sent", "delivered", "complained"]),
+            ("ProcessSes-sns.json", ["complained"]),
+            ("ProcessSes-eventbridge.json", ["bounced"]),
+        ],
+    )
+    def test_reads_events_of_lambda(self, name: str, kinds: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["parse", "ses", str(EVENTS / "invoke" / name)]) == 0
-        assert printed(capsys) == wanted
+        lines, err = printed(capsys)
+        assert ([line["kind"] for line in lines], err) == (kinds, "")
+
+    def test_a_message_that_names_its_source_is_of_that(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(EVENTS / "invoke" / "ProcessFeedback-directmail.json")]) == 0
+        assert {line["source"] for line in printed(capsys)[0]} == {"directmail"}
 
     def test_names_the_body_of_an_event_that_is_broken(self, capsys: pytest.CaptureFixture[str]) -> None:
-        path = EVENTS / "invoke" / "ses-sqs-malformed.json"
+        path = EVENTS / "invoke" / "ProcessSes-sqs-malformed.json"
         assert main(["parse", "ses", str(path)]) == 1
         lines, err = printed(capsys)
         assert [line["kind"] for line in lines] == ["delivered", "bounced"]
