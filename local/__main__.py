@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
-from typing import Final
+from typing import Any, Final
 
 from aftersend.sources import SOURCES
+from aftersend_cli.versions import find_version
 from local import commands, reevaluate, rules
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
@@ -69,16 +70,21 @@ _OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description="Aftersend on this machine, without AWS.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description="Aftersend on this machine, without AWS.",
+        epilog="`python -m local COMMAND --help` has examples. What touches a stack: aftersend --help",
+    )
+    parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
     each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
-    each.add_argument("files", nargs="+", metavar="FILE", help="one body, or JSON Lines of bodies; - is stdin")
+    each.add_argument("files", nargs="+", metavar="FILE", help="a body, a Lambda event, or JSON Lines; - is stdin")
 
-    each = commands_.add_parser("classify", help="say what refusals mean: JSON Lines in, JSON Lines out")
+    each = commands_.add_parser("classify", help="say what refusals mean: lines in, JSON Lines out")
     each.add_argument(
-        "file", nargs="?", default="-", metavar="FILE", help="lines {id, source, replycode, status, text …}; - is stdin"
+        "file", nargs="?", default="-", metavar="FILE", help="replies, or {id, source, replycode, text …}; - is stdin"
     )
 
     rules.arguments(commands_.add_parser("rules", help="try rules of your own before a stack is given them"))
@@ -86,6 +92,32 @@ def _parser() -> argparse.ArgumentParser:
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")
 
+    _serving(commands_)
+    reevaluate.arguments(commands_.add_parser("reevaluate", help="show what other rules or policy make of all samples"))
+
+    each = commands_.add_parser("demo", help="run the whole bundle here and show what it finds")
+    each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")
+    each.add_argument("--all", action="store_true", help="show every outcome, not one of each kind")
+    for name, each in commands_.choices.items():
+        each.formatter_class = argparse.RawDescriptionHelpFormatter
+        lines = "".join(f"  python -m local {example}\n" for example in _EXAMPLES[name])
+        each.epilog = f"examples:\n{lines}"
+    return parser
+
+
+_EXAMPLES: Final = {
+    "classify": ("classify replies.jsonl", "classify - < replies.txt"),
+    "demo": ("demo", "demo --all --seed 11"),
+    "expect": ("expect events/ses/bounce-permanent-general.json",),
+    "parse": ("parse ses events/ses/bounce-permanent-general.json", "parse report bounce.eml"),
+    "push": ("push directmail events/directmail/document-failed.txt", "push report bounce.eml --to 127.0.0.1:9000"),
+    "reevaluate": ("reevaluate --policy policy.toml --dry-run",),
+    "rules": ("rules check rules.toml", "rules check rules.toml --texts replies.jsonl"),
+    "serve": ("serve --samples", "serve --invoke env.json --gateway 172.17.0.1"),
+}
+
+
+def _serving(commands_: Any) -> None:
     each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
     each.add_argument("--port", type=_port, default=8080, metavar="N", help="to listen on (default 8080; 0: any free)")
     each.add_argument("--samples", action="store_true", help="begin with all samples, as if they had come lately")
@@ -102,13 +134,6 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("source", choices=sorted(SOURCES), help="who sends them")
     each.add_argument("files", nargs="+", metavar="FILE", help="one body each; - is stdin")
     each.add_argument("--to", default="127.0.0.1:8080", metavar="HOST", help="where it runs (default 127.0.0.1:8080)")
-
-    reevaluate.arguments(commands_.add_parser("reevaluate", help="show what other rules or policy make of all samples"))
-
-    each = commands_.add_parser("demo", help="run the whole bundle here and show what it finds")
-    each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")
-    each.add_argument("--all", action="store_true", help="show every outcome, not one of each kind")
-    return parser
 
 
 def _port(text: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -12,16 +14,19 @@ from msgspec import Raw, Struct
 
 from aftersend import classify
 from aftersend.classify import Classifier, evidence_from
-from aftersend.core.errors import MalformedFeedback
+from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Evidence, Verdict
 from aftersend.core.recipient import split_channel
 from aftersend.sources import SOURCES, read
+from aftersend.sources.lambda_event import read_messages, read_rabbitmq
+from aftersend.sources.message import NO_HEADERS, Headers, Message
 from local.reports import summary
 from local.samples import EVENTS, Sample, expect, explained, plain
 from local.wordings import DEFAULT_SOURCE
 
 _encode: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
+# A reply of SMTP alone: its code or its status begins the line.
+_REPLY: Final = re.compile(rb"(?:smtp; ?)?(?:[2-5]\d\d[ -]|[245]\.\d{1,3}\.\d{1,3}[ :]|[2-5]\d\d$)", re.IGNORECASE)
 
 
 def parse(source: str, files: Iterable[str]) -> int:
@@ -35,15 +40,74 @@ def parse(source: str, files: Iterable[str]) -> int:
     for name in files:
         for place, body in _bodies(name):
             try:
-                facts = read(source, body)
+                worst |= _parse(place, body, source, classifier)
             except MalformedFeedback as error:
                 worst = _complain(f"{place}: {error.why}")
-                continue
-            for fact in facts:
-                verdict = classifier(fact)
-                code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
-                _print(plain(fact) | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
     return worst
+
+
+def _parse(place: str, body: bytes, source: str, classifier: Classifier) -> int:
+    """Print the feedback of one body, or of those in an event of Lambda or an array; 1 where one was malformed."""
+    worst = 0
+    for number, each in enumerate(unwrap(source, body), 1):
+        where = place if each.body is body else f"{place}, body {number}"
+        try:
+            facts = read(each.source, each.body, each.headers)
+        except MalformedFeedback as error:
+            worst = _complain(f"{where}: {error.why}")
+            continue
+        if not facts:
+            sys.stderr.write(f"{where}: read, and there is no feedback in it\n")
+        for fact in facts:
+            verdict = classifier(fact)
+            code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
+            _print(plain(fact) | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
+    return worst
+
+
+class Body(Struct):
+    """A body, whose it is, and what its carrier said beside it."""
+
+    source: str
+    body: bytes
+    headers: Headers = NO_HEADERS
+
+
+def unwrap(source: str, text: bytes) -> list[Body]:
+    """Return the bodies in an event of Lambda, or in an array that is no body itself; else the text as it is.
+
+    Raises MalformedFeedback for an event that has not the form of one.
+    """
+    try:
+        found = msgspec.json.decode(text)
+    except DECODE_ERRORS:
+        return [Body(source, text)]
+    try:
+        messages = _read_event(source, found) if isinstance(found, dict) else []
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MalformedFeedback(source, f"not an event of Lambda: {type(error).__name__}: {error}") from error
+    if messages:
+        return [Body(each.source, each.body, each.headers) for each in messages]
+    if isinstance(found, list) and found and not _is_body(source, text):
+        return [Body(source, _encode(each)) for each in found]
+    return [Body(source, text)]
+
+
+def _read_event(source: str, event: dict[str, Any]) -> list[Message]:
+    """Read what SQS, SNS and RabbitMQ hand to a function; the event of EventBridge is a body by itself."""
+    if event.get("eventSource") == "aws:rmq":
+        return read_rabbitmq(event, source, {}, datetime.now(UTC))
+    records = event.get("Records")
+    carried = isinstance(records, list) and records and {"eventSource", "EventSource"} & {*records[0]}
+    return read_messages(event, source) if carried else []
+
+
+def _is_body(source: str, text: bytes) -> bool:
+    try:
+        read(source, text)
+    except MalformedFeedback:
+        return False
+    return True
 
 
 def _bodies(name: str) -> Iterator[tuple[str, bytes]]:
@@ -65,7 +129,7 @@ def _is_lines(whole: bytes) -> bool:
 def _is_json(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=Raw)
-    except _UNREADABLE:
+    except DECODE_ERRORS:
         return False
     return True
 
@@ -107,12 +171,18 @@ def _judge_lines(lines: BinaryIO) -> int:
 
 
 def read_refusals(lines: Iterable[bytes]) -> Iterator[Refusal | str]:
-    """Yield what each line holds, as soon as it came: a refusal, or what is wrong with the line."""
+    """Yield what each line holds, as soon as it came: a refusal, or what is wrong with the line.
+
+    A line is a JSON object, or the reply of a server alone.
+    """
     for number, line in enumerate(lines, 1):
         if line.strip():
+            if _REPLY.match(line.strip()):
+                yield Refusal(text=line.decode("utf-8", "replace").strip())
+                continue
             try:
                 refusal = _refusal(line)
-            except _UNREADABLE as error:
+            except DECODE_ERRORS as error:
                 yield f"line {number}: not a JSON object: {error}"
             else:
                 yield refusal

@@ -114,6 +114,9 @@ def check(name: str, document: bytes, texts: Path | None = None) -> Report:
     except ConfigurationError as error:
         report.mistakes.append(_explain_mistake(name, text, error))
         return report
+    except RecursionError:
+        report.mistakes.append(Mistake(name, "nested too deeply"))
+        return report
     definitions = parse(text)
     report.loads, report.rules = True, len(definitions)
     report.examples = sum(len(split_lines(rule.example) + split_lines(rule.counter)) for rule in definitions)

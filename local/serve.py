@@ -29,6 +29,14 @@ from local.signing import Authority
 from local.stack import Stack, running
 
 HERE: Final = "127.0.0.1"
+# What switches on functions that only `sam local invoke` reaches: no broker is here, and no queue of Alibaba's.
+EVERYTHING: Final = {
+    "BrokerArn": "arn:aws:mq:eu-west-1:111122223333:broker:mail:b-00000000",
+    "BrokerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:broker",
+    "MnsEndpoint": "https://1234567890123456.mns.eu-central-1.aliyuncs.com",
+    "MnsSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:mns",
+    "SyncSesSuppressions": "true",
+}
 _AT_ONCE: Final = 40  # samples before the functions are told of them
 _JSON: Final = {"content-type": "application/json"}
 
@@ -104,7 +112,7 @@ def serve(port: int, *, with_samples: bool = False, invoke: str | None = None, g
 
 def _run(port: int, *, with_samples: bool, invoke: str | None, gateway: str) -> None:
     say_line("Starting …")
-    with running(host=gateway) as stack, served(stack, port) as made:
+    with running(host=gateway, parameters=EVERYTHING if invoke else None) as stack, served(stack, port) as made:
         host = made.server.host
         say_line(f"{made.server.site.overview(host)}\nhttp://{host}/ shows this. Ctrl-C stops.")
         if invoke:
@@ -118,7 +126,7 @@ _INVOKE: Final = """\
 
 Functions in containers work on the same tables:
 
-  sam local invoke ProcessSes --event events/invoke/ses-sqs-sns.json \\
+  sam local invoke ProcessSes --event events/invoke/ProcessSes-sqs-sns.json \\
     --env-vars {file} --parameter-overrides LocalEndpoint={endpoint}
 """
 

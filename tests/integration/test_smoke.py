@@ -16,6 +16,7 @@ import pytest
 
 from aftersend_cli import smoke
 from aftersend_cli.__main__ import main
+from aftersend_cli.stack import make_client
 from local.lambdas import Lambdas
 from local.stack import NAME, Stack, running
 from local.tables import Tables
@@ -108,7 +109,7 @@ def test_a_mail_to_the_simulator(
 ) -> None:
     """What Amazon SES would publish then is published here by who stands in the place of the simulator."""
     world.stack.client("sesv2").create_email_identity(EmailIdentity=SENDER)
-    real, sent = smoke.make_client, list[dict[str, Any]]()
+    real, sent = make_client, list[dict[str, Any]]()
     topics = world.stack.physical_ids("AWS::SNS::Topic")
 
     def send_email(**request: Any) -> Any:

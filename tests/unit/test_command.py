@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from moto import mock_aws
 
+from aftersend.core import policy
 from aftersend_cli import asking, stack
 from aftersend_cli.__main__ import main, make_parser
 from aftersend_cli.errors import CommandError, UsageError
+from deploy.settle import NOTES, settle
 from local.environment import false_account
 from tests.support.network import free_ports
-from tests.support.template import ROOT
+from tests.support.template import ROOT, TEMPLATE
 
 LAYER = ROOT / "layers" / "aftersend"
 TABLE = {
@@ -76,6 +82,20 @@ def test_a_stack_that_is_another(
     make(account, "other", Some=TABLE)
     assert main(ask(command, "--stack", "other")) == 2
     assert "is it one of Aftersend" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [json.dumps, yaml.safe_dump])
+def test_policy_and_parameters_are_those_of_the_stack(form: Callable[[Any], str], account: Any) -> None:
+    """Those that CloudFormation was asked for, and those that were settled when it was built."""
+    template = settle(TEMPLATE, {"Policy": "[hard]\nsuppress = false\n", "ArchiveDays": "7"})
+    kept = {name: template[name] for name in ("Metadata", "Parameters")} | {"Resources": {"Outcomes": TABLE}}
+    given = [{"ParameterKey": "RetentionDays", "ParameterValue": "99"}]
+    account.create_stack(StackName="ours", TemplateBody=form(kept), Parameters=given)
+    found = stack.find_stack("ours")
+    assert found.read_policy() == policy.load("[hard]\nsuppress = false\n") != policy.load()
+    wanted = {"RetentionDays": "99", "ArchiveDays": "7"}
+    assert {name: found.parameters[name] for name in wanted} == wanted
+    assert NOTES == stack.NOTES
 
 
 @pytest.mark.parametrize("command", ["reevaluate", "restore", "sync"])
@@ -235,3 +255,18 @@ def test_what_is_shipped_and_what_is_installed() -> None:
     makefile = (LAYER / "Makefile").read_text()
     assert re.findall(r"^\tcp -R (\S+)", makefile, re.MULTILINE) == ["aftersend"]
     assert 'aftersend = "aftersend_cli.__main__:main"' in (LAYER / "pyproject.toml").read_text()
+
+
+def test_pip_brings_the_command(tmp_path: Path) -> None:
+    """As `pip install ./layers/aftersend` does, but for what it depends on."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    shutil.copytree(LAYER, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-build-isolation", "--target", str(target), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    done = subprocess.run(
+        [target / "bin" / "aftersend", "--version"],
+        check=True, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(target), "PATH": ""},
+    )  # fmt: skip
+    project = tomllib.loads((LAYER / "pyproject.toml").read_text())["project"]
+    assert done.stdout == f"aftersend {project['version']}\n"

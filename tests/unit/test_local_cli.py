@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aftersend.sources import SOURCES
 from local import commands, samples
-from local.__main__ import main
+from local.__main__ import _EXAMPLES, _parser, main
 from local.samples import EVENTS, ROOT
 
 BOUNCE = EVENTS / "ses" / "bounce-permanent-general.json"
@@ -65,9 +71,72 @@ class TestParse:
         lines, _ = printed(capsys)
         assert [line["kind"] for line in lines] == ["bounced", "deferred", "delivered", "delivered", "bounced"]
 
-    def test_a_set_up_message_prints_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_body_without_feedback_says_so(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["parse", "ses", str(SET_UP)]) == 0
-        assert printed(capsys) == ([], "")
+        assert printed(capsys) == ([], f"{SET_UP}: read, and there is no feedback in it\n")
+
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("ProcessSes-sqs-raw.json", ["delivered", "auto_replied"]),
+            ("ProcessSes-sqs-sns.json", ["sent", "delivered", "complained"]),
+            ("ProcessSes-sqs-eventbridge.json", ["sent", "delivered", "complained"]),
+            ("ProcessSes-sns.json", ["complained"]),
+            ("ProcessSes-eventbridge.json", ["bounced"]),
+        ],
+    )
+    def test_reads_events_of_lambda(self, name: str, kinds: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(EVENTS / "invoke" / name)]) == 0
+        lines, err = printed(capsys)
+        assert ([line["kind"] for line in lines], err) == (kinds, "")
+
+    def test_a_message_that_names_its_source_is_of_that(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["parse", "ses", str(EVENTS / "invoke" / "ProcessFeedback-directmail.json")]) == 0
+        assert {line["source"] for line in printed(capsys)[0]} == {"directmail"}
+
+    def test_names_the_body_of_an_event_that_is_broken(self, capsys: pytest.CaptureFixture[str]) -> None:
+        path = EVENTS / "invoke" / "ProcessSes-sqs-malformed.json"
+        assert main(["parse", "ses", str(path)]) == 1
+        lines, err = printed(capsys)
+        assert [line["kind"] for line in lines] == ["delivered", "bounced"]
+        assert err.startswith(f"{path}, body 2: not a body of Amazon SES")
+
+    def test_reads_a_batch_of_rabbitmq(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        body = EVENTS / "mailerq" / "doc-extracted.queue-success.json"
+        path, data = tmp_path / "event.json", base64.b64encode(body.read_bytes()).decode()
+        path.write_text(json.dumps({"eventSource": "aws:rmq", "rmqMessagesByQueue": {"success::/": [{"data": data}]}}))
+        assert main(["parse", "mailerq", str(path)]) == 0
+        assert [line["kind"] for line in printed(capsys)[0]] == ["delivered"]
+
+    def test_reads_an_array_of_bodies(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = tmp_path / "many.json"
+        path.write_text(f"[{one_line(BOUNCE)}, 7, {one_line(BOUNCE)}]")
+        assert main(["parse", "ses", str(path)]) == 1
+        lines, err = printed(capsys)
+        assert len(lines) == 2
+        assert err.startswith(f"{path}, body 2: not a body of Amazon SES")
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"Records": [{"eventSource": "aws:sqs"}]},
+            {"Records": [{"eventSource": "aws:sqs", "body": 5, "attributes": {"SentTimestamp": "x"}}]},
+            {"Records": [{"EventSource": "aws:sns", "Sns": None}]},
+            {"Records": [{"eventSource": "aws:s3"}]},
+            {"eventSource": "aws:rmq"},
+            {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"a": [{}]}},
+        ],
+    )
+    def test_an_event_that_has_not_the_form_of_one(
+        self, event: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "event.json"
+        path.write_text(json.dumps(event))
+        assert main(["parse", "ses", str(path)]) == 1
+        lines, err = printed(capsys)
+        assert lines == []
+        assert err.startswith(f"{path}: not an event of Lambda: ")
+        assert err.count("\n") == 1
 
     def test_reads_json_lines_and_names_the_line_that_is_broken(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -176,6 +245,31 @@ class TestClassify:
         assert err.startswith("line 3: not a JSON object: ")
         assert err.count("\n") == 1
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "550 5.1.1 user unknown",
+            "550-5.1.1 <ann@example.net>: user unknown",
+            "  550 user unknown\t",
+            "5.1.1 user unknown",
+            "smtp; 550 5.1.1 user unknown",
+            "SMTP;550 user unknown",
+        ],
+    )
+    def test_takes_the_reply_of_a_server_as_it_is(
+        self, line: str, stdin: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        stdin(line + "\n")
+        assert main(["classify"]) == 0
+        (row,), err = printed(capsys)
+        assert (row["id"], row["class"], row["reason"], err) == (None, "hard", "user_unknown", "")
+
+    @pytest.mark.parametrize("line", ["7", "2026-03-02", "5500 user unknown", "user unknown", "1.2.3 x"])
+    def test_other_lines_are_no_replies(self, line: str, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        stdin(line)
+        assert main(["classify"]) == 1
+        assert "not a JSON object" in capsys.readouterr().err
+
     def test_reads_a_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = tmp_path / "rows.jsonl"
         rows.write_text('{"id": 1}\n{"id": 2}\n')
@@ -282,3 +376,101 @@ def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
         main([])
     assert stop.value.code == 2
     assert "required: COMMAND" in capsys.readouterr().err
+
+
+# ---- Whatever it is given --------------------------------------------------------------------------------------------
+
+BAD = {
+    "empty": b"",
+    "no text": b"\xff\xfe\x00\x80",
+    "cut": b"[1,2",
+    "null": b"null",
+    "text": b'"x"',
+    "half of a character": b'{"text": "\\ud800"}',
+    "infinite": b'{"id": 1e999, "replycode": 1e400, "text": "x"}',
+    "deep": b"[" * 100_000,
+    "deep objects": b'{"a":' * 100_000,
+    "deep toml": b"a = " + b"[" * 5_000,
+    "no record": b'{"Records": [{}]}',
+    "control": b'a = "\x00"',
+}
+ONE_FILE = [
+    *(["parse", source] for source in sorted(SOURCES)),
+    *(["classify"], ["expect"], ["push", "ses", "--to", "127.0.0.1:1"]),
+    *(["rules", "check"], ["rules", "check", os.devnull, "--texts"]),
+    *(["reevaluate", "--policy"], ["reevaluate", "--rules"]),
+]
+
+
+@pytest.mark.parametrize("command", ONE_FILE, ids=" ".join)
+def test_what_cannot_be_read_is_one_line_and_no_traceback(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = tmp_path / "given"
+    for what, content in BAD.items():
+        given.write_bytes(content)
+        if command[0] == "reevaluate" and what == "empty":
+            continue  # an empty document is one
+        code = main([*command, str(given)])
+        _, err = capsys.readouterr()
+        assert code in (0, 1, 2), what
+        assert err.count("\n") <= 1, (what, err)
+        assert bool(err) or code == 0, (what, "it failed without a word")
+        assert len(err) < 500, what
+
+
+@pytest.mark.parametrize("command", ONE_FILE, ids=" ".join)
+@pytest.mark.parametrize("name", ["missing", "."])
+def test_what_is_no_file_is_one_line(
+    command: list[str], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(tmp_path / name)]) in (1, 2)
+    err = capsys.readouterr().err
+    assert str(tmp_path) in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve", "--port", "65536"], "'65536' is no port"),
+        (["serve", "--port", "-1"], "'-1' is no port"),
+        (["serve", "--port", "http"], "'http' is no port"),
+        (["serve", "--gateway", "docker"], "'docker' is no IPv4 address"),
+        (["demo", "--seed", "x"], "invalid int value"),
+        (["push", "nobody", "x"], "invalid choice"),
+        (["sync"], "invalid choice"),
+    ],
+)
+def test_what_is_asked_for_wrongly(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["serve", "--port", str(taken.getsockname()[1])]) == 1
+    assert capsys.readouterr().err == "local: Address already in use\n"
+
+
+def test_every_command_has_examples_that_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in _EXAMPLES:
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        examples = re.findall(r"^  python -m local (.+)$", capsys.readouterr().out, re.MULTILINE)
+        assert examples
+        for example in examples:
+            arguments = example.partition(" < ")[0].split()
+            assert _parser().parse_args(arguments).command == command
+            for path in (each for each in arguments if each.startswith("events/")):
+                assert (ROOT / path).is_file(), "what is shown can be tried"
+
+
+def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    project = tomllib.loads((ROOT / "layers/aftersend/pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"aftersend {project['version']}\n"

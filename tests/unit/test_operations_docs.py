@@ -24,6 +24,7 @@ from botocore.validate import ParamValidator
 
 from aftersend.api.app import ROUTES
 from aftersend.jobs import reevaluate, replay
+from aftersend_cli.__main__ import make_parser
 from deploy.__main__ import _parse
 from deploy.declared import check_values
 from local.__main__ import _parser
@@ -65,7 +66,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     if (bash := shutil.which("bash")) is None:
         pytest.skip("no bash on the path")
     place = tmp_path_factory.mktemp("operations")
-    for name in ("aws", "sam", "python", "make", "curl"):
+    for name in ("aftersend", "aws", "sam", "python", "make", "curl"):
         stand_in = place / name
         stand_in.write_text(_STAND_IN.format(python=sys.executable))
         stand_in.chmod(0o755)
@@ -182,6 +183,10 @@ def test_every_command_of_ours_is_one(calls: list[list[str]]) -> None:
         assert flag == "-m"
         done.add(_parse(arguments).command if module == "deploy" else _parser().parse_args(arguments).command)
         assert module in ("deploy", "local")
+    for arguments in _made_by(calls, "aftersend"):
+        options = make_parser().parse_args(arguments)
+        assert options.stack == "aftersend"
+        done.add(options.command)
     assert done == {"parse", "reevaluate", "restore", "sync", "importable"}
     targets = {target for arguments in _made_by(calls, "make") for target in arguments}
     assert targets == {"build", "deploy"}

@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +18,7 @@ from aftersend.core.errors import AftersendError, ConfigurationError
 from aftersend_cli import bridge_arguments, reevaluate, restore, rules, smoke, sync
 from aftersend_cli.errors import FAILED, REFUSED, CommandError
 from aftersend_cli.stack import find_stack, use_account
+from aftersend_cli.versions import find_version
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 _EXIT_CODES: Final = """
@@ -123,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog="`aftersend COMMAND --help` has examples. What runs without a stack: python -m local --help",
     )
-    parser.add_argument("--version", action="version", version=f"aftersend {_find_version()}")
+    parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _OF_A_STACK.items():
         each = _add(commands, name, command.help, command.examples)
@@ -153,13 +153,6 @@ def _add_account(parser: argparse.ArgumentParser, *, writes: bool) -> None:
     parser.add_argument("--region", metavar="NAME", help="where the stack is, if not where the profile says")
     if writes:
         parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can be asked")
-
-
-def _find_version() -> str:
-    try:
-        return version("aftersend")
-    except PackageNotFoundError:  # run from its folder
-        return "(not installed)"
 
 
 if __name__ == "__main__":

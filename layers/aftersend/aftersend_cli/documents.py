@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from aftersend import classify
@@ -21,13 +22,25 @@ def arguments(parser: argparse.ArgumentParser, otherwise: str = "those of the st
 
 def load_documents(options: argparse.Namespace, stack: DeployedStack | None = None) -> tuple[Policy, Classifier]:
     """Return policy and rules; raises ConfigurationError where they are wrong."""
-    rules = (
-        stack.read_classifier()
-        if stack is not None and not options.rules
-        else classify.load(read_document(options.rules) or None)
-    )
-    chosen = stack.read_policy() if stack is not None and not options.policy else None
-    return chosen or policy.load(read_document(options.policy)), rules
+    chosen_policy = stack.read_policy if stack and not options.policy else partial(load_policy, options.policy)
+    chosen_rules = stack.read_classifier if stack and not options.rules else partial(load_rules, options.rules)
+    return chosen_policy(), chosen_rules()
+
+
+def load_policy(name: str | None) -> Policy:
+    """Return the policy in a file, without one the built-in; raises ConfigurationError where it is wrong."""
+    try:
+        return policy.load(read_document(name))
+    except RecursionError:
+        raise ConfigurationError(f"{name}: nested too deeply") from None
+
+
+def load_rules(name: str | None) -> Classifier:
+    """Return the rules with those in a file, if there is one; raises ConfigurationError where they are wrong."""
+    try:
+        return classify.load(read_document(name) or None)
+    except RecursionError:
+        raise ConfigurationError(f"{name}: nested too deeply") from None
 
 
 def read_document(name: str | None) -> str:

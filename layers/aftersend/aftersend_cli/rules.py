@@ -11,7 +11,7 @@ from aftersend.aws import connect
 from aftersend.classify import evidence_from
 from aftersend.core.model import Verdict
 from aftersend.storage.items import Item
-from aftersend_cli.documents import read_document
+from aftersend_cli.documents import load_rules
 from aftersend_cli.scanning import scan_table
 from aftersend_cli.stack import DeployedStack
 
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, stack: DeployedStack) -> int:
     """Show each text whose verdict changes, the most frequent first; raises ConfigurationError for wrong rules."""
-    before, after = stack.read_classifier(), classify.load(read_document(options.file) or None)
+    before, after = stack.read_classifier(), load_rules(options.file)
     dynamodb: Any = connect("dynamodb")
     texts = sorted(scan_table(dynamodb, stack.find("UnmatchedTexts"), _read), key=lambda text: (-text.seen, text.text))
     changed = 0

@@ -1,6 +1,7 @@
 """A deployed stack, found by its name: CloudFormation knows what everything is called.
 
-Source: CloudFormation API reference, DescribeStacks and ListStackResources (DescribeStackResources stops at a hundred).
+Source: CloudFormation API reference, DescribeStacks, GetTemplate and ListStackResources, because
+DescribeStackResources stops at a hundred.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import boto3
+import yaml
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
@@ -23,6 +25,7 @@ from aftersend.storage.store import TableNames
 from aftersend.storage.user_rules import read_user_rules
 from aftersend_cli.errors import CommandError, UsageError
 
+NOTES: Final = "Aftersend"  # in the metadata of a template that was built
 _UNKNOWN: Final = "ValidationError"  # which is how CloudFormation says that there is no such stack
 
 
@@ -39,7 +42,7 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
     name: str
     arn: str
     status: str
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str]  # those that were asked for, and those that were settled when it was built
     outputs: Mapping[str, str]
     resources: Mapping[str, StackResource]
 
@@ -113,10 +116,27 @@ def find_stack(name: str) -> DeployedStack:
         name=found["StackName"],
         arn=found["StackId"],
         status=found["StackStatus"],
-        parameters={each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())},
+        parameters=_read_settled(formation, name)
+        | {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())},
         outputs={each["OutputKey"]: each.get("OutputValue", "") for each in found.get("Outputs", ())},
         resources={
             each["LogicalResourceId"]: StackResource(each["PhysicalResourceId"], each["ResourceType"])
             for each in listed
         },
     )
+
+
+def _read_settled(formation: Any, name: str) -> dict[str, str]:
+    """Return what was settled when the stack was built, which its template notes (docs/deploy.md), and all defaults."""
+    body = formation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    template = yaml.load(body, Loader=_Loader) if isinstance(body, str) else body  # noqa: S506  # a SafeLoader
+    defaults = {each: str(about.get("Default", "")) for each, about in (template.get("Parameters") or {}).items()}
+    notes = (template.get("Metadata") or {}).get(NOTES) or {}
+    return defaults | {each: str(value) for each, value in notes.get("Settings", {}).items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose short tags of CloudFormation stand for nothing: what is read here has none."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
