@@ -13,9 +13,10 @@ from typing import Final, TypeVar
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
 from aftersend.api.suppression_views import is_silent
-from aftersend.core.causes import Claim, list_counted_bounces
+from aftersend.core.causes import Claim
 from aftersend.core.errors import VersionMoved
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Outcome, Reverted, Suppression
+from aftersend.core.streaks import list_counted_bounces
 from aftersend.core.suppression import WISHES, find_active_causes, find_causes_needing_force, list_evidence
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.core.writes import (

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from aftersend.core import spike_guard
-from aftersend.core.causes import Claim, counts_for_streak, is_vouched, make_claim
+from aftersend.core.causes import Claim, is_vouched, make_claim
 from aftersend.core.feedback_set import join
 from aftersend.core.model import CauseKind, Feedback, Key, Kind, Outcome, Status
 from aftersend.core.outcome import Classify
@@ -62,9 +62,14 @@ def plan_updates(
                 report = reports.setdefault(traffic.window, TrafficReport(traffic))
                 report.traffic = spike_guard.merge_traffic(report.traffic, traffic)
                 report.owners.add(key)
-        if _changes_streaks(outcome, policy):
+        if _changes_streaks(outcome):
             recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
-    updates = {key: SuppressionUpdate(key, tuple(claims[key]), key in recounts) for key in owners}
+    updates = {
+        key: SuppressionUpdate(
+            key, tuple(claims[key]), key in recounts, messages=tuple(sorted(message for _, message in owners[key]))
+        )
+        for key in owners
+    }
     return Plan(updates, dict(owners), reports)
 
 
@@ -101,6 +106,7 @@ def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffi
     )
 
 
-def _changes_streaks(outcome: Outcome, policy: Policy) -> bool:
-    """Whether this outcome may make a streak: it is a counted soft bounce, or it is no longer a proof of life."""
-    return counts_for_streak(outcome, policy) or (outcome.status in _REFUSED and outcome.delivered_at is not None)
+def _changes_streaks(outcome: Outcome) -> bool:
+    """Whether this outcome may make a streak or end to be part of one, or is no longer a proof of life."""
+    taken_back = outcome.status in _REFUSED and outcome.delivered_at is not None
+    return taken_back or any(fact.kind is Kind.BOUNCED for fact in outcome.feedback)

@@ -7,29 +7,32 @@ A generator yields one request and is sent its answer:
 
     Put(item)              -> None where it was stored, or `Refused(current)` where the version had moved on
     ReadSuppression(key)   -> Suppression | None, strongly consistent
-    ReadOutcomes(recipient)-> list[Outcome], strongly consistent, all of them
+    ReadOutcomes(recipient)-> list[Outcome], strongly consistent: all of them, or those of some messages
+    ReadBounces(…)         -> list[Bounce], strongly consistent: a page of the index of bounces
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TypeGuard, TypeVar
+from typing import TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, find_contradiction, find_streak
+from aftersend.core.causes import Claim, find_last_sign, join_life
 from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.feedback_set import is_judgeable
-from aftersend.core.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
+from aftersend.core.model import Cause, CauseKind, Decision, Feedback, Key, Life, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import Policy
+from aftersend.core.steps import run_steps as run_steps
+from aftersend.core.streaks import Bounce, ReadBounces, end_streak, find_streak, read_streak
 from aftersend.core.suppression import (
     apply_decisions,
     apply_reverts,
     merge_claims,
     rebuild,
-    replace_contradiction,
+    replace_life,
     replace_streak,
 )
 
@@ -38,9 +41,13 @@ MAX_TRIES = 50
 
 
 class Put(Struct, frozen=True):
-    """Store `item` if the stored version is still `item.version - 1` (0 says: if there is none)."""
+    """Store `item` if the stored version is still `item.version - 1` (0 says: if there is none).
+
+    After `refusals` of such a write, whoever carries it out waits a little, by chance, so that writers get through.
+    """
 
     item: Outcome | Suppression
+    refusals: int = 0
 
 
 class Refused(Struct, frozen=True):
@@ -56,26 +63,14 @@ class ReadSuppression(Struct, frozen=True):
 
 
 class ReadOutcomes(Struct, frozen=True):
-    """Read every outcome of one recipient."""
+    """Read every outcome of one recipient, or those of some messages."""
 
     recipient: str
+    messages: tuple[str, ...] | None = None
 
 
-_T = TypeVar("_T")
-
-Request = Put | ReadSuppression | ReadOutcomes
-Answer = None | Refused | Suppression | list[Outcome]
-
-
-def run_steps(steps: Generator[Request, Answer, _T], answer: Callable[[Request], Answer]) -> _T:
-    """Carry out every step and return the result; `answer` reads and writes a store, or wraps one that does."""
-    given: Answer = None
-    try:
-        while True:
-            given = answer(steps.send(given))
-    except StopIteration as end:
-        result: _T = end.value
-        return result
+Request = Put | ReadSuppression | ReadOutcomes | ReadBounces
+Answer = None | Refused | Suppression | list[Outcome] | list[Bounce]
 
 
 def lost_race(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
@@ -100,14 +95,14 @@ def update_outcome(
     because the rules have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has
     been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
-    for _ in range(MAX_TRIES):
+    for refusals in range(MAX_TRIES):
         if stored is None and not new:
             raise VersionMoved(0)
         outcome = merge(stored, new, classify, look=look, afresh=afresh)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
-        refused = yield Put(outcome)
+        refused = yield Put(outcome, refusals)
         if not isinstance(refused, Refused):
             return outcome
         stored = _expect_outcome(refused.current)
@@ -117,8 +112,8 @@ def update_outcome(
 class SuppressionUpdate(Struct, frozen=True):
     """What has to be updated in one suppression after outcomes were written, or because a person decided.
 
-    `recount` says that a soft bounce was stored, so the streak must be computed; without it a streak that stands
-    there is computed again, because a delivery or an engagement may have ended it.
+    `recount` says that bounces were stored or may have ended to count, so the streak must be computed. `messages` are
+    those of the recipient whose outcomes were stored: what is known of signs of life has to be joined with theirs.
     """
 
     key: Key
@@ -128,64 +123,108 @@ class SuppressionUpdate(Struct, frozen=True):
     windows: tuple[Reverted, ...] = ()
     rebuild: Callable[[list[Outcome]], list[Claim]] | None = None  # all claims of the outcomes, under changed rules
     expect: int | None = None  # the version that the person has seen; another one is refused
+    messages: tuple[str, ...] = ()
+
+
+class _View(Struct):
+    """What a writer has looked at. `whole` says that it must see, or has seen, every outcome of the recipient."""
+
+    looked: bool = False
+    whole: bool = False
 
 
 def update_suppression(
     update: SuppressionUpdate, stored: Suppression | None, policy: Policy
 ) -> Generator[Request, Answer, Suppression | None]:
-    """Bring claims and the streak into one suppression, of which `stored` was read *after* the outcomes were written.
+    """Bring claims, the streak and signs of life into one suppression, of which `stored` was read *after* the outcomes.
 
-    Two rules make it exact. Whoever computes a streak has read the suppression first and the outcomes then, and
-    writes only if the suppression is still the one it read: a later writer never has an older view than an earlier
-    one. And whoever has computed a streak and written it computes it once more. So when a bounce and a delivery are
-    stored at the same time, the second of them sees the other; and a worker that found nothing to write is not
-    overruled by one that had looked earlier. What contradicts a hard bounce is computed with it, in the same way.
+    Three rules make it exact. Whoever computes a streak or joins a sign of life has read the suppression first and the
+    outcomes then, and writes only if the suppression is still the one it read: a later writer never has an older view
+    than an earlier one. Whoever has written what it computed looks once more, as far as it looked before. So when a
+    bounce and a delivery are stored at the same time, the second of them sees the other; and a worker that found nothing
+    to write is not overruled by one that had looked earlier. And once it is known which sign of life is the last,
+    everybody who stores one joins it; only where that one is taken back all outcomes are read again.
 
     Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
     MAX_TRIES refusals.
     """
     recipient, scope = update.key
-    recount = update.recount
-    expect = update.expect
+    expect, refusals = update.expect, 0
+    view = _View()
     for _ in range(MAX_TRIES):
         before = stored or Suppression(recipient=recipient, scope=scope)
         if expect is not None and before.version != expect:
             raise VersionMoved(before.version)
         after = apply_reverts(apply_decisions(merge_claims(before, update.claims), update.decisions), update.windows)
-        recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes
-        looks = update.rebuild is not None or (scope == "*" and recount)
-        if looks:
-            outcomes = yield ReadOutcomes(recipient)
-            assert isinstance(outcomes, list)
-            after = _derive(after, outcomes, update, policy)
+        after = yield from _look(after, update, policy, view)
         if after == before:
             return stored
         after = replace(after, version=before.version + 1)
-        answer = yield Put(after)
+        answer = yield Put(after, refusals)
         if lost_race(answer, after):
-            stored = _expect_suppression(answer.current)
-        elif looks:
+            stored, refusals = _expect_suppression(answer.current), refusals + 1
+        elif view.looked:
             stored, expect = _expect_suppression((yield ReadSuppression(update.key))), None
         else:
             return after
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
 
 
-def _derive(
-    suppression: Suppression, outcomes: list[Outcome], update: SuppressionUpdate, policy: Policy
-) -> Suppression:
-    """`suppression` with what follows from all outcomes of its recipient."""
-    if update.rebuild is not None:
-        known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
-        suppression = rebuild(suppression, update.rebuild(outcomes), known)
-    if suppression.scope != "*":
+def _look(
+    suppression: Suppression, update: SuppressionUpdate, policy: Policy, view: _View
+) -> Generator[Request, Answer, Suppression]:
+    """`suppression` with what follows from the outcomes of its recipient, of which no more are read than it takes.
+
+    Without `recount` the streak can only end: a sign of life drops what came before it, and makes none.
+    """
+    everywhere = suppression.scope == "*"
+    hard, streak = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
+    decided = update.windows or update.decisions
+    recount = update.recount or view.whole or bool(decided and (streak or suppression.life))
+    if update.rebuild is None and not (everywhere and (recount or hard or streak or suppression.life)):
         return suppression
-    suppression = replace_streak(
-        suppression, find_streak(outcomes, policy, suppression.released_at, suppression.reverted)
-    )
-    if (hard := suppression.causes.get(CauseKind.HARD)) is not None:
-        suppression = replace_contradiction(suppression, find_contradiction(outcomes, hard, policy))
-    return suppression
+    view.looked = True
+    life: Life | None = None
+    if update.rebuild is not None or view.whole:
+        outcomes = _expect_outcomes((yield ReadOutcomes(suppression.recipient)))
+        life = Life(find_last_sign(outcomes, policy))
+        if update.rebuild is not None:
+            known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
+            suppression = rebuild(suppression, update.rebuild(outcomes), known)
+            if not everywhere:
+                return suppression
+            hard, recount = CauseKind.HARD in suppression.causes, False
+            streak = find_streak(outcomes, policy, suppression.released_at, suppression.reverted)
+    elif suppression.life is not None:
+        life = yield from _join_life(suppression.life, update, policy)
+        recount = recount or life is None
+    if recount:
+        streak = yield from _read_streak(suppression, policy)
+    if not hard and streak is None and (recount or update.rebuild is not None):
+        return replace_streak(replace_life(suppression, None), None)  # no sign of life matters
+    if life is None:
+        view.whole = True
+        life = Life(find_last_sign(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy))
+    return replace_streak(replace_life(suppression, life), end_streak(streak, life.last))
+
+
+def _read_streak(suppression: Suppression, policy: Policy) -> Generator[Request, Answer, Cause | None]:
+    """The streak of all bounces, whatever sign of life there is."""
+    steps = read_streak(suppression.recipient, policy, suppression.released_at, suppression.reverted)
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(_expect_bounces((yield wanted)))
+    except StopIteration as end:
+        streak: Cause | None = end.value
+        return streak
+
+
+def _join_life(known: Life, update: SuppressionUpdate, policy: Policy) -> Generator[Request, Answer, Life | None]:
+    """What is known of signs of life, with those of the messages that the writer has stored; None if taken back."""
+    if not update.messages:
+        return known
+    return join_life(known, _expect_outcomes((yield ReadOutcomes(update.key[0], update.messages))), policy)
 
 
 def _expect_outcome(answer: object) -> Outcome | None:
@@ -195,4 +234,14 @@ def _expect_outcome(answer: object) -> Outcome | None:
 
 def _expect_suppression(answer: object) -> Suppression | None:
     assert answer is None or isinstance(answer, Suppression)
+    return answer
+
+
+def _expect_outcomes(answer: object) -> list[Outcome]:
+    assert isinstance(answer, list)
+    return answer
+
+
+def _expect_bounces(answer: object) -> list[Bounce]:
+    assert isinstance(answer, list)
     return answer

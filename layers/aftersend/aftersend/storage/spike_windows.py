@@ -7,7 +7,6 @@ an index that is nearly always empty.
 from __future__ import annotations
 
 import base64
-import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,8 +34,6 @@ SCHEMA: Final = 1  # what this version writes, and the highest that it reads: se
 RETENTION: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")
 REMEMBERED: Final = 256  # windows that a process remembers
-FIRST_PAUSE: Final = 0.01  # seconds, at most, after the first lost write; twice as long after each, up to the longest
-LONGEST_PAUSE: Final = 0.5
 
 _encode: Final = msgspec.json.Encoder().encode
 _judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
@@ -122,7 +119,7 @@ class SpikeWindows:
             if conflict is None:
                 return known
             item = conflict.current
-            self._pause(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**refusals)))  # noqa: S311  # no secret
+            self._pause(versioned.choose_pause(refusals + 1))
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
     def find_incidents(self) -> list[Incident]:

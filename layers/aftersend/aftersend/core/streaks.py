@@ -1,0 +1,234 @@
+"""Streaks of soft bounces: which bounces count, and how few of them have to be read to find one. Pure.
+
+Five soft bounces in a row are a streak when each of them is at least a day after the one before, no silence between
+bounces is longer than ten days, and nothing was delivered or engaged with after the first of them. One that was once
+long enough stands until it lapses, also when a lone bounce follows later.
+
+Bounces are read newest first, from an index that holds nothing else, and only until the answer is known. Of bounces
+without a longer silence between them, whoever takes the latest, then the latest that is a day before it, and so on,
+takes as many as anybody could: so a day with ten thousand bounces is passed over in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from aftersend.core.causes import is_vouched, make_ref
+from aftersend.core.model import Cause, Class, EvidenceRef, Outcome, Reason, Reverted, Status, Verdict
+from aftersend.core.outcome import is_proven
+from aftersend.core.policy import Policy, Streak
+from aftersend.core.steps import run_steps
+from aftersend.core.times import UNKNOWN_TIME
+
+Order = tuple[datetime, str]  # of facts: when, and which
+
+PAGE: Final = 16  # bounces that are read at first: of most recipients all that there are
+JUMP: Final = 4  # that are read where some were passed over
+_MOMENT: Final = timedelta(milliseconds=1)
+_AFTER_ALL: Final = "~"  # no id is greater
+_LATEST: Final[Order] = (datetime(9999, 12, 31, tzinfo=UTC), _AFTER_ALL)
+_COUNTABLE: Final = frozenset({Class.HARD, Class.SOFT})  # a policy may call a hard one soft
+
+
+class Bounce(Struct, frozen=True, gc=False):
+    """A bounce that may count, as the index has it: what decided an outcome, and whether that is proven."""
+
+    ref: EvidenceRef
+    klass: Class
+    proven: bool
+
+    @property
+    def group(self) -> str:
+        """Which of those that a policy counts or does not count together: soft, hard, and either without a proof."""
+        return self.klass.value if self.proven else f"{self.klass.value}?"
+
+
+class ReadBounces(Struct, frozen=True):
+    """Read up to `limit` bounces of one recipient in these groups, the newest first; both ends are included."""
+
+    recipient: str
+    groups: tuple[str, ...]
+    limit: int
+    oldest: Order = (UNKNOWN_TIME, "")
+    newest: Order = _LATEST
+    oldest_first: bool = False
+
+
+Reading = Generator[ReadBounces, list[Bounce], EvidenceRef | None]
+
+
+def find_bounce(outcome: Outcome) -> Bounce | None:
+    """Find the bounce of an outcome that some policy may count, whichever it is."""
+    verdict = outcome.verdict
+    if outcome.status is not Status.BOUNCED or verdict is None or verdict.klass not in _COUNTABLE:
+        return None
+    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
+    return Bounce(make_ref(decider, verdict), verdict.klass, is_proven(outcome.feedback))
+
+
+def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bounce]:
+    """Select from outcomes what `wanted` reads from their index."""
+    found = (find_bounce(each) for each in outcomes if each.recipient == wanted.recipient)
+    inside = [
+        each
+        for each in found
+        if each is not None and each.group in wanted.groups and wanted.oldest <= each.ref.order <= wanted.newest
+    ]
+    return sorted(inside, key=lambda each: each.ref.order, reverse=not wanted.oldest_first)[: wanted.limit]
+
+
+def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
+    """Return whether this outcome is a soft bounce that a streak counts."""
+    bounce = find_bounce(outcome)
+    return bounce is not None and _is_soft(bounce, policy.select(outcome.recipient))
+
+
+def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
+    """List the soft bounces of these outcomes that a streak is made of, in no order."""
+    counted = (each for each in outcomes if is_vouched(each, policy) and counts_for_streak(each, policy))
+    return [each.ref for each in map(find_bounce, counted) if each is not None]
+
+
+def find_streak(
+    outcomes: Iterable[Outcome],
+    policy: Policy,
+    released_at: datetime | None = None,
+    reverted: Sequence[Reverted] = (),
+) -> Cause | None:
+    """Find the streak in all outcomes of one recipient, whatever sign of life came after it; None where there is none.
+
+    Bounces up to `released_at` (UTC) and in `reverted` windows do not count.
+    """
+    known = list(outcomes)
+    if not known:
+        return None
+    steps = read_streak(known[0].recipient, policy, released_at, reverted)
+    return run_steps(steps, lambda wanted: select_bounces(known, wanted))
+
+
+def read_streak(
+    recipient: str, policy: Policy, released_at: datetime | None, reverted: Sequence[Reverted]
+) -> Generator[ReadBounces, list[Bounce], Cause | None]:
+    """Read no more bounces of a recipient than it takes to find what `find_streak` finds.
+
+    The streak is made of the latest bounces of its row, as many as the policy asks for. One that had lapsed before the
+    newest bounce came holds no more whatever the time is, and is none.
+    """
+    rules = policy.select(recipient).streak
+    if not rules.suppress:
+        return None
+    reader = _Reader(recipient, policy, released_at, reverted)
+    newest = latest = yield from reader.find(_LATEST)
+    longest = timedelta(days=max(rules.lapse_days, rules.full_lapse_days))
+    while newest is not None and latest is not None and latest.at + longest > newest.at:
+        first, before = yield from _read_row(latest, reader, rules)
+        if first is not None:
+            until = _compute_end(latest, rules)
+            return Cause(first=first, latest=latest, count=rules.bounces, until=until) if until > newest.at else None
+        latest = before
+    return None
+
+
+def end_streak(streak: Cause | None, last: EvidenceRef | None) -> Cause | None:
+    """Return the streak that is left after the `last` sign of life: it, or none.
+
+    It is made of the latest bounces, so where its first one no longer counts, too few do.
+    """
+    return None if streak and last and streak.first and streak.first.at <= last.at else streak
+
+
+def _compute_end(latest: EvidenceRef, rules: Streak) -> datetime:
+    days = rules.full_lapse_days if latest.reason is Reason.MAILBOX_FULL else rules.lapse_days
+    return latest.at + timedelta(days=days)
+
+
+def _read_row(
+    latest: EvidenceRef, reader: _Reader, rules: Streak
+) -> Generator[ReadBounces, list[Bounce], tuple[EvidenceRef | None, EvidenceRef | None]]:
+    """The first of the latest bounces that are enough together; where they are too few, the one before the silence."""
+    ref = latest
+    for _ in range(rules.bounces - 1):
+        before, broken = yield from _step_back(ref, reader, rules)
+        if before is None or broken:
+            return None, before
+        ref = before
+    return ref, None
+
+
+def _step_back(
+    ref: EvidenceRef, reader: _Reader, rules: Streak
+) -> Generator[ReadBounces, list[Bounce], tuple[EvidenceRef | None, bool]]:
+    """The latest bounce that is far enough before `ref`, and whether a silence lies between them."""
+    apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
+    before = yield from reader.find((ref.at - apart, _AFTER_ALL) if apart else ref.order, without=ref)
+    if before is None or ref.at - before.at <= gap:
+        return before, False
+    if ref.at - before.at > gap + apart:
+        return before, True
+    following = yield from reader.find_after(before)
+    return before, following is None or following.at - before.at > gap
+
+
+class _Reader:
+    """Reads the bounces of one recipient that count, and passes over those that do not."""
+
+    def __init__(
+        self, recipient: str, policy: Policy, released_at: datetime | None, reverted: Sequence[Reverted]
+    ) -> None:
+        self._recipient, self._rules, self._reverted = recipient, policy.select(recipient), reverted
+        self._groups = _list_groups(policy, self._rules)
+        self._oldest: Order = (released_at + _MOMENT if released_at else UNKNOWN_TIME, "")
+        self._page: list[Bounce] = []
+        self._ended = False
+
+    def find(self, newest: Order, without: EvidenceRef | None = None) -> Reading:
+        """The newest bounce that is not after `newest`; whoever asks again asks for an older one."""
+        while True:
+            for bounce in self._page:
+                if bounce.ref.order <= newest and bounce.ref != without and self._counts(bounce):
+                    return bounce.ref
+            if self._ended:
+                return None
+            last = self._page[-1].ref.order if self._page else None
+            jumps = last is not None and newest < last
+            limit = JUMP if jumps else PAGE
+            page = yield self._build_read(limit, newest=newest if last is None else min(newest, last))
+            self._ended = len(page) < limit
+            self._page = [each for each in page if each.ref.order != last]
+
+    def find_after(self, ref: EvidenceRef) -> Reading:
+        """The oldest bounce after `ref`."""
+        last = ref.order
+        while True:
+            page = yield self._build_read(PAGE, oldest=last, oldest_first=True)
+            for bounce in page:
+                if bounce.ref.order > ref.order and self._counts(bounce):
+                    return bounce.ref
+            if len(page) < PAGE:
+                return None
+            last = page[-1].ref.order
+
+    def _build_read(
+        self, limit: int, *, oldest: Order | None = None, newest: Order = _LATEST, oldest_first: bool = False
+    ) -> ReadBounces:
+        return ReadBounces(self._recipient, self._groups, limit, oldest or self._oldest, newest, oldest_first)
+
+    def _counts(self, bounce: Bounce) -> bool:
+        return _is_soft(bounce, self._rules) and not any(map(bounce.ref.is_inside, self._reverted))
+
+
+def _is_soft(bounce: Bounce, rules: Policy) -> bool:
+    ref = bounce.ref
+    assert ref.reason is not None
+    return rules.find_class(Verdict(klass=bounce.klass, reason=ref.reason, rule=ref.rule or "")) is Class.SOFT
+
+
+def _list_groups(policy: Policy, rules: Policy) -> tuple[str, ...]:
+    """The groups in which there may be bounces that count. Strangers' reports and hard bounces are not even read."""
+    classes = [Class.SOFT, *([Class.HARD] if Class.SOFT in rules.classes.values() else [])]
+    proofs = ["", *([] if policy.report.require_proof else ["?"])]
+    return tuple(f"{klass.value}{proof}" for klass in classes for proof in proofs)
