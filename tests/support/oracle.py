@@ -11,7 +11,18 @@ from msgspec.structs import replace
 
 from aftersend.core import suppression
 from aftersend.core.causes import find_last_sign, is_vouched, make_claim
-from aftersend.core.model import Cause, CauseKind, EvidenceRef, Feedback, Key, Life, Outcome, Reason, Reverted, Suppression
+from aftersend.core.model import (
+    Cause,
+    CauseKind,
+    EvidenceRef,
+    Feedback,
+    Key,
+    Life,
+    Outcome,
+    Reason,
+    Reverted,
+    Suppression,
+)
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import Policy
 from aftersend.core.streaks import list_counted_bounces

@@ -6,18 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.core.causes import (
-    counts_for_streak,
-    find_contradiction,
-    find_sign_of_life,
-    find_streak,
-    is_vouched,
-    make_claim,
-)
+from aftersend.core.causes import find_contradiction, find_last_sign, find_sign_of_life, is_vouched, make_claim
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.streaks import counts_for_streak, find_streak
 from tests.support.facts import ANN, START, VERDICTS, bounce, classify, fact
 
 POLICY = load()
@@ -124,9 +118,11 @@ def test_each_rule_can_be_switched_off(name: str) -> None:
         ([10 * DAY + MOMENT, DAY, DAY, DAY, DAY], 5),
         ([12 * HOUR] * 8, 5),
         ([12 * HOUR] * 7, None),
-        ([DAY] * 6, 7),
+        ([12 * HOUR, 10 * DAY, 12 * HOUR, 12 * HOUR, DAY, DAY], 5),  # the first of two is as near as the second
+        ([12 * HOUR, 10 * DAY + MOMENT, 12 * HOUR, 12 * HOUR, DAY, DAY], None),
+        ([DAY] * 6, 5),
         ([DAY] * 4 + [10 * DAY + MOMENT], 5),
-        ([DAY] * 4 + [10 * DAY + MOMENT] + [DAY] * 5, 6),
+        ([DAY] * 4 + [10 * DAY + MOMENT] + [DAY] * 5, 5),
         ([timedelta(0)] * 9, None),
     ],
 )
@@ -201,7 +197,7 @@ def test_what_comes_after_a_hard_bounce_contradicts_it(after: timedelta, contrad
     claim = make_claim(one := bounce(1, "hard"), classify(one), POLICY)
     assert claim is not None
     alive = _outcome(fact(Kind.DELIVERED, message="test:2", occurred_at=one.occurred_at + after))
-    sign = find_contradiction([alive], claim.cause, POLICY)
+    sign = find_contradiction(find_last_sign([alive], POLICY), claim.cause)
     assert (sign and sign.feedback) == (alive.decided_by if contradicts else None)
 
 
@@ -234,8 +230,8 @@ def test_what_anybody_could_have_sent_makes_and_ends_nothing_unless_the_policy_t
     assert (find_streak([*real, alive], POLICY) is not None, find_streak([*real, alive], trusting)) == (True, None)
     claim = make_claim(hard := bounce(1, "hard"), classify(hard), POLICY)
     assert claim is not None
-    assert find_contradiction([alive], claim.cause, POLICY) is None
-    assert find_contradiction([alive], claim.cause, trusting) is not None
+    assert find_contradiction(find_last_sign([alive], POLICY), claim.cause) is None
+    assert find_contradiction(find_last_sign([alive], trusting), claim.cause) is not None
 
 
 def test_one_fact_that_cannot_be_forged_vouches_for_the_message() -> None:

@@ -8,13 +8,25 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, find_streak, make_claim
+from aftersend.core.causes import Claim, make_claim
 from aftersend.core.errors import ContentionExhausted, VersionMoved
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Feedback, Kind, Outcome, Suppression
+from aftersend.core.model import (
+    Act,
+    Cause,
+    CauseKind,
+    Decision,
+    EvidenceRef,
+    Feedback,
+    Kind,
+    Life,
+    Outcome,
+    Suppression,
+)
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.streaks import ReadBounces, find_streak, select_bounces
 from aftersend.core.suppression import merge_claims as absorb_claims
-from aftersend.core.suppression import replace_contradiction
+from aftersend.core.suppression import replace_life
 from aftersend.core.writes import (
     MAX_TRIES,
     Put,
@@ -32,16 +44,37 @@ EVERYWHERE = ANN, "*"
 
 
 def _run(steps: Generator[Any, Any, Any], answers: Sequence[Any]) -> tuple[list[Any], Any]:
-    """Every request, and the result, when these answers are given."""
-    requests, given = [], iter(answers)
+    """Every request, and the result, when these answers are given; a list of outcomes answers all reads of one look."""
+    requests: list[Any] = []
+    given, view = iter(answers), None
     try:
         request = next(steps)
         while True:
             requests.append(request)
-            request = steps.send(next(given))
+            if isinstance(request, (ReadBounces, ReadOutcomes)):
+                view = next(given) if view is None else view
+                request = steps.send(_select(view, request))
+            else:
+                view, answer = None, next(given)
+                request = steps.send(answer)
     except StopIteration as end:
         assert not list(given), "every answer was asked for"
         return requests, end.value
+
+
+def _select(view: list[Outcome], request: ReadBounces | ReadOutcomes) -> list[Any]:
+    if isinstance(request, ReadBounces):
+        return select_bounces(view, request)
+    return [each for each in view if request.messages is None or each.message in request.messages]
+
+
+def _kinds(requests: Sequence[Any]) -> str:
+    """The requests, each as one word; what is read of all outcomes in capitals."""
+    words = {ReadBounces: "bounces", ReadSuppression: "again", Put: "put"}
+    return " ".join(
+        ("ALL" if each.messages is None else "own") if isinstance(each, ReadOutcomes) else words[type(each)]
+        for each in requests
+    )
 
 
 def _stored(*facts: Feedback, version: int = 1) -> Outcome:
@@ -58,9 +91,14 @@ STREAK = find_streak(FIVE, POLICY)
 assert STREAK is not None
 
 
-def _with(version: int, streak: Cause | None = None, *facts: Feedback) -> Suppression:
+def _with(version: int, streak: Cause | None = None, *facts: Feedback, life: Life | None = None) -> Suppression:
     causes = {each.kind: each.cause for each in _claims(*facts)} | ({CauseKind.STREAK: streak} if streak else {})
-    return Suppression(recipient=ANN, causes=causes, version=version)
+    matters = streak or CauseKind.HARD in causes
+    return Suppression(recipient=ANN, causes=causes, version=version, life=life or (Life() if matters else None))
+
+
+ALIVE = _stored(fact(Kind.DELIVERED, 9, message="test:9"))
+SIGN = Life(EvidenceRef(at=ALIVE.last_at, feedback=ALIVE.decided_by, message="test:9", source="test"))
 
 
 def test_a_first_outcome_is_put_as_version_one() -> None:
@@ -120,7 +158,7 @@ def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
     hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="test:2")
     written = _with(1, None, hard)
     sign = EvidenceRef(at=delivered.occurred_at, feedback=delivered.id, message="test:2", source="test")
-    contradicted = replace(replace_contradiction(written, sign), version=2)
+    contradicted = replace(replace_life(written, Life(sign)), version=2)
     outcomes = [_stored(hard), _stored(delivered)]
     requests, after = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, POLICY),
@@ -187,24 +225,53 @@ def test_nothing_to_say_costs_nothing() -> None:
 
 
 def test_a_soft_bounce_without_a_streak_costs_one_read() -> None:
-    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE[:4]]) == (
-        [ReadOutcomes(ANN)],
-        None,
-    )
+    update = SuppressionUpdate(EVERYWHERE, recount=True)
+    requests, after = _run(update_suppression(update, None, POLICY), [FIVE[:4]])
+    assert (_kinds(requests), after) == ("bounces", None)
 
 
 def test_a_streak_is_looked_at_once_more_after_it_was_written() -> None:
+    """Nobody knows yet who is alive, so all outcomes are read; and again, for who did not know that it matters."""
     written = _with(1, STREAK)
     requests, after = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, FIVE]
     )
-    assert requests == [ReadOutcomes(ANN), Put(written), ReadSuppression(EVERYWHERE), ReadOutcomes(ANN)]
+    assert _kinds(requests) == "bounces ALL put again ALL bounces"
     assert after == written
 
 
+def test_once_the_last_sign_of_life_is_known_only_what_is_new_is_read() -> None:
+    sixth = _stored(bounce(10, message="test:5"))
+    update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:5",))
+    longer = _with(4, find_streak([*FIVE, sixth], POLICY))
+    requests, after = _run(
+        update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, sixth], None, longer, [*FIVE, sixth]]
+    )
+    assert (_kinds(requests), after) == ("own bounces put again own bounces", longer)
+
+
+def test_a_delivery_ends_a_streak_and_reads_itself_alone() -> None:
+    update = SuppressionUpdate(EVERYWHERE, messages=("test:9",))
+    gone = _with(4, life=SIGN)
+    requests, after = _run(
+        update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, ALIVE], None, gone, [*FIVE, ALIVE]]
+    )
+    assert (_kinds(requests), after) == ("own put again own", gone)
+
+
+def test_a_sign_of_life_that_is_taken_back_is_looked_for_in_all_outcomes() -> None:
+    refused = _stored(fact(Kind.DELIVERED, 9, message="test:9"), bounce(9.5, "block", "test:9"))
+    update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:9",))
+    back = _with(5, STREAK)
+    requests, after = _run(
+        update_suppression(update, _with(4, life=SIGN), POLICY), [[*FIVE, refused], None, back, [*FIVE, refused]]
+    )
+    assert (_kinds(requests), after) == ("own bounces ALL put again ALL bounces", back)
+
+
 def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile() -> None:
-    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="test:9"))]
-    written, gone = _with(1, STREAK), _with(2)
+    alive = [*FIVE, ALIVE]
+    written, gone = _with(1, STREAK), _with(2, life=SIGN)
     requests, _ = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
         [FIVE, None, written, alive, None, gone, alive],
@@ -212,23 +279,24 @@ def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile()
     assert [request.item for request in requests if isinstance(request, Put)] == [written, gone]
 
 
+def test_where_no_row_is_long_enough_nobody_has_to_know_who_is_alive() -> None:
+    standing, gone = _with(1, STREAK), _with(2)
+    requests, after = _run(
+        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), standing, POLICY),
+        [FIVE[:4], None, gone, FIVE[:4]],
+    )
+    assert (_kinds(requests), after) == ("bounces put again bounces", gone)
+
+
 def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
     """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
-    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="test:9"))]
     standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
     requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE]
+        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), standing, POLICY),
+        [FIVE[:4], None, gone, FIVE, None, back, FIVE],
     )
     assert [request.item for request in requests if isinstance(request, Put)] == [gone, back]
     assert after == back
-
-
-def test_a_streak_that_stands_is_counted_again_whatever_came() -> None:
-    standing = _with(3, STREAK)
-    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [FIVE]) == (
-        [ReadOutcomes(ANN)],
-        standing,
-    )
 
 
 def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after_it() -> None:
@@ -238,7 +306,8 @@ def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
         [FIVE, Refused(theirs), FIVE, None, both, FIVE],
     )
-    assert requests[:4] == [ReadOutcomes(ANN), Put(_with(1, STREAK)), ReadOutcomes(ANN), Put(both)]
+    assert _kinds(requests) == "bounces ALL put ALL bounces put again ALL bounces"
+    assert [request for request in requests if isinstance(request, Put)] == [Put(_with(1, STREAK)), Put(both, 1)]
     assert after == both
 
 
@@ -271,10 +340,8 @@ def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
 
 def test_bounces_before_a_release_make_no_streak() -> None:
     released = Suppression(recipient=ANN, released_at=bounce(8).occurred_at, version=2)
-    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == (
-        [ReadOutcomes(ANN)],
-        released,
-    )
+    requests, after = _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), released, POLICY), [FIVE])
+    assert (_kinds(requests), after) == ("bounces", released)
 
 
 def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -> None:

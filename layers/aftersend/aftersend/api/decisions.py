@@ -16,6 +16,7 @@ from aftersend.api.suppression_views import is_silent
 from aftersend.core.causes import Claim
 from aftersend.core.errors import VersionMoved
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Outcome, Reverted, Suppression
+from aftersend.core.steps import run_steps
 from aftersend.core.streaks import list_counted_bounces
 from aftersend.core.suppression import WISHES, find_active_causes, find_causes_needing_force, list_evidence
 from aftersend.core.times import UNKNOWN_TIME
@@ -26,7 +27,6 @@ from aftersend.core.writes import (
     Request,
     SuppressionUpdate,
     lost_race,
-    run_steps,
     update_suppression,
 )
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend.core.causes import is_vouched, make_ref
+from aftersend.core.causes import find_last_sign, is_vouched, make_ref
 from aftersend.core.model import Cause, Class, EvidenceRef, Outcome, Reason, Reverted, Status, Verdict
 from aftersend.core.outcome import is_proven
 from aftersend.core.policy import Policy, Streak
@@ -99,21 +99,31 @@ def find_streak(
     released_at: datetime | None = None,
     reverted: Sequence[Reverted] = (),
 ) -> Cause | None:
-    """Find the streak in all outcomes of one recipient, whatever sign of life came after it; None where there is none.
+    """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
 
-    Bounces up to `released_at` (UTC) and in `reverted` windows do not count.
+    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count.
     """
     known = list(outcomes)
-    if not known:
+    return end_streak(find_row(known, policy, released_at, reverted), find_last_sign(known, policy))
+
+
+def find_row(
+    outcomes: Sequence[Outcome],
+    policy: Policy,
+    released_at: datetime | None = None,
+    reverted: Sequence[Reverted] = (),
+) -> Cause | None:
+    """Find what would be the streak of these outcomes of one recipient if there were no sign of life."""
+    if not outcomes:
         return None
-    steps = read_streak(known[0].recipient, policy, released_at, reverted)
-    return run_steps(steps, lambda wanted: select_bounces(known, wanted))
+    steps = read_row(outcomes[0].recipient, policy, released_at, reverted)
+    return run_steps(steps, lambda wanted: select_bounces(outcomes, wanted))
 
 
-def read_streak(
+def read_row(
     recipient: str, policy: Policy, released_at: datetime | None, reverted: Sequence[Reverted]
 ) -> Generator[ReadBounces, list[Bounce], Cause | None]:
-    """Read no more bounces of a recipient than it takes to find what `find_streak` finds.
+    """Read no more bounces of a recipient than it takes to find what `find_row` finds.
 
     The streak is made of the latest bounces of its row, as many as the policy asks for. One that had lapsed before the
     newest bounce came holds no more whatever the time is, and is none.
@@ -125,7 +135,7 @@ def read_streak(
     newest = latest = yield from reader.find(_LATEST)
     longest = timedelta(days=max(rules.lapse_days, rules.full_lapse_days))
     while newest is not None and latest is not None and latest.at + longest > newest.at:
-        first, before = yield from _read_row(latest, reader, rules)
+        first, before = yield from _read_enough(latest, reader, rules)
         if first is not None:
             until = _compute_end(latest, rules)
             return Cause(first=first, latest=latest, count=rules.bounces, until=until) if until > newest.at else None
@@ -133,12 +143,12 @@ def read_streak(
     return None
 
 
-def end_streak(streak: Cause | None, last: EvidenceRef | None) -> Cause | None:
-    """Return the streak that is left after the `last` sign of life: it, or none.
+def end_streak(row: Cause | None, last: EvidenceRef | None) -> Cause | None:
+    """Return the streak that is left of a row after the `last` sign of life: all of it, or none.
 
     It is made of the latest bounces, so where its first one no longer counts, too few do.
     """
-    return None if streak and last and streak.first and streak.first.at <= last.at else streak
+    return None if row and last and row.first and row.first.at <= last.at else row
 
 
 def _compute_end(latest: EvidenceRef, rules: Streak) -> datetime:
@@ -146,7 +156,7 @@ def _compute_end(latest: EvidenceRef, rules: Streak) -> datetime:
     return latest.at + timedelta(days=days)
 
 
-def _read_row(
+def _read_enough(
     latest: EvidenceRef, reader: _Reader, rules: Streak
 ) -> Generator[ReadBounces, list[Bounce], tuple[EvidenceRef | None, EvidenceRef | None]]:
     """The first of the latest bounces that are enough together; where they are too few, the one before the silence."""

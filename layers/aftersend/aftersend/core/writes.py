@@ -25,8 +25,7 @@ from aftersend.core.feedback_set import is_judgeable
 from aftersend.core.model import Cause, CauseKind, Decision, Feedback, Key, Life, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import Policy
-from aftersend.core.steps import run_steps as run_steps
-from aftersend.core.streaks import Bounce, ReadBounces, end_streak, find_streak, read_streak
+from aftersend.core.streaks import Bounce, ReadBounces, end_streak, find_row, read_row
 from aftersend.core.suppression import (
     apply_decisions,
     apply_reverts,
@@ -141,8 +140,8 @@ def update_suppression(
     Three rules make it exact. Whoever computes a streak or joins a sign of life has read the suppression first and the
     outcomes then, and writes only if the suppression is still the one it read: a later writer never has an older view
     than an earlier one. Whoever has written what it computed looks once more, as far as it looked before. So when a
-    bounce and a delivery are stored at the same time, the second of them sees the other; and a worker that found nothing
-    to write is not overruled by one that had looked earlier. And once it is known which sign of life is the last,
+    bounce and a delivery are stored at the same time, the second of them sees the other; and a worker that found
+    nothing to write is not overruled by one that had looked earlier. And once it is known which sign of life is the last,
     everybody who stores one joins it; only where that one is taken back all outcomes are read again.
 
     Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
@@ -178,10 +177,10 @@ def _look(
     Without `recount` the streak can only end: a sign of life drops what came before it, and makes none.
     """
     everywhere = suppression.scope == "*"
-    hard, streak = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
+    hard, row = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
     decided = update.windows or update.decisions
-    recount = update.recount or view.whole or bool(decided and (streak or suppression.life))
-    if update.rebuild is None and not (everywhere and (recount or hard or streak or suppression.life)):
+    recount = update.recount or view.whole or bool(decided and (row or suppression.life))
+    if update.rebuild is None and not (everywhere and (recount or hard or row or suppression.life)):
         return suppression
     view.looked = True
     life: Life | None = None
@@ -194,30 +193,30 @@ def _look(
             if not everywhere:
                 return suppression
             hard, recount = CauseKind.HARD in suppression.causes, False
-            streak = find_streak(outcomes, policy, suppression.released_at, suppression.reverted)
+            row = find_row(outcomes, policy, suppression.released_at, suppression.reverted)
     elif suppression.life is not None:
         life = yield from _join_life(suppression.life, update, policy)
         recount = recount or life is None
     if recount:
-        streak = yield from _read_streak(suppression, policy)
-    if not hard and streak is None and (recount or update.rebuild is not None):
+        row = yield from _read_row(suppression, policy)
+    if not hard and row is None and (recount or update.rebuild is not None):
         return replace_streak(replace_life(suppression, None), None)  # no sign of life matters
     if life is None:
         view.whole = True
         life = Life(find_last_sign(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy))
-    return replace_streak(replace_life(suppression, life), end_streak(streak, life.last))
+    return replace_streak(replace_life(suppression, life), end_streak(row, life.last))
 
 
-def _read_streak(suppression: Suppression, policy: Policy) -> Generator[Request, Answer, Cause | None]:
-    """The streak of all bounces, whatever sign of life there is."""
-    steps = read_streak(suppression.recipient, policy, suppression.released_at, suppression.reverted)
+def _read_row(suppression: Suppression, policy: Policy) -> Generator[Request, Answer, Cause | None]:
+    """The row of bounces that is long enough, whatever sign of life there is."""
+    steps = read_row(suppression.recipient, policy, suppression.released_at, suppression.reverted)
     try:
         wanted = next(steps)
         while True:
             wanted = steps.send(_expect_bounces((yield wanted)))
     except StopIteration as end:
-        streak: Cause | None = end.value
-        return streak
+        row: Cause | None = end.value
+        return row
 
 
 def _join_life(known: Life, update: SuppressionUpdate, policy: Policy) -> Generator[Request, Answer, Life | None]:

@@ -13,7 +13,8 @@ from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.model import Key, Reverted, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
-from aftersend.core.writes import MAX_TRIES, SuppressionUpdate, run_steps, update_suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import MAX_TRIES, SuppressionUpdate, update_suppression
 from aftersend.lists.job import ListJob
 from aftersend.ports import StorePort
 from aftersend.storage.items import Item

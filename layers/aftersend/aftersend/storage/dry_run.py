@@ -53,7 +53,8 @@ class DryRunStore:
     def _read_outcomes(self, request: ReadOutcomes) -> list[Outcome]:
         stored = self._store.answer(request)
         assert isinstance(stored, list)
-        return [self._outcomes.get(each.key, each) for each in stored]
+        outcomes = (each for each in stored if isinstance(each, Outcome))
+        return [self._outcomes.get(each.key, each) for each in outcomes]
 
     def _remember(self, suppression: Suppression) -> None:
         self._suppressions.pop(suppression.key, None)
