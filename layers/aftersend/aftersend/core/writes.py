@@ -123,6 +123,7 @@ class SuppressionUpdate(Struct, frozen=True):
     rebuild: Callable[[list[Outcome]], list[Claim]] | None = None  # all claims of the outcomes, under changed rules
     expect: int | None = None  # the version that the person has seen; another one is refused
     messages: tuple[str, ...] = ()
+    look: bool = True  # whether outcomes are read; who does not look leaves what is not known to the next who does
 
 
 class _View(Struct):
@@ -141,8 +142,8 @@ def update_suppression(
     outcomes then, and writes only if the suppression is still the one it read: a later writer never has an older view
     than an earlier one. Whoever has written what it computed looks once more, as far as it looked before. So when a
     bounce and a delivery are stored at the same time, the second of them sees the other; and a worker that found
-    nothing to write is not overruled by one that had looked earlier. And once it is known which sign of life is the last,
-    everybody who stores one joins it; only where that one is taken back all outcomes are read again.
+    nothing to write is not overruled by one that had looked earlier. And once it is known which sign of life is the
+    last, everybody who stores one joins it; only where that one is taken back all outcomes are read again.
 
     Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
     MAX_TRIES refusals.
@@ -176,6 +177,8 @@ def _look(
 
     Without `recount` the streak can only end: a sign of life drops what came before it, and makes none.
     """
+    if not update.look:
+        return replace_life(suppression, suppression.life)
     everywhere = suppression.scope == "*"
     hard, row = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
     decided = update.windows or update.decisions
