@@ -15,6 +15,7 @@ from aftersend.core.model import CauseKind, Feedback, Key, Kind, Outcome, Status
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic, Window
+from aftersend.core.streaks import is_soft
 from aftersend.core.writes import SuppressionUpdate
 
 # Kinds that can say nothing about suppression and end no streak: not worth a read.
@@ -62,7 +63,7 @@ def plan_updates(
                 report = reports.setdefault(traffic.window, TrafficReport(traffic))
                 report.traffic = spike_guard.merge_traffic(report.traffic, traffic)
                 report.owners.add(key)
-        if _changes_streaks(outcome):
+        if _changes_streaks(outcome, classify, policy):
             recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
     updates = {
         key: SuppressionUpdate(
@@ -106,7 +107,11 @@ def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffi
     )
 
 
-def _changes_streaks(outcome: Outcome) -> bool:
-    """Whether this outcome may make a streak or end to be part of one, or is no longer a proof of life."""
+def _changes_streaks(outcome: Outcome, classify: Classify, policy: Policy) -> bool:
+    """Whether this outcome may make a streak, may have ended to be part of one, or is no longer a proof of life.
+
+    Of several bounces, the one that counted may have lost what it was judged by.
+    """
+    bounces = [fact for fact in outcome.feedback if fact.kind is Kind.BOUNCED]
     taken_back = outcome.status in _REFUSED and outcome.delivered_at is not None
-    return taken_back or any(fact.kind is Kind.BOUNCED for fact in outcome.feedback)
+    return taken_back or len(bounces) > 1 or any(is_soft(classify(fact), outcome.recipient, policy) for fact in bounces)

@@ -38,13 +38,13 @@ class Bounce(Struct, frozen=True, gc=False):
     """A bounce that may count, as the index has it: what decided an outcome, and whether that is proven."""
 
     ref: EvidenceRef
-    klass: Class
+    verdict: Verdict
     proven: bool
 
     @property
     def group(self) -> str:
         """Which of those that a policy counts or does not count together: soft, hard, and either without a proof."""
-        return self.klass.value if self.proven else f"{self.klass.value}?"
+        return self.verdict.klass.value if self.proven else f"{self.verdict.klass.value}?"
 
 
 class ReadBounces(Struct, frozen=True):
@@ -67,7 +67,7 @@ def find_bounce(outcome: Outcome) -> Bounce | None:
     if outcome.status is not Status.BOUNCED or verdict is None or verdict.klass not in _COUNTABLE:
         return None
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
-    return Bounce(make_ref(decider, verdict), verdict.klass, is_proven(outcome.feedback))
+    return Bounce(make_ref(decider, verdict), verdict, is_proven(outcome.feedback))
 
 
 def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bounce]:
@@ -83,8 +83,7 @@ def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bou
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
     """Return whether this outcome is a soft bounce that a streak counts."""
-    bounce = find_bounce(outcome)
-    return bounce is not None and _is_soft(bounce, policy.select(outcome.recipient))
+    return outcome.status is Status.BOUNCED and is_soft(outcome.verdict, outcome.recipient, policy)
 
 
 def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
@@ -189,8 +188,8 @@ class _Reader:
     def __init__(
         self, recipient: str, policy: Policy, released_at: datetime | None, reverted: Sequence[Reverted]
     ) -> None:
-        self._recipient, self._rules, self._reverted = recipient, policy.select(recipient), reverted
-        self._groups = _list_groups(policy, self._rules)
+        self._recipient, self._policy, self._reverted = recipient, policy, reverted
+        self._groups = _list_groups(recipient, policy)
         self._oldest: Order = (released_at + _MOMENT if released_at else UNKNOWN_TIME, "")
         self._page: list[Bounce] = []
         self._ended = False
@@ -228,17 +227,18 @@ class _Reader:
         return ReadBounces(self._recipient, self._groups, limit, oldest or self._oldest, newest, oldest_first)
 
     def _counts(self, bounce: Bounce) -> bool:
-        return _is_soft(bounce, self._rules) and not any(map(bounce.ref.is_inside, self._reverted))
+        return is_soft(bounce.verdict, self._recipient, self._policy) and not any(
+            map(bounce.ref.is_inside, self._reverted)
+        )
 
 
-def _is_soft(bounce: Bounce, rules: Policy) -> bool:
-    ref = bounce.ref
-    assert ref.reason is not None
-    return rules.find_class(Verdict(klass=bounce.klass, reason=ref.reason, rule=ref.rule or "")) is Class.SOFT
+def is_soft(verdict: Verdict | None, recipient: str, policy: Policy) -> bool:
+    """Return whether a bounce with this verdict counts for a streak."""
+    return verdict is not None and policy.select(recipient).find_class(verdict) is Class.SOFT
 
 
-def _list_groups(policy: Policy, rules: Policy) -> tuple[str, ...]:
+def _list_groups(recipient: str, policy: Policy) -> tuple[str, ...]:
     """The groups in which there may be bounces that count. Strangers' reports and hard bounces are not even read."""
-    classes = [Class.SOFT, *([Class.HARD] if Class.SOFT in rules.classes.values() else [])]
+    classes = [Class.SOFT, *([Class.HARD] if Class.SOFT in policy.select(recipient).classes.values() else [])]
     proofs = ["", *([] if policy.report.require_proof else ["?"])]
     return tuple(f"{klass.value}{proof}" for klass in classes for proof in proofs)

@@ -186,17 +186,18 @@ def decode_bounce(item: Item) -> Bounce:
     """Return the bounce in an item of the index; raises Unreadable for any other item."""
     group, at, feedback = item["bounce"]["S"].split("/", 2)
     said = _decode_said(item["bounce_said"]["S"])
+    verdict = _decode_verdict(item)
     ref = EvidenceRef(
         at=parse_time(at),
         feedback=feedback,
         message=item["message"]["S"],
         source=said.source,
-        reason=Reason(item["reason"]["S"]),
-        rule=item["rule"]["S"],
+        reason=verdict.reason,
+        rule=verdict.rule,
         provider_code=said.provider_code,
         forgeable=said.forgeable,
     )
-    return Bounce(ref, Class(item["class"]["S"]), proven=not group.endswith("?"))
+    return Bounce(ref, verdict, proven=not group.endswith("?"))
 
 
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
