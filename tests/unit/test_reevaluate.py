@@ -97,7 +97,7 @@ def test_what_people_decided_stays() -> None:
     store.answer(Put(released))
     run(ReevaluationJob(), reevaluation(store, POLICY, HARD_IS_SOFT))
     after = _row(store)
-    assert after == replace(released, causes={}, version=3)
+    assert after == replace(released, causes={}, life=None, version=3)
 
 
 class Losing(MemoryStore):

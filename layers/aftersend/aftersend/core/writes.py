@@ -127,10 +127,11 @@ class SuppressionUpdate(Struct, frozen=True):
 
 
 class _View(Struct):
-    """What a writer has looked at. `whole` says that it must see, or has seen, every outcome of the recipient."""
+    """How far a writer has looked, and must look again after it has written."""
 
     looked: bool = False
-    whole: bool = False
+    whole: bool = False  # at every outcome of the recipient
+    bounces: bool = False  # at the index of bounces, because a sign of life was taken back
 
 
 def update_suppression(
@@ -182,7 +183,7 @@ def _look(
     everywhere = suppression.scope == "*"
     hard, row = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
     decided = update.windows or update.decisions
-    recount = update.recount or view.whole or bool(decided and (row or suppression.life))
+    recount = update.recount or view.bounces or bool(decided and (row or suppression.life))
     if update.rebuild is None and not (everywhere and (recount or hard or row or suppression.life)):
         return suppression
     view.looked = True
@@ -190,6 +191,8 @@ def _look(
     if update.rebuild is not None or view.whole:
         outcomes = _expect_outcomes((yield ReadOutcomes(suppression.recipient)))
         life = Life(find_last_sign(outcomes, policy))
+        view.bounces = view.bounces or _is_taken_back(suppression.life, life)
+        recount = recount or view.bounces
         if update.rebuild is not None:
             known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
             suppression = rebuild(suppression, update.rebuild(outcomes), known)
@@ -199,7 +202,8 @@ def _look(
             row = find_row(outcomes, policy, suppression.released_at, suppression.reverted)
     elif suppression.life is not None:
         life = yield from _join_life(suppression.life, update, policy)
-        recount = recount or life is None
+        view.bounces = view.bounces or life is None
+        recount = recount or view.bounces
     if recount:
         row = yield from _read_row(suppression, policy)
     if not hard and row is None and (recount or update.rebuild is not None):
@@ -208,6 +212,13 @@ def _look(
         view.whole = True
         life = Life(find_last_sign(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy))
     return replace_streak(replace_life(suppression, life), end_streak(row, life.last))
+
+
+def _is_taken_back(known: Life | None, life: Life) -> bool:
+    """Whether the sign of life that was known is none any more: what it ended may stand again."""
+    if known is None or known.last is None:
+        return False
+    return life.last is None or life.last.order < known.last.order
 
 
 def _read_row(suppression: Suppression, policy: Policy) -> Generator[Request, Answer, Cause | None]:
