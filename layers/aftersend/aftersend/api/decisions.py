@@ -127,7 +127,7 @@ def _reach(
 def _read_outcomes(context: ApiContext, recipient: str) -> list[Outcome]:
     found = context.store.answer(ReadOutcomes(recipient))
     assert isinstance(found, list)
-    return found
+    return [each for each in found if isinstance(each, Outcome)]
 
 
 def _cover(refs: Iterable[EvidenceRef]) -> tuple[Reverted, ...]:

@@ -180,7 +180,7 @@ def _claims(outcomes: Iterable[Outcome], ports: ReevaluationPorts, key: Key | No
 
 def _as_outcomes(answer: Answer) -> list[Outcome]:
     assert isinstance(answer, list)
-    return answer
+    return [each for each in answer if isinstance(each, Outcome)]
 
 
 def _note_outcome(before: Outcome, after: Outcome | None, key: bytes, changes: Changes) -> None:
