@@ -167,7 +167,7 @@ def long_histories(draw: st.DrawFn) -> list[Feedback]:
     told: list[Feedback] = []
     for number, day in enumerate(draw(st.lists(st.integers(0, 28), min_size=2, max_size=4, unique=True))):
         size, minutes = draw(st.sampled_from([1, 2, 5, 17, 40])), draw(st.sampled_from([0, 1, 25]))
-        word = draw(st.sampled_from(["soft", "soft", "full"]))
+        word = draw(st.sampled_from(["soft", "soft", "full", "hard"]))
         moments = [day / 2 + place * minutes / 1440 for place in range(size)]
         told += [bounce(at, word, f"test:{number}-{place}") for place, at in enumerate(moments)]
     names = [*sorted({each.message for each in told}), "test:other", "test:another"]
