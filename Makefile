@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 WORKERS := $(if $(filter 1,$(words $(foreach each,$(PYTEST_ARGS),$(findstring .py,$(each))))),0,2)
 LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-CODE := layers functions local tests
+CODE := layers functions deploy local tests
 RULES_TESTS := tests/unit/test_classify_rules.py tests/unit/test_classify_wordings.py
 # The layer is used from its folder, as SAM builds it from there.
 export PYTHONPATH := $(CURDIR)/layers/aftersend
@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 export CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test rules check fmt build bench bench-classify lock clean
+.PHONY: help setup demo test rules simulate simulate-faults check fmt build deploy bench bench-classify lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ test: $(STAMP) ## run all tests that this machine allows; skipped ones say why (
 rules: $(STAMP) ## test the shipped rules alone, in seconds: their examples, and every wording beside them
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q --noconftest $(RULES_TESTS)
 
+simulate: $(STAMP) ## play a history under one seed, with faults, in several orders (SEED=1 EVENTS=40)
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)" $(BIN)/python -m tests.simulation $(or $(SEED),1) $(or $(EVENTS),40)
+
+simulate-faults: $(STAMP) ## plant each of a list of faults, and say which seed finds it
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)" $(BIN)/python -m tests.simulation faults
+
 check: $(STAMP) ## look for mistakes without running anything: style, types, template
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,8 +60,15 @@ fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-build: $(STAMP) ## build what `sam deploy` deploys
-	PYTHON="$(CURDIR)/$(BIN)/python" $(BIN)/sam build
+build: $(STAMP) samconfig.toml ## build what `sam deploy` deploys, with what deploy.toml says
+	$(BIN)/python -m deploy build
+
+deploy: $(STAMP) samconfig.toml ## check deploy.toml, show what changes for whom, ask, build, deploy (DEPLOY_ARGS=--yes)
+	$(BIN)/python -m deploy deploy $(DEPLOY_ARGS)
+
+# `sam deploy --guided` writes its answers into samconfig.toml, so that is yours, and git knows the example alone.
+samconfig.toml:
+	cp samconfig.example.toml $@
 
 bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the API
 	$(BIN)/python -m tests.bench

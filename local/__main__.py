@@ -1,4 +1,4 @@
-"""The command line: `python -m local parse|classify|expect|rabbitmq|serve|reevaluate|restore|sync|demo`."""
+"""The command line: `python -m local COMMAND`, on this machine alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 from typing import Final
 
 from aftersend.sources import SOURCES
-from local import commands, reevaluate, restore, rules, sync
+from local import commands, reevaluate, rules
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 
@@ -49,25 +50,21 @@ def _demo(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from local.serve import serve  # noqa: PLC0415  # the embedded stack takes a second to import
 
-    return serve(options.port)
+    return serve(options.port, with_samples=options.samples, invoke=options.invoke, gateway=options.gateway)
 
 
-def _consume(options: argparse.Namespace) -> int:
-    from local.rabbitmq import serve  # noqa: PLC0415  # nothing else needs the client of RabbitMQ
+def _push(options: argparse.Namespace) -> int:
+    from local.push import push  # noqa: PLC0415  # the server's module takes a second to import
 
-    return serve(
-        url=options.url, pairs=options.queue, to=options.to, prefetch=options.prefetch, parking=options.parking
-    )
+    return push(options.source, options.files, options.to)
 
 
 _OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
-    "rabbitmq": _consume,
+    "push": _push,
     "reevaluate": reevaluate.reevaluate,
-    "restore": restore.restore,
     "rules": rules.run,
     "serve": _serve,
-    "sync": sync.sync,
 }
 
 
@@ -89,21 +86,24 @@ def _parser() -> argparse.ArgumentParser:
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")
 
-    _rabbitmq(commands_.add_parser("rabbitmq", help="feed a deployed stack from RabbitMQ, until a signal says stop"))
-
     each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
+    each.add_argument("--port", type=_port, default=8080, metavar="N", help="to listen on (default 8080; 0: any free)")
+    each.add_argument("--samples", action="store_true", help="begin with all samples, as if they had come lately")
+    each.add_argument("--invoke", metavar="FILE", help="write what `sam local invoke --env-vars` takes into a file")
     each.add_argument(
-        "--port",
-        type=int,
-        default=8080,
-        choices=range(65_536),
-        metavar="N",
-        help="to listen on (default 8080; 0 for any free one)",
+        "--gateway",
+        type=_address,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="of this machine, where containers reach the embedded services (Docker's bridge has 172.17.0.1)",
     )
 
-    reevaluate.arguments(commands_.add_parser("reevaluate", help="bring what is stored to other rules or policy"))
-    restore.arguments(commands_.add_parser("restore", help="join restored tables with those in use"))
-    sync.arguments(commands_.add_parser("sync", help="bring the suppression list of Amazon SES to what a table says"))
+    each = commands_.add_parser("push", help="have `serve` sign bodies as their source does, and take them")
+    each.add_argument("source", choices=sorted(SOURCES), help="who sends them")
+    each.add_argument("files", nargs="+", metavar="FILE", help="one body each; - is stdin")
+    each.add_argument("--to", default="127.0.0.1:8080", metavar="HOST", help="where it runs (default 127.0.0.1:8080)")
+
+    reevaluate.arguments(commands_.add_parser("reevaluate", help="show what other rules or policy make of all samples"))
 
     each = commands_.add_parser("demo", help="run the whole bundle here and show what it finds")
     each.add_argument("--seed", type=int, default=7, help="of the order in which the samples arrive (default 7)")
@@ -111,20 +111,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _rabbitmq(each: argparse.ArgumentParser) -> None:
-    each.add_argument("--url", help="amqps://user:password@host/vhost; else the variable RABBITMQ_URL")
-    each.add_argument(
-        "--queue", action="append", required=True, metavar="WORD=NAME", help="results=completed_deliveries; repeatable"
-    )
-    way = each.add_mutually_exclusive_group()
-    way.add_argument("--to", metavar="URL", help="of the stack's queue FeedbackQueue: hand bodies on to it")
-    way.add_argument("--handler", action="store_true", help="work them in this process (what is done without --to)")
-    each.add_argument(
-        "--prefetch", type=int, default=100, metavar="N", help="messages of a queue at once (default 100)"
-    )
-    each.add_argument(
-        "--parking", default="aftersend-parked", metavar="NAME", help="queue for bodies that SQS will not take"
-    )
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 0 to 65535")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IPv4 address of this machine") from None
 
 
 if __name__ == "__main__":

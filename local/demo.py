@@ -54,7 +54,7 @@ class Rig:
         self.stack = stack
         self.lambdas = lambdas
         self.host = pusher.host
-        self.tables = Tables(stack, lambdas.functions["ProcessSes"])
+        self.tables = Tables(stack, lambdas.functions["ProcessSes"].variables)
         self.passes: list[Pass] = []
         self._publisher = Publisher(stack, pusher)
         self.samples = [sample for sample in samples() if self._publisher.reaches(sample.source)]

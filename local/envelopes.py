@@ -1,29 +1,37 @@
 """Lambda's envelopes around a source's bodies, as AWS hands them to a function. Pure: the same in, the same out.
 
-    SQS holding the raw body · SQS holding an SNS notification · SQS holding an EventBridge event
-    SNS to the function directly · EventBridge to the function directly
+    SQS holding the raw body · SQS holding an SNS notification · SQS holding an EventBridge event · SQS holding a job
+    SNS to the function directly · EventBridge to the function directly · a schedule of EventBridge
+    a batch of RabbitMQ · a request of an HTTP API · a change in a table
 
 `python -m local.envelopes` writes those in `events/invoke/`, for `sam local invoke -e`; a test says when they are old.
+A file is named after the function of the template that takes it, and every function has one.
 
-Sources: AWS Lambda developer guide, "Using Lambda with Amazon SQS" and "… with Amazon SNS"; SNS developer guide,
-message and JSON formats; EventBridge reference, event structure.
+Sources: AWS Lambda developer guide, "Using Lambda with Amazon SQS", "… with Amazon SNS", "… with Amazon MQ", "… with
+DynamoDB"; SNS developer guide, message and JSON formats; EventBridge reference, event structure; API Gateway developer
+guide, "AWS Lambda proxy integrations for HTTP APIs".
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
+from aftersend.sources.message import SOURCE
+from aftersend.storage.items import encode_suppression
 from local.samples import EVENTS
 
 Event = dict[str, Any]
 
 REGION: Final = "eu-west-1"
 ACCOUNT: Final = "111122223333"
+HOST: Final = "local.execute-api.eu-west-1.amazonaws.com"
 TAKEN_AT: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)  # when a queue, a topic or a bus took the body
 
 # SES's event type -> EventBridge's detail-type.
@@ -41,9 +49,20 @@ DETAIL_TYPES: Final = {
 }
 
 
-def sqs(bodies: Iterable[str], at: datetime = TAKEN_AT, queue: str = "aftersend-SesEventsQueue") -> Event:
+def sqs(
+    bodies: Iterable[str],
+    at: datetime = TAKEN_AT,
+    queue: str = "aftersend-SesEventsQueue",
+    attributes: Mapping[str, str] | None = None,
+) -> Event:
     """A batch of a queue that holds `bodies`; the same body in another place has another id."""
-    return {"Records": [_sqs_record(body, place, at, queue) for place, body in enumerate(bodies)]}
+    named = {name: _attribute(value) for name, value in (attributes or {}).items()}
+    records = [_sqs_record(body, place, at, queue) for place, body in enumerate(bodies)]
+    return {"Records": [record | {"messageAttributes": named} for record in records]}
+
+
+def _attribute(value: str) -> Event:
+    return {"stringValue": value, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
 
 
 def sqs_of_sns(bodies: Iterable[str], at: datetime = TAKEN_AT) -> Event:
@@ -104,6 +123,87 @@ def notification(body: str, at: datetime = TAKEN_AT, topic: str = "aftersend-Ses
     }
 
 
+def schedule(rule: str, at: datetime = TAKEN_AT) -> Event:
+    """What a schedule of EventBridge hands over."""
+    return {
+        "version": "0",
+        "id": _id(rule),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "region": REGION,
+        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"],
+        "detail": {},
+    }
+
+
+def rabbitmq(bodies: Iterable[bytes], queue: str) -> Event:
+    """A batch that Lambda took from a queue of Amazon MQ."""
+    deliveries = [
+        {
+            "basicProperties": {"contentType": None, "contentEncoding": None, "headers": {}, "bodySize": len(body)},
+            "redelivered": False,
+            "data": base64.b64encode(body).decode(),
+        }
+        for body in bodies
+    ]
+    return {
+        "eventSource": "aws:rmq",
+        "eventSourceArn": f"arn:aws:mq:{REGION}:{ACCOUNT}:broker:mail:b-00000000-0000-4000-8000-000000000000",
+        "rmqMessagesByQueue": {f"{queue}::/": deliveries},
+    }
+
+
+def http(method: str, path: str, body: str | None = None, **others: Any) -> Event:
+    """A request of an HTTP API, in payload format version 2.0."""
+    given = {"content-type": "application/json"} if body is not None else {}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": given | {"host": HOST},
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "local",
+            "domainName": HOST,
+            "stage": "$default",
+            "requestId": _id(path),
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "authorizer": {"iam": {"userArn": f"arn:aws:iam::{ACCOUNT}:user/local"}},
+        },
+        **({} if body is None else {"body": body}),
+        "isBase64Encoded": False,
+        **others,
+    }
+
+
+def stream(row: Event, table: str = "aftersend-Suppressions", at: datetime = TAKEN_AT) -> Event:
+    """What the stream of a table hands over when `row` was added, in DynamoDB's own types."""
+    record = {
+        "ApproximateCreationDateTime": int(at.timestamp()),
+        "Keys": {"recipient": row["recipient"], "scope": row["scope"]},
+        "NewImage": row,
+        "SequenceNumber": "100000000000000000001",
+        "SizeBytes": len(json.dumps(row)),
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    return {
+        "Records": [
+            {
+                "eventID": _id(table).replace("-", ""),
+                "eventName": "INSERT",
+                "eventVersion": "1.1",
+                "eventSource": "aws:dynamodb",
+                "awsRegion": REGION,
+                "dynamodb": record,
+                "eventSourceARN": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/2026-03-01T00:00:00.000",
+            }
+        ]
+    }
+
+
 def _sqs_record(body: str, place: int, at: datetime, queue: str) -> Event:
     sent = str(int(at.timestamp() * 1000) + place)
     return {
@@ -133,23 +233,71 @@ def _id(text: str) -> str:
 OOTO: Final = ("story-ooto.1-delivery.json", "story-ooto.2-bounce.json")
 LIFE: Final = ("story-life.1-send.json", "story-life.3-delivery.json", "story-life.7-complaint.json")
 MALFORMED: Final = ("delivery.json", "malformed-truncated.txt", "bounce-permanent-noemail.json")
+NOBODY: Final = "nobody-home@example.net"  # whom the events about no sample are about
+PUSH_PATH: Final = "nobody-may-know-this-path"  # what a provider must know to push
 
-# File -> the envelope, and the samples of SES in it.
-INVOCATIONS: Final[dict[str, tuple[Callable[[list[str]], Event], tuple[str, ...]]]] = {
-    "ses-sqs-raw.json": (sqs, OOTO),
-    "ses-sqs-sns.json": (sqs_of_sns, LIFE),
-    "ses-sqs-eventbridge.json": (sqs_of_eventbridge, LIFE),
-    "ses-sqs-malformed.json": (sqs, MALFORMED),
-    "ses-sns.json": (lambda bodies: sns(bodies[0]), ("complaint-abuse.json",)),
-    "ses-eventbridge.json": (lambda bodies: eventbridge(bodies[0]), ("bounce-permanent-noemail.json",)),
+
+def _text(source: str, case: str) -> str:
+    return (EVENTS / source / case).read_text()
+
+
+def _texts(source: str, *cases: str) -> list[str]:
+    return [_text(source, case) for case in cases]
+
+
+def _hard_bounce() -> Event:
+    """A row of the table of suppressions."""
+    ref = EvidenceRef(at=TAKEN_AT, feedback="0" * 20, message="ses:1", source="ses", reason=Reason.USER_UNKNOWN)
+    causes = {CauseKind.HARD: Cause(first=ref, latest=ref)}
+    row = Suppression(recipient=f"email:{NOBODY}", causes=causes, version=1)
+    return dict(encode_suppression(row, timedelta(days=180), TAKEN_AT))
+
+
+def _push(source: str, case: str) -> Event:
+    known = {"source": source, "secret": PUSH_PATH}
+    return http("POST", f"/feedback/{source}/{PUSH_PATH}", _text(source, case), pathParameters=known)
+
+
+# File -> the event in it. What stands before the hyphen is the function's name in the template.
+INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
+    "ProcessSes-sqs-raw.json": lambda: sqs(_texts("ses", *OOTO)),
+    "ProcessSes-sqs-sns.json": lambda: sqs_of_sns(_texts("ses", *LIFE)),
+    "ProcessSes-sqs-eventbridge.json": lambda: sqs_of_eventbridge(_texts("ses", *LIFE)),
+    "ProcessSes-sqs-malformed.json": lambda: sqs(_texts("ses", *MALFORMED)),
+    "ProcessSes-sns.json": lambda: sns(_text("ses", "complaint-abuse.json")),
+    "ProcessSes-eventbridge.json": lambda: eventbridge(_text("ses", "bounce-permanent-noemail.json")),
+    "ProcessReport-mail.json": lambda: sqs_of_sns(_texts("report", "inbound-utf8.json")),
+    "ProcessFeedback-directmail.json": lambda: sqs(
+        _texts("directmail", "document-failed.txt"), queue="aftersend-FeedbackQueue", attributes={SOURCE: "directmail"}
+    ),
+    "ProcessFeedback-mailerq.json": lambda: sqs(
+        _texts("mailerq", "story-retry-refused.3.queue-failure.json"),
+        queue="aftersend-FeedbackQueue",
+        attributes={SOURCE: "mailerq", "header.x-queue": "failure"},
+    ),
+    "Consume-results.json": lambda: rabbitmq(
+        [(EVENTS / "mailerq" / "doc-retry-then-accepted.queue-results.json").read_bytes()], "results"
+    ),
+    "Poll-schedule.json": lambda: schedule("aftersend-PollSchedule"),
+    "Receive-mailerq.json": lambda: _push("mailerq", "doc-extracted.queue-success.json"),
+    "Query-check.json": lambda: http("POST", "/suppressions/check", json.dumps({"recipients": [NOBODY]})),
+    "RunListJobs-import.json": lambda: http(
+        "POST",
+        "/suppressions/import",
+        f"recipient,kind,at\n{NOBODY},hard,2026-03-01T00:00:00Z\n",
+        rawQueryString="dry_run=true",
+        headers={"content-type": "text/csv", "host": HOST},
+    ),
+    "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
+    "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
+    "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),
+    "SyncSesList-stream.json": lambda: stream(_hard_bounce()),
 }
 
 
 def rendered(name: str) -> str:
     """The text of one file in `events/invoke/`."""
-    wrap, cases = INVOCATIONS[name]
-    bodies = [(EVENTS / "ses" / case).read_text() for case in cases]
-    return json.dumps(wrap(bodies), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(INVOCATIONS[name](), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 REGION: Final = "eu-west-1"
 _PROFILES: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -14,6 +15,7 @@ _ENDPOINT_OF: Final = "AWS_ENDPOINT_URL_"  # and the name of a service: it would
 
 def false_account(endpoint: str) -> dict[str, str]:
     """Credentials that no AWS takes; neither files nor proxies of the user's are looked at."""
+    direct = ",".join(dict.fromkeys(("127.0.0.1", urlsplit(endpoint).hostname or "127.0.0.1")))
     return {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -27,8 +29,8 @@ def false_account(endpoint: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
+        "NO_PROXY": direct,
+        "no_proxy": direct,
     }
 
 

@@ -12,9 +12,11 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as TypingMapping
 from contextlib import contextmanager, redirect_stdout
+from threading import RLock
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from local.environment import REGION, environment
 from local.samples import ROOT
@@ -25,6 +27,29 @@ _MOST: Final = 10  # SQS hands out no more messages at once
 
 # Moto loses updates when threads write at the same time, so a function writes one after the other here.
 _HERE: Final = {"WORKERS": "1"}
+
+
+# Variables and standard output belong to the whole process, so only one function works in it at a time.
+_ONE_AT_A_TIME: Final = RLock()
+
+
+class Invocation(NamedTuple):
+    """What a function answered, and the lines that it logged meanwhile."""
+
+    answer: Json
+    logs: str = ""
+
+
+class FunctionFailed(Exception):
+    """A function that runs in a process of its own ended with an error; the text says which, and no more."""
+
+
+class Invocable(Protocol):
+    """A function, wherever it runs."""
+
+    def invoke(self, event: Json) -> Invocation:
+        """Run the handler with `event`."""
+        ...
 
 
 class _Context:
@@ -41,20 +66,21 @@ class Function:
 
     def __init__(self, name: str, properties: Json) -> None:
         self.name = name
-        variables = {key: str(value) for key, value in properties["Environment"]["Variables"].items()}
-        self.variables = variables | _HERE | {"AWS_LAMBDA_FUNCTION_NAME": name}
+        self.variables = read_variables(name, properties)
         self.logs = io.StringIO()
-        with self._surroundings():
-            self.module = _load(name, properties)
-            self._handler: Callable[[Json, object], Any] = getattr(
-                self.module, properties["Handler"].rpartition(".")[2]
-            )
+        with _ONE_AT_A_TIME, self._surroundings():
+            self.module, self._handler = load_handler(name, properties)
 
     def __call__(self, event: Json) -> Json:
         """What the handler answers to `event`. An error that it raises is a fault of ours, and is raised here too."""
-        with self._surroundings():
+        return self.invoke(event).answer
+
+    def invoke(self, event: Json) -> Invocation:
+        """The same, with what it logged."""
+        with _ONE_AT_A_TIME, self._surroundings():
+            before = self.logs.tell()
             answer: Json = self._handler(event, _Context()) or {}
-        return answer
+            return Invocation(answer, self.logs.getvalue()[before:])
 
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
@@ -69,8 +95,14 @@ class Function:
                 handler.setStream(self.logs)
 
 
-def _load(name: str, properties: Json) -> ModuleType:
-    """The module of the handler "module.function" from the folder of its code, under a name of its own."""
+def read_variables(name: str, properties: Json) -> dict[str, str]:
+    """Return the variables that the template gives a function, and those that Lambda does."""
+    variables = {key: str(value) for key, value in properties["Environment"]["Variables"].items()}
+    return variables | _HERE | {"AWS_LAMBDA_FUNCTION_NAME": name}
+
+
+def load_handler(name: str, properties: Json) -> tuple[ModuleType, Callable[[Json, object], Any]]:
+    """Load the handler "module.function" from the folder of its code, the module under a name of its own."""
     folder = ROOT / properties["Code"]["S3Key"]
     module_name = properties["Handler"].rpartition(".")[0]
     spec = importlib.util.spec_from_file_location(f"local_function_{name}", folder / f"{module_name}.py")
@@ -81,13 +113,14 @@ def _load(name: str, properties: Json) -> ModuleType:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(folder))
-    return module
+    return module, getattr(module, properties["Handler"].rpartition(".")[2])
 
 
 class Mapping:
     """One event source mapping of the template: a queue, and the function that it feeds."""
 
-    def __init__(self, queues: Any, properties: Json, function: Callable[[Json], Json]) -> None:
+    def __init__(self, queues: Any, properties: Json, function: Callable[[Json], Json], name: str = "") -> None:
+        self.name = name  # of the function
         self._queues = queues
         self._arn = properties["EventSourceArn"]
         self._size = int(properties.get("BatchSize", _MOST))
@@ -154,12 +187,7 @@ class Lambdas:
     def __init__(self, stack: Stack) -> None:
         functions = stack.resources("AWS::Lambda::Function")
         self.functions = {name: Function(name, properties) for name, properties in functions.items()}
-        queues = stack.client("sqs")
-        self.mappings = [
-            Mapping(queues, properties, self.functions[_function_of(properties)])
-            for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
-            if ":sqs:" in str(properties["EventSourceArn"])
-        ]
+        self.mappings = list_mappings(stack, self.functions)
 
     def drain(self) -> Counter[str]:
         """Work every queue until it is empty; how many batches, and how many messages were done or must come again."""
@@ -168,6 +196,16 @@ class Lambdas:
             for done, again in mapping.drain():
                 counts.update(batches=1, done=done, again=again)
         return counts
+
+
+def list_mappings(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[Mapping]:
+    """Return every mapping of the stack that feeds one of `functions` from a queue."""
+    queues = stack.client("sqs")
+    return [
+        Mapping(queues, properties, functions[_function_of(properties)], _function_of(properties))
+        for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
+        if ":sqs:" in str(properties["EventSourceArn"])
+    ]
 
 
 def _function_of(properties: Json) -> str:

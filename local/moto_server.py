@@ -7,42 +7,54 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-_HOST: Final = "127.0.0.1"
 _WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
 
 
 class _Counting(DomainDispatcherApplication):
-    """moto, which counts what is written to DynamoDB as it arrives, whatever client sent it."""
+    """moto, which counts what is written to DynamoDB as it arrives, whatever client sent it.
+
+    Left to itself, moto loses updates of DynamoDB that come at the same time: it looks at a condition and then writes.
+    So it gets them one after the other. A page in a browser that has a name bound to this address gets nothing.
+    """
 
     def __init__(self, writes: Counter[str]) -> None:
         super().__init__(create_backend_app)
-        self._writes = writes
+        self._writes, self._dynamodb = writes, Lock()
+        self.host = ""  # and port
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if not f".{environ.get('HTTP_HOST', '')}".endswith(f".{self.host}"):  # a bucket may stand before it
+            start_response("421 Misdirected Request", [("Content-Type", "text/plain")])
+            return [b"this is another host\n"]
         service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
-        if service.startswith("DynamoDB_") and operation in _WRITES:
+        if not service.startswith("DynamoDB"):
+            return super().__call__(environ, start_response)
+        if operation in _WRITES:
             self._writes[operation] += 1
-        return super().__call__(environ, start_response)
+        with self._dynamodb:
+            return super().__call__(environ, start_response)
 
 
 @contextmanager
-def moto_server() -> Iterator[tuple[str, Counter[str]]]:
-    """Its endpoint, and what is written to DynamoDB by operation, as long as the context lasts."""
+def moto_server(host: str = "127.0.0.1") -> Iterator[tuple[str, Counter[str]]]:
+    """Serve at `host`. Its endpoint, and what is written to DynamoDB by operation, as long as the context lasts."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it logs every request
     writes: Counter[str] = Counter()
-    server = make_server(_HOST, 0, _Counting(writes), threaded=True, request_handler=MotoRequestHandler)
+    application = _Counting(writes)
+    server = make_server(host, 0, application, threaded=True, request_handler=MotoRequestHandler)
+    application.host = f"{host}:{server.port}"
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:
-        yield f"http://{_HOST}:{server.port}", writes
+        yield f"http://{application.host}", writes
     finally:
-        _forget(_HOST, server.port)
+        _forget(host, server.port)
         server.shutdown()
         serving.join()
         server.server_close()

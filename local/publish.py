@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aftersend.sources import SOURCES
 from aftersend.storage.queue import OutgoingMessage, QueueSender
-from local.pushes import Pusher
+from local.pushes import Pushed, Pusher
 from local.samples import Sample
 from local.stack import Stack
 from local.template import Json
@@ -54,19 +54,34 @@ class Publisher:
         return bool(SOURCES[source].proofs) or bool(self._topics_of(source))
 
     def send(self, samples: Sequence[Sample]) -> None:
-        """Send every sample, in this order."""
+        """Send every sample, in this order; raises RuntimeError where a webhook does not take one."""
         for sample in samples:
             if self._topics_of(sample.source):
                 self._hand_over(sample, sample.body())
             else:
-                self._push(sample)
+                pushed = self._push(sample)
+                if pushed is not None and pushed.status not in _ACCEPTED:
+                    raise RuntimeError(f"{sample.name}: the webhook answered {pushed.status}")
 
-    def _push(self, sample: Sample) -> None:
-        status = self._pusher.push(sample)
-        if status is None:  # webhooks let no such body in; out of a queue that is polled comes anything
-            self._polled.send([OutgoingMessage(sample.source, sample.body())])
-        elif status not in _ACCEPTED:
-            raise RuntimeError(f"{sample.name}: the webhook answered {status}")
+    def push(self, sample: Sample) -> tuple[int, str]:
+        """Send one sample by a signed push where its source has such; return the status, and what was done."""
+        pushed = self._pusher.push(sample)
+        if pushed is not None:
+            return pushed.status, f"pushed with the proof {pushed.scheme!r}"
+        if self._topics_of(sample.source):
+            self._hand_over(sample, sample.body())
+            return 202, "put into the bucket for mail" if sample.source == "report" else "published to its topic"
+        self._poll(sample)
+        return 202, "put into the feedback queue, as if it had been polled"
+
+    def _push(self, sample: Sample) -> Pushed | None:
+        pushed = self._pusher.push(sample)
+        if pushed is None:  # webhooks let no such body in; out of a queue that is polled comes anything
+            self._poll(sample)
+        return pushed
+
+    def _poll(self, sample: Sample) -> None:
+        self._polled.send([OutgoingMessage(sample.source, sample.body(), dict(sample.headers))])
 
     def _hand_over(self, sample: Sample, body: bytes) -> None:
         if sample.source == "report" and not body.lstrip().startswith(b"{"):

@@ -7,11 +7,10 @@ that proves itself in a known way is pushed here without a word more.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from aftersend.core.errors import VerificationError
@@ -20,8 +19,7 @@ from aftersend.webhooks.schemes.mns_xml import read_texts
 from local import signing
 from local.lambdas import Lambdas
 from local.samples import Sample
-from local.serve import Server, Site, send
-from local.serve_routes import Request, Response
+from local.server import Server, Site, believe, send
 from local.signing import Authority, Push
 from local.stack import Stack
 
@@ -86,12 +84,11 @@ SIGNERS: Final[dict[str, Sign]] = {
 }
 
 
-class Webhooks(Site):
-    """The webhooks and the API alone: what is queued is worked when the demo says so."""
+class Pushed(NamedTuple):
+    """How a sample was pushed, and what the webhook answered."""
 
-    def answer(self, request: Request, host: str) -> tuple[Response, Counter[str]]:
-        """Return the answer to a request."""
-        return self.gateway.answer(request, host), Counter()
+    scheme: str  # of the proof
+    status: int
 
 
 class Pusher:
@@ -104,25 +101,37 @@ class Pusher:
         self.host, self._authority = server.host, authority
         self._url = f"https://{server.host}/feedback/{{}}/{server.site.secret}"
 
-    def push(self, sample: Sample) -> int | None:
-        """Push one sample; return the status of the answer, or None where its source pushes no such body."""
+    def push(self, sample: Sample) -> Pushed | None:
+        """Push one sample; return what was answered, or None where its source pushes no such body."""
         url, now = self._url.format(sample.source), datetime.now(UTC)
         for proof in SOURCES[sample.source].proofs:
             push = SIGNERS[proof.scheme](self._authority, url, sample, now)
             if push is not None:
-                return send(push, self.host)
+                return Pushed(proof.scheme, send(push, self.host))
         return None
 
 
 @contextmanager
 def serve_webhooks(stack: Stack, lambdas: Lambdas) -> Iterator[Pusher]:
-    """Serve the webhooks of a stack on a free port, as long as the context lasts."""
+    """Serve the webhooks and the API of a stack on a free port, as long as the context lasts.
+
+    What is queued is worked when the demo says so.
+    """
     authority = Authority()
-    with Server(Webhooks(stack, lambdas, authority), 0, lambda _: None) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    believe(lambdas, authority)
+    site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables)
+    with serving(Server(site, 0, lambda _: None)) as server:
+        yield Pusher(server, authority)
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Have a server answer, as long as the context lasts."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    with server:
         thread.start()
         try:
-            yield Pusher(server, authority)
+            yield server
         finally:
             server.shutdown()
             thread.join()

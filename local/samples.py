@@ -31,6 +31,7 @@ class Sample(NamedTuple):
 
     source: str
     path: Path
+    content: bytes | None = None  # where it is not what the file holds
 
     @property
     def name(self) -> str:
@@ -49,8 +50,8 @@ class Sample(NamedTuple):
         return {"x-queue": queue} if queue else NO_HEADERS
 
     def body(self) -> bytes:
-        """The body, unchanged."""
-        return self.path.read_bytes()
+        """The body, unchanged but for what stands in `content`."""
+        return self.path.read_bytes() if self.content is None else self.content
 
 
 def samples() -> list[Sample]:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from local.lambdas import Lambdas
+from local.lambdas import FunctionFailed, Invocable
 from local.stack import Stack
 from local.template import Json
 
@@ -62,32 +62,67 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What goes back."""
+    """What goes back, and for the console why it is a refusal."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    reason: str = ""
 
 
 class Gateway:
     """All HTTP APIs of a stack behind one host: a path belongs to the API that has the closest route for it."""
 
-    def __init__(self, stack: Stack, lambdas: Lambdas) -> None:
+    def __init__(self, stack: Stack, functions: Mapping[str, Invocable]) -> None:
         self.routes = sorted(_routes(stack), key=_closeness)
-        self._functions = lambdas.functions
+        self._functions = functions
 
     def answer(self, request: Request, host: str) -> Response:
-        """What the function answers; 404 and 405 where there is none. An error that it raises is raised here too."""
+        """What the function answers; 404 and 405 where there is none, 500 where it failed in a process of its own.
+
+        An error that it raises in this process is raised here too.
+        """
         path = urlsplit(request.target).path
         matching = [(route, found) for route in self.routes if (found := route.match(path)) is not None]
         own = [(route, parameters) for route, parameters in matching if route.api == matching[0][0].api]
         for route, parameters in own:
             if route.method in (request.method, "ANY"):
-                return _response(self._functions[route.function](event(request, host, route, parameters)))
+                return self._invoke(route.function, event(request, host, route, parameters))
         if own:
             allowed = ", ".join(sorted({route.method for route, _ in own}))
-            return Response(405, {"allow": allowed}, b"")
-        return Response(404, {"content-type": "application/json"}, b'{"message":"Not Found"}')
+            return Response(405, {"allow": allowed}, b"", f"this path takes {allowed}")
+        return Response(404, _JSON, b'{"message":"Not Found"}', "no route has this path")
+
+    def _invoke(self, function: str, asked: Json) -> Response:
+        try:
+            answer, logs = self._functions[function].invoke(asked)
+        except FunctionFailed as error:
+            return Response(500, _JSON, b'{"message":"Internal Server Error"}', str(error))
+        response = _response(answer)
+        return response._replace(reason=find_reason(response, logs)) if response.status >= 400 else response
+
+
+_JSON: Final = {"content-type": "application/json"}
+_SAYS_WHY: Final = ("scheme", "code", "reason", "why")  # in a line that a function logs
+
+
+def find_reason(response: Response, logs: str) -> str:
+    """Return why a function refused: by the problem that it answers with, else by the last line that it logged."""
+    problem = _read_object(response.body)
+    told = [str(problem[name]) for name in ("title", "detail") if problem.get(name)]
+    if not told:
+        lines = [line for line in map(_read_object, logs.splitlines()) if line.get("level") in ("WARNING", "ERROR")]
+        last = lines[-1] if lines else {}
+        told = [str(last[name]) for name in _SAYS_WHY if last.get(name)] or [str(last.get("message", ""))]
+    return ": ".join(filter(None, told))
+
+
+def _read_object(text: str | bytes) -> Json:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _routes(stack: Stack) -> Iterable[Route]:

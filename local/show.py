@@ -170,6 +170,7 @@ def _verdict(outcome: Outcome) -> Text:
     notes = [name for name, count in (("opened", outcome.opens), ("clicked", outcome.clicks)) if count]
     notes += ["auto-replied"] if outcome.auto_replied else []
     notes += ["to be reviewed"] if outcome.review else []
+    notes += [] if outcome.proven else ["unproven"]
     note = f" ({', '.join(notes)})" if notes else ""
     verdict = outcome.verdict
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
@@ -196,7 +197,7 @@ def _describe(fact: Feedback) -> str:
 
 def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool) -> Text:
     verdict = classifier(fact)
-    suffix = " (this decides)" if decides else ""
+    suffix = " (this decides)" if decides else " (unproven)" if fact.forgeable else ""
     if verdict is None:
         return _two(f"-{suffix}", _MEANS[fact.kind])
     meant = f"{verdict.klass}, {verdict.reason}: {_advice(classifier, verdict, fact)}"

@@ -56,23 +56,30 @@ class Push(Struct, frozen=True):
     body: bytes
 
 
-class Authority:
-    """A key, its certificate, and where providers would publish that."""
+class Published:
+    """A certificate, at the places where providers publish theirs."""
 
-    def __init__(self, key: rsa.RSAPrivateKey | None = None, issued: datetime | None = None) -> None:
-        self._key = key or rsa.generate_private_key(65537, 2048)
-        self.certificate = _certified(self._key, issued or datetime.now(UTC))
-
-    def sign(self, text: bytes, digest: Digest) -> str:
-        """The signature in base64."""
-        signed = self._key.sign(text, PKCS1v15(), SHA1() if digest == "sha1" else SHA256())  # noqa: S303
-        return base64.b64encode(signed).decode()
+    def __init__(self, certificate: bytes) -> None:
+        self.certificate = certificate
 
     def fetch(self, url: str) -> HttpResponse:
         """The certificate where one is published, and a yes to every confirmation; nothing else is there."""
         if url in _PUBLISHED:
             return HttpResponse(200, self.certificate)
         return HttpResponse(200 if url.startswith(_CONFIRMATION) else 404, b"")
+
+
+class Authority(Published):
+    """A key, its certificate, and where providers would publish that."""
+
+    def __init__(self, key: rsa.RSAPrivateKey | None = None, issued: datetime | None = None) -> None:
+        self._key = key or rsa.generate_private_key(65537, 2048)
+        super().__init__(_certified(self._key, issued or datetime.now(UTC)))
+
+    def sign(self, text: bytes, digest: Digest) -> str:
+        """The signature in base64."""
+        signed = self._key.sign(text, PKCS1v15(), SHA1() if digest == "sha1" else SHA256())  # noqa: S303
+        return base64.b64encode(signed).decode()
 
 
 def _certified(key: rsa.RSAPrivateKey, issued: datetime) -> bytes:

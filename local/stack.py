@@ -45,10 +45,19 @@ _NOTHING: Final = "(no value)"
 class Stack:
     """What the template became. `writes` counts what is written to DynamoDB, by operation."""
 
-    def __init__(self, template: Json, session: boto3.Session, writes: Counter[str]) -> None:
+    def __init__(
+        self,
+        template: Json,
+        session: boto3.Session,
+        writes: Counter[str],
+        endpoint: str = "",
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
+        self.endpoint = endpoint  # of the embedded services
         self.template = template
         self.session = session
         self.writes = writes
+        self._parameters = dict(parameters or {})
         self._outputs: Json = {}
         self._values: dict[str, str] = {}
 
@@ -68,14 +77,16 @@ class Stack:
         """Make everything that the template describes."""
         template = dict(self.template)
         self._make_secrets(template)
-        made = {name: each for name, each in template["Resources"].items() if each["Type"] in _MADE_BY_MOTO}
+        made = {name: each for name, each in template["Resources"].items() if _is_made_by_moto(each)}
         for each in made.values():
             each.pop("DependsOn", None)
         self._ask(made)
         template |= {"Resources": made, "Outputs": self._outputs}
         formation = self.client("cloudformation")
         formation.create_stack(
-            StackName=NAME, TemplateBody=json.dumps(template), Parameters=_parameters(template["Parameters"])
+            StackName=NAME,
+            TemplateBody=json.dumps(template),
+            Parameters=_parameters(template["Parameters"], self._parameters),
         )
         (created,) = formation.describe_stacks(StackName=NAME)["Stacks"]
         assert created["StackStatus"] == "CREATE_COMPLETE", created["StackStatus"]
@@ -163,6 +174,11 @@ _WANTED: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+def _is_made_by_moto(resource: Json) -> bool:
+    """A schedule calls a function, and functions are none of moto's."""
+    return resource["Type"] in _MADE_BY_MOTO and "ScheduleExpression" not in resource["Properties"]
+
+
 def _wanted(resource: Json) -> list[Any]:
     return [resource["Properties"].get(name) for name in _WANTED[resource["Type"]]]
 
@@ -191,12 +207,13 @@ _SWITCHED_ON: Final = {
     "Webhooks": "true",
     "SnsTopicArns": "arn:aws:sns:eu-west-1:111122223333:feedback",
     "AlibabaAccounts": "1234567890123456",
+    "SesConfigurationSet": "letters",  # of the samples; moto makes none
 }
 
 
-def _parameters(declared: Json) -> list[dict[str, str]]:
+def _parameters(declared: Json, others: Mapping[str, str]) -> list[dict[str, str]]:
     """A word for every parameter that has no default, and for those that switch something on."""
-    given = {name: "local" for name, each in declared.items() if "Default" not in each} | _SWITCHED_ON
+    given = {name: "local" for name, each in declared.items() if "Default" not in each} | _SWITCHED_ON | dict(others)
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
 
 
@@ -216,14 +233,19 @@ def _text(value: Any) -> str:
 
 
 @contextmanager
-def running(template: Path = TEMPLATE) -> Iterator[Stack]:
-    """The stack, as long as the context lasts; the environment points to it meanwhile."""
+def running(
+    template: Path = TEMPLATE, host: str = "127.0.0.1", parameters: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """The stack, as long as the context lasts; the environment points to it meanwhile.
+
+    `host` is the address of this machine at which the embedded services listen: who reaches it may do everything.
+    """
     before = boto3.DEFAULT_SESSION
-    with moto_server() as (endpoint, writes):
+    with moto_server(host) as (endpoint, writes):
         try:
             with environment(false_account(endpoint)):
                 boto3.DEFAULT_SESSION = boto3.Session()
-                stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes)
+                stack = Stack(translated(template), boto3.DEFAULT_SESSION, writes, endpoint, parameters)
                 stack.create()
                 yield stack
         finally:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aftersend import settings
 from aftersend.core.model import Outcome, Suppression
 from aftersend.storage import items
-from local.lambdas import Function
 from local.stack import Stack
 from local.template import Json
 
@@ -30,10 +29,10 @@ class DeadLetter(NamedTuple):
 
 
 class Tables:
-    """Reads what the function `function` writes; its variables say where."""
+    """Reads what a function writes; its `variables` say where."""
 
-    def __init__(self, stack: Stack, function: Function) -> None:
-        self._settings = settings.load_ingest(function.variables)
+    def __init__(self, stack: Stack, variables: Mapping[str, str]) -> None:
+        self._settings = settings.load_ingest(variables)
         self._dynamodb, self._sqs, self._s3 = (stack.client(name) for name in ("dynamodb", "sqs", "s3"))
         queues = stack.physical_ids("AWS::SQS::Queue")
         targets = {
@@ -48,6 +47,12 @@ class Tables:
         outcomes = map(items.decode_outcome, self._scan(self._settings.outcomes_table))
         suppressions = map(items.decode_suppression, self._scan(self._settings.suppressions_table))
         return Contents(sorted(outcomes, key=_key), sorted(suppressions, key=_key))
+
+    def count(self) -> tuple[int, int]:
+        """How many outcomes and suppressions there are, as far as the tables know without being read."""
+        names = (self._settings.outcomes_table, self._settings.suppressions_table)
+        found = [self._dynamodb.describe_table(TableName=name)["Table"]["ItemCount"] for name in names]
+        return int(found[0]), int(found[1])
 
     def dead_letters(self) -> list[DeadLetter]:
         """Everything in every queue that is some queue's dead-letter queue."""

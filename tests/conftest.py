@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import engines
+from tests.support.roles import CALLS, granted, unused
 
 settings.register_profile(
     "usual", deadline=None, max_examples=100, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -34,8 +35,27 @@ def pytest_report_header() -> str:
     return engines.summary()
 
 
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     engines.stop()
+    if hasattr(session.config, "workeroutput"):  # of a worker of xdist; the run that started it adds them up
+        session.config.workeroutput["calls"] = [[*call, count] for call, count in CALLS.items()]
+
+
+def pytest_testnodedown(node: Any) -> None:
+    for *call, count in getattr(node, "workeroutput", {}).get("calls", ()):
+        CALLS[tuple(call)] += count
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what roles allow that no test has called: list it, and let a person decide."""
+    if CALLS:
+        left = unused({*CALLS})
+        terminalreporter.section("roles of functions")
+        terminalreporter.write_line(
+            f"{CALLS.total()} calls traced, {len(CALLS)} kinds; {len(granted())} rights, {len(left)} unused:"
+        )
+        for function, action, name, part in left:
+            terminalreporter.write_line(f"  {function}: {action} on {name}{part}")
 
 
 @pytest.fixture(

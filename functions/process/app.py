@@ -1,4 +1,4 @@
-"""One batch of messages to `aftersend.ingest`; those that our side could not store are handed back."""
+"""One batch of messages to `aftersend.ingest`; what our side could not store, or had no time for, is handed back."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from aws_lambda_powertools import Logger, Metrics
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
-from aftersend.sources.lambda_event import read_messages, takes_item_failures
+from aftersend.sources.lambda_event import LambdaContext, make_countdown, read_messages, takes_item_failures
 
 logger, metrics = Logger(), Metrics()
 made = bootstrap.process()
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work one batch; raises StoreUnavailable where only the whole event can come again."""
-    report = ingest(read_messages(event, made.source), made.ports)
+    report = ingest(read_messages(event, made.source), made.ports, make_countdown(context))
     observability.report_batch(report, made.digest_key, logger, metrics)
-    if report.failed and not takes_item_failures(event):
+    if report.unfinished and not takes_item_failures(event):
         raise StoreUnavailable("not stored: the whole event must come again")
-    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.failed]}
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.unfinished]}

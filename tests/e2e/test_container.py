@@ -97,13 +97,13 @@ def invoke(event: str, template: Path, cloud: Cloud, settings: Path) -> Any:
 
 
 def test_a_batch_of_sqs(template: Path, cloud: Cloud, settings: Path) -> None:
-    assert invoke("ses-sqs-sns.json", template, cloud, settings) == {"batchItemFailures": []}
+    assert invoke("ProcessSes-sqs-sns.json", template, cloud, settings) == {"batchItemFailures": []}
     assert [row["status"] for row in cloud.rows("Outcomes")] == ["complained"]
     assert [list(json.loads(row["causes"])) for row in cloud.rows("Suppressions")] == [["complaint"]]
     assert len(cloud.archived()) == 3
 
 
 def test_a_body_that_nobody_can_read(template: Path, cloud: Cloud, settings: Path) -> None:
-    assert invoke("ses-sqs-malformed.json", template, cloud, settings) == {"batchItemFailures": []}
+    assert invoke("ProcessSes-sqs-malformed.json", template, cloud, settings) == {"batchItemFailures": []}
     assert [attributes["source"] for _, attributes in cloud.parked()] == ["ses"]
     assert sorted(row["status"] for row in cloud.rows("Outcomes")) == ["bounced", "delivered"]

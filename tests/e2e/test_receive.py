@@ -111,7 +111,8 @@ def test_lambdas_python_verifies_signatures_with_what_the_layer_ships(build: Bui
     )
     now = datetime.now(UTC)
     trust = Trust(
-        credentials=WebhookCredentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT})
+        credentials=WebhookCredentials(path=(PATH,)),
+        senders={"topics": frozenset({TOPIC}), "accounts": frozenset({ACCOUNT})},
     )
     for push, authority in (
         (signing.mns_xml(WEAK, url("directmail"), MESSAGE, now), WEAK),

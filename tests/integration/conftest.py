@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import roles
 from tests.support.rabbitmq import Broker, Unavailable
 from tests.support.tls import Certificates
+
+
+@pytest.fixture(scope="session", autouse=True)
+def enforced_roles() -> Iterator[None]:
+    """Functions of the embedded stack may do what their roles allow, and no more."""
+    with roles.enforced():
+        yield
 
 
 @pytest.fixture(scope="session")

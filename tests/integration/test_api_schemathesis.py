@@ -25,7 +25,8 @@ SECONDS: Final = 240
 
 
 # What no schema can say: days in the wrong order, an end that lies behind, a list that nobody knows, a file of nothing.
-# What names a recipient is asked of the routes.
+# What names a recipient, or an identifier that the policy has to know, is asked of the routes.
+NAMING: Final = {"not-one-recipient", "identifier-not-indexed"}
 WRONG: Final = {
     *("listSuppressions", "suppressRecipient", "importSuppressions", "prepareImport", "exportSuppressions"),
     *("exportPage", "revertWindow"),
@@ -39,7 +40,7 @@ def config() -> str:
     for each in ROUTES.routes:
         more = [400] if "invalid-cursor" in list_problems(each) else []
         more += [412] if each.conditional else []
-        more += [422] if operation_id(each) in WRONG or "not-one-recipient" in list_problems(each) else []
+        more += [422] if operation_id(each) in WRONG or NAMING & {*list_problems(each)} else []
         lines += ["[[operations]]", f'include-operation-id = "{operation_id(each)}"']
         lines += [f"checks.positive_data_acceptance.expected-statuses = {['2xx', 404, 409, *more]}".replace("'", '"')]
         lines += ["checks.negative_data_rejection.enabled = false"] if each.body is bytes else []

@@ -9,7 +9,6 @@ import base64
 import gzip
 import json
 import re
-import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any, Final
@@ -18,8 +17,8 @@ import pytest
 
 from aftersend.storage import items
 from local.lambdas import Lambdas
-from local.serve import Server, Site
-from local.signing import Authority
+from local.pushes import serving
+from local.server import Server, Site
 from local.stack import Stack, running
 from tests.support.template import ROOT
 
@@ -41,8 +40,8 @@ DOCUMENTED: Final = {
 class Planted:
     """The embedded stack, and what lies in it."""
 
-    def __init__(self, stack: Stack, server: Server) -> None:
-        self.stack, self.server, self.lambdas = stack, server, server.site.lambdas
+    def __init__(self, stack: Stack, server: Server, lambdas: Lambdas) -> None:
+        self.stack, self.server, self.lambdas = stack, server, lambdas
         self.topics = stack.physical_ids("AWS::SNS::Topic")
         self.buckets = stack.physical_ids("AWS::S3::Bucket")
         self.queues = stack.physical_ids("AWS::SQS::Queue")
@@ -66,6 +65,7 @@ class Planted:
             answer = connection.getresponse()
             text = answer.read().decode()
             assert answer.status < 300, (method, answer.status, text)
+            self.lambdas.drain()
             return text
         finally:
             connection.close()
@@ -112,12 +112,11 @@ class Planted:
 
 @pytest.fixture(scope="module")
 def planted() -> Iterator[Planted]:
-    with running() as stack, Server(Site(stack, Lambdas(stack), Authority()), 0) as server:
-        serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
-        yield Planted(stack, server)
-        server.shutdown()
-        serving.join()
+    with running() as stack:
+        lambdas = Lambdas(stack)
+        site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables)
+        with serving(Server(site, 0)) as server:
+            yield Planted(stack, server, lambdas)
 
 
 def _bounce(recipient: str, text: str, message: str) -> dict[str, Any]:

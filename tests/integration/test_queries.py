@@ -6,19 +6,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.core.errors import StoreUnavailable
-from aftersend.core.model import Kind, Outcome, Status, Suppression
+from aftersend.core.model import Context, Kind, Outcome, Status, Suppression
+from aftersend.core.outcome import merge
 from aftersend.core.writes import Put
 from aftersend.ingest import ingest
+from aftersend.storage.items import encode_outcome
 from aftersend.storage.queries import Page, Queries
 from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.api import TABLES, MemoryQueries
 from tests.support.clients import FakeDynamoDB, Watched, service_error
-from tests.support.facts import ANN, BOB, bounce, fact, fake_source, message
+from tests.support.facts import ANN, BOB, bounce, classify, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, ports
 
+BUYERS = ("email:carl@example.com", "email:dora@example.com")
+ORDER = {"order": "42", "tag": "shop"}
+FIND_BY = ("X-Notify-Message-ID", "Order")
 FACTS = (
     bounce(1, "hard"),
     fact(Kind.CLICKED, 3, message="test:2"),
@@ -27,6 +33,7 @@ FACTS = (
     bounce(4, "large", "test:4", recipient=BOB),
     fact(Kind.COMPLAINED, 1.5, message="test:5", recipient=BOB),
     fact(Kind.UNSUBSCRIBED, 1.2, message="test:6", recipient=BOB, scope="news"),
+    *(fact(Kind.SENT, 5, message="test:7", recipient=each, context=Context(correlation=ORDER)) for each in BUYERS),
 )
 
 
@@ -37,12 +44,12 @@ def queries(engine: Engine) -> Queries:
 
 
 def over(client: Any, tables: TableNames) -> Queries:
-    fill(Store(client, tables, clock=lambda: NOW))
+    fill(Store(client, replace(tables, find_by=FIND_BY), clock=lambda: NOW))
     return Queries(client, tables)
 
 
 def in_memory() -> Queries:
-    store = MemoryStore()
+    store = MemoryStore(FIND_BY)
     fill(store)
     return Queries(MemoryQueries(store), TABLES)
 
@@ -70,6 +77,7 @@ def read(queries: Queries) -> list[Any]:
     return [
         *[all_of(queries.find_suppressed_on, day, limit) for day in days for limit in (1, 2, 50)],
         *[all_of(queries.find_recipients_of, f"test:{number}", limit) for number in range(8) for limit in (1, 50)],
+        *[all_of(queries.find_outcomes_by_identifier, each, 1) for each in ("order:42", "order:43", "tag:shop")],
         *[all_of(queries.find_outcomes_to_review, why, 1) for why in ("undetermined", "content", "contradicted")],
         all_of(queries.find_suppressions_to_review, "contradicted", 1),
         *[
@@ -98,6 +106,27 @@ def test_a_message_has_its_recipients(queries: Queries) -> None:
         first.found + queries.find_recipients_of("test:3", 1, first.last).found
         == queries.find_recipients_of("test:3", 9).found
     )
+
+
+def test_a_message_is_found_by_an_identifier_of_its_sender(queries: Queries) -> None:
+    assert sorted(queries.find_outcomes_by_identifier("order:42", 50).found) == [(each, "test:7") for each in BUYERS]
+    assert queries.find_outcomes_by_identifier("tag:shop", 50).found == []  # the policy does not name it
+
+
+def test_what_that_costs(concurrent_engine: Engine) -> None:
+    """One write unit for each outcome that can be found so, once, however much is heard of it; nothing for others."""
+    tables, client = concurrent_engine.tables(), concurrent_engine.client()
+    sent = fact(Kind.SENT, 1, message="test:9", context=Context(correlation=ORDER))
+    heard = [sent, fact(Kind.DELIVERED, 2, message="test:9"), fact(Kind.OPENED, 3, message="test:9")]
+
+    def write(count: int, find_by: tuple[str, ...]) -> float:
+        item = encode_outcome(merge(None, heard[:count], classify), timedelta(days=180), find_by)
+        answer: Any = client.put_item(TableName=tables.outcomes, Item=item, ReturnConsumedCapacity="INDEXES")
+        indexes = answer["ConsumedCapacity"].get("GlobalSecondaryIndexes", {})
+        return float(indexes.get("by_identifier", {"CapacityUnits": 0})["CapacityUnits"])
+
+    assert [write(count, ()) for count in (1, 2, 3)] == [0, 0, 0]
+    assert [write(count, FIND_BY) for count in (1, 2, 3)] == [1, 0, 0]
 
 
 def test_what_a_person_should_look_at_the_newest_first(queries: Queries) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from local.amqp import Consumer, parameters
-from local.sinks import Delivery, Sink, Taken
+from aftersend_cli.amqp import Consumer, parameters
+from aftersend_cli.sinks import Delivery, Sink, Taken
 from tests.support.rabbitmq import PASSWORD, Broker
 
 pytestmark = pytest.mark.rabbitmq

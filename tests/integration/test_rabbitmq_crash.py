@@ -1,7 +1,7 @@
 """Law 4 through a real RabbitMQ: "A crash between any two writes, followed by redelivery, gives the same tables. No
 body disappears."
 
-Results of MailerQ lie in a real broker; `python -m local rabbitmq` consumes them into tables on a real engine, and is
+Results of MailerQ lie in a real broker; `aftersend rabbitmq` consumes them into tables on a real engine, and is
 killed at random again and again. AFTERSEND_RABBITMQ_RESULTS says how many results there are.
 """
 
@@ -113,7 +113,7 @@ class Rig:
 
     def consumer(self) -> subprocess.Popen[bytes]:
         queues = [argument for name in ("results", "retry") for argument in ("--queue", f"{name}=crash-{name}")]
-        command = [sys.executable, "-m", "local", "rabbitmq", *queues, "--handler", "--prefetch", "25"]
+        command = [sys.executable, "-m", "aftersend_cli", "rabbitmq", *queues, "--handler", "--yes", "--prefetch", "25"]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
 

@@ -1,4 +1,4 @@
-"""`python -m local rabbitmq --to`: what lies in RabbitMQ lies in SQS, or is parked where it came from."""
+"""`aftersend rabbitmq --to`: what lies in RabbitMQ lies in SQS, or is parked where it came from."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_body_is_handed_on_and_what_is_too_large_is_parked(
     broker.publish(queue, [*small, large], content_encoding="gzip")
     sqs, log = cloud.client("sqs"), tmp_path / "log"
     url = f"{cloud.endpoint}/123456789012/forwarded"
-    command = [sys.executable, "-m", "local", "rabbitmq", "--queue", f"retry={queue}", "--to", url]
+    command = [sys.executable, "-m", "aftersend_cli", "rabbitmq", "--queue", f"retry={queue}", "--to", url, "--yes"]
     environment = os.environ | false_account(cloud.endpoint) | {"RABBITMQ_URL": broker.url, "PYTHONWARNINGS": "error"}
     with log.open("ab") as out:
         consumer = subprocess.Popen([*command, "--parking", PARKING], cwd=ROOT, env=environment, stdout=out, stderr=out)

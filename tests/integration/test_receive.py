@@ -100,9 +100,6 @@ GOOD: Final[dict[str, Callable[[], Push]]] = {
     "sns, an hour old": lambda: signing.sns(PROVIDER, url("ses"), MESSAGE, NOW - timedelta(minutes=70)),
     "sns, of a clock that is ahead": lambda: signing.sns(PROVIDER, url("ses"), MESSAGE, NOW + timedelta(minutes=4)),
     "sns, as large as a message may be": lambda: signing.sns(PROVIDER, url("ses"), '"' * 262_144, NOW),
-    "sns, in China": lambda: signing.sns(
-        PROVIDER, url("ses"), MESSAGE, NOW, SigningCertURL="https://sns.cn-north-1.amazonaws.com.cn/Simple-1.pem"
-    ),
     "sns, raw": lambda: signing.sns_raw(url("ses"), MESSAGE),
     "mns, JSON": lambda: signing.mns_json(PROVIDER, url("directmail"), LEGACY, NOW),
     "mns, XML": lambda: signing.mns_xml(PROVIDER, url("directmail"), LEGACY, NOW),

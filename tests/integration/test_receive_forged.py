@@ -188,6 +188,8 @@ VISITS: Final = (
     SUBSCRIBE + "&Action=DeleteTopic",
     SUBSCRIBE.replace("/?", "/x?"),
     SUBSCRIBE.replace("eu-west-1", "eu-west-1.evil.example/"),
+    SUBSCRIBE.replace("sns.eu-west-1", "sns.s3-us-west-2"),
+    SUBSCRIBE.replace("sns.eu-west-1", "sns.us-east-1"),
     SUBSCRIBE + "\r\nX: y",
     SUBSCRIBE + " x",
     SUBSCRIBE + "x" * 5000,
@@ -234,6 +236,12 @@ def places(real: str) -> list[str]:
     ]
 
 
+# What a pattern of regions takes for one: most are the endpoints of storage, before which a bucket may be called "sns".
+OTHER_LABELS: Final = (
+    *("s3-us-west-2", "s3-eu-west-1", "s3-accelerate", "s3-external-1", "s3-fips-us-gov-west-1", "s3"),
+    *("s3-website-us-east-1", "s3.us-west-2", "us-east-1", "us-gov-west-1", "eu-west-2", "anything-at-all"),
+)
+
 SNS_PLACES: Final = [
     *places(SNS_CERTIFICATE),
     SNS_CERTIFICATE.replace("https:", "http:"),
@@ -243,6 +251,8 @@ SNS_PLACES: Final = [
     SNS_CERTIFICATE.replace(".eu-west-1", ""),
     SNS_CERTIFICATE.replace("amazonaws.com", "amazonaws.com.tw"),
     SNS_CERTIFICATE.replace("eu-west-1", "eu.west-1"),
+    *(SNS_CERTIFICATE.replace("eu-west-1", other) for other in OTHER_LABELS),
+    SNS_CERTIFICATE.replace("amazonaws.com", "amazonaws.com.cn"),
     "",
 ]
 

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend import aws, classify
 from aftersend.core import policy
-from aftersend.core.model import CauseKind
+from aftersend.core.model import CauseKind, Evidence
 from aftersend.jobs import reevaluate, replay
 from aftersend.storage import queries
 from aftersend.storage.items import decode_suppression
-from local import sync
+from aftersend.storage.unmatched import UnmatchedTexts
+from aftersend_cli import sync
+from aftersend_cli.__main__ import main as aftersend
+from aftersend_cli.scanning import scan_table
 from local.__main__ import main
 from local.demo import Rig, facts, rigged
 from local.lambdas import Function
-from local.restore import scan_table
 from local.samples import samples
-from local.stack import Stack, running
+from local.stack import NAME, Stack, running
 from tests.support import oracle
 from tests.support.account_list import AccountList
+from tests.support.facts import bounce
 
 # Enough to be on several pages, and few enough to be quick.
 SENT = [each for each in samples() if each.source == "ses"][::3]
@@ -116,11 +120,10 @@ def test_another_policy_reaches_what_is_stored(
     """First a dry run, then in earnest, then back: by the function, and by the command."""
     document = tmp_path / "policy.toml"
     document.write_text(MILDER)
-    tables = ["--outcomes", world.names["Outcomes"], "--suppressions", world.names["Suppressions"]]
     before = world.tables()
     hard = [row for row in before.suppressions.values() if CauseKind.HARD in row.causes]
     assert hard
-    assert main(["reevaluate", *tables, "--policy", str(document), "--dry-run"]) == 0
+    assert aftersend(["reevaluate", "--stack", NAME, "--policy", str(document), "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert "nothing was written" in output
     assert f"{len(hard):9}  -hard\n" in output
@@ -136,23 +139,9 @@ def test_another_policy_reaches_what_is_stored(
     assert answer == {"batchItemFailures": []}
     assert not oracle.differences(world.tables(), _expected(MILDER))
 
-    assert main(["reevaluate", *tables]) == 0
+    assert aftersend(["reevaluate", "--stack", NAME, "--yes"]) == 0
     assert "What has changed" in capsys.readouterr().out
     assert not oracle.differences(world.tables(), before)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["--outcomes", "o"], 2, "give both"),
-        (["--outcomes", "o", "--suppressions", "s"], 1, "ResourceNotFoundException"),
-    ],
-)
-def test_what_cannot_be_done_is_reported(
-    world: World, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["reevaluate", *arguments]) == code
-    assert message in capsys.readouterr().err
 
 
 def test_a_document_that_is_wrong_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +154,7 @@ def test_a_document_that_is_wrong_is_reported(tmp_path: Path, capsys: pytest.Cap
 def test_the_list_of_ses_is_brought_to_what_the_table_says(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m local sync`, for the day on which the option is switched on."""
+    """`aftersend sync`, for the day on which the option is switched on."""
     ses = AccountList()
     theirs = ses.client()
     real = aws.connect
@@ -177,12 +166,40 @@ def test_the_list_of_ses_is_brought_to_what_the_table_says(
         if (change := sync.find_change(row))
     ]
     assert {change.reason for change in wanted} >= {"BOUNCE", "COMPLAINT"}
-    arguments = ["sync", "--suppressions", world.names["Suppressions"]]
-    assert main([*arguments, "--dry-run"]) == 0
+    arguments = ["sync", "--stack", NAME, "--yes"]
+    assert aftersend([*arguments, "--dry-run"]) == 0
     assert ses.calls == []
     assert f"{len(wanted):9}  Put\n" in capsys.readouterr().out
-    assert main(arguments) == 0
+    assert aftersend(arguments) == 0
     assert ses.listed == {change.address: change.reason for change in wanted}
     ses.failing = [(429, "TooManyRequestsException")]
-    assert main(arguments) == 1
+    assert aftersend(arguments) == 1
     assert "TooManyRequestsException" in capsys.readouterr().err
+
+
+def test_a_backup_is_joined_by_the_name_of_the_stack(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Joined with itself, a stack stays what it is."""
+    before = world.tables()
+    tables = [f"--from-{name.lower()}={world.names[name]}" for name in ("Outcomes", "Suppressions")]
+    assert aftersend(["restore", "--stack", NAME, *tables, "--dry-run"]) == 0
+    assert f"{len(before.outcomes):9}  outcomes would be joined\n" in capsys.readouterr().out
+    assert aftersend(["restore", "--stack", NAME, *tables, "--yes"]) == 0
+    assert f"{len(before.suppressions):9}  suppressions joined\n" in capsys.readouterr().out
+    assert world.tables() == before
+
+
+def test_rules_are_tried_on_what_no_rule_knew(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = UnmatchedTexts(aws.connect("dynamodb"), world.names["UnmatchedTexts"], timedelta(days=9))
+    for number, text in enumerate(("zorp 9 quux", "zorp 9 quux", "frobnicated beyond words")):
+        fact = bounce(number, "hard")
+        texts.count(replace(fact, evidence=Evidence(text=text)), fact.occurred_at)
+    document = tmp_path / "rules.toml"
+    document.write_text("")
+    assert aftersend(["rules", str(document), "--stack", NAME]) == 0
+    assert capsys.readouterr().out == "2 texts that no rule knew: 0 would be judged otherwise\n"
+    document.write_text('[[rule]]\nid = "mine"\nwhen.text = ["zorp * quux"]\nthen.reason = "mailbox_full"\n')
+    assert aftersend(["rules", str(document), "--stack", NAME]) == 0
+    changed, last = capsys.readouterr().out.splitlines()
+    assert changed.split()[0] == "2"
+    assert "→ mailbox_full/soft (user:mine)" in changed
+    assert last == "2 texts that no rule knew: 1 would be judged otherwise"

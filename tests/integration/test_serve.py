@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from aftersend.sources import SOURCES
 from local import signing
-from local.lambdas import Lambdas
-from local.serve import Server, Site, send
+from local.__main__ import main
+from local.demo import facts
+from local.pushes import serving
+from local.samples import samples
+from local.serve import Served, served
+from local.server import Server, send
 from local.signing import Authority
 from local.stack import running
+from tests.support.network import free_ports
 from tests.support.template import ROOT
 from tests.support.webhooks import STRANGER
-
-AUTHORITY: Final = Authority()
 
 
 def sample(name: str) -> str:
@@ -30,23 +37,39 @@ def sample(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as stack, Server(Site(stack, Lambdas(stack), AUTHORITY), 0) as made:
-        serving = threading.Thread(target=made.serve_forever, daemon=True)
-        serving.start()
-        yield made
-        made.shutdown()
-        serving.join()
+def made() -> Iterator[Served]:
+    with running() as stack, served(stack) as everything, serving(everything.server):
+        yield everything
+
+
+@pytest.fixture
+def server(made: Served) -> Server:
+    return made.server
+
+
+@pytest.fixture
+def authority(made: Served) -> Authority:
+    return made.authority
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Functions work beside: what they do is there after a moment."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.1)
 
 
 def url(server: Server, source: str) -> str:
     return f"https://{server.host}/feedback/{source}/{server.site.secret}"
 
 
-def ask(server: Server, method: str, path: str, headers: dict[str, str] | None = None) -> Any:
+def ask(
+    server: Server, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+) -> Any:
     connection = HTTPConnection(server.host, timeout=60)
     try:
-        connection.request(method, path, headers=headers or {})
+        connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -57,36 +80,37 @@ def outcomes(server: Server) -> dict[str, str]:
     return {each.message: each.status.value for each in server.site.tables.contents().outcomes}
 
 
-def test_signed_pushes_of_sns_reach_the_tables(server: Server) -> None:
+def test_signed_pushes_of_sns_reach_the_tables(server: Server, authority: Authority) -> None:
     now = datetime.now(UTC)
-    assert send(signing.sns_confirmation(AUTHORITY, url(server, "ses"), now), server.host) == 200
+    assert send(signing.sns_confirmation(authority, url(server, "ses"), now), server.host) == 200
     for name in ("story-life.1-send", "story-life.7-complaint"):
-        assert send(signing.sns(AUTHORITY, url(server, "ses"), sample(name), now), server.host) == 200
-    assert list(outcomes(server).values()) == ["complained"]
+        assert send(signing.sns(authority, url(server, "ses"), sample(name), now), server.host) == 200
+    wait_until(lambda: "complained" in outcomes(server).values())
 
 
-def test_pushes_that_are_not_signed_so_do_not(server: Server) -> None:
-    before = outcomes(server)
+def test_pushes_that_are_not_signed_so_do_not_and_the_console_says_why(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     push = signing.sns(STRANGER, url(server, "ses"), sample("bounce-permanent-noemail"), datetime.now(UTC))
     assert send(push, server.host) == 403
-    assert outcomes(server) == before
+    assert "POST 403: signature: the signature does not hold" in capsys.readouterr().out
 
 
 def test_a_push_that_is_delivered_raw(server: Server) -> None:
     assert send(signing.sns_raw(url(server, "ses"), sample("bounce-permanent-noemail")), server.host) == 200
-    assert "bounced" in outcomes(server).values()
+    wait_until(lambda: "bounced" in outcomes(server).values())
 
 
 @pytest.mark.parametrize("make", [signing.mns_json, signing.mns_xml, signing.mns_simplified, signing.eventbridge])
-def test_pushes_of_alibaba_are_taken(server: Server, make: Any) -> None:
-    push = make(AUTHORITY, url(server, "directmail"), "env_id=1&event=Open", datetime.now(UTC))
+def test_pushes_of_alibaba_are_taken(server: Server, authority: Authority, make: Any) -> None:
+    push = make(authority, url(server, "directmail"), "env_id=1&event=Open", datetime.now(UTC))
     assert send(push, server.host) == 204
 
 
 def test_what_is_there(server: Server) -> None:
     status, text = ask(server, "GET", "/")
     assert status == 200
-    assert f"POST  http://{server.host}/feedback/{{source}}/{server.site.secret}" in text
+    assert f"POST   http://{server.host}/feedback/{{source}}/{server.site.secret}" in text
     assert "outcomes" in text
 
 
@@ -131,24 +155,123 @@ def say(server: Server, text: bytes) -> int:
 )
 def test_what_api_gateway_hands_to_nobody(server: Server, target: str, header: str, status: int) -> None:
     target = target.format(secret=server.site.secret)
-    assert say(server, f"POST {target} HTTP/1.1\r\n{header}\r\n\r\n[]".encode()) == status
+    assert say(server, f"POST {target} HTTP/1.1\r\nhost: {server.host}\r\n{header}\r\n\r\n[]".encode()) == status
 
 
-def test_a_header_that_comes_twice_says_both(server: Server) -> None:
+def test_a_header_that_comes_twice_says_both(server: Server, authority: Authority) -> None:
     """Of a type of SNS that comes twice, none is right."""
-    push = signing.sns(AUTHORITY, url(server, "ses"), sample("delivery"), datetime.now(UTC))
+    push = signing.sns(authority, url(server, "ses"), sample("delivery"), datetime.now(UTC))
     head = "".join(f"{name}: {value}\r\n" for name, value in push.headers.items())
     again = f"X-Amz-Sns-Message-Type: Notification\r\ncontent-length: {len(push.body)}\r\n\r\n"
-    start = f"POST /feedback/ses/{server.site.secret} HTTP/1.1\r\n"
+    start = f"POST /feedback/ses/{server.site.secret} HTTP/1.1\r\nhost: {server.host}\r\n"
     assert say(server, (start + head + again).encode() + push.body) == 403
 
 
 def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     send(signing.sns_raw(url(server, "ses"), sample("delivery")), server.host)
     ask(server, "GET", "/")
+    ask(server, "GET", f"/{server.site.secret}")
+    wait_until(lambda: len(outcomes(server)) > 0)
     printed = capsys.readouterr().out
-    assert printed.splitlines() == ["POST 200, 1 worked", "GET 200"]
+    told = [line for line in printed.splitlines() if not line.startswith(" ")]
+    assert told[:2] == ["POST 200", "GET 200"]
+    assert told[2].startswith("GET 404: Not Found: ")
     assert server.site.secret not in printed
+
+
+# ---- Pages in a browser ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "evil.example:{port}"}, 421),
+        ({"host": "127.0.0.1"}, 421),
+        ({"host": "127.0.0.1.evil.example:{port}"}, 421),
+        ({"host": "127.0.0.1:{port}.evil.example"}, 421),
+        ({"host": ""}, 421),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "https://127.0.0.1:{port}"}, 403),
+        ({"origin": "http://127.0.0.1:{port}"}, 200),
+        ({"host": "localhost:{port}"}, 200),
+        ({"host": "LOCALHOST:{port}"}, 200),
+    ],
+)
+def test_who_may_ask(server: Server, headers: dict[str, str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page that has a name bound to 127.0.0.1 says so in `Host`, and one that posts from elsewhere in `Origin`."""
+    given = {name: text.format(port=server.server_port) for name, text in headers.items()}
+    assert ask(server, "GET", "/", given)[0] == status
+    assert f"GET {status}{': ' if status >= 400 else ''}" in capsys.readouterr().out
+
+
+def test_a_host_that_is_missing_or_named_twice_is_none(server: Server) -> None:
+    assert say(server, b"GET / HTTP/1.1\r\n\r\n") == 421
+    host = f"host: {server.host}\r\n"
+    assert say(server, f"GET / HTTP/1.1\r\n{host}{host}\r\n".encode()) == 421
+    assert say(server, f"GET / HTTP/1.1\r\n{host}\r\n".encode()) == 200
+
+
+def test_the_embedded_services_answer_no_such_page_either(made: Served) -> None:
+    connection = HTTPConnection(made.stack.endpoint.removeprefix("http://"), timeout=60)
+    target = {"x-amz-target": "DynamoDB_20120810.ListTables", "content-type": "application/x-amz-json-1.0"}
+    connection.request("POST", "/", "{}", {"host": "evil.example", **target})
+    assert connection.getresponse().status == 421
+    connection.close()
+
+
+# ---- Samples ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", sorted(SOURCES))
+def test_a_sample_of_every_source_is_pushed(source: str, made: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first that says something of a recipient."""
+    found = (each for each in samples() if each.source == source and facts(each) and each.path.suffix != ".gz")
+    chosen = next(found)
+    keys = {fact.key for fact in facts(chosen)}
+    assert main(["push", source, str(chosen.path), "--to", made.server.host]) == 0
+    assert capsys.readouterr().err == ""
+    wait_until(lambda: keys <= {each.key for each in made.server.site.tables.contents().outcomes})
+
+
+def test_a_sample_that_is_refused_says_so(made: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "large.json").write_bytes(b" " * (5 << 20))
+    assert main(["push", "mailerq", str(tmp_path / "large.json"), "--to", made.server.host]) == 1
+    assert "large.json: pushed with the proof 'secret', answered 413" in capsys.readouterr().err
+
+
+def test_a_push_to_nobody_says_what_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    (port,) = free_ports(1)
+    assert main(["push", "ses", str(ROOT / "events/ses/delivery.json"), "--to", f"127.0.0.1:{port}"]) == 1
+    assert "start `python -m local serve` first" in capsys.readouterr().err
+
+
+# ---- Work beside -----------------------------------------------------------------------------------------------------
+
+ROWS: Final = 2_000
+
+
+def test_questions_are_answered_while_a_job_runs(server: Server) -> None:
+    """The list takes far longer than an answer may."""
+    rows = "".join(f"person{number}@example.com,hard,2026-03-01T00:00:00Z\n" for number in range(ROWS))
+    path = "/suppressions/import?dry_run=false&format=aftersend"
+    body = f"recipient,kind,at\n{rows}".encode()
+    begun: list[Any] = []
+    importing = threading.Thread(
+        target=lambda: begun.append(ask(server, "POST", path, {"content-type": "text/csv"}, body))
+    )
+    importing.start()
+    waited: list[float] = []
+    while importing.is_alive() or len(waited) < 5:
+        started = time.monotonic()
+        assert ask(server, "GET", "/suppressions?limit=1")[0] == 200
+        waited.append(time.monotonic() - started)
+    importing.join()
+    status, text = begun[0]
+    assert status == 202, "the list was too short to show anything"
+    assert max(waited) < 5, "an answer has waited for the job"
+    assert json.loads(ask(server, "GET", f"/jobs/{json.loads(text)['id']}")[1])["state"] in ("queued", "running")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -248,7 +248,7 @@ def test_reports_by_mail_lift_no_suppression(people: int) -> None:
     """Law 7: "Nobody is suppressed, freed or erased by a stranger": not by a bounce address that they were sent."""
     rules, store, watch = classifier.load(), MemoryStore(), MemoryWatch()
     verp = Verp((b"a secret of tests",), "b-{token}@bounce.example.com")
-    used = ports(store, spike_windows=watch, classify=rules, vouch=lambda _: True)  # whatever proves them
+    used = ports(store, spike_windows=watch, classify=rules, prove=lambda each: each.message)  # whatever proves them
     gone = [f"gone{number}@big.example" for number in range(9)]
     said = {"code": 550, "status": "5.1.1", "text": "550 5.1.1 user unknown"}
     at = datetime(2026, 3, 1, 10, 20, tzinfo=UTC)

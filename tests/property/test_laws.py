@@ -28,7 +28,7 @@ from aftersend.core.model import (
     Suppression,
 )
 from aftersend.core.outcome import merge
-from aftersend.core.policy import load
+from aftersend.core.policy import Policy, load
 from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import SuppressionUpdate, update_suppression
@@ -37,7 +37,18 @@ from aftersend.sources.message import Message
 from tests.support.facts import ANN, bounce, classify, fact, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, MemoryArchive, MemoryDeadLetters, MemoryStore, ports
-from tests.support.strategies import SHORT, deliveries, facts, feedback, reports, reverts, streaks, vary, ways
+from tests.support.strategies import (
+    SHORT,
+    deliveries,
+    facts,
+    feedback,
+    firsthand,
+    reports,
+    reverts,
+    streaks,
+    vary,
+    ways,
+)
 
 
 def _same_key(facts: list[Feedback]) -> list[Feedback]:
@@ -104,6 +115,21 @@ def test_streaks_are_free_of_order_and_batches(given_facts: list[Feedback], data
     for each in data.draw(st.permutations(given_facts)):
         ingest([message([each])], ports(store, policy=SHORT))
     assert not differences(stored(store), expected(given_facts, classify, SHORT))
+
+
+BY_TOKEN = load("[report]\nproof = 'token'\n[streak]\nbounces = 2\ngap_days = 3")
+
+
+@given(firsthand(), reports(max_size=6), st.sampled_from([SHORT, BY_TOKEN]), st.data())
+def test_reports_beside_what_a_provider_says_are_free_of_order_and_batches(
+    told: list[Feedback], mailed: list[Feedback], policy: Policy, data: st.DataObject
+) -> None:
+    """Laws 1, 2 and 3 for reports by mail about messages that Amazon SES tells of, whatever has to prove them."""
+    given_facts = told + mailed
+    store = MemoryStore()
+    for batch in data.draw(deliveries(given_facts)):
+        ingest([message(batch)], ports(store, policy=policy))
+    assert not differences(stored(store), expected(given_facts, classify, policy))
 
 
 @given(streaks(), reverts(), st.data())
@@ -270,7 +296,7 @@ def test_metrics_count_each_feedback_once(data: st.DataObject) -> None:
 
     def count_new(batch: list[Feedback]) -> int:
         report = ingest([message(batch)], ports(store, policy=SHORT))
-        return sum(count for (_, what, _), count in report.counts.items() if what == "Feedback")
+        return sum(count for (_, what, _), count in report.counts.items() if what in ("Feedback", "Unproven"))
 
     counted = sum(map(count_new, data.draw(deliveries(given_facts))))
     known, distinct = (

@@ -9,15 +9,34 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aftersend.core.causes import make_claim
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.model import (
+    BY_MAIL,
+    Cause,
+    CauseKind,
+    Class,
+    EvidenceRef,
+    Feedback,
+    Kind,
+    Outcome,
+    Reason,
+    Status,
+    Suppression,
+    Verdict,
+)
 from aftersend.core.outcome import merge
 from aftersend.core.policy import Policy, load
 from aftersend.core.steps import run_steps
 from aftersend.core.streaks import Bounce, ReadBounces, counts_for_streak, find_streak, read_row
-from tests.support.facts import START, bounce, classify, fact
+from aftersend.core.suppression import find_active_causes
+from aftersend.ingest import ingest
+from tests.support.facts import START, bounce, classify, fact, fake_source, message
+from tests.support.oracle import stored
+from tests.support.ports import NOW, MemoryStore, ports
+from tests.support.strategies import SHORT, firsthand, reports
 
 _hours = st.integers(0, 40).map(lambda half: START + timedelta(hours=12 * half))
 
@@ -63,6 +82,63 @@ def test_no_document_makes_a_verdict_harder(data: st.DataObject, reason: Reason,
     named = _policy(data, reason).find_class(Verdict(klass=klass, reason=reason, rule="test"))
     severity = [Class.IGNORE, Class.SOFT, Class.HARD]
     assert named is klass or severity.index(named) < severity.index(klass)
+
+
+def _tell(facts: list[Feedback], policy: Policy) -> MemoryStore:
+    store = MemoryStore()
+    with fake_source():
+        ingest([message(facts)], ports(store, policy=policy))
+    return store
+
+
+def _holding(store: MemoryStore) -> set[tuple[str, CauseKind]]:
+    rows = store.get_suppressions(list(store.suppressions_table)).values()
+    return {(row.scope, kind) for row in rows for kind in find_active_causes(row, NOW)}
+
+
+_TRUSTING = load("[report]\nrequire_proof = false\n[streak]\nbounces = 2\ngap_days = 3")
+_TOKENS = load("[report]\nproof = 'token'\n[streak]\nbounces = 2\ngap_days = 3")
+
+
+@given(firsthand(), reports(), st.sampled_from([SHORT, _TOKENS]))
+def test_what_strangers_write_about_what_a_provider_sent_changes_nothing(
+    told: list[Feedback], mailed: list[Feedback], policy: Policy
+) -> None:
+    """Law 7: "What anybody could have sent decides nothing by itself", though its message id is known."""
+    about_its = [replace(each, message=f"ses:{number % 4}", id="") for number, each in enumerate(mailed)]
+    forged = [each for each in about_its if each.forgeable]
+    alone, both = _tell(told, policy), _tell(told + forged, policy)
+    assert stored(both).suppressions == stored(alone).suppressions
+    known = stored(alone).outcomes
+    shown = {key: replace(each, feedback=(), auto_replied=False) for key, each in stored(both).outcomes.items()}
+    assert {key: shown[key] for key in known} == {
+        key: replace(each, feedback=(), auto_replied=False) for key, each in known.items()
+    }
+    assert not any(each.proven or each.review for key, each in stored(both).outcomes.items() if key not in known)
+
+
+@given(firsthand(), reports(), st.sampled_from([SHORT, _TOKENS]))
+def test_where_tokens_prove_reports_no_other_report_suppresses(
+    told: list[Feedback], mailed: list[Feedback], policy: Policy
+) -> None:
+    """Law 7, and the same of messages of anybody's, where knowing a message id is no proof."""
+    forged = [each for each in mailed if each.forgeable and (policy is _TOKENS or each.message.startswith("ses:"))]
+    known = [each for each in mailed if not each.forgeable]
+    assert stored(_tell(told + known + forged, policy)).suppressions == stored(_tell(told + known, policy)).suppressions
+
+
+@given(firsthand(), reports(), st.sampled_from([SHORT, _TOKENS, _TRUSTING]))
+def test_mail_never_takes_back_what_a_provider_told(
+    told: list[Feedback], mailed: list[Feedback], policy: Policy
+) -> None:
+    """Law 7: nobody is freed by a report by mail, be it proven or believed without: what it takes back came by mail."""
+    by_mail = [each for each in mailed if each.source == BY_MAIL]
+    alive = [each for each in by_mail if each.kind in _ALIVE]
+    assert _holding(_tell(told, policy)) - {("*", CauseKind.STREAK)} <= _holding(_tell(told + by_mail, policy))
+    assert _holding(_tell(told, policy)) <= _holding(_tell(told + alive, policy))
+
+
+_ALIVE = frozenset({Kind.DELIVERED, Kind.AUTO_REPLIED, Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED})
 
 
 @st.composite
@@ -152,7 +228,7 @@ def _count_pages(moments: list[datetime], policy: Policy) -> tuple[bool, int, in
         EvidenceRef(at=at, feedback=f"{number:05}", message="m", source="test", reason=verdict.reason)
         for number, at in enumerate(moments)
     ]
-    index = [Bounce(ref, verdict, proven=True) for ref in refs]
+    index = [Bounce(ref, verdict) for ref in refs]
     pages: list[int] = []
 
     def read(wanted: ReadBounces) -> list[Bounce]:
@@ -161,7 +237,7 @@ def _count_pages(moments: list[datetime], policy: Policy) -> tuple[bool, int, in
         pages.append(len(page))
         return page
 
-    found = run_steps(read_row("email:ann@example.com", policy, None, ()), read)
+    found = run_steps(read_row(Suppression(recipient="email:ann@example.com"), policy), read)
     return found is not None, len(pages), sum(pages)
 
 

@@ -16,7 +16,8 @@ from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.storage import items
 from aftersend.storage.store import Store
-from local import restore
+from aftersend_cli import restore
+from aftersend_cli.scanning import scan_table
 from tests.engines import Engine
 from tests.support.facts import ANN, START, bounce, classify, fact, fake_source, message
 from tests.support.oracle import differences, expected, scanned, stored
@@ -108,6 +109,6 @@ def test_tables_of_an_engine_are_read_whole(engine: Engine) -> None:
     names, client = engine.tables(), engine.connect()
     facts = [bounce(1, "soft", f"test:{number}", recipient=f"email:{number}@example.com") for number in range(40)]
     _ingest(Store(client, names), facts)
-    found = {each.key for each in restore.scan_table(client, names.outcomes, items.decode_outcome)}
+    found = {each.key for each in scan_table(client, names.outcomes, items.decode_outcome)}
     assert found == scanned(engine.client(), names).outcomes.keys()
     assert len(found) == 40

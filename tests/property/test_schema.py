@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core import spike_guard
+from aftersend.core import policy, spike_guard
 from aftersend.core.erasure import make_alias
 from aftersend.core.errors import ServiceError, Unreadable, VersionMoved
 from aftersend.core.model import Act, Decision, Feedback, Reason, Suppression
@@ -36,7 +35,7 @@ from aftersend.storage.schema import decoder
 from aftersend.storage.spike_windows import SCHEMA, IncidentCache, SpikeWindows, encode_traffic
 from aftersend.storage.store import Store, TableNames, make_row
 from aftersend.storage.unmatched import UnmatchedTexts
-from local import restore
+from aftersend_cli import restore
 from tests import engines
 from tests.engines import Engine
 from tests.support.facts import ANN, START, bounce, classify, fake_source, message
@@ -245,17 +244,9 @@ def test_the_command_restore_leaves_it_alone_and_joins_all_others(
     ingest_one_by_one(others, backup)
     if where == "in use":
         ingest_one_by_one([bounce(1, "hard")], backup)
-    options = Namespace(
-        from_outcomes=backup.names.outcomes,
-        from_suppressions=backup.names.suppressions,
-        outcomes=in_use.names.outcomes,
-        suppressions=in_use.names.suppressions,
-        policy=None,
-        rules=None,
-        retention_days=180,
-    )
     monkeypatch.setattr(restore, "connect", lambda _: backup.client)
-    assert restore.restore(options) == 1, "it is not all done, and can be run again"
+    tables = (backup.names.outcomes, backup.names.suppressions, in_use.names)
+    assert restore.restore(*tables, policy.load(), classify) == 1, "it is not all done, and can be run again"
     assert "schema 2" in capsys.readouterr().err
     assert backup.raw(table, item) == item
     found = {row["recipient"]["S"] for _, row in in_use.items() if "scope" in row}

@@ -22,7 +22,8 @@ from tests.support.webhooks import HOST, NOW, PATH, PROVIDER, WEAK, url
 MESSAGE: Final = '{"eventType":"Send","mail":{"messageId":"m1","destination":["jürgen@example.net"]}}'
 LEGACY: Final = "env_id=60001&event=deliver&err_msg=a <b> & c"
 TRUST: Final = Trust(
-    credentials=WebhookCredentials(path=(PATH,)), topics=frozenset({TOPIC}), accounts=frozenset({ACCOUNT})
+    credentials=WebhookCredentials(path=(PATH,)),
+    senders={"topics": frozenset({TOPIC}), "accounts": frozenset({ACCOUNT})},
 )
 
 PUSHES: Final[dict[str, Push]] = {
@@ -205,6 +206,6 @@ def test_whatever_comes_is_believed_or_refused(
         else WebhookCredentials(bearer=("a-secret-for-it",), basic=("a:password",))
     )
     push = Push(url(source), headers, body)
-    believed = is_believed(push, trust=Trust(credentials=secrets, topics=TRUST.topics, accounts=TRUST.accounts))
+    believed = is_believed(push, trust=Trust(credentials=secrets, senders=TRUST.senders))
     if believed and "secret" not in PUSHED[source] and headers.get("x-amz-sns-rawdelivery") != "true":
         assert body in [each.body for each in PUSHES.values()]

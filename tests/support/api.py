@@ -11,8 +11,9 @@ from urllib.parse import unquote
 
 from aftersend.api import app
 from aftersend.api.context import ApiContext
-from aftersend.core import policy
+from aftersend.core import policy, vocabulary
 from aftersend.core.spike_guard import Incident, find_incidents
+from aftersend.core.vocabulary import Channel, Judgement
 from aftersend.storage.queries import Queries
 from aftersend.storage.store import TableNames
 from tests.engines import table_definitions
@@ -159,6 +160,11 @@ class Clock:
         return self.now
 
 
+def advise(judged: Judgement, channel: Channel | None) -> str:
+    """What to do, where no rule says so: a test that asks for more gives the classifier's."""
+    return vocabulary.advise(judged.reason, channel)
+
+
 def api_context(store: Any = None, **others: Any) -> ApiContext:
     """A context, all in memory but for what is given."""
     used = store or MemoryStore()
@@ -172,6 +178,7 @@ def api_context(store: Any = None, **others: Any) -> ApiContext:
         "incidents": watch.find_incidents,
         "policy": rules,
         "classify": classify,
+        "advise": advise,
         "pool": Inline(),
         "clock": Clock(),
         "digest_key": KEY,

@@ -16,7 +16,7 @@ from aftersend import classify
 from aftersend.api.app import ROUTES
 from aftersend.api.openapi import operation_id
 from aftersend.api.routing import Example, Route
-from aftersend.core import spike_guard
+from aftersend.core import policy, spike_guard
 from aftersend.core.model import Context, Evidence, Feedback, Kind, Reason
 from aftersend.core.spike_guard import Window
 from aftersend.ingest import ingest
@@ -27,14 +27,18 @@ from tests.support.list_jobs import ListJobApi
 from tests.support.ports import MemoryStore, ports
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
+_HEADER: Final = "X-Notify-Message-ID"
 _NEWS: Final = Context(sender="news@example.com", subject="What is new in March")
+_ORDER: Final = Context(sender="orders@example.com", subject="Your order", correlation={_HEADER: "order-4711"})
 
 
 def _at(day: int, hour: int = 8) -> datetime:
     return datetime(2026, 3, day, hour, tzinfo=UTC)
 
 
-def _fact(kind: Kind, message: str, recipient: str, at: datetime, **evidence: Any) -> Feedback:
+def _fact(
+    kind: Kind, message: str, recipient: str, at: datetime, context: Context = _NEWS, **evidence: Any
+) -> Feedback:
     return Feedback(
         source="ses",
         kind=kind,
@@ -42,7 +46,7 @@ def _fact(kind: Kind, message: str, recipient: str, at: datetime, **evidence: An
         recipient=f"email:{recipient}",
         occurred_at=at,
         evidence=Evidence(**evidence) if evidence else None,
-        context=_NEWS,
+        context=context,
     )
 
 
@@ -64,6 +68,17 @@ FACTS: Final = (
     _fact(Kind.COMPLAINED, "0102-b2", "annoyed@example.com", _at(28, 7), provider_code="abuse"),
     _fact(Kind.BOUNCED, "0102-c3", "riddle@example.org", _at(30), code=554, text="554 refused [ref 42-0815]"),
     _fact(Kind.BOUNCED, "0102-a1", "back.again@example.org", _at(3), code=550, status="5.1.1", text="550 no such user"),
+    _fact(
+        Kind.BOUNCED,
+        "0102-d4",
+        "full.box@example.org",
+        _at(31, 9),
+        context=_ORDER,
+        code=552,
+        status="5.2.2",
+        text="552 5.2.2 Mailbox full",
+        provider_code="Transient/MailboxFull",
+    ),
     _fact(Kind.CLICKED, "0102-b2", "back.again@example.org", _at(29, 18)),
 )
 
@@ -79,13 +94,14 @@ EXAMPLES: Final[tuple[tuple[Route, Example], ...]] = tuple(
 
 def world() -> Api:
     """The API over these facts."""
-    store = MemoryStore()
+    store, rules = MemoryStore((_HEADER,)), policy.load(f'[identifiers]\nfind_by = ["{_HEADER}"]')
     judge = classify.load(None)
     with fake_source():
         body = msgspec.json.encode(FACTS)
         report = ingest([Message("m", body, NOW, "test")], ports(store, classify=judge))
     assert not report.failed and not report.unreadable
-    context = replace(ListJobApi(store, clock=Clock(NOW)).api.context, classify=judge)
+    made = ListJobApi(store, clock=Clock(NOW)).api.context
+    context = replace(made, classify=judge, advise=judge.advise_on, policy=rules)
     for number in range(60):
         key = f"email:user{number}@accident.example"
         context.spike_windows.record(spike_guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))

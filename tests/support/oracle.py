@@ -10,8 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core import suppression
-from aftersend.core.causes import find_last_sign, is_vouched, make_claim
+from aftersend.core.causes import find_life, make_claim
 from aftersend.core.model import (
+    BY_MAIL,
     Cause,
     CauseKind,
     EvidenceRef,
@@ -23,7 +24,7 @@ from aftersend.core.model import (
     Reverted,
     Suppression,
 )
-from aftersend.core.outcome import Classify, merge
+from aftersend.core.outcome import Classify, merge, trusts_reports
 from aftersend.core.policy import Policy
 from aftersend.core.streaks import list_counted_bounces
 from aftersend.sources.masking import mask_others
@@ -82,13 +83,13 @@ def expected(
     by_key: dict[Key, list[Feedback]] = {}
     for fact in map(mask_others, facts):
         by_key.setdefault(fact.key, []).append(fact)
-    outcomes = [merge(None, each, classify) for each in by_key.values()]
+    outcomes = [merge(None, each, classify, reports=policy.report) for each in by_key.values()]
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
     for key, windows in (reverted or {}).items():
         row = rows.get(key) or Suppression(recipient=key[0], scope=key[1])
         rows[key] = suppression.apply_reverts(row, windows)
-    known = {outcome.key for outcome in outcomes if is_vouched(outcome, policy)}
-    for fact in (fact for key, each in by_key.items() if key in known for fact in each):
+    trusted = {outcome.key for outcome in outcomes if trusts_reports(outcome.feedback, policy.report)}
+    for fact in (fact for key, each in by_key.items() for fact in each if key in trusted or not fact.forgeable):
         claim = make_claim(fact, classify(fact), policy)
         if claim is not None:
             row = rows.get((claim.recipient, claim.scope)) or Suppression(recipient=claim.recipient, scope=claim.scope)
@@ -96,23 +97,26 @@ def expected(
     for recipient in {outcome.recipient for outcome in outcomes}:
         row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
         theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]
-        streak = find_streak_by_definition(theirs, policy, row)
-        matters = streak is not None or CauseKind.HARD in row.causes
-        life = Life(find_last_sign(theirs, policy)) if matters else None
-        ended = streak is not None and streak.first and life and life.last and streak.first.at <= life.last.at
-        row = suppression.replace_life(suppression.replace_streak(row, None if ended else streak), life)
+        matters = find_streak_by_definition(theirs, policy, row, Life()) is not None or CauseKind.HARD in row.causes
+        life = find_life(theirs, policy) if matters else None
+        streak = find_streak_by_definition(theirs, policy, row, life or Life())
+        row = suppression.replace_life(suppression.replace_streak(row, streak), life)
         rows[row.key] = row
     return tables(outcomes, rows.values())
 
 
-def find_streak_by_definition(outcomes: Sequence[Outcome], policy: Policy, row: Suppression) -> Cause | None:
-    """The streak of all bounces of one recipient, whatever sign of life came after: rows first, then those taken."""
+def find_streak_by_definition(
+    outcomes: Sequence[Outcome], policy: Policy, row: Suppression, life: Life
+) -> Cause | None:
+    """The streak of all bounces of one recipient after these signs of life: rows first, then those taken."""
     rules = policy.select(outcomes[0].recipient).streak
     counted = sorted(
         (
             ref
             for ref in list_counted_bounces(outcomes, policy)
             if (row.released_at is None or ref.at > row.released_at) and not any(map(ref.is_inside, row.reverted))
+            if life.firsthand is None or ref.at > life.firsthand.at
+            if life.last is None or ref.source != BY_MAIL or ref.at > life.last.at
         ),
         key=lambda ref: ref.order,
     )

@@ -27,7 +27,8 @@ Table = dict[Key, items.Item]
 class MemoryStore:
     """Two tables with conditional puts. Items pass through the real codec, so what is read has been written."""
 
-    def __init__(self) -> None:
+    def __init__(self, find_by: tuple[str, ...] = ()) -> None:
+        self.find_by = find_by
         self.outcomes_table: Table = {}
         self.suppressions_table: Table = {}
         self.puts = 0
@@ -76,7 +77,7 @@ class MemoryStore:
         if (current.version if current else 0) != item.version - 1:
             return Refused(current)
         table = self.outcomes_table if isinstance(item, Outcome) else self.suppressions_table
-        table[item.key] = make_row(item, RETENTION, NOW)
+        table[item.key] = make_row(item, RETENTION, NOW, self.find_by)
         return None
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aftersend.core import policy
-from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind, Phase, Reverted
+from aftersend.core.model import BY_MAIL, Context, Engagement, Evidence, Feedback, Kind, Phase, Reverted
 from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, bounce, fact
 
 _T = TypeVar("_T")
@@ -131,18 +131,38 @@ _vouchers: Final = st.sampled_from([None, Kind.SENT, Kind.SENT, Kind.DELIVERED, 
 
 @st.composite
 def reports(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
-    """Reports by mail, of any number, about one or two messages to Ann, each with or without what vouches for it."""
+    """Reports by mail, of any number, about one or two messages to Ann, each with or without what vouches for it.
+
+    Some are about messages of Amazon SES, and some carry a token: those are not forgeable.
+    """
     told = []
     for number in range(draw(st.integers(1, 2))):
-        name = f"test:{number}"
+        sender = draw(st.sampled_from(["test", "ses"]))
+        name = f"{sender}:{number}"
         for kind, at in draw(st.lists(st.tuples(_reported, st.sampled_from(DAYS)), min_size=4, max_size=max_size)):
             word, code = draw(_said) if kind in REFUSALS else (draw(st.sampled_from([None, "ARF/abuse"])), None)
             scope = draw(st.sampled_from([None, "news"])) if kind in _WISHES else None
-            evidence = Evidence(provider_code=word, code=code, forgeable=True)
-            told.append(fact(kind, message=name, occurred_at=at, scope=scope, evidence=evidence))
+            evidence = Evidence(provider_code=word, code=code, forgeable=draw(_tokenless))
+            told.append(fact(kind, message=name, occurred_at=at, scope=scope, evidence=evidence, source=BY_MAIL))
         if (voucher := draw(_vouchers)) is not None:
             word = draw(st.sampled_from(["soft", "hard"])) if voucher is Kind.BOUNCED else None
-            told.append(fact(voucher, code=word, message=name, occurred_at=draw(st.sampled_from(DAYS))))
+            told.append(fact(voucher, code=word, message=name, occurred_at=draw(st.sampled_from(DAYS)), source=sender))
+    return told
+
+
+_tokenless: Final = st.sampled_from([True] * 5 + [False])
+
+
+@st.composite
+def firsthand(draw: st.DrawFn) -> list[Feedback]:
+    """What Amazon SES says of a few messages to Ann: bounces that make streaks, complaints, and what ends them."""
+    told = []
+    kinds = [Kind.BOUNCED] * 5 + [Kind.SENT, Kind.DELIVERED, Kind.COMPLAINED, Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN]
+    for number in draw(st.lists(st.integers(0, 3), min_size=1, max_size=8)):
+        kind = draw(st.sampled_from(kinds))
+        word = draw(st.sampled_from(["soft", "soft", "full", "hard", "block"])) if kind is Kind.BOUNCED else None
+        at = draw(st.sampled_from(DAYS))
+        told.append(fact(kind, code=word, message=f"ses:{number}", occurred_at=at, source="ses"))
     return told
 
 
@@ -169,14 +189,16 @@ def long_histories(draw: st.DrawFn) -> list[Feedback]:
         size, minutes = draw(st.sampled_from([1, 2, 5, 17, 40])), draw(st.sampled_from([0, 1, 25]))
         word = draw(st.sampled_from(["soft", "soft", "full", "hard"]))
         moments = [day / 2 + place * minutes / 1440 for place in range(size)]
-        told += [bounce(at, word, f"test:{number}-{place}") for place, at in enumerate(moments)]
+        source = draw(st.sampled_from(["test", "test", BY_MAIL]))
+        told += [bounce(at, word, f"test:{number}-{place}", source=source) for place, at in enumerate(moments)]
     names = [*sorted({each.message for each in told}), "test:other", "test:another"]
     kinds = [Kind.DELIVERED] * 3 + [Kind.OPENED, Kind.COMPLAINED, Kind.REJECTED, *[Kind.BOUNCED] * 2]
     for kind, half in draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 29)), max_size=6)):
         word = draw(st.sampled_from(["hard", "block", "soft"])) if kind in REFUSALS else None
         forgeable = draw(st.sampled_from([False, False, True]))
         evidence = Evidence(provider_code=word, forgeable=forgeable) if word or forgeable else None
-        told.append(fact(kind, half / 2, message=draw(st.sampled_from(names)), evidence=evidence))
+        source = BY_MAIL if forgeable else draw(st.sampled_from(["test", "test", BY_MAIL]))
+        told.append(fact(kind, half / 2, message=draw(st.sampled_from(names)), evidence=evidence, source=source))
     return told
 
 

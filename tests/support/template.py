@@ -35,6 +35,8 @@ def mentioned(tree: Any) -> set[str]:
         match node:
             case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
                 found.add(name)
+            case {"Fn::Sub": [str(text), dict(own)]}:  # what `own` holds is a node by itself
+                found |= {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)\}", text)} - own.keys()
             case {"Fn::Sub": str(text)}:
                 found |= {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)\}", text)}
     return found
@@ -50,6 +52,19 @@ def many(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _with_metrics(alarm: dict[str, Any]) -> dict[str, Any]:
+    """An alarm with the list of its metrics, also where the short form names the only one."""
+    if "Metrics" in alarm:
+        return alarm
+    metric = {
+        "Namespace": alarm["Namespace"],
+        "MetricName": alarm["MetricName"],
+        "Dimensions": alarm.get("Dimensions", []),
+    }
+    stat = {"Stat": alarm["Statistic"], "Period": alarm["Period"], "Metric": metric}
+    return alarm | {"Metrics": [{"Id": "watched", "MetricStat": stat}]}
+
+
 QUEUES: Final = properties("AWS::SQS::Queue")
 FUNCTIONS: Final = {
     name: {"Environment": {"Variables": {}}, "Handler": SHARED["Handler"]} | each
@@ -61,7 +76,7 @@ INGESTING: Final = {
     name: each for name, each in FUNCTIONS.items() if "UNREADABLE_BODIES_QUEUE" in each["Environment"]["Variables"]
 }
 POLICIES: Final = properties("AWS::IAM::ManagedPolicy")
-ALARMS: Final = properties("AWS::CloudWatch::Alarm")
+ALARMS: Final = {name: _with_metrics(each) for name, each in properties("AWS::CloudWatch::Alarm").items()}
 TABLES: Final = properties("AWS::DynamoDB::Table")
 RULES: Final = properties("AWS::Events::Rule")
 SUBSCRIPTIONS: Final = {

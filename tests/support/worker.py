@@ -30,7 +30,7 @@ def work(client: Any, names: TableNames, batches: Batches) -> None:
         while messages:
             report = ingest(messages, used)
             assert not report.unreadable
-            messages = [each for each in messages if each.id in report.failed]
+            messages = [each for each in messages if each.id in report.unfinished]
 
 
 def main(endpoint: str, outcomes: str, suppressions: str, batches: str) -> None:

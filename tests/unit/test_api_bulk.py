@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, get_args
+from urllib.parse import quote
 
 import pytest
 from msgspec.structs import replace
 
 from aftersend.api import list_jobs
+from aftersend.core import policy
 from aftersend.core.errors import StoreUnavailable
-from aftersend.core.model import Act, Decision, Kind, Reason
+from aftersend.core.model import Act, Decision, Feedback, Kind, Reason
 from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.suppression import find_active_causes
+from aftersend.ingest import ingest
 from aftersend.lists import import_list
 from aftersend.lists.formats import FORMATS, FormatName
 from aftersend.lists.job import LEASE, JobState
 from tests.support.api import ARN, Api, api_context
-from tests.support.facts import fact
+from tests.support.facts import fact, fake_source, message
 from tests.support.list_jobs import ListJobApi, MemoryFiles, ingest_facts, job_context, make_ticking_timer
 from tests.support.list_jobs import run_import as taken
 from tests.support.oracle import stored
-from tests.support.ports import NOW, MemoryStore
+from tests.support.ports import NOW, MemoryStore, ports
 
 CSV = b"recipient,kind,at\r\nann@example.com,hard,2026-03-01T00:00:00Z\r\nnobody,hard,2026-03-01T00:00:00Z\r\n"
 AS_CSV = {"content-type": "text/csv; charset=utf-8"}
@@ -293,6 +296,37 @@ def test_a_revert_is_tried_first_and_then_done() -> None:
     shown = world.api("POST", "/suppressions/revert", ACCIDENT).json
     assert shown["reverted"] == dry["reverted"]
     assert not suppressed(world.store)
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (fact(Kind.COMPLAINED, 0.5), Reason.COMPLAINT),
+        (fact(Kind.BOUNCED, 0.5, "listed", scope="news"), Reason.SUPPRESSED),
+    ],
+)
+def test_people_s_own_wishes_are_reverted_by_force_alone(wish: Feedback, reason: Reason) -> None:
+    """As they are released by force alone: a revert is the same for many."""
+    world = ListJobApi()
+    with fake_source():
+        rules = policy.load('unsubscribed.provider_codes = ["listed"]')
+        assert not ingest([message([wish])], ports(world.store, policy=rules)).failed
+    ((_, scope),) = world.store.suppressions_table
+    target = f"/suppressions/ann@example.com?scope={quote(scope)}"
+    wanted = ACCIDENT | {"reason": reason}
+    dry = world.api("POST", "/suppressions/revert", wanted | {"dry_run": True}).json
+    assert dry["reverted"] == {"found": 1, "changed": 1, "freed": 1}
+    refused = world.api("POST", "/suppressions/revert", wanted)
+    assert (refused.status, refused.json["type"]) == (409, "urn:aftersend:problem:release-requires-force")
+    assert world.api("HEAD", target).status == 200
+    done = world.api("POST", "/suppressions/revert", wanted | {"force": True}).json
+    assert done["reverted"] == dry["reverted"]
+    assert world.api("HEAD", target).status == 404
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each not in (Reason.COMPLAINT, Reason.SUPPRESSED)])
+def test_what_a_provider_did_is_reverted_without(reason: Reason) -> None:
+    assert ListJobApi().api("POST", "/suppressions/revert", ACCIDENT | {"reason": reason}).status == 200
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from aftersend.api import app
 from aftersend.api.problems import TYPES
 from aftersend.api.request import MAX_BODY
-from aftersend.core.errors import ContentionExhausted, StoreUnavailable, Unreadable
+from aftersend.core.errors import ConfigurationError, ContentionExhausted, StoreUnavailable, Unreadable
 from tests.support.api import Answer, Api, api_context, event
 from tests.support.facts import bounce
 from tests.support.ports import MemoryStore
@@ -36,7 +36,7 @@ def problem(answer: Answer, status: int, type_: str = "about:blank") -> Any:
 # ---- Paths and methods ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/suppressions/", "/recipients", "/messages", "/review/people"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/suppressions/", "/recipients", "/messages/", "/review/people"])
 def test_a_path_that_does_not_exist(path: str) -> None:
     for method in ("GET", "POST", "OPTIONS", "BREW"):
         problem(Api(api_context())(method, path), 404)
@@ -239,6 +239,21 @@ def test_an_error_that_nobody_expected_says_where_and_not_what() -> None:
     assert answer.log.fault[0] == "KeyError"
     assert any(line.partition(":")[0].endswith("api/checks.py") for line in answer.log.fault)
     assert not [line for line in answer.log.fault if "ann@" in line]
+
+
+@pytest.mark.parametrize("kind", [*app.MISTAKES, UnicodeEncodeError, ConfigurationError])
+def test_no_mistake_of_ours_quotes_anybody(kind: type[Exception]) -> None:
+    """Lambda would log the message of an error that is left to it."""
+    error = kind("utf-8", "ann@example.com", 0, 1, "x") if kind is UnicodeEncodeError else kind("ann@example.com")
+    answer = Api(api_context(Broken(error)))("POST", CHECK, BODY)
+    assert "ann" not in json.dumps([problem(answer, 500), answer.log.fault])
+    assert answer.log.fault[0] == kind.__name__
+
+
+@pytest.mark.parametrize("kind", [MemoryError, SystemError])
+def test_an_environment_that_is_worth_nothing_is_left_to_lambda(kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        Api(api_context(Broken(kind())))("POST", CHECK, BODY)
 
 
 def test_an_item_that_cannot_be_read_is_not_asked_for_again() -> None:

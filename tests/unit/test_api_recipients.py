@@ -128,6 +128,7 @@ def test_an_outcome_in_the_list_says_what_decided() -> None:
         "last_at": "2026-03-02T00:00:00Z",
         "bounced_at": "2026-03-02T00:00:00Z",
         "review": "undetermined",
+        "advice": "Read the diagnostic text and decide; a rule of your own can name it.",
         "sender": "news@example.com",
         "subject": "March",
     }
@@ -228,7 +229,7 @@ def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:
     wordy = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="x" * 64)
     facts = [_largest(kind, number, "é") for kind in Kind for number in range(BOUNDS[kind])]
     outcome = merge(None, facts, lambda _: wordy)
-    size = len(msgspec.json.encode(show_outcome(outcome, lambda _: wordy)))
+    size = len(msgspec.json.encode(show_outcome(outcome, api_context(classify=lambda _: wordy))))
     assert 50_000 < size < 6_000_000 / MAX_OUTCOMES
 
 

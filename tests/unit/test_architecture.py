@@ -33,7 +33,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "aws": {"core", "http", "settings"},
     "ports": {"core", "sources"},
     "storage": {"core", "classify", "sources", "aws", "ports"},
-    "client": {"core", "aws", "storage"},
+    "client": {"core", "classify", "aws", "storage"},
     "ingest": {"core", "classify", "sources", "storage", "ports"},
     "webhooks": {"core", "sources", "storage", "aws", "http", "settings"},
     "jobs": {"core", "classify", "sources", "storage", "aws", "http", "ports"},
@@ -172,7 +172,7 @@ def test_the_layers_have_no_cycle() -> None:
 
 
 def test_nothing_in_the_package_imports_what_stands_around_it() -> None:
-    assert find_users("functions", "local", "tests") == []
+    assert find_users("aftersend_cli", "functions", "local", "tests") == []
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -198,6 +198,24 @@ def test_what_needs_the_outside_gets_it_through_its_ports(name: str) -> None:
 def test_one_module_knows_boto3_and_one_the_environment() -> None:
     assert find_users("boto3", "botocore") == BOTO3
     assert find_users("os") == ENVIRONMENT
+
+
+def test_nothing_catches_everything() -> None:
+    """CONTRIBUTING: "Nothing catches everything." Whatever is caught is named."""
+    everything = {"Exception", "BaseException"}
+    sources = [
+        path
+        for folder in ("layers/aftersend/aftersend", "functions", "local")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    caught = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ExceptHandler)
+        if node.type is None or everything & {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+    }
+    assert not caught
 
 
 def test_routes_load_neither_the_classifier_nor_what_works_list_jobs() -> None:

@@ -8,7 +8,9 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -167,7 +169,6 @@ def _until_it_is_readable(used: Any) -> None:
     [
         TORN,
         FALSE_SUM,
-        BUSY,
         FAULT,
         NOTHING,
         Reply(b"HTTP/1.1 2", "close"),
@@ -177,7 +178,7 @@ def _until_it_is_readable(used: Any) -> None:
         make_reply(503, b"<html>the way is closed</html>"),
         Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "wait"),
     ],
-    ids=["torn", "checksum", "busy", "fault", "nothing", "half", "ssh", "json", "list", "proxy", "huge"],
+    ids=["torn", "checksum", "fault", "nothing", "half", "ssh", "json", "list", "proxy", "huge"],
 )
 def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Reply, pauses: list[float]) -> None:
     with wire(broken, broken, OK) as server:
@@ -188,6 +189,45 @@ def test_what_may_pass_is_tried_again_and_three_times_at_most(broken: Reply, pau
     with wire(broken) as server, pytest.raises(CallFailed):
         dynamodb(server.endpoint).put_item(**PUT)
     assert len(server.heard) == 3
+
+
+def test_a_service_that_asks_for_patience_is_given_it(pauses: list[float]) -> None:
+    """Throttling passes within seconds and not within a third of one."""
+    with wire(*[BUSY] * (client.THROTTLED_TRIES - 1), OK) as server:
+        assert dynamodb(server.endpoint).put_item(**PUT) == {}
+    assert len(server.heard) == client.THROTTLED_TRIES
+    longest = [client.THROTTLED_PAUSE * 2**number for number in range(client.THROTTLED_TRIES - 1)]
+    assert all(0 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
+    assert 5 < sum(longest) < client.MAX_SECONDS / 2
+    with wire(BUSY) as server, pytest.raises(Refusal, match="ProvisionedThroughputExceeded"):
+        dynamodb(server.endpoint).put_item(**PUT)
+    assert len(server.heard) == client.THROTTLED_TRIES
+
+
+def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte before each time-out is no answer: the call as a whole has a bound, and its tries together."""
+    monkeypatch.setattr(client, "LIMITS", Limits(silence=0.3))
+    monkeypatch.setattr(client, "MAX_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = Event()
+        Thread(target=_drip, args=(listener, over), daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(NoAnswer, match="TimeoutError"):
+            dynamodb(f"http://127.0.0.1:{listener.getsockname()[1]}").put_item(**PUT)
+        took = time.monotonic() - began
+        over.set()
+    assert 0.9 < took < 2.5
+
+
+def _drip(listener: socket.socket, over: Event) -> None:
+    """Answers everybody, a byte every tenth of a second."""
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+                while not over.wait(0.1):
+                    connection.sendall(b" ")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec import json
 
+import aftersend
 from aftersend.classify import Classifier, evidence_from, load
 from aftersend.classify.pattern import Matcher, Pattern, compile_pattern
 from aftersend.classify.rules import RuleDefinition, parse, split_lines
@@ -63,11 +69,11 @@ def test_no_pattern_of_a_rule_is_implied_by_another(rule: RuleDefinition) -> Non
             assert not all(others), (rule.id, entry)
 
 
-def instances(pattern: Pattern, size: int) -> Iterator[list[str]]:
+def instances(pattern: Pattern, size: int) -> Iterator[str]:
     """Texts that the pattern matches, with so many words for each star: each alternative is in one of them."""
     if pattern.pieces:
         for at in range(max(map(len, pattern.pieces))):
-            yield [("\u5f85" * size).join(group[at % len(group)] for group in pattern.pieces)]
+            yield ("\u5f85" * size).join(group[at % len(group)] for group in pattern.pieces)
     for at in range(max(map(len, pattern.groups), default=0)):
         words: list[str] = []
         for number, group in enumerate(pattern.groups):
@@ -75,7 +81,7 @@ def instances(pattern: Pattern, size: int) -> Iterator[list[str]]:
             words += [
                 word[:-1] + ("zq" if size else "") if word.endswith("*") else word for word in group[at % len(group)]
             ]
-        yield words
+        yield " ".join(words)
 
 
 # -- Compiled rules ----------------------------------------------------------------------------------------------------
@@ -88,6 +94,19 @@ def test_rules_read_back_compiled_give_the_same_verdicts() -> None:
         for text in split_lines(rule.example):
             evidence = evidence_from(text=text)
             assert again.judge(source="report", evidence=evidence) == load().judge(source="report", evidence=evidence)
+
+
+def test_rules_are_compiled_to_the_same_bytes_by_every_process(tmp_path: Path) -> None:
+    """A set has another order in each process, and a build must not: the same sources are the same layer."""
+    shutil.copytree(Path(aftersend.__file__).parent, tmp_path / "aftersend", ignore=shutil.ignore_patterns(COMPILED))
+    digests = set()
+    for seed in ("1", "2", "3"):
+        environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-m", "aftersend.classify"], check=True, cwd=tmp_path, env=environment)
+        stored = (tmp_path / "aftersend" / "classify" / "rules" / COMPILED).read_bytes()
+        digests.add(hashlib.sha256(stored).hexdigest())
+        assert json.decode(stored, type=Compiled) == load_shipped()
+    assert len(digests) == 1
 
 
 def folder_of_one_rule(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from aftersend.classify import evidence_from, normalise
-from aftersend.classify.evidence import MAX_TEXT
+from aftersend.classify.evidence import MAX_TEXT, join_lines
 from aftersend.classify.pattern import MAX_CHOICES, REACH, SPAN, Matcher, compile_pattern
 from aftersend.classify.text import LIMIT
 from aftersend.classify.wrappers import peel
@@ -57,6 +57,26 @@ def test_folding(text: str, words: str) -> None:
     assert normalise(text).strip() == words
 
 
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("550-no such\r\n550-user\r\n550 here", "550-no such user here"),
+        ("550-no such 550-user 550 here", "550-no such user here"),
+        ("550-5.1.1 no such 550-5.1.1 user 550 5.1.1 here", "550-5.1.1 no such user here"),
+        ("550-no mailbox 550 5.7.1 listed", "550-no mailbox 5.7.1 listed"),
+        ("550-5.1.1 no (in 550 5.1.1 reply to RCPT TO)", "550-5.1.1 no (in reply to RCPT TO)"),
+        ("host mx said: 550-no such 550 user", "host mx said: 550-no such user"),
+        ("450-busy 550 no such user", "450-busy 550 no such user"),  # another reply
+        ("550-no such 550 user; 550 again", "550-no such user; 550 again"),  # the first has ended
+        ("550 no such 550 user", "550 no such 550 user"),
+        ("x-550-1 and 550-2", "x-550-1 and 550-2"),
+        ("", ""),
+    ],
+)
+def test_the_lines_of_a_reply_are_one(text: str, joined: str) -> None:
+    assert join_lines(text) == joined
+
+
 def test_wrappers_fall_away() -> None:
     plain = normalise("550 5.1.1 <a@b.example>: moonlight")
     for wrapped in (
@@ -86,7 +106,7 @@ def found(pattern: str, text: str) -> bool:
     compiled, matcher = compile_pattern(pattern), Matcher()
     assert compiled is not None
     matcher.add(compiled)
-    return bool(matcher.find(normalise(text).split()))
+    return bool(matcher.find(normalise(text)))
 
 
 @pytest.mark.parametrize(
@@ -154,8 +174,8 @@ def test_patterns_share_a_matcher_without_disturbing_each_other() -> None:
     matcher = Matcher()
     sources = ["user unknown", "user * unknown", "user*", "unknown user", "is unknown"]
     numbers = {source: matcher.add(compile_pattern(source)) for source in sources}  # type: ignore[arg-type]
-    assert matcher.find(["the", "users", "unknown"]) == {numbers["user*"]}
-    assert matcher.find(["the", "user", "is", "unknown"]) == {
+    assert matcher.find("the users unknown") == {numbers["user*"]}
+    assert matcher.find("the user is unknown") == {
         numbers["user * unknown"],
         numbers["user*"],
         numbers["is unknown"],
@@ -165,9 +185,9 @@ def test_patterns_share_a_matcher_without_disturbing_each_other() -> None:
 def test_a_matcher_that_has_read_may_still_learn() -> None:
     matcher = Matcher()
     matcher.add(compile_pattern("red moon"))  # type: ignore[arg-type]
-    assert not matcher.find(["blue", "moon"])
+    assert not matcher.find("blue moon")
     matcher.add(compile_pattern("blue moon"))  # type: ignore[arg-type]
-    assert matcher.find(["blue", "moon"]) == {1}
+    assert matcher.find("blue moon") == {1}
 
 
 def test_alternatives_are_bounded() -> None:
@@ -199,7 +219,7 @@ def test_a_choice_of_nothing_is_no_pattern(pattern: str) -> None:
     ("text", "inner"),
     [
         ("host mx.b.example[192.0.2.1] said: 550 moonlight", "550 moonlight"),
-        ("<a@b.example>: host mx.b.example said:\n 550-moonlight\n 550 tonight", "550-moonlight 550 tonight"),
+        ("<a@b.example>: host mx.b.example said:\n 550-moonlight\n 550 tonight", "550-moonlight tonight"),
         ("Remote host said: moonlight tonight", "moonlight tonight"),
         ("5.1.0 - Unknown address error 550-'5.7.1 moonlight' (delivery attempts: 0)", "550-'5.7.1 moonlight'"),
         ("5.3.0 - Other mail system problem 554-'moonlight'", "554-'moonlight'"),
@@ -213,7 +233,7 @@ def test_a_choice_of_nothing_is_no_pattern(pattern: str) -> None:
     ],
 )
 def test_the_innermost_reply_is_handed_on(text: str, inner: str) -> None:
-    reply = peel(text)
+    reply = peel(join_lines(text))
     assert reply.text.startswith(inner)
     assert reply.inner
 

@@ -21,11 +21,13 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
 from aftersend.core.policy import load
 from aftersend.core.suppression import merge_claims
+from aftersend.core.vocabulary import advise_without_refusal
 from aftersend.storage import items
 from aftersend.storage.spike_windows import encode_traffic
 from tests.support.clients import service_error
 from tests.support.facts import ANN, BOB, START
 from tests.support.ports import NOW, RETENTION
+from tests.unit.test_api_advice import SUGGESTIONS
 
 KEY = b"a deployment's key"
 
@@ -111,6 +113,37 @@ def test_why_somebody_must_not_be_written_to() -> None:
         CauseKind.HARD, "*", START, Reason.USER_UNKNOWN, None,
     )  # fmt: skip
     assert (second.cause, second.scope) == (CauseKind.UNSUBSCRIBED, "news")
+
+
+def test_what_to_do_about_each_cause() -> None:
+    """As the provider's document says for its code, or a rule of the user's own, or what goes with the cause."""
+    ref = EvidenceRef(
+        at=START,
+        feedback="f",
+        message="directmail:1",
+        source="directmail",
+        reason=Reason.USER_UNKNOWN,
+        rule="address.unknown",
+        provider_code="SmtpNxBox",
+    )
+    hard = Suppression(recipient=ANN, causes={CauseKind.HARD: Cause(first=ref, latest=ref)}, version=1)
+    mine = '[[rule]]\nid = "mine"\nwhen.provider_code = "SmtpNxBox"\nthen.reason = "user_unknown"\nthen.advice = "Ask."'
+    shipped = {each for failed, found in SUGGESTIONS.items() if failed[0] == "SmtpNxBox" for each in found}
+    for rules, wanted in ((None, shipped), (mine, {"Ask."})):
+        asking = client(hard, row(ANN, "unsubscribed", "news"), rules=rules)
+        found = asking.check(["ann@example.com", "bob@example.org", "ann at example"], "news")
+        first, second = asking.advise(found["ann@example.com"])
+        assert {first} == wanted
+        assert second == advise_without_refusal(CauseKind.UNSUBSCRIBED, refused=True)
+        assert asking.advise(found["bob@example.org"]) == asking.advise(found["ann at example"]) == []
+
+
+def test_when_somebody_may_be_written_to_again() -> None:
+    later = NOW + timedelta(hours=3)
+    paused, both = row(ANN, "pause", until=later), row(BOB, "pause", until=later)
+    found = client(paused, both, row(BOB, "unsubscribed", "news")).check(["ann@example.com", "bob@example.org"], "news")
+    assert (found["ann@example.com"].until, found["bob@example.org"].until) == (later, None)
+    assert client().check(["ann@example.com"])["ann@example.com"].until is None
 
 
 @pytest.mark.parametrize(("scope", "allowed"), [("*", True), ("news", False), ("shop", True)])

@@ -120,6 +120,7 @@ def test_the_event_survives_json() -> None:
     [
         ("completed=results,delayed=retry", {"completed": "results", "delayed": "retry"}),
         ("=results,=success, a = failure ,=retry,r=reports", {"a": "failure", "r": "reports"}),
+        ("failed_deliveries=failures", {"failed_deliveries": "failures"}),
         ("a=b=results", {"a=b": "results"}),
         ("", {}),
     ],
@@ -130,5 +131,5 @@ def test_the_template_names_the_queues(text: str, kinds: dict[str, str]) -> None
 
 @pytest.mark.parametrize("text", ["a=result", "a=", "a=results,b=outbox"])
 def test_an_unknown_kind_of_queue_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"MAILERQ_QUEUES.*failure, reports, results, retry, success"):
+    with pytest.raises(ConfigurationError, match=r"MAILERQ_QUEUES.*failure, failures, reports, results, retry"):
         load_broker_queues({"MAILERQ_QUEUES": text})

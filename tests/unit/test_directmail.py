@@ -411,7 +411,7 @@ def test_what_the_sender_said_is_kept() -> None:
     (fact,) = sample("failed-type-SmtpNxBox-event.json")
     assert fact.context is not None
     assert fact.context.sender == "edm@send.example.com"
-    assert set(fact.context.correlation) == {"X-Notify-Message-ID", "tag", "Message-ID"}
+    assert set(fact.context.correlation) == {"X-Notify-Message-ID", "tag", "env_id"}
 
 
 def test_nothing_that_only_one_route_knows_is_part_of_a_fact() -> None:
@@ -424,10 +424,10 @@ def test_nothing_that_only_one_route_knows_is_part_of_a_fact() -> None:
     assert plain.id == other.id
 
 
-def test_a_complaint_is_about_the_message_id_where_it_names_no_other() -> None:
+def test_a_complaint_is_about_the_same_message_whichever_ids_it_names() -> None:
     (bare,), (named,) = sample("complaint-event.json"), sample("complaint-with-env-id.json")
-    assert bare.message == "rfc5322:02785cb2-0000-4000-8000-000000000003@example.com"
-    assert named.message == "directmail:600030003"
+    assert bare.message == named.message == "rfc5322:02785cb2-0000-4000-8000-000000000003@example.com"
+    assert named.context and named.context.correlation["env_id"] == "600030003"
     assert bare.occurred_at == named.occurred_at == datetime.fromtimestamp(1_772_503_200, UTC)
 
 

@@ -60,7 +60,7 @@ def test_whom_the_mail_was_sent_to_is_not_lost_on_the_way_through_the_bucket() -
         b"X-Failed-Recipients: anna@example.org\n\nanna@example.org: 550 5.1.1 User unknown\n"
     )
     (fact,) = read("report", InboundMail(Bucket(mail), "inbound").open(notice(to=verp.make("a1", "anna@example.org"))))
-    assert verp.vouches(fact)
+    assert verp.prove(fact) == "verp:a1"
 
 
 def test_no_more_of_a_large_mail_is_fetched_than_is_read() -> None:

@@ -191,15 +191,25 @@ def test_only_the_bodies_of_a_source_are_opened_by_what_opens_them() -> None:
 def test_of_what_anybody_could_have_sent_one_body_costs_a_few_writes() -> None:
     """A stranger's mail with 200 recipients is one mail; what is vouched for, or not forgeable, is not bounded."""
     forged = [fact(Kind.BOUNCED, recipient=f"email:a{each}@example.org", evidence=FORGED) for each in range(200)]
-    for facts, vouch, most in (
+    for facts, prove, most in (
         (forged, None, MAX_UNPROVEN),
-        (forged, lambda _: True, 200),
-        (forged, lambda each: each.recipient == forged[150].recipient, MAX_UNPROVEN + 1),
+        (forged, lambda each: each.message, 200),
+        (forged, lambda each: each.message if each.recipient == forged[150].recipient else None, MAX_UNPROVEN + 1),
         ([bounce(1), *forged, bounce(2)], None, MAX_UNPROVEN + 1),
     ):
         store = MemoryStore()
-        ingest([message(facts)], ports(store, vouch=vouch))
+        report = ingest([message(facts)], ports(store, prove=prove))
         assert len(store.outcomes_table) == most
+        dropped = len({each.key for each in facts}) - most
+        assert report.sum_by_source()["test"].get("UnprovenDropped", 0) == dropped, "nothing is dropped silently"
+
+
+def test_what_nothing_proves_turns_no_metric_of_the_real_ones() -> None:
+    """Alarms add up what is reported, and a stranger must not ring them."""
+    forged = [fact(kind, 1, evidence=FORGED) for kind in (Kind.BOUNCED, Kind.COMPLAINED, Kind.DELIVERED)]
+    assert ingest([message(forged)], ports()).sum_by_source() == {
+        "test": {"UnprovenBounced": 1, "UnprovenComplained": 1, "UnprovenDelivered": 1}
+    }
 
 
 FORGED = Evidence(code=550, status="5.1.1", text="user unknown", forgeable=True)

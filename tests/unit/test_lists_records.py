@@ -10,16 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend.core.errors import MalformedFeedback
+from aftersend.lists.job import ImportProgress, ImportRequest, JobState, create_job
 from aftersend.lists.records import (
     MAX_LINES,
     MAX_RECORD,
+    STRETCH,
     FilePosition,
     Framing,
     Record,
     _DocumentScanner,
     split_records,
 )
+from aftersend.lists.rows import FileLayout, read_rows
+from aftersend.lists.runner import run_job
+from tests.support.list_jobs import ANN, job_context, make_ticking_timer
 from tests.support.list_samples import list_samples
+from tests.support.ports import NOW
 
 # Bytes that mean something, so that Hypothesis makes many of them meet.
 _BYTES = st.lists(
@@ -132,3 +138,36 @@ def test_what_lies_around_objects_is_not_held() -> None:
 def test_brackets_without_end_are_refused() -> None:
     with pytest.raises(MalformedFeedback, match="nested"):
         read(b"[" * 1000, Framing.DOCUMENT)
+
+
+@pytest.mark.parametrize("framing", Framing)
+@pytest.mark.parametrize("filler", [b"\n", b" \r\n", b"          \n"])
+def test_a_long_stretch_of_nothing_has_places_to_stop(framing: Framing, filler: bytes) -> None:
+    """A job stops where a chunk ends: without a record in sight it would be worked for as long as the file lasts."""
+    first, last = (b'{"a":1}\n', b'{"a":2}\n') if framing is not Framing.CSV else (b"a,1\n", b"a,2\n")
+    begin = b"[" + first if framing is Framing.DOCUMENT else first
+    body = begin + filler * (5 * STRETCH // len(filler)) + last
+    found = list(split_records(cut(body, 4096), framing, FilePosition()))
+    whole = [each for each in found if not each.is_empty]
+    assert [each.data.strip() for each in whole] == [first.strip(), last.strip()]
+    assert 3 <= len(found) - len(whole) <= 5
+    for stop in found[1:-1]:
+        rest = list(split_records(cut(body[stop.after.offset :], 4096), framing, stop.after))
+        assert rest[-1] == found[-1], "whoever goes on from there reads the same, with the same lines"
+        assert list(read_rows(stop, FileLayout(framing=framing, columns=("a", "b")))) == []
+
+
+def test_a_list_of_blank_lines_is_worked_in_slices() -> None:
+    """However little is in a file, its job stops when its time is over, and goes on from there."""
+    used = job_context(timer=make_ticking_timer())
+    body = b"recipient,kind,at\n" + b"\n" * (5 * STRETCH) + b"ann@example.com,hard,2026-03-01T00:00:00Z\n"
+    job = used.jobs.put(create_job("job", ImportRequest(dry_run=False, format="aftersend"), ANN, NOW))
+    used.files.put(job.file, body)
+    slices = 0
+    while job.state is not JobState.DONE:
+        after = run_job("job", used, 1.0)
+        assert after is not None and after.why is None
+        job, slices = after, slices + 1
+    assert slices > 4
+    assert isinstance(job.progress, ImportProgress)
+    assert (job.progress.summary.rows, job.progress.summary.new) == (1, 1)

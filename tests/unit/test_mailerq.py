@@ -101,6 +101,7 @@ BEFORE = (START - timedelta(minutes=10)).strftime("%Y-%m-%d %H:%M:%S")
         ("results", {}, None, Kind.BOUNCED),
         ("success", {}, None, Kind.BOUNCED),
         ("failure", {"nextattempt": {"time": NEXT}}, False, Kind.BOUNCED),  # the queue stands above all
+        ("failures", {"nextattempt": {"time": NEXT}}, False, Kind.BOUNCED),
         ("retry", {}, True, Kind.DEFERRED),
         ("", {}, None, Kind.BOUNCED),
         ("", {}, True, Kind.BOUNCED),
@@ -207,19 +208,22 @@ def test_the_code_and_the_status_are_read_from_the_text_where_they_are_missing()
     [
         (LATER, {}, "user_unknown/soft"),
         (LATER, {"fatal": True}, "user_unknown/hard"),
-        (LATER, {"fatal": True, "individual": False}, "user_unknown/soft"),
+        (LATER, {"fatal": True, "individual": False}, "user_unknown/ignore"),
         (("data/error", 421, "4.7.0", "try later"), {"fatal": True}, "system_error/soft"),
         (("intro/error", 450, None, "user unknown"), {"fatal": True}, "blocked/block"),
         (UNKNOWN_USER, {}, "user_unknown/hard"),
         (UNKNOWN_USER, {"fatal": False}, "user_unknown/soft"),
-        (UNKNOWN_USER, {"individual": False}, "user_unknown/soft"),
+        (UNKNOWN_USER, {"individual": False}, "user_unknown/ignore"),
         (UNKNOWN_USER, {"individual": True}, "user_unknown/hard"),
         (UNKNOWN_USER, {"strange": True}, "user_unknown/soft"),
         (UNKNOWN_USER, {"fallback": True}, "user_unknown/soft"),
         (UNKNOWN_USER, {"greylisted": True}, "greylisted/ignore"),
         (UNKNOWN_USER, {"greylisted": False, "strange": False, "fallback": False}, "user_unknown/hard"),
         (("suppression/error", 550, None, "on our list"), {"greylisted": True}, "suppressed/ignore"),
-        (("dns/error", 512, "5.1.2", "domain does not exist"), {"individual": False}, "invalid_domain/soft"),
+        (("dns/error", 512, "5.1.2", "domain does not exist"), {"individual": False}, "invalid_domain/ignore"),
+        (("rcptto/error", 452, "4.2.2", "mailbox full"), {"individual": False}, "mailbox_full/ignore"),
+        (("rcptto/error", 452, "4.2.2", "mailbox full"), {"individual": True}, "mailbox_full/soft"),
+        (("message/error", 554, "5.7.1", "looks like spam"), {"individual": False}, "spam_content/block"),
     ],
 )
 def test_overrides(said_by_server: tuple[str, int, str | None, str], details: dict[str, Any], verdict: str) -> None:
@@ -272,9 +276,14 @@ HEADERS = {"headers": {"message-id": "<m-1@example.com>"}}
 @pytest.mark.parametrize(
     ("others", "name"),
     [
-        ({"message-id": "abc", "dsn": {"envid": "e"}, "extracted": HEADERS}, "mailerq:abc"),
+        ({"message-id": "abc", "dsn": {"envid": "e"}, "extracted": HEADERS}, "rfc5322:m-1@example.com"),
+        ({"message-id": "abc", "dsn": {"envid": "e"}, "extracted": None}, "envid:e"),
+        ({"message-id": "abc", "dsn": {"envid": "QQ+3D1"}}, "envid:QQ=1"),
+        ({"message-id": "abc", "dsn": {"envid": "m-1@example.com"}}, "rfc5322:m-1@example.com"),
+        ({"message-id": "abc", "dsn": {"envid": {}}, "extracted": {"headers": {"message-id": " <> "}}}, "mailerq:abc"),
         ({"message-id": "<m-1@example.com>", "dsn": {"envid": "e"}}, "rfc5322:m-1@example.com"),
-        ({"message-id": None, "dsn": {"envid": " <e> "}, "extracted": HEADERS}, "envid:e"),
+        ({"message-id": None, "dsn": {"envid": " <e> "}, "extracted": HEADERS}, "rfc5322:m-1@example.com"),
+        ({"message-id": "<m-2@example.com>", "extracted": HEADERS}, "rfc5322:m-1@example.com"),
         ({"message-id": "", "dsn": {"notify": "success"}, "extracted": HEADERS}, "rfc5322:m-1@example.com"),
         ({"message-id": None, "extracted": {"headers": {"Message-ID": "m-1@example.com"}}}, "rfc5322:m-1@example.com"),
     ],
@@ -298,6 +307,39 @@ def test_a_message_without_any_id_is_known_by_what_no_attempt_changes(different:
     assert name(0) == name(0, 1) == name(0, 1, 2, **later)
     first = different.pop("first", 0)
     assert name(first, **different) != name(0)
+
+
+def test_two_messages_that_expire_in_one_second_are_two() -> None:
+    """They have no id, and were given up without an attempt: whatever else they have tells them apart."""
+    expired = [attempt(*GAVE_UP)]
+    apart: list[dict[str, Any]] = [
+        {}, {"tags": ["x"]}, {"key": "k"}, {"received": "2026-03-01 10:00:00"},
+        {"maxdelivertime": "2026-03-02 10:00:00"}, {"extracted": {"subject": "Hello"}}, {"order": 1},
+        {"data": {"name": "Ann"}},
+    ]  # fmt: skip
+    keys = {last(*expired, **{"message-id": None}, **others).message for others in apart}
+    assert len(keys) == len(apart)
+    for others in apart:
+        given: dict[str, Any] = {"message-id": None, **others}
+        by_queue = {last(*expired, queue=queue, **given).message for queue, ends in ENDS.items() if ends}
+        with_mail = last(*expired, **given, mime="Subject: Hello").message
+        assert by_queue == {with_mail}
+
+
+def test_a_copy_from_before_the_mail_was_loaded_is_no_message_of_its_own() -> None:
+    """Its Message-ID is not known yet; a later copy tells the same attempts under the right name."""
+    early = attempt("storage/lost")
+    assert parse_attempts(early, queue="retry") == []
+    assert parse_attempts(early, queue="", nextattempt={"time": NEXT}) == []
+    whole = parse_attempts(early, attempt(*ACCEPTED, hours=1), queue="results", extracted=HEADERS)
+    assert [(fact.kind, fact.message) for fact in whole] == [
+        (Kind.DEFERRED, "rfc5322:m-1@example.com"),
+        (Kind.DELIVERED, "rfc5322:m-1@example.com"),
+    ]
+    (ended,) = parse_attempts(early, queue="failure")
+    assert ended.kind is Kind.REJECTED
+    (tried,) = parse_attempts(attempt("dns/error"), queue="retry")
+    assert tried.kind is Kind.DEFERRED
 
 
 def test_a_bounce_that_comes_back_meets_the_delivery_that_it_is_about() -> None:

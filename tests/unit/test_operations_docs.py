@@ -1,4 +1,4 @@
-"""docs/operations.md and docs/policy.md: their commands are run in a shell, against stand-ins that write them down."""
+"""The commands of docs/operations.md and its like are run in a shell, against stand-ins that write them down."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -19,18 +21,22 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
-from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
 
 from aftersend.api.app import ROUTES
 from aftersend.jobs import reevaluate, replay
+from deploy.__main__ import _parse
+from deploy.declared import check_values
 from local.__main__ import _parser
 from tests.engines import ROOT
 from tests.support.template import ALARMS, INGESTING, MAPPINGS, QUEUES, RESOURCES, TEMPLATE, one
 
 TEXT: Final = (ROOT / "docs" / "operations.md").read_text()
+PAGES: Final = ("operations.md", "policy.md", "upgrades.md")
 BLOCKS: Final = re.findall(
-    r"^```sh\n(.*?)^```", TEXT + (ROOT / "docs" / "policy.md").read_text(), re.MULTILINE | re.DOTALL
+    r"^```sh\n(.*?)^```", "".join((ROOT / "docs" / page).read_text() for page in PAGES), re.MULTILINE | re.DOTALL
 )
+# What the pages write into files.
+WRITTEN: Final = dict(re.findall(r"^cat > (\S+) <<'EOF'\n(.*?)^EOF", "".join(BLOCKS), re.MULTILINE | re.DOTALL))
 JOBS: Final = {"ReevaluateQueue": reevaluate.ReevaluationJob, "ReplayQueue": replay.ReplayJob}
 
 # Writes down what it was called with, and answers as much as the page builds upon.
@@ -42,6 +48,12 @@ with open(os.environ["CALLS"], "a") as calls:
     calls.write(json.dumps([name, *arguments]) + "\\n")
 if arguments[:2] == ["cloudformation", "describe-stack-resource"]:
     print(arguments[arguments.index("--logical-resource-id") + 1])
+elif arguments[:2] == ["cloudformation", "describe-stacks"]:
+    print("https://api0.execute-api.eu-west-1.amazonaws.com")
+elif arguments[:2] == ["cloudformation", "list-stack-resources"]:
+    print("one-alarm\tanother-alarm")
+elif arguments[:2] == ["configure", "export-credentials"]:
+    print("export AWS_ACCESS_KEY_ID=id AWS_SECRET_ACCESS_KEY=secret AWS_SESSION_TOKEN=token")
 elif arguments[:2] == ["sqs", "get-queue-attributes"]:
     print("arn:aws:sqs:eu-west-1:111122223333:" + arguments[arguments.index("--queue-url") + 1])
 """
@@ -53,7 +65,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     if (bash := shutil.which("bash")) is None:
         pytest.skip("no bash on the path")
     place = tmp_path_factory.mktemp("operations")
-    for name in ("aws", "sam", "python", "api"):
+    for name in ("aws", "sam", "python", "make", "curl"):
         stand_in = place / name
         stand_in.write_text(_STAND_IN.format(python=sys.executable))
         stand_in.chmod(0o755)
@@ -63,7 +75,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     subprocess.run(
         [bash, "-euo", "pipefail", "-c", "\n".join(BLOCKS)],
         cwd=place, check=True, capture_output=True,
-        env={"PATH": f"{place}:{os.environ['PATH']}", "CALLS": str(log), "API": "https://api"},
+        env={"PATH": f"{place}:{os.environ['PATH']}", "CALLS": str(log)},
     )  # fmt: skip
     return [json.loads(line) for line in log.read_text().splitlines()]
 
@@ -94,6 +106,8 @@ def _options(arguments: list[str]) -> dict[str, list[str]]:
 def _value(shape: Any, given: list[str]) -> Any:
     """As the AWS command line reads it, for the types that the page uses."""
     match shape.type_name:
+        case "list" if given[0].startswith("file://"):
+            return json.loads(WRITTEN[given[0].removeprefix("file://")])
         case "list":
             return given
         case "integer" | "long":
@@ -106,15 +120,19 @@ def _value(shape: Any, given: list[str]) -> Any:
 
 
 GLOBAL: Final = {"query", "output"}
+# Commands of the AWS command line that are no operations of a service.
+BESIDE: Final = {("configure", "export-credentials"), ("s3", "cp")}
 
 
 def test_every_command_of_aws_is_one_that_aws_knows(calls: list[list[str]]) -> None:
     for service, command, *rest in _made_by(calls, "aws"):
+        if (service, command) in BESIDE:
+            continue
         if command == "wait":
             waiters = Loader().load_service_model(service, "waiters-2")["waiters"]
             assert rest[0].replace("-", "_") in {xform_name(name) for name in waiters}
             continue
-        model = _model(service)
+        model = _model(service.removesuffix("api"))  # s3api is the plain S3 of the command line
         operations = {xform_name(name, "-"): name for name in model.operation_names}
         shape = model.operation_model(operations[command]).input_shape
         assert shape is not None
@@ -161,34 +179,59 @@ def test_every_job_is_one_that_the_function_takes(calls: list[list[str]]) -> Non
 def test_every_command_of_ours_is_one(calls: list[list[str]]) -> None:
     done = set()
     for flag, module, *arguments in _made_by(calls, "python"):
-        assert (flag, module) == ("-m", "local")
-        done.add(_parser().parse_args(arguments).command)
-    assert done == {"parse", "reevaluate", "restore", "sync"}
+        assert flag == "-m"
+        done.add(_parse(arguments).command if module == "deploy" else _parser().parse_args(arguments).command)
+        assert module in ("deploy", "local")
+    assert done == {"parse", "reevaluate", "restore", "sync", "importable"}
+    targets = {target for arguments in _made_by(calls, "make") for target in arguments}
+    assert targets == {"build", "deploy"}
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def test_every_parameter_is_one_of_the_template(calls: list[list[str]]) -> None:
+@pytest.mark.parametrize("page", [*PAGES, "deploy.md"])
+def test_every_parameter_is_one_of_the_template(page: str) -> None:
+    """In what the pages tell to write into deploy.toml."""
+    text = (ROOT / "docs" / page).read_text()
+    for block in re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        given = tomllib.loads(block).get("parameters", {})
+        check_values(TEMPLATE, {name: str(value) for name, value in given.items()})
+
+
+def test_nothing_that_every_system_has_is_shadowed() -> None:
+    """Finding: `id()` hid the system's `id`."""
+    defined = set(re.findall(r"^(\w+)\(\) \{", "".join(BLOCKS), re.MULTILINE))
+    assert defined >= {"resource", "api"}
+    assert {name for name in defined if shutil.which(name)} == set()
+
+
+def test_every_variable_of_the_runbook_is_set_in_it() -> None:
+    text = "".join(BLOCKS)
+    used = set(re.findall(r"\$\{?([A-Za-z_]\w+)", text))
+    from_awscli = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    assigned = set(re.findall(r"(?:^|\s)([A-Za-z_]\w+)=", text, re.MULTILINE))
+    assigned |= {name for pair in re.findall(r"for (\w+) in|read -r (\w+)", text) for name in pair}
+    assert used - from_awscli - assigned == set()
+
+
+def test_every_command_of_sam_is_one(calls: list[list[str]]) -> None:
     for command, *rest in _made_by(calls, "sam"):
-        assert command == "deploy"
-        given = CfnParameterOverridesType().convert(tuple(_options(rest)["parameter-overrides"]), None, None)
-        assert given
-        assert given.keys() <= TEMPLATE["Parameters"].keys()
-        assert given.get("Policy", "[").startswith("["), "a document of several lines arrives whole"
-        for name, value in given.items():
-            parameter = TEMPLATE["Parameters"][name]
-            if parameter["Type"] == "Number":
-                assert parameter["MinValue"] <= int(value) <= parameter["MaxValue"]
+        assert command == "delete"
+        assert _options(rest).keys() == {"stack-name", "no-prompts"}
 
 
 def _asked(arguments: list[str]) -> tuple[str, str, str | None]:
     """Method, path and body of a request."""
     method = arguments[arguments.index("-X") + 1] if "-X" in arguments else "GET"
-    (url,) = [each for each in arguments if each.startswith("https://api")]
+    (url,) = [each for each in arguments if each.startswith("https://")]
     body = arguments[arguments.index("-d") + 1] if "-d" in arguments else None
-    return method, url.removeprefix("https://api").partition("?")[0], body
+    return method, urlsplit(url).path, body
 
 
 def test_every_question_is_one_that_the_api_answers(calls: list[list[str]]) -> None:
-    for arguments in _made_by(calls, "api"):
+    for arguments in _made_by(calls, "curl"):
+        assert arguments[arguments.index("--aws-sigv4") + 1] == "aws:amz:eu-west-1:execute-api"
+        assert arguments[arguments.index("--user") + 1] == "id:secret"
+        assert "x-amz-security-token: token" in arguments
         method, path, body = _asked(arguments)
         route = ROUTES.find(path)[0].get(method)
         assert route is not None, (method, path)
@@ -219,7 +262,7 @@ def test_every_section_of_the_alarms_is_one() -> None:
     assert set(re.findall(r"^### (\w+)$", section, re.MULTILINE)) == ALARMS.keys()
 
 
-@pytest.mark.parametrize("page", ["operations.md", "policy.md"])
+@pytest.mark.parametrize("page", [*PAGES, "deploy.md", "ses.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     for target, anchor in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", text):

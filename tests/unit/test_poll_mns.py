@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aftersend.core.errors import StoreUnavailable
 from aftersend.jobs.mns_queue import ReceivedMessage
 from aftersend.jobs.poll_mns import ROUND, WAIT, PollResult, poll
+from aftersend.sources import SOURCES
 from aftersend.storage.queue import OutgoingMessage, SendResults
 
 
@@ -49,10 +50,12 @@ class Sqs:
 
     def __init__(self, failed: Sequence[bytes] = (), refused: Sequence[bytes] = ()) -> None:
         self.bodies: list[bytes] = []
+        self.sources: set[str] = set()
         self._failed, self._refused = failed, refused
 
     def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults:
         fates = SendResults()
+        self.sources |= {parcel.source for parcel in parcels}
         for place, parcel in enumerate(parcels):
             if parcel.body in self._failed:
                 fates.failed[place] = "InternalError"
@@ -75,6 +78,7 @@ def bodies(number: int) -> list[bytes]:
 def test_everything_is_handed_on_as_it_is_and_then_deleted() -> None:
     mns, sqs = Mns(*bodies(40)), Sqs()
     assert poll(mns, sqs, always) == PollResult(received=40, forwarded=40)
+    assert sqs.sources == {name for name, row in SOURCES.items() if row.polled}
     assert sqs.bodies == bodies(40)
     assert mns.held == {}
     assert mns.calls == ["receive", "delete"] * 3 + ["receive"]

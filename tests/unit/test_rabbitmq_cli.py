@@ -1,4 +1,4 @@
-"""The arguments of `python -m local rabbitmq`, and what it makes of a batch."""
+"""The arguments of `aftersend rabbitmq`, and what it makes of a batch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.lambda_event import read_rabbitmq
 from aftersend.sources.message import Message
 from aftersend.storage.queue import OutgoingMessage, SendResults
-from local import __main__ as cli
-from local import rabbitmq
-from local.amqp import Backoff, parameters
-from local.sinks import Delivery, event, to_handler, to_queue
+from aftersend_cli import __main__ as cli
+from aftersend_cli import rabbitmq
+from aftersend_cli.amqp import Backoff, parameters
+from aftersend_cli.sinks import Delivery, event, to_handler, to_queue
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 BATCH = [
@@ -59,7 +59,7 @@ def test_queues_are_named_by_what_lies_in_them() -> None:
 @pytest.mark.parametrize("pair", ["a", "result=a", "results=", "=a", "results=a,b", "outbox=a"])
 def test_a_queue_that_is_named_wrongly_is_refused(pair: str) -> None:
     with pytest.raises(
-        ValueError, match="is not kind=queue, the kind one of failure, reports, results, retry, success"
+        ValueError, match="is not kind=queue, the kind one of failure, failures, reports, results, retry, success"
     ):
         rabbitmq.parse_queues(["results=fine", pair])
 
@@ -68,17 +68,16 @@ def test_it_ends_at_once_where_an_argument_is_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RABBITMQ_URL", raising=False)
-    assert cli.main(["rabbitmq", "--queue", "results=a", "--handler"]) == 1
-    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "a", "--handler"]) == 1
+    assert cli.main(["rabbitmq", "--queue", "results=a", "--handler", "--yes"]) == 2
+    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "a", "--handler", "--yes"]) == 2
     for name in ("SOURCE", "MAILERQ_QUEUES"):
         monkeypatch.setenv(name, "")
-    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a"]) == 1
+    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a", "--handler", "--yes"]) == 2
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    assert (
-        cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a", "--to", "https://sqs.example.com/q"]) == 1
-    )
+    to = ["--to", "https://sqs.example.com/q"]
+    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a", *to, "--yes"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(" ")[2][:20] for line in lines] == [
         "not an address of Ra",
@@ -96,7 +95,7 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.Cap
 
 
 def test_pauses_grow_to_a_minute_and_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.amqp.random.uniform", lambda _low, high: high)
+    monkeypatch.setattr("aftersend_cli.amqp.random.uniform", lambda _low, high: high)
     backoff = Backoff()
     assert [backoff.pause() for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     backoff.reset()

@@ -31,8 +31,7 @@ SNS_CERTIFICATE: Final = "https://sns.eu-west-1.amazonaws.com/SimpleNotification
 SIGNATURE: Final = base64.b64encode(b"a signature").decode()
 TRUST: Final = Trust(
     credentials=WebhookCredentials(path=("a-secret",)),
-    topics=frozenset({TOPIC}),
-    accounts=frozenset({"1234567890123456"}),
+    senders={"topics": frozenset({TOPIC}), "accounts": frozenset({"1234567890123456"})},
 )
 
 
@@ -155,7 +154,8 @@ def test_mns_without_a_content_type() -> None:
 
 def test_mns_of_a_subscription_that_is_named() -> None:
     for named, is_believed in (("dm-events/to-aws", True), ("dm-events/to-them", False)):
-        trust = Trust(credentials=TRUST.credentials, accounts=TRUST.accounts, subscriptions=frozenset({named}))
+        senders = {**TRUST.senders, "subscriptions": frozenset({named})}
+        trust = Trust(credentials=TRUST.credentials, senders=senders)
         if is_believed:
             assert verify(asked("directmail", MNS_HEADERS, MNS_BODY), trust, NOW).scheme == "mns"
         else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from local.serve_routes import Gateway, Request, Route, event
+from local.lambdas import FunctionFailed, Invocation
+from local.serve_routes import Gateway, Request, Response, Route, event, find_reason
 
 ONE = Route("POST", "/feedback/{source}", "Receive")
 TWO = Route("POST", "/feedback/{source}/{secret}", "Receive")
@@ -54,6 +56,11 @@ class StackOf:
         return self._resources[kind]
 
 
+LOGS = (
+    '{"level":"INFO","message":"other"}\n{"level":"WARNING","message":"Refused","code":"signature","reason":"forged"}'
+)
+
+
 class LambdasOf:
     """Functions that answer as given, and remember what they got."""
 
@@ -62,11 +69,11 @@ class LambdasOf:
         self.functions = {name: self._function(answer) for name, answer in answers.items()}
 
     def _function(self, answer: Any) -> Any:
-        def function(asked: Any) -> Any:
+        def invoke(asked: Any) -> Invocation:
             self.got.append(asked)
-            return answer
+            return Invocation(answer, LOGS)
 
-        return function
+        return SimpleNamespace(invoke=invoke)
 
 
 def operation(name: str) -> Any:
@@ -91,7 +98,7 @@ def gateway(functions: tuple[str, ...] = ("Receive", "Query"), **answers: Any) -
     lambdas = LambdasOf(
         **{"Receive": {"statusCode": 204}, "Query": {"statusCode": 200, "body": "x"}, "Wide": {}, **answers}
     )
-    return Gateway(StackOf(PATHS, functions), lambdas), lambdas  # type: ignore[arg-type]
+    return Gateway(StackOf(PATHS, functions), lambdas.functions), lambdas  # type: ignore[arg-type]
 
 
 def test_routes_are_those_of_the_template_whose_functions_exist() -> None:
@@ -144,7 +151,45 @@ def test_another_method_gets_those_that_there_are() -> None:
 )
 def test_what_goes_back(answer: Any, status: int, headers: Any, body: bytes) -> None:
     made, _ = gateway(Query=answer)
-    assert made.answer(Request("GET", "/any", {}), "h") == (status, headers, body)
+    assert made.answer(Request("GET", "/any", {}), "h") == (status, headers, body, "")
+
+
+PROBLEM = b'{"type":"about:blank","title":"Not Found","status":404,"detail":"nobody of this name"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "logs", "reason"),
+    [
+        (PROBLEM, LOGS, "Not Found: nobody of this name"),
+        (b"", LOGS, "signature: forged"),
+        (b"[]", "no JSON\n" + LOGS, "signature: forged"),
+        (b"\xff", '{"level":"ERROR","message":"not stored"}', "not stored"),
+        (b"", '{"level":"INFO","message":"fine"}', ""),
+        (b"", "", ""),
+    ],
+)
+def test_why_it_is_a_refusal(body: bytes, logs: str, reason: str) -> None:
+    assert find_reason(Response(400, {}, body), logs) == reason
+
+
+def test_every_refusal_has_its_reason() -> None:
+    made, _ = gateway(Query={"statusCode": 403, "body": ""})
+    asked = [Request(*each, {}) for each in (("GET", "/any"), ("GET", "/feedback/ses"), ("GET", "/nowhere"))]
+    assert [made.answer(each, "h").reason for each in asked] == [
+        "signature: forged",
+        "this path takes POST",
+        "no route has this path",
+    ]
+
+
+def test_a_function_that_fails_is_answered_as_api_gateway_does() -> None:
+    def fail(_: Any) -> Invocation:
+        raise FunctionFailed("Query: KeyError: 'x'")
+
+    made = Gateway(StackOf(PATHS, ("Query",)), {"Query": SimpleNamespace(invoke=fail)})  # type: ignore[arg-type]
+    answer = made.answer(Request("GET", "/any", {}), "h")
+    assert (answer.status, answer.reason) == (500, "Query: KeyError: 'x'")
+    assert b"KeyError" not in answer.body
 
 
 def handed(headers: dict[str, str], body: bytes, target: str = "/feedback/ses") -> Any:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from aftersend.core.errors import ConfigurationError
-from aftersend.settings import load_ingest
+from aftersend.settings import load_api, load_ingest, load_tables
 
 ENVIRON = {
     "OUTCOMES_TABLE": "Outcomes",
@@ -49,3 +49,21 @@ def test_the_policy_of_the_deployment() -> None:
     assert load_ingest(ENVIRON | {"POLICY": "[streak]\nbounces = 9"}).policy.streak.bounces == 9
     with pytest.raises(ConfigurationError, match=r"\$\.streak\.bounces"):
         load_ingest(ENVIRON | {"POLICY": "[streak]\nbounces = 0"})
+
+
+@pytest.mark.parametrize(
+    ("template", "document", "proof"),
+    [
+        ("", "", "message-id"),
+        ("b-{token}@bounce.example.com", "", "token"),
+        ("b-{token}@bounce.example.com", "[report]\nproof = 'message-id'", "message-id"),
+        ("", "[report]\nproof = 'token'", "token"),
+    ],
+)
+def test_where_bounce_addresses_carry_tokens_nothing_else_proves_a_report(
+    template: str, document: str, proof: str
+) -> None:
+    """In every function that works on the tables, also those that never see a report: all must come to the same."""
+    given = ENVIRON | {"VERP_TEMPLATE": template, "POLICY": document}
+    assert load_ingest(given).policy.report.proof == load_api(given).policy.report.proof == proof
+    assert load_tables(given).policy.report == load_ingest(given).policy.report

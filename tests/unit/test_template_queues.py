@@ -159,9 +159,28 @@ def test_what_never_reached_a_queue_lies_in_that_queues_dead_letter_queue() -> N
     assert pairs == [(queue, one(QUEUES[queue]["RedrivePolicy"]["deadLetterTargetArn"])) for queue, _ in pairs]
 
 
-def test_the_rule_takes_every_event_of_a_message_and_none_of_the_account() -> None:
+def test_the_rule_takes_every_event_of_one_configuration_set_and_no_other() -> None:
+    """Another stack's mail stays out, and what SES says of the account, which has other detail types."""
     (rule,) = RULES.values()
-    assert rule["EventPattern"] == {"source": ["aws.ses"], "detail-type": list(DETAIL_TYPES.values())}
+    name = {"Fn::If": ["MakesConfigurationSet", {"Ref": "SesEvents"}, {"Ref": "SesConfigurationSet"}]}
+    assert rule["EventPattern"] == {
+        "source": ["aws.ses"],
+        "detail": {"mail": {"tags": {"ses:configuration-set": [name]}}},
+        "detail-type": list(DETAIL_TYPES.values()),
+    }
+    assert TEMPLATE["Outputs"]["SesConfigurationSetName"]["Value"] == name
+
+
+def test_the_configuration_set_publishes_to_the_bus_of_the_rule_what_changes_no_mail() -> None:
+    """SES puts a picture and other links into mails where opens and clicks are asked for; somebody has to want that."""
+    (destination,) = properties("AWS::SES::ConfigurationSetEventDestination").values()
+    assert destination["ConfigurationSetName"] == {"Ref": "SesEvents"}
+    event = destination["EventDestination"]
+    assert event["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"].endswith(":event-bus/default")
+    assert (event["Enabled"], event["MatchingEventTypes"]) == (True, {"Ref": "SesEventTypes"})
+    types = TEMPLATE["Parameters"]["SesEventTypes"]
+    assert {*types["AllowedValues"]} - {*types["Default"].split(",")} == {"open", "click"}
+    assert {each.lower() for each in types["AllowedValues"]} == {name.replace(" ", "").lower() for name in DETAIL_TYPES}
 
 
 def test_only_this_accounts_ses_may_publish() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,18 @@ from aftersend.settings import ApiSettings, JobSettings, ListJobSettings, PollSe
 from aftersend.sources import SOURCES
 from aftersend.verp import Verp
 from aftersend.webhooks.receive import PushResponse, PushResult
-from tests.support.template import ALARMS, FUNCTIONS, INGESTING, ROOT, SHARED, TEMPLATE, mentioned, variables
+from tests.support.template import (
+    ALARMS,
+    FUNCTIONS,
+    INGESTING,
+    ROOT,
+    SHARED,
+    TEMPLATE,
+    mentioned,
+    one,
+    properties,
+    variables,
+)
 
 
 class Recorder(dict[str, str]):
@@ -64,7 +76,9 @@ def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
     _, asked = loaded(name)
     optional = {"SOURCE", "INBOUND_BUCKET", "VERP_KEY", "VERP_TEMPLATE"}  # of some sources, and empty for the others
     assert asked - variables(name).keys() <= optional
-    assert FUNCTIONS[name]["Environment"]["Variables"].keys() <= asked
+    own = FUNCTIONS[name]["Environment"]["Variables"]
+    emptied = {variable for variable in own.keys() & SHARED["Environment"]["Variables"].keys() if own[variable] == ""}
+    assert own.keys() - emptied <= asked
 
 
 def test_what_all_functions_are_given_is_read_by_some() -> None:
@@ -202,7 +216,9 @@ def emitted() -> set[tuple[str, tuple[str, ...], str]]:
     logger: Any = Silent()
     for source in SOURCES:
         counts = Counter((source, what, str(value)) for what, kind in vocabularies for value in kind)
-        report = BatchReport(sources={"1": source}, failed={"1": ""}, unreadable={"1": ""}, counts=counts)
+        report = BatchReport(
+            sources={"1": source}, failed={"1": ""}, unreadable={"1": ""}, counts=counts, ages={source: 1.0}
+        )
         observability.report_batch(report, b"k", logger, metrics)
         for result in PushResult:
             code = "secret" if result is PushResult.VERIFICATION_FAILED else ""
@@ -213,6 +229,18 @@ def emitted() -> set[tuple[str, tuple[str, ...], str]]:
     return written
 
 
+FILTERS: Final = properties("AWS::Logs::MetricFilter")
+
+
+def of_filters() -> list[tuple[str, Any]]:
+    """Namespace and name of every metric that a filter of a log makes."""
+    return [
+        (made["MetricNamespace"], made["MetricName"])
+        for each in FILTERS.values()
+        for made in each["MetricTransformations"]
+    ]
+
+
 def test_alarms_watch_metrics_that_are_written_under_these_dimensions() -> None:
     given = SHARED["Environment"]["Variables"]
     written, seen = emitted(), 0
@@ -221,6 +249,9 @@ def test_alarms_watch_metrics_that_are_written_under_these_dimensions() -> None:
         if metric["Namespace"].startswith("AWS/"):
             continue
         seen += 1
+        if not metric["Dimensions"]:
+            assert (metric["Namespace"], metric["MetricName"]) in of_filters()
+            continue
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
         assert (metric["MetricName"], tuple(sorted(dimensions)), dimensions.get("source", "")) in written
         assert metric["Namespace"] == given["POWERTOOLS_METRICS_NAMESPACE"]
@@ -228,11 +259,141 @@ def test_alarms_watch_metrics_that_are_written_under_these_dimensions() -> None:
     assert seen
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_errors_in_the_log_of_every_function_are_counted(name: str) -> None:
+    logs = one(FUNCTIONS[name]["LoggingConfig"]["LogGroup"])
+    (found,) = [each for each in FILTERS.values() if one(each["LogGroupName"]) == logs]
+    (alarm,) = [each for each in ALARMS.values() if each["Metrics"][0].get("MetricStat", {}).get("Metric", {}).get(
+        "MetricName") == found["MetricTransformations"][0]["MetricName"]]  # fmt: skip
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (0, 1)
+    assert found["FilterPattern"] == '{ $.level = "ERROR" }', "so Powertools' logger and Lambda's runtime name it"
+    assert TEMPLATE["Resources"][f"{name}ErrorLines"].get("Condition") == TEMPLATE["Resources"][logs].get("Condition")
+
+
+def test_metrics_of_a_source_cost_less_than_three_dollars_a_month() -> None:
+    """CloudWatch asks $0.30 a month for each; what nobody watches stands in the log alone."""
+    written = emitted()
+    for source in SOURCES:
+        names = {name for name, dimensions, of in written if of == source and dimensions == ("service", "source")}
+        names -= {str(result) for result in PushResult}
+        assert len(names) * 0.30 < 3
+        assert names, source
+
+
+def test_every_count_of_a_batch_is_in_its_line_also_what_is_no_metric() -> None:
+    lines: list[dict[str, Any]] = []
+
+    class Lines(Silent):
+        def info(self, _message: str, extra: dict[str, Any]) -> None:
+            lines.append(extra)
+
+    counts = Counter({("ses", "Reason", "user_unknown"): 2, ("ses", "Suppressed", "hard"): 1})
+    report, logger, metrics = BatchReport(sources={"1": "ses"}, counts=counts), Lines(), Metrics()
+    observability.report_batch(report, b"k", logger, metrics)  # type: ignore[arg-type]  # as much as is used
+    assert lines[0]["counts"] == {"ses": {"ReasonUserUnknown": 2, "SuppressedHard": 1}}
+    assert {name for name, _, _ in metrics.written} == {"Suppressed"}
+
+
+# ---- From "it always fails" to the first alarm -----------------------------------------------------------------------
+
+PERIOD: Final = 300
+
+
+def seconds_to_alarm(failures: list[float], alarm: dict[str, Any]) -> float:
+    """When the alarm rings: at the end of the first period by which enough of the last ones hold a failure."""
+    needed, among = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]), alarm["EvaluationPeriods"]
+    bad = sorted({int(at // PERIOD) for at in failures})
+    return min(
+        (last + 1) * PERIOD for last in bad if len([each for each in bad if last - among < each <= last]) >= needed
+    )
+
+
+@pytest.mark.parametrize("name", ["FailedFeedbackAlarm", *(name for name in ALARMS if name.startswith("Process"))])
+def test_a_function_that_always_fails_is_told_of_within_a_quarter_of_an_hour(name: str) -> None:
+    """Even when only one message comes: it is tried again when it is visible again. Once failed is not told of.
+
+    The alarm of the oldest message would not ring: SQS leaves messages that were received three times out of it.
+    """
+    (hidden,) = {each["VisibilityTimeout"] for each in properties("AWS::SQS::Queue").values()
+                 if each.get("VisibilityTimeout") and "MaximumMessageSize" in each}  # fmt: skip
+    slowest = 0.0
+    for start in range(PERIOD):
+        tries = [start + at * hidden for at in range(8)]
+        slowest = max(slowest, seconds_to_alarm(tries, ALARMS[name]) - start)
+        with pytest.raises(ValueError, match="empty"):
+            seconds_to_alarm(tries[:1], ALARMS[name])
+    assert slowest <= 900
+    busy = [float(at) for at in range(0, 3600, 10)]
+    assert seconds_to_alarm(busy, ALARMS[name]) <= 600
+
+
+# ---- The dashboard ---------------------------------------------------------------------------------------------------
+
+
+def dashboard() -> dict[str, Any]:
+    text, own = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    filled = re.sub(r"\$\{(?!!)([\w:]+)\}", lambda name: f"@{name[1]}", text).replace("${!", "${")
+    body: dict[str, Any] = json.loads(filled)
+    assert own.keys() <= {name.removeprefix("@") for name in re.findall(r"@\w+", filled)}
+    return body
+
+
+def test_the_dashboard_is_one_and_its_widgets_do_not_overlap() -> None:
+    """CloudWatch user guide, "Dashboard body structure and syntax": a grid that is 24 wide."""
+    taken: set[tuple[int, int]] = set()
+    for widget in dashboard()["widgets"]:
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+        assert widget["properties"]["title"]
+        assert widget["properties"]["region"] == "@AWS::Region"
+
+
+SEARCH: Final = re.compile(
+    r"""SEARCH\('\{Aftersend,(?P<dimensions>[\w,]+)\} service="@AWS::StackName" MetricName="(?P<name>\w+)"'"""
+    r""", '\w+', 300\)"""
+)
+
+
+def test_the_dashboard_shows_metrics_that_exist() -> None:
+    written = {(name, dimensions) for name, dimensions, _ in emitted()}
+    filtered = {str(name["Fn::Sub"]).replace("${", "@").replace("}", "") for _, name in of_filters()}
+    resources = TEMPLATE["Resources"]
+    seen = set()
+    _, own = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for metric in (metric for widget in dashboard()["widgets"] for metric in widget["properties"]["metrics"]):
+        if isinstance(metric[0], dict):
+            search = SEARCH.fullmatch(metric[0]["expression"])
+            assert search, metric
+            assert (search["name"], tuple(search["dimensions"].split(","))) in written
+            seen.add(search["name"])
+            continue
+        namespace, name, *dimensions = [each for each in metric if isinstance(each, str)]
+        seen.add(name)
+        if namespace == "Aftersend":
+            assert name in filtered or (name, tuple(dimensions[::2])) in written
+            continue
+        names, dimension = OF_AWS[namespace]
+        assert name in names
+        assert dimensions[:1] == ([dimension] if dimension else [])
+        for value in dimensions[1:]:
+            what = value.removeprefix("@")
+            assert what in resources or mentioned(own[what]) & resources.keys()
+    assert seen >= {"Feedback", "FeedbackAge", "Suppressed", "Unreadable", "Failed", "Reputation.BounceRate"}
+
+
 # CloudWatch's own: Amazon SQS, API Gateway and Lambda developer guides, "metrics".
 OF_AWS: Final = {
     "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, "QueueName"),
     "AWS/ApiGateway": ({"5xx"}, "ApiId"),
-    "AWS/Lambda": ({"Errors", "IteratorAge"}, "FunctionName"),
+    "AWS/Lambda": ({"Errors", "Throttles", "IteratorAge", "Duration"}, "FunctionName"),
+    "AWS/DynamoDB": ({"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}, "TableName"),
+    "AWS/SES": ({"Reputation.BounceRate", "Reputation.ComplaintRate"}, None),
 }
 
 
@@ -243,5 +404,5 @@ def test_alarms_of_aws_are_about_something_of_this_stack(name: str) -> None:
         if metric["Namespace"] in OF_AWS:
             names, dimension = OF_AWS[metric["Namespace"]]
             assert metric["MetricName"] in names
-            assert [each["Name"] for each in metric["Dimensions"]] == [dimension]
+            assert [each["Name"] for each in metric["Dimensions"]] == ([dimension] if dimension else [])
             assert mentioned(metric["Dimensions"]) <= TEMPLATE["Resources"].keys()

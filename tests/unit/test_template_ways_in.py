@@ -34,7 +34,8 @@ MAPPINGS = properties("AWS::Lambda::EventSourceMapping")
 
 def takes(name: str, value: str) -> bool:
     """Whether a parameter may have this value."""
-    return re.search(PARAMETERS[name]["AllowedPattern"], value) is not None
+    short = len(value) <= PARAMETERS[name].get("MaxLength", len(value))
+    return short and re.search(PARAMETERS[name]["AllowedPattern"], value) is not None
 
 
 # ---- Amazon MQ -------------------------------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ def test_lambda_may_do_what_it_needs_to_reach_a_broker() -> None:
             ["", "https://hooks.example.com", "https://h.example:8443/in/v1"],
             ["http://h.example", "https://h.example/", "https://h.example/?a", "https://user@h.example", "h.example"],
         ),
-        ("BrokerResultsQueue", ["", "completed_deliveries", "a.b:c/d-e"], ["a,b", "a=b", "a b", "x" * 256]),
+        ("BrokerResultsQueue", ["", "completed_deliveries", "a.b:c/d-e"], ["a,b", "a=b", "a b", "x" * 81]),
         ("BrokerVirtualHost", ["/", "mail"], ["", "a b"]),
         (
             "MnsSchedule",
@@ -262,6 +263,9 @@ def _always(tree: Any) -> set[str]:
     if isinstance(tree, dict):
         if "Fn::If" in tree:
             return set()
+        if isinstance(tree.get("Fn::Sub"), list):  # its own names may stand for something or nothing
+            text, own = tree["Fn::Sub"]
+            return mentioned({"Fn::Sub": [text, dict.fromkeys(own, "")]}) | _always(own)
         return (
             mentioned(tree)
             if len(tree) == 1 and next(iter(tree)).startswith(("Ref", "Fn::"))

@@ -28,8 +28,6 @@ def test_what_was_made_is_known_again(verp: Verp, reference: str) -> None:
     [
         str.upper,
         str.title,
-        lambda made: f"<{made}>",
-        lambda made: f" {made} ",
         lambda made: f"prvs=2345abcdef={made}",
         lambda made: f"PRVS=2345ABCDEF={made.upper()}",
     ],
@@ -43,12 +41,77 @@ def test_a_token_vouches_for_nobody_else() -> None:
     assert OPAQUE.check(OPAQUE.make("4711", WHO), "bert@example.org") is None
 
 
-def test_a_changed_character_anywhere_is_noticed() -> None:
-    made = OPAQUE.make("4711", WHO)
+@pytest.mark.parametrize("verp", [OPAQUE, READABLE])
+@pytest.mark.parametrize("reference", ["", "4", "47", "471", "4711"])  # of some, the last character has bits to spare
+def test_a_changed_character_anywhere_is_noticed(verp: Verp, reference: str) -> None:
+    made = verp.make(reference, WHO, "<a1@example.com>")
     for at, old in enumerate(made):
-        for new in "aq27":
+        for new in "abcdefghijklmnopqrstuvwxyz234567=+-.@ ":
             if new != old:
-                assert OPAQUE.check(made[:at] + new + made[at + 1 :], WHO) is None
+                assert verp.check(made[:at] + new + made[at + 1 :], WHO) is None
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda made: f"<{made}>",
+        lambda made: f" {made}",
+        lambda made: f"{made}\n",
+        lambda made: f"{made}.",
+        lambda made: f"x{made}",
+        lambda made: f'"{made.partition("@")[0]}"@bounce.example.com',
+        lambda made: f"Anna <{made}>",
+        lambda made: f"mailto:{made}",
+        lambda made: f"x+prvs=2345abcdef={made}",
+        lambda made: f"prvs=2345abcdef=prvs=2345abcdef={made}",
+        lambda made: made.replace("k", "\u212a", 1) if "k" in made else "\uff42" + made[1:],
+        lambda made: made.replace("b-", "\uff42-", 1),
+        lambda made: made.replace("@", "=@", 1),
+        lambda made: made.replace("@", "aa@", 1),
+        lambda made: made.replace("@bounce", "@x.bounce"),
+        lambda made: made + ".evil.example",
+    ],
+)
+def test_no_other_spelling_is_read(spell: object) -> None:
+    """Strictly: one exact form, whatever a mail may write around it."""
+    assert callable(spell)
+    for number in range(40):
+        assert OPAQUE.check(spell(OPAQUE.make(f"r{number}", WHO)), WHO) is None
+
+
+def test_a_readable_address_names_the_recipient_that_it_was_made_for() -> None:
+    made = READABLE.make("4711", WHO)
+    assert READABLE.check(made.replace("=anna=", "=bert="), WHO) is None
+    assert READABLE.check(made.replace("=example.org@", "=example.com@"), WHO) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "proven"),
+    [
+        ("rfc5322:4711@example.com", "rfc5322:4711@example.com"),
+        ("rfc5322:4711@EXAMPLE.com", "rfc5322:4711@EXAMPLE.com"),
+        ("rfc5322:4712@example.com", None),
+        ("ses:4711", None),
+        ("report:0123456789abcdef0123", "verp:order-1"),  # the report names no message: the token does
+        ("envid:anything", "verp:order-1"),
+    ],
+)
+def test_a_token_proves_reports_about_its_own_message_alone(message: str, proven: str | None) -> None:
+    made = OPAQUE.make("order-1", WHO, "<4711@example.com>")
+    assert OPAQUE.prove(report(WHO, made, message)) == proven
+
+
+def test_a_token_without_a_message_id_names_the_message_itself() -> None:
+    """Whatever Message-IDs somebody invents: all that comes with one token is about one message."""
+    made = OPAQUE.make("order-1", WHO)
+    found = {OPAQUE.prove(report(WHO, made, f"rfc5322:{number}@invented.example")) for number in range(50)}
+    assert found == {"verp:order-1"}
+    assert OPAQUE.prove(report(WHO, OPAQUE.make("", WHO, "<4711@example.com>"), "report:1")) is not None
+
+
+def test_a_token_for_a_message_of_amazon_ses() -> None:
+    made = OPAQUE.make("order-1", WHO, "<0102-a-000000@eu-west-1.amazonses.com>")
+    assert OPAQUE.prove(report(WHO, made, "ses:0102-a-000000")) == "ses:0102-a-000000"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +123,7 @@ def test_a_changed_character_anywhere_is_noticed() -> None:
         "b-aaaaaaaaaaaaaaaa@bounce.example.com",
         "b-1111111111111111@bounce.example.com",
         f"b-{'a' * 17}@bounce.example.com",
+        f"b-{'a' * 26}@bounce.example.com",
         "x" * 100_000,
         "prvs=" * 20_000,
         "b-äöü@bounce.example.com",
@@ -114,17 +178,17 @@ def test_keys_that_could_be_guessed_are_refused(keys: tuple[bytes, ...]) -> None
 
 def test_a_report_is_vouched_for_by_the_address_that_it_came_to() -> None:
     made = OPAQUE.make("4711", WHO)
-    assert OPAQUE.vouches(report(WHO, made))
-    assert not OPAQUE.vouches(report("bert@example.org", made))
-    assert not OPAQUE.vouches(report(WHO, None))
+    assert OPAQUE.prove(report(WHO, made)) == "verp:4711"
+    assert not OPAQUE.prove(report("bert@example.org", made))
+    assert not OPAQUE.prove(report(WHO, None))
 
 
-def report(who: str, came_to: str | None) -> Feedback:
+def report(who: str, came_to: str | None, message: str = "rfc5322:m@example.com") -> Feedback:
     context = Context(correlation={"verp": came_to}) if came_to else None
     return Feedback(
         source="report",
         kind=Kind.BOUNCED,
-        message="m",
+        message=message,
         recipient=f"email:{who}",
         occurred_at=UNKNOWN_TIME,
         context=context,
@@ -136,4 +200,4 @@ def report(who: str, came_to: str | None) -> Feedback:
 )
 @pytest.mark.parametrize("verp", [OPAQUE, READABLE])
 def test_a_token_is_bound_to_whom_the_feedback_names_however_the_sender_spelled_him(verp: Verp, spelled: str) -> None:
-    assert verp.vouches(report("anna@xn--bcher-kva.example", verp.make("4711", spelled)))
+    assert verp.prove(report("anna@xn--bcher-kva.example", verp.make("4711", spelled)))

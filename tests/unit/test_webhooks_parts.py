@@ -101,9 +101,10 @@ class TestSecrets:
         trust = secrets.get_trust("ses", SES, NOW)
         assert trust is not None
         assert trust.credentials.path == ("a-secret-of-16-or-more",)
-        assert trust.topics == {"t1", "t2"}
-        assert trust.accounts == {"1"}
-        assert trust.subscriptions == {"t/s"}
+        assert trust.senders == {"topics": {"t1", "t2"}}
+        mns = secrets.get_trust("directmail", SOURCES["directmail"], NOW)
+        assert mns is not None
+        assert mns.senders == {"accounts": {"1"}, "subscriptions": {"t/s"}}
         manager.text = OTHER
         before = secrets.get_trust("mailerq", MAILERQ, NOW + AGE - timedelta(seconds=1))
         after = secrets.get_trust("mailerq", MAILERQ, NOW + AGE)

@@ -86,7 +86,10 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
 
     dynamodb, s3 = connect("dynamodb"), connect("s3")
     tables = TableNames(
-        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+        outcomes=config.outcomes_table,
+        suppressions=config.suppressions_table,
+        retention=config.retention,
+        find_by=config.policy.identifiers.find_by,
     )
     return Ports(
         store=Store(dynamodb, tables),
@@ -99,7 +102,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
         unmatched_texts=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
         unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
-        vouch=Verp(config.verp_keys, config.verp_template).vouches if config.verp_template else None,
+        prove=Verp(config.verp_keys, config.verp_template).prove if config.verp_template and config.verp_keys else None,
     )
 
 
@@ -150,7 +153,10 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     config, dynamodb = settings.load_tables(), connect("dynamodb")
     pool = ThreadPoolExecutor(config.workers)
     tables = TableNames(
-        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+        outcomes=config.outcomes_table,
+        suppressions=config.suppressions_table,
+        retention=config.retention,
+        find_by=config.policy.identifiers.find_by,
     )
 
     def make() -> ReevaluationPorts:

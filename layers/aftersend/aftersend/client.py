@@ -6,7 +6,7 @@
     for address in suppressions.allowed(["Ann <ann@example.com>", "bob@example.org"], scope="news"):
         ...
     for given, found in suppressions.check(["ann@example.com", "ann at example"]).items():
-        print(given, found.allowed, found.why, found.error)
+        print(given, found.allowed, found.error, found.until, suppressions.advise(found))
 
 Each entry names one recipient, in any spelling, or has an error of its own: `allowed` leaves it out, `check` says why.
 Reads are strongly consistent and cost nothing but themselves. A table that does not answer raises; nobody is allowed by
@@ -18,20 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend import aws
 from aftersend.core import spike_guard
-from aftersend.core.active_causes import ActiveCause, describe_active_causes
+from aftersend.core.active_causes import ActiveCause, advise_on_cause, describe_active_causes, find_end
 from aftersend.core.erasure import is_alias, make_alias
 from aftersend.core.model import Key, Reverted
 from aftersend.core.policy import Policy, load
-from aftersend.core.recipient import parse_recipient
+from aftersend.core.recipient import parse_recipient, split_channel
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
 from aftersend.storage.store import BATCH, Store, TableNames
+
+if TYPE_CHECKING:
+    from aftersend.classify.engine import Classifier
 
 EVERYWHERE: Final = "*"
 
@@ -44,6 +48,11 @@ class Checked(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
     @property
+    def until(self) -> datetime | None:
+        """When (UTC) it may be written to again, as far as is known; None where that is now, or has no end."""
+        return find_end(self.why)
+
+    @property
     def allowed(self) -> bool:
         """Whether it may be written to."""
         return self.recipient is not None and not self.why
@@ -53,7 +62,8 @@ class Suppressions:
     """The table of suppressions, for asking. Safe to share between threads.
 
     `client` is boto3's for DynamoDB; without one, one is made as the environment says. `policy` is the stack's, where
-    that is not the one that is shipped: it says what is an accident.
+    that is not the one that is shipped: it says what is an accident. `rules` is the document of the stack's own rules,
+    if it has any: what they advise goes before what is shipped.
     """
 
     def __init__(
@@ -64,11 +74,12 @@ class Suppressions:
         digest_key: bytes | None = None,
         spike_windows: str | None = None,
         policy: Policy | None = None,
+        rules: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         connected = _connect(client)
         self._store = Store(connected, TableNames(outcomes="", suppressions=table))
-        self._key, self._clock = digest_key, clock
+        self._key, self._clock, self._rules = digest_key, clock, rules
         self._incidents: IncidentCache | None = None
         if spike_windows:
             windows = SpikeWindows(connected, spike_windows, (policy or load()).guard)
@@ -94,6 +105,20 @@ class Suppressions:
         named = {given: _parse(given) for given in _list(recipients)}
         why = self._find_causes({each.recipient for each in named.values() if each.recipient is not None}, scope)
         return {given: replace(each, why=why.get(each.recipient or "", [])) for given, each in named.items()}
+
+    def advise(self, checked: Checked) -> list[str]:
+        """Return what to do about each cause in `why`, in that order: a sentence each, of the rule that decided.
+
+        The rules are read when they are first asked for. Raises ConfigurationError for a mistake in `rules`.
+        """
+        channel = split_channel(checked.recipient)[0] if checked.recipient else None
+        return [advise_on_cause(each, channel, self._classifier.advise_on) for each in checked.why]
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        from aftersend import classify  # noqa: PLC0415  # whoever only asks who is allowed does not wait for it
+
+        return classify.load(self._rules)
 
     def _find_causes(self, names: Iterable[str], scope: str) -> dict[str, list[ActiveCause]]:
         owners = dict(self._list_keys(names, scope))

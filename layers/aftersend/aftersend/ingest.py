@@ -7,18 +7,19 @@ written before suppressions, and whatever was already done changes nothing when 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence, Set
 from concurrent.futures import Executor
 from functools import partial
-from typing import TypeVar
+from math import inf
+from typing import Final, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from aftersend.core.causes import STREAM_KINDS
-from aftersend.core.errors import MalformedFeedback, ServiceError, Unreadable
+from aftersend.core.errors import MalformedFeedback, OutOfTime, ServiceError, Unreadable
 from aftersend.core.model import Feedback, Key, Outcome, Suppression
-from aftersend.core.outcome import is_proven
+from aftersend.core.outcome import trusts_reports
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
@@ -31,6 +32,10 @@ from aftersend.storage.unmatched import needs_rule
 
 __all__ = ["BatchReport", "Ports", "ingest"]
 
+SecondsLeft = Callable[[], float]  # until whoever called is stopped
+
+MARGIN: Final = 10.0  # seconds that what has begun is given to end: with less left, nothing is begun
+
 CHUNK = 100  # keys read at once
 MAX_UNPROVEN = 20  # recipients of one body that anybody could have sent; a report about more comes with a token
 
@@ -38,15 +43,40 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def ingest(messages: Sequence[Message], ports: Ports) -> BatchReport:
-    """Bring one batch into the tables. Raises nothing: what our side could not do is in `BatchReport.failed`."""
+def _forever() -> float:
+    return inf
+
+
+def ingest(messages: Sequence[Message], ports: Ports, seconds_left: SecondsLeft = _forever) -> BatchReport:
+    """Bring one batch into the tables. Raises nothing: what our side could not do is in `BatchReport.failed`.
+
+    What `seconds_left` leaves no time for is in `BatchReport.handed_back`. It is as if it had never come, or as if the
+    function had stopped before it: nothing of it is lost, and what was done of it is not done twice. The first message
+    is always worked, so that every batch makes progress.
+    """
     report = BatchReport(sources={message.id: message.source for message in messages})
-    batch = _gather(_archive(messages, ports, report), ports, report)
-    outcomes = _update_outcomes(batch, ports, report)
+    budget = _Budget(seconds_left, MARGIN)
+    batch = _gather(_archive(messages, ports, report), ports, report, seconds_left)
+    if batch:
+        budget.first = next(iter(batch.values())).messages.copy()
+    outcomes = _update_outcomes(batch, ports, report, budget)
     plan = plan_updates(outcomes, {key: new.facts for key, new in batch.items()}, ports.classify, ports.policy)
     _report_traffic(plan, batch, ports, report)
-    _update_suppressions(plan, batch, ports, report)
+    _update_suppressions(plan, batch, ports, report, budget)
     return report
+
+
+class _Budget(Struct):
+    """The time that is left, and the messages that are worked whatever is left."""
+
+    seconds_left: SecondsLeft
+    margin: float
+    first: set[str] = field(default_factory=set)
+
+    def require_time(self, messages: Set[str]) -> None:
+        """Raise OutOfTime where nothing of these messages may be begun any more."""
+        if self.seconds_left() < self.margin and not messages & self.first:
+            raise OutOfTime("no time was left")
 
 
 def _archive(messages: Sequence[Message], ports: Ports, report: BatchReport) -> list[Message]:
@@ -77,21 +107,29 @@ class _NewFeedback(Struct):
         return self.sources[self.facts[0].id]
 
     def fail(self, report: BatchReport, error: ServiceError) -> None:
-        report.failed.update(dict.fromkeys(self.messages, str(error)))
+        report.add_failure(self.messages, error)
 
 
-def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> dict[Key, _NewFeedback]:
-    """Gather every fact of the batch by the outcome it belongs to; unreadable bodies are parked."""
+def _gather(
+    messages: Sequence[Message], ports: Ports, report: BatchReport, seconds_left: SecondsLeft
+) -> dict[Key, _NewFeedback]:
+    """Gather every fact of the batch by the outcome it belongs to; unreadable bodies are parked.
+
+    Reading takes half of the time at most: what is read must be written as well.
+    """
     batch: defaultdict[Key, _NewFeedback] = defaultdict(_NewFeedback)
-    now = ports.clock()
-    for message in messages:
+    now, enough = ports.clock(), seconds_left() / 2
+    for number, message in enumerate(messages):
+        if batch and seconds_left() < enough:
+            report.handed_back.update(each.id for each in messages[number:])
+            break
         try:
-            facts = _read(message, ports)
+            facts = _read(message, ports, report)
         except MalformedFeedback as error:
             _park(message, error, ports, report)
             continue
         except ServiceError as error:
-            report.failed[message.id] = str(error)
+            report.add_failure([message.id], error)
             continue
         if not facts:
             report.counts[message.source, "NoFeedback", ""] += 1
@@ -104,15 +142,18 @@ def _gather(messages: Sequence[Message], ports: Ports, report: BatchReport) -> d
     return batch
 
 
-def _read(message: Message, ports: Ports) -> list[Feedback]:
+def _read(message: Message, ports: Ports, report: BatchReport) -> list[Feedback]:
     unpack = ports.unpack.get(message.source)
     body = unpack(message.body) if unpack else message.body
     facts = read(message.source, body, message.headers)
     if ports.policy.streams:
         facts = [_route(fact, ports.policy) for fact in facts]
-    if ports.vouch:
-        facts = [_apply_vouching(fact, ports.vouch) for fact in facts]
-    return [mask_others(fact) for fact in _bound_unproven(facts)]
+    if ports.prove:
+        facts = [_apply_proof(fact, ports.prove) for fact in facts]
+    bounded = _bound_unproven(facts)
+    if len(bounded) < len(facts):  # nothing is lost: the archive has the body
+        report.counts[message.source, "UnprovenDropped", ""] += len(facts) - len(bounded)
+    return [mask_others(fact) for fact in bounded]
 
 
 def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
@@ -123,10 +164,9 @@ def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
     room = MAX_UNPROVEN
     bounded = []
     for fact in facts:
-        forgeable = fact.evidence is not None and fact.evidence.forgeable
-        if not forgeable or room > 0:
+        if not fact.forgeable or room > 0:
             bounded.append(fact)
-        room -= forgeable
+        room -= fact.forgeable
     return bounded
 
 
@@ -138,10 +178,12 @@ def _route(fact: Feedback, policy: Policy) -> Feedback:
     return replace(fact, scope=stream, id="") if stream else fact
 
 
-def _apply_vouching(fact: Feedback, vouch: Callable[[Feedback], bool]) -> Feedback:
-    if fact.evidence is None or not fact.evidence.forgeable or not vouch(fact):
+def _apply_proof(fact: Feedback, prove: Callable[[Feedback], str | None]) -> Feedback:
+    """The fact as one that can be trusted, which is another one, where a token proves it: about the token's message."""
+    message = prove(fact) if fact.evidence is not None and fact.evidence.forgeable else None
+    if message is None or fact.evidence is None:
         return fact
-    return replace(fact, evidence=replace(fact.evidence, forgeable=False), id="")  # another fact: it can be trusted
+    return replace(fact, message=message, evidence=replace(fact.evidence, forgeable=False), id="")
 
 
 def _park(message: Message, error: MalformedFeedback, ports: Ports, report: BatchReport) -> None:
@@ -153,12 +195,17 @@ def _park(message: Message, error: MalformedFeedback, ports: Ports, report: Batc
         report.unreadable[message.id] = error.why
 
 
-def _update_outcomes(batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport) -> dict[Key, Outcome]:
+def _update_outcomes(
+    batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport, budget: _Budget
+) -> dict[Key, Outcome]:
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
+        budget.require_time(batch[key].messages)
         _count_unmatched(batch[key].facts, stored, ports)
-        return _drive(update_outcome(stored, batch[key].facts, ports.classify), ports.store)
+        return _drive(
+            update_outcome(stored, batch[key].facts, ports.classify, reports=ports.policy.report), ports.store
+        )
 
     outcomes: dict[Key, Outcome] = {}
     for key, before, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):
@@ -167,7 +214,7 @@ def _update_outcomes(batch: dict[Key, _NewFeedback], ports: Ports, report: Batch
             continue
         outcomes[key], refusals = result
         report.counts[batch[key].source, "Conflicts", ""] += refusals
-        _count_new(batch[key], before, outcomes[key], report)
+        _count_new(batch[key], before, outcomes[key], ports, report)
     return outcomes
 
 
@@ -176,24 +223,30 @@ def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports
 
     What strangers write of messages that nobody knows deserves no rule.
     """
-    proven = not ports.policy.report.require_proof or is_proven((*facts, *(stored.feedback if stored else ())))
-    if ports.unmatched_texts is None or not proven:
+    if ports.unmatched_texts is None:
         return
+    trusted = trusts_reports((*facts, *(stored.feedback if stored else ())), ports.policy.report)
     known = {fact.id for fact in stored.feedback} if stored else set()
     for fact in facts:
-        if fact.id not in known and needs_rule(fact, ports.classify(fact)):
+        counts = fact.id not in known and (trusted or not fact.forgeable)
+        if counts and needs_rule(fact, ports.classify(fact)):
             ports.unmatched_texts.count(fact, ports.clock())
 
 
-def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, report: BatchReport) -> None:
+def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, ports: Ports, report: BatchReport) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate.
 
-    Of a fact that the bounds of the set leave out nobody would know later that it was counted.
+    Of a fact that the bounds of the set leave out nobody would know later that it was counted. What nothing proves is
+    counted apart, under a name of its own: no stranger raises an alarm.
     """
+    trusted = trusts_reports(after.feedback, ports.policy.report)
     known = {fact.id for fact in before.feedback} if before else set()
     added = {fact.id for fact in after.feedback} - known
     for fact in deduplicate(fact for fact in new.facts if fact.id in added):
         source = new.sources[fact.id]
+        if fact.forgeable and not trusted:
+            report.counts[source, "Unproven", fact.kind] += 1
+            continue
         report.counts[source, "Feedback", fact.kind] += 1
         if fact.id == after.decided_by and after.verdict is not None:
             report.counts[source, "Verdict", after.verdict.klass] += 1
@@ -212,11 +265,14 @@ def _report_traffic(plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, re
                 batch[owner].fail(report, result)
 
 
-def _update_suppressions(plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport) -> None:
+def _update_suppressions(
+    plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport, budget: _Budget
+) -> None:
     """Bring what the stored facts mean into the suppressions."""
     updates = plan.updates
 
     def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
+        budget.require_time({id_ for owner in plan.owners[key] for id_ in batch[owner].messages})
         return _drive(update_suppression(updates[key], stored, ports.policy), ports.store)
 
     for key, before, result in _read_and_apply(list(updates), ports.store.get_suppressions, apply, ports.pool):

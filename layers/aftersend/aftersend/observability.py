@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
@@ -23,28 +23,48 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
     from aftersend.webhooks.receive import PushResponse
 
 
+# What alarms and the dashboard read. CloudWatch asks 30 cents a month for each of these and each source; every count,
+# the reasons and the causes too, stands in the line of the log.
+_METRICS: Final = frozenset({"FeedbackDelivered", "FeedbackBounced", "FeedbackComplained", "VerdictHard", "Unreadable"})
+_TOTALS: Final = ("Feedback", "Suppressed")  # over all kinds, over all causes
+
+
 def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metrics) -> None:
     """Write one line about a batch, and a set of metrics for each source in it; `key` is that of the digests."""
     by_source = report.sum_by_source()
     for source, numbers in by_source.items():
+        chosen = _choose_metrics(numbers)
         age = report.ages.get(source)
-        if not numbers and age is None:
+        if not chosen and age is None:
             continue  # there would be no metric to write
         metrics.add_dimension("source", source)
-        for name, number in numbers.items():
+        for name, number in chosen.items():
             metrics.add_metric(name, MetricUnit.Count, number)
         if age is not None:
             metrics.add_metric("FeedbackAge", MetricUnit.Seconds, age)
         metrics.flush_metrics()
-    logger.info(
+    if report.failed:  # of all sources together: alarms about a function do not know which it has met
+        metrics.add_metric("Failed", MetricUnit.Count, len(report.failed))
+        metrics.flush_metrics()
+    log = logger.warning if report.failed else logger.info
+    log(
         "batch",
         extra={
             "counts": by_source,
             "suppressed": [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]],
             "unreadable": dict(list(report.unreadable.items())[:10]),
             "failed": dict(list(report.failed.items())[:10]),
+            "handed_back": sorted(report.handed_back)[:10],
         },
     )
+
+
+def _choose_metrics(counts: Mapping[str, int]) -> dict[str, int]:
+    """Choose from the counts of one source those that become metrics."""
+    totals = {total: sum(number for name, number in counts.items() if name.startswith(total)) for total in _TOTALS}
+    return {name: number for name, number in counts.items() if name in _METRICS} | {
+        name: number for name, number in totals.items() if number
+    }
 
 
 def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:
@@ -64,7 +84,7 @@ def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> Non
 
 def report_poll(done: PollResult, logger: Logger, metrics: Metrics) -> None:
     """Count and log what was fetched from a queue of MNS."""
-    metrics.add_dimension("source", "directmail")
+    metrics.add_dimension("source", done.source)
     for name, number in (("Polled", done.received), ("Forwarded", done.forwarded), ("Undeleted", done.undeleted)):
         metrics.add_metric(name, MetricUnit.Count, number)
     metrics.flush_metrics()

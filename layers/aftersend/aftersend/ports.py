@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct, field
 
+from aftersend.core.errors import OutOfTime, ServiceError
 from aftersend.core.model import Feedback, Key, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
@@ -63,18 +64,31 @@ class Ports(Struct, frozen=True, kw_only=True):
     unmatched_texts: UnmatchedTextsPort | None = None
     spike_windows: SpikeWindowsPort | None = None
     unpack: Mapping[str, Callable[[bytes], bytes]] = {}  # by source: a body that only says where the feedback lies
-    vouch: Callable[[Feedback], bool] | None = None  # whether a fact that could be forged carries our own token
+    prove: Callable[[Feedback], str | None] | None = None  # the message that a token proves it to be about
 
 
 class BatchReport(Struct, kw_only=True):
-    """What became of a batch. `failed` must come back; everything else is done."""
+    """What became of a batch. `failed` and `handed_back` must come back; everything else is done."""
 
     sources: dict[str, str] = field(default_factory=dict)  # message id -> its source
     failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
+    handed_back: set[str] = field(default_factory=set)  # ids of messages for which no time was left
     unreadable: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (source, what, which) -> how often
     ages: dict[str, float] = field(default_factory=dict)  # source -> seconds from its oldest event to its arrival here
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (recipient, cause) new in this batch
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The ids of the messages that must come again."""
+        return [*self.failed, *sorted(self.handed_back - self.failed.keys())]
+
+    def add_failure(self, ids: Iterable[str], error: ServiceError) -> None:
+        """Note that these messages must come again, because of `error`."""
+        if isinstance(error, OutOfTime):
+            self.handed_back.update(ids)
+        else:
+            self.failed.update(dict.fromkeys(ids, str(error)))
 
     def sum_by_source(self) -> dict[str, dict[str, int]]:
         """Sum up every count that is not zero, by source and by the name of its metric: FeedbackBounced, VerdictHard …
@@ -84,7 +98,11 @@ class BatchReport(Struct, kw_only=True):
         found: dict[str, Counter[str]] = {source: Counter() for source in self.sources.values()}
         for (source, what, which), count in self.counts.items():
             found.setdefault(source, Counter())[what + which.title().replace("_", "")] += count
-        for name, ids in (("Unreadable", self.unreadable), ("Failed", self.failed)):
+        for name, ids in (
+            ("Unreadable", self.unreadable),
+            ("Failed", self.failed),
+            ("HandedBack", self.handed_back - self.failed.keys()),
+        ):
             for id_ in ids:
                 found[self.sources[id_]][name] += 1
         return {source: dict(+counts) for source, counts in found.items()}

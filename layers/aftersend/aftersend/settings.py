@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.policy import Policy
+from aftersend.core.policy import Policy, ReportProof
 
 Environ = Mapping[str, str]
 
@@ -60,8 +60,10 @@ def load_ingest(environ: Environ = os.environ) -> IngestSettings:
     )
 
 
-# What MailerQ publishes into its queues, as its configuration names it; the queues themselves have any name.
+# What MailerQ publishes into its queues, as its configuration and its manual name it; the queues have any name.
 QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
+# By every name that they have: the manual calls one of them otherwise.
+QUEUE_KIND_NAMES: Final = {**{kind: kind for kind in QUEUE_KINDS}, "failures": "failure"}
 
 
 def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
@@ -73,10 +75,10 @@ def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
     kinds = {}
     for pair in environ.get("MAILERQ_QUEUES", "").split(","):
         queue, _, kind = (part.strip() for part in pair.rpartition("="))
-        if queue and kind not in QUEUE_KINDS:
-            raise ConfigurationError(f"MAILERQ_QUEUES: {kind[:40]!r} is none of {', '.join(sorted(QUEUE_KINDS))}")
+        if queue and kind not in QUEUE_KIND_NAMES:
+            raise ConfigurationError(f"MAILERQ_QUEUES: {kind[:40]!r} is none of {', '.join(sorted(QUEUE_KIND_NAMES))}")
         if queue:
-            kinds[queue] = kind
+            kinds[queue] = QUEUE_KIND_NAMES[kind]
     return kinds
 
 
@@ -192,11 +194,13 @@ def environment() -> Environ:
 
 
 def _read_tables(environ: Environ) -> dict[str, Any]:
+    # Where bounce addresses carry tokens, knowing the id of a message proves nothing, unless the policy says otherwise.
+    proof = ReportProof.TOKEN if _get(environ, "VERP_TEMPLATE") else ReportProof.MESSAGE_ID
     return {
         "outcomes_table": _require(environ, "OUTCOMES_TABLE"),
         "suppressions_table": _require(environ, "SUPPRESSIONS_TABLE"),
         "digest_key": _require(environ, "DIGEST_KEY").encode(),
-        "policy": policy.load(_get(environ, "POLICY")),
+        "policy": policy.load(_get(environ, "POLICY"), proof=proof),
         "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
         "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
         "rules_parameter": _get(environ, "RULES_PARAMETER"),

@@ -1,7 +1,7 @@
 """The API: which routes there are, and what becomes of everything that goes wrong in them.
 
 Every answer that is not what was asked for is a problem detail (RFC 9457), for paths and methods that do not exist too.
-An unexpected error is reported without its message, which may hold an address; the log has the place it came from.
+A mistake in this code is reported without its message, which may hold an address; the log has the place it came from.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from aftersend.api.problems import Problem, problem_response
 from aftersend.api.request import ApiRequest, check_scope, decode_body, decode_query, find_caller, parse_query
 from aftersend.api.responses import ApiResponse
 from aftersend.api.routing import Route, RouteTable
-from aftersend.core.errors import ServiceError, Unreadable, VersionMoved
+from aftersend.core.errors import AftersendError, ServiceError, Unreadable, VersionMoved
 
 _MODULES: Final = (checks, suppressions, recipients, messages, review, incidents, list_jobs, erasure, document)
 ROUTES: Final = RouteTable(route for module in _MODULES for route in module.route.routes)
@@ -58,7 +58,7 @@ def answer(event: Mapping[str, Any], context: ApiContext) -> tuple[dict[str, Any
     log = RequestLog(method=event["requestContext"]["http"]["method"])
     try:
         response = _handle(event, context, log)
-    except Exception as error:  # the boundary: left to Lambda, its message would stand in the log
+    except _ERRORS as error:
         response = _translate(error, log)
     log.status = response.status
     if log.method == "HEAD":  # RFC 9110, 9.3.2
@@ -124,10 +124,16 @@ def _fault(_error: Exception) -> Problem:
     return Problem("internal-server-error", "the function's log says where it happened")
 
 
-_PROBLEMS: Final[Mapping[type, Callable[[Any], Problem]]] = {
+# What a mistake in this code raises. Left to Lambda, its message would stand in the log. What is none of these, such as
+# a lack of memory, is left to it: the environment is worth nothing then, and Lambda makes a new one.
+MISTAKES: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+_PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
     Problem: lambda problem: problem,
     VersionMoved: _mismatch,
     ServiceError: _unavailable,
     Unreadable: _fault,  # another try would end in the same way
-    Exception: _fault,
+    AftersendError: _fault,  # the operator's rules are wrong, say
+    **dict.fromkeys(MISTAKES, _fault),
 }
+_ERRORS: Final[tuple[type[Exception], ...]] = tuple(_PROBLEMS)

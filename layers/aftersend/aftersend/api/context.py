@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from aftersend.core.model import Feedback, Reverted, Verdict
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Incident
+from aftersend.core.vocabulary import Advise, Channel, Judgement
 from aftersend.settings import ApiSettings
 from aftersend.storage import user_rules
 from aftersend.storage.queries import Queries
@@ -23,6 +24,7 @@ from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
 from aftersend.storage.store import Store, TableNames
 
 if TYPE_CHECKING:
+    from aftersend.classify.engine import Classifier
     from aftersend.lists.service import ListJobService
     from aftersend.ports import StorePort
 
@@ -39,6 +41,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     incidents: Callable[[], list[Incident]]  # open or reverted ones; may be some seconds old
     policy: Policy
     classify: Classify
+    advise: Advise
     pool: Executor
     clock: Callable[[], datetime]  # UTC, in milliseconds
     digest_key: bytes
@@ -64,8 +67,12 @@ def build(config: ApiSettings, connect: Connect) -> ApiContext:
     """Return the context of a function; raises ConfigurationError where the settings are wrong."""
     dynamodb = connect("dynamodb")
     tables = TableNames(
-        outcomes=config.outcomes_table, suppressions=config.suppressions_table, retention=config.retention
+        outcomes=config.outcomes_table,
+        suppressions=config.suppressions_table,
+        retention=config.retention,
+        find_by=config.policy.identifiers.find_by,
     )
+    rules = _Rules(config.rules_parameter, connect)
     windows = SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard)
     return ApiContext(
         tables=tables,
@@ -74,7 +81,8 @@ def build(config: ApiSettings, connect: Connect) -> ApiContext:
         spike_windows=windows,
         incidents=IncidentCache(windows, now).find_incidents,
         policy=config.policy,
-        classify=_make_classifier(config.rules_parameter, connect),
+        classify=rules.judge,
+        advise=rules.advise,
         pool=ThreadPoolExecutor(config.workers),
         clock=now,
         digest_key=config.digest_key,
@@ -87,16 +95,21 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _make_classifier(parameter: str, connect: Connect) -> Classify:
-    """Return a classifier that loads its rules when a verdict is first needed: most requests need none."""
+class _Rules:
+    """The user's rules and the shipped ones, loaded when they are first needed: most requests need none."""
 
-    @cache
-    def load() -> Classify:
+    def __init__(self, parameter: str, connect: Connect) -> None:
+        self._parameter = parameter
+        self._connect = connect
+
+    @cached_property
+    def _classifier(self) -> Classifier:
         from aftersend import classify  # noqa: PLC0415
 
-        return classify.load(user_rules.read_user_rules(parameter, connect))
+        return classify.load(user_rules.read_user_rules(self._parameter, self._connect))
 
-    def judge(fact: Feedback) -> Verdict | None:
-        return load()(fact)
+    def judge(self, fact: Feedback) -> Verdict | None:
+        return self._classifier(fact)
 
-    return judge
+    def advise(self, judged: Judgement, channel: Channel | None) -> str:
+        return self._classifier.advise_on(judged, channel)

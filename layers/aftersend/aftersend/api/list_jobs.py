@@ -20,7 +20,7 @@ from aftersend.api.request import ApiRequest, PlainRequest, parse_named
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import EVERYWHERE, JOB_ID, Cursor, NoParameters, Note, Scope
-from aftersend.core.model import Key, Reason
+from aftersend.core.model import CauseKind, Key, Reason
 from aftersend.core.spike_guard import find_group
 from aftersend.core.times import Moment, parse_time
 from aftersend.lists import export_rows
@@ -96,6 +96,11 @@ class RevertOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     since: Moment
     until: Moment
     note: Note
+    force: bool = False  # also what the recipients wished themselves, where evidence for the reason may be that
+
+
+# Evidence for these reasons may be a person's own wish: a complaint, and that they left a stream.
+_WISHES: Final = {Reason.COMPLAINT: CauseKind.COMPLAINT, Reason.SUPPRESSED: CauseKind.UNSUBSCRIBED}
 
 
 @route(
@@ -187,10 +192,22 @@ def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, 
     return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
 
 
-@route("POST", "/suppressions/revert", needs="bulk", body=RevertOptions, problems=("not-one-recipient",), **_JOB)
+_OF_REVERTS: Final = ("not-one-recipient", "release-requires-force")
+
+
+@route("POST", "/suppressions/revert", needs="bulk", body=RevertOptions, problems=_OF_REVERTS, **_JOB)
 def revert_window(request: ApiRequest[NoParameters, RevertOptions]) -> ApiResponse:
-    """Revert what one domain reported for one reason in a window of time."""
+    """Revert what one domain reported for one reason in a window of time.
+
+    What people wished themselves is only reverted with `force`, unless it is a dry run.
+    """
     body = request.body
+    if body.reason in _WISHES and not (body.force or body.dry_run):
+        raise Problem(
+            "release-requires-force",
+            f"evidence for {body.reason} may be people's own wishes: revert it with force=true",
+            causes=[_WISHES[body.reason]],
+        )
     since, until = _check_moment(body.since, "since"), _check_moment(body.until, "until")
     if not timedelta(0) <= until - since <= MAX_WINDOW or since < request.context.clock() - MAX_AGE:
         raise Problem(

@@ -17,15 +17,16 @@ from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import Cursor, DecisionView, InQuery, MessageId, show_decision
 from aftersend.core.model import Class, Engagement, Evidence, Feedback, Key, Kind, Outcome, Reason, Status, Verdict
-from aftersend.core.outcome import Classify
 from aftersend.core.recipient import split_channel
 from aftersend.core.text import truncate
 from aftersend.core.times import Moment
-from aftersend.core.vocabulary import Channel, advise
-from aftersend.storage.items import Item
+from aftersend.core.vocabulary import Judgement
+from aftersend.core.write_again import find_write_again
+from aftersend.storage.items import Item, make_identifier
 
 route: Final = Router(tag="What happened to this message?")
 
+MAX_IDENTIFIER: Final = 128  # bytes of a value that parsers keep
 MAX_OUTCOMES: Final = 25  # of one page: outcomes are of 64 KB at most, and Lambda answers with 6 MB at most
 
 
@@ -46,6 +47,27 @@ class OutcomeKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     recipient: InQuery
 
 
+Identifier = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^:\x00-\x1f\x7f-\x9f]+:[^\x00-\x1f\x7f-\x9f]+$",
+        description="The name of one of the sender's own identifiers, a colon, and its value: X-Notify-Message-ID:42.",
+    ),
+]
+
+
+class IdentifierQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """By which identifier of the sender's own, and which page."""
+
+    identifier: Identifier
+    limit: Annotated[int, Meta(ge=1, le=MAX_OUTCOMES, description="The maximum number of items to return.")] = (
+        MAX_OUTCOMES
+    )
+    cursor: Cursor | None = None
+
+
 class VerdictView(Struct, frozen=True, kw_only=True):
     """What a refusal means, the rule that says so, and what to do."""
 
@@ -63,6 +85,7 @@ class FeedbackView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind
     at: Moment
     decided: bool = False  # the status follows from it
+    unproven: bool = False  # anybody could have sent it
     verdict: VerdictView | None = None
     evidence: Evidence | None = None
     engagement: Engagement | None = None
@@ -76,6 +99,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
     recipient: str
     status: Status
+    unproven: bool = False  # anybody could have sent all of it, so it decides nothing
     verdict: VerdictView | None = None
     review: str | None = None
     resolved: DecisionView | None = None
@@ -91,10 +115,11 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     clicks: int = 0
     attempts: int = 0
     auto_replied: bool = False
-    saturated: list[str] = []  # kinds whose counts mean "or more"
+    write_again_at: Moment | None = None  # when a new message may be tried; see the policy, `[write_again]`
+    saturated: list[str] = []  # kinds whose counts mean "or more"; `correlation`: the archive may have more of it
     sender: str | None = None
     subject: str | None = None
-    correlation: dict[str, str] = {}
+    correlation: dict[str, str] = {}  # the sender's own identifiers: tags, headers, properties; 16 at most
     feedback: list[FeedbackView]
     version: int
 
@@ -103,6 +128,14 @@ class MessageView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One page of the recipients of a message."""
 
     message: str
+    outcomes: list[OutcomeView]
+    next: str | None = None
+
+
+class FoundOutcomes(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One page of the outcomes of messages with one identifier."""
+
+    identifier: str
     outcomes: list[OutcomeView]
     next: str | None = None
 
@@ -132,13 +165,47 @@ def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
     name, wanted, context = request.message(), request.query, request.context
     if wanted.recipient is not None:
         only = _find_outcome(context, (parse_known(wanted.recipient, context), name))
-        return json_response(MessageView(message=name, outcomes=[show_outcome(only, context.classify)]))
+        return json_response(MessageView(message=name, outcomes=[show_outcome(only, context)]))
     page = context.queries.find_recipients_of(name, wanted.limit, request.decode_cursor(wanted.cursor, Item))
     found = context.store.get_outcomes(page.found) if page.found else {}
     if not found and wanted.cursor is None:
         raise Problem("not-found", "no feedback about this message is stored (any more)")
-    shown = [show_outcome(found[key], context.classify) for key in page.found if key in found]
+    shown = [show_outcome(found[key], context) for key in page.found if key in found]
     return json_response(MessageView(message=name, outcomes=shown, next=request.encode_cursor(page.last)))
+
+
+@route(
+    "GET",
+    "/messages",
+    needs="ask",
+    query=IdentifierQuery,
+    answer=FoundOutcomes,
+    problems=("not-found", "identifier-not-indexed"),
+    examples=(Example(name="by-order", query="identifier=X-Notify-Message-ID:order-4711"),),
+)
+def find_messages(request: ApiRequest[IdentifierQuery, None]) -> ApiResponse:
+    """Find messages by an identifier of the sender's own: a header, a tag, a property.
+
+    The policy names those that can be asked for (`[identifiers] find_by`), of what has come since then. A name is the
+    same in any case, a value is not, and of a value the first 128 bytes count. An index is read, which lags behind the
+    table by a moment.
+    """
+    context, wanted = request.context, request.query
+    name, _, value = wanted.identifier.partition(":")
+    known = context.policy.identifiers.find_by
+    if name.casefold() not in map(str.casefold, known):
+        listed = ", ".join(known) or "none"
+        raise Problem("identifier-not-indexed", f"the policy ([identifiers] find_by) names others: {listed}")
+    identifier = make_identifier(name, truncate(value, MAX_IDENTIFIER).strip())
+    cursor = request.decode_cursor(wanted.cursor, Item)
+    page = context.queries.find_outcomes_by_identifier(identifier, wanted.limit, cursor)
+    found = context.store.get_outcomes(page.found) if page.found else {}
+    if not found and cursor is None:
+        raise Problem("not-found", "no feedback about a message with this identifier is stored (any more)")
+    shown = [show_outcome(found[key], context) for key in page.found if key in found]
+    return json_response(
+        FoundOutcomes(identifier=wanted.identifier, outcomes=shown, next=request.encode_cursor(page.last))
+    )
 
 
 @route(
@@ -155,7 +222,7 @@ def get_outcome(request: ApiRequest[OutcomeKey, None]) -> ApiResponse:
     """Get the outcome of one message to one recipient, with all feedback, its verdicts and what to do."""
     context, wanted = request.context, request.query
     found = _find_outcome(context, (parse_known(wanted.recipient, context), truncate(wanted.message, MAX_KEY)))
-    return json_response(show_outcome(found, context.classify), version=found.version)
+    return json_response(show_outcome(found, context), version=found.version)
 
 
 def _find_outcome(context: ApiContext, key: Key) -> Outcome:
@@ -165,28 +232,32 @@ def _find_outcome(context: ApiContext, key: Key) -> Outcome:
     return found
 
 
-def show_outcome(outcome: Outcome, classify: Classify) -> OutcomeView:
+def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
     """Return an outcome with its feedback explained."""
+    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
-        verdict=_show_verdict(outcome.verdict, split_channel(outcome.recipient)[0]),
+        unproven=not outcome.proven,
+        verdict=_show_verdict(outcome.verdict, decider, context),
+        write_again_at=find_write_again(outcome, context.policy),
         resolved=show_decision(outcome.resolved) if outcome.resolved else None,
         saturated=list(outcome.saturated),
         sender=outcome.context.sender,
         subject=outcome.context.subject,
         correlation=outcome.context.correlation,
-        feedback=[_show_feedback(fact, outcome, classify) for fact in outcome.feedback],
+        feedback=[_show_feedback(fact, outcome, context) for fact in outcome.feedback],
     )
 
 
-def _show_feedback(fact: Feedback, outcome: Outcome, classify: Classify) -> FeedbackView:
+def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext) -> FeedbackView:
     return FeedbackView(
         id=fact.id,
         source=fact.source,
         kind=fact.kind,
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
-        verdict=_show_verdict(classify(fact), split_channel(fact.recipient)[0]),
+        unproven=fact.forgeable,
+        verdict=_show_verdict(context.classify(fact), fact, context),
         evidence=fact.evidence,
         engagement=fact.engagement,
         received_as=fact.received_as,
@@ -194,9 +265,20 @@ def _show_feedback(fact: Feedback, outcome: Outcome, classify: Classify) -> Feed
     )
 
 
-def _show_verdict(verdict: Verdict | None, channel: Channel | None) -> VerdictView | None:
+def _show_verdict(verdict: Verdict | None, fact: Feedback, context: ApiContext) -> VerdictView | None:
     if verdict is None:
         return None
     return VerdictView(
-        klass=verdict.klass, reason=verdict.reason, rule=verdict.rule, advice=advise(verdict.reason, channel)
+        klass=verdict.klass, reason=verdict.reason, rule=verdict.rule, advice=advise_on_fact(verdict, fact, context)
     )
+
+
+def advise_on_fact(verdict: Verdict, fact: Feedback, context: ApiContext) -> str:
+    """Return what to do about `fact`, which was judged so: what the deciding rule or the provider's document says."""
+    judged = Judgement(
+        reason=verdict.reason,
+        rule=verdict.rule,
+        source=fact.source,
+        provider_code=fact.evidence.provider_code if fact.evidence else None,
+    )
+    return context.advise(judged, split_channel(fact.recipient)[0])

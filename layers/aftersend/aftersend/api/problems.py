@@ -57,6 +57,9 @@ TYPES: Final = {
     "not-one-recipient": ProblemType(
         422, "Not one recipient", "a recipient must be named by one address, one number or one token", own=True
     ),
+    "identifier-not-indexed": ProblemType(
+        422, "Identifier not indexed", "the policy does not name this identifier as one to find messages by", own=True
+    ),
     "internal-server-error": ProblemType(500, "Internal Server Error", "an unexpected error; the log says where"),
     "service-unavailable": ProblemType(503, "Service Unavailable", "a table did not answer; try again"),
 }

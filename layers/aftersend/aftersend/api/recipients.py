@@ -6,27 +6,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from aftersend.api.context import ApiContext
+from aftersend.api.messages import advise_on_fact
 from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import PageQuery, SuppressionView
 from aftersend.api.suppression_views import show_recipient
-from aftersend.core.model import Class, Status
+from aftersend.core.model import Class, Outcome, Status
 from aftersend.core.times import UNKNOWN_TIME, Moment
+from aftersend.core.write_again import compute_write_again, find_write_again
 from aftersend.storage.queries import OutcomeLine
+from aftersend.storage.store import BATCH
 
 route: Final = Router(tag="How is this recipient doing?")
 
+MAX_TEXT: Final = 200  # characters of a refusal that a line shows; `GET /outcomes` has the whole
 _AGAINST: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
 
 
 class RecipientHealth(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A summary of all outcomes of one recipient."""
 
-    messages: int
+    messages: int  # all, but those that nobody but a report by mail without a proof knows
     delivered: int  # accepted, whatever happened afterwards
     bounced: int
     complained: int
@@ -36,14 +41,24 @@ class RecipientHealth(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_engaged_at: Moment | None = None
 
 
+class HistoryLine(OutcomeLine, frozen=True, kw_only=True, omit_defaults=True):
+    """An outcome in short: what became of it, in whose words, and what to do."""
+
+    advice: str | None = None  # what to do about the refusal
+    text: str | None = None  # the beginning of what the refusal said
+    write_again_at: Moment | None = None  # when a new message may be tried; see the policy, `[write_again]`
+    correlation: dict[str, str] = field(default_factory=dict)  # the sender's own identifiers, 16 at most
+
+
 class RecipientView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One recipient: health, suppressions in all scopes, and one page of outcomes, the newest first."""
 
     recipient: str
     suppressed: bool  # in at least one scope
     health: RecipientHealth
+    write_again_at: Moment | None = None  # after the last refusals for a while; suppressions hold besides
     suppressions: list[SuppressionView]
-    outcomes: list[OutcomeLine]
+    outcomes: list[HistoryLine]
     next: str | None = None
 
 
@@ -76,8 +91,9 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
             recipient=name,
             suppressed=any(each.suppressed for each in shown),
             health=summarize(lines),
+            write_again_at=_find_write_again(name, lines, context),
             suppressions=shown,
-            outcomes=page,
+            outcomes=_explain(name, page, context),
             next=request.encode_cursor(after),
         )
     )
@@ -85,10 +101,10 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
 
 def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
     """Return a summary of these outcomes of one recipient."""
-    arrived = [each.delivered_at for each in lines if each.delivered_at and each.status is not Status.BOUNCED]
+    lines = [each for each in lines if not each.unproven]  # anybody could have sent them
+    alive = _find_sign_of_life(lines)
     engaged = [each.engaged_at for each in lines if each.engaged_at]
     bounced = [each for each in lines if each.status is Status.BOUNCED]
-    alive = max([*arrived, *engaged], default=UNKNOWN_TIME)
     row = [each for each in bounced if each.klass in _AGAINST and each.bounced_at and each.bounced_at > alive]
     return RecipientHealth(
         messages=len(lines),
@@ -99,6 +115,44 @@ def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
         last_delivered_at=max((each.delivered_at for each in lines if each.delivered_at), default=None),
         last_bounced_at=max((each.bounced_at for each in bounced if each.bounced_at), default=None),
         last_engaged_at=max(engaged, default=None),
+    )
+
+
+def _find_sign_of_life(lines: Sequence[OutcomeLine]) -> datetime:
+    arrived = [each.delivered_at for each in lines if each.delivered_at and each.status is not Status.BOUNCED]
+    return max([*arrived, *(each.engaged_at for each in lines if each.engaged_at)], default=UNKNOWN_TIME)
+
+
+def _find_write_again(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> datetime | None:
+    """When (UTC) the last of the refusals for a while is over that no sign of life followed; None where that was."""
+    now, alive, rules = context.clock(), _find_sign_of_life(lines), context.policy.select(name)
+    refused = [(each, each.bounced_at) for each in lines if each.bounced_at and each.bounced_at > alive]
+    waiting = [(compute_write_again(each.status, each.klass, each.reason, at, rules), each) for each, at in refused]
+    last = sorted(((at, each.message) for at, each in waiting if at is not None and at > now), reverse=True)[:BATCH]
+    found = context.store.get_outcomes([(name, message) for _, message in last]) if last else {}
+    ends = (find_write_again(outcome, context.policy) for outcome in found.values())
+    return max((each for each in ends if each is not None), default=None)
+
+
+def _explain(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> list[HistoryLine]:
+    """These lines with what the feedback in their outcomes says; one that was erased in between stays as it is."""
+    keys = [(name, each.message) for each in lines]
+    found = context.store.get_outcomes(keys) if keys else {}
+    return [_explain_line(each, found.get((name, each.message)), context) for each in lines]
+
+
+def _explain_line(line: OutcomeLine, outcome: Outcome | None, context: ApiContext) -> HistoryLine:
+    given = {each: getattr(line, each) for each in line.__struct_fields__}
+    if outcome is None:
+        return HistoryLine(**given)
+    fact = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
+    text = fact.evidence.text if fact.evidence else None
+    return HistoryLine(
+        **given,
+        advice=advise_on_fact(outcome.verdict, fact, context) if outcome.verdict else None,
+        text=text[:MAX_TEXT] if text else None,
+        write_again_at=find_write_again(outcome, context.policy),
+        correlation=outcome.context.correlation,
     )
 
 

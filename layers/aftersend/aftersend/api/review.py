@@ -120,7 +120,7 @@ def list_reviews(request: ApiRequest[ReviewQuery, None]) -> ApiResponse:
     return json_response(
         ReviewPage(
             suppressions=show_suppressions(context, suppressions),
-            outcomes=[show_outcome(each, context.classify) for each in outcomes],
+            outcomes=[show_outcome(each, context) for each in outcomes],
             next=request.encode_cursor(place),
         )
     )
@@ -180,9 +180,9 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     # What was shown is meant, also where a source's clock is ahead of ours.
     at = max(context.clock(), stored.last_at)
     look = Decision(at=at, by=request.caller, act=Act.RESOLVED, note=truncate(body.note, MAX_NOTE))
-    steps = update_outcome(stored, [], context.classify, look=look)
+    steps = update_outcome(stored, [], context.classify, look=look, reports=context.policy.report)
     after = decisions.run(steps, context, alone=expect is not None)
-    return json_response(show_outcome(after, context.classify), version=after.version)
+    return json_response(show_outcome(after, context), version=after.version)
 
 
 @route(

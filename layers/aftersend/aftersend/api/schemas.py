@@ -15,13 +15,16 @@ from aftersend.api.cursors import MAX_CHARACTERS
 from aftersend.core.active_causes import (
     ActiveCause,
     EndedBy,
+    advise_on_cause,
     describe_active_causes,
     find_end,
     find_ending,
 )
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
+from aftersend.core.recipient import split_channel
 from aftersend.core.suppression import find_causes_needing_force, find_contradiction_to_review
 from aftersend.core.times import Moment
+from aftersend.core.vocabulary import Advise
 
 EVERYWHERE: Final = "*"
 
@@ -99,6 +102,7 @@ class CauseView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cause: CauseKind
     holds: bool
+    advice: str | None = None  # what to do, where it holds
     ended_by: EndedBy | None = None  # why it does not hold
     first: CauseEvidence | None = None
     latest: CauseEvidence | None = None
@@ -153,6 +157,7 @@ class SuppressionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def show_suppression(
     stored: Suppression,
     now: datetime,
+    advise: Advise,
     pending: Iterable[Reverted] = (),
     *,
     erased: Suppression | None = None,
@@ -160,11 +165,13 @@ def show_suppression(
 ) -> SuppressionView:
     """Return all that is known of it at `now` (UTC), and of `erased`, which stands under the same person's alias.
 
-    `everywhere` is what holds for all streams, where `stored` is of one.
+    `everywhere` is what holds for all streams, where `stored` is of one; `advise` says what to do about a refusal.
     """
     held_back = list(pending)
     active = describe_active_causes(stored, now, held_back)
     before = describe_active_causes(erased, now) if erased else []
+    channel = split_channel(stored.recipient)[0]
+    advice = {each.cause: advise_on_cause(each, channel, advise) for each in active}
     return SuppressionView(
         recipient=stored.recipient,
         scope=stored.scope,
@@ -173,7 +180,8 @@ def show_suppression(
         until=find_end([*active, *before, *everywhere]),
         review="contradicted" if find_contradiction_to_review(stored) else None,
         causes=[
-            _show_cause(kind, cause, find_ending(stored, kind, now, held_back)) for kind, cause in stored.causes.items()
+            _show_cause(kind, cause, find_ending(stored, kind, now, held_back), advice.get(kind))
+            for kind, cause in stored.causes.items()
         ],
         released_at=stored.released_at,
         released_by=stored.released_by,
@@ -195,10 +203,11 @@ def show_decision(made: Decision) -> DecisionView:
     )
 
 
-def _show_cause(kind: CauseKind, cause: Cause, ended_by: EndedBy | None) -> CauseView:
+def _show_cause(kind: CauseKind, cause: Cause, ended_by: EndedBy | None, advice: str | None) -> CauseView:
     return CauseView(
         cause=kind,
         holds=ended_by is None,
+        advice=advice,
         ended_by=ended_by,
         first=_show_evidence(cause.first),
         latest=_show_evidence(cause.latest),

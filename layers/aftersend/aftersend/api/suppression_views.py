@@ -62,4 +62,5 @@ def _show(context: ApiContext, own: Suppression, known: _Rows) -> SuppressionVie
         for name, windows in ((own.recipient, pending), (alias, [])):
             if (row := known.get((name, EVERYWHERE))) is not None:
                 everywhere += describe_active_causes(row, now, windows)
-    return show_suppression(own, now, pending, erased=known.get((alias, own.scope)), everywhere=everywhere)
+    erased = known.get((alias, own.scope))
+    return show_suppression(own, now, context.advise, pending, erased=erased, everywhere=everywhere)

@@ -1,7 +1,8 @@
 """One call to AWS: signed, sent, and tried again where that may help.
 
-It may help where nothing whole comes back, where the service has a fault (5xx), and where it asks for patience. It does
-not where a certificate is wrong. Tries are spread by full jitter. What is sent must bear being done twice: an answer
+It may help where nothing whole comes back, where the service has a fault (5xx), and where it asks for patience, which
+takes more tries and longer pauses. It does not where a certificate is wrong. Tries are spread by full jitter, and the
+call as a whole has a bound, however slowly an answer drips. What is sent must bear being done twice: an answer
 may get lost after the service has acted. Source: AWS SDKs and tools reference guide, "Retry behavior", standard mode.
 """
 
@@ -26,6 +27,9 @@ from aftersend.http.transport import Limits, Transport
 LIMITS: Final = Limits()
 TRIES: Final = 3
 PAUSE: Final = 0.1  # seconds before the second try at most, doubled for the third
+THROTTLED_TRIES: Final = 6  # where the service asks for patience: 6.2 seconds of pauses at most, half of it on average
+THROTTLED_PAUSE: Final = 0.2
+MAX_SECONDS: Final = 20.0  # of a whole call: so long after it began no try begins, and no answer is read on
 RETRIED: Final = frozenset(
     {
         "PriorRequestNotComplete",
@@ -58,22 +62,29 @@ class Client:
         `read` raises Refusal where the service says no, and ProtocolError where the response makes no sense. Raises
         Refusal, or NoAnswer after the last try.
         """
-        for number in range(1, TRIES + 1):
+        ends, number = time.monotonic() + MAX_SECONDS, 0
+        while True:
+            number += 1
+            tries, longest = TRIES, PAUSE
             try:
-                response = self._transport.send(method, path, self._sign(method, path, headers, body), body)
+                signed = self._sign(method, path, headers, body)
+                response = self._transport.send(method, path, signed, body, within=ends - time.monotonic())
                 return read(response)
             except Refusal as refusal:
-                if response.status < 500 and refusal.code not in RETRIED:
+                throttled = refusal.code in RETRIED
+                if response.status < 500 and not throttled:
                     raise
+                tries, longest = (THROTTLED_TRIES, THROTTLED_PAUSE) if throttled else (tries, longest)
                 failure: CallFailed = refusal
             except SSLCertVerificationError as error:
                 raise NoAnswer(type(error).__name__) from error
             except (OSError, ProtocolError, msgspec.DecodeError) as error:
                 failure = NoAnswer(type(error).__name__)
                 failure.__cause__ = error
-            if number < TRIES:
-                time.sleep(uniform(0, PAUSE * 2 ** (number - 1)))  # noqa: S311  # spreads tries, hides nothing
-        raise failure
+            pause = uniform(0, longest * 2 ** (number - 1))  # noqa: S311  # spreads tries, hides nothing
+            if number >= tries or time.monotonic() + pause >= ends:
+                raise failure
+            time.sleep(pause)
 
     def _sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Return all headers of one try; its time is now."""

@@ -9,11 +9,14 @@ and what did not fail (it was delayed, relayed …) is ignored. What is judged i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from aftersend.classify.evidence import join_lines
 from aftersend.classify.features import (
+    PLAIN,
+    CodeForm,
     Features,
     VerdictKey,
     build_key,
@@ -27,7 +30,7 @@ from aftersend.classify.rules import Rule
 from aftersend.classify.text import normalise, says_why
 from aftersend.classify.wrappers import peel
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
-from aftersend.core.vocabulary import Channel, advise, find_class
+from aftersend.core.vocabulary import Channel, Judgement, advise, find_class
 
 MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 WORDS: Final = "words"  # absent where a text says nothing: found out only where a rule asks for it
@@ -52,8 +55,6 @@ KINDS: Final = {
 NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
 _UNKNOWN: Final = Kind.UNKNOWN  # asked for by every rule that is tried: Python 3.11 is slow to find members of an Enum
 NOT_FAILED: Final = frozenset(("delayed", "relayed", "expanded", "delivered"))
-# What a notice for people may speak of without meaning this message: its footers, its advice, the policy of a company.
-ASIDE: Final = frozenset((Reason.SPAM_CONTENT, Reason.CONTENT_REJECTED, Reason.POLICY_REJECTED))
 # What a refusal of "the address" means when it answered a command that had not named the recipient yet.
 EARLY: Final = {
     Phase.CONNECT: Reason.BLOCKED,
@@ -66,8 +67,15 @@ EARLY: Final = {
 class Classifier:
     """Rules in order, indexed by what they look for."""
 
-    def __init__(self, rules: Sequence[Rule], matcher: Matcher, passing: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        matcher: Matcher,
+        passing: frozenset[int] = frozenset(),
+        codes: Mapping[str, CodeForm] | None = None,
+    ) -> None:
         self.rules = tuple(rules)
+        self._codes = codes or {}  # by source
         self._passing = passing  # patterns of words that say that a refusal is for a while
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
@@ -76,7 +84,7 @@ class Classifier:
         self._always: list[int] = []
         self._advice = {rule.id: rule.then.advice for rule in self.rules if rule.then.advice}
         self._index()
-        self._find = lru_cache(MEMORY)(lambda line: matcher.find(line.split()))
+        self._find = lru_cache(MEMORY)(matcher.find)
         self._decide_once = lru_cache(MEMORY)(self._decide)
 
     def __call__(self, feedback: Feedback) -> Verdict | None:
@@ -98,16 +106,21 @@ class Classifier:
     def advise(
         self, verdict: Verdict, provider_code: str | None = None, channel: Channel | None = Channel.EMAIL
     ) -> str:
-        """Return what to do about `verdict` on evidence with this code of the provider, about a recipient of `channel`.
+        """Return what to do about `verdict` on evidence with this code of the provider; see `advise_on`."""
+        judged = Judgement(reason=verdict.reason, rule=verdict.rule, provider_code=provider_code)
+        return self.advise_on(judged, channel)
 
-        It is what the rule that decided says, else what a rule for that code says that gives the same reason (another
-        may have decided by the text), else what goes with the reason.
+    def advise_on(self, judged: Judgement, channel: Channel | None) -> str:
+        """Return what to do about a refusal, about a recipient of `channel`.
+
+        It is what the rule that decided says, else what a rule for the provider's code says that gives the same reason
+        (another may have decided by the text), else what goes with the reason.
         """
-        candidates = [self._advice.get(verdict.rule)]
-        for key in sorted(expand_provider_code(provider_code or "")):
+        candidates = [self._advice.get(judged.rule or "")]
+        for key in sorted(expand_provider_code(judged.provider_code or "")):
             rules = (self.rules[at] for at in self._by_provider_code.get(key, ()))
-            candidates += [rule.then.advice for rule in rules if rule.then.reason is verdict.reason]
-        return next(filter(None, candidates), advise(verdict.reason, channel))
+            candidates += [rule.then.advice for rule in rules if _is_about(rule, judged)]
+        return next(filter(None, candidates), advise(judged.reason, channel))
 
     def forget(self) -> None:
         """Empty the memories, so that what follows is judged afresh."""
@@ -115,9 +128,13 @@ class Classifier:
         self._find.cache_clear()
 
     def _decide(self, key: VerdictKey) -> Verdict:
+        text = join_lines(key.text)
+        if text != key.text:
+            key = key._replace(text=text)
         reply = peel(select_reply(key))
         line = normalise(reply.text) if reply.text else ""
-        features = extract_features(key, reply, line, self._find(line) if line else frozenset())
+        form = self._codes.get(key.source, PLAIN)
+        features = extract_features(key, reply, line, self._find(line) if line else frozenset(), form)
         rule = self._find_rule(features)
         verdict = _make_verdict(rule, features, self._passing) if rule else NOTHING
         if key.action in NOT_FAILED:
@@ -125,19 +142,21 @@ class Classifier:
         return verdict
 
     def _find_rule(self, features: Features) -> Rule | None:
-        candidates = set(self._always)
+        by_pattern, candidates = self._by_pattern, self._always.copy()
         for number in features.found:
-            candidates.update(self._by_pattern.get(number, ()))
+            if number in by_pattern:
+                candidates += by_pattern[number]
         for index, keys in (
             (self._by_status, features.statuses),
             (self._by_code, features.codes),
             (self._by_provider_code, features.provider_codes),
         ):
             for key in keys:
-                candidates.update(index.get(key, ()))
-        for at in sorted(candidates):
+                if key in index:
+                    candidates += index[key]
+        for at in sorted(set(candidates)):
             rule = self.rules[at]
-            if _holds(rule, features) and not (features.aside and rule.then.reason in ASIDE):
+            if _holds(rule, features):
                 return rule
         return None
 
@@ -167,8 +186,8 @@ def _holds(rule: Rule, features: Features) -> bool:
     found = features.found
     if (rule.any and rule.any.isdisjoint(found)) or not rule.all <= found or not rule.none.isdisjoint(found):
         return False
-    if rule.kinds is None and rule.provider_codes is None and features.kind is _UNKNOWN:
-        return False  # an unknown type is judged only by a rule that knows its code, or asks for that kind
+    if rule.plain or (rule.kinds is None and rule.provider_codes is None and features.kind is _UNKNOWN):
+        return features.kind is not _UNKNOWN  # which is judged only by a rule that knows its code, or asks for it
     for choices, one in ((rule.kinds, features.kind), (rule.phases, features.phase), (rule.sources, features.source)):
         if choices is not None and one not in choices:
             return False
@@ -186,6 +205,12 @@ def _holds(rule: Rule, features: Features) -> bool:
     )
 
 
+def _is_about(rule: Rule, judged: Judgement) -> bool:
+    """Say whether `rule`, which knows the provider's code, gives that reason: other sources may have the same code."""
+    of_source = judged.source is None or rule.sources is None or judged.source in rule.sources
+    return of_source and rule.then.reason is judged.reason
+
+
 def _make_verdict(rule: Rule, features: Features, passing: frozenset[int]) -> Verdict:
     """Make the verdict of `rule`: hard on nothing that came too early or is temporary, unless a user's rule says so.
 
@@ -193,13 +218,16 @@ def _make_verdict(rule: Rule, features: Features, passing: frozenset[int]) -> Ve
     """
     reason, then = rule.then.reason, rule.then
     temporary = features.temporary
-    if then.final is not None and features.kind is not Kind.DEFERRED:
+    passes = not passing.isdisjoint(features.found)
+    if then.final is not None and features.kind is not Kind.DEFERRED and not (temporary and passes):
         temporary = not then.final
     klass = then.klass or find_class(reason, temporary=temporary)
     if klass is Class.HARD and (then.klass is None or not rule.id.startswith(USER)):
         if features.phase in EARLY:
             reason = EARLY[features.phase]
             klass = find_class(reason, temporary=temporary)
-        elif temporary or features.mild or not (then.final or passing.isdisjoint(features.found)):
+        elif temporary or features.mild or (passes and not then.final):
             klass = Class.SOFT
+    if features.domain_wide and then.klass is None and klass in (Class.HARD, Class.SOFT):
+        klass = Class.IGNORE
     return Verdict(klass=klass, reason=reason, rule=rule.id)

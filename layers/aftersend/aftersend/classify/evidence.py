@@ -16,6 +16,9 @@ _CODE: Final = re.compile(
     r"|(?<=[g-zG-Z>)\]]:.)(?=..[ \-#]))"  # "RCPT TO:550 …", but not a piece of an IPv6 address
     r"[0-5]\d)(?=[ \-:;#,<]|$)"
 )
+# The beginning of a line of a reply: "550-5.1.1 ", and "550 " before the last one.
+_LINE: Final = re.compile(r"(?<![^\s'\"(:;>])([2-5]\d\d)([ -])(?:#?([245]\.\d{1,3}\.\d{1,3})(?: |$))?")
+_CONTINUED: Final = re.compile(r"-(?<=[2-5]\d\d-)")  # of all characters few are dashes
 _STATUS: Final = re.compile(r"([45])(?<![\d.].)\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 
 COMMANDS: Final = {
@@ -109,7 +112,7 @@ def evidence_from(
         text=bounded or None,
         provider_code=provider_code or None,
         action=(action or "").strip().partition(" ")[0].casefold() or None,
-        phase=parse_phase(command) or find_phase(bounded),
+        phase=parse_phase(command) or find_phase(join_lines(bounded)),
         remote_mta=(remote_mta or "").strip() or None,
     )
 
@@ -127,6 +130,29 @@ def truncate(text: str | None) -> str:
         return text
     head = raw[: MAX_TEXT - TAIL - 1].decode("utf-8", "ignore")
     return f"{head} {raw[-TAIL:].decode('utf-8', 'ignore')}"
+
+
+def join_lines(text: str) -> str:
+    """Return `text` in one line, where what begins the further lines of a reply is left out.
+
+    "550-no such" and "550 user" are one sentence, and so is "550-no such 550 user", as most programs hand it on.
+    Nothing is to be read before: a line may end within any phrase. A further status stays where it is another.
+    """
+    if "\n" in text or "\r" in text or "\t" in text:
+        text = " ".join(text.split())
+    if not _CONTINUED.search(text):
+        return text
+    pieces: list[str] = []
+    taken, code, status = 0, "", None
+    for line in _LINE.finditer(text):
+        if code == line[1]:
+            pieces.append(text[taken : line.start()])
+            taken = line.end() if line[3] in {None, status} else line.start(3)
+            if line[2] == " ":
+                code = ""
+        elif line[2] == "-":
+            code, status = line[1], line[3]
+    return "".join((*pieces, text[taken:]))
 
 
 def find_code(text: str) -> int | None:
@@ -148,10 +174,8 @@ def parse_phase(command: str | None) -> Phase | None:
 
 
 def find_phase(text: str) -> Phase | None:
-    """Return the phase that a mail system names in the text around a reply."""
+    """Return the phase that a mail system names in the text around a reply, in one line (`join_lines`)."""
     lowered = text.casefold()
-    if not text.isprintable():
-        lowered = " ".join(lowered.split())  # the words of a cue may be parted by the end of a line
     if ">>> " in lowered:
         at, phase = max((lowered.rfind(command), phase) for command, phase in _TRANSCRIPT)
         if at >= 0:

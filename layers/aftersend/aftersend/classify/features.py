@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from aftersend.classify.evidence import find_code, find_phase, find_status, parse_phase
-from aftersend.classify.text import ADDR
 from aftersend.classify.wrappers import Reply
 from aftersend.core.model import Evidence, Kind, Phase, Protocol
 
-# The overrides of MailerQ, as its parser hands them on: not for good, for the whole domain, strange, another server.
+# Flags behind a code that spare the address: not for good, for the whole domain, strange, another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
+DOMAIN_WIDE: Final = "individual=0"
 KEYS: Final = 1_024  # statuses and codes whose keys are remembered
 _SMTP: Final = Protocol.SMTP  # asked for by every fact: Python 3.11 is slow to find members of an Enum
 _GENERAL: Final = (".0.0", ".1.0", ".2.0", ".3.0", ".4.0", ".5.0", ".6.0", ".7.0")  # what a gateway says of its own
@@ -24,9 +24,17 @@ _ABSENT: Final = {  # what is absent, by what is given
     given: frozenset(name for name, is_given in zip(_FIELDS, given, strict=True) if not is_given)
     for given in product((False, True), repeat=len(_FIELDS))
 }
-_OF_ADDRESS: Final = frozenset(f"{a}.{b}" for a in "45" for b in ("1.1", "1.2", "1.3", "1.6", "1.10", "2.2"))
-_ADDRESS: Final = f" {ADDR} "
 _VAGUE: Final = (".0.0", ".4.7")  # a reporter's own summary: the remote system's words, where quoted, say more
+
+
+class CodeForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the provider's codes of one source are made of: see `codes.toml`."""
+
+    phase: bool = False  # they begin with the step of the SMTP conversation
+    flags: bool = False  # what changes the verdict stands behind them
+
+
+PLAIN: Final = CodeForm()
 
 
 class VerdictKey(NamedTuple):
@@ -58,10 +66,8 @@ class Features(Struct, frozen=True, kw_only=True):
     remote: str
     absent: frozenset[str]
     temporary: bool
-    aside: (
-        bool  # the text quotes no reply and names nobody, while a status of its own says what is wrong with the address
-    )
     mild: bool  # the source itself says that this is not to be held against the address for good
+    domain_wide: bool = False  # whoever was written to there: nothing of it counts against this address
 
 
 def build_key(source: str, evidence: Evidence, kind: Kind) -> VerdictKey:
@@ -89,21 +95,23 @@ def select_reply(key: VerdictKey) -> str:
     return text if at < 0 else text[at:]
 
 
-def extract_features(key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int]) -> Features:
-    """Return what the rules look at.
+def extract_features(
+    key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int], form: CodeForm = PLAIN
+) -> Features:
+    """Return what the rules look at; the text of `key` is in one line.
 
     `reply` is what the text of `key` quotes, `line` is that folded, `found` are the numbers of the patterns in it. The
-    codes of a quoted reply count before those of what was put around it.
+    codes of a quoted reply count before those of what was put around it. `form` is that of the codes of the source.
     """
     text, smtp = key.text, key.protocol is _SMTP
     status, code = _choose_codes(key, reply) if smtp else (key.status, key.code)
     provider_codes = expand_provider_code(key.provider_code)
-    flags = provider_codes if key.source == "mailerq" else frozenset()
+    flags = provider_codes if form.flags else frozenset()
     refused_for_now = code // 100 == 4 if code and smtp else (status or "")[:2] == "4."
     return Features(
         source=key.source,
         kind=key.kind,
-        phase=key.phase or (find_phase(text) if smtp else None) or _read_mailerq_state(key),
+        phase=key.phase or (find_phase(text) if smtp else None) or _read_phase(key, form),
         line=line,
         found=found,
         codes=_expand_code(code) if smtp else _name_code(key.protocol, code),
@@ -111,25 +119,28 @@ def extract_features(key: VerdictKey, reply: Reply, line: str, found: AbstractSe
         provider_codes=provider_codes,
         remote=key.remote or text.partition("host ")[2],
         absent=_ABSENT[bool(text), bool(status), bool(code), bool(key.action)],
-        aside=smtp and not code and status in _OF_ADDRESS and not find_status(text) and _ADDRESS not in line,
         temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
         mild=not flags.isdisjoint(MILD),
+        domain_wide=DOMAIN_WIDE in flags,
     )
 
 
 def _choose_codes(key: VerdictKey, reply: Reply) -> tuple[str | None, int | None]:
-    """Return the status and the code that count."""
+    """Return the status and the code that count: a specific one in the reply itself before what was made of it."""
     status, code = key.status, key.code
-    if status is None or status.endswith(_VAGUE) or (reply.gateway and status.endswith(_GENERAL)):
-        status = find_status(reply.text) or (None if reply.gateway else status)
+    if status is None or status not in reply.text:
+        own = find_status(reply.text)
+        is_vague = status is None or status.endswith(_VAGUE) or (reply.gateway and status.endswith(_GENERAL))
+        if is_vague or (own and not own.endswith(_VAGUE)):
+            status = own or (None if reply.gateway else status)
     if reply.inner or not code:
         code = find_code(reply.text) or code
     return status, code
 
 
-def _read_mailerq_state(key: VerdictKey) -> Phase | None:
-    """Return the phase that a state of MailerQ names: "rcptto/error"."""
-    return parse_phase(key.provider_code.partition("/")[0]) if key.source == "mailerq" else None
+def _read_phase(key: VerdictKey, form: CodeForm) -> Phase | None:
+    """Return the phase that the provider's code begins with: "rcptto/error"."""
+    return parse_phase(key.provider_code.partition("/")[0]) if form.phase else None
 
 
 @lru_cache(KEYS)

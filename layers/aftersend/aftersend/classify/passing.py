@@ -16,10 +16,11 @@ for (a while|now|the moment|the time being|some time)
 at (this time|the moment|present)
 (try|retry|again|back|resend|attempt) * later
 try again (tomorrow|soon|in|after)
-until (further|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday)
+until (further|tomorrow|next|later|the end of|monday|tuesday|wednesday|thursday|friday|saturday|sunday)
 (exceeding|exceeded|exceeds) * (receiving|receive|rate) (limit|limits)
 momentar*
 under maintenance
+(is|are) being (migrated|moved|upgraded|transferred|restored)
 (locked|suspended|blocked|disabled) * for (NUM|one|two|a|an|some|several|few) (hours|hour|minutes|days|day|weeks|while)
 (frozen|deactivated|closed) * for (NUM|one|two|a|an|some|several|few) (hours|hour|minutes|days|day|weeks|while)
 (during|for|in) (maintenance|migration)

@@ -10,7 +10,8 @@ Khmer or Burmese blanks do not count, in the text neither, and a lone `*` stands
 is one word of any other script than Latin matches within words too, because they are inflected.
 
 All patterns are looked up at once: the phrases between the stars form one tree of words, along which the text is read
-from left to right, one step a word. There is no way back, so the time is linear in the length of the text.
+from left to right, one step a word. There is no way back, so the time is linear in the length of the text. What a step
+finds depends on the places in the tree and on the word alone, and is remembered, so that most steps are one look-up.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SPAN: Final = 24  # characters that it may stand for in scripts without blanks
 MIN_PREFIX: Final = 2  # letters before the `*` at the end of a word
 MAX_PREFIX: Final = 24
 MAX_CHOICES: Final = 400  # phrases that the alternatives between two stars may make
-MEMORY: Final = 4_096  # words of texts whose symbols are remembered
+MEMORY: Final = 16_384  # steps that are remembered
 
 _CHOICE: Final = re.compile(r"\(([^()]*)\)")
 _STAR: Final = re.compile(r"(?<!\S)\*+(?!\S)")
@@ -43,10 +44,13 @@ _BARE: Final = str.maketrans(dict.fromkeys(" *"))
 _END: Final = ""  # the key under which a node of the tree holds its phrase's number: no word is empty
 
 Phrase = tuple[str, ...]
-Group = tuple[int, ...]  # numbers of phrases, any of which will do
+Group = frozenset[int]  # numbers of phrases, any of which will do
 Span = tuple[int, int]
 Node = dict[str, Any]
-Known = tuple[tuple[str, ...], tuple[Node, ...], tuple[int, ...]]
+# Where a text has been read to: by the word that follows, the step; under _END the nodes of the tree.
+State = dict[str, Any]
+Ended = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]  # patterns found; parts of others, and how long they are
+Step = tuple[State, Ended | None]
 
 
 class Pattern(Struct, frozen=True):
@@ -130,22 +134,22 @@ class Matcher(Struct, kw_only=True):
     pieces_last: list[list[int]] = field(default_factory=list)  # as `last`
     words: set[str] = field(default_factory=set)  # that stand in a phrase as such
     beginnings: set[str] = field(default_factory=set)  # that stand in a phrase with a star
-    known: dict[str, Known] = field(default_factory=dict)  # a bounded memory of `_learn`
+    states: dict[str, State] = field(default_factory=dict)  # a bounded memory of `_step`, by the nodes; "" is the first
+    steps: int = 0  # in it
 
     def add(self, pattern: Pattern) -> int:
         """Take `pattern` in, and return its number."""
         number, self.count = self.count, self.count + 1
-        self.known.clear()
+        self._forget()
         if pattern.pieces:
-            parts = tuple(tuple(map(self._add_piece, group)) for group in pattern.pieces)
+            parts = tuple(frozenset(map(self._add_piece, group)) for group in pattern.pieces)
             self._enter(number, parts, self.pieces_whole, self.pieces_last)
             return number
-        sequence = tuple(tuple(map(self._add_phrase, group)) for group in pattern.groups)
+        sequence = tuple(frozenset(map(self._add_phrase, group)) for group in pattern.groups)
         self._enter(number, sequence, self.whole, self.last)
         if len(sequence) > 1:
-            for group, phrases in zip(sequence, pattern.groups, strict=True):
-                for part, phrase in zip(group, phrases, strict=True):
-                    self.sizes[part] = len(phrase)
+            for phrase in (phrase for group in pattern.groups for phrase in group):
+                self.sizes[self._add_phrase(phrase)] = len(phrase)
         return number
 
     def _enter(self, number: int, sequence: tuple[Group, ...], whole: list[list[int]], last: list[list[int]]) -> None:
@@ -182,14 +186,13 @@ class Matcher(Struct, kw_only=True):
                 lengths.append(len(piece))
         return number
 
-    def find(self, words: Sequence[str]) -> set[int]:
-        """Return the numbers of the patterns that are in the folded `words`."""
+    def find(self, line: str) -> set[int]:
+        """Return the numbers of the patterns that are in the folded `line`."""
         found: set[int] = set()
-        spans = self._find_phrases(words, found)
+        spans = self._find_phrases(line.split(), found)
         self._find_sequences(spans, self.last, REACH, found)
-        line = " ".join(words)
         if not line.isascii():
-            self._find_pieces(_BLANK_BESIDE.sub("", line), found)
+            self._find_pieces(_BLANK_BESIDE.sub("", line).strip(), found)
         return found
 
     def _find_pieces(self, line: str, found: set[int]) -> None:
@@ -197,11 +200,12 @@ class Matcher(Struct, kw_only=True):
         spans: dict[int, list[Span]] = {}
         pieces, lengths = self.pieces, self.lengths
         for at, character in enumerate(line):
-            for length in lengths.get(character, ()):
-                piece = pieces.get(line[at : at + length])
-                if piece is not None:
-                    found.update(self.pieces_whole[piece])
-                    spans.setdefault(piece, []).append((at, at + length))
+            if character in lengths:
+                for length in lengths[character]:
+                    piece = pieces.get(line[at : at + length])
+                    if piece is not None:
+                        found.update(self.pieces_whole[piece])
+                        spans.setdefault(piece, []).append((at, at + length))
         self._find_sequences(spans, self.pieces_last, SPAN, found)
 
     def _find_sequences(
@@ -212,50 +216,56 @@ class Matcher(Struct, kw_only=True):
         for part in spans:
             for number in last[part]:
                 sequence = sequences[number]
-                first = sequence[0]
-                begun = first[0] in spans if len(first) == 1 else not spans.keys().isdisjoint(first)
-                if begun and number not in found and _can_follow(sequence, spans, reach):
+                if not sequence[0].isdisjoint(spans) and number not in found and _can_follow(sequence, spans, reach):
                     found.add(number)
 
     def _find_phrases(self, words: Sequence[str], found: set[int]) -> dict[int, list[Span]]:
         """Add patterns of one phrase to `found`; return where the phrases of others are: first word, word after."""
         spans: dict[int, list[Span]] = {}
-        active: Sequence[Node] = ()
-        known, whole, sizes = self.known, self.whole, self.sizes
+        state = self.states.setdefault("", {_END: ()})
         for at, word in enumerate(words, 1):
-            symbols, reached, ended = known.get(word) or self._learn(word)
-            for node in active:
-                for symbol in symbols:
-                    if symbol in node:  # seldom: most words do not go on with the one before
-                        child = node[symbol]
-                        reached = (*reached, child)
-                        if _END in child:
-                            ended = (*ended, child[_END])
-            active = reached
-            for phrase in ended:
-                if sizes[phrase]:
-                    spans.setdefault(phrase, []).append((at - sizes[phrase], at))
-                found.update(whole[phrase])
+            state, ended = state.get(word) or self._step(state, word)
+            if ended:  # seldom: most words end no phrase
+                found.update(ended[0])
+                for phrase, size in ended[1]:
+                    if phrase in spans:
+                        spans[phrase].append((at - size, at))
+                    else:
+                        spans[phrase] = [(at - size, at)]
         return spans
 
-    def _learn(self, word: str) -> Known:
-        """Return the symbols that `word` may stand for, itself and its beginnings; what they begin, and end."""
-        if len(self.known) >= MEMORY:
-            self.known.clear()
+    def _step(self, state: State, word: str) -> Step:
+        """Return, and remember, what follows when `word` is read in `state`."""
+        symbols = self._list_symbols(word)
+        nodes = [node[symbol] for node in (self.tree, *state[_END]) for symbol in symbols if symbol in node]
+        ended = [node[_END] for node in nodes if _END in node]
+        numbers = tuple({number for phrase in ended for number in self.whole[phrase]})
+        parts = tuple((phrase, self.sizes[phrase]) for phrase in ended if self.sizes[phrase])
+        if self.steps >= MEMORY:
+            self._forget()
+        self.steps += 1
+        following = self.states.setdefault(",".join(str(id(node)) for node in nodes), {_END: nodes})
+        step: Step = following, (numbers, parts) if ended else None
+        state[word] = step
+        return step
+
+    def _list_symbols(self, word: str) -> list[str]:
+        """Return the symbols of the tree that `word` may stand for: itself and its beginnings."""
         ends = range(MIN_PREFIX, min(len(word), MAX_PREFIX) + 1)
         symbols = [f"{word[:end]}*" for end in ends if word[:end] in self.beginnings]
         if word in self.words:
             symbols.append(word)
-        begun = tuple(self.tree[one] for one in symbols if one in self.tree)
-        self.known[word] = learnt = tuple(symbols), begun, tuple(node[_END] for node in begun if _END in node)
-        return learnt
+        return symbols
+
+    def _forget(self) -> None:
+        """Begin the memory of steps afresh; a text that is being read goes on with what it holds."""
+        self.states, self.steps = {}, 0
 
 
 def _can_follow(sequence: Sequence[Group], spans: Mapping[int, list[Span]], reach: int) -> bool:
     """Say whether a span of each group can be chosen so that each is within reach of the one before."""
     ends = [end for _, end in _gather(sequence[0], spans)]
-    if len(ends) > 1 and len(sequence[0]) > 1:
-        ends.sort()  # longer phrases may begin before shorter ones, and end behind them
+    ends.sort()  # longer phrases may begin before shorter ones, and end behind them
     for group in sequence[1:]:
         joined, nearest, last = [], 0, len(ends) - 1  # both lists ascend: two pointers
         for start, end in _gather(group, spans):
@@ -265,17 +275,12 @@ def _can_follow(sequence: Sequence[Group], spans: Mapping[int, list[Span]], reac
                 joined.append(end)
         if not joined:
             return False
+        joined.sort()
         ends = joined
-        if len(group) > 1:
-            ends.sort()
     return True
 
 
 def _gather(group: Group, spans: Mapping[int, list[Span]]) -> Sequence[Span]:
     """Return where any of a group stands, in order."""
-    if len(group) == 1:
-        return spans.get(group[0], ())
-    present = [spans[part] for part in group if part in spans]
-    if len(present) == 1:
-        return present[0]
-    return sorted(span for each in present for span in each)
+    present = [spans[part] for part in spans if part in group]
+    return present[0] if len(present) == 1 else sorted([span for each in present for span in each])

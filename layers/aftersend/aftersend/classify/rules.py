@@ -112,6 +112,7 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     provider_codes: frozenset[str] | None = None
     domains: frozenset[str] | None = None
     absent: frozenset[str] = frozenset()
+    plain: bool = False  # it asks for patterns alone
 
 
 def parse(document: str) -> list[RuleDefinition]:
@@ -174,6 +175,7 @@ class Compiler:
             provider_codes=_fold_entries(name, "provider_code", when.provider_code),
             domains=_check_forms(name, "domain", when.domain),
             absent=_fold_entries(name, "absent", when.absent) or frozenset(),
+            plain=when == When(text=when.text, all=when.all, none=when.none),
         )
 
     def compile_patterns(self, rule: str, name: str, value: Lines | None) -> frozenset[int]:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from msgspec import DecodeError, Struct, json
+from msgspec import DecodeError, Struct, json, structs, toml
 
 from aftersend.classify.engine import USER, Classifier
+from aftersend.classify.features import CodeForm
 from aftersend.classify.passing import PASSING
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import MAX_RULES, Compiler, Rule, RuleError, parse
@@ -37,6 +38,7 @@ ORDER: Final = (
     "generic",
 )
 COMPILED: Final = "compiled.json"
+CODES: Final = Path(__file__).with_name("codes.toml")
 FOLDER: Final = Path(__file__).with_name("rules")  # importlib.resources takes longer to import than the rules to load
 
 
@@ -47,6 +49,7 @@ class Compiled(Struct, frozen=True):
     matcher: Matcher
     rules: tuple[Rule, ...]
     passing: frozenset[int]  # the patterns of words that say that a refusal is for a while
+    codes: dict[str, CodeForm]  # by source
 
 
 def load_shipped() -> Compiled:
@@ -58,9 +61,9 @@ def load_shipped() -> Compiled:
             compiled = json.decode(stored.read_bytes(), type=Compiled)
         except DecodeError:
             compiled = None
-        if compiled is not None and compiled.digest == _digest(documents):
+        if compiled is not None and compiled.digest == _digest((*documents, CODES.read_bytes())):
             return compiled
-    return json.decode(_compile(documents), type=Compiled)
+    return json.decode(_compile(documents, CODES.read_bytes()), type=Compiled)
 
 
 def _digest(documents: Sequence[bytes]) -> str:
@@ -68,12 +71,13 @@ def _digest(documents: Sequence[bytes]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _compile(documents: tuple[bytes, ...]) -> bytes:
+def _compile(documents: tuple[bytes, ...], codes: bytes) -> bytes:
     """Compile rules, once in a process; the answer is encoded, because a copy is had faster by decoding it."""
     compiler = Compiler(Matcher())
     rules = tuple(compiler.compile(rule) for document in documents for rule in parse(document.decode()))
     passing = compiler.compile_patterns("passing", "text", PASSING)
-    return json.encode(Compiled(_digest(documents), compiler.matcher, rules, passing))
+    forms = toml.decode(codes, type=dict[str, CodeForm])
+    return json.encode(Compiled(_digest((*documents, codes)), compiler.matcher, rules, passing, forms))
 
 
 def load(user_rules: str | None = None) -> Classifier:
@@ -93,18 +97,39 @@ def load(user_rules: str | None = None) -> Classifier:
         ids.add(definition.id)
     compiled = load_shipped()
     compiler = Compiler(compiled.matcher, USER)
-    return Classifier((*map(compiler.compile, definitions), *compiled.rules), compiled.matcher, compiled.passing)
+    rules = (*map(compiler.compile, definitions), *compiled.rules)
+    return Classifier(rules, compiled.matcher, compiled.passing, compiled.codes)
 
 
 @cache
 def _load_plain() -> Classifier:
     compiled = load_shipped()
-    return Classifier(compiled.rules, compiled.matcher, compiled.passing)
+    return Classifier(compiled.rules, compiled.matcher, compiled.passing, compiled.codes)
 
 
 def store_compiled() -> Path:
     """Store the shipped rules compiled, beside their sources; return where."""
     target = FOLDER / COMPILED
     target.unlink(missing_ok=True)
-    target.write_bytes(json.encode(load_shipped()))
+    target.write_bytes(json.encode(_sort_sets(load_shipped())))
     return target
+
+
+def _sort_sets(value: Any) -> Any:
+    """Return `value` with every set as a sorted list: one process has them in another order than the next.
+
+    Two builds of the same sources are the same bytes then, and `sam deploy` has nothing to upload.
+    """
+    match value:
+        case Struct():  # what encodes to nothing, because it has its default, stays out
+            encoded = json.decode(json.encode(value))
+            names = {each.name: each.encode_name for each in structs.fields(value)}
+            return {new: _sort_sets(getattr(value, old)) for old, new in names.items() if new in encoded}
+        case dict():
+            return {key: _sort_sets(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_sort_sets(each) for each in value]
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            return value

@@ -11,6 +11,7 @@ from msgspec import Struct
 from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
 from aftersend.core.suppression import find_active_causes, is_released
 from aftersend.core.times import Moment
+from aftersend.core.vocabulary import Advise, Channel, Judgement, advise_without_refusal
 
 
 class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -20,6 +21,8 @@ class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scope: str
     at: Moment  # of the latest evidence
     reason: Reason | None = None
+    rule: str | None = None  # that judged it
+    provider_code: str | None = None  # the source's own type and sub-type
     source: str | None = None
     until: Moment | None = None  # when it ends; missing if it has no end
 
@@ -61,6 +64,18 @@ def describe_active_causes(
     return [_describe(suppression, kind) for kind in find_active_causes(suppression, now, pending)]
 
 
+def advise_on_cause(cause: ActiveCause, channel: Channel | None, advise: Advise) -> str:
+    """Return one sentence on what to do about a cause that holds, of a recipient of `channel`.
+
+    It is what `advise` says of its latest evidence, unless the cause is a person's wish or rests on no refusal.
+    """
+    said = advise_without_refusal(cause.cause, refused=cause.reason is not None)
+    if said is not None or cause.reason is None:
+        return said or ""
+    found = Judgement(reason=cause.reason, rule=cause.rule, source=cause.source, provider_code=cause.provider_code)
+    return advise(found, channel)
+
+
 def find_end(causes: Sequence[ActiveCause]) -> datetime | None:
     """Return when the last of these causes ends (UTC), or None if there is none or one has no end."""
     ends = [each.until for each in causes if each.until is not None]
@@ -75,6 +90,8 @@ def _describe(stored: Suppression, kind: CauseKind) -> ActiveCause:
         scope=stored.scope,
         at=cause.latest.at,
         reason=cause.latest.reason,
+        rule=cause.latest.rule,
+        provider_code=cause.latest.provider_code,
         source=cause.latest.source or None,
         until=cause.until,
     )

@@ -5,7 +5,7 @@ Streaks, which look at several outcomes at once, are in `aftersend.core.streaks`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core.model import (
+    BY_MAIL,
     Cause,
     CauseKind,
     Class,
@@ -25,7 +26,7 @@ from aftersend.core.model import (
     Status,
     Verdict,
 )
-from aftersend.core.outcome import ENGAGEMENT, is_proven
+from aftersend.core.outcome import ENGAGEMENT, select_counting
 from aftersend.core.policy import Policy
 
 
@@ -107,13 +108,13 @@ def make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
         reason=verdict.reason if verdict else None,
         rule=verdict.rule if verdict else None,
         provider_code=fact.evidence.provider_code if fact.evidence else None,
-        forgeable=fact.evidence is not None and fact.evidence.forgeable,
+        forgeable=fact.forgeable,
     )
 
 
 def is_vouched(outcome: Outcome, policy: Policy) -> bool:
-    """Return whether somebody who cannot be forged knows this message to this recipient, or nobody has to."""
-    return not policy.report.require_proof or is_proven(outcome.feedback)
+    """Return whether anything that is known of this message to this recipient decides something."""
+    return bool(select_counting(outcome.feedback, policy.report))
 
 
 _ARRIVED: Final = frozenset({Status.DELIVERED, Status.COMPLAINED})
@@ -122,34 +123,56 @@ _ALIVE: Final = ENGAGEMENT | {Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN}
 _RECEIVED: Final = _ALIVE | {Kind.DELIVERED, Kind.AUTO_REPLIED}
 
 
-def find_sign_of_life(outcome: Outcome) -> Feedback | None:
-    """Find the last fact of this outcome that shows the mailbox to work. More facts never move it back."""
+def find_sign_of_life(outcome: Outcome, policy: Policy, *, by_mail: bool = True) -> Feedback | None:
+    """Find the last fact of this outcome that shows the mailbox to work; `by_mail` says whether a report may.
+
+    More facts never move it back.
+    """
     kinds = _RECEIVED if outcome.status in _ARRIVED else _ALIVE
-    return max((fact for fact in outcome.feedback if fact.kind in kinds), key=lambda fact: fact.order, default=None)
+    signs = (
+        fact
+        for fact in select_counting(outcome.feedback, policy.report)
+        if fact.kind in kinds and (by_mail or fact.source != BY_MAIL)
+    )
+    return max(signs, key=lambda fact: fact.order, default=None)
 
 
-def find_last_sign(outcomes: Iterable[Outcome], policy: Policy) -> EvidenceRef | None:
-    """Find the last sign of life in all of these outcomes that somebody vouches for."""
-    signs = (find_sign_of_life(outcome) for outcome in outcomes if is_vouched(outcome, policy))
+def find_life(outcomes: Iterable[Outcome], policy: Policy) -> Life:
+    """Find the last signs of life in all of these outcomes: of any kind, and of what came by no mail."""
+    known = list(outcomes)
+    return Life(_find_last_sign(known, policy, by_mail=True), _find_last_sign(known, policy, by_mail=False))
+
+
+def _find_last_sign(outcomes: Iterable[Outcome], policy: Policy, *, by_mail: bool) -> EvidenceRef | None:
+    signs = (find_sign_of_life(outcome, policy, by_mail=by_mail) for outcome in outcomes)
     last = max((sign for sign in signs if sign is not None), key=lambda sign: sign.order, default=None)
     return make_ref(last, None) if last is not None else None
 
 
-def join_life(known: Life, own: Iterable[Outcome], policy: Policy) -> Life | None:
-    """Join the last sign of life that is `known` with those of some outcomes, as they are now.
+def join_life(known: Life, own: Sequence[Outcome], policy: Policy) -> Life | None:
+    """Join the last signs of life that are `known` with those of some outcomes, as they are now.
 
-    Returns None where the known one is of one of these and no longer a sign: another one is the last now, and only all
+    Returns None where a known one is of one of these and no longer a sign: another one is the last now, and only all
     outcomes together say which.
     """
-    outcomes = list(own)
-    last = find_last_sign(outcomes, policy)
-    if known.last is None:
-        return Life(last)
-    if any(each.message == known.last.message for each in outcomes):
-        same = find_last_sign((each for each in outcomes if each.message == known.last.message), policy)
-        if same is None or same.order < known.last.order:
-            return None
-    return Life(last) if last is not None and last.order >= known.last.order else known
+    messages = {outcome.message for outcome in own}
+    joined = []
+    for ref, by_mail in ((known.last, True), (known.firsthand, False)):
+        new = _find_last_sign(own, policy, by_mail=by_mail)
+        if ref is not None and ref.message in messages:
+            same = _find_last_sign([each for each in own if each.message == ref.message], policy, by_mail=by_mail)
+            if same is None or same.order < ref.order:
+                return None
+        joined.append(new if ref is None or (new is not None and new.order >= ref.order) else ref)
+    return Life(*joined)
+
+
+def is_taken_back(known: Life, life: Life) -> bool:
+    """Return whether a sign of life that was `known` is none any more: what it ended may stand again."""
+    return any(
+        was is not None and (now is None or now.order < was.order)
+        for was, now in ((known.last, life.last), (known.firsthand, life.firsthand))
+    )
 
 
 def find_contradiction(last: EvidenceRef | None, hard: Cause) -> EvidenceRef | None:

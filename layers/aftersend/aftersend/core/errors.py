@@ -8,6 +8,7 @@ AftersendError
 │   ├── StoreUnavailable     a table, bucket or queue did not answer
 │   ├── Unreadable           an item that is stored is none that this version writes
 │   ├── HostUnavailable      a provider's host that is needed to believe it did not answer
+│   ├── OutOfTime            there was no time left to begin with it
 │   └── ContentionExhausted  every conditional write lost against another writer
 ├── VersionMoved             a person's: somebody else wrote what they had looked at
 └── ConfigurationError       the operator's: says which field, raised at start
@@ -63,6 +64,10 @@ class Unreadable(ServiceError):
 
 class HostUnavailable(ServiceError):
     """A provider's host that is needed to believe what it pushed did not answer."""
+
+
+class OutOfTime(ServiceError):
+    """There was no time left to begin with it: nothing has failed, and it is handed back as it came."""
 
 
 class VersionMoved(AftersendError):

@@ -112,7 +112,7 @@ def _bound(facts: list[Feedback], judge: Judge) -> tuple[Feedback, ...]:
     """The facts that stay, each as whole as its place allows. No forgery takes the place of what cannot be forged."""
     groups: dict[tuple[Kind, bool], list[Feedback]] = {}
     for fact in facts:
-        groups.setdefault((fact.kind, fact.evidence is not None and fact.evidence.forgeable), []).append(fact)
+        groups.setdefault((fact.kind, fact.forgeable), []).append(fact)
     bounded: list[Feedback] = []
     for (kind, forgeable), group in groups.items():
         bounded += _bound_forgeable(kind, group, judge) if forgeable else _bound_kind(kind, group)

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 Key = tuple[str, str]
+BY_MAIL: Final = "report"  # the source of what came as mail, by whichever way it was handed on
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -127,6 +128,11 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         """The one total order of facts."""
         return self.occurred_at, self.id
 
+    @property
+    def forgeable(self) -> bool:
+        """Whether anybody could have sent it, and nothing in it proves otherwise."""
+        return self.evidence is not None and self.evidence.forgeable
+
 
 _JUDGED: Final = frozenset({Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED})
 
@@ -174,7 +180,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     attempts: int = 0
     auto_replied: bool = False
     review: str | None = None  # why a person should look: undetermined, content, contradicted
-    saturated: tuple[str, ...] = ()  # kinds whose bound was reached: their counts mean "or more"
+    saturated: tuple[str, ...] = ()  # kinds whose bound was reached, and "correlation": there may be more of them
     resolved: Decision | None = None  # the last time that a person looked; what was known by then needs no review
     version: int = 0
 
@@ -182,6 +188,11 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     def key(self) -> Key:
         """Recipient and message: the key of the table."""
         return self.recipient, self.message
+
+    @property
+    def proven(self) -> bool:
+        """Whether it rests on more than what anybody could have sent."""
+        return any(not fact.forgeable for fact in self.feedback)
 
 
 class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -226,9 +237,10 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Life(Struct, frozen=True, omit_defaults=True, gc=False):
-    """What is known of a recipient's signs of life: the last one in all outcomes, or that there is none."""
+    """What is known of a recipient's signs of life: the last ones in all outcomes, or that there is none."""
 
     last: EvidenceRef | None = None
+    firsthand: EvidenceRef | None = None  # the last that came by no mail: what came by mail ends only what did
 
 
 class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from aftersend.core.feedback_set import BOUNDS, EMPTY_CONTEXT, merge_contexts, union
-from aftersend.core.model import Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.feedback_set import BOUNDS, CORRELATIONS, EMPTY_CONTEXT, merge_contexts, union
+from aftersend.core.model import BY_MAIL, Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.policy import SHIPPED, ReportProof, Reports
 
 Classify = Callable[[Feedback], Verdict | None]
 Facts = tuple[Feedback, ...]  # bounded, in their order: what `feedback_set.union` gives
@@ -43,6 +44,7 @@ RANKS: Final[dict[Kind, tuple[int, Status]]] = {
 }
 # What nobody can say of a message that has not arrived.
 _PROOFS: Final = frozenset(kind for kind, (rank, _) in RANKS.items() if rank == _DELIVERY) | {Kind.COMPLAINED}
+IDENTIFIERS: Final = "correlation"  # stands among the kinds of `saturated`: the archive may know more identifiers
 ENGAGEMENT: Final = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.SUBSCRIBED})
 # The provider's own documents ask for a person's look at these (Amazon SES, handling of transient bounces).
 _CONTENT: Final = frozenset({Reason.CONTENT_REJECTED, Reason.MESSAGE_TOO_LARGE})
@@ -64,6 +66,7 @@ def merge(
     *,
     look: Decision | None = None,
     afresh: bool = False,
+    reports: Reports = SHIPPED.report,
 ) -> Outcome:
     """Merge `new` feedback into the `stored` outcome of the same key; at least one of both is something.
 
@@ -71,31 +74,43 @@ def merge(
     `stored` itself where nothing is added: there is nothing to write then.
     """
     if stored is None:
-        return fold(union((), new, classify), merge_contexts(EMPTY_CONTEXT, new), classify, resolved=look)
+        context = merge_contexts(EMPTY_CONTEXT, new)
+        return fold(union((), new, classify), context, classify, resolved=look, reports=reports)
     before, context = stored.feedback, merge_contexts(stored.context, new)
     facts = union(before, new, classify)
     looks = [each for each in (stored.resolved, look) if each is not None]
     resolved = max(looks, key=lambda each: each.order, default=None)
     if not afresh and facts == before and context == stored.context and resolved == stored.resolved:
         return stored
-    outcome = fold(facts, context, classify, resolved=resolved, version=stored.version)
+    outcome = fold(facts, context, classify, resolved=resolved, version=stored.version, reports=reports)
     return stored if outcome == stored else outcome
 
 
 def fold(
-    facts: Facts, context: Context, classify: Classify, *, resolved: Decision | None = None, version: int = 0
+    facts: Facts,
+    context: Context,
+    classify: Classify,
+    *,
+    resolved: Decision | None = None,
+    version: int = 0,
+    reports: Reports = SHIPPED.report,
 ) -> Outcome:
-    """Derive an outcome from a set of facts that is not empty, of one message and one recipient, in its order."""
+    """Derive an outcome from a set of facts that is not empty, of one message and one recipient, in its order.
+
+    `reports` says what proves a report by mail. What proves none speaks only where nothing else does, for people to
+    see; `Outcome.proven` says so.
+    """
+    speaking = select_counting(facts, reports) or facts
     by_kind: dict[Kind, list[Feedback]] = {}
-    for fact in facts:
+    for fact in speaking:
         by_kind.setdefault(fact.kind, []).append(fact)
     opened, clicked = by_kind.get(_OPENED), by_kind.get(_CLICKED)
     complaint = _find_standing_complaint(by_kind) if _COMPLAINED in by_kind else None
-    speaker, verdict = _find_speaker(facts, complaint, classify)
-    engaged = [fact for fact in facts if fact.kind in ENGAGEMENT]
+    speaker, verdict = _find_speaker(speaking, complaint, classify)
+    engaged = [fact for fact in speaking if fact.kind in ENGAGEMENT]
     status = RANKS[speaker.kind][1]
     bounced = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED)
-    looked_at = resolved is not None and facts[-1].occurred_at <= resolved.at
+    looked_at = resolved is not None and speaking[-1].occurred_at <= resolved.at
     review = _find_review(speaker, status, verdict, engaged)
     return Outcome(
         message=speaker.message,
@@ -105,9 +120,9 @@ def fold(
         status=status,
         verdict=verdict,
         decided_by=speaker.id,
-        first_at=facts[0].occurred_at,
-        last_at=facts[-1].occurred_at,
-        delivered_at=_find_arrival(facts, by_kind.get(_DELIVERED)),
+        first_at=speaking[0].occurred_at,
+        last_at=speaking[-1].occurred_at,
+        delivered_at=_find_arrival(speaking, by_kind.get(_DELIVERED)),
         bounced_at=bounced[-1].occurred_at if bounced else None,
         complained_at=complaint.occurred_at if complaint else None,
         opened_at=opened[0].occurred_at if opened else None,
@@ -115,10 +130,10 @@ def fold(
         engaged_at=engaged[-1].occurred_at if engaged else None,
         opens=len(opened) if opened else 0,
         clicks=len(clicked) if clicked else 0,
-        attempts=_count_attempts(facts, by_kind),
-        auto_replied=_AUTO_REPLIED in by_kind,
+        attempts=_count_attempts(speaking, by_kind),
+        auto_replied=any(fact.kind is _AUTO_REPLIED for fact in facts),  # a note for people, which decides nothing
         review=None if looked_at or not is_proven(facts) else review or _find_nameless(by_kind, classify),
-        saturated=_find_saturated(by_kind) if len(facts) > 1 else (),  # no bound is that low
+        saturated=_find_saturated(by_kind, context) if len(speaking) > 1 or context.correlation else (),
         resolved=resolved,
         version=version,
     )
@@ -126,7 +141,26 @@ def fold(
 
 def is_proven(facts: Facts) -> bool:
     """Return whether any of these facts is one that not anybody could have sent."""
-    return any(fact.evidence is None or not fact.evidence.forgeable for fact in facts)
+    return any(not fact.forgeable for fact in facts)
+
+
+def trusts_reports(facts: Facts, rules: Reports) -> bool:
+    """Return whether what anybody could have sent counts beside these facts, all of one message to one recipient.
+
+    Where the message id is proof enough, another source has to know the message, and its bounces must not go to the
+    provider itself: then nobody else has a reason to report one. It follows from the set, so any order gives the same.
+    """
+    if not rules.require_proof:
+        return True
+    if rules.proof is not ReportProof.MESSAGE_ID or not facts:
+        return False
+    return facts[0].message.partition(":")[0] not in rules.token_only and is_proven(facts)
+
+
+def select_counting(facts: Facts, rules: Reports) -> Facts:
+    """Select those of these facts that decide something: all that nobody could have forged, and what they prove."""
+    proven = tuple(fact for fact in facts if not fact.forgeable)
+    return facts if len(proven) == len(facts) or trusts_reports(facts, rules) else proven
 
 
 def _find_arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:
@@ -138,12 +172,15 @@ def _find_arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | 
 
 
 def _find_standing_complaint(by_kind: dict[Kind, list[Feedback]]) -> Feedback | None:
-    """The latest complaint, unless a later not-spam report has taken it back."""
-    complaints = by_kind[_COMPLAINED]
-    withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN)
-    if withdrawals and withdrawals[-1].order > complaints[-1].order:
-        return None
-    return complaints[-1]
+    """The latest complaint that no later not-spam report has taken back. Mail takes back only what came by mail."""
+    withdrawals = by_kind.get(Kind.COMPLAINT_WITHDRAWN, ())
+    last = max((each.order for each in withdrawals), default=None)
+    firm = max((each.order for each in withdrawals if each.source != BY_MAIL), default=None)
+    for complaint in reversed(by_kind[_COMPLAINED]):
+        taken_back = last if complaint.source == BY_MAIL else firm
+        if taken_back is None or taken_back < complaint.order:
+            return complaint
+    return None
 
 
 def _find_speaker(facts: Facts, complaint: Feedback | None, classify: Classify) -> tuple[Feedback, Verdict | None]:
@@ -177,8 +214,9 @@ def _count_attempts(facts: Facts, by_kind: dict[Kind, list[Feedback]]) -> int:
     return numbered or len(by_kind.get(_DEFERRED, ())) + ended
 
 
-def _find_saturated(by_kind: dict[Kind, list[Feedback]]) -> tuple[str, ...]:
-    return tuple(sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind]))
+def _find_saturated(by_kind: dict[Kind, list[Feedback]], context: Context) -> tuple[str, ...]:
+    kinds = sorted(kind for kind, group in by_kind.items() if len(group) >= BOUNDS[kind])
+    return (*kinds, IDENTIFIERS) if len(context.correlation) >= CORRELATIONS else tuple(kinds)
 
 
 def _find_nameless(by_kind: dict[Kind, list[Feedback]], classify: Classify) -> str | None:

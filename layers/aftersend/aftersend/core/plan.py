@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from aftersend.core import spike_guard
 from aftersend.core.causes import Claim, is_vouched, make_claim
 from aftersend.core.feedback_set import join
-from aftersend.core.model import CauseKind, Feedback, Key, Kind, Outcome, Status
-from aftersend.core.outcome import Classify
+from aftersend.core.model import BY_MAIL, CauseKind, Feedback, Key, Kind, Outcome, Status
+from aftersend.core.outcome import Classify, trusts_reports
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic, Window
 from aftersend.core.streaks import is_soft
@@ -20,7 +20,6 @@ from aftersend.core.writes import SuppressionUpdate
 
 # Kinds that can say nothing about suppression and end no streak: not worth a read.
 _SILENT: Final = frozenset({Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN})
-BY_MAIL: Final = "report"  # the source of what came as mail
 _REFUSED: Final = frozenset({Status.BOUNCED, Status.REJECTED})
 
 
@@ -50,9 +49,9 @@ def plan_updates(
     for key, outcome in outcomes.items():
         if not is_vouched(outcome, policy):
             continue  # it decides nothing, and whoever vouches for it later brings all of it
-        everywhere = (outcome.recipient, "*")
+        everywhere, trusted = (outcome.recipient, "*"), trusts_reports(outcome.feedback, policy.report)
         for fact in deduplicate(outcome.feedback, new[key]):
-            if fact.kind in _SILENT:
+            if fact.kind in _SILENT or (fact.forgeable and not trusted):
                 continue
             owners[everywhere].add(key)
             claim = make_claim(fact, classify(fact), policy)
@@ -93,7 +92,7 @@ def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffi
     A report by mail says nothing there, whoever vouches for it: it names its own time and so its window, and an
     incident lifts what others have reported. One bounce address that was sent to a stranger must not do that.
     """
-    if not policy.guard.watch or fact.source == BY_MAIL or (fact.evidence is not None and fact.evidence.forgeable):
+    if not policy.guard.watch or fact.source == BY_MAIL or fact.forgeable:
         return None
     if fact.kind is Kind.DELIVERED:
         return spike_guard.report_delivery(

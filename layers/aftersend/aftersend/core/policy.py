@@ -7,6 +7,7 @@ all addresses, for those of one channel, or for one stream of mail. What follows
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -25,11 +26,14 @@ _Days = Annotated[int, Meta(ge=1, le=3650)]
 _Lapse = Annotated[int, Meta(ge=0, le=3650)]
 _Stream = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+_Name = Annotated[str, Meta(pattern=r"^[^\s:\x00-\x1f\x7f-\x9f]{1,64}$")]
+
 _ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
+_FOR_A_WHILE: Final = frozenset({Class.SOFT, Class.IGNORE})  # the classes of what may pass by itself
 _SEVERITY: Final = {Class.IGNORE: 0, Class.SOFT: 1, Class.HARD: 2}
 # What a stream may have of its own; everything else is about the address, whatever was sent there.
 _OF_STREAMS: Final = frozenset({"complaint", "unsubscribed"})
-_OF_CHANNELS: Final = _OF_STREAMS | {"hard", "streak", "pause", "provider", "classes"}
+_OF_CHANNELS: Final = _OF_STREAMS | {"hard", "streak", "pause", "provider", "classes", "write_again"}
 
 
 class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,10 +83,25 @@ class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     share_percent: Annotated[int, Meta(ge=1, le=100)]
 
 
+class ReportProof(StrEnum):
+    """What proves a report by mail."""
+
+    MESSAGE_ID = "message-id"  # it names a message that another source knows, to a recipient that it had
+    TOKEN = "token"  # noqa: S105  # it came to an address with a token of ours: see `aftersend.verp`
+
+
 class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What reports by mail may do."""
 
     require_proof: bool
+    proof: ReportProof
+    token_only: frozenset[str]
+
+
+class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By which of the sender's own identifiers messages can be found."""
+
+    find_by: Annotated[tuple[_Name, ...], Meta(max_length=8)]
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +115,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     provider: Switch
     guard: Guard
     report: Reports
+    write_again: dict[Reason, _Hours]
+    identifiers: Identifiers
     classes: dict[Reason, Class]
     streams: dict[str, _Stream]
     variants: dict[tuple[str, str], Policy] = {}  # by channel and stream, "" for any; made by `load`
@@ -124,8 +145,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return named
 
 
-def load(document: str = "") -> Policy:
-    """Load the shipped policy, overridden by `document` (TOML).
+def load(document: str = "", *, proof: ReportProof = ReportProof.MESSAGE_ID) -> Policy:
+    """Load the shipped policy, overridden by `document` (TOML); `proof` is used where it names none for reports.
 
     Raises ConfigurationError, which names the wrong field.
     """
@@ -137,7 +158,7 @@ def load(document: str = "") -> Policy:
         raise ConfigurationError("policy: Object contains unknown field `variants`")
     channels = _take_tables(given, "channel", frozenset(Channel), _OF_CHANNELS)
     streams = _take_tables(given, "stream", None, _OF_STREAMS)
-    base = _override(_load_shipped(), given)
+    base = _override(_override(_load_shipped(), {"report": {"proof": proof.value}}), given)
     variants = {
         (channel, stream): _build(_override(_override(base, of_channel), of_stream), f"{channel} {stream}".strip())
         for channel, of_channel in [("", {}), *channels.items()]
@@ -219,5 +240,11 @@ def _check(policy: Policy) -> None:
             raise _Wrong(f"{named.value!r} is not one of hard, soft, ignore - at `$.classes.{reason}`")
         if named in _ADDRESS and MEANINGS[reason].permanent not in _ADDRESS:
             raise _Wrong(f"{reason.value} is never the recipient's fault - at `$.classes.{reason}`")
+    for reason in policy.write_again:
+        if MEANINGS[reason].temporary not in _FOR_A_WHILE:
+            raise _Wrong(f"no time of waiting helps against {reason.value} - at `$.write_again.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
         raise _Wrong("apart_hours must not exceed gap_days - at `$.streak.apart_hours`")
+
+
+SHIPPED: Final = load()  # as it is without a document

@@ -17,15 +17,27 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend.core.causes import find_last_sign, is_vouched, make_ref
-from aftersend.core.model import Cause, Class, EvidenceRef, Outcome, Reason, Reverted, Status, Verdict
-from aftersend.core.outcome import is_proven
+from aftersend.core.causes import find_life, make_ref
+from aftersend.core.model import (
+    BY_MAIL,
+    Cause,
+    Class,
+    EvidenceRef,
+    Life,
+    Outcome,
+    Reason,
+    Reverted,
+    Status,
+    Suppression,
+    Verdict,
+)
 from aftersend.core.policy import Policy, Streak
 from aftersend.core.steps import run_steps
 from aftersend.core.times import UNKNOWN_TIME
 
 Order = tuple[datetime, str]  # of facts: when, and which
 
+NOBODY: Final = Life()  # is known to be alive
 PAGE: Final = 16  # bounces that are read at first: of most recipients all that there are
 JUMP: Final = 4  # that are read where some were passed over
 _MOMENT: Final = timedelta(milliseconds=1)
@@ -35,16 +47,15 @@ _COUNTABLE: Final = frozenset({Class.HARD, Class.SOFT})  # a policy may call a h
 
 
 class Bounce(Struct, frozen=True, gc=False):
-    """A bounce that may count, as the index has it: what decided an outcome, and whether that is proven."""
+    """A bounce that may count, as the index has it: what decided an outcome, and how it was judged."""
 
     ref: EvidenceRef
     verdict: Verdict
-    proven: bool
 
     @property
     def group(self) -> str:
-        """Which of those that a policy counts or does not count together: soft, hard, and either without a proof."""
-        return self.verdict.klass.value if self.proven else f"{self.verdict.klass.value}?"
+        """Which of those that a policy counts or does not count together: soft or hard."""
+        return self.verdict.klass.value
 
 
 class ReadBounces(Struct, frozen=True):
@@ -62,12 +73,12 @@ Reading = Generator[ReadBounces, list[Bounce], EvidenceRef | None]
 
 
 def find_bounce(outcome: Outcome) -> Bounce | None:
-    """Find the bounce of an outcome that some policy may count, whichever it is."""
+    """Find the bounce of an outcome that some policy may count, whichever it is. What nothing proves is none."""
     verdict = outcome.verdict
-    if outcome.status is not Status.BOUNCED or verdict is None or verdict.klass not in _COUNTABLE:
+    if outcome.status is not Status.BOUNCED or not outcome.proven or verdict is None or verdict.klass not in _COUNTABLE:
         return None
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
-    return Bounce(make_ref(decider, verdict), verdict, is_proven(outcome.feedback))
+    return Bounce(make_ref(decider, verdict), verdict)
 
 
 def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bounce]:
@@ -83,12 +94,12 @@ def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bou
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
     """Return whether this outcome is a soft bounce that a streak counts."""
-    return outcome.status is Status.BOUNCED and is_soft(outcome.verdict, outcome.recipient, policy)
+    return find_bounce(outcome) is not None and is_soft(outcome.verdict, outcome.recipient, policy)
 
 
 def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
     """List the soft bounces of these outcomes that a streak is made of, in no order."""
-    counted = (each for each in outcomes if is_vouched(each, policy) and counts_for_streak(each, policy))
+    counted = (each for each in outcomes if counts_for_streak(each, policy))
     return [each.ref for each in map(find_bounce, counted) if each is not None]
 
 
@@ -100,37 +111,31 @@ def find_streak(
 ) -> Cause | None:
     """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
 
-    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count.
+    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count. A sign of
+    life that came by mail ends nothing but what came by mail.
     """
     known = list(outcomes)
-    return end_streak(find_row(known, policy, released_at, reverted), find_last_sign(known, policy))
-
-
-def find_row(
-    outcomes: Sequence[Outcome],
-    policy: Policy,
-    released_at: datetime | None = None,
-    reverted: Sequence[Reverted] = (),
-) -> Cause | None:
-    """Find what would be the streak of these outcomes of one recipient if there were no sign of life."""
-    if not outcomes:
+    if not known:
         return None
-    steps = read_row(outcomes[0].recipient, policy, released_at, reverted)
-    return run_steps(steps, lambda wanted: select_bounces(outcomes, wanted))
+    stored = Suppression(recipient=known[0].recipient, released_at=released_at, reverted=tuple(reverted))
+    row = run_steps(read_row(stored, policy), lambda wanted: select_bounces(known, wanted))
+    steps = read_streak(row, find_life(known, policy), stored, policy)
+    return run_steps(steps, lambda wanted: select_bounces(known, wanted))
 
 
 def read_row(
-    recipient: str, policy: Policy, released_at: datetime | None, reverted: Sequence[Reverted]
+    stored: Suppression, policy: Policy, life: Life = NOBODY
 ) -> Generator[ReadBounces, list[Bounce], Cause | None]:
-    """Read no more bounces of a recipient than it takes to find what `find_row` finds.
+    """Read no more bounces of a recipient than it takes to find the row that is long enough, the latest one.
 
-    The streak is made of the latest bounces of its row, as many as the policy asks for. One that had lapsed before the
-    newest bounce came holds no more whatever the time is, and is none.
+    `stored` says up to when and in which windows they do not count, `life` which signs of life end them. The row is
+    made of its latest bounces, as many as the policy asks for. One that had lapsed before the newest bounce came holds
+    no more whatever the time is, and is none.
     """
-    rules = policy.select(recipient).streak
+    rules = policy.select(stored.recipient).streak
     if not rules.suppress:
         return None
-    reader = _Reader(recipient, policy, released_at, reverted)
+    reader = _Reader(stored, policy, life)
     newest = latest = yield from reader.find(_LATEST)
     longest = timedelta(days=max(rules.lapse_days, rules.full_lapse_days))
     while newest is not None and latest is not None and latest.at + longest > newest.at:
@@ -142,12 +147,19 @@ def read_row(
     return None
 
 
-def end_streak(row: Cause | None, last: EvidenceRef | None) -> Cause | None:
-    """Return the streak that is left of a row after the `last` sign of life: all of it, or none.
+def read_streak(
+    row: Cause | None, life: Life, stored: Suppression, policy: Policy
+) -> Generator[ReadBounces, list[Bounce], Cause | None]:
+    """Find what is left of a row after the last signs of life, mostly without a read: all of it, or none.
 
-    It is made of the latest bounces, so where its first one no longer counts, too few do.
+    It is made of the latest bounces, so where its first one no longer counts, too few do. Only a sign of life that came
+    by mail takes some and leaves others.
     """
-    return None if row and last and row.first and row.first.at <= last.at else row
+    if row is None or row.first is None or life.last is None or life.last.at < row.first.at:
+        return row
+    if life.firsthand is not None and life.firsthand.at >= row.first.at:
+        return None
+    return (yield from read_row(stored, policy, life))
 
 
 def _compute_end(latest: EvidenceRef, rules: Streak) -> datetime:
@@ -185,12 +197,12 @@ def _step_back(
 class _Reader:
     """Reads the bounces of one recipient that count, and passes over those that do not."""
 
-    def __init__(
-        self, recipient: str, policy: Policy, released_at: datetime | None, reverted: Sequence[Reverted]
-    ) -> None:
-        self._recipient, self._policy, self._reverted = recipient, policy, reverted
-        self._groups = _list_groups(recipient, policy)
-        self._oldest: Order = (released_at + _MOMENT if released_at else UNKNOWN_TIME, "")
+    def __init__(self, stored: Suppression, policy: Policy, life: Life) -> None:
+        self._recipient, self._policy, self._reverted = stored.recipient, policy, stored.reverted
+        self._groups = _list_groups(stored.recipient, policy)
+        ended = [stored.released_at, life.firsthand.at if life.firsthand else None]
+        self._oldest: Order = (max((each + _MOMENT for each in ended if each), default=UNKNOWN_TIME), "")
+        self._ended_by_mail = life.last.at if life.last else None
         self._page: list[Bounce] = []
         self._ended = False
 
@@ -227,9 +239,10 @@ class _Reader:
         return ReadBounces(self._recipient, self._groups, limit, oldest or self._oldest, newest, oldest_first)
 
     def _counts(self, bounce: Bounce) -> bool:
-        return is_soft(bounce.verdict, self._recipient, self._policy) and not any(
-            map(bounce.ref.is_inside, self._reverted)
-        )
+        ref = bounce.ref
+        if self._ended_by_mail is not None and ref.source == BY_MAIL and ref.at <= self._ended_by_mail:
+            return False
+        return is_soft(bounce.verdict, self._recipient, self._policy) and not any(map(ref.is_inside, self._reverted))
 
 
 def is_soft(verdict: Verdict | None, recipient: str, policy: Policy) -> bool:
@@ -238,7 +251,6 @@ def is_soft(verdict: Verdict | None, recipient: str, policy: Policy) -> bool:
 
 
 def _list_groups(recipient: str, policy: Policy) -> tuple[str, ...]:
-    """The groups in which there may be bounces that count. Strangers' reports and hard bounces are not even read."""
+    """The groups in which there may be bounces that count. Hard ones are not even read where none is called soft."""
     classes = [Class.SOFT, *([Class.HARD] if Class.SOFT in policy.select(recipient).classes.values() else [])]
-    proofs = ["", *([] if policy.report.require_proof else ["?"])]
-    return tuple(f"{klass.value}{proof}" for klass in classes for proof in proofs)
+    return tuple(klass.value for klass in classes)

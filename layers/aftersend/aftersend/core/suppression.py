@@ -15,7 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.core.causes import Claim, find_contradiction
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Life, Reverted, Suppression
+from aftersend.core.model import BY_MAIL, Act, Cause, CauseKind, Decision, EvidenceRef, Life, Reverted, Suppression
 
 HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
 WISHES: Final = frozenset({CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED})  # a person's own
@@ -161,10 +161,16 @@ def _holds(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted
 def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted]) -> bool:
     """Whether evidence of this cause counts: it was not released or withdrawn, and lies in none of these windows."""
     cause = suppression.causes[kind]
-    if cause.latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= cause.latest.order):
-        return False
     refs = [ref for ref in list_evidence(cause) if not is_released(suppression, kind, ref)]
-    return any(not _inside(ref, windows) for ref in refs)
+    return any(not _inside(ref, windows) and not is_withdrawn(cause, ref) for ref in refs)
+
+
+def is_withdrawn(cause: Cause, ref: EvidenceRef) -> bool:
+    """Return whether this evidence was taken back. What came by mail takes back only what came by mail."""
+    back = cause.withdrawn
+    if back is None or (back.source == BY_MAIL and ref.source != BY_MAIL):
+        return False
+    return ref.order <= back.order
 
 
 def is_released(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> bool:
@@ -198,12 +204,20 @@ def _widen(kind: CauseKind, one: Cause, other: Cause) -> Cause:
     return Cause(
         first=min(firsts, key=lambda ref: (ref.order, ref.derived), default=None),
         latest=latest,
-        between=_gather_between(one, other) if kind is CauseKind.HARD else (),
-        withdrawn=max(takebacks, key=_least_doubtful, default=None),
+        between=_gather_between(one, other) if kind is CauseKind.HARD else _find_firm(one, other, latest),
+        withdrawn=max(takebacks, key=_by_weight, default=None),
         named=_find_named(latest, [*firsts, *latests, one.named, other.named]),
         contradicted=one.contradicted or other.contradicted,
         until=_find_later_end(one, other),
     )
+
+
+def _find_firm(one: Cause, other: Cause, latest: EvidenceRef | None) -> tuple[EvidenceRef, ...]:
+    """The latest evidence that came by no mail, where `latest` did: mail does not take it back."""
+    if latest is None or latest.source != BY_MAIL:
+        return ()
+    refs = [ref for cause in (one, other) for ref in list_evidence(cause) if ref.source != BY_MAIL]
+    return (max(refs, key=_least_doubtful),) if refs else ()
 
 
 def _find_named(latest: EvidenceRef | None, refs: Iterable[EvidenceRef | None]) -> EvidenceRef | None:
@@ -250,6 +264,11 @@ def _list_refs(cause: Cause) -> list[EvidenceRef]:
 
 def _least_doubtful(ref: EvidenceRef) -> tuple[tuple[datetime, str], bool]:
     return ref.order, not ref.derived
+
+
+def _by_weight(ref: EvidenceRef) -> tuple[bool, tuple[datetime, str], bool]:
+    """What takes something back: what came by no mail before all that did, else the latest."""
+    return ref.source != BY_MAIL, *_least_doubtful(ref)
 
 
 def _order(item: EvidenceRef | Decision) -> tuple[datetime, str]:

@@ -6,6 +6,7 @@ The class of a reason depends on the deciding code: a permanent (5yz) refusal of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -239,3 +240,35 @@ _ADVICE: Final[dict[Channel, dict[Reason, str]]] = {
 def advise(reason: Reason, channel: Channel | None = Channel.EMAIL) -> str:
     """Return one sentence on what to do about `reason`, as it fits the recipient's channel."""
     return _ADVICE.get(channel or Channel.EMAIL, {}).get(reason) or MEANINGS[reason].advice
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """What was found about a refusal, as far as advice depends on it."""
+
+    reason: Reason
+    rule: str | None = None  # id of the rule that decided
+    source: str | None = None
+    provider_code: str | None = None  # the source's own type and sub-type
+
+
+# What says what to do: to whom the refusal was about is reached by that channel.
+Advise = Callable[[Judgement, Channel | None], str]
+
+# What to do about a cause that no refusal speaks for. Of these two a refusal never does: a person decided.
+_WISHES: Final = {
+    CauseKind.UNSUBSCRIBED: "Do not write in this stream until they join it again: this person left it.",
+    CauseKind.MANUAL: "Read the note first: one of you decided that this recipient is not to be written to.",
+}
+_CAUSE_ADVICE: Final = {
+    CauseKind.HARD: "Do not write to this recipient again: a message was refused for good.",
+    CauseKind.COMPLAINT: MEANINGS[Reason.COMPLAINT].advice,
+    CauseKind.STREAK: "Wait until this ends: several messages in a row were not taken.",
+    CauseKind.PAUSE: "Wait until this ends: the recipient's system asked to be left alone for a while.",
+    CauseKind.PROVIDER: MEANINGS[Reason.SUPPRESSED].advice,
+    **_WISHES,
+}
+
+
+def advise_without_refusal(kind: CauseKind, *, refused: bool) -> str | None:
+    """Return one sentence on what to do about a cause, or None where the refusal it rests on (`refused`) says more."""
+    return (_WISHES if refused else _CAUSE_ADVICE).get(kind)

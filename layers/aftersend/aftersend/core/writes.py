@@ -19,13 +19,14 @@ from typing import TypeGuard
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, find_last_sign, join_life
+from aftersend.core.causes import Claim, find_life, is_taken_back, join_life
 from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.feedback_set import is_judgeable
 from aftersend.core.model import Cause, CauseKind, Decision, Feedback, Key, Life, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
-from aftersend.core.policy import Policy
-from aftersend.core.streaks import Bounce, ReadBounces, end_streak, find_row, read_row
+from aftersend.core.policy import SHIPPED, Policy, Reports
+from aftersend.core.steps import run_steps
+from aftersend.core.streaks import Bounce, ReadBounces, read_row, read_streak, select_bounces
 from aftersend.core.suppression import (
     apply_decisions,
     apply_reverts,
@@ -87,17 +88,18 @@ def update_outcome(
     *,
     look: Decision | None = None,
     afresh: bool = False,
+    reports: Reports = SHIPPED.report,
 ) -> Generator[Request, Answer, Outcome]:
     """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
 
     `look` is the decision of a person who has looked at what was put up for review. `afresh` derives everything anew,
-    because the rules have changed. Raises VersionMoved where there is nothing new, and nothing left to look at: it has
-    been erased. Raises ContentionExhausted after MAX_TRIES refusals.
+    because the rules have changed; `reports` says what proves a report by mail. Raises VersionMoved where there is
+    nothing new, and nothing left to look at: it has been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
     for refusals in range(MAX_TRIES):
         if stored is None and not new:
             raise VersionMoved(0)
-        outcome = merge(stored, new, classify, look=look, afresh=afresh)
+        outcome = merge(stored, new, classify, look=look, afresh=afresh, reports=reports)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
@@ -183,54 +185,50 @@ def _look(
     everywhere = suppression.scope == "*"
     hard, row = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
     decided = update.windows or update.decisions
-    recount = update.recount or view.bounces or bool(decided and (row or suppression.life))
+    recount = update.recount or bool(decided and (row or suppression.life))
     if update.rebuild is None and not (everywhere and (recount or hard or row or suppression.life)):
         return suppression
     view.looked = True
     life: Life | None = None
+    outcomes: list[Outcome] | None = None
     if update.rebuild is not None or view.whole:
         outcomes = _expect_outcomes((yield ReadOutcomes(suppression.recipient)))
-        life = Life(find_last_sign(outcomes, policy))
-        view.bounces = view.bounces or _is_taken_back(suppression.life, life)
-        recount = recount or view.bounces
-        if update.rebuild is not None:
-            known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
-            suppression = rebuild(suppression, update.rebuild(outcomes), known)
-            if not everywhere:
-                return suppression
-            hard, recount = CauseKind.HARD in suppression.causes, False
-            row = find_row(outcomes, policy, suppression.released_at, suppression.reverted)
+        life = find_life(outcomes, policy)
+        view.bounces = view.bounces or (suppression.life is not None and is_taken_back(suppression.life, life))
     elif suppression.life is not None:
         life = yield from _join_life(suppression.life, update, policy)
         view.bounces = view.bounces or life is None
-        recount = recount or view.bounces
+    if update.rebuild is not None and outcomes is not None:
+        known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
+        suppression = rebuild(suppression, update.rebuild(outcomes), known)
+        if not everywhere:
+            return suppression
+        hard = CauseKind.HARD in suppression.causes
+    recount = recount or view.bounces or update.rebuild is not None
     if recount:
-        row = yield from _read_row(suppression, policy)
-    if not hard and row is None and (recount or update.rebuild is not None):
+        row = yield from _read_bounces(read_row(suppression, policy), outcomes)
+    if not hard and row is None and recount:
         return replace_streak(replace_life(suppression, None), None)  # no sign of life matters
     if life is None:
         view.whole = True
-        life = Life(find_last_sign(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy))
-    return replace_streak(replace_life(suppression, life), end_streak(row, life.last))
+        life = find_life(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy)
+    streak = yield from _read_bounces(read_streak(row, life, suppression, policy), outcomes)
+    return replace_streak(replace_life(suppression, life), streak)
 
 
-def _is_taken_back(known: Life | None, life: Life) -> bool:
-    """Whether the sign of life that was known is none any more: what it ended may stand again."""
-    if known is None or known.last is None:
-        return False
-    return life.last is None or life.last.order < known.last.order
-
-
-def _read_row(suppression: Suppression, policy: Policy) -> Generator[Request, Answer, Cause | None]:
-    """The row of bounces that is long enough, whatever sign of life there is."""
-    steps = read_row(suppression.recipient, policy, suppression.released_at, suppression.reverted)
+def _read_bounces(
+    steps: Generator[ReadBounces, list[Bounce], Cause | None], outcomes: list[Outcome] | None
+) -> Generator[Request, Answer, Cause | None]:
+    """Carry out every step, on the outcomes where all of them have been read, else on the index."""
+    if outcomes is not None:
+        return run_steps(steps, lambda wanted: select_bounces(outcomes, wanted))
     try:
         wanted = next(steps)
         while True:
             wanted = steps.send(_expect_bounces((yield wanted)))
     except StopIteration as end:
-        row: Cause | None = end.value
-        return row
+        found: Cause | None = end.value
+        return found
 
 
 def _join_life(known: Life, update: SuppressionUpdate, policy: Policy) -> Generator[Request, Answer, Life | None]:

@@ -104,7 +104,11 @@ class Transport:
         try:
             connection.settimeout(self._limits.silence)
             connection.sendall(message)
-            receive = connection.recv if within is None else partial(_receive, connection, time.monotonic() + within)
+            receive = (
+                connection.recv
+                if within is None
+                else partial(_receive, connection, self._limits.silence, time.monotonic() + within)
+            )
             response = http1.read_response(receive, self._limits.body)
         finally:
             if response is None or response.last:
@@ -132,12 +136,12 @@ class Transport:
         return self._tls.wrap_socket(connection, server_hostname=self._name) if self._tls else connection
 
 
-def _receive(connection: socket.socket, deadline: float, size: int) -> bytes:
+def _receive(connection: socket.socket, silence: float, deadline: float, size: int) -> bytes:
     """Receive up to `size` bytes; raises TimeoutError at the deadline, however little it was that came before."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("timed out")
-    connection.settimeout(left)
+    connection.settimeout(min(left, silence))
     return connection.recv(size)
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from aftersend.core.errors import StoreUnavailable
 from aftersend.jobs.mns_queue import ReceivedMessage
+from aftersend.sources import find_polled
 from aftersend.storage.queue import OutgoingMessage, SendResults
 
 WAIT: Final = 10  # seconds to wait for the first message; an empty queue costs one request and this time
@@ -35,6 +36,7 @@ class QueueSenderPort(Protocol):
 class PollResult(Struct):
     """What was done. With `problems`, messages were left that should have been taken."""
 
+    source: str = field(default_factory=find_polled)
     received: int = 0
     forwarded: int = 0
     refused: int = 0  # by SQS, for what they are: they stay in MNS, and hold up no others
@@ -62,7 +64,7 @@ def _forward(
     received: Sequence[ReceivedMessage], source: MnsQueuePort, target: QueueSenderPort, result: PollResult
 ) -> None:
     result.received += len(received)
-    sent = target.send([OutgoingMessage("directmail", each.body) for each in received])
+    sent = target.send([OutgoingMessage(result.source, each.body) for each in received])
     result.problems += sorted({f"SQS: {why}" for why in sent.failed.values()})
     result.forwarded += len(sent.accepted)
     result.refused += len(sent.refused)

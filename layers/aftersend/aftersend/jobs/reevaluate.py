@@ -19,11 +19,11 @@ from typing import Annotated, Final, Protocol, TypeVar
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, is_vouched, make_claim
+from aftersend.core.causes import Claim, make_claim
 from aftersend.core.digest import digest
 from aftersend.core.errors import ContentionExhausted, Unreadable
 from aftersend.core.model import Key, Outcome, Suppression
-from aftersend.core.outcome import Classify, merge
+from aftersend.core.outcome import Classify, merge, select_counting
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes
@@ -142,7 +142,7 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
     outcomes = _as_outcomes(store.answer(ReadOutcomes(recipient)))
     refolded = []
     for outcome in outcomes:
-        after = run_steps(_refold(outcome, ports.classify), store.answer)
+        after = run_steps(_refold(outcome, ports.classify, ports.policy), store.answer)
         _note_outcome(outcome, after, ports.digest_key, changes)
         refolded += [after] if after else []
     before = {each.key: each for each in ports.queries.find_suppressions_of(recipient)}
@@ -154,10 +154,10 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
     return changes
 
 
-def _refold(stored: Outcome, classify: Classify) -> Generator[Request, Answer, Outcome | None]:
+def _refold(stored: Outcome, classify: Classify, policy: Policy) -> Generator[Request, Answer, Outcome | None]:
     """Derive a stored outcome anew. One that is gone meanwhile has expired or been erased, and stays gone."""
     for _ in range(MAX_TRIES):
-        outcome = merge(stored, (), classify, afresh=True)
+        outcome = merge(stored, (), classify, afresh=True, reports=policy.report)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
@@ -173,8 +173,8 @@ def _refold(stored: Outcome, classify: Classify) -> Generator[Request, Answer, O
 
 def _claims(outcomes: Iterable[Outcome], ports: ReevaluationPorts, key: Key | None = None) -> list[Claim]:
     """Return all claims that the facts of these outcomes make, on one suppression or on any."""
-    trusted = [outcome for outcome in outcomes if is_vouched(outcome, ports.policy)]
-    made = (make_claim(fact, ports.classify(fact), ports.policy) for outcome in trusted for fact in outcome.feedback)
+    counting = (fact for outcome in outcomes for fact in select_counting(outcome.feedback, ports.policy.report))
+    made = (make_claim(fact, ports.classify(fact), ports.policy) for fact in counting)
     return [each for each in made if each is not None and key in (None, (each.recipient, each.scope))]
 
 

@@ -63,10 +63,20 @@ def import_list(job: ListJob, context: JobContext) -> Iterator[ImportProgress]:
         apply: Apply = partial(_preview, store=DryRunStore(context.store, MEMORY), context=context)
     else:
         apply = partial(_write, decision=decision, context=context)
-    while chunk := list(islice(records, CHUNK)):
+    while chunk := _take_chunk(records):
         summary = _import_chunk(chunk, layout, terms, apply, progress.summary)
         progress = ImportProgress(format=format_.name, etag=etag, position=chunk[-1].after, summary=summary)
         yield progress
+
+
+def _take_chunk(records: Iterator[Record]) -> list[Record]:
+    """Take the next records, up to a place where there is nothing but a place to stop: time passes there, too."""
+    chunk: list[Record] = []
+    for record in islice(records, CHUNK):
+        chunk.append(record)
+        if record.is_empty:
+            break
+    return chunk
 
 
 def _import_chunk(

@@ -19,6 +19,7 @@ from aftersend.core.errors import MalformedFeedback
 
 MAX_RECORD: Final = 64 * 1024  # bytes
 MAX_LINES: Final = 200  # of one record
+STRETCH: Final = 64 * 1024  # bytes that hold no record, after which there is a place to stop nevertheless
 _MAX_DEPTH: Final = 64  # levels of JSON that a document may have
 
 
@@ -39,12 +40,17 @@ class FilePosition(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """The bytes of one record, or what is wrong with it."""
+    """The bytes of one record, or what is wrong with it. One without either is no record, but a place to stop."""
 
     line: int
     after: FilePosition
     data: bytes
     error: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is only a place to stop: a long stretch of the file has nothing in it."""
+        return not self.data and self.error is None
 
 
 _TOO_LONG: Final = f"longer than {MAX_RECORD} bytes"
@@ -54,6 +60,8 @@ _TRUNCATED: Final = "the file ends within it"
 
 def split_records(pieces: Iterable[bytes], framing: Framing, start: FilePosition) -> Iterator[Record]:
     """Yield every record of a file of which `pieces` are all bytes from `start` on; blank lines are none.
+
+    Of more than STRETCH bytes without a record an empty one says how far they have been read.
 
     Raises MalformedFeedback for JSON that is nested too deep.
     """
@@ -87,24 +95,28 @@ def _read_lines(pieces: Iterable[bytes]) -> Iterator[_Line]:
 
 
 def _split_lines(lines: Iterator[_Line], position: FilePosition) -> Iterator[Record]:
+    stopped = position.offset
     for line in lines:
         record = _make_record(position, [line], line.error)
         position = record.after
-        if line.text.strip():
-            yield record
+        if line.text.strip() or position.offset - stopped > STRETCH:
+            yield record if line.text.strip() else _make_stop(position)
+            stopped = position.offset
 
 
 def _split_csv(lines: Iterator[_Line], position: FilePosition) -> Iterator[Record]:
     """Lines are one record until their quotation marks are even. Where they never are, the first line is broken."""
     waiting: deque[_Line] = deque()
+    stopped = position.offset
     while True:
         taken, error = _take_balanced(waiting, lines)
         if not taken:
             return
         record = _make_record(position, taken, error)
         position = record.after
-        if record.data.strip():
-            yield record
+        if record.data.strip() or position.offset - stopped > STRETCH:
+            yield record if record.data.strip() else _make_stop(position)
+            stopped = position.offset
 
 
 def _take_balanced(waiting: deque[_Line], lines: Iterator[_Line]) -> tuple[list[_Line], str | None]:
@@ -128,6 +140,10 @@ def _take_balanced(waiting: deque[_Line], lines: Iterator[_Line]) -> tuple[list[
     return [first], first.error or _NOT_CLOSED
 
 
+def _make_stop(position: FilePosition) -> Record:
+    return Record(position.line, position, b"")
+
+
 def _make_record(position: FilePosition, lines: list[_Line], error: str | None) -> Record:
     after = FilePosition(position.offset + sum(line.size for line in lines), position.line + len(lines))
     return Record(position.line, after, b"".join([line.text for line in lines]), error)
@@ -139,9 +155,14 @@ _STRING: Final = re.compile(rb'(?:[^"\\\n]|\\[^\n])*+')  # of a string, as far a
 
 def _split_document(pieces: Iterable[bytes], start: FilePosition) -> Iterator[Record]:
     """The objects that lie in arrays. Everything around them is skipped: names of lists, pages, further documents."""
-    scanner = _DocumentScanner(start)
+    scanner, stopped = _DocumentScanner(start), start.offset
     for piece in pieces:
-        yield from scanner.feed(piece)
+        for record in scanner.feed(piece):
+            yield record
+            stopped = record.after.offset
+        if scanner.is_between_records and scanner.position.offset - stopped > STRETCH:
+            yield _make_stop(scanner.position)
+            stopped = scanner.position.offset
     if scanner.record_line is not None:
         yield Record(scanner.record_line, scanner.position, b"", _TRUNCATED)
 
@@ -162,6 +183,11 @@ class _DocumentScanner:
     def position(self) -> FilePosition:
         """Return where the next record is looked for."""
         return FilePosition(self.base + self.at, self.line, self._stack.decode())
+
+    @property
+    def is_between_records(self) -> bool:
+        """Whether whoever goes on from `position` reads what follows in the same way."""
+        return self.record_line is None and not self._in_string
 
     def feed(self, piece: bytes) -> Iterator[Record]:
         """Yield the records that end in this piece."""

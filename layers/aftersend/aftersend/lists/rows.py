@@ -61,6 +61,8 @@ def detect_layout(head: bytes) -> FileLayout:
 
 def read_rows(record: Record, layout: FileLayout) -> Iterator[Row]:
     """Yield the rows of a record: one, or several where its quotation marks were not meant as such."""
+    if record.is_empty:
+        return
     if record.error:
         yield Row(record.line, {}, record.error)
         return

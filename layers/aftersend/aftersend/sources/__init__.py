@@ -38,6 +38,7 @@ class Source(Struct, frozen=True, kw_only=True):
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
     largest: int = 1000 * _KB  # bytes of a pushed body
     success: int = 204  # the HTTP status by which the provider knows that a push is safe
+    polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -50,11 +51,17 @@ SOURCES: Final[dict[str, Source]] = {
         parser="aftersend.sources.directmail",
         proofs=(proofs.mns(), proofs.eventbridge()),
         largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
+        polled=True,
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", proofs=(proofs.secret(),)),
     "report": Source(parser="aftersend.sources.report"),
     "ses": Source(parser="aftersend.sources.ses", proofs=(proofs.sns_raw(), proofs.sns()), success=200),
 }
+
+
+def find_polled() -> str:
+    """Return the source whose messages are fetched out of a queue of MNS: there is one queue, and it names none."""
+    return next(name for name, row in SOURCES.items() if row.polled)
 
 
 @cache

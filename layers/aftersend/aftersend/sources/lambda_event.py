@@ -32,14 +32,19 @@ def make_countdown(context: LambdaContext) -> Callable[[], float]:
 def read_messages(event: Mapping[str, Any], source: str = UNKNOWN) -> list[Message]:
     """Return every body, unchanged, with its id and the time (UTC) at which the queue or the topic took it.
 
-    A message of SQS names its source in an attribute; `source` is that of all others. Raises ValueError for an event of
-    any other service.
+    A message of SQS names its source in an attribute; `source` is that of all others. Those come first that were
+    handed back most often, so that none comes last for ever. Raises ValueError for an event of any other service.
     """
     if "detail-type" in event:
         return [Message(str(event["id"]), msgspec.json.encode(event), parse_time(event["time"]), source)]
     if "Records" not in event:  # taken for an empty batch, whatever is in it would be acknowledged and lost
         raise ValueError(f"an event of {event.get('eventSource')!r}: expected SQS, SNS or EventBridge")
-    return [_read_record(record, source) for record in event["Records"]]
+    return [_read_record(record, source) for record in sorted(event["Records"], key=_count_receives, reverse=True)]
+
+
+def _count_receives(record: Mapping[str, Any]) -> int:
+    """How often SQS has handed out this message; 0 for what is no message of SQS."""
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 0))
 
 
 def takes_item_failures(event: Mapping[str, Any]) -> bool:

@@ -21,6 +21,12 @@ class Proof(Struct, frozen=True, kw_only=True):
     secrets: frozenset[str]  # kinds of secrets that such a push can carry
     needs: frozenset[str] = frozenset()  # of these at least one must be configured, or nothing would be proven
     senders: str = ""  # the list of senders that are believed, a field of WebhookSettings; a source that has one is on
+    narrowed: str = ""  # another list there: which of their channels are believed; all, where it is empty
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The lists of the operator's that it asks for: fields of WebhookSettings."""
+        return tuple(name for name in (self.senders, self.narrowed) if name)
 
 
 def secret(*kinds: str) -> Proof:
@@ -29,19 +35,25 @@ def secret(*kinds: str) -> Proof:
     return Proof(scheme="secret", secrets=carried, needs=carried)
 
 
-def sns() -> Proof:
-    """Return the proof of Amazon SNS: its signature, for a topic on the list."""
-    return Proof(scheme="sns", secrets=SECRETS, senders="topics")
+def sns(topics: str = "topics") -> Proof:
+    """Return the proof of Amazon SNS: its signature, for a topic on the list that is called `topics`."""
+    return Proof(scheme="sns", secrets=SECRETS, senders=topics)
 
 
-def sns_raw() -> Proof:
+def sns_raw(topics: str = "topics") -> Proof:
     """Return the proof of Amazon SNS with raw message delivery: a secret, for nobody signs such a message."""
-    return Proof(scheme="sns_raw", secrets=SECRETS, needs=SECRETS, senders="topics")
+    return Proof(scheme="sns_raw", secrets=SECRETS, needs=SECRETS, senders=topics)
 
 
 def mns() -> Proof:
     """Return the proof of Alibaba Cloud MNS: its signature and the secret in the path, for an account on the list."""
-    return Proof(scheme="mns", secrets=frozenset({"path"}), needs=frozenset({"path"}), senders="accounts")
+    return Proof(
+        scheme="mns",
+        secrets=frozenset({"path"}),
+        needs=frozenset({"path"}),
+        senders="accounts",
+        narrowed="subscriptions",
+    )
 
 
 def eventbridge() -> Proof:

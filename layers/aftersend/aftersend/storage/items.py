@@ -7,6 +7,7 @@ are ISO-8601 strings in UTC with milliseconds; `expires_at` is in seconds since 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from aftersend.core.model import (
     Suppression,
     Verdict,
 )
+from aftersend.core.outcome import is_proven
 from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
@@ -104,8 +106,12 @@ def build_suppression_key(key: Key) -> Item:
     return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
 
 
-def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
-    """Return the item of an outcome; it expires `retention` after its last feedback."""
+def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str] = ()) -> Item:
+    """Return the item of an outcome; it expires `retention` after its last feedback.
+
+    By the first of the sender's identifiers named in `find_by` that it has, it stands in an index: but for what nothing
+    is known of that not anybody could have sent.
+    """
     item = build_outcome_key(outcome.key) | _OUTCOME_SCHEMA
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
@@ -121,6 +127,8 @@ def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
         item["rule"] = {"S": outcome.verdict.rule}
     if outcome.auto_replied:
         item["auto_replied"] = {"BOOL": True}
+    if not outcome.proven:  # derived from its facts, for who reads no facts
+        item["unproven"] = {"BOOL": True}
     if outcome.review:
         item["review"] = {"S": outcome.review}
     if outcome.resolved is not None:
@@ -130,11 +138,27 @@ def encode_outcome(outcome: Outcome, retention: timedelta) -> Item:
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
-    if (bounce := find_bounce(outcome)) is not None:
-        item |= _encode_bounce(bounce)
+    item |= _encode_bounce(find_bounce(outcome))
+    identifier = find_identifier(outcome.context.correlation, find_by)
+    if identifier is not None and is_proven(outcome.feedback):
+        item["identifier"] = {"S": identifier}
     facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
     item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
     return item
+
+
+def make_identifier(name: str, value: str) -> str:
+    """Return what an identifier of the sender's own is found by; names of headers are the same in any case."""
+    return f"{name.casefold()}:{value}"
+
+
+def find_identifier(correlation: Mapping[str, str], find_by: Sequence[str]) -> str | None:
+    """Return what a message with these identifiers is found by, or None where it has none that is named."""
+    for name in find_by:
+        values = [value for given, value in correlation.items() if given.casefold() == name.casefold() and value]
+        if values:
+            return make_identifier(name, max(values))  # a name in two spellings counts once
+    return None
 
 
 @decoder(OUTCOME_SCHEMA)
@@ -171,8 +195,10 @@ def _build_bounce_key(group: str, order: Order) -> str:
     return f"{group}/{format_time(order[0])}/{order[1]}"
 
 
-def _encode_bounce(bounce: Bounce) -> Item:
+def _encode_bounce(bounce: Bounce | None) -> Item:
     """The key of an outcome in the index of bounces, and what it holds that is no attribute of its own."""
+    if bounce is None:
+        return {}
     ref = bounce.ref
     said = _Said(ref.source, ref.provider_code, ref.forgeable)
     return {
@@ -184,7 +210,7 @@ def _encode_bounce(bounce: Bounce) -> Item:
 @decoder(OUTCOME_SCHEMA)
 def decode_bounce(item: Item) -> Bounce:
     """Return the bounce in an item of the index; raises Unreadable for any other item."""
-    group, at, feedback = item["bounce"]["S"].split("/", 2)
+    _, at, feedback = item["bounce"]["S"].split("/", 2)
     said = _decode_said(item["bounce_said"]["S"])
     verdict = _decode_verdict(item)
     ref = EvidenceRef(
@@ -197,7 +223,7 @@ def decode_bounce(item: Item) -> Bounce:
         provider_code=said.provider_code,
         forgeable=said.forgeable,
     )
-    return Bounce(ref, verdict, proven=not group.endswith("?"))
+    return Bounce(ref, verdict)
 
 
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:

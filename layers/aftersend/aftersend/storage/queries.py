@@ -27,7 +27,8 @@ _Moment = Annotated[datetime, Meta(tz=True)]
 _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
 _COUNTS: Final = ("opens", "clicks")
-_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", "auto_replied", *_TEXTS, *_TIMES, *_COUNTS)
+_FLAGS: Final = ("auto_replied", "unproven")
+_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", *_FLAGS, *_TEXTS, *_TIMES, *_COUNTS)
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -49,6 +50,7 @@ class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     message: str
     status: Status
+    unproven: bool = False  # anybody could have sent all of it, so it decides nothing
     klass: Class | None = field(name="class", default=None)
     reason: Reason | None = None
     rule: str | None = None
@@ -153,6 +155,13 @@ class Queries:
         request = build_query(self._tables.outcomes, "message", message, index="by_message", limit=limit, after=after)
         return self._read_page(request, _decode_outcome_key)
 
+    def find_outcomes_by_identifier(self, identifier: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the outcomes of messages with this identifier of the sender's (`items.make_identifier`)."""
+        request = build_query(
+            self._tables.outcomes, "identifier", identifier, index="by_identifier", limit=limit, after=after
+        )
+        return self._read_page(request, _decode_outcome_key)
+
     def find_outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the outcomes that a person should look at for this reason, the newest first."""
         request = build_query(self._tables.outcomes, "review", why, index="by_review", limit=limit, after=after)
@@ -216,6 +225,6 @@ def _decode_line(item: Item) -> OutcomeLine:
         status=Status(item["status"]["S"]),
         klass=Class(item["class"]["S"]) if "class" in item else None,
         reason=Reason(item["reason"]["S"]) if "reason" in item else None,
-        auto_replied="auto_replied" in item,
+        **{name: name in item for name in _FLAGS},
         **given,
     )

@@ -28,14 +28,17 @@ _PAUSE: Final = 0.05  # seconds before the second round, doubled for each furthe
 
 
 class TableNames(Struct, frozen=True, kw_only=True):
-    """The names of the two tables, and how long an item lives after its last feedback."""
+    """The names of the two tables, how long an item lives after its last feedback, and by what it can be found."""
 
     outcomes: str
     suppressions: str
     retention: timedelta = timedelta(days=180)
+    find_by: tuple[str, ...] = ()  # names of the sender's own identifiers, as in the policy
 
 
-def make_row(item: Outcome | Suppression, retention: timedelta, now: datetime) -> items.Item:
+def make_row(
+    item: Outcome | Suppression, retention: timedelta, now: datetime, find_by: Sequence[str] = ()
+) -> items.Item:
     """Return the item that is stored.
 
     A suppression in which nothing holds any more is kept twice as long as an outcome. It knows what was released or
@@ -44,7 +47,7 @@ def make_row(item: Outcome | Suppression, retention: timedelta, now: datetime) -
     What is over already expires now: TTL passes over what did so more than five years ago, and would keep it for ever.
     """
     if isinstance(item, Outcome):
-        row = items.encode_outcome(item, retention)
+        row = items.encode_outcome(item, retention, find_by)
     else:
         row = items.encode_suppression(item, 2 * retention, now)
     if "expires_at" in row and int(row["expires_at"]["N"]) < now.timestamp():
@@ -138,7 +141,7 @@ class Store:
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else return what is stored."""
-        row = make_row(item, self._tables.retention, self._clock())
+        row = make_row(item, self._tables.retention, self._clock(), self._tables.find_by)
         if isinstance(item, Outcome):
             return self._put(self._tables.outcomes, items.build_outcome_key(item.key), row, items.decode_outcome)
         return self._put(

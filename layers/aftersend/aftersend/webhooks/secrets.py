@@ -75,9 +75,7 @@ class WebhookSecrets:
             credentials = WebhookCredentials(path=document.path)
         return Trust(
             credentials=credentials,
-            topics=self._config.topics,
-            accounts=self._config.accounts,
-            subscriptions=self._config.subscriptions,
+            senders={each: getattr(self._config, each) for proof in source.proofs for each in proof.lists},
         )
 
     def _read(self, secret_id: str) -> SecretsDocument:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from aftersend.core.errors import MalformedFeedback
+from aftersend.core.message_key import MAX_ID, make_message_key
 from aftersend.core.model import Context, Engagement, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate
@@ -34,13 +35,14 @@ class FeedbackFactory:
         self._data = data
         self._event_time = event_time
         self.recipient = find_first(data.rcpt, data.block_email)
-        envelope, self._message_id = find_first(data.env_id, data.envid), _find_message_id(data)
-        self._message = f"directmail:{truncate(envelope, 200)}" if envelope else f"rfc5322:{self._message_id}"
+        self._env_id = truncate(find_first(data.env_id, data.envid), MAX_ID)
+        message_id = find_first(data.msg_id, data.msgid, data.message_id)
+        self._message = make_message_key(message_id, own=f"directmail:{self._env_id}" if self._env_id else "")
 
     @property
     def complete(self) -> bool:
         """Whether the event says whom and which message it is about."""
-        return bool(self.recipient and self._message != "rfc5322:")
+        return bool(self.recipient and self._message)
 
     def build(self, kind: Kind, evidence: Evidence | None = None, engagement: Engagement | None = None) -> Feedback:
         """Build the one fact of the event; raises MalformedFeedback and, where its time is none, ValueError."""
@@ -74,18 +76,13 @@ class FeedbackFactory:
         found = {
             _NOTIFY: truncate(find_first(data.notify_message_id, _find_header(data.header)), 128),
             "tag": truncate(find_first(data.tag), 128),
-            "Message-ID": truncate(self._message_id, 128) if self._message.startswith(SOURCE) else "",
+            "env_id": "" if self._message.startswith(SOURCE) else truncate(self._env_id, 128),
         }
         sender = find_first(data.sender, data.account, data.send_email)
         return Context(
             sender=_canonicalize_sender(sender) if sender else None,
             correlation={name: value for name, value in found.items() if value},
         )
-
-
-def _find_message_id(data: Data) -> str:
-    """The Message-ID of the mail, without its angle brackets, which some events have and some have not."""
-    return truncate(find_first(data.msg_id, data.msgid, data.message_id).strip("<> \t"), 200)
 
 
 def _find_header(headers: object) -> str | None:

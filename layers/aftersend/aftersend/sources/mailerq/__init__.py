@@ -27,7 +27,8 @@ from aftersend.sources.mailerq.body import SOURCE, Attempt, MailerqMessage, deco
 from aftersend.sources.message import NO_HEADERS, Headers
 
 # The kinds of queue in which a body may have lain: what is in it is at its end, or is not.
-ENDS: Final = {"results": True, "success": True, "failure": True, "retry": False}
+# The document says "failures" where the configuration says rabbitmq-failure.
+ENDS: Final = {"results": True, "success": True, "failure": True, "failures": True, "retry": False}
 REPORTS: Final = "reports"  # received mail: a stranger may have given it properties, so nothing but the mail is read
 
 # Of the attempts of one message: an outcome holds fewer, and the archive has the whole.
@@ -35,7 +36,6 @@ EARLIEST: Final = 32
 LATEST: Final = 32
 
 ACCEPTED: Final = "message/accepted"
-GAVE_UP: Final = "process/timeout"
 FAILED: Final = frozenset({"timeout", "lost", "invalid", "error"})
 # States in which MailerQ itself refuses: no other system was asked.
 OWN: Final = frozenset({"process", "suppression", "storage", "responsive", "personalize", "rewrite", "bind", "amqp"})
@@ -65,7 +65,10 @@ def _read_message(message: MailerqMessage, queue: str) -> list[Feedback]:
     recipient = message.get("recipient")
     if not attempts or not isinstance(recipient, str) or not recipient.strip():
         return []
-    return list(_build_feedback(message, recipient, attempts, ENDS.get(queue)))
+    final = _is_final(message, attempts[-1], ENDS.get(queue))
+    if not final and not facts.knows_mail(message, attempts):
+        return []  # it may have a Message-ID that nobody has read yet; every later copy tells all of this again
+    return list(_build_feedback(message, recipient, attempts, final=final))
 
 
 def _read_report(message: MailerqMessage) -> list[Feedback]:
@@ -79,11 +82,11 @@ def _read_report(message: MailerqMessage) -> list[Feedback]:
 
 
 def _build_feedback(
-    message: MailerqMessage, recipient: str, attempts: list[Attempt], ends: bool | None
+    message: MailerqMessage, recipient: str, attempts: list[Attempt], *, final: bool
 ) -> Iterator[Feedback]:
     canonical, name = canonicalize_email(recipient), facts.make_key(message, attempts)
     received_as = None if canonical == f"email:{recipient}" else truncate(recipient, MAX_RECIPIENT_BYTES)
-    context, final = facts.make_context(message), _is_final(message, attempts[-1], ends)
+    context = facts.make_context(message, name)
     for number, attempt, before in _number_attempts(attempts):
         yield Feedback(
             source=SOURCE,
@@ -102,7 +105,7 @@ def _number_attempts(attempts: list[Attempt]) -> Iterator[Numbered]:
     number, before = 0, None
     dropped = range(EARLIEST, len(attempts) - LATEST)
     for place, attempt in enumerate(attempts):
-        gave_up = facts.name_result(attempt) == GAVE_UP
+        gave_up = facts.name_result(attempt) == facts.GAVE_UP
         number += not gave_up
         if place not in dropped:
             yield number, attempt, before if gave_up else None
@@ -125,7 +128,7 @@ def _is_final(message: MailerqMessage, last: Attempt, ends: bool | None) -> bool
     """Whether nothing follows the last attempt: as the queue says, else the time of the next one, else `fatal`."""
     if ends is not None:
         return ends
-    if facts.name_result(last) == GAVE_UP:
+    if facts.name_result(last) == facts.GAVE_UP:
         return True
     planned = [value for name in ("nextattempt", "delayed") if (value := message.get(name)) is not None]
     if any(_is_later(value, _find_time(last)) for value in planned):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -85,6 +86,11 @@ class MailerqMessage:
     def __init__(self, properties: dict[str, Raw]) -> None:
         self._properties = properties
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all properties that are the message's, in their order: not the mail, and not its attempts."""
+        return sorted(name for name in self._properties if name not in ("mime", "results"))
+
     def get(self, name: str) -> Any:
         """Return the value of a property, None where it is missing."""
         raw = self._properties.get(name)
@@ -101,9 +107,13 @@ class MailerqMessage:
         return None if raw is None else _attempts(raw)
 
     def get_custom(self, count: int, limit: int) -> dict[str, str]:
-        """Return the first `count` of the sender's own properties by name: texts as they are, all else as JSON."""
-        names = sorted(name for name in self._properties if name not in OWN)[:count]
-        return {name: text for name in names if (text := _write_value(self._properties[name], limit))}
+        """Return the first `count` of the sender's own properties by name: texts as they are, all else as JSON.
+
+        What is empty counts for nothing, and takes no other's place.
+        """
+        names = sorted(name for name in self._properties if name not in OWN)
+        given = ((name, text) for name in names if (text := _write_value(self._properties[name], limit)))
+        return dict(islice(given, count))
 
 
 def _write_value(raw: Raw, limit: int) -> str | None:

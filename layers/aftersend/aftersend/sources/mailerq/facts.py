@@ -14,18 +14,25 @@ from typing import Any, Final
 import msgspec
 
 from aftersend.classify.evidence import parse_phase
+from aftersend.core.message_key import MAX_ID, clean_message_id, make_message_key
 from aftersend.core.model import Context, Evidence
 from aftersend.core.recipient import canonicalize_email
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
 from aftersend.sources.mailerq.body import Attempt, MailerqMessage
 from aftersend.sources.smtp_reply import parse_reply
 
-MAX_KEY: Final = 200
 MAX_NAME: Final = 64
 MAX_VALUE: Final = 128
 MAX_CUSTOM: Final = 16
 MAX_CODE: Final = 64
 MAX_TLS: Final = 96
+MAX_DIGESTED: Final = 4_096
+
+GAVE_UP: Final = "process/timeout"
+# States in which MailerQ has not loaded the mail itself, where that lies in another storage.
+_BEFORE_LOADING: Final = frozenset({"process", "suppression", "storage"})
+# What tells messages apart, and what MailerQ leaves as it is: all else it may add to, or take away.
+_UNCHANGED: Final = ("envelope", "recipient", "received", "maxdelivertime")
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -48,57 +55,72 @@ def parse_flag(value: object) -> bool | None:
 
 
 def make_key(message: MailerqMessage, attempts: list[Attempt]) -> str:
-    """Make the key of the message, of the first of these that it has.
+    """Make the key of the message: of its Message-ID, its envelope id, MailerQ's own id, or else a digest.
 
-    MailerQ's own id, the envelope id, its Message-ID, a digest.
-    The first two come with it from the beginning to the end. The headers may be missing where MailerQ did not load the
-    mail for an attempt, which is why they come later. A sender who sets `message-id` to the Message-ID has both.
+    A sender may set `message-id` to the Message-ID, with its "@".
     """
-    own = message.get_text("message-id", MAX_KEY)
-    if own:
-        return _make_header_key(own) if "@" in own else f"mailerq:{own}"
-    envelope_id = _strip_id(_get_inside(message.get("dsn"), "envid"))
-    if envelope_id:
-        return f"envid:{envelope_id}"
-    header = _strip_id(_find_headers(message).get("message-id"))
-    return _make_header_key(header) if header else "mailerq:" + _compute_digest(message, attempts[0])
+    own = message.get_text("message-id", MAX_ID) or ""
+    header = _find_headers(message).get("message-id")
+    named = header if clean_message_id(header) else own if "@" in own else None
+    key = make_message_key(named, _get_inside(message.get("dsn"), "envid"), f"mailerq:{own}" if own else "")
+    return key or "mailerq:" + _compute_digest(message, attempts[0])
 
 
-def _make_header_key(value: str) -> str:
-    """As the report parser calls a message that is known by its Message-ID."""
-    return "rfc5322:" + value.strip("<> \t")
+def knows_mail(message: MailerqMessage, attempts: list[Attempt]) -> bool:
+    """Return whether MailerQ had loaded the mail itself by the last attempt, so that its Message-ID could be known."""
+    return message.get("extracted") is not None or any(_get_state(each) not in _BEFORE_LOADING for each in attempts)
 
 
-def _strip_id(value: object) -> str | None:
-    return truncate(value.strip("<> \t"), MAX_KEY) or None if isinstance(value, str) else None
+def _get_state(attempt: Attempt) -> str:
+    return name_result(attempt).partition("/")[0]
 
 
 def _compute_digest(message: MailerqMessage, first: Attempt) -> str:
-    """Of what no later attempt changes: the envelope, the sender's own properties, the whole of the first attempt."""
-    envelope = [message.get_text(name, MAX_KEY) for name in ("envelope", "recipient")]
-    return blake2b(_encode((envelope, message.get_custom(MAX_CUSTOM, MAX_VALUE), first)), digest_size=10).hexdigest()
+    """Of what no later attempt changes: the envelope, the sender's own properties, the whole of the first attempt.
+
+    Where the message was given up without an attempt, no copy of it lay in the retry queue: then of all it has.
+    """
+    names = message.names if name_result(first) == GAVE_UP else _UNCHANGED
+    known = [(name, message.get_text(name, MAX_DIGESTED)) for name in names]
+    custom = message.get_custom(MAX_CUSTOM, MAX_VALUE)
+    return blake2b(_encode((known, custom, first)), digest_size=10).hexdigest()
 
 
-def make_context(message: MailerqMessage) -> Context:
-    """Make the context of the message: the sender's own properties, and what MailerQ extracted from the mail."""
+def make_context(message: MailerqMessage, key: str) -> Context:
+    """Make the context of the message: its other ids, the sender's own properties, what MailerQ took from the mail.
+
+    Of more than MAX_CUSTOM the ids stay, and of the others the first by name.
+    """
     extracted, headers = message.get("extracted"), _find_headers(message)
     found = {name: value for name, value in headers.items() if _identifies(name)}
     found |= message.get_custom(MAX_CUSTOM, MAX_VALUE)
-    found |= {"envelope": message.get_text("envelope", MAX_VALUE), "tags": _join_tags(message.get("tags"))}
-    if envelope_id := _get_inside(message.get("dsn"), "envid"):
-        found["envid"] = envelope_id
+    own = message.get_text("message-id", MAX_ID)
+    ids = {
+        "envelope": message.get_text("envelope", MAX_VALUE),
+        "envid": _get_inside(message.get("dsn"), "envid"),
+        "mailerq-id": own if own and "@" not in own and key != f"mailerq:{own}" else None,
+        "message-id": headers.get("message-id"),
+        "tags": _join_tags(message.get("tags")),
+    }
+    texts = _clean_texts(ids)
+    others = sorted((name, text) for name, text in _clean_texts(found).items() if name not in texts)
+    texts |= dict(others[: MAX_CUSTOM - len(texts)])
+    sender, subject = _get_inside(extracted, "from"), _get_inside(extracted, "subject")
+    return Context(
+        sender=canonicalize_email(sender).removeprefix("email:") if isinstance(sender, str) and sender else None,
+        subject=truncate_or_none(subject, 256) if isinstance(subject, str) else None,
+        correlation=dict(sorted(texts.items())),
+    )
+
+
+def _clean_texts(found: dict[str, Any]) -> dict[str, str]:
+    """The texts among these values, bounded, without those that are empty."""
     texts = {
         truncate(name, MAX_NAME): truncate(text, MAX_VALUE).strip()
         for name, text in found.items()
         if isinstance(text, str)
     }
-    filled = [(name, text) for name, text in sorted(texts.items()) if text]
-    sender, subject = _get_inside(extracted, "from"), _get_inside(extracted, "subject")
-    return Context(
-        sender=canonicalize_email(sender).removeprefix("email:") if isinstance(sender, str) and sender else None,
-        subject=truncate_or_none(subject, 256) if isinstance(subject, str) else None,
-        correlation=dict(filled[:MAX_CUSTOM]),
-    )
+    return {name: text for name, text in texts.items() if text}
 
 
 def _identifies(header: str) -> bool:

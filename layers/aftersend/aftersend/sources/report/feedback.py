@@ -11,7 +11,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend import verp
-from aftersend.classify.evidence import find_code, find_phase, find_status
+from aftersend.classify.evidence import find_code, find_phase, find_status, join_lines
+from aftersend.core.message_key import MAX_ID, make_message_key
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate, truncate_host, truncate_or_none
@@ -24,12 +25,10 @@ from aftersend.sources.smtp_reply import parse_reply
 
 SOURCE: Final = "report"
 MAX_TEXT: Final = 1_024
-MAX_KEY: Final = 200
 MAX_CUSTOM: Final = 12
 MIN_TOKEN: Final = 20  # characters of a local part that may be another system's
 _TOKEN: Final = re.compile(r"[A-Za-z2-7]{16}")  # the shortest that `aftersend.verp` makes
 CHECKS: Final = "report-checks"  # what Amazon SES found when it received the report: "spf=pass dkim=fail …"
-SES_DOMAIN: Final = "amazonses.com"
 
 # Headers that systems on the way add: they identify nothing of the sender's.
 NOT_CUSTOM: Final = (
@@ -57,15 +56,10 @@ def find_message_key(report: ParsedReport, mail: str) -> str:
         return report.message_key
     headers = report.headers if report.mail_type is MailType.AUTO_REPLY else report.returned
     for value in _find_message_ids(headers, report):
-        name = truncate(value.strip("<> \t"), MAX_KEY)
-        local, at, domain = name.rpartition("@")
-        if at and (domain.lower() == SES_DOMAIN or domain.lower().endswith("." + SES_DOMAIN)) and local:
-            return f"ses:{local}"
-        if name:
-            return f"rfc5322:{name}"
-    if report.envelope_id:
-        return "envid:" + truncate(report.envelope_id.strip("<> \t"), MAX_KEY)
-    return "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
+        if key := make_message_key(value):
+            return key
+    known = make_message_key(envelope_id=report.envelope_id)
+    return known or "report:" + blake2b(mail.encode("latin-1", "replace"), digest_size=10).hexdigest()
 
 
 def _find_message_ids(headers: mime.Headers, report: ParsedReport) -> list[str]:
@@ -106,7 +100,7 @@ def _build_evidence(report: ParsedReport, recipient: RecipientReport) -> Evidenc
         text=text or None,
         provider_code=truncate(report.provider_code, 64),
         action=recipient.action,
-        phase=find_phase(text) or find_phase(recipient.surrounding_text or ""),
+        phase=find_phase(join_lines(text)) or find_phase(join_lines(recipient.surrounding_text or "")),
         remote_mta=truncate_host(recipient.remote_mta),
         reporting_mta=truncate_host(report.reporting_mta),
         derived=recipient.derived,
@@ -169,7 +163,7 @@ _SENT_TO: Final = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-t
 def _build_context(report: ParsedReport) -> Context | None:
     """Return the names that the sender of the returned message gave it."""
     headers = report.returned
-    found = {verp.CORRELATION: truncate(report.bounce_address, MAX_KEY)} if report.bounce_address else {}
+    found = {verp.CORRELATION: truncate(report.bounce_address, MAX_ID)} if report.bounce_address else {}
     if report.checks:
         found[CHECKS] = " ".join(f"{name}={status}" for name, status in report.checks.items())
     for name, values in headers.items():

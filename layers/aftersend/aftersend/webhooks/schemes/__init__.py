@@ -52,7 +52,7 @@ __all__ = [
 class Scheme(Struct, frozen=True, kw_only=True):
     """How a kind of proof is checked, and the header by which a push is known to carry it."""
 
-    check: Callable[[PushRequest, Trust, datetime], VerifiedPush]
+    check: Callable[[PushRequest, Proof, Trust, datetime], VerifiedPush]
     header: str = ""  # empty: no header shows it, and every push is taken to carry it
 
 
@@ -76,7 +76,7 @@ def check(request: PushRequest, proofs: Iterable[Proof], trust: Trust, now: date
         raise VerificationError(
             FailureCode.UNPROVABLE, f"one of these must be configured: {', '.join(sorted(proof.needs))}"
         )
-    return SCHEMES[proof.scheme].check(request, trust, now)
+    return SCHEMES[proof.scheme].check(request, proof, trust, now)
 
 
 def _choose_proof(request: PushRequest, proofs: Iterable[Proof]) -> Proof:

@@ -51,9 +51,11 @@ class Trust(Struct, frozen=True, kw_only=True):
     """Whom the operator trusts, for one source."""
 
     credentials: WebhookCredentials = WebhookCredentials()
-    topics: frozenset[str] = frozenset()  # ARNs of SNS topics
-    accounts: frozenset[str] = frozenset()  # ids of Alibaba Cloud accounts
-    subscriptions: frozenset[str] = frozenset()  # "topic/subscription" of MNS; empty for all of those accounts
+    senders: Mapping[str, frozenset[str]] = {}  # the lists that its proofs name, by that name
+
+    def list_senders(self, name: str) -> frozenset[str]:
+        """Return the list that a proof calls `name`; empty where the operator has named nobody."""
+        return self.senders.get(name, frozenset())
 
 
 class PushRequest(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aftersend.core.errors import VerificationError
+from aftersend.sources.proofs import Proof
 from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, quote_name
 from aftersend.webhooks.schemes.secret import matches_any
 from aftersend.webhooks.schemes.signature import decode_signature, require_fresh_at
@@ -37,7 +38,7 @@ _CERTIFICATE: Final = re.compile(
 _MILLISECONDS: Final = re.compile(r"[0-9]{12,14}").fullmatch
 
 
-def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+def check(request: PushRequest, _proof: Proof, trust: Trust, now: datetime) -> VerifiedPush:
     """Check everything about a push but its signature; raises VerificationError."""
     _require_token(request, trust)
     for name, value in _FIXED.items():

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.core.errors import DECODE_ERRORS, VerificationError
+from aftersend.sources.proofs import Proof
 from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Signature, Trust, VerifiedPush, quote_name
 from aftersend.webhooks.schemes.signature import decode_base64, decode_signature, require_fresh
 
@@ -42,7 +43,7 @@ _decode: Final = msgspec.json.Decoder(_Sender).decode
 _IN_HEADERS: Final = ("x-mns-topic-owner", "x-mns-topic-name", "x-mns-subscription-name")
 
 
-def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+def check(request: PushRequest, proof: Proof, trust: Trust, now: datetime) -> VerifiedPush:
     """Check everything about a push but its signature; raises VerificationError."""
     require_fresh(request.header("date"), now, WINDOW, WINDOW)
     signature = Signature(
@@ -53,7 +54,7 @@ def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
     )
     if request.header("content-md5") not in _spell_digests(request.body):
         raise VerificationError(FailureCode.DIGEST, "the body is not the one that Content-MD5 is about")
-    _require_listed(_read_sender(request), trust)
+    _require_listed(_read_sender(request), trust.list_senders(proof.senders), trust.list_senders(proof.narrowed))
     return VerifiedPush(scheme="mns", signature=signature)
 
 
@@ -81,11 +82,11 @@ def _spell_digests(body: bytes) -> set[str]:
     return spellings | {base64.b64encode(each).decode() for each in (digest.digest(), *(s.encode() for s in spellings))}
 
 
-def _require_listed(sender: _Sender, trust: Trust) -> None:
+def _require_listed(sender: _Sender, accounts: frozenset[str], subscriptions: frozenset[str]) -> None:
     subscription = f"{sender.topic_name}/{sender.subscription_name}"
-    if sender.topic_owner not in trust.accounts:
+    if sender.topic_owner not in accounts:
         raise VerificationError(FailureCode.SENDER, f"the account is not on the list: {quote_name(sender.topic_owner)}")
-    if trust.subscriptions and subscription not in trust.subscriptions:
+    if subscriptions and subscription not in subscriptions:
         raise VerificationError(FailureCode.SENDER, f"the subscription is not on the list: {quote_name(subscription)}")
 
 

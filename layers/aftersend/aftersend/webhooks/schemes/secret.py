@@ -12,6 +12,7 @@ from hmac import compare_digest
 from typing import Final
 
 from aftersend.core.errors import VerificationError
+from aftersend.sources.proofs import Proof
 from aftersend.webhooks.schemes.contract import FailureCode, PushRequest, Trust, VerifiedPush, WebhookCredentials
 
 
@@ -47,6 +48,6 @@ def matches_any(value: str, secrets: Sequence[str]) -> bool:
     return any(found)
 
 
-def check(_request: PushRequest, _trust: Trust, _now: datetime) -> VerifiedPush:
+def check(_request: PushRequest, _proof: Proof, _trust: Trust, _now: datetime) -> VerifiedPush:
     """Return a push that nothing but a secret proves: it has been asked for before anything else was looked at."""
     return VerifiedPush(scheme="secret")

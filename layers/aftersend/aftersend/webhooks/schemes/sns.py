@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.core.errors import DECODE_ERRORS, VerificationError
+from aftersend.sources.proofs import Proof
 from aftersend.webhooks.schemes.contract import (
     FailureCode,
     PushAction,
@@ -28,6 +29,7 @@ from aftersend.webhooks.schemes.contract import (
     quote_name,
 )
 from aftersend.webhooks.schemes.signature import decode_signature, require_fresh
+from aftersend.webhooks.schemes.sns_host import find_host
 
 HEADER: Final = "x-amz-sns-message-type"
 RAW_HEADER: Final = "x-amz-sns-rawdelivery"
@@ -36,9 +38,9 @@ RAW_HEADER: Final = "x-amz-sns-rawdelivery"
 MAX_AGE: Final = timedelta(hours=2)
 MAX_AHEAD: Final = timedelta(minutes=5)
 
-_HOST: Final = r"https://sns\.[a-z0-9-]{3,32}\.amazonaws\.com(?:\.cn)?"
-_CERTIFICATE: Final = re.compile(_HOST + r"/[A-Za-z0-9_-]{1,128}\.pem").fullmatch
-_CONFIRM_URL: Final = re.compile(_HOST + r"/\?([!-~]{1,4096})").fullmatch
+# What follows the host, which belongs to the topic: it is compared whole.
+_CERTIFICATE: Final = re.compile(r"/[A-Za-z0-9_-]{1,128}\.pem").fullmatch
+_CONFIRMATION: Final = re.compile(r"/\?([!-~]{1,4096})").fullmatch
 
 _DIGESTS: Final[Mapping[str, Literal["sha1", "sha256"]]] = {"1": "sha1", "2": "sha256"}
 _ACTIONS: Final = {
@@ -71,20 +73,21 @@ class _Message(Struct, frozen=True, rename="pascal"):
 _decode: Final = msgspec.json.Decoder(_Message).decode
 
 
-def check(request: PushRequest, trust: Trust, now: datetime) -> VerifiedPush:
+def check(request: PushRequest, proof: Proof, trust: Trust, now: datetime) -> VerifiedPush:
     """Check everything about a signed message but its signature; raises VerificationError."""
     message = _read_message(request)
     action = _ACTIONS[message.type]
-    _require_topic(message.topic_arn, trust)
+    _require_topic(message.topic_arn, trust.list_senders(proof.senders))
+    origin = f"https://{find_host(message.topic_arn)}"
     require_fresh(message.timestamp, now, MAX_AGE, MAX_AHEAD)
-    if not _CERTIFICATE(message.signing_cert_url):
+    if not _CERTIFICATE(_strip_origin(message.signing_cert_url, origin)):
         raise VerificationError(
             FailureCode.CERTIFICATE, f"not a certificate of SNS: {quote_name(message.signing_cert_url)}"
         )
     return VerifiedPush(
         scheme="sns",
         action=action,
-        confirm_url=_read_confirm_url(message) if action is PushAction.CONFIRM else "",
+        confirm_url=_read_confirm_url(message, origin) if action is PushAction.CONFIRM else "",
         signature=Signature(
             certificate_url=message.signing_cert_url,
             signature=decode_signature(message.signature),
@@ -106,18 +109,23 @@ def _read_message(request: PushRequest) -> _Message:
     return message
 
 
-def _require_topic(arn: str, trust: Trust) -> None:
-    if arn not in trust.topics:
+def _require_topic(arn: str, topics: frozenset[str]) -> None:
+    if arn not in topics:
         raise VerificationError(FailureCode.SENDER, f"the topic is not on the list: {quote_name(arn)}")
 
 
-def _read_confirm_url(message: _Message) -> str:
+def _strip_origin(url: str, origin: str) -> str:
+    """What follows scheme and host, where they are these; else nothing."""
+    return url[len(origin) :] if url.startswith(origin) else ""
+
+
+def _read_confirm_url(message: _Message, origin: str) -> str:
     """Return where to confirm: an address of SNS, that confirms this topic and does nothing else."""
-    match = _CONFIRM_URL(message.subscribe_url or "")
+    match = _CONFIRMATION(_strip_origin(message.subscribe_url or "", origin))
     asked = parse_qs(match[1]) if match else {}
     if match is None or (asked.get("Action"), asked.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
         raise VerificationError(FailureCode.MALFORMED, "SubscribeURL does not confirm a subscription to this topic")
-    return match[0]
+    return origin + match[0]
 
 
 def _build_text(message: _Message, action: PushAction) -> bytes:
@@ -127,9 +135,9 @@ def _build_text(message: _Message, action: PushAction) -> bytes:
     return "".join(lines).encode("utf-8", "surrogatepass")
 
 
-def check_raw(request: PushRequest, trust: Trust, _now: datetime) -> VerifiedPush:
+def check_raw(request: PushRequest, proof: Proof, trust: Trust, _now: datetime) -> VerifiedPush:
     """Check a message that is delivered raw, unsigned: a secret must have proven it. Raises VerificationError."""
     if request.header(RAW_HEADER) != "true" or request.header(HEADER) != "Notification":
         raise VerificationError(FailureCode.MALFORMED, "not a notification that is delivered raw")
-    _require_topic(request.header("x-amz-sns-topic-arn"), trust)
+    _require_topic(request.header("x-amz-sns-topic-arn"), trust.list_senders(proof.senders))
     return VerifiedPush(scheme="sns_raw")

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import pika  # type: ignore[import-untyped]
 from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancelled  # type: ignore[import-untyped]
 
-from local.sinks import Delivery, Sink, Taken
+from aftersend_cli.sinks import Delivery, Sink, Taken
 
 LINGER: Final = 0.2  # seconds to wait for more messages after the first of a batch
 _TICK: Final = 1.0  # seconds after which it is looked whether to stop

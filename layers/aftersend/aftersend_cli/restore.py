@@ -1,4 +1,4 @@
-"""`python -m local restore`: joins restored tables with those in use, so that what was lost is there again.
+"""`aftersend restore`: joins restored tables with those in use, so that what was lost is there again.
 
 DynamoDB restores into new tables. What they hold is facts, evidence and decisions, which are sets: they are joined
 with what is there, by the same steps that functions take, and nothing that is newer is lost. It can be stopped
@@ -10,16 +10,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from aftersend.aws import connect
-from aftersend.aws.calls import translate_errors
 from aftersend.core.causes import Claim
-from aftersend.core.errors import ConfigurationError, ServiceError, Unreadable
+from aftersend.core.errors import Unreadable
 from aftersend.core.model import Act, CauseKind, Decision, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.plan import plan_updates
@@ -27,64 +25,75 @@ from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
 from aftersend.core.writes import SuppressionUpdate, update_outcome, update_suppression
 from aftersend.ports import StorePort
-from aftersend.storage.items import Item, decode_outcome, decode_suppression
+from aftersend.storage.items import decode_outcome, decode_suppression
 from aftersend.storage.store import Store, TableNames
-from local.reevaluate import load_rules
+from aftersend_cli import documents
+from aftersend_cli.asking import confirm
+from aftersend_cli.scanning import scan_table
+from aftersend_cli.stack import DeployedStack
 
 _T = TypeVar("_T")
-_NAMES: Final = {
-    "--from-outcomes": "the restored table of outcomes",
-    "--from-suppressions": "the restored table of suppressions",
-    "--outcomes": "the table of outcomes in use",
-    "--suppressions": "the table of suppressions in use",
-}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    for name, meaning in _NAMES.items():
-        parser.add_argument(name, metavar="TABLE", required=True, help=meaning)
-    parser.add_argument("--policy", metavar="FILE", help="the Policy of the stack, as TOML")
-    parser.add_argument("--rules", metavar="FILE", help="the stack's rules of your own, as TOML")
-    parser.add_argument(
-        "--retention-days", type=int, default=180, metavar="N", help="the RetentionDays of the stack (default 180)"
-    )
+    parser.add_argument("--from-outcomes", metavar="TABLE", required=True, help="the restored table of outcomes")
+    parser.add_argument("--from-suppressions", metavar="TABLE", required=True, help="the restored one of suppressions")
+    parser.add_argument("--dry-run", action="store_true", help="say how much would be joined, and write nothing")
+    documents.arguments(parser)
 
 
-def restore(options: argparse.Namespace) -> int:
-    """Run it and say how much was joined; 1 where a table does not answer or an item cannot be read: run it again."""
-    try:
-        rules, judge = load_rules(options)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+    """Join what was restored with the tables of a stack; raises ServiceError where a table does not answer."""
+    rules, judge = documents.load_documents(options, stack)
+    sources = (options.from_outcomes, options.from_suppressions)
+    if options.dry_run:
+        return count(*sources)
+    names = stack.tables(rules.identifiers.find_by)
+    plan = [f"join {sources[0]} into {names.outcomes}", f"join {sources[1]} into {names.suppressions}"]
+    confirm(stack.place, plan, yes=options.yes)
+    return restore(*sources, names, rules, judge)
+
+
+def count(from_outcomes: str, from_suppressions: str) -> int:
+    """Say how much could be joined; 1 where an item cannot be read."""
     dynamodb: Any = connect("dynamodb")
-    retention = timedelta(days=options.retention_days)
-    store = Store(
-        dynamodb, TableNames(outcomes=options.outcomes, suppressions=options.suppressions, retention=retention)
-    )
     unreadable: list[Unreadable] = []
-    try:
-        outcomes = scan_table(dynamodb, options.from_outcomes, decode_outcome, unreadable)
-        count = _join_all(outcomes, partial(join_outcome, store, judge, rules), unreadable)
-        sys.stdout.write(f"{count:9}  outcomes joined\n")
-        rows = scan_table(dynamodb, options.from_suppressions, decode_suppression, unreadable)
-        count = _join_all(rows, partial(join_suppression, store, rules), unreadable)
-        sys.stdout.write(f"{count:9}  suppressions joined\n")
-    except ServiceError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    for table, decode, name in (
+        (from_outcomes, decode_outcome, "outcomes"),
+        (from_suppressions, decode_suppression, "suppressions"),
+    ):
+        found: Iterator[Outcome | Suppression] = scan_table(dynamodb, table, decode, unreadable)
+        sys.stdout.write(f"{sum(1 for _ in found):9}  {name} would be joined\n")
+    return _end(unreadable)
+
+
+def restore(from_outcomes: str, from_suppressions: str, names: TableNames, rules: Policy, judge: Classify) -> int:
+    """Do it and say how much was joined; 1 where an item cannot be read: it was left alone, run it again."""
+    dynamodb: Any = connect("dynamodb")
+    store = Store(dynamodb, names)
+    unreadable: list[Unreadable] = []
+    outcomes = scan_table(dynamodb, from_outcomes, decode_outcome, unreadable)
+    joined = _join_all(outcomes, partial(join_outcome, store, judge, rules), unreadable)
+    sys.stdout.write(f"{joined:9}  outcomes joined\n")
+    rows = scan_table(dynamodb, from_suppressions, decode_suppression, unreadable)
+    joined = _join_all(rows, partial(join_suppression, store, rules), unreadable)
+    sys.stdout.write(f"{joined:9}  suppressions joined\n")
+    return _end(unreadable)
+
+
+def _end(unreadable: list[Unreadable]) -> int:
     if unreadable:
         sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
-        return 1
-    return 0
+    return 1 if unreadable else 0
 
 
 def join_outcome(store: StorePort, judge: Classify, rules: Policy, restored: Outcome) -> None:
     """Join a restored outcome with the one in use, and update suppressions by both: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
     stored = store.get_outcomes([restored.key]).get(restored.key)
-    joined = run_steps(update_outcome(stored, facts, judge, look=restored.resolved), store.answer)
+    steps = update_outcome(stored, facts, judge, look=restored.resolved, reports=rules.report)
+    joined = run_steps(steps, store.answer)
     for key, update in plan_updates({joined.key: joined}, {joined.key: facts}, judge, rules).updates.items():
         run_steps(update_suppression(update, store.get_suppressions([key]).get(key), rules), store.answer)
 
@@ -123,28 +132,3 @@ def _join_all(found: Iterator[_T], join: Callable[[_T], None], unreadable: list[
         else:
             count += 1
     return count
-
-
-def scan_table(
-    dynamodb: Any, table: str, decode: Callable[[Item], _T], unreadable: list[Unreadable] | None = None
-) -> Iterator[_T]:
-    """Yield every item of a table; raises StoreUnavailable where it does not answer.
-
-    An item that this version cannot read is passed over and added to `unreadable`; without such a list, the error is
-    raised.
-    """
-    request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
-    while request:
-        with translate_errors("DynamoDB: Scan"):
-            page = dynamodb.scan(**request)
-        for item in page["Items"]:
-            try:
-                found = decode(item)
-            except Unreadable as error:
-                if unreadable is None:
-                    raise
-                unreadable.append(error)
-            else:
-                yield found
-        last = page.get("LastEvaluatedKey")
-        request = request | {"ExclusiveStartKey": last} if last else {}

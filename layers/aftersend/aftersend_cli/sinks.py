@@ -1,4 +1,4 @@
-"""What the consumer of RabbitMQ does with a batch: hand it to the function `consume` here, or to a queue of SQS.
+"""What the consumer of RabbitMQ does with a batch: work it here as the function `consume` does, or to a queue of SQS.
 
 A batch is taken when the answer says so, and not before. What is `refused` will never be taken; what must come `again`
 is our side's fault.
@@ -7,18 +7,19 @@ is our side's fault.
 from __future__ import annotations
 
 import base64
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any
 
+from aws_lambda_powertools import Logger, Metrics
 from msgspec import Struct
 
-from aftersend.core.errors import ServiceError
+from aftersend import bootstrap, observability
+from aftersend.core.errors import ServiceError, StoreUnavailable
+from aftersend.ingest import ingest
 from aftersend.jobs.poll_mns import QueueSenderPort
+from aftersend.sources.lambda_event import read_rabbitmq
 from aftersend.storage.queue import OutgoingMessage
-from local.samples import ROOT
-
-_CONSUME: Final = ROOT / "functions" / "consume" / "app.py"
 
 Event = dict[str, Any]
 
@@ -47,13 +48,16 @@ Sink = Callable[[Sequence[Delivery]], Taken]
 
 
 def handler() -> Callable[[Event, object], Any]:
-    """The handler of the function `consume`, with the variables of this process for its settings."""
-    spec = importlib.util.spec_from_file_location("local_consume", _CONSUME)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: Callable[[Event, object], Any] = module.handler
-    return found
+    """Return what the function `consume` does, with the variables of this process for its settings."""
+    logger, metrics, made = Logger(), Metrics(), bootstrap.consume()
+
+    def handle(event: Event, _context: object) -> None:
+        report = ingest(read_rabbitmq(event, made.source, made.broker_queues, datetime.now(UTC)), made.ports)
+        observability.report_batch(report, made.digest_key, logger, metrics)
+        if report.failed:
+            raise StoreUnavailable("not stored: the whole batch must come again")
+
+    return handle
 
 
 def to_handler(handle: Callable[[Event, object], Any], virtual_host: str) -> Sink:

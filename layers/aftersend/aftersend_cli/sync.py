@@ -1,7 +1,7 @@
-"""`python -m local sync`: brings the account-level suppression list of Amazon SES to what a table of suppressions says.
+"""`aftersend sync`: brings the account-level suppression list of Amazon SES to what a stack's suppressions say.
 
-For the day on which SyncSesSuppressions is switched on, and for changes that were given up. It works with the
-credentials of the environment, and takes about a second for each address that SES has to take or give up.
+For the day on which SyncSesSuppressions is switched on, and for changes that were given up. It takes about a second for
+each address that SES has to take or give up.
 """
 
 from __future__ import annotations
@@ -16,38 +16,46 @@ from typing import Any
 from msgspec.structs import replace
 
 from aftersend.aws import connect
-from aftersend.core.errors import StoreUnavailable, Unreadable
+from aftersend.core.errors import ServiceError, Unreadable
 from aftersend.core.model import Suppression
 from aftersend.jobs.ses_sync import ListChange, SesSync, plan_change
 from aftersend.storage.items import decode_suppression
-from local.restore import scan_table
+from aftersend_cli.asking import confirm
+from aftersend_cli.scanning import scan_table
+from aftersend_cli.stack import DeployedStack
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("--suppressions", metavar="TABLE", required=True, help="a table of suppressions")
     parser.add_argument(
         "--dry-run", action="store_true", help="say how many would be put or taken off, and change nothing"
     )
 
 
-def sync(options: argparse.Namespace) -> int:
-    """Run it and say what became of it; 1 where the table or SES does not answer: it can be run again."""
+def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+    """Do it and say what became of it; 1 where the table or SES does not answer: it can be run again."""
+    table = stack.find("Suppressions")
+    apply = _count_only
+    if not options.dry_run:
+        confirm(
+            stack.place,
+            [f"bring the account's suppression list of Amazon SES in {stack.region} to what {table} says"],
+            yes=options.yes,
+        )
+        apply = SesSync(connect("sesv2"), time.sleep).apply
     dynamodb: Any = connect("dynamodb")
-    apply = _count_only if options.dry_run else SesSync(connect("sesv2"), time.sleep).apply
     counts: Counter[str] = Counter()
-    code = 0
     unreadable: list[Unreadable] = []
+    failed = False
     try:
-        _apply_all(scan_table(dynamodb, options.suppressions, decode_suppression, unreadable), apply, counts)
-    except StoreUnavailable as error:
+        _apply_all(scan_table(dynamodb, table, decode_suppression, unreadable), apply, counts)
+    except ServiceError as error:
         sys.stderr.write(f"{error}\n")
-        code = 1
+        failed = True
     if unreadable:
         sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
-        code = 1
     sys.stdout.writelines(f"{number:9}  {name}\n" for name, number in sorted(counts.items()))
-    return code
+    return 1 if failed or unreadable else 0
 
 
 def _apply_all(found: Iterator[Suppression], apply: Callable[[ListChange], str], counts: Counter[str]) -> None:

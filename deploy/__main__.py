@@ -1,0 +1,148 @@
+"""The command line: `python -m deploy check|build|deploy|importable`. `make build` and `make deploy` call it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from deploy import changes
+from deploy.declared import Json, Wrong, find_asked
+from deploy.settle import cut, settle
+from deploy.wishes import FILE, Wishes, read
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+BUILT: Final = Path(".aws-sam") / "build" / "template.yaml"
+_SAM: Final = str(Path(sys.executable).with_name("sam"))
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Run one command; return its exit code."""
+    options = _parse(arguments)
+    template: Json = yaml_parse((root / "template.yaml").read_text("utf-8"))
+    try:
+        wishes = read(root, template)
+        if options.command == "check":
+            _say(f"{FILE}: {len(wishes.given)} parameters, all of which the stack takes")
+        elif options.command == "build":
+            build(root, wishes)
+        elif options.command == "importable":
+            _say(_cut(root, options.file))
+        else:
+            return deploy(root, template, wishes, sure=options.yes)
+    except Wrong as error:
+        _say(str(error))
+        return 1
+    except subprocess.CalledProcessError as error:  # SAM has said why
+        return int(error.returncode)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy", description=f"Deploy the stack as {FILE} says.")
+    actions = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    actions.add_parser("check", help=f"look for mistakes in {FILE}, and in the policy and rules that it names")
+    actions.add_parser("build", help="build what `sam deploy` deploys")
+    importing = actions.add_parser("importable", help="print of what was built only the resources that a file lists")
+    importing.add_argument("file", type=Path, help="resources to import, as `aws cloudformation` takes them")
+    deploying = actions.add_parser("deploy", help="show what changes, ask, build and deploy")
+    deploying.add_argument("--yes", action="store_true", help="ask nothing")
+    return parser.parse_args(arguments)
+
+
+def build(root: Path, wishes: Wishes) -> None:
+    """Build by `sam build`, and settle what its owner has settled."""
+    architecture = wishes.given.get("Architecture")
+    command = [_SAM, "build"] + ([f"--parameter-overrides=Architecture={architecture}"] if architecture else [])
+    surroundings = {"PYTHON": sys.executable} | os.environ | ({"ARCHITECTURE": architecture} if architecture else {})
+    subprocess.run(command, check=True, cwd=root, env=surroundings)  # noqa: S603  # no shell, and checked words
+    built = root / BUILT
+    settled = settle(yaml_parse(built.read_text("utf-8")), wishes.given)
+    built.write_text(yaml.safe_dump(settled, sort_keys=False, width=120, allow_unicode=True), "utf-8")
+    _say(
+        f"Settled by {FILE}: {', '.join(wishes.given)}" if wishes.given else f"No {FILE}: all is as the template has it"
+    )
+
+
+def _cut(root: Path, file: Path) -> str:
+    """The template for `aws cloudformation create-change-set --change-set-type IMPORT`."""
+    try:
+        listed = [each["LogicalResourceId"] for each in json.loads(file.read_text("utf-8"))]
+        built = yaml_parse((root / BUILT).read_text("utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Wrong(f"{file}: {error!r}") from error
+    return json.dumps(cut(built, listed), indent=2)
+
+
+def deploy(root: Path, template: Json, wishes: Wishes, *, sure: bool) -> int:
+    """Show what changes, ask unless `sure`, build, bring rules to SSM, and have SAM deploy; return the exit code."""
+    import boto3  # noqa: PLC0415  # the other commands do without
+
+    session = boto3.Session(profile_name=wishes.profile or None, region_name=wishes.region or None)
+    deployed = changes.read_deployed(session.client("cloudformation"), wishes.stack)
+    rules_change = _find_rules_change(session, wishes)
+    if not _is_wanted(template, wishes, deployed, rules_change, sure=sure):
+        return 1
+    build(root, wishes)
+    if rules_change:
+        session.client("ssm").put_parameter(
+            Name=wishes.given["RulesParameter"], Value=wishes.rules, Type="String", Overwrite=True,
+            Tier="Intelligent-Tiering",
+        )  # fmt: skip
+    command = [_SAM, "deploy", *_options(template, wishes, deployed)]
+    command += ["--no-confirm-changeset"] if sure else []
+    return subprocess.run(command, check=False, cwd=root).returncode  # noqa: S603  # no shell, and checked words
+
+
+def _is_wanted(
+    template: Json, wishes: Wishes, deployed: changes.Deployed | None, rules_change: list[str], *, sure: bool
+) -> bool:
+    if deployed is None:
+        _say(f"There is no stack {wishes.stack} yet.")
+    else:
+        found = changes.find_changes(template, wishes, deployed)
+        changes.refuse_losses(found, wishes)
+        _say(f"Changes of the stack {wishes.stack}:")
+        for line in [*changes.describe(template, found, deployed), *rules_change] or ["no parameter and no rule"]:
+            _say(f"  {line}")
+    return sure or input("Build and deploy? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _find_rules_change(session: Any, wishes: Wishes) -> list[str]:
+    """The lines in which the rules differ from those in SSM."""
+    if not wishes.rules:
+        return []
+    client = session.client("ssm")
+    try:
+        stored = client.get_parameter(Name=wishes.given["RulesParameter"])["Parameter"]["Value"]
+    except client.exceptions.ParameterNotFound:
+        stored = ""
+    return changes.describe_rules(stored, wishes.rules)
+
+
+def _options(template: Json, wishes: Wishes, deployed: changes.Deployed | None) -> list[str]:
+    """What SAM is told. What was asked for stays as the stack has it, whatever `samconfig.toml` has kept of answers."""
+    found = ["--stack-name", wishes.stack]
+    found += ["--region", wishes.region] if wishes.region else []
+    found += ["--profile", wishes.profile] if wishes.profile else []
+    if deployed is None:
+        return found
+    asked = find_asked(template) - wishes.given.keys()
+    kept = [f'{name}="{value}"' for name, value in sorted(deployed.asked.items()) if name in asked]
+    return [*found, "--parameter-overrides", *kept] if kept else found
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

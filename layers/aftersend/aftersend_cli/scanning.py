@@ -1,0 +1,37 @@
+"""Reads whole tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from aftersend.aws.calls import translate_errors
+from aftersend.core.errors import Unreadable
+from aftersend.storage.items import Item
+
+_T = TypeVar("_T")
+
+
+def scan_table(
+    dynamodb: Any, table: str, decode: Callable[[Item], _T], unreadable: list[Unreadable] | None = None
+) -> Iterator[_T]:
+    """Yield every item of a table; raises StoreUnavailable where it does not answer.
+
+    An item that this version cannot read is passed over and added to `unreadable`; without such a list, the error is
+    raised.
+    """
+    request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
+    while request:
+        with translate_errors("DynamoDB: Scan"):
+            page = dynamodb.scan(**request)
+        for item in page["Items"]:
+            try:
+                found = decode(item)
+            except Unreadable as error:
+                if unreadable is None:
+                    raise
+                unreadable.append(error)
+            else:
+                yield found
+        last = page.get("LastEvaluatedKey")
+        request = request | {"ExclusiveStartKey": last} if last else {}

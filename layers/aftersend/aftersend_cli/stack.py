@@ -1,0 +1,122 @@
+"""A deployed stack, found by its name: CloudFormation knows what everything is called.
+
+Source: CloudFormation API reference, DescribeStacks and ListStackResources (DescribeStackResources stops at a hundred).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import boto3
+from botocore.exceptions import ClientError
+from msgspec import Struct
+
+from aftersend import classify
+from aftersend.aws import connect
+from aftersend.classify import Classifier
+from aftersend.core import policy
+from aftersend.core.policy import Policy
+from aftersend.storage.store import TableNames
+from aftersend.storage.user_rules import read_user_rules
+from aftersend_cli.errors import CommandError, UsageError
+
+_UNKNOWN: Final = "ValidationError"  # which is how CloudFormation says that there is no such stack
+
+
+class StackResource(Struct, frozen=True):
+    """One resource as it was made."""
+
+    id: str  # the physical one
+    type: str
+
+
+class DeployedStack(Struct, frozen=True, kw_only=True):
+    """What a stack is made of. Every method raises UsageError where it is none of Aftersend's."""
+
+    name: str
+    arn: str
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    resources: Mapping[str, StackResource]
+
+    @property
+    def region(self) -> str:
+        """Where it is."""
+        return self.arn.split(":")[3]
+
+    @property
+    def place(self) -> str:
+        """Its name, account and region, for a person."""
+        return f"stack {self.name}, account {self.arn.split(':')[4]}, {self.region}"
+
+    def find(self, logical_id: str) -> str:
+        """Return what a resource of the template is called."""
+        if logical_id not in self.resources:
+            raise UsageError(f"{self.place} has no {logical_id}: is it one of Aftersend, and deployed whole?")
+        return self.resources[logical_id].id
+
+    def find_all(self, type_: str, prefix: str = "") -> dict[str, str]:
+        """Return what the resources of a type are called, by their logical ids, which begin so."""
+        found = {name: each.id for name, each in self.resources.items() if each.type == type_}
+        return {name: id_ for name, id_ in found.items() if name.startswith(prefix)}
+
+    def tables(self, find_by: tuple[str, ...] = ()) -> TableNames:
+        """Return the names of both tables, how long an outcome is kept, and what the policy says it is found by."""
+        days = self.parameters.get("RetentionDays", "180")
+        return TableNames(
+            outcomes=self.find("Outcomes"),
+            suppressions=self.find("Suppressions"),
+            retention=timedelta(days=int(days)),
+            find_by=find_by,
+        )
+
+    def read_policy(self) -> Policy:
+        """Return the policy that its functions have."""
+        return policy.load(self.parameters.get("Policy", ""))
+
+    def read_classifier(self) -> Classifier:
+        """Return the rules that its functions have; raises ConfigurationError where they cannot be read."""
+        return classify.load(read_user_rules(self.parameters.get("RulesParameter", ""), connect))
+
+
+def use_account(profile: str | None, region: str | None) -> None:
+    """Have every client of this process use a profile and a region; None for what the environment says."""
+    if profile or region:
+        boto3.setup_default_session(profile_name=profile, region_name=region)
+        os.environ["AWS_CLIENT"] = "boto3"  # which knows profiles; ours knows the variables of Lambda
+
+
+def make_client(service: str) -> Any:
+    """Make a client of boto3's for what only commands ask."""
+    return boto3.client(service)  # type: ignore[call-overload]  # any service
+
+
+def find_stack(name: str) -> DeployedStack:
+    """Find a stack by its name; raises UsageError where there is none, CommandError while it is not ready."""
+    formation = make_client("cloudformation")
+    try:
+        (found,) = formation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != _UNKNOWN:
+            raise
+        region = formation.meta.region_name
+        raise UsageError(f"there is no stack {name!r} in {region}; name another with --region or --profile") from None
+    if not found["StackStatus"].endswith("_COMPLETE") or found["StackStatus"].startswith("DELETE"):
+        raise CommandError(f"stack {name} is {found['StackStatus']}; wait until it is complete")
+    pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
+    listed = [each for page in pages for each in page["StackResourceSummaries"] if each.get("PhysicalResourceId")]
+    return DeployedStack(
+        name=found["StackName"],
+        arn=found["StackId"],
+        status=found["StackStatus"],
+        parameters={each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())},
+        outputs={each["OutputKey"]: each.get("OutputValue", "") for each in found.get("Outputs", ())},
+        resources={
+            each["LogicalResourceId"]: StackResource(each["PhysicalResourceId"], each["ResourceType"])
+            for each in listed
+        },
+    )

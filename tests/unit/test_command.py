@@ -1,0 +1,237 @@
+"""The command `aftersend`: what it takes, what it says of what is wrong, and that it is installed and not shipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from aftersend_cli import asking, stack
+from aftersend_cli.__main__ import main, make_parser
+from aftersend_cli.errors import CommandError, UsageError
+from local.environment import false_account
+from tests.support.network import free_ports
+from tests.support.template import ROOT
+
+LAYER = ROOT / "layers" / "aftersend"
+TABLE = {
+    "Type": "AWS::DynamoDB::Table",
+    "Properties": {
+        "KeySchema": [{"AttributeName": "recipient", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "recipient", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    },
+}
+COMMANDS = sorted(make_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr,arg-type]
+OF_A_STACK = [each for each in COMMANDS if each != "rabbitmq"]
+NEEDED = {
+    "restore": ["--from-outcomes", "a", "--from-suppressions", "b"],
+    "rules": ["rules.toml"],
+    "rabbitmq": ["--queue", "results=a", "--stack", "x", "--url", "amqp://u:secret@h/"],
+}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An account that is empty, without a terminal."""
+    for name, value in false_account("http://127.0.0.1:1").items():
+        if "ENDPOINT" not in name:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CLIENT", "boto3")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    with mock_aws():
+        yield stack.make_client("cloudformation")
+
+
+def make(formation: Any, name: str, **tables: Any) -> None:
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": tables}))
+
+
+def ask(*arguments: str) -> list[str]:
+    """The arguments of a command, with those that it cannot do without."""
+    command, *rest = arguments
+    return [command, *NEEDED.get(command, []), *rest]
+
+
+@pytest.mark.parametrize("command", OF_A_STACK)
+def test_a_stack_that_is_not_there(command: str, account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(ask(command, "--stack", "nowhere")) == 2
+    assert capsys.readouterr().err.startswith("aftersend: there is no stack 'nowhere' in eu-west-1")
+
+
+@pytest.mark.parametrize("command", OF_A_STACK)
+def test_a_stack_that_is_another(
+    command: str, account: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.toml").write_text("")
+    make(account, "other", Some=TABLE)
+    assert main(ask(command, "--stack", "other")) == 2
+    assert "is it one of Aftersend" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["reevaluate", "restore", "sync"])
+def test_nothing_is_written_where_nobody_is_asked(
+    command: str, account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(account, "ours", Outcomes=TABLE, Suppressions=TABLE)
+    assert main(ask(command, "--stack", "ours")) == 2
+    output, errors = capsys.readouterr()
+    assert output.startswith("stack ours, account 123456789012, eu-west-1\n  ")
+    assert errors.count("\n") == 1
+    assert "give --yes" in errors
+
+
+def test_the_bridge_asks_too_and_shows_no_password(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {}}
+    make(account, "x", FeedbackQueue=queue)
+    assert main(ask("rabbitmq")) == 2
+    output, errors = capsys.readouterr()
+    assert "take all that lies in a of h, as results" in output
+    assert "give --yes" in errors
+    assert "secret" not in output + errors
+
+
+@pytest.mark.parametrize("command", ["reevaluate", "restore", "sync"])
+def test_a_dry_run_asks_nobody(command: str, account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    make(account, "ours", Outcomes=TABLE, Suppressions=TABLE)
+    named = stack.find_stack("ours")
+    tables = ["--from-outcomes", named.find("Outcomes"), "--from-suppressions", named.find("Suppressions")]
+    assert main([command, "--stack", "ours", "--dry-run", *(tables if command == "restore" else [])]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["[hard]\nlapse = 1", "no toml", b"\xff\xfe"])
+def test_a_document_that_is_wrong(
+    text: str | bytes, account: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(account, "ours", Outcomes=TABLE, Suppressions=TABLE, UnmatchedTexts=TABLE)
+    document = tmp_path / "document.toml"
+    document.write_bytes(text.encode() if isinstance(text, str) else text)
+    for arguments in (
+        ["reevaluate", "--policy", str(document)],
+        ["reevaluate", "--rules", str(document)],
+        ["rules", str(document)],
+    ):
+        assert main([*arguments, "--stack", "ours"]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_file_that_is_not_there(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    make(account, "ours", Outcomes=TABLE, Suppressions=TABLE)
+    assert main(["reevaluate", "--stack", "ours", "--policy", "/no/such"]) == 1
+    assert capsys.readouterr().err == "aftersend: /no/such: No such file or directory\n"
+
+
+def test_a_table_that_is_not_there(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    make(account, "ours", Outcomes=TABLE, Suppressions=TABLE)
+    assert main([*ask("restore", "--stack", "ours"), "--yes"]) == 1
+    assert capsys.readouterr().err == "aftersend: DynamoDB: Scan failed: ResourceNotFoundException\n"
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, which has no account."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    nothing = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    environment = kept | nothing | {"PYTHONPATH": str(LAYER), "AWS_EC2_METADATA_DISABLED": "true"} | variables
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "aftersend_cli", *arguments],
+        check=False, env=environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "code", "message"),
+    [
+        ({}, [], 1, "You must specify a region"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 1, "Unable to locate credentials"),
+        ({}, ["--profile", "nobody"], 2, "The config profile (nobody) could not be found"),
+        ({}, ["--region", "moon"], 1, ""),
+    ],
+)
+def test_an_account_that_is_none(variables: dict[str, str], arguments: list[str], code: int, message: str) -> None:
+    done = run("sync", "--stack", "x", *arguments, **variables)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+    assert message in done.stderr
+
+
+def test_a_service_that_does_not_answer() -> None:
+    (port,) = free_ports(1)
+    account = false_account(f"http://127.0.0.1:{port}") | {"AWS_MAX_ATTEMPTS": "1"}
+    done = run("sync", "--stack", "x", **account)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "Could not connect" in done.stderr
+
+
+# ---- Asking ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "n\n", "no\n", "yes please\n", "yep\n"])
+def test_only_a_yes_is_one(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True, readline=lambda: answer))
+    with pytest.raises(CommandError) as error:
+        asking.confirm("here", ["do it"], yes=False)
+    assert error.value.code == 1
+
+
+@pytest.mark.parametrize("answer", ["y\n", "Y\n", " yes \n"])
+def test_a_yes(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True, readline=lambda: answer))
+    asking.confirm("here", ["do it"], yes=False)
+    assert capsys.readouterr().out == "here\n  do it\nGo on? [y/N] "
+
+
+def test_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    with pytest.raises(UsageError) as error:
+        asking.confirm("here", ["do it"], yes=False)
+    assert error.value.code == 2
+    asking.confirm("here", ["do it"], yes=True)
+
+
+# ---- Help, installation ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_examples_that_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    examples = re.findall(rf"^  aftersend ({command} .+)$", capsys.readouterr().out, re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert make_parser().parse_args(example.split()).command == command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["nothing"], "invalid choice"),
+        (["sync"], "--stack"),
+        (["smoke", "--stack", "x", "--wait", "0"], "'0' is no number of seconds"),
+        (["smoke", "--stack", "x", "--wait", "soon"], "'soon' is no number of seconds"),
+        (["rabbitmq", "--queue", "results=a", "--stack", "x", "--prefetch", "0"], "'0' is no number from 1"),
+        (["rabbitmq", "--queue", "results=a"], "one of the arguments --stack --to --handler is required"),
+    ],
+)
+def test_what_is_asked_for_wrongly(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_shipped_and_what_is_installed() -> None:
+    """The layer is the package alone; the command stands beside it, and nothing in the package knows of it."""
+    makefile = (LAYER / "Makefile").read_text()
+    assert re.findall(r"^\tcp -R (\S+)", makefile, re.MULTILINE) == ["aftersend"]
+    assert 'aftersend = "aftersend_cli.__main__:main"' in (LAYER / "pyproject.toml").read_text()
