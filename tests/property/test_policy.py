@@ -228,7 +228,7 @@ def _count_pages(moments: list[datetime], policy: Policy) -> tuple[bool, int, in
         EvidenceRef(at=at, feedback=f"{number:05}", message="m", source="test", reason=verdict.reason)
         for number, at in enumerate(moments)
     ]
-    index = [Bounce(ref, verdict) for ref in refs]
+    index = [Bounce(ref, verdict, proven=True) for ref in refs]
     pages: list[int] = []
 
     def read(wanted: ReadBounces) -> list[Bounce]:

@@ -24,6 +24,7 @@ from aftersend.core.model import (
 )
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.steps import run_steps
 from aftersend.core.streaks import ReadBounces, find_streak, select_bounces
 from aftersend.core.suppression import merge_claims as absorb_claims
 from aftersend.core.suppression import replace_life
@@ -68,6 +69,26 @@ def _select(view: list[Outcome], request: ReadBounces | ReadOutcomes) -> list[An
     return [each for each in view if request.messages is None or each.message in request.messages]
 
 
+def _work(
+    update: SuppressionUpdate, stored: Suppression | None, *views: list[Outcome]
+) -> tuple[str, list[Suppression], Suppression | None]:
+    """The requests, each as one word, what was put, and the result. Each put comes with the next view of outcomes."""
+    requests: list[Any] = []
+    puts: list[Suppression] = []
+
+    def answer(request: Any) -> Any:
+        requests.append(request)
+        if isinstance(request, Put):
+            puts.append(request.item)
+            return None
+        if isinstance(request, ReadSuppression):
+            return puts[-1]
+        return _select(views[min(len(puts), len(views) - 1)], request)
+
+    after = run_steps(update_suppression(update, stored, POLICY), answer)
+    return _kinds(requests), puts, after
+
+
 def _kinds(requests: Sequence[Any]) -> str:
     """The requests, each as one word; what is read of all outcomes in capitals."""
     words = {ReadBounces: "bounces", ReadSuppression: "again", Put: "put"}
@@ -100,6 +121,7 @@ def _with(version: int, streak: Cause | None = None, *facts: Feedback, life: Lif
 ALIVE = _stored(fact(Kind.DELIVERED, 9, message="test:9"))
 _REF = EvidenceRef(at=ALIVE.last_at, feedback=ALIVE.decided_by, message="test:9", source="test")
 SIGN = Life(_REF, _REF)
+PENDING = Life(pending=True)
 
 
 def test_a_first_outcome_is_put_as_version_one() -> None:
@@ -154,19 +176,15 @@ def test_a_claim_costs_one_write_and_no_read() -> None:
     assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, complaint), after, POLICY), []) == ([], after)
 
 
-def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
+def test_a_hard_bounce_is_announced_before_signs_of_life_are_looked_for() -> None:
     """A delivery may contradict it that was stored before, or meanwhile."""
-    hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="test:2")
-    written = _with(1, None, hard)
-    sign = EvidenceRef(at=delivered.occurred_at, feedback=delivered.id, message="test:2", source="test")
-    contradicted = replace(replace_life(written, Life(sign, sign)), version=2)
-    outcomes = [_stored(hard), _stored(delivered)]
-    requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, POLICY),
-        [outcomes[:1], None, written, outcomes, None, contradicted, outcomes],
-    )
-    assert [request.item for request in requests if isinstance(request, Put)] == [written, contradicted]
-    assert after == contradicted
+    hard, alive = bounce(1, "hard"), [_stored(bounce(1, "hard")), ALIVE]
+    for views in ([alive], [alive[:1], alive]):
+        kinds, puts, after = _work(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, *views)
+        assert kinds == "put again ALL put again"
+        assert puts == [_with(1, None, hard, life=PENDING), replace(replace_life(puts[0], SIGN), version=2)]
+        assert after == puts[1]
+        assert after.causes[CauseKind.HARD].contradicted == SIGN.last
 
 
 def test_a_person_decides_of_what_they_have_seen() -> None:
@@ -231,14 +249,17 @@ def test_a_soft_bounce_without_a_streak_costs_one_read() -> None:
     assert (_kinds(requests), after) == ("bounces", None)
 
 
-def test_a_streak_is_looked_at_once_more_after_it_was_written() -> None:
-    """Nobody knows yet who is alive, so all outcomes are read; and again, for who did not know that it matters."""
-    written = _with(1, STREAK)
-    requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, FIVE]
-    )
-    assert _kinds(requests) == "bounces ALL put again ALL"
-    assert after == written
+def test_a_row_that_is_long_enough_is_announced_before_signs_of_life_are_looked_for() -> None:
+    """Nobody knows yet who is alive: whoever did not see the announcement had stored what it knows before."""
+    kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), None, FIVE)
+    assert kinds == "bounces put again ALL put again bounces"
+    assert puts == [_with(1, life=PENDING), _with(2, STREAK)]
+
+
+def test_what_was_announced_and_left_is_found_out_by_whoever_comes_next() -> None:
+    """Law 4: the one who announced it may have stopped there."""
+    kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE), _with(7, life=PENDING), [*FIVE, ALIVE])
+    assert (kinds, puts) == ("ALL put again", [_with(8, life=SIGN)])
 
 
 def test_once_the_last_sign_of_life_is_known_only_what_is_new_is_read() -> None:
@@ -263,21 +284,15 @@ def test_a_delivery_ends_a_streak_and_reads_itself_alone() -> None:
 def test_a_sign_of_life_that_is_taken_back_is_looked_for_in_all_outcomes() -> None:
     refused = _stored(fact(Kind.DELIVERED, 9, message="test:9"), bounce(9.5, "block", "test:9"))
     update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:9",))
-    back = _with(5, STREAK)
-    requests, after = _run(
-        update_suppression(update, _with(4, life=SIGN), POLICY), [[*FIVE, refused], None, back, [*FIVE, refused]]
-    )
-    assert (_kinds(requests), after) == ("own bounces ALL put again ALL", back)
+    kinds, puts, _ = _work(update, _with(4, life=SIGN), [*FIVE, refused])
+    assert kinds == "own bounces put again ALL put again own bounces"
+    assert puts == [_with(5, life=PENDING), _with(6, STREAK)]
 
 
-def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile() -> None:
-    alive = [*FIVE, ALIVE]
-    written, gone = _with(1, STREAK), _with(2, life=SIGN)
-    requests, _ = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
-        [FIVE, None, written, alive, None, gone, alive],
-    )
-    assert [request.item for request in requests if isinstance(request, Put)] == [written, gone]
+def test_a_delivery_that_comes_meanwhile_is_found_after_the_announcement() -> None:
+    kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), None, FIVE, [*FIVE, ALIVE])
+    assert kinds == "bounces put again ALL put again bounces"
+    assert puts == [_with(1, life=PENDING), _with(2, life=SIGN)]
 
 
 def test_where_no_row_is_long_enough_nobody_has_to_know_who_is_alive() -> None:
@@ -291,13 +306,8 @@ def test_where_no_row_is_long_enough_nobody_has_to_know_who_is_alive() -> None:
 
 def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
     """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
-    standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
-    requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), standing, POLICY),
-        [FIVE[:4], None, gone, FIVE, None, back, FIVE],
-    )
-    assert [request.item for request in requests if isinstance(request, Put)] == [gone, back]
-    assert after == back
+    _, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), _with(1, STREAK), FIVE[:4], FIVE)
+    assert puts == [_with(2), _with(3, life=PENDING), _with(4, STREAK)]
 
 
 def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after_it() -> None:
@@ -307,8 +317,8 @@ def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
         [FIVE, Refused(theirs), FIVE, None, both, FIVE],
     )
-    assert _kinds(requests) == "bounces ALL put ALL bounces put again ALL bounces"
-    assert [request for request in requests if isinstance(request, Put)] == [Put(_with(1, STREAK)), Put(both, 1)]
+    assert _kinds(requests) == "bounces put bounces put again bounces"
+    assert [request for request in requests if isinstance(request, Put)] == [Put(_with(1, life=PENDING)), Put(both, 1)]
     assert after == both
 
 

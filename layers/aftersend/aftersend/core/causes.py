@@ -167,14 +167,6 @@ def join_life(known: Life, own: Sequence[Outcome], policy: Policy) -> Life | Non
     return Life(*joined)
 
 
-def is_taken_back(known: Life, life: Life) -> bool:
-    """Return whether a sign of life that was `known` is none any more: what it ended may stand again."""
-    return any(
-        was is not None and (now is None or now.order < was.order)
-        for was, now in ((known.last, life.last), (known.firsthand, life.firsthand))
-    )
-
-
 def find_contradiction(last: EvidenceRef | None, hard: Cause) -> EvidenceRef | None:
     """Return the last sign of life where it is later than all evidence of a hard bounce."""
     return None if last is None or hard.latest is None or last.at <= hard.latest.at else last

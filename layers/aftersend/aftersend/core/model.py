@@ -241,6 +241,7 @@ class Life(Struct, frozen=True, omit_defaults=True, gc=False):
 
     last: EvidenceRef | None = None
     firsthand: EvidenceRef | None = None  # the last that came by no mail: what came by mail ends only what did
+    pending: bool = False  # they matter from now on, and whoever sees this must find out which they are
 
 
 class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend.core.causes import find_life, make_ref
+from aftersend.core.causes import find_life, is_vouched, make_ref
 from aftersend.core.model import (
     BY_MAIL,
     Cause,
@@ -51,11 +51,12 @@ class Bounce(Struct, frozen=True, gc=False):
 
     ref: EvidenceRef
     verdict: Verdict
+    proven: bool
 
     @property
     def group(self) -> str:
-        """Which of those that a policy counts or does not count together: soft or hard."""
-        return self.verdict.klass.value
+        """Which of those that a policy counts or does not count together: soft or hard, and either without a proof."""
+        return self.verdict.klass.value if self.proven else f"{self.verdict.klass.value}?"
 
 
 class ReadBounces(Struct, frozen=True):
@@ -73,12 +74,12 @@ Reading = Generator[ReadBounces, list[Bounce], EvidenceRef | None]
 
 
 def find_bounce(outcome: Outcome) -> Bounce | None:
-    """Find the bounce of an outcome that some policy may count, whichever it is. What nothing proves is none."""
+    """Find the bounce of an outcome that some policy may count, whichever it is."""
     verdict = outcome.verdict
-    if outcome.status is not Status.BOUNCED or not outcome.proven or verdict is None or verdict.klass not in _COUNTABLE:
+    if outcome.status is not Status.BOUNCED or verdict is None or verdict.klass not in _COUNTABLE:
         return None
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
-    return Bounce(make_ref(decider, verdict), verdict)
+    return Bounce(make_ref(decider, verdict), verdict, outcome.proven)
 
 
 def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bounce]:
@@ -94,7 +95,8 @@ def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bou
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
     """Return whether this outcome is a soft bounce that a streak counts."""
-    return find_bounce(outcome) is not None and is_soft(outcome.verdict, outcome.recipient, policy)
+    vouched = outcome.status is Status.BOUNCED and is_vouched(outcome, policy)
+    return vouched and is_soft(outcome.verdict, outcome.recipient, policy)
 
 
 def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
@@ -251,6 +253,7 @@ def is_soft(verdict: Verdict | None, recipient: str, policy: Policy) -> bool:
 
 
 def _list_groups(recipient: str, policy: Policy) -> tuple[str, ...]:
-    """The groups in which there may be bounces that count. Hard ones are not even read where none is called soft."""
+    """The groups in which there may be bounces that count. Strangers' reports and hard bounces are not even read."""
     classes = [Class.SOFT, *([Class.HARD] if Class.SOFT in policy.select(recipient).classes.values() else [])]
-    return tuple(klass.value for klass in classes)
+    proofs = ["", *([] if policy.report.require_proof else ["?"])]
+    return tuple(f"{klass.value}{proof}" for klass in classes for proof in proofs)

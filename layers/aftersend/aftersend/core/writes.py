@@ -19,7 +19,7 @@ from typing import TypeGuard
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, find_life, is_taken_back, join_life
+from aftersend.core.causes import Claim, find_life, join_life
 from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.feedback_set import is_judgeable
 from aftersend.core.model import Cause, CauseKind, Decision, Feedback, Key, Life, Outcome, Reverted, Suppression
@@ -128,14 +128,6 @@ class SuppressionUpdate(Struct, frozen=True):
     look: bool = True  # whether outcomes are read; who does not look leaves what is not known to the next who does
 
 
-class _View(Struct):
-    """How far a writer has looked, and must look again after it has written."""
-
-    looked: bool = False
-    whole: bool = False  # at every outcome of the recipient
-    bounces: bool = False  # at the index of bounces, because a sign of life was taken back
-
-
 def update_suppression(
     update: SuppressionUpdate, stored: Suppression | None, policy: Policy
 ) -> Generator[Request, Answer, Suppression | None]:
@@ -143,75 +135,75 @@ def update_suppression(
 
     Three rules make it exact. Whoever computes a streak or joins a sign of life has read the suppression first and the
     outcomes then, and writes only if the suppression is still the one it read: a later writer never has an older view
-    than an earlier one. Whoever has written what it computed looks once more, as far as it looked before. So when a
-    bounce and a delivery are stored at the same time, the second of them sees the other; and a worker that found
-    nothing to write is not overruled by one that had looked earlier. And once it is known which sign of life is the
-    last, everybody who stores one joins it; only where that one is taken back all outcomes are read again.
+    than an earlier one. Whoever has written what it computed looks once more. So when a bounce and a delivery are
+    stored at the same time, the second of them sees the other; and a worker that found nothing to write is not
+    overruled by one that had looked earlier. And signs of life are announced to matter before all outcomes are read for
+    them: whoever has stored one and did not see that had stored it before the reading, and all others join theirs. The
+    same is done where the last one is taken back.
 
     Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
     MAX_TRIES refusals.
     """
     recipient, scope = update.key
     expect, refusals = update.expect, 0
-    view = _View()
     for _ in range(MAX_TRIES):
         before = stored or Suppression(recipient=recipient, scope=scope)
         if expect is not None and before.version != expect:
             raise VersionMoved(before.version)
-        after = apply_reverts(apply_decisions(merge_claims(before, update.claims), update.decisions), update.windows)
-        after = yield from _look(after, update, policy, view)
+        joined = apply_reverts(apply_decisions(merge_claims(before, update.claims), update.decisions), update.windows)
+        looks = _has_to_look(joined, update)
+        after = (yield from _look(joined, update, policy)) if looks else replace_life(joined, joined.life)
         if after == before:
             return stored
         after = replace(after, version=before.version + 1)
         answer = yield Put(after, refusals)
         if lost_race(answer, after):
             stored, refusals = _expect_suppression(answer.current), refusals + 1
-        elif view.looked:
+        elif looks:
             stored, expect = _expect_suppression((yield ReadSuppression(update.key))), None
         else:
             return after
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
 
 
+def _has_to_look(suppression: Suppression, update: SuppressionUpdate) -> bool:
+    """Whether what follows from outcomes may have changed, or is not known yet."""
+    if update.rebuild is not None:
+        return True
+    stands = suppression.life or CauseKind.HARD in suppression.causes or CauseKind.STREAK in suppression.causes
+    return update.look and suppression.scope == "*" and bool(update.recount or stands)
+
+
 def _look(
-    suppression: Suppression, update: SuppressionUpdate, policy: Policy, view: _View
+    suppression: Suppression, update: SuppressionUpdate, policy: Policy
 ) -> Generator[Request, Answer, Suppression]:
     """`suppression` with what follows from the outcomes of its recipient, of which no more are read than it takes.
 
     Without `recount` the streak can only end: a sign of life drops what came before it, and makes none.
     """
-    if not update.look:
-        return replace_life(suppression, suppression.life)
-    everywhere = suppression.scope == "*"
-    hard, row = CauseKind.HARD in suppression.causes, suppression.causes.get(CauseKind.STREAK)
-    decided = update.windows or update.decisions
-    recount = update.recount or bool(decided and (row or suppression.life))
-    if update.rebuild is None and not (everywhere and (recount or hard or row or suppression.life)):
-        return suppression
-    view.looked = True
+    known, row = suppression.life, suppression.causes.get(CauseKind.STREAK)
+    pending = known is not None and known.pending
     life: Life | None = None
     outcomes: list[Outcome] | None = None
-    if update.rebuild is not None or view.whole:
+    if update.rebuild is not None or pending:
         outcomes = _expect_outcomes((yield ReadOutcomes(suppression.recipient)))
         life = find_life(outcomes, policy)
-        view.bounces = view.bounces or (suppression.life is not None and is_taken_back(suppression.life, life))
-    elif suppression.life is not None:
-        life = yield from _join_life(suppression.life, update, policy)
-        view.bounces = view.bounces or life is None
+        life = life if pending or life == known else None
+    elif known is not None:
+        life = yield from _join_life(known, update, policy)
     if update.rebuild is not None and outcomes is not None:
-        known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
-        suppression = rebuild(suppression, update.rebuild(outcomes), known)
-        if not everywhere:
+        facts = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
+        suppression = rebuild(suppression, update.rebuild(outcomes), facts)
+        if suppression.scope != "*":
             return suppression
-        hard = CauseKind.HARD in suppression.causes
-    recount = recount or view.bounces or update.rebuild is not None
+    decided = bool((update.windows or update.decisions) and (row or known))
+    recount = update.recount or decided or outcomes is not None or (known is not None and life is None)
     if recount:
         row = yield from _read_bounces(read_row(suppression, policy), outcomes)
-    if not hard and row is None and recount:
+    if recount and row is None and CauseKind.HARD not in suppression.causes:
         return replace_streak(replace_life(suppression, None), None)  # no sign of life matters
     if life is None:
-        view.whole = True
-        life = find_life(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy)
+        return replace_life(suppression, Life(pending=True))
     streak = yield from _read_bounces(read_streak(row, life, suppression, policy), outcomes)
     return replace_streak(replace_life(suppression, life), streak)
 

@@ -117,7 +117,9 @@ def _find_contradiction(row: Suppression | None, context: JobContext) -> None:
 
     Of most addresses that are imported nothing is stored; whoever stores something later will look.
     """
-    if row is None or row.life is not None or CauseKind.HARD not in row.causes or row.scope != "*":
+    if row is None or CauseKind.HARD not in row.causes or row.scope != "*":
+        return
+    if row.life is not None and not row.life.pending:
         return
     if context.store.answer(ReadOutcomes(row.recipient)):
         run_steps(update_suppression(SuppressionUpdate(row.key), row, context.policy), context.store.answer)

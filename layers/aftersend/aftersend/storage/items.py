@@ -210,7 +210,7 @@ def _encode_bounce(bounce: Bounce | None) -> Item:
 @decoder(OUTCOME_SCHEMA)
 def decode_bounce(item: Item) -> Bounce:
     """Return the bounce in an item of the index; raises Unreadable for any other item."""
-    _, at, feedback = item["bounce"]["S"].split("/", 2)
+    group, at, feedback = item["bounce"]["S"].split("/", 2)
     said = _decode_said(item["bounce_said"]["S"])
     verdict = _decode_verdict(item)
     ref = EvidenceRef(
@@ -223,7 +223,7 @@ def decode_bounce(item: Item) -> Bounce:
         provider_code=said.provider_code,
         forgeable=said.forgeable,
     )
-    return Bounce(ref, verdict)
+    return Bounce(ref, verdict, proven=not group.endswith("?"))
 
 
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
