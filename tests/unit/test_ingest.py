@@ -62,11 +62,12 @@ class Closed:
         raise StoreUnavailable("closed")
 
 
-def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_suppression() -> None:
+def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_two_for_a_suppression() -> None:
+    """A hard bounce is announced, and then what is known of signs of life is written."""
     store = MemoryStore()
     facts = [fact(Kind.SENT, 0), fact(Kind.DEFERRED, 1, "full"), bounce(2, "hard"), bounce(2, "hard", recipient=BOB)]
     report = ingest([message([each], str(number)) for number, each in enumerate(facts)], ports(store))
-    assert store.puts == 4
+    assert store.puts == 2 + 2 * 2
     assert stored(store) == expected(facts, classify, ports().policy)
     assert (report.failed, report.unreadable) == ({}, {})
 

@@ -7,8 +7,9 @@ made sure not to undo another one is in `aftersend.storage.versioned`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
@@ -120,23 +121,14 @@ class Store:
 
     def find_outcomes_of(self, recipient: str) -> list[Outcome]:
         """Return every outcome of one recipient."""
-        request = build_query(self._tables.outcomes, recipient)
-        found: list[Outcome] = []
-        while True:
-            with translate_errors("DynamoDB: Query"):
-                page = self._client.query(**request)
-            found += map(items.decode_outcome, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return found
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return list(map(items.decode_outcome, self._query(build_query(self._tables.outcomes, recipient))))
 
     def find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
         """Return a page of one recipient's bounces, in the order and of the groups that are wanted."""
         found: list[Bounce] = []
         for group in wanted.groups:
-            with translate_errors("DynamoDB: Query"):
-                page = self._client.query(**build_bounces_query(self._tables.outcomes, wanted, group))
-            found += map(items.decode_bounce, page["Items"])
+            request = build_bounces_query(self._tables.outcomes, wanted, group)
+            found += map(items.decode_bounce, islice(self._query(request), wanted.limit))
         return sorted(found, key=lambda each: each.ref.order, reverse=not wanted.oldest_first)[: wanted.limit]
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
@@ -163,6 +155,16 @@ class Store:
                 return self.find_bounces(request)
             case ReadSuppression(key):
                 return self.get_suppressions([key]).get(key)
+
+    def _query(self, request: dict[str, Any]) -> Iterator[items.Item]:
+        """Every item, page by page, and no further page than is asked for."""
+        while True:
+            with translate_errors("DynamoDB: Query"):
+                page = self._client.query(**request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _get_outcomes_of(self, recipient: str, messages: Sequence[str]) -> list[Outcome]:
         keys = [(recipient, message) for message in messages]
