@@ -11,7 +11,7 @@ from aftersend.core import policy
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.spike_guard import Traffic, Window, merge_traffic
 from aftersend.core.streaks import Bounce, ReadBounces
-from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.ingest import Ports
 from aftersend.sources.message import Message
 from aftersend.storage import items
@@ -54,8 +54,6 @@ class MemoryStore:
                 return list(self.get_outcomes([(recipient, message) for message in messages or ()]).values())
             case ReadBounces():
                 return self._find_bounces(request)
-            case ReadSuppression(key):
-                return self.get_suppressions([key]).get(key)
 
     def _find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
         """As the index does: by its key, which is text."""

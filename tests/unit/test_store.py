@@ -12,7 +12,7 @@ from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Kind, Suppression
 from aftersend.core.outcome import merge
 from aftersend.core.streaks import ReadBounces
-from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
+from aftersend.core.writes import Put, ReadOutcomes, Refused
 from aftersend.storage import items
 from aftersend.storage.store import BATCH, Store, TableNames, build_batch_get, build_query, make_row
 from aftersend.storage.versioned import FIRST_PAUSE, LONGEST_PAUSE, build_get, build_put
@@ -74,7 +74,6 @@ REQUESTS = [
     ReadOutcomes(ANN),
     ReadOutcomes(ANN, ("test:1",)),
     ReadBounces(ANN, ("soft",), limit=2),
-    ReadSuppression((ANN, "*")),
 ]
 
 

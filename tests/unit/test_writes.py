@@ -32,7 +32,6 @@ from aftersend.core.writes import (
     MAX_TRIES,
     Put,
     ReadOutcomes,
-    ReadSuppression,
     Refused,
     SuppressionUpdate,
     update_outcome,
@@ -81,8 +80,6 @@ def _work(
         if isinstance(request, Put):
             puts.append(request.item)
             return None
-        if isinstance(request, ReadSuppression):
-            return puts[-1]
         return _select(views[min(len(puts), len(views) - 1)], request)
 
     after = run_steps(update_suppression(update, stored, POLICY), answer)
@@ -91,7 +88,7 @@ def _work(
 
 def _kinds(requests: Sequence[Any]) -> str:
     """The requests, each as one word; what is read of all outcomes in capitals."""
-    words = {ReadBounces: "bounces", ReadSuppression: "again", Put: "put"}
+    words = {ReadBounces: "bounces", Put: "put"}
     return " ".join(
         ("ALL" if each.messages is None else "own") if isinstance(each, ReadOutcomes) else words[type(each)]
         for each in requests
@@ -181,7 +178,7 @@ def test_a_hard_bounce_is_announced_before_signs_of_life_are_looked_for() -> Non
     hard, alive = bounce(1, "hard"), [_stored(bounce(1, "hard")), ALIVE]
     for views in ([alive], [alive[:1], alive]):
         kinds, puts, after = _work(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, *views)
-        assert kinds == "put again ALL put again"
+        assert kinds == "put ALL put"
         assert puts == [_with(1, None, hard, life=PENDING), replace(replace_life(puts[0], SIGN), version=2)]
         assert after == puts[1]
         assert after.causes[CauseKind.HARD].contradicted == SIGN.last
@@ -234,7 +231,7 @@ def test_a_suppression_is_rebuilt_from_what_the_outcomes_say_now() -> None:
     outcomes = [_stored(bounce(1, "hard"))]
     steps = update_suppression(SuppressionUpdate(EVERYWHERE, rebuild=lambda _: []), known, POLICY)
     left = replace(_with(4, None, expired), recipient=ANN)
-    requests, after = _run(steps, [outcomes, None, left, outcomes])
+    requests, after = _run(steps, [outcomes, None, outcomes])
     assert requests[0] == ReadOutcomes(ANN)
     assert after == left
 
@@ -252,46 +249,42 @@ def test_a_soft_bounce_without_a_streak_costs_one_read() -> None:
 def test_a_row_that_is_long_enough_is_announced_before_signs_of_life_are_looked_for() -> None:
     """Nobody knows yet who is alive: whoever did not see the announcement had stored what it knows before."""
     kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), None, FIVE)
-    assert kinds == "bounces put again ALL put again bounces"
+    assert kinds == "bounces put ALL put bounces"
     assert puts == [_with(1, life=PENDING), _with(2, STREAK)]
 
 
 def test_what_was_announced_and_left_is_found_out_by_whoever_comes_next() -> None:
     """Law 4: the one who announced it may have stopped there."""
     kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE), _with(7, life=PENDING), [*FIVE, ALIVE])
-    assert (kinds, puts) == ("ALL put again", [_with(8, life=SIGN)])
+    assert (kinds, puts) == ("ALL put", [_with(8, life=SIGN)])
 
 
 def test_once_the_last_sign_of_life_is_known_only_what_is_new_is_read() -> None:
     sixth = _stored(bounce(10, message="test:5"))
     update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:5",))
     longer = _with(4, find_streak([*FIVE, sixth], POLICY))
-    requests, after = _run(
-        update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, sixth], None, longer, [*FIVE, sixth]]
-    )
-    assert (_kinds(requests), after) == ("own bounces put again own bounces", longer)
+    requests, after = _run(update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, sixth], None, [*FIVE, sixth]])
+    assert (_kinds(requests), after) == ("own bounces put own bounces", longer)
 
 
 def test_a_delivery_ends_a_streak_and_reads_itself_alone() -> None:
     update = SuppressionUpdate(EVERYWHERE, messages=("test:9",))
     gone = _with(4, life=SIGN)
-    requests, after = _run(
-        update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, ALIVE], None, gone, [*FIVE, ALIVE]]
-    )
-    assert (_kinds(requests), after) == ("own put again own", gone)
+    requests, after = _run(update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, ALIVE], None, [*FIVE, ALIVE]])
+    assert (_kinds(requests), after) == ("own put own", gone)
 
 
 def test_a_sign_of_life_that_is_taken_back_is_looked_for_in_all_outcomes() -> None:
     refused = _stored(fact(Kind.DELIVERED, 9, message="test:9"), bounce(9.5, "block", "test:9"))
     update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:9",))
     kinds, puts, _ = _work(update, _with(4, life=SIGN), [*FIVE, refused])
-    assert kinds == "own bounces put again ALL put again own bounces"
+    assert kinds == "own bounces put ALL put own bounces"
     assert puts == [_with(5, life=PENDING), _with(6, STREAK)]
 
 
 def test_a_delivery_that_comes_meanwhile_is_found_after_the_announcement() -> None:
     kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), None, FIVE, [*FIVE, ALIVE])
-    assert kinds == "bounces put again ALL put again bounces"
+    assert kinds == "bounces put ALL put bounces"
     assert puts == [_with(1, life=PENDING), _with(2, life=SIGN)]
 
 
@@ -299,9 +292,9 @@ def test_where_no_row_is_long_enough_nobody_has_to_know_who_is_alive() -> None:
     standing, gone = _with(1, STREAK), _with(2)
     requests, after = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), standing, POLICY),
-        [FIVE[:4], None, gone, FIVE[:4]],
+        [FIVE[:4], None, FIVE[:4]],
     )
-    assert (_kinds(requests), after) == ("bounces put again bounces", gone)
+    assert (_kinds(requests), after) == ("bounces put bounces", gone)
 
 
 def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
@@ -315,9 +308,9 @@ def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after
     both = replace(theirs, causes=theirs.causes | {CauseKind.STREAK: STREAK}, version=6)
     requests, after = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
-        [FIVE, Refused(theirs), FIVE, None, both, FIVE],
+        [FIVE, Refused(theirs), FIVE, None, FIVE],
     )
-    assert _kinds(requests) == "bounces put bounces put again bounces"
+    assert _kinds(requests) == "bounces put bounces put bounces"
     assert [request for request in requests if isinstance(request, Put)] == [Put(_with(1, life=PENDING)), Put(both, 1)]
     assert after == both
 
@@ -356,7 +349,7 @@ def test_bounces_before_a_release_make_no_streak() -> None:
 
 
 def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -> None:
-    """The client tries again and is refused by what it has written; the version that was expected has not moved."""
+    """The client tries and is refused by what it has written; the version that was expected has not moved."""
     mine = Decision(at=bounce(1).occurred_at, by="ann", act=Act.RESOLVED)
     stored = _with(3, None, bounce(1, "soft", "test:1"))
     after = replace(stored, history=(mine,), version=4)

@@ -6,7 +6,6 @@ touches a network, a clock or a thread, so what the test proves is what runs.
 A generator yields one request and is sent its answer:
 
     Put(item)              -> None where it was stored, or `Refused(current)` where the version had moved on
-    ReadSuppression(key)   -> Suppression | None, strongly consistent
     ReadOutcomes(recipient)-> list[Outcome], strongly consistent: all of them, or those of some messages
     ReadBounces(…)         -> list[Bounce], strongly consistent: a page of the index of bounces
 """
@@ -56,12 +55,6 @@ class Refused(Struct, frozen=True):
     current: Outcome | Suppression | None
 
 
-class ReadSuppression(Struct, frozen=True):
-    """Read one suppression by recipient and scope."""
-
-    key: Key
-
-
 class ReadOutcomes(Struct, frozen=True):
     """Read every outcome of one recipient, or those of some messages."""
 
@@ -69,8 +62,8 @@ class ReadOutcomes(Struct, frozen=True):
     messages: tuple[str, ...] | None = None
 
 
-Request = Put | ReadSuppression | ReadOutcomes | ReadBounces
-Answer = None | Refused | Suppression | list[Outcome] | list[Bounce]
+Request = Put | ReadOutcomes | ReadBounces
+Answer = None | Refused | list[Outcome] | list[Bounce]
 
 
 def lost_race(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
@@ -160,7 +153,7 @@ def update_suppression(
         if lost_race(answer, after):
             stored, refusals = _expect_suppression(answer.current), refusals + 1
         elif looks:
-            stored, expect = _expect_suppression((yield ReadSuppression(update.key))), None
+            stored, expect = after, None
         else:
             return after
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.streaks import ReadBounces, select_bounces
-from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Request
+from aftersend.core.writes import Answer, Put, ReadOutcomes, Request
 from aftersend.ports import StorePort
 
 
@@ -46,8 +46,6 @@ class DryRunStore:
                 return select_bounces(self._read_outcomes(ReadOutcomes(recipient)), request)
             case ReadBounces():
                 return self._store.answer(request)
-            case ReadSuppression(key):
-                return self._suppressions.get(key) or self._store.answer(request)
         return None
 
     def _read_outcomes(self, request: ReadOutcomes) -> list[Outcome]:

@@ -19,7 +19,7 @@ from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.streaks import Bounce, ReadBounces
-from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.storage import items, versioned
 
 BY_BOUNCE: Final = "by_bounce"  # the index of bounces
@@ -153,8 +153,6 @@ class Store:
                 return self._get_outcomes_of(recipient, messages or ())
             case ReadBounces():
                 return self.find_bounces(request)
-            case ReadSuppression(key):
-                return self.get_suppressions([key]).get(key)
 
     def _query(self, request: dict[str, Any]) -> Iterator[items.Item]:
         """Every item, page by page, and no further page than is asked for."""
