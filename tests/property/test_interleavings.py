@@ -212,9 +212,9 @@ def _overruled(*arguments: Any) -> Any:
         while True:
             request = steps.send(answer)
             answer = yield request
-            known = isinstance(request, Put) and not (request.item.life and request.item.life.pending)
-            if known and not isinstance(answer, Refused):
-                return request.item
+            if isinstance(request, Put) and isinstance(request.item, Suppression) and not isinstance(answer, Refused):
+                if request.item.life is None or not request.item.life.pending:
+                    return request.item
     except StopIteration as end:
         return end.value
 
