@@ -212,9 +212,9 @@ def _overruled(*arguments: Any) -> Any:
         while True:
             request = steps.send(answer)
             answer = yield request
-            if isinstance(request, Put) and isinstance(request.item, Suppression) and not isinstance(answer, Refused):
-                if request.item.life is None or not request.item.life.pending:
-                    return request.item
+            item = request.item if isinstance(request, Put) and not isinstance(answer, Refused) else None
+            if isinstance(item, Suppression) and not (item.life and item.life.pending):
+                return item
     except StopIteration as end:
         return end.value
 
