@@ -78,6 +78,7 @@ def _work(
     def answer(request: Any) -> Any:
         requests.append(request)
         if isinstance(request, Put):
+            assert isinstance(request.item, Suppression)
             puts.append(request.item)
             return None
         return _select(views[min(len(puts), len(views) - 1)], request)
@@ -88,7 +89,7 @@ def _work(
 
 def _kinds(requests: Sequence[Any]) -> str:
     """The requests, each as one word; what is read of all outcomes in capitals."""
-    words = {ReadBounces: "bounces", Put: "put"}
+    words: dict[Any, str] = {ReadBounces: "bounces", Put: "put"}
     return " ".join(
         ("ALL" if each.messages is None else "own") if isinstance(each, ReadOutcomes) else words[type(each)]
         for each in requests

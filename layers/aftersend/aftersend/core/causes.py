@@ -164,7 +164,8 @@ def join_life(known: Life, own: Sequence[Outcome], policy: Policy) -> Life | Non
             if same is None or same.order < ref.order:
                 return None
         joined.append(new if ref is None or (new is not None and new.order >= ref.order) else ref)
-    return Life(*joined)
+    last, firsthand = joined
+    return Life(last, firsthand)
 
 
 def find_contradiction(last: EvidenceRef | None, hard: Cause) -> EvidenceRef | None:
