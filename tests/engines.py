@@ -117,7 +117,7 @@ _serial = count()
 def table_definitions() -> dict[str, dict[str, Any]]:
     """CreateTable requests for the tables of the template that tests fill."""
     resources = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)["Resources"]  # a SafeLoader
-    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
     found = {}
     for name in ("Outcomes", "Suppressions", "SpikeWindows", "UnmatchedTexts", "ListJobs"):
         properties = _table(resources, name)["Properties"]

@@ -19,6 +19,7 @@ ORDER: Final = (
     "sources",
     "endtoend",
     "export",
+    "history",
     "coldstart",
     "check",
     "coldstart_query",

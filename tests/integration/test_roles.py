@@ -94,6 +94,10 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
                 gateway.answer(Request("GET", path + query, {}), "localhost")
     body = b'{"scope":"*","note":"by hand"}'
     gateway.answer(Request("PUT", "/suppressions/ann@example.com", {"content-type": "application/json"}, body), "host")
+    release = b'{"scope":"*","note":"asked for","force":true}'
+    gateway.answer(
+        Request("DELETE", "/suppressions/ann@example.com", {"content-type": "application/json"}, release), "host"
+    )
     decision = b'{"decision":"confirm","note":"seen"}'
     gateway.answer(
         Request("PUT", "/incidents/0123456789abcdef0123/decision", {"content-type": "application/json"}, decision),

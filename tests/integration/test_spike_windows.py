@@ -16,7 +16,8 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Act, Decision, Reason
 from aftersend.core.policy import load
 from aftersend.core.spike_guard import Traffic, find_window, merge_traffic
-from aftersend.storage.spike_windows import FIRST_PAUSE, IncidentCache, SpikeWindows, decode_traffic, encode_traffic
+from aftersend.storage.spike_windows import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
+from aftersend.storage.versioned import FIRST_PAUSE
 from tests.engines import Engine
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import ANN, START

@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aftersend.core.model import Act, CauseKind, Decision, Feedback, Key, Kind, Reason, Reverted, Suppression
+from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes
-from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
+from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
 from aftersend.storage.items import Item, encode_suppression

@@ -29,8 +29,9 @@ from aftersend.core.model import (
 )
 from aftersend.core.outcome import merge
 from aftersend.core.policy import Policy, load
+from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes
-from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
+from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
 from tests.support.facts import ANN, bounce, classify, fact, fake_source, message

@@ -16,7 +16,7 @@ from aftersend.core import policy
 from aftersend.core.model import Act, Decision, Evidence, Feedback, Kind
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
-from aftersend.core.writes import Put, ReadSuppression, Refused, SuppressionUpdate, update_suppression
+from aftersend.core.writes import Put, Refused, SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import reevaluate_recipient
 from tests.support.explorer import Explorer, Worker
@@ -172,7 +172,7 @@ def _release(rules: Policy, store: Any) -> None:
     key = ANN, "*"
     release = Decision(at=RELEASED, by="a person", act=Act.RELEASED)
     steps = update_suppression(
-        SuppressionUpdate(key, recount=True, decisions=(release,)), store.answer(ReadSuppression(key)), rules
+        SuppressionUpdate(key, recount=True, decisions=(release,)), store.get_suppressions([key]).get(key), rules
     )
     answer = None
     try:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend.core.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason, Reverted, Suppression
-from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.storage import items
 from aftersend.storage.store import Store

@@ -18,7 +18,8 @@ from aftersend.core.errors import ServiceError, Unreadable, VersionMoved
 from aftersend.core.model import Act, Decision, Feedback, Reason, Suppression
 from aftersend.core.outcome import merge
 from aftersend.core.spike_guard import Traffic, find_window
-from aftersend.core.writes import Put, SuppressionUpdate, run_steps, update_outcome, update_suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import Put, SuppressionUpdate, update_outcome, update_suppression
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
 from aftersend.lists.erase import erase as erase_recipient

@@ -84,7 +84,8 @@ class Expression:
         if self._word("BETWEEN"):
             low = plain(self._operand())
             assert self._word("AND")
-            return left is not None and bool(low <= plain(left) <= plain(self._operand()))
+            high = plain(self._operand())
+            return left is not None and bool(low <= plain(left) <= high)
         if self._word("IN"):
             return plain(left) in [plain(each) for each in self._arguments()]
         compare, right = _COMPARED[self._take(*_COMPARED)], self._operand()

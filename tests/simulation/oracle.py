@@ -190,24 +190,27 @@ class Person:
             cause.add(order)
 
     def streak(self) -> Cause | None:
-        """Return the streak: policy.md, `streak`, and decision 5."""
+        """Return the streak: policy.md, `streak`, and decisions 5 and 31."""
         decided = {name: self.status(name) for name in self.vouched()}
         since = max([order[0] for order in self.signs()] + ([self.released] if self.released else []), default=None)
         bounces = sorted(order for status, klass, order in decided.values() if (status, klass) == ("bounced", "soft"))
         bounces = [each for each in bounces if since is None or each[0] > since]
-        lengths: list[int] = []
-        for place, each in enumerate(bounces):
-            before = [
-                lengths[number]
-                for number in range(place)
-                if self.rules.apart <= each[0] - bounces[number][0] <= self.rules.gap
-            ]
-            lengths.append(1 + max(before, default=0))
-        enough = [place for place, length in enumerate(lengths) if length >= self.rules.bounces]
-        if not enough:
-            return None
-        latest = bounces[enough[-1]]
-        return Cause(latest=latest, count=lengths[enough[-1]], until=latest[0] + self.rules.lapse)
+        rows: list[list[Order]] = []
+        for each in bounces:
+            if rows and each[0] - rows[-1][-1][0] <= self.rules.gap:
+                rows[-1].append(each)
+            else:
+                rows.append([each])
+        for row in reversed(rows):
+            taken: list[Order] = []
+            for each in reversed(row):
+                if not taken or taken[-1][0] - each[0] >= self.rules.apart:
+                    taken.append(each)
+            if len(taken) >= self.rules.bounces:
+                until = row[-1][0] + self.rules.lapse
+                stands = until > bounces[-1][0]
+                return Cause(latest=row[-1], count=self.rules.bounces, until=until) if stands else None
+        return None
 
     def holds(self, now: datetime, reverted: bool = False) -> dict[str, set[str]]:
         """Return which causes hold at `now`, by scope; `reverted` says that hard bounces were an accident."""

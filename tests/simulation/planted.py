@@ -71,9 +71,21 @@ FAULTS: Final = (
     ),
     Fault(
         "no recount where a streak or a hard bounce stands",
-        writes.update_suppression,
-        "recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes",
-        "recount = recount",
+        writes._has_to_look,
+        "stands = suppression.life or CauseKind.HARD in suppression.causes or CauseKind.STREAK in suppression.causes",
+        "stands = None",
+    ),
+    Fault(
+        "all outcomes are read for signs of life that nobody was told to join",
+        writes._look,
+        "return replace_life(suppression, Life(pending=True))",
+        "life = find_life(_expect_outcomes((yield ReadOutcomes(suppression.recipient))), policy)",
+    ),
+    Fault(
+        "a short page of the index of bounces is taken for whole",
+        store.Store._query,
+        'if "LastEvaluatedKey" not in page:',
+        'if "LastEvaluatedKey" not in page or "IndexName" in request:',
     ),
     Fault("no version check: outcomes", versioned.put, _PUT, _unconditional("Outcomes")),
     Fault("no version check: suppressions", versioned.put, _PUT, _unconditional("Suppressions")),
@@ -118,8 +130,8 @@ FAULTS: Final = (
     Fault(
         "a bounce after a delivery recounts no streak",
         plan._changes_streaks,
-        "or (outcome.status in _REFUSED and outcome.delivered_at is not None)",
-        "",
+        "taken_back = outcome.status in _REFUSED and outcome.delivered_at is not None",
+        "taken_back = False",
     ),
     Fault(
         "an erasure leaves outcomes",
@@ -139,8 +151,8 @@ FAULTS: Final = (
     Fault(
         "a re-evaluation does not look again",
         writes.update_suppression,
-        "looks = update.rebuild is not None or (",
-        "looks = (",
+        "elif looks:",
+        "elif looks and update.rebuild is None:",
     ),
     Fault("what SES does not take is passed over", ses_sync.SesSync.run, "break", "result.failed = None"),
     Fault(

@@ -13,6 +13,8 @@ from concurrent.futures import Executor
 from random import Random
 from typing import Any
 
+_LITTLE = 0.001  # seconds
+
 
 class Crashed(BaseException):
     """The process in which this is raised is no more: nothing may catch it but who started it."""
@@ -132,6 +134,21 @@ class Scheduler:
         task.baton.acquire()
         if task.process.crashed:
             raise Crashed
+
+
+class Lock:
+    """In the place of `threading.Lock`: whoever finds it held gives the baton back and tries again a little later."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler, self._held = scheduler, False
+
+    def __enter__(self) -> None:
+        while self._held:
+            self._scheduler.pause(_LITTLE)
+        self._held = True
+
+    def __exit__(self, *_: object) -> None:
+        self._held = False
 
 
 class Pool(Executor):

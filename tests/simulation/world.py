@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from hashlib import blake2b
 from random import Random
 from types import ModuleType, SimpleNamespace
@@ -25,12 +26,12 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.jobs import replay as replays
 from aftersend.ports import BatchReport
 from aftersend.sources.message import build_sqs_message, pack
-from aftersend.storage import spike_windows
+from aftersend.storage import spike_windows, versioned
 from aftersend.storage import store as stores
 from tests.simulation.dynamodb import DynamoDB
 from tests.simulation.faults import Faults
 from tests.simulation.history import ERASURES, START, TURN, Asked, Decided, Erased, Event, Said
-from tests.simulation.scheduler import Crashed, Pool, Process, Scheduler
+from tests.simulation.scheduler import Crashed, Lock, Pool, Process, Scheduler
 from tests.simulation.services import S3, SES, SQS, Letter, Queue
 from tests.support.api import ARN
 from tests.support.api import event as http_event
@@ -135,7 +136,9 @@ class World:
             stack.enter_context(patch.object(bootstrap, "time", slept))
             stack.enter_context(patch.object(bootstrap, "secrets", SimpleNamespace(token_hex=self._token)))
             stack.enter_context(patch.object(stores, "time", slept))
-            stack.enter_context(patch.object(spike_windows, "random", self.random))
+            stack.enter_context(patch.object(versioned, "random", self.random))
+            stack.enter_context(patch.object(spike_windows, "Lock", partial(Lock, self.scheduler)))
+            stack.enter_context(patch.object(stores.Store.__init__, "__defaults__", (None, self.scheduler.pause)))
             stack.enter_context(
                 patch.object(spike_windows.SpikeWindows.__init__, "__defaults__", (self.scheduler.pause,))
             )

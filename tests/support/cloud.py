@@ -56,7 +56,7 @@ class Cloud:
         self.client("sqs").delete_queue(QueueUrl=self.parking())
 
     def create_table(self, name: str) -> None:
-        wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode")
         self.client("dynamodb").create_table(
             TableName=name, **{part: TABLES[name][part] for part in wanted if part in TABLES[name]}
         )

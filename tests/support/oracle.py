@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core import suppression
-from aftersend.core.causes import find_contradiction, find_streak, make_claim
-from aftersend.core.model import CauseKind, Feedback, Key, Outcome, Reverted, Suppression
+from aftersend.core.causes import find_life, make_claim
+from aftersend.core.model import (
+    BY_MAIL,
+    Cause,
+    CauseKind,
+    EvidenceRef,
+    Feedback,
+    Key,
+    Life,
+    Outcome,
+    Reason,
+    Reverted,
+    Suppression,
+)
 from aftersend.core.outcome import Classify, merge, trusts_reports
 from aftersend.core.policy import Policy
+from aftersend.core.streaks import list_counted_bounces
 from aftersend.sources.masking import mask_others
 from aftersend.storage import items
 from aftersend.storage import store as stores
@@ -84,11 +97,52 @@ def expected(
     for recipient in {outcome.recipient for outcome in outcomes}:
         row = rows.get((recipient, "*")) or Suppression(recipient=recipient)
         theirs = [outcome for outcome in outcomes if outcome.recipient == recipient]
-        row = suppression.replace_streak(row, find_streak(theirs, policy, row.released_at, row.reverted))
-        if (hard := row.causes.get(CauseKind.HARD)) is not None:
-            row = suppression.replace_contradiction(row, find_contradiction(theirs, hard, policy))
+        matters = find_streak_by_definition(theirs, policy, row, Life()) is not None or CauseKind.HARD in row.causes
+        life = find_life(theirs, policy) if matters else None
+        streak = find_streak_by_definition(theirs, policy, row, life or Life())
+        row = suppression.replace_life(suppression.replace_streak(row, streak), life)
         rows[row.key] = row
     return tables(outcomes, rows.values())
+
+
+def find_streak_by_definition(
+    outcomes: Sequence[Outcome], policy: Policy, row: Suppression, life: Life
+) -> Cause | None:
+    """The streak of all bounces of one recipient after these signs of life: rows first, then those taken."""
+    rules = policy.select(outcomes[0].recipient).streak
+    counted = sorted(
+        (
+            ref
+            for ref in list_counted_bounces(outcomes, policy)
+            if (row.released_at is None or ref.at > row.released_at) and not any(map(ref.is_inside, row.reverted))
+            if life.firsthand is None or ref.at > life.firsthand.at
+            if life.last is None or ref.source != BY_MAIL or ref.at > life.last.at
+        ),
+        key=lambda ref: ref.order,
+    )
+    silences = [
+        place
+        for place in range(1, len(counted))
+        if counted[place].at - counted[place - 1].at > timedelta(days=rules.gap_days)
+    ]
+    for start, end in reversed(list(zip([0, *silences], [*silences, len(counted)], strict=True))):
+        taken = list(_take_apart(counted[start:end], timedelta(hours=rules.apart_hours)))
+        if len(taken) >= rules.bounces and rules.suppress:
+            latest, first = taken[0], taken[rules.bounces - 1]
+            days = rules.full_lapse_days if latest.reason is Reason.MAILBOX_FULL else rules.lapse_days
+            until = latest.at + timedelta(days=days)
+            standing = Cause(first=first, latest=latest, count=rules.bounces, until=until)
+            return standing if until > counted[-1].at else None
+    return None
+
+
+def _take_apart(bounces: Sequence[EvidenceRef], apart: timedelta) -> Iterator[EvidenceRef]:
+    """The latest, then the latest that is far enough before it, and so on."""
+    taken: EvidenceRef | None = None
+    for ref in reversed(bounces):
+        if taken is None or taken.at - ref.at >= apart:
+            taken = ref
+            yield ref
 
 
 def differences(one: Tables, other: Tables) -> list[str]:

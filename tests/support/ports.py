@@ -10,7 +10,8 @@ from typing import Any, Final
 from aftersend.core import policy
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.spike_guard import Traffic, Window, merge_traffic
-from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+from aftersend.core.streaks import Bounce, ReadBounces
+from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.ingest import Ports
 from aftersend.sources.message import Message
 from aftersend.storage import items
@@ -46,11 +47,24 @@ class MemoryStore:
         match request:
             case Put(item):
                 return self._put(item)
-            case ReadOutcomes(recipient):
+            case ReadOutcomes(recipient, None):
                 keys = [key for key in self.outcomes_table if key[0] == recipient]
                 return list(self.get_outcomes(keys).values())
-            case ReadSuppression(key):
-                return self.get_suppressions([key]).get(key)
+            case ReadOutcomes(recipient, messages):
+                return list(self.get_outcomes([(recipient, message) for message in messages or ()]).values())
+            case ReadBounces():
+                return self._find_bounces(request)
+
+    def _find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
+        """As the index does: by its key, which is text."""
+        ranges = [items.build_bounce_range(group, wanted.oldest, wanted.newest) for group in wanted.groups]
+        found = [
+            items.decode_bounce(item)
+            for key, item in self.outcomes_table.items()
+            if key[0] == wanted.recipient and "bounce" in item
+            if any(least <= item["bounce"]["S"] <= greatest for least, greatest in ranges)
+        ]
+        return sorted(found, key=lambda each: each.ref.order, reverse=not wanted.oldest_first)[: wanted.limit]
 
     def _put(self, item: Outcome | Suppression) -> Refused | None:
         self.puts += 1

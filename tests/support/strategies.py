@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from aftersend.core import policy
 from aftersend.core.model import BY_MAIL, Context, Engagement, Evidence, Feedback, Kind, Phase, Reverted
-from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, fact
+from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, bounce, fact
 
 _T = TypeVar("_T")
 
@@ -179,6 +179,27 @@ def streaks(draw: st.DrawFn) -> list[Feedback]:
         word = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
         found.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"test:{number}"))
     return found
+
+
+@st.composite
+def long_histories(draw: st.DrawFn) -> list[Feedback]:
+    """More bounces of one recipient than are read at once: bursts, and what lies between and among them."""
+    told: list[Feedback] = []
+    for number, day in enumerate(draw(st.lists(st.integers(0, 28), min_size=2, max_size=4, unique=True))):
+        size, minutes = draw(st.sampled_from([1, 2, 5, 17, 40])), draw(st.sampled_from([0, 1, 25]))
+        word = draw(st.sampled_from(["soft", "soft", "full", "hard"]))
+        moments = [day / 2 + place * minutes / 1440 for place in range(size)]
+        source = draw(st.sampled_from(["test", "test", BY_MAIL]))
+        told += [bounce(at, word, f"test:{number}-{place}", source=source) for place, at in enumerate(moments)]
+    names = [*sorted({each.message for each in told}), "test:other", "test:another"]
+    kinds = [Kind.DELIVERED] * 3 + [Kind.OPENED, Kind.COMPLAINED, Kind.REJECTED, *[Kind.BOUNCED] * 2]
+    for kind, half in draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 29)), max_size=6)):
+        said = draw(st.sampled_from(["hard", "block", "soft"])) if kind in REFUSALS else None
+        forgeable = draw(st.sampled_from([False, False, True]))
+        evidence = Evidence(provider_code=said, forgeable=forgeable) if said or forgeable else None
+        source = BY_MAIL if forgeable else draw(st.sampled_from(["test", "test", BY_MAIL]))
+        told.append(fact(kind, half / 2, message=draw(st.sampled_from(names)), evidence=evidence, source=source))
+    return told
 
 
 @st.composite

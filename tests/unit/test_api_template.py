@@ -8,8 +8,10 @@ import pytest
 
 from aftersend.api import erasure, list_jobs
 from aftersend.api.app import ROUTES as HANDLED
+from aftersend.core.streaks import ReadBounces
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import SpikeWindows
+from aftersend.storage.store import Store
 from tests.support.api import TABLES, api_context
 from tests.support.clients import FakeDynamoDB
 from tests.support.template import FUNCTIONS, RESOURCES, TEMPLATE, mentioned, nodes, one
@@ -124,6 +126,7 @@ def test_the_function_may_use_every_index_that_it_asks() -> None:
     lookups.find_outcomes_by_identifier("order:42", 1)
     lookups.find_outcomes_to_review("content", 1)
     lookups.find_suppressions_to_review("contradicted", 1)
+    Store(Recording(), TABLES).find_bounces(ReadBounces("email:ann@example.com", ("soft",), limit=1))
     SpikeWindows(Recording(), "SpikeWindows", api_context().policy.guard).find_incidents()
     assert {each["Fn::Sub"] for each in statements()["LookUp"]["Resource"]} == asked
 

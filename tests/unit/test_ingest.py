@@ -12,6 +12,7 @@ import pytest
 
 from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.core.model import Evidence, Feedback, Kind
+from aftersend.core.streaks import ReadBounces
 from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import CHUNK, MAX_UNPROVEN, ingest
 from aftersend.sources import SOURCES
@@ -61,11 +62,12 @@ class Closed:
         raise StoreUnavailable("closed")
 
 
-def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_suppression() -> None:
+def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_two_for_a_suppression() -> None:
+    """A hard bounce is announced, and then what is known of signs of life is written."""
     store = MemoryStore()
     facts = [fact(Kind.SENT, 0), fact(Kind.DEFERRED, 1, "full"), bounce(2, "hard"), bounce(2, "hard", recipient=BOB)]
     report = ingest([message([each], str(number)) for number, each in enumerate(facts)], ports(store))
-    assert store.puts == 4
+    assert store.puts == 2 + 2 * 2
     assert stored(store) == expected(facts, classify, ports().policy)
     assert (report.failed, report.unreadable) == ({}, {})
 
@@ -217,13 +219,14 @@ FAULTS = {
     "its outcome is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "test:1"),
     "its suppression is not stored": lambda _, asked: isinstance(asked, Put) and asked.item.key == (BOB, "*"),
     "its outcomes are not read": lambda _, asked: asked == ReadOutcomes(BOB),
+    "its bounces are not read": lambda _, asked: isinstance(asked, ReadBounces) and asked.recipient == BOB,
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_failed_key_fails_only_the_messages_that_touch_it(fault: str) -> None:
     """Design §5: "one failed key fails only the records that touch it"."""
-    code = "soft" if fault == "its outcomes are not read" else "hard"
+    code = "soft" if fault == "its bounces are not read" else "hard"
     both = [bounce(1, code, recipient=who) for who in (ANN, BOB)]
     bodies = [message(both[:1], "ann"), message(both[1:], "bob"), message(both, "both")]
     store = Unwell(FAULTS[fault])
@@ -296,14 +299,14 @@ def test_forged_bounces_cost_no_read_of_what_their_victim_ever_got_and_no_count_
 
     class Reads(MemoryStore):
         def answer(self, request: Any) -> Any:
-            read.append(request) if isinstance(request, ReadOutcomes) else None
+            read.append(request) if isinstance(request, (ReadOutcomes, ReadBounces)) else None
             return super().answer(request)
 
     class Counts:
         def count(self, fact: Feedback, _now: Any) -> None:
             counted.append(fact)
 
-    read: list[ReadOutcomes] = []
+    read: list[ReadOutcomes | ReadBounces] = []
     counted: list[Feedback] = []
     used = ports(Reads(), unmatched_texts=Counts())
     ingest([message([bounce(0, "hard", "test:0")])], used)

@@ -21,13 +21,16 @@ from aftersend.core.model import (
     EvidenceRef,
     Feedback,
     Kind,
+    Life,
     Reason,
     Reverted,
     Suppression,
 )
 from aftersend.core.outcome import merge
+from aftersend.core.streaks import find_bounce
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.storage import items
+from tests.engines import table_definitions
 from tests.support.facts import ANN, START, bounce, classify, fact
 from tests.support.ports import NOW, RETENTION
 from tests.support.strategies import feedback, full_evidence, hostile, ways
@@ -121,6 +124,7 @@ _causes = st.builds(
         reverted=st.lists(st.builds(Reverted, st.just(START), st.just(NOW), st.sampled_from(Reason)), max_size=2).map(
             tuple
         ),
+        life=st.none() | st.builds(Life, st.none() | _refs),
         history=st.lists(_decisions, max_size=2).map(tuple),
         version=st.integers(1, 10**6),
     )
@@ -138,6 +142,8 @@ def test_an_outcome_is_readable_in_the_console() -> None:
     assert plain == {
         "recipient": ANN,
         "message": "test:1",
+        "bounce": f"hard/2026-03-02T00:00:00.000Z/{outcome.decided_by}",
+        "bounce_said": '{"source":"test","provider_code":"hard"}',
         "schema": "1",
         "status": "bounced",
         "class": "hard",
@@ -210,3 +216,19 @@ def test_the_index_by_day_holds_the_newest_cause_and_nothing_without_a_cause() -
     assert (item["day"], item["at"]) == ({"S": "2026-03-05"}, {"S": "2026-03-05T00:00:00.000Z"})
     withdrawn = {CauseKind.COMPLAINT: Cause(withdrawn=_make_ref(1))}
     assert "day" not in items.encode_suppression(Suppression(recipient=ANN, causes=withdrawn), RETENTION, NOW)
+
+
+@given(
+    st.sampled_from(["soft", "full", "hard"]),
+    st.sampled_from([None, Evidence(provider_code="soft", forgeable=True), Evidence(provider_code="hard", code=550)]),
+)
+def test_the_index_of_bounces_holds_what_a_streak_needs(word: str, evidence: Evidence | None) -> None:
+    """Read back from the attributes that the template projects, it is what the outcome itself says."""
+    outcome = merge(None, [bounce(1, word, evidence=evidence) if evidence else bounce(1, word)], classify)
+    item = items.encode_outcome(outcome, RETENTION)
+    index = table_definitions()["Outcomes"]["LocalSecondaryIndexes"][0]
+    projected = {"recipient", "message", "bounce", *index["Projection"]["NonKeyAttributes"]}
+    entry = {name: value for name, value in item.items() if name in projected}
+    assert items.decode_bounce(entry) == find_bounce(outcome)
+    for none in (bounce(1, "block"), fact(Kind.DELIVERED)):
+        assert "bounce" not in items.encode_outcome(merge(None, [none], classify), RETENTION)

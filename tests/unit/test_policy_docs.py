@@ -14,9 +14,10 @@ from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Act, Context, Decision, Evidence, Feedback, Kind, Suppression
 from aftersend.core.policy import Policy
+from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes, find_contradiction_to_review
 from aftersend.core.vocabulary import CauseKind
-from aftersend.core.writes import SuppressionUpdate, run_steps, update_suppression
+from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from tests.engines import ROOT
 from tests.support.facts import ANN, START, classify, fact, fake_source, message

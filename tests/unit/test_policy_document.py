@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from aftersend.core.causes import find_streak, make_claim
+from aftersend.core.causes import make_claim
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import CauseKind, Class, Context, Evidence, Kind, Reason, Suppression, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.streaks import find_streak
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.suppression import merge_claims as absorb_claims
 from aftersend.ingest import ingest

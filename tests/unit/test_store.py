@@ -11,10 +11,11 @@ from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.core.errors import ServiceError, StoreUnavailable, Unreadable
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Kind, Suppression
 from aftersend.core.outcome import merge
-from aftersend.core.writes import Put, ReadOutcomes, ReadSuppression, Refused
+from aftersend.core.streaks import ReadBounces
+from aftersend.core.writes import Put, ReadOutcomes, Refused
 from aftersend.storage import items
 from aftersend.storage.store import BATCH, Store, TableNames, build_batch_get, build_query, make_row
-from aftersend.storage.versioned import build_get, build_put
+from aftersend.storage.versioned import FIRST_PAUSE, LONGEST_PAUSE, build_get, build_put
 from tests.support.clients import FakeDynamoDB, Watched, service_error
 from tests.support.facts import ANN, bounce, classify, fact
 from tests.support.ports import NOW, RETENTION
@@ -67,7 +68,13 @@ ERRORS = [
     service_error("ResourceNotFoundException"),
     NoAnswer("TimeoutError"),
 ]
-REQUESTS = [Put(OUTCOME), Put(Suppression(recipient=ANN, version=1)), ReadOutcomes(ANN), ReadSuppression((ANN, "*"))]
+REQUESTS = [
+    Put(OUTCOME),
+    Put(Suppression(recipient=ANN, version=1)),
+    ReadOutcomes(ANN),
+    ReadOutcomes(ANN, ("test:1",)),
+    ReadBounces(ANN, ("soft",), limit=2),
+]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=str)
@@ -185,3 +192,15 @@ def test_what_is_of_years_ago_expires_all_the_same() -> None:
         assert make_row(item, RETENTION, NOW)["expires_at"] == {"N": str(int(NOW.timestamp()))}
     recent = merge(None, [fact(Kind.DELIVERED)], classify)
     assert make_row(recent, RETENTION, NOW) == items.encode_outcome(recent, RETENTION)
+
+
+def test_who_lost_a_write_waits_a_little_before_the_next_one() -> None:
+    """AWS Architecture Blog, "Exponential Backoff And Jitter": by chance, and at most twice as long each time."""
+    pauses: list[float] = []
+    store = Store(_Refusing(items.encode_outcome(OUTCOME, RETENTION), hands_back=True), TABLES, pause=pauses.append)
+    for refusals in range(12):
+        store.answer(Put(OUTCOME, refusals))
+    bounds = [min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) for number in range(11)]
+    assert len(pauses) == 11
+    assert all(0 <= pause <= bound for pause, bound in zip(pauses, bounds, strict=True))
+    assert len(set(pauses)) > 1

@@ -19,6 +19,7 @@ from aftersend.core.model import (
     Evidence,
     EvidenceRef,
     Kind,
+    Life,
     Reverted,
     Suppression,
 )
@@ -34,7 +35,7 @@ from aftersend.core.suppression import (
     find_contradiction_to_review,
     merge_claims,
     rebuild,
-    replace_contradiction,
+    replace_life,
     replace_streak,
 )
 from tests.support.facts import ANN, START, bounce, classify, fact
@@ -271,7 +272,7 @@ def test_the_end_of_a_cause_is_that_of_its_latest_evidence() -> None:
 
 
 def test_a_contradicted_hard_bounce_is_put_up_until_a_person_has_looked() -> None:
-    known = replace_contradiction(merge_claims(NOTHING, _claims(bounce(1, "hard"))), _make_ref(5))
+    known = replace_life(merge_claims(NOTHING, _claims(bounce(1, "hard"))), Life(_make_ref(5)))
     assert find_contradiction_to_review(known) == _make_ref(5)
     assert find_active_causes(known, _day(99)) == (CauseKind.HARD,)
     for day, left in ((4, _make_ref(5)), (5, None)):
@@ -290,9 +291,9 @@ def test_only_the_last_look_of_a_person_resolves_a_contradiction() -> None:
     looks = [Decision(at=_day(day), by="ann", act=Act.RESOLVED) for day in (3, 6)]
     other = Decision(at=_day(9), by="ann", act=Act.ADDED)
     assert find_contradiction_to_review(apply_decisions(hard, looks)) is None
-    assert find_contradiction_to_review(apply_decisions(replace_contradiction(hard, _make_ref(5)), looks)) is None
+    assert find_contradiction_to_review(apply_decisions(replace_life(hard, Life(_make_ref(5))), looks)) is None
     assert find_contradiction_to_review(
-        apply_decisions(replace_contradiction(hard, _make_ref(7)), [*looks, other])
+        apply_decisions(replace_life(hard, Life(_make_ref(7))), [*looks, other])
     ) == _make_ref(7)
 
 

@@ -8,18 +8,30 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, find_streak, make_claim
+from aftersend.core.causes import Claim, make_claim
 from aftersend.core.errors import ContentionExhausted, VersionMoved
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Feedback, Kind, Outcome, Suppression
+from aftersend.core.model import (
+    Act,
+    Cause,
+    CauseKind,
+    Decision,
+    EvidenceRef,
+    Feedback,
+    Kind,
+    Life,
+    Outcome,
+    Suppression,
+)
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
+from aftersend.core.steps import run_steps
+from aftersend.core.streaks import ReadBounces, find_streak, select_bounces
 from aftersend.core.suppression import merge_claims as absorb_claims
-from aftersend.core.suppression import replace_contradiction
+from aftersend.core.suppression import replace_life
 from aftersend.core.writes import (
     MAX_TRIES,
     Put,
     ReadOutcomes,
-    ReadSuppression,
     Refused,
     SuppressionUpdate,
     update_outcome,
@@ -32,16 +44,56 @@ EVERYWHERE = ANN, "*"
 
 
 def _run(steps: Generator[Any, Any, Any], answers: Sequence[Any]) -> tuple[list[Any], Any]:
-    """Every request, and the result, when these answers are given."""
-    requests, given = [], iter(answers)
+    """Every request, and the result, when these answers are given; a list of outcomes answers all reads of one look."""
+    requests: list[Any] = []
+    given, view = iter(answers), None
     try:
         request = next(steps)
         while True:
             requests.append(request)
-            request = steps.send(next(given))
+            if isinstance(request, (ReadBounces, ReadOutcomes)):
+                view = next(given) if view is None else view
+                request = steps.send(_select(view, request))
+            else:
+                view, answer = None, next(given)
+                request = steps.send(answer)
     except StopIteration as end:
         assert not list(given), "every answer was asked for"
         return requests, end.value
+
+
+def _select(view: list[Outcome], request: ReadBounces | ReadOutcomes) -> list[Any]:
+    if isinstance(request, ReadBounces):
+        return select_bounces(view, request)
+    return [each for each in view if request.messages is None or each.message in request.messages]
+
+
+def _work(
+    update: SuppressionUpdate, stored: Suppression | None, *views: list[Outcome]
+) -> tuple[str, list[Suppression], Suppression | None]:
+    """The requests, each as one word, what was put, and the result. Each put comes with the next view of outcomes."""
+    requests: list[Any] = []
+    puts: list[Suppression] = []
+
+    def answer(request: Any) -> Any:
+        requests.append(request)
+        if isinstance(request, Put):
+            assert isinstance(request.item, Suppression)
+            puts.append(request.item)
+            return None
+        return _select(views[min(len(puts), len(views) - 1)], request)
+
+    after = run_steps(update_suppression(update, stored, POLICY), answer)
+    return _kinds(requests), puts, after
+
+
+def _kinds(requests: Sequence[Any]) -> str:
+    """The requests, each as one word; what is read of all outcomes in capitals."""
+    words: dict[Any, str] = {ReadBounces: "bounces", Put: "put"}
+    return " ".join(
+        ("ALL" if each.messages is None else "own") if isinstance(each, ReadOutcomes) else words[type(each)]
+        for each in requests
+    )
 
 
 def _stored(*facts: Feedback, version: int = 1) -> Outcome:
@@ -58,9 +110,16 @@ STREAK = find_streak(FIVE, POLICY)
 assert STREAK is not None
 
 
-def _with(version: int, streak: Cause | None = None, *facts: Feedback) -> Suppression:
+def _with(version: int, streak: Cause | None = None, *facts: Feedback, life: Life | None = None) -> Suppression:
     causes = {each.kind: each.cause for each in _claims(*facts)} | ({CauseKind.STREAK: streak} if streak else {})
-    return Suppression(recipient=ANN, causes=causes, version=version)
+    matters = streak or CauseKind.HARD in causes
+    return Suppression(recipient=ANN, causes=causes, version=version, life=life or (Life() if matters else None))
+
+
+ALIVE = _stored(fact(Kind.DELIVERED, 9, message="test:9"))
+_REF = EvidenceRef(at=ALIVE.last_at, feedback=ALIVE.decided_by, message="test:9", source="test")
+SIGN = Life(_REF, _REF)
+PENDING = Life(pending=True)
 
 
 def test_a_first_outcome_is_put_as_version_one() -> None:
@@ -115,19 +174,15 @@ def test_a_claim_costs_one_write_and_no_read() -> None:
     assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, complaint), after, POLICY), []) == ([], after)
 
 
-def test_a_hard_bounce_is_looked_at_once_more_after_it_was_written() -> None:
+def test_a_hard_bounce_is_announced_before_signs_of_life_are_looked_for() -> None:
     """A delivery may contradict it that was stored before, or meanwhile."""
-    hard, delivered = bounce(1, "hard"), fact(Kind.DELIVERED, 3, message="test:2")
-    written = _with(1, None, hard)
-    sign = EvidenceRef(at=delivered.occurred_at, feedback=delivered.id, message="test:2", source="test")
-    contradicted = replace(replace_contradiction(written, sign), version=2)
-    outcomes = [_stored(hard), _stored(delivered)]
-    requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, POLICY),
-        [outcomes[:1], None, written, outcomes, None, contradicted, outcomes],
-    )
-    assert [request.item for request in requests if isinstance(request, Put)] == [written, contradicted]
-    assert after == contradicted
+    hard, alive = bounce(1, "hard"), [_stored(bounce(1, "hard")), ALIVE]
+    for views in ([alive], [alive[:1], alive]):
+        kinds, puts, after = _work(SuppressionUpdate(EVERYWHERE, _claims(hard)), None, *views)
+        assert kinds == "put ALL put"
+        assert puts == [_with(1, None, hard, life=PENDING), replace(replace_life(puts[0], SIGN), version=2)]
+        assert after == puts[1]
+        assert after.causes[CauseKind.HARD].contradicted == SIGN.last
 
 
 def test_a_person_decides_of_what_they_have_seen() -> None:
@@ -177,7 +232,7 @@ def test_a_suppression_is_rebuilt_from_what_the_outcomes_say_now() -> None:
     outcomes = [_stored(bounce(1, "hard"))]
     steps = update_suppression(SuppressionUpdate(EVERYWHERE, rebuild=lambda _: []), known, POLICY)
     left = replace(_with(4, None, expired), recipient=ANN)
-    requests, after = _run(steps, [outcomes, None, left, outcomes])
+    requests, after = _run(steps, [outcomes, None, outcomes])
     assert requests[0] == ReadOutcomes(ANN)
     assert after == left
 
@@ -187,48 +242,66 @@ def test_nothing_to_say_costs_nothing() -> None:
 
 
 def test_a_soft_bounce_without_a_streak_costs_one_read() -> None:
-    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE[:4]]) == (
-        [ReadOutcomes(ANN)],
-        None,
-    )
+    update = SuppressionUpdate(EVERYWHERE, recount=True)
+    requests, after = _run(update_suppression(update, None, POLICY), [FIVE[:4]])
+    assert (_kinds(requests), after) == ("bounces", None)
 
 
-def test_a_streak_is_looked_at_once_more_after_it_was_written() -> None:
-    written = _with(1, STREAK)
+def test_a_row_that_is_long_enough_is_announced_before_signs_of_life_are_looked_for() -> None:
+    """Nobody knows yet who is alive: whoever did not see the announcement had stored what it knows before."""
+    kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), None, FIVE)
+    assert kinds == "bounces put ALL put bounces"
+    assert puts == [_with(1, life=PENDING), _with(2, STREAK)]
+
+
+def test_what_was_announced_and_left_is_found_out_by_whoever_comes_next() -> None:
+    """Law 4: the one who announced it may have stopped there."""
+    kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE), _with(7, life=PENDING), [*FIVE, ALIVE])
+    assert (kinds, puts) == ("ALL put", [_with(8, life=SIGN)])
+
+
+def test_once_the_last_sign_of_life_is_known_only_what_is_new_is_read() -> None:
+    sixth = _stored(bounce(10, message="test:5"))
+    update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:5",))
+    longer = _with(4, find_streak([*FIVE, sixth], POLICY))
+    requests, after = _run(update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, sixth], None, [*FIVE, sixth]])
+    assert (_kinds(requests), after) == ("own bounces put own bounces", longer)
+
+
+def test_a_delivery_ends_a_streak_and_reads_itself_alone() -> None:
+    update = SuppressionUpdate(EVERYWHERE, messages=("test:9",))
+    gone = _with(4, life=SIGN)
+    requests, after = _run(update_suppression(update, _with(3, STREAK), POLICY), [[*FIVE, ALIVE], None, [*FIVE, ALIVE]])
+    assert (_kinds(requests), after) == ("own put own", gone)
+
+
+def test_a_sign_of_life_that_is_taken_back_is_looked_for_in_all_outcomes() -> None:
+    refused = _stored(fact(Kind.DELIVERED, 9, message="test:9"), bounce(9.5, "block", "test:9"))
+    update = SuppressionUpdate(EVERYWHERE, recount=True, messages=("test:9",))
+    kinds, puts, _ = _work(update, _with(4, life=SIGN), [*FIVE, refused])
+    assert kinds == "own bounces put ALL put own bounces"
+    assert puts == [_with(5, life=PENDING), _with(6, STREAK)]
+
+
+def test_a_delivery_that_comes_meanwhile_is_found_after_the_announcement() -> None:
+    kinds, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), None, FIVE, [*FIVE, ALIVE])
+    assert kinds == "bounces put ALL put bounces"
+    assert puts == [_with(1, life=PENDING), _with(2, life=SIGN)]
+
+
+def test_where_no_row_is_long_enough_nobody_has_to_know_who_is_alive() -> None:
+    standing, gone = _with(1, STREAK), _with(2)
     requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY), [FIVE, None, written, FIVE]
+        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), standing, POLICY),
+        [FIVE[:4], None, FIVE[:4]],
     )
-    assert requests == [ReadOutcomes(ANN), Put(written), ReadSuppression(EVERYWHERE), ReadOutcomes(ANN)]
-    assert after == written
-
-
-def test_the_second_look_takes_the_streak_away_where_a_delivery_came_meanwhile() -> None:
-    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="test:9"))]
-    written, gone = _with(1, STREAK), _with(2)
-    requests, _ = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
-        [FIVE, None, written, alive, None, gone, alive],
-    )
-    assert [request.item for request in requests if isinstance(request, Put)] == [written, gone]
+    assert (_kinds(requests), after) == ("bounces put bounces", gone)
 
 
 def test_a_streak_that_was_taken_away_is_looked_for_once_more() -> None:
     """A bounce may have come while it was taken away, and its writer have found the old streak still there."""
-    alive = [*FIVE, _stored(fact(Kind.DELIVERED, 9, message="test:9"))]
-    standing, gone, back = _with(1, STREAK), _with(2), _with(3, STREAK)
-    requests, after = _run(
-        update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [alive, None, gone, FIVE, None, back, FIVE]
-    )
-    assert [request.item for request in requests if isinstance(request, Put)] == [gone, back]
-    assert after == back
-
-
-def test_a_streak_that_stands_is_counted_again_whatever_came() -> None:
-    standing = _with(3, STREAK)
-    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE), standing, POLICY), [FIVE]) == (
-        [ReadOutcomes(ANN)],
-        standing,
-    )
+    _, puts, _ = _work(SuppressionUpdate(EVERYWHERE, recount=True), _with(1, STREAK), FIVE[:4], FIVE)
+    assert puts == [_with(2), _with(3, life=PENDING), _with(4, STREAK)]
 
 
 def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after_it() -> None:
@@ -236,9 +309,10 @@ def test_a_refusal_starts_again_from_what_is_stored_and_reads_the_outcomes_after
     both = replace(theirs, causes=theirs.causes | {CauseKind.STREAK: STREAK}, version=6)
     requests, after = _run(
         update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), None, POLICY),
-        [FIVE, Refused(theirs), FIVE, None, both, FIVE],
+        [FIVE, Refused(theirs), FIVE, None, FIVE],
     )
-    assert requests[:4] == [ReadOutcomes(ANN), Put(_with(1, STREAK)), ReadOutcomes(ANN), Put(both)]
+    assert _kinds(requests) == "bounces put bounces put bounces"
+    assert [request for request in requests if isinstance(request, Put)] == [Put(_with(1, life=PENDING)), Put(both, 1)]
     assert after == both
 
 
@@ -271,14 +345,12 @@ def test_a_suppression_that_was_erased_meanwhile_is_put_anew() -> None:
 
 def test_bounces_before_a_release_make_no_streak() -> None:
     released = Suppression(recipient=ANN, released_at=bounce(8).occurred_at, version=2)
-    assert _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), released, POLICY), [FIVE]) == (
-        [ReadOutcomes(ANN)],
-        released,
-    )
+    requests, after = _run(update_suppression(SuppressionUpdate(EVERYWHERE, recount=True), released, POLICY), [FIVE])
+    assert (_kinds(requests), after) == ("bounces", released)
 
 
 def test_what_stands_there_may_be_our_own_write_of_which_the_answer_was_lost() -> None:
-    """The client tries again and is refused by what it has written; the version that was expected has not moved."""
+    """The client tries and is refused by what it has written; the version that was expected has not moved."""
     mine = Decision(at=bounce(1).occurred_at, by="ann", act=Act.RESOLVED)
     stored = _with(3, None, bounce(1, "soft", "test:1"))
     after = replace(stored, history=(mine,), version=4)

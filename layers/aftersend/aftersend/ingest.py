@@ -22,7 +22,8 @@ from aftersend.core.model import Feedback, Key, Outcome, Suppression
 from aftersend.core.outcome import trusts_reports
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
-from aftersend.core.writes import Answer, Refused, Request, run_steps, update_outcome, update_suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import Answer, Refused, Request, update_outcome, update_suppression
 from aftersend.ports import BatchReport, Ports, StorePort
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others

@@ -22,7 +22,8 @@ from aftersend.core.model import Act, CauseKind, Decision, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.plan import plan_updates
 from aftersend.core.policy import Policy
-from aftersend.core.writes import SuppressionUpdate, run_steps, update_outcome, update_suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import SuppressionUpdate, update_outcome, update_suppression
 from aftersend.ports import StorePort
 from aftersend.storage.items import decode_outcome, decode_suppression
 from aftersend.storage.store import Store, TableNames

@@ -13,9 +13,11 @@ from typing import Final, TypeVar
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
 from aftersend.api.suppression_views import is_silent
-from aftersend.core.causes import Claim, list_counted_bounces
+from aftersend.core.causes import Claim
 from aftersend.core.errors import VersionMoved
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Key, Outcome, Reverted, Suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.streaks import list_counted_bounces
 from aftersend.core.suppression import WISHES, find_active_causes, find_causes_needing_force, list_evidence
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.core.writes import (
@@ -25,7 +27,6 @@ from aftersend.core.writes import (
     Request,
     SuppressionUpdate,
     lost_race,
-    run_steps,
     update_suppression,
 )
 
@@ -126,7 +127,7 @@ def _reach(
 def _read_outcomes(context: ApiContext, recipient: str) -> list[Outcome]:
     found = context.store.answer(ReadOutcomes(recipient))
     assert isinstance(found, list)
-    return found
+    return [each for each in found if isinstance(each, Outcome)]
 
 
 def _cover(refs: Iterable[EvidenceRef]) -> tuple[Reverted, ...]:

@@ -1,13 +1,10 @@
 """What feedback and outcomes say about suppression. Pure: facts, verdicts and a policy in; causes out.
 
-Five soft bounces in a row are a streak when each is at least a day after the one before and at most ten days, and
-nothing was delivered or engaged with after them. One that was once long enough stands until it lapses, also when a
-lone bounce follows later.
+Streaks, which look at several outcomes at once, are in `aftersend.core.streaks`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,15 +20,14 @@ from aftersend.core.model import (
     EvidenceRef,
     Feedback,
     Kind,
+    Life,
     Outcome,
     Reason,
-    Reverted,
     Status,
     Verdict,
 )
 from aftersend.core.outcome import ENGAGEMENT, select_counting
-from aftersend.core.policy import Policy, Streak
-from aftersend.core.times import UNKNOWN_TIME
+from aftersend.core.policy import Policy
 
 
 class Claim(Struct, frozen=True):
@@ -52,14 +48,14 @@ _REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
 
 
 def make_claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | None:
-    """Make the claim that `fact` alone supports, or None; streaks are found in all outcomes, by `find_streak`."""
+    """Make the claim that `fact` alone supports, or None; streaks are found by `streaks.find_streak`."""
     rules = policy.select(fact.recipient, fact.scope)
     if kind := _WITHDRAWS.get(fact.kind):
-        return Claim(fact.recipient, _find_scope(fact, kind, rules), kind, Cause(withdrawn=_make_ref(fact, verdict)))
+        return Claim(fact.recipient, _find_scope(fact, kind, rules), kind, Cause(withdrawn=make_ref(fact, verdict)))
     kind = _SUPPORTS.get(fact.kind) or _find_refusal_cause(fact, verdict, rules)
     if kind is None or not getattr(rules, kind).suppress:
         return None
-    ref = _make_ref(fact, verdict)
+    ref = make_ref(fact, verdict)
     if kind is CauseKind.COMPLAINT and fact.evidence is not None and fact.evidence.derived:
         ref = replace(ref, derived=True)
     return Claim(
@@ -102,7 +98,8 @@ def compute_end(ref: EvidenceRef, kind: CauseKind, rules: Policy) -> datetime | 
     return ref.at + timedelta(days=days) if days else None
 
 
-def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
+def make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
+    """Make of a fact, and of what it was judged to mean, what a cause keeps of it."""
     return EvidenceRef(
         at=fact.occurred_at,
         feedback=fact.id,
@@ -118,14 +115,6 @@ def _make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:
 def is_vouched(outcome: Outcome, policy: Policy) -> bool:
     """Return whether anything that is known of this message to this recipient decides something."""
     return bool(select_counting(outcome.feedback, policy.report))
-
-
-def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
-    """Return whether this outcome is a soft bounce that a streak counts."""
-    verdict = outcome.verdict
-    if outcome.status is not Status.BOUNCED or verdict is None:
-        return False
-    return policy.select(outcome.recipient).find_class(verdict) is Class.SOFT
 
 
 _ARRIVED: Final = frozenset({Status.DELIVERED, Status.COMPLAINED})
@@ -148,87 +137,37 @@ def find_sign_of_life(outcome: Outcome, policy: Policy, *, by_mail: bool = True)
     return max(signs, key=lambda fact: fact.order, default=None)
 
 
-def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[EvidenceRef]:
-    """List the soft bounces of these outcomes that a streak is made of, in no order."""
-    return [_find_bounce(outcome) for outcome in outcomes if counts_for_streak(outcome, policy)]
+def find_life(outcomes: Iterable[Outcome], policy: Policy) -> Life:
+    """Find the last signs of life in all of these outcomes: of any kind, and of what came by no mail."""
+    known = list(outcomes)
+    return Life(_find_last_sign(known, policy, by_mail=True), _find_last_sign(known, policy, by_mail=False))
 
 
-def find_streak(
-    outcomes: Iterable[Outcome],
-    policy: Policy,
-    released_at: datetime | None = None,
-    reverted: Sequence[Reverted] = (),
-) -> Cause | None:
-    """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
-
-    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count. A sign of
-    life that came by mail ends nothing but what came by mail.
-    """
-    stored = [outcome for outcome in outcomes if is_vouched(outcome, policy)]
-    if not stored:
-        return None
-    rules = policy.select(stored[0].recipient).streak
-    if not rules.suppress:
-        return None
-    since = max(_find_last_sign(stored, policy, by_mail=False), released_at or UNKNOWN_TIME)
-    since_by_mail = max(_find_last_sign(stored, policy, by_mail=True), since)
-    counted = (
-        ref
-        for ref in list_counted_bounces(stored, policy)
-        if ref.at > (since_by_mail if ref.source == BY_MAIL else since) and not any(map(ref.is_inside, reverted))
-    )
-    bounces = sorted(counted, key=lambda ref: ref.order)
-    rows = _find_rows(bounces, rules)
-    long_enough = [place for place, (length, _) in enumerate(rows) if length >= rules.bounces]
-    if not long_enough:
-        return None
-    latest = bounces[long_enough[-1]]
-    length, first = rows[long_enough[-1]]
-    days = rules.full_lapse_days if latest.reason is Reason.MAILBOX_FULL else rules.lapse_days
-    return Cause(first=first, latest=latest, count=length, until=latest.at + timedelta(days=days))
-
-
-def _find_last_sign(outcomes: Iterable[Outcome], policy: Policy, *, by_mail: bool) -> datetime:
+def _find_last_sign(outcomes: Iterable[Outcome], policy: Policy, *, by_mail: bool) -> EvidenceRef | None:
     signs = (find_sign_of_life(outcome, policy, by_mail=by_mail) for outcome in outcomes)
-    return max((sign.occurred_at for sign in signs if sign is not None), default=UNKNOWN_TIME)
-
-
-def find_contradiction(outcomes: Iterable[Outcome], hard: Cause, policy: Policy) -> EvidenceRef | None:
-    """Find the last sign of life in all outcomes of one recipient, where it is later than a hard bounce's evidence."""
-    signs = (find_sign_of_life(outcome, policy) for outcome in outcomes)
     last = max((sign for sign in signs if sign is not None), key=lambda sign: sign.order, default=None)
-    if last is None or hard.latest is None or last.occurred_at <= hard.latest.at:
-        return None
-    return _make_ref(last, None)
+    return make_ref(last, None) if last is not None else None
 
 
-def _find_rows(bounces: list[EvidenceRef], rules: Streak) -> list[tuple[int, EvidenceRef]]:
-    """For each bounce, in their order: the longest row of counted bounces that ends there, and its first one.
+def join_life(known: Life, own: Sequence[Outcome], policy: Policy) -> Life | None:
+    """Join the last signs of life that are `known` with those of some outcomes, as they are now.
 
-    Any bounce may be left out of a row, so bounces can only make a row longer and a sign of life only shorter: nobody
-    who brings a delivery needs to look for a streak where none stands.
-
-    One pass: `nearby` holds the places of bounces that the next one may follow, longest row first, without those that
-    a later one is as good as.
+    Returns None where a known one is of one of these and no longer a sign: another one is the last now, and only all
+    outcomes together say which.
     """
-    apart, gap = timedelta(hours=rules.apart_hours), timedelta(days=rules.gap_days)
-    rows: list[tuple[int, EvidenceRef]] = []
-    nearby: deque[int] = deque()
-    entering = 0
-    for place, ref in enumerate(bounces):
-        while entering < place and ref.at - bounces[entering].at >= apart:
-            while nearby and rows[nearby[-1]][0] <= rows[entering][0]:
-                nearby.pop()
-            nearby.append(entering)
-            entering += 1
-        while nearby and ref.at - bounces[nearby[0]].at > gap:
-            nearby.popleft()
-        length, first = rows[nearby[0]] if nearby else (0, ref)
-        rows.append((length + 1, first))
-    return rows
+    messages = {outcome.message for outcome in own}
+    joined = []
+    for ref, by_mail in ((known.last, True), (known.firsthand, False)):
+        new = _find_last_sign(own, policy, by_mail=by_mail)
+        if ref is not None and ref.message in messages:
+            same = _find_last_sign([each for each in own if each.message == ref.message], policy, by_mail=by_mail)
+            if same is None or same.order < ref.order:
+                return None
+        joined.append(new if ref is None or (new is not None and new.order >= ref.order) else ref)
+    last, firsthand = joined
+    return Life(last, firsthand)
 
 
-def _find_bounce(outcome: Outcome) -> EvidenceRef:
-    """The bounce that decided an outcome, as evidence of a streak."""
-    decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
-    return _make_ref(decider, outcome.verdict)
+def find_contradiction(last: EvidenceRef | None, hard: Cause) -> EvidenceRef | None:
+    """Return the last sign of life where it is later than all evidence of a hard bounce."""
+    return None if last is None or hard.latest is None or last.at <= hard.latest.at else last

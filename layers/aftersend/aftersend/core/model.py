@@ -30,6 +30,7 @@ __all__ = [
     "Feedback",
     "Key",
     "Kind",
+    "Life",
     "Outcome",
     "Phase",
     "Protocol",
@@ -235,6 +236,14 @@ class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     until: datetime | None = None  # None has no end
 
 
+class Life(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is known of a recipient's signs of life: the last ones in all outcomes, or that there is none."""
+
+    last: EvidenceRef | None = None
+    firsthand: EvidenceRef | None = None  # the last that came by no mail: what came by mail ends only what did
+    pending: bool = False  # they matter from now on, and whoever sees this must find out which they are
+
+
 class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why one recipient must not be written to in one scope ("*" is every stream)."""
 
@@ -246,6 +255,7 @@ class Suppression(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     note: str | None = None  # why it was released
     forced_at: datetime | None = None  # evidence up to then no longer counts, complaints and leaving neither
     reverted: tuple[Reverted, ...] = ()
+    life: Life | None = None  # where a hard bounce or a row of soft ones makes it matter; None is not known
     history: tuple[Decision, ...] = ()  # who decided what: the last ones, in their order
     version: int = 0
 

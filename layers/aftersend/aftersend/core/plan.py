@@ -9,12 +9,13 @@ from typing import Final
 from msgspec import Struct, field
 
 from aftersend.core import spike_guard
-from aftersend.core.causes import Claim, counts_for_streak, is_vouched, make_claim
+from aftersend.core.causes import Claim, is_vouched, make_claim
 from aftersend.core.feedback_set import join
 from aftersend.core.model import BY_MAIL, CauseKind, Feedback, Key, Kind, Outcome, Status
 from aftersend.core.outcome import Classify, trusts_reports
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic, Window
+from aftersend.core.streaks import is_soft
 from aftersend.core.writes import SuppressionUpdate
 
 # Kinds that can say nothing about suppression and end no streak: not worth a read.
@@ -61,9 +62,14 @@ def plan_updates(
                 report = reports.setdefault(traffic.window, TrafficReport(traffic))
                 report.traffic = spike_guard.merge_traffic(report.traffic, traffic)
                 report.owners.add(key)
-        if _changes_streaks(outcome, policy):
+        if _changes_streaks(outcome, classify, policy):
             recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
-    updates = {key: SuppressionUpdate(key, tuple(claims[key]), key in recounts) for key in owners}
+    updates = {
+        key: SuppressionUpdate(
+            key, tuple(claims[key]), key in recounts, messages=tuple(sorted(message for _, message in owners[key]))
+        )
+        for key in owners
+    }
     return Plan(updates, dict(owners), reports)
 
 
@@ -100,6 +106,11 @@ def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffi
     )
 
 
-def _changes_streaks(outcome: Outcome, policy: Policy) -> bool:
-    """Whether this outcome may make a streak: it is a counted soft bounce, or it is no longer a proof of life."""
-    return counts_for_streak(outcome, policy) or (outcome.status in _REFUSED and outcome.delivered_at is not None)
+def _changes_streaks(outcome: Outcome, classify: Classify, policy: Policy) -> bool:
+    """Whether this outcome may make a streak, may have ended to be part of one, or is no longer a proof of life.
+
+    Of several bounces, the one that counted may have lost what it was judged by.
+    """
+    bounces = [fact for fact in outcome.feedback if fact.kind is Kind.BOUNCED]
+    taken_back = outcome.status in _REFUSED and outcome.delivered_at is not None
+    return taken_back or len(bounces) > 1 or any(is_soft(classify(fact), outcome.recipient, policy) for fact in bounces)

@@ -14,8 +14,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim
-from aftersend.core.model import BY_MAIL, Act, Cause, CauseKind, Decision, EvidenceRef, Reverted, Suppression
+from aftersend.core.causes import Claim, find_contradiction
+from aftersend.core.model import BY_MAIL, Act, Cause, CauseKind, Decision, EvidenceRef, Life, Reverted, Suppression
 
 HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
 WISHES: Final = frozenset({CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED})  # a person's own
@@ -107,9 +107,14 @@ def replace_streak(stored: Suppression, streak: Cause | None) -> Suppression:
     return replace_cause(stored, CauseKind.STREAK, streak)
 
 
-def replace_contradiction(stored: Suppression, sign: EvidenceRef | None) -> Suppression:
-    """Return `stored` where this sign of life, or none, contradicts its hard bounce."""
-    hard = stored.causes[CauseKind.HARD]
+def replace_life(stored: Suppression, life: Life | None) -> Suppression:
+    """Return `stored` with this knowledge of signs of life; the last one contradicts an earlier hard bounce."""
+    if stored.life != life:
+        stored = replace(stored, life=life)
+    hard = stored.causes.get(CauseKind.HARD)
+    if hard is None:
+        return stored
+    sign = find_contradiction(life.last if life else None, hard)
     return replace_cause(stored, CauseKind.HARD, replace(hard, contradicted=sign))
 
 

@@ -6,30 +6,32 @@ touches a network, a clock or a thread, so what the test proves is what runs.
 A generator yields one request and is sent its answer:
 
     Put(item)              -> None where it was stored, or `Refused(current)` where the version had moved on
-    ReadSuppression(key)   -> Suppression | None, strongly consistent
-    ReadOutcomes(recipient)-> list[Outcome], strongly consistent, all of them
+    ReadOutcomes(recipient)-> list[Outcome], strongly consistent: all of them, or those of some messages
+    ReadBounces(…)         -> list[Bounce], strongly consistent: a page of the index of bounces
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TypeGuard, TypeVar
+from typing import TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aftersend.core.causes import Claim, find_contradiction, find_streak
+from aftersend.core.causes import Claim, find_life, join_life
 from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.feedback_set import is_judgeable
-from aftersend.core.model import CauseKind, Decision, Feedback, Key, Outcome, Reverted, Suppression
+from aftersend.core.model import Cause, CauseKind, Decision, Feedback, Key, Life, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify, merge
 from aftersend.core.policy import SHIPPED, Policy, Reports
+from aftersend.core.steps import run_steps
+from aftersend.core.streaks import Bounce, ReadBounces, read_row, read_streak, select_bounces
 from aftersend.core.suppression import (
     apply_decisions,
     apply_reverts,
     merge_claims,
     rebuild,
-    replace_contradiction,
+    replace_life,
     replace_streak,
 )
 
@@ -38,9 +40,13 @@ MAX_TRIES = 50
 
 
 class Put(Struct, frozen=True):
-    """Store `item` if the stored version is still `item.version - 1` (0 says: if there is none)."""
+    """Store `item` if the stored version is still `item.version - 1` (0 says: if there is none).
+
+    After `refusals` of such a write, whoever carries it out waits a little, by chance, so that writers get through.
+    """
 
     item: Outcome | Suppression
+    refusals: int = 0
 
 
 class Refused(Struct, frozen=True):
@@ -49,33 +55,15 @@ class Refused(Struct, frozen=True):
     current: Outcome | Suppression | None
 
 
-class ReadSuppression(Struct, frozen=True):
-    """Read one suppression by recipient and scope."""
-
-    key: Key
-
-
 class ReadOutcomes(Struct, frozen=True):
-    """Read every outcome of one recipient."""
+    """Read every outcome of one recipient, or those of some messages."""
 
     recipient: str
+    messages: tuple[str, ...] | None = None
 
 
-_T = TypeVar("_T")
-
-Request = Put | ReadSuppression | ReadOutcomes
-Answer = None | Refused | Suppression | list[Outcome]
-
-
-def run_steps(steps: Generator[Request, Answer, _T], answer: Callable[[Request], Answer]) -> _T:
-    """Carry out every step and return the result; `answer` reads and writes a store, or wraps one that does."""
-    given: Answer = None
-    try:
-        while True:
-            given = answer(steps.send(given))
-    except StopIteration as end:
-        result: _T = end.value
-        return result
+Request = Put | ReadOutcomes | ReadBounces
+Answer = None | Refused | list[Outcome] | list[Bounce]
 
 
 def lost_race(answer: object, item: Outcome | Suppression) -> TypeGuard[Refused]:
@@ -101,14 +89,14 @@ def update_outcome(
     because the rules have changed; `reports` says what proves a report by mail. Raises VersionMoved where there is
     nothing new, and nothing left to look at: it has been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
-    for _ in range(MAX_TRIES):
+    for refusals in range(MAX_TRIES):
         if stored is None and not new:
             raise VersionMoved(0)
         outcome = merge(stored, new, classify, look=look, afresh=afresh, reports=reports)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)
-        refused = yield Put(outcome)
+        refused = yield Put(outcome, refusals)
         if not isinstance(refused, Refused):
             return outcome
         stored = _expect_outcome(refused.current)
@@ -118,8 +106,8 @@ def update_outcome(
 class SuppressionUpdate(Struct, frozen=True):
     """What has to be updated in one suppression after outcomes were written, or because a person decided.
 
-    `recount` says that a soft bounce was stored, so the streak must be computed; without it a streak that stands
-    there is computed again, because a delivery or an engagement may have ended it.
+    `recount` says that bounces were stored or may have ended to count, so the streak must be computed. `messages` are
+    those of the recipient whose outcomes were stored: what is known of signs of life has to be joined with theirs.
     """
 
     key: Key
@@ -129,64 +117,110 @@ class SuppressionUpdate(Struct, frozen=True):
     windows: tuple[Reverted, ...] = ()
     rebuild: Callable[[list[Outcome]], list[Claim]] | None = None  # all claims of the outcomes, under changed rules
     expect: int | None = None  # the version that the person has seen; another one is refused
+    messages: tuple[str, ...] = ()
+    look: bool = True  # whether outcomes are read; who does not look leaves what is not known to the next who does
 
 
 def update_suppression(
     update: SuppressionUpdate, stored: Suppression | None, policy: Policy
 ) -> Generator[Request, Answer, Suppression | None]:
-    """Bring claims and the streak into one suppression, of which `stored` was read *after* the outcomes were written.
+    """Bring claims, the streak and signs of life into one suppression, of which `stored` was read *after* the outcomes.
 
-    Two rules make it exact. Whoever computes a streak has read the suppression first and the outcomes then, and
-    writes only if the suppression is still the one it read: a later writer never has an older view than an earlier
-    one. And whoever has computed a streak and written it computes it once more. So when a bounce and a delivery are
+    Three rules make it exact. Whoever computes a streak or joins a sign of life has read the suppression first and the
+    outcomes then, and writes only if the suppression is still the one it read: a later writer never has an older view
+    than an earlier one. Whoever has written what it computed looks once more. So when a bounce and a delivery are
     stored at the same time, the second of them sees the other; and a worker that found nothing to write is not
-    overruled by one that had looked earlier. What contradicts a hard bounce is computed with it, in the same way.
+    overruled by one that had looked earlier. And signs of life are announced to matter before all outcomes are read for
+    them: whoever has stored one and did not see that had stored it before the reading, and all others join theirs. The
+    same is done where the last one is taken back.
 
     Raises VersionMoved where another version is stored than the one that was expected, and ContentionExhausted after
     MAX_TRIES refusals.
     """
     recipient, scope = update.key
-    recount = update.recount
-    expect = update.expect
+    expect, refusals = update.expect, 0
     for _ in range(MAX_TRIES):
         before = stored or Suppression(recipient=recipient, scope=scope)
         if expect is not None and before.version != expect:
             raise VersionMoved(before.version)
-        after = apply_reverts(apply_decisions(merge_claims(before, update.claims), update.decisions), update.windows)
-        recount = recount or CauseKind.STREAK in after.causes or CauseKind.HARD in after.causes
-        looks = update.rebuild is not None or (scope == "*" and recount)
-        if looks:
-            outcomes = yield ReadOutcomes(recipient)
-            assert isinstance(outcomes, list)
-            after = _derive(after, outcomes, update, policy)
+        joined = apply_reverts(apply_decisions(merge_claims(before, update.claims), update.decisions), update.windows)
+        looks = _has_to_look(joined, update)
+        after = (yield from _look(joined, update, policy)) if looks else replace_life(joined, joined.life)
         if after == before:
             return stored
         after = replace(after, version=before.version + 1)
-        answer = yield Put(after)
+        answer = yield Put(after, refusals)
         if lost_race(answer, after):
-            stored = _expect_suppression(answer.current)
+            stored, refusals = _expect_suppression(answer.current), refusals + 1
         elif looks:
-            stored, expect = _expect_suppression((yield ReadSuppression(update.key))), None
+            stored, expect = after, None
         else:
             return after
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")
 
 
-def _derive(
-    suppression: Suppression, outcomes: list[Outcome], update: SuppressionUpdate, policy: Policy
-) -> Suppression:
-    """`suppression` with what follows from all outcomes of its recipient."""
+def _has_to_look(suppression: Suppression, update: SuppressionUpdate) -> bool:
+    """Whether what follows from outcomes may have changed, or is not known yet."""
     if update.rebuild is not None:
-        known = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
-        suppression = rebuild(suppression, update.rebuild(outcomes), known)
-    if suppression.scope != "*":
-        return suppression
-    suppression = replace_streak(
-        suppression, find_streak(outcomes, policy, suppression.released_at, suppression.reverted)
-    )
-    if (hard := suppression.causes.get(CauseKind.HARD)) is not None:
-        suppression = replace_contradiction(suppression, find_contradiction(outcomes, hard, policy))
-    return suppression
+        return True
+    stands = suppression.life or CauseKind.HARD in suppression.causes or CauseKind.STREAK in suppression.causes
+    return update.look and suppression.scope == "*" and bool(update.recount or stands)
+
+
+def _look(
+    suppression: Suppression, update: SuppressionUpdate, policy: Policy
+) -> Generator[Request, Answer, Suppression]:
+    """`suppression` with what follows from the outcomes of its recipient, of which no more are read than it takes.
+
+    Without `recount` the streak can only end: a sign of life drops what came before it, and makes none.
+    """
+    known, row = suppression.life, suppression.causes.get(CauseKind.STREAK)
+    pending = known is not None and known.pending
+    life: Life | None = None
+    outcomes: list[Outcome] | None = None
+    if update.rebuild is not None or pending:
+        outcomes = _expect_outcomes((yield ReadOutcomes(suppression.recipient)))
+        life = find_life(outcomes, policy)
+        life = life if pending or life == known else None
+    elif known is not None:
+        life = yield from _join_life(known, update, policy)
+    if update.rebuild is not None and outcomes is not None:
+        facts = {fact.id for outcome in outcomes for fact in outcome.feedback if is_judgeable(fact)}
+        suppression = rebuild(suppression, update.rebuild(outcomes), facts)
+        if suppression.scope != "*":
+            return suppression
+    decided = bool((update.windows or update.decisions) and (row or known))
+    recount = update.recount or decided or outcomes is not None or (known is not None and life is None)
+    if recount:
+        row = yield from _read_bounces(read_row(suppression, policy), outcomes)
+    if recount and row is None and CauseKind.HARD not in suppression.causes:
+        return replace_streak(replace_life(suppression, None), None)  # no sign of life matters
+    if life is None:
+        return replace_life(suppression, Life(pending=True))
+    streak = yield from _read_bounces(read_streak(row, life, suppression, policy), outcomes)
+    return replace_streak(replace_life(suppression, life), streak)
+
+
+def _read_bounces(
+    steps: Generator[ReadBounces, list[Bounce], Cause | None], outcomes: list[Outcome] | None
+) -> Generator[Request, Answer, Cause | None]:
+    """Carry out every step, on the outcomes where all of them have been read, else on the index."""
+    if outcomes is not None:
+        return run_steps(steps, lambda wanted: select_bounces(outcomes, wanted))
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(_expect_bounces((yield wanted)))
+    except StopIteration as end:
+        found: Cause | None = end.value
+        return found
+
+
+def _join_life(known: Life, update: SuppressionUpdate, policy: Policy) -> Generator[Request, Answer, Life | None]:
+    """What is known of signs of life, with those of the messages that the writer has stored; None if taken back."""
+    if not update.messages:
+        return known
+    return join_life(known, _expect_outcomes((yield ReadOutcomes(update.key[0], update.messages))), policy)
 
 
 def _expect_outcome(answer: object) -> Outcome | None:
@@ -196,4 +230,14 @@ def _expect_outcome(answer: object) -> Outcome | None:
 
 def _expect_suppression(answer: object) -> Suppression | None:
     assert answer is None or isinstance(answer, Suppression)
+    return answer
+
+
+def _expect_outcomes(answer: object) -> list[Outcome]:
+    assert isinstance(answer, list)
+    return answer
+
+
+def _expect_bounces(answer: object) -> list[Bounce]:
+    assert isinstance(answer, list)
     return answer

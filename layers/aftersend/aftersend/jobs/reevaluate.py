@@ -25,6 +25,7 @@ from aftersend.core.errors import ContentionExhausted, Unreadable
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.outcome import Classify, merge, select_counting
 from aftersend.core.policy import Policy
+from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.writes import (
     MAX_TRIES,
@@ -34,7 +35,6 @@ from aftersend.core.writes import (
     Refused,
     Request,
     SuppressionUpdate,
-    run_steps,
     update_suppression,
 )
 from aftersend.ports import StorePort
@@ -180,7 +180,7 @@ def _claims(outcomes: Iterable[Outcome], ports: ReevaluationPorts, key: Key | No
 
 def _as_outcomes(answer: Answer) -> list[Outcome]:
     assert isinstance(answer, list)
-    return answer
+    return [each for each in answer if isinstance(each, Outcome)]
 
 
 def _note_outcome(before: Outcome, after: Outcome | None, key: bytes, changes: Changes) -> None:

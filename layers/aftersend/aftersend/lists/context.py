@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -13,7 +13,8 @@ from aftersend.core.errors import ContentionExhausted, VersionMoved
 from aftersend.core.model import Key, Reverted, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
-from aftersend.core.writes import MAX_TRIES, SuppressionUpdate, run_steps, update_suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import MAX_TRIES, SuppressionUpdate, update_suppression
 from aftersend.lists.job import ListJob
 from aftersend.ports import StorePort
 from aftersend.storage.items import Item
@@ -89,7 +90,15 @@ def read_suppressions(keys: Sequence[Key], store: StorePort, pool: Executor) -> 
 Decide = Callable[[Suppression], tuple[_T, SuppressionUpdate | None]]
 
 
-def write_suppression(key: Key, known: Suppression | None, decide: Decide[_T], context: JobContext) -> _T:
+class Written(Struct, Generic[_T], frozen=True):
+    """What was decided of a suppression, and what it was and is now."""
+
+    result: _T
+    before: Suppression | None
+    after: Suppression | None
+
+
+def write_suppression(key: Key, known: Suppression | None, decide: Decide[_T], context: JobContext) -> Written[_T]:
     """Write what `decide` wants of a suppression, on the very version it was shown, and return what it says of it.
 
     `known` is what was read. Raises StoreUnavailable, or ContentionExhausted after MAX_TRIES refusals.
@@ -97,11 +106,11 @@ def write_suppression(key: Key, known: Suppression | None, decide: Decide[_T], c
     for _ in range(MAX_TRIES):
         result, update = decide(known or Suppression(recipient=key[0], scope=key[1]))
         if update is None:
-            return result
+            return Written(result, known, known)
         try:
-            run_steps(update_suppression(update, known, context.policy), context.store.answer)
+            after = run_steps(update_suppression(update, known, context.policy), context.store.answer)
         except VersionMoved:
             known = context.store.get_suppressions([key]).get(key)
         else:
-            return result
+            return Written(result, known, after)
     raise ContentionExhausted(f"a suppression changed {MAX_TRIES} times while it was being written")

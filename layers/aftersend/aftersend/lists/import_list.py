@@ -13,8 +13,9 @@ from itertools import islice
 from typing import Final
 
 from aftersend.core.causes import Claim
-from aftersend.core.model import Act, Decision, Key, Suppression
-from aftersend.core.writes import Put, SuppressionUpdate
+from aftersend.core.model import Act, CauseKind, Decision, Key, Suppression
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import Put, ReadOutcomes, SuppressionUpdate, update_suppression
 from aftersend.lists.claims import ImportTerms, add_claims, make_claims
 from aftersend.lists.context import JobContext, read_suppressions, write_suppression
 from aftersend.lists.entries import InvalidRow
@@ -101,11 +102,27 @@ def _write(claims: _Claims, decision: Decision, context: JobContext) -> Iterable
             after, results = add_claims(before, made)
             if after is before:
                 return results, None
-            return results, SuppressionUpdate(key, claims=made, decisions=(decision,), expect=before.version)
+            update = SuppressionUpdate(key, claims=made, decisions=(decision,), expect=before.version, look=False)
+            return results, update
 
-        return write_suppression(key, known.get(key), decide, context)
+        written = write_suppression(key, known.get(key), decide, context)
+        _find_contradiction(written.after, context)
+        return written.result
 
     return context.pool.map(write, claims)
+
+
+def _find_contradiction(row: Suppression | None, context: JobContext) -> None:
+    """Find what contradicts a hard bounce, which is written by now, where nobody has looked for it yet.
+
+    Of most addresses that are imported nothing is stored; whoever stores something later will look.
+    """
+    if row is None or CauseKind.HARD not in row.causes or row.scope != "*":
+        return
+    if row.life is not None and not row.life.pending:
+        return
+    if context.store.answer(ReadOutcomes(row.recipient)):
+        run_steps(update_suppression(SuppressionUpdate(row.key), row, context.policy), context.store.answer)
 
 
 def _preview(claims: _Claims, store: DryRunStore, context: JobContext) -> Iterator[list[RowResult]]:

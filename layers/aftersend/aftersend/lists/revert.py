@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from aftersend.core.model import Act, CauseKind, Decision, Key, Reverted, Suppression
 from aftersend.core.spike_guard import find_group
 from aftersend.core.suppression import apply_reverts, find_active_causes
 from aftersend.core.writes import SuppressionUpdate
 from aftersend.lists.context import JobContext, read_suppressions, write_suppression
 from aftersend.lists.job import ListJob, RevertProgress, RevertRequest
+from aftersend.storage.dry_run import DryRunStore
 
 CHUNK: Final = 50  # pages without evidence in the window, at most
 PAGE_SIZE: Final = 500  # suppressions
@@ -94,13 +97,15 @@ def _revert_keys(
     now = context.clock()
 
     def write(key: Key) -> tuple[bool, bool]:
-        def decide(before: Suppression) -> tuple[tuple[bool, bool], SuppressionUpdate | None]:
-            after = apply_reverts(before, [window])
-            changed = after is not before
-            freed = bool(find_active_causes(before, now)) and not find_active_causes(after, now)
+        def decide(before: Suppression) -> tuple[bool, SuppressionUpdate | None]:
+            changed = apply_reverts(before, [window]) is not before
             update = SuppressionUpdate(key, decisions=(decision,), windows=(window,), expect=before.version)
-            return (changed, freed), update if changed and not request.dry_run else None
+            return changed, update if changed else None
 
-        return write_suppression(key, known.get(key), decide, context)
+        # A row of soft bounces is counted anew, so what is left is known only when it is written, or would be.
+        used = replace(context, store=DryRunStore(context.store)) if request.dry_run else context
+        written = write_suppression(key, known.get(key), decide, used)
+        held, holds = (bool(each and find_active_causes(each, now)) for each in (written.before, written.after))
+        return written.result, held and not holds
 
     return iter(context.pool.map(write, [key for key in keys if key in known]))

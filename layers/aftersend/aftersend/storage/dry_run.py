@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aftersend.core.model import Key, Outcome, Suppression
-from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Request
+from aftersend.core.streaks import ReadBounces, select_bounces
+from aftersend.core.writes import Answer, Put, ReadOutcomes, Request
 from aftersend.ports import StorePort
 
 
@@ -40,12 +41,18 @@ class DryRunStore:
             case Put(Suppression() as suppression):
                 self._remember(suppression)
             case ReadOutcomes():
-                stored = self._store.answer(request)
-                assert isinstance(stored, list)
-                return [self._outcomes.get(each.key, each) for each in stored]
-            case ReadSuppression(key):
-                return self._suppressions.get(key) or self._store.answer(request)
+                return self._read_outcomes(request)
+            case ReadBounces(recipient) if any(key[0] == recipient for key in self._outcomes):
+                return select_bounces(self._read_outcomes(ReadOutcomes(recipient)), request)
+            case ReadBounces():
+                return self._store.answer(request)
         return None
+
+    def _read_outcomes(self, request: ReadOutcomes) -> list[Outcome]:
+        stored = self._store.answer(request)
+        assert isinstance(stored, list)
+        outcomes = (each for each in stored if isinstance(each, Outcome))
+        return [self._outcomes.get(each.key, each) for each in outcomes]
 
     def _remember(self, suppression: Suppression) -> None:
         self._suppressions.pop(suppression.key, None)

@@ -22,9 +22,11 @@ from aftersend.core.model import (
     Decision,
     Engagement,
     Evidence,
+    EvidenceRef,
     Feedback,
     Key,
     Kind,
+    Life,
     Outcome,
     Reason,
     Reverted,
@@ -33,6 +35,7 @@ from aftersend.core.model import (
     Verdict,
 )
 from aftersend.core.outcome import is_proven
+from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
@@ -75,10 +78,20 @@ class _Fact(Struct, frozen=True, omit_defaults=True, rename={"occurred_at": "at"
     engagement: Engagement | None = None
 
 
+class _Said(Struct, frozen=True, omit_defaults=True):
+    """What the index of bounces holds besides native attributes."""
+
+    source: str
+    provider_code: str | None = None
+    forgeable: bool = False
+
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode_facts: Final = msgspec.json.Decoder(list[_Fact]).decode
 _decode_causes: Final = msgspec.json.Decoder(dict[CauseKind, Cause]).decode
 _decode_decision: Final = msgspec.json.Decoder(Decision).decode
+_decode_life: Final = msgspec.json.Decoder(Life).decode
+_decode_said: Final = msgspec.json.Decoder(_Said).decode
 _decode_history: Final = msgspec.json.Decoder(tuple[Decision, ...]).decode
 _decode_reverted: Final = msgspec.json.Decoder(tuple[Reverted, ...]).decode
 
@@ -125,6 +138,7 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
+    item |= _encode_bounce(find_bounce(outcome))
     identifier = find_identifier(outcome.context.correlation, find_by)
     if identifier is not None and is_proven(outcome.feedback):
         item["identifier"] = {"S": identifier}
@@ -172,6 +186,46 @@ def decode_outcome(item: Item) -> Outcome:
     )
 
 
+def build_bounce_range(group: str, oldest: Order, newest: Order) -> tuple[str, str]:
+    """Return the least and the greatest key that bounces of a group have in the index, both ends included."""
+    return _build_bounce_key(group, oldest), _build_bounce_key(group, newest)
+
+
+def _build_bounce_key(group: str, order: Order) -> str:
+    return f"{group}/{format_time(order[0])}/{order[1]}"
+
+
+def _encode_bounce(bounce: Bounce | None) -> Item:
+    """The key of an outcome in the index of bounces, and what it holds that is no attribute of its own."""
+    if bounce is None:
+        return {}
+    ref = bounce.ref
+    said = _Said(ref.source, ref.provider_code, ref.forgeable)
+    return {
+        "bounce": {"S": _build_bounce_key(bounce.group, ref.order)},
+        "bounce_said": {"S": _encode(said).decode()},
+    }
+
+
+@decoder(OUTCOME_SCHEMA)
+def decode_bounce(item: Item) -> Bounce:
+    """Return the bounce in an item of the index; raises Unreadable for any other item."""
+    group, at, feedback = item["bounce"]["S"].split("/", 2)
+    said = _decode_said(item["bounce_said"]["S"])
+    verdict = _decode_verdict(item)
+    ref = EvidenceRef(
+        at=parse_time(at),
+        feedback=feedback,
+        message=item["message"]["S"],
+        source=said.source,
+        reason=verdict.reason,
+        rule=verdict.rule,
+        provider_code=said.provider_code,
+        forgeable=said.forgeable,
+    )
+    return Bounce(ref, verdict, proven=not group.endswith("?"))
+
+
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
     """Return the item of a suppression; it expires `retention` after nothing in it can hold any more.
 
@@ -191,11 +245,14 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     for name in ("released_by", "note"):
         if text := getattr(suppression, name):
             item[name] = {"S": text}
+    if suppression.life is not None:
+        item["life"] = {"S": _encode(suppression.life).decode()}
     for name in ("reverted", "history"):
         if several := getattr(suppression, name):
             item[name] = {"S": _encode(several).decode()}
     if not suppression.causes and not suppression.reverted and _is_undecided(suppression):
-        item["expires_at"] = _encode_epoch(now + TOMBSTONE)
+        last = suppression.life.last if suppression.life else None
+        item["expires_at"] = _encode_epoch(max(now + TOMBSTONE, last.at + retention) if last else now + TOMBSTONE)
     elif (lapse := compute_lapse(suppression)) is not None:
         item["expires_at"] = _encode_epoch(lapse + retention)
     return item
@@ -217,6 +274,7 @@ def decode_suppression(item: Item) -> Suppression:
         note=item["note"]["S"] if "note" in item else None,
         forced_at=parse_time(item["forced_at"]["S"]) if "forced_at" in item else None,
         reverted=_decode_reverted(item["reverted"]["S"]) if "reverted" in item else (),
+        life=_decode_life(item["life"]["S"]) if "life" in item else None,
         history=_decode_history(item["history"]["S"]) if "history" in item else (),
         version=int(item["version"]["N"]),
     )

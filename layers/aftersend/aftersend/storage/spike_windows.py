@@ -7,11 +7,11 @@ an index that is nearly always empty.
 from __future__ import annotations
 
 import base64
-import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -35,8 +35,6 @@ SCHEMA: Final = 1  # what this version writes, and the highest that it reads: se
 RETENTION: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")
 REMEMBERED: Final = 256  # windows that a process remembers
-FIRST_PAUSE: Final = 0.01  # seconds, at most, after the first lost write; twice as long after each, up to the longest
-LONGEST_PAUSE: Final = 0.5
 
 _encode: Final = msgspec.json.Encoder().encode
 _judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
@@ -90,23 +88,44 @@ class SpikeWindows:
         """Take how to pause for some seconds after a lost write."""
         self._client, self._table, self._rules, self._pause = client, table, rules, pause
         self._seen: dict[Window, Traffic] = {}
+        self._waiting: dict[Window, Traffic] = {}  # what threads of this process want to tell
+        self._locks: dict[Window, Lock] = {}
+        self._mutex = Lock()
 
     def record(self, traffic: Traffic) -> Traffic:
         """Add `traffic` to what is known of its window, and return what is known then.
 
         What changes nothing in a state that this process has seen is not asked about: a window only grows. So a full
-        sketch costs nothing but for the few recipients that change it.
+        sketch costs nothing but for the few recipients that change it. Threads of a process that have something to tell
+        at the same time take turns, and whoever has the turn tells what all of them want to.
 
         Raises ContentionExhausted after MAX_TRIES refusals, and Unreadable where another version wrote the window.
         """
-        seen = self._seen.get(traffic.window)
-        if seen is not None and spike_guard.merge_traffic(seen, traffic) is seen:
+        if (seen := self._find_seen(traffic)) is not None:
             return seen
-        known = self._record(traffic)
-        if len(self._seen) >= REMEMBERED:
-            self._seen.clear()
-        if seen is None or known.version > seen.version:
-            self._seen[traffic.window] = known
+        window = traffic.window
+        with self._mutex:
+            self._waiting[window] = spike_guard.merge_traffic(self._waiting.get(window, traffic), traffic)
+            lock = self._locks.setdefault(window, Lock())
+        with lock:
+            if (seen := self._find_seen(traffic)) is not None:
+                return seen  # another thread has told it along with its own
+            with self._mutex:
+                together = spike_guard.merge_traffic(self._waiting.pop(window, traffic), traffic)
+            return self._remember(self._record(together))
+
+    def _find_seen(self, traffic: Traffic) -> Traffic | None:
+        seen = self._seen.get(traffic.window)
+        return seen if seen is not None and spike_guard.merge_traffic(seen, traffic) is seen else None
+
+    def _remember(self, known: Traffic) -> Traffic:
+        with self._mutex:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+                self._locks.clear()
+            seen = self._seen.get(known.window)
+            if seen is None or known.version > seen.version:
+                self._seen[known.window] = known
         return known
 
     def _record(self, traffic: Traffic) -> Traffic:
@@ -122,7 +141,7 @@ class SpikeWindows:
             if conflict is None:
                 return known
             item = conflict.current
-            self._pause(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**refusals)))  # noqa: S311  # no secret
+            self._pause(versioned.choose_pause(refusals + 1))
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
     def find_incidents(self) -> list[Incident]:

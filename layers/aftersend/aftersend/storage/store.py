@@ -7,8 +7,9 @@ made sure not to undo another one is in `aftersend.storage.versioned`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,9 +18,11 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Key, Outcome, Suppression
-from aftersend.core.writes import Answer, Put, ReadOutcomes, ReadSuppression, Refused, Request
+from aftersend.core.streaks import Bounce, ReadBounces
+from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.storage import items, versioned
 
+BY_BOUNCE: Final = "by_bounce"  # the index of bounces
 BATCH: Final = 100  # BatchGetItem takes no more keys
 _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
 _PAUSE: Final = 0.05  # seconds before the second round, doubled for each further one
@@ -58,6 +61,24 @@ def build_batch_get(table: str, keys: Sequence[items.Item]) -> dict[str, Any]:
     return {"RequestItems": {table: {"Keys": list(keys), "ConsistentRead": True}}}
 
 
+def build_bounces_query(table: str, wanted: ReadBounces, group: str) -> dict[str, Any]:
+    """Build the request that reads a page of one group of a recipient's bounces from their index as it is now."""
+    least, greatest = items.build_bounce_range(group, wanted.oldest, wanted.newest)
+    return {
+        "TableName": table,
+        "IndexName": BY_BOUNCE,
+        "ConsistentRead": True,
+        "ScanIndexForward": wanted.oldest_first,
+        "Limit": wanted.limit,
+        "KeyConditionExpression": "recipient = :recipient AND bounce BETWEEN :least AND :greatest",
+        "ExpressionAttributeValues": {
+            ":recipient": {"S": wanted.recipient},
+            ":least": {"S": least},
+            ":greatest": {"S": greatest},
+        },
+    }
+
+
 def build_query(table: str, recipient: str) -> dict[str, Any]:
     """Build the request that reads every outcome of one recipient as it is now."""
     return {
@@ -75,9 +96,17 @@ class Store:
     none that we write.
     """
 
-    def __init__(self, client: DynamoDBClient, tables: TableNames, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        tables: TableNames,
+        clock: Callable[[], datetime] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take how to pause for some seconds after a lost write."""
         self._client = client
         self._tables = tables
+        self._pause = pause
         self._clock = clock or (lambda: datetime.now(UTC))
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
@@ -92,15 +121,15 @@ class Store:
 
     def find_outcomes_of(self, recipient: str) -> list[Outcome]:
         """Return every outcome of one recipient."""
-        request = build_query(self._tables.outcomes, recipient)
-        found: list[Outcome] = []
-        while True:
-            with translate_errors("DynamoDB: Query"):
-                page = self._client.query(**request)
-            found += map(items.decode_outcome, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return found
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return list(map(items.decode_outcome, self._query(build_query(self._tables.outcomes, recipient))))
+
+    def find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
+        """Return a page of one recipient's bounces, in the order and of the groups that are wanted."""
+        found: list[Bounce] = []
+        for group in wanted.groups:
+            request = build_bounces_query(self._tables.outcomes, wanted, group)
+            found += map(items.decode_bounce, islice(self._query(request), wanted.limit))
+        return sorted(found, key=lambda each: each.ref.order, reverse=not wanted.oldest_first)[: wanted.limit]
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else return what is stored."""
@@ -114,12 +143,31 @@ class Store:
     def answer(self, request: Request) -> Answer:
         """Carry out one step of `aftersend.core.writes`."""
         match request:
-            case Put(item):
+            case Put(item, refusals):
+                if refusals:
+                    self._pause(versioned.choose_pause(refusals))
                 return self.put(item)
-            case ReadOutcomes(recipient):
+            case ReadOutcomes(recipient, None):
                 return self.find_outcomes_of(recipient)
-            case ReadSuppression(key):
-                return self.get_suppressions([key]).get(key)
+            case ReadOutcomes(recipient, messages):
+                return self._get_outcomes_of(recipient, messages or ())
+            case ReadBounces():
+                return self.find_bounces(request)
+
+    def _query(self, request: dict[str, Any]) -> Iterator[items.Item]:
+        """Every item, page by page, and no further page than is asked for."""
+        while True:
+            with translate_errors("DynamoDB: Query"):
+                page = self._client.query(**request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def _get_outcomes_of(self, recipient: str, messages: Sequence[str]) -> list[Outcome]:
+        keys = [(recipient, message) for message in messages]
+        chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+        return [outcome for chunk in chunks for outcome in self.get_outcomes(chunk).values()]
 
     def _put(
         self, table: str, key: items.Item, row: items.Item, decode: Callable[[items.Item], Outcome | Suppression]

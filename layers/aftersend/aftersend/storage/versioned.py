@@ -8,6 +8,7 @@ reason. Source: DynamoDB developer guide, "Condition expressions", "Optimistic l
 
 from __future__ import annotations
 
+import random
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.storage.items import Item
 
+FIRST_PAUSE: Final = 0.01  # seconds, at most, after the first lost write; twice as long after each, up to the longest
+LONGEST_PAUSE: Final = 0.5
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _PUT: Final = translate_errors("DynamoDB: PutItem", expected=(CONDITION_FAILED,))
 _DELETE: Final = translate_errors("DynamoDB: DeleteItem", expected=(CONDITION_FAILED,))
@@ -26,6 +29,14 @@ class Conflict(Struct, frozen=True):
     """A put that lost against another writer: the item that is stored, or None where there is none any more."""
 
     current: Item | None
+
+
+def choose_pause(refusals: int) -> float:
+    """Choose how many seconds to wait, by chance, after so many lost writes in a row: 1 is the first.
+
+    Without chance all who lost would meet again. Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
+    """
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (refusals - 1)))  # noqa: S311  # no secret
 
 
 def build_put(table: str, key: Item, item: Item) -> dict[str, Any]:
