@@ -43,7 +43,7 @@ class World:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.functions: dict[str, Function] = Lambdas(stack).functions
-        self.tables = Tables(stack, self.functions["ProcessSes"])
+        self.tables = Tables(stack, self.functions["ProcessSes"].variables)
         self.listed = AccountList()
         manager = stack.client("secretsmanager")
         webhooks = {"path": PUSH_PATH, "sources": {"mailerq": {}}}
