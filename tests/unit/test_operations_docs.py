@@ -185,6 +185,7 @@ def test_what_works_by_the_clock_switches_the_mappings_of_queues(calls: list[lis
             assert target["Arn"].rpartition(":")[2] == "updateEventSourceMapping"
             request = json.loads(target["Input"])
             shape = _model("lambda").operation_model("UpdateEventSourceMapping").input_shape
+            assert shape is not None
             spelled = {"UUID" if name == "Uuid" else name: value for name, value in request.items()}  # as SDKs spell it
             assert not ParamValidator().validate(spelled, shape).has_errors()
             assert request["Uuid"]
