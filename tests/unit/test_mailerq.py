@@ -333,7 +333,7 @@ def test_two_messages_that_expire_in_one_second_are_two() -> None:
         {"maxdelivertime": "2026-03-02 10:00:00"}, {"extracted": {"subject": "Hello"}}, {"order": 1},
         {"data": {"name": "Ann"}},
     ]  # fmt: skip
-    keys = {last(*expired, **{"message-id": None}, **others).message for others in apart}
+    keys = {last(*expired, **{**others, "message-id": None}).message for others in apart}
     assert len(keys) == len(apart)
     for others in apart:
         given: dict[str, Any] = {"message-id": None, **others}
