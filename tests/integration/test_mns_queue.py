@@ -247,7 +247,7 @@ class Deployed:
         self.keep(access_key_id=KEY_ID, access_key_secret=SECRET)
         variables = {
             "MNS_ENDPOINT": ENDPOINT,
-            "MNS_QUEUE_NAME": QUEUE,
+            "MNS_QUEUES": QUEUE,
             "MNS_SECRET": self.arn,
             "FEEDBACK_QUEUE": self.url,
         }
@@ -362,8 +362,11 @@ def test_a_secret_that_is_away_is_ours(deployed: Deployed) -> None:
         ("MNS_ENDPOINT", "https://1.mns.eu-central-1.aliyuncs.com.example.com"),
         ("MNS_ENDPOINT", "https://1.mns.eu-central-1.aliyuncs.com/"),
         ("MNS_ENDPOINT", "https://a@evil.example.com?.mns.eu.aliyuncs.com"),
-        ("MNS_QUEUE_NAME", "a/b"),
-        ("MNS_QUEUE_NAME", "a?b"),
+        ("MNS_QUEUES", "a/b"),
+        ("MNS_QUEUES", "a?b"),
+        ("MNS_QUEUES", "a, b"),
+        ("MNS_QUEUES", "a,"),
+        ("MNS_QUEUES", ",".join("abcdefghijk")),
         ("MNS_SECRET", ""),
         ("FEEDBACK_QUEUE", " "),
     ],

@@ -18,7 +18,9 @@ from tests.support.facts import ANN, BOB, REFUSALS, START, VERDICTS, bounce, fac
 _T = TypeVar("_T")
 
 # A streak that few bounces make, so that Hypothesis makes many.
-SHORT: Final = policy.load("[streak]\nbounces = 2\napart_hours = 24\ngap_days = 3\nlapse_days = 30")
+SHORT: Final = policy.load(
+    "[streak]\nbounces = 2\napart_hours = 24\ngap_days = 3\nlapse_days = 30\n[pause]\nfull_hours = 48"
+)
 
 DAYS: Final = [START + timedelta(hours=12 * step) for step in range(14)]
 

@@ -200,6 +200,22 @@ def test_the_code_and_the_status_are_read_from_the_text_where_they_are_missing()
     assert evidence and (evidence.code, evidence.status) == (550, "5.1.1")
 
 
+@pytest.mark.parametrize("state", ["intro", "ehlo", "helo"])
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ((451, "5.0.0", "Please come back later"), "system_error/soft"),  # the manual's own example
+        ((421, None, None), "system_error/soft"),
+        ((421, None, "Service not available, closing transmission channel"), "system_error/soft"),
+        ((421, "4.7.0", "4.7.0 too many connections"), "rate_limited/ignore"),
+        ((450, None, "450 your IP address is on a block list"), "blocked/block"),
+        ((554, None, "no"), "blocked/block"),
+    ],
+)
+def test_a_refusal_for_now_at_the_greeting_is_no_block(state: str, answer: tuple[Any, ...], verdict: str) -> None:
+    assert name_verdict(last(attempt(f"{state}/error", *answer))) == verdict
+
+
 # -- Overrides ---------------------------------------------------------------------------------------------------------
 
 
@@ -317,7 +333,7 @@ def test_two_messages_that_expire_in_one_second_are_two() -> None:
         {"maxdelivertime": "2026-03-02 10:00:00"}, {"extracted": {"subject": "Hello"}}, {"order": 1},
         {"data": {"name": "Ann"}},
     ]  # fmt: skip
-    keys = {last(*expired, **{"message-id": None}, **others).message for others in apart}
+    keys = {last(*expired, **{**others, "message-id": None}).message for others in apart}
     assert len(keys) == len(apart)
     for others in apart:
         given: dict[str, Any] = {"message-id": None, **others}

@@ -55,6 +55,10 @@ elif arguments[:2] == ["cloudformation", "list-stack-resources"]:
     print("one-alarm\tanother-alarm")
 elif arguments[:2] == ["configure", "export-credentials"]:
     print("export AWS_ACCESS_KEY_ID=id AWS_SECRET_ACCESS_KEY=secret AWS_SESSION_TOKEN=token")
+elif arguments[:2] == ["lambda", "list-event-source-mappings"]:
+    print("00000000-0000-4000-8000-000000000000")
+elif arguments[:2] == ["iam", "create-role"]:
+    print("arn:aws:iam::111122223333:role/" + arguments[arguments.index("--role-name") + 1])
 elif arguments[:2] == ["sqs", "get-queue-attributes"]:
     print("arn:aws:sqs:eu-west-1:111122223333:" + arguments[arguments.index("--queue-url") + 1])
 """
@@ -111,6 +115,8 @@ def _value(shape: Any, given: list[str]) -> Any:
             return json.loads(WRITTEN[given[0].removeprefix("file://")])
         case "list":
             return given
+        case "structure":
+            return json.loads(given[0])
         case "integer" | "long":
             return int(given[0])
         case "boolean":
@@ -168,6 +174,32 @@ def test_what_is_redriven_goes_to_a_queue_of_which_it_is_the_dead_letter_queue(c
         assert destination in {one(mapping["Queue"]) for _, mapping in MAPPINGS.values()}
     dead = {one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each}
     assert {source for source, _ in moved} == dead, "every dead-letter queue has its command"
+
+
+def test_what_works_by_the_clock_switches_the_mappings_of_queues(calls: list[list[str]]) -> None:
+    """A schedule calls Lambda itself, with a request that Lambda takes; opened and closed for each queue."""
+    switched = []
+    for _, command, *rest in _made_by(calls, "aws"):
+        if command == "create-schedule":
+            options = _options(rest)
+            target = json.loads(options["target"][0])
+            assert target["Arn"].rpartition(":")[2] == "updateEventSourceMapping"
+            request = json.loads(target["Input"])
+            shape = _model("lambda").operation_model("UpdateEventSourceMapping").input_shape
+            assert shape is not None
+            spelled = {"UUID" if name == "Uuid" else name: value for name, value in request.items()}  # as SDKs spell it
+            assert not ParamValidator().validate(spelled, shape).has_errors()
+            assert request["Uuid"]
+            name, _, state = options["name"][0].rpartition("-")
+            switched.append((name.rpartition("-")[2], state, request["Enabled"]))
+        if command in ("create-role", "put-role-policy"):
+            (document,) = [json.loads(given[0]) for name, given in _options(rest).items() if name.endswith("document")]
+            assert document["Version"] == "2012-10-17"
+    worked = {one(mapping["Queue"]) for _, mapping in MAPPINGS.values()}
+    assert switched and {queue for queue, _, _ in switched} <= worked
+    assert sorted(switched) == sorted(
+        (queue, str(on).lower(), on) for queue in {each[0] for each in switched} for on in (True, False)
+    )
 
 
 def test_every_job_is_one_that_the_function_takes(calls: list[list[str]]) -> None:

@@ -140,6 +140,29 @@ def test_who_asks_for_a_pause_gets_one(kind: Kind) -> None:
     assert make_claim(fact(kind, 1, "SmtpMfFreq"), verdict, load()) is None
 
 
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED])
+def test_a_full_mailbox_is_left_alone_where_the_policy_says_so(kind: Kind) -> None:
+    """DirectMail on SmtpFullBox: "Please stop sending letters to the recipient"."""
+    full, verdict = fact(kind, 1, "SmtpFullBox"), Verdict(klass=Class.SOFT, reason=Reason.MAILBOX_FULL, rule="test")
+    policy = load("[pause]\nfull_hours = 72")
+    assert make_claim(full, verdict, load()) is None
+    claim = make_claim(full, verdict, policy)
+    assert claim is not None
+    assert (claim.kind, claim.scope, claim.cause.until) == (CauseKind.PAUSE, "*", _day(4))
+    assert make_claim(full, verdict, load("[pause]\nfull_hours = 72\nsuppress = false")) is None
+    assert make_claim(fact(Kind.DEFERRED, 1, "SmtpFullBox"), verdict, policy) is None
+    ignored = load('[pause]\nfull_hours = 72\n[classes]\nmailbox_full = "ignore"')
+    assert make_claim(full, verdict, ignored) is None
+    asked = make_claim(fact(kind, 1, "SmtpRcptFreq"), verdict, policy)
+    assert asked is not None and asked.cause.until == _day(2)
+
+
+def test_full_mailboxes_in_a_row_still_make_a_streak() -> None:
+    policy = load("[pause]\nfull_hours = 72\n[streak]\nbounces = 2")
+    facts = [bounce(2 * day, "full", f"test:{day}") for day in range(2)]
+    assert find_streak([merge(None, [each], classify) for each in facts], policy) is not None
+
+
 STREAMS = """[streams]
 "news@send.example.com" = "news"
 "@send.example.com" = "others"

@@ -122,7 +122,9 @@ def test_settings_hold_what_the_variables_name() -> None:
         ListJobSettings(jobs_table="ListJobs", bucket="ListFiles", queue="ListJobsQueue"),
     ]
     assert loaded("Poll")[0] == [
-        PollSettings(endpoint=GIVEN["MNS_ENDPOINT"], queue="directmail", secret="arn", feedback_queue="FeedbackQueue")
+        PollSettings(
+            endpoint=GIVEN["MNS_ENDPOINT"], queues=("directmail",), secret="arn", feedback_queue="FeedbackQueue"
+        )
     ]
     assert loaded("Replay")[0] == [
         ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue"),

@@ -195,10 +195,12 @@ def _make_runner(name: str, kind: type[Any]) -> JobRunner[Any]:
 
 
 def poll() -> Callable[[Callable[[], float]], PollResult]:
-    """Return what empties the queue of MNS; it is given what says how many seconds are left."""
+    """Return what empties the queues of MNS; it is given what says how many seconds are left."""
+    from contextlib import ExitStack
+
     from aftersend.jobs.mns_key import AccessKey
     from aftersend.jobs.mns_queue import MnsQueue
-    from aftersend.jobs.poll_mns import poll as poll_queue
+    from aftersend.jobs.poll_mns import poll as poll_queues
     from aftersend.storage.queue import QueueSender
 
     config = settings.load_poll()
@@ -206,8 +208,10 @@ def poll() -> Callable[[Callable[[], float]], PollResult]:
     sender = QueueSender(connect("sqs"), config.feedback_queue)
 
     def run(seconds_left: Callable[[], float]) -> PollResult:
-        with MnsQueue(config.endpoint, config.queue, key.read()) as queue:
-            result = poll_queue(queue, sender, seconds_left)
+        credentials = key.read()
+        with ExitStack() as opened:
+            queues = [opened.enter_context(MnsQueue(config.endpoint, name, credentials)) for name in config.queues]
+            result = poll_queues(queues, sender, seconds_left)
         if result.problems:
             key.forget()  # it may have been changed
         return result

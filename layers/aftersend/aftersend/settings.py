@@ -83,10 +83,10 @@ def load_broker_queues(environ: Environ = os.environ) -> dict[str, str]:
 
 
 class PollSettings(Struct, frozen=True, kw_only=True):
-    """The settings of the function that empties a queue of Alibaba Cloud MNS into the feedback queue."""
+    """The settings of the function that empties queues of Alibaba Cloud MNS into the feedback queue."""
 
     endpoint: str
-    queue: str
+    queues: tuple[str, ...]  # their names, all of the account of the endpoint
     secret: str  # name or ARN of the secret that holds the access key
     feedback_queue: str
 
@@ -95,7 +95,7 @@ def load_poll(environ: Environ = os.environ) -> PollSettings:
     """Read the settings of `poll`."""
     return PollSettings(
         endpoint=_match(environ, "MNS_ENDPOINT", _MNS_ENDPOINT),
-        queue=_match(environ, "MNS_QUEUE_NAME", _MNS_QUEUE),
+        queues=tuple(_match(environ, "MNS_QUEUES", _MNS_QUEUES).split(",")),
         secret=_require(environ, "MNS_SECRET"),
         feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
     )
@@ -103,7 +103,7 @@ def load_poll(environ: Environ = os.environ) -> PollSettings:
 
 # The access key is shown to no other host than one of Alibaba's.
 _MNS_ENDPOINT: Final = re.compile(r"https://[0-9]{1,20}\.mns\.[a-z0-9-]{1,40}\.aliyuncs\.com")
-_MNS_QUEUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,119}")
+_MNS_QUEUES: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,119}(,[A-Za-z0-9][A-Za-z0-9-]{0,119}){0,9}")
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):

@@ -80,7 +80,8 @@ def _find_refusal_cause(fact: Feedback, verdict: Verdict | None, rules: Policy) 
         return CauseKind.PROVIDER
     if verdict.klass is Class.COMPLAINT:  # the provider did not send: it knows of a complaint that we do not know of
         return CauseKind.COMPLAINT
-    return CauseKind.HARD if rules.find_class(verdict) is Class.HARD else None
+    pauses = verdict.reason is Reason.MAILBOX_FULL and rules.pause.full_hours
+    return {Class.HARD: CauseKind.HARD, Class.SOFT: CauseKind.PAUSE if pauses else None}.get(rules.find_class(verdict))
 
 
 def _find_scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
@@ -93,9 +94,15 @@ def _find_scope(fact: Feedback, kind: CauseKind, rules: Policy) -> str:
 def compute_end(ref: EvidenceRef, kind: CauseKind, rules: Policy) -> datetime | None:
     """Compute when (UTC) a cause ends whose latest evidence is `ref`; None has no end."""
     if kind is CauseKind.PAUSE:
-        return ref.at + timedelta(hours=rules.pause.hours)
+        return ref.at + timedelta(hours=_find_pause(ref, rules))
     days = getattr(rules, kind).lapse_days
     return ref.at + timedelta(days=days) if days else None
+
+
+def _find_pause(ref: EvidenceRef, rules: Policy) -> int:
+    """Return the hours of a pause: what was asked for by its code stands before a mailbox that is full."""
+    full = ref.reason is Reason.MAILBOX_FULL and ref.provider_code not in rules.pause.provider_codes
+    return rules.pause.full_hours if full and rules.pause.full_hours else rules.pause.hours
 
 
 def make_ref(fact: Feedback, verdict: Verdict | None) -> EvidenceRef:

@@ -38,6 +38,7 @@ BOUNDS: Final[dict[Kind, int]] = {
 # How many of the earliest keep their whole evidence; the last one always does.
 WHOLE: Final[dict[Kind, int]] = {Kind.BOUNCED: 3}
 SCOPES: Final = 2  # streams that forgeable facts of one kind may be about: one message belongs to one
+_NAMED: Final = frozenset({Reason.SUPPRESSED, Reason.MAILBOX_FULL})  # reasons that a cause of their own may follow from
 _CAUSAL: Final = frozenset({Kind.REJECTED, Kind.BOUNCED})  # of whose verdict a cause may come
 # Kinds whose diagnostic text decides something keep 1 KB of it, the others a line.
 WORDY: Final = frozenset({Kind.REJECTED, Kind.DEFERRED, Kind.BOUNCED})
@@ -155,7 +156,7 @@ def _find_meaning(fact: Feedback, judge: Judge) -> tuple[str, str]:
 
 def _find_effect(fact: Feedback, judge: Judge) -> str:
     verdict = judge(fact) if fact.kind in _CAUSAL else None
-    if verdict is None or verdict.reason is Reason.SUPPRESSED:
+    if verdict is None or verdict.reason in _NAMED:
         return verdict.reason if verdict else ""
     return verdict.klass if verdict.klass in (Class.HARD, Class.COMPLAINT) else ""
 

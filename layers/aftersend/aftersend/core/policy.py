@@ -72,6 +72,7 @@ class Pause(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suppress: bool
     hours: Annotated[int, Meta(ge=1, le=24 * 365)]
     provider_codes: frozenset[str]
+    full_hours: _Hours  # for a mailbox that is full; 0 makes no pause of it
 
 
 class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

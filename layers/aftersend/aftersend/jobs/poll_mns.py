@@ -1,4 +1,4 @@
-"""Polls a queue of MNS into one of SQS: what SQS has accepted is deleted in MNS, and nothing else is.
+"""Polls queues of MNS into one of SQS: what SQS has accepted is deleted in MNS, and nothing else is.
 
 A message that is left comes again when its receipt has run out; one that comes twice is the same fact twice. So two
 that poll one queue at once do no harm, and neither does one that is stopped anywhere.
@@ -6,6 +6,7 @@ that poll one queue at once do no harm, and neither does one that is stopped any
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from aftersend.jobs.mns_queue import ReceivedMessage
 from aftersend.sources import find_polled
 from aftersend.storage.queue import OutgoingMessage, SendResults
 
-WAIT: Final = 10  # seconds to wait for the first message; an empty queue costs one request and this time
+WAIT: Final = 10  # seconds to wait for first messages, in all; an empty queue costs one request and its share of them
 ROUND: Final = 25.0  # seconds that one round may take: to wait, to send, to delete
 
 
@@ -44,17 +45,25 @@ class PollResult(Struct):
     problems: list[str] = field(default_factory=list)
 
 
-def poll(source: MnsQueuePort, target: QueueSenderPort, seconds_left: Callable[[], float]) -> PollResult:
-    """Forward messages until none comes for WAIT seconds, something fails, or no time is left for another round.
+def poll(sources: Sequence[MnsQueuePort], target: QueueSenderPort, seconds_left: Callable[[], float]) -> PollResult:
+    """Forward messages of each queue in turn, until none comes, something fails, or no time is left for another round.
 
-    A store that does not answer is not raised, but reported in `problems`.
+    A queue that shows no message, or of which something fails, is left for this time, and holds up no other. A store
+    that does not answer is not raised, but reported in `problems`.
     """
-    result = PollResult()
-    try:
-        while seconds_left() > ROUND and not result.problems and (received := source.receive(WAIT)):
-            _forward(received, source, target, result)
-    except StoreUnavailable as error:
-        result.problems.append(str(error))
+    result, rest = PollResult(), deque(sources)
+    wait = max(1, WAIT // len(sources))
+    while rest and seconds_left() > ROUND:
+        source, problems = rest.popleft(), len(result.problems)
+        try:
+            received = source.receive(wait)
+            if received:
+                _forward(received, source, target, result)
+        except StoreUnavailable as error:
+            result.problems.append(str(error))
+            continue
+        if received and len(result.problems) == problems:
+            rest.append(source)
     if result.refused:
         result.problems.append(f"SQS: {result.refused} messages refused")
     return result
