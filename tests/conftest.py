@@ -41,6 +41,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["calls"] = [[*call, count] for call, count in CALLS.items()]
 
 
+@pytest.hookimpl(optionalhook=True)  # of xdist, where it runs
 def pytest_testnodedown(node: Any) -> None:
     for *call, count in getattr(node, "workeroutput", {}).get("calls", ()):
         CALLS[tuple(call)] += count

@@ -143,7 +143,7 @@ def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, 
 def test_an_object_has_the_address_that_boto3_gives_it(
     bucket: str, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(self: Transport, method: str, target: str, *_: Any) -> HttpResponse:
+    def send(self: Transport, method: str, target: str, *_: Any, **__: Any) -> HttpResponse:
         addresses.append(f"{method} https://{self.host}{target}")
         return HttpResponse(200, b"")
 

@@ -6,9 +6,9 @@ import pytest
 
 from aftersend.core import spike_guard
 from aftersend.core.causes import Claim
-from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason
+from aftersend.core.model import BY_MAIL, CauseKind, Evidence, Feedback, Kind, Reason
 from aftersend.core.outcome import merge
-from aftersend.core.plan import BY_MAIL, Plan, plan_updates
+from aftersend.core.plan import Plan, plan_updates
 from aftersend.core.policy import Policy, load
 from aftersend.sources import SOURCES
 from aftersend.sources.report import feedback as report_source

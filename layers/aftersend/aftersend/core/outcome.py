@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from aftersend.core.feedback_set import BOUNDS, CORRELATIONS, EMPTY_CONTEXT, merge_contexts, union
 from aftersend.core.model import BY_MAIL, Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
@@ -97,19 +97,15 @@ def fold(
 ) -> Outcome:
     """Derive an outcome from a set of facts that is not empty, of one message and one recipient, in its order.
 
-    `reports` says what proves a report by mail. What proves none speaks only where nothing else does, for people to
-    see; `Outcome.proven` says so.
+    A report by mail that nothing of `reports` proves speaks only where nothing else does: see `Outcome.proven`.
     """
     speaking = select_counting(facts, reports) or facts
-    by_kind: dict[Kind, list[Feedback]] = {}
-    for fact in speaking:
-        by_kind.setdefault(fact.kind, []).append(fact)
-    opened, clicked = by_kind.get(_OPENED), by_kind.get(_CLICKED)
+    by_kind = _group_by_kind(speaking)
     complaint = _find_standing_complaint(by_kind) if _COMPLAINED in by_kind else None
     speaker, verdict = _find_speaker(speaking, complaint, classify)
     engaged = [fact for fact in speaking if fact.kind in ENGAGEMENT]
     status = RANKS[speaker.kind][1]
-    bounced = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED)
+    bounces = [speaker] if status is _STATUS_BOUNCED else by_kind.get(_BOUNCED, ())
     looked_at = resolved is not None and speaking[-1].occurred_at <= resolved.at
     review = _find_review(speaker, status, verdict, engaged)
     return Outcome(
@@ -120,16 +116,9 @@ def fold(
         status=status,
         verdict=verdict,
         decided_by=speaker.id,
-        first_at=speaking[0].occurred_at,
-        last_at=speaking[-1].occurred_at,
-        delivered_at=_find_arrival(speaking, by_kind.get(_DELIVERED)),
-        bounced_at=bounced[-1].occurred_at if bounced else None,
-        complained_at=complaint.occurred_at if complaint else None,
-        opened_at=opened[0].occurred_at if opened else None,
-        clicked_at=clicked[0].occurred_at if clicked else None,
-        engaged_at=engaged[-1].occurred_at if engaged else None,
-        opens=len(opened) if opened else 0,
-        clicks=len(clicked) if clicked else 0,
+        **_derive_times(speaking, by_kind, bounces, complaint, engaged),
+        opens=len(by_kind.get(_OPENED, ())),
+        clicks=len(by_kind.get(_CLICKED, ())),
         attempts=_count_attempts(speaking, by_kind),
         auto_replied=any(fact.kind is _AUTO_REPLIED for fact in facts),  # a note for people, which decides nothing
         review=None if looked_at or not is_proven(facts) else review or _find_nameless(by_kind, classify),
@@ -137,6 +126,33 @@ def fold(
         resolved=resolved,
         version=version,
     )
+
+
+def _derive_times(
+    speaking: Facts,
+    by_kind: dict[Kind, list[Feedback]],
+    bounces: Sequence[Feedback],
+    complaint: Feedback | None,
+    engaged: Sequence[Feedback],
+) -> dict[str, Any]:
+    opened, clicked = by_kind.get(_OPENED), by_kind.get(_CLICKED)
+    return {
+        "first_at": speaking[0].occurred_at,
+        "last_at": speaking[-1].occurred_at,
+        "delivered_at": _find_arrival(speaking, by_kind.get(_DELIVERED)),
+        "bounced_at": bounces[-1].occurred_at if bounces else None,
+        "complained_at": complaint.occurred_at if complaint else None,
+        "opened_at": opened[0].occurred_at if opened else None,
+        "clicked_at": clicked[0].occurred_at if clicked else None,
+        "engaged_at": engaged[-1].occurred_at if engaged else None,
+    }
+
+
+def _group_by_kind(facts: Facts) -> dict[Kind, list[Feedback]]:
+    by_kind: dict[Kind, list[Feedback]] = {}
+    for fact in facts:
+        by_kind.setdefault(fact.kind, []).append(fact)
+    return by_kind
 
 
 def is_proven(facts: Facts) -> bool:

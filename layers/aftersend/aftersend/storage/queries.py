@@ -220,11 +220,11 @@ def _decode_line(item: Item) -> OutcomeLine:
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
+    given |= {name: name in item for name in _FLAGS}
     return OutcomeLine(
         message=item["message"]["S"],
         status=Status(item["status"]["S"]),
         klass=Class(item["class"]["S"]) if "class" in item else None,
         reason=Reason(item["reason"]["S"]) if "reason" in item else None,
-        **{name: name in item for name in _FLAGS},
         **given,
     )
