@@ -105,7 +105,10 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
     )
     asked = {(action, name + part) for of, action, name, part in roles.CALLS if of == "Query"}
     assert asked >= {
-        (action, name + part) for of, action, name, part in roles.granted() if of == "Query" and "/index/" in part
+        (action, name + part)
+        for of, action, name, part in roles.granted()
+        # Bounces are asked for when somebody is released who has bounced, and nobody has here.
+        if of == "Query" and "/index/" in part and not part.endswith("by_bounce")
     }
 
 
