@@ -9,12 +9,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aftersend.core.model import Feedback
+from aftersend.core.feedback_set import is_judgeable
+from aftersend.core.model import CauseKind, Evidence, Feedback, Kind, Reason
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
-from tests.support.facts import fake_source, message
+from tests.support.facts import fact, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import POLICIES, RULES, MemoryRecipients, reevaluation, run
@@ -25,10 +26,14 @@ rules = st.sampled_from(RULES)
 anything = feedback() | streaks()
 
 
-def _assume_whole(store: MemoryStore) -> None:
-    """What anybody could have sent, and is no longer kept whole, stays judged as it was (decision 2)."""
-    facts = (fact for outcome in stored(store).outcomes.values() for fact in outcome.feedback)
-    assume(not any(fact.evidence and fact.evidence.judged for fact in facts))
+def _assume_judgeable(store: MemoryStore, facts: list[Feedback], old_rules: Classify, new_rules: Classify) -> None:
+    """What anybody could have sent stays judged as it was, once it is not whole any more (decision 2).
+
+    So where there is such a fact, the rules must agree on what is forgeable; `test_what_is_not_whole_…` has the rest.
+    """
+    known = (fact for outcome in stored(store).outcomes.values() for fact in outcome.feedback if fact.forgeable)
+    if any(not is_judgeable(fact) or (fact.evidence and fact.evidence.judged) for fact in known):
+        assume(all(old_rules(fact) == new_rules(fact) for fact in facts if fact.forgeable))
 
 
 class Killed(BaseException):
@@ -78,7 +83,7 @@ def test_the_tables_equal_those_of_the_new_rules_from_the_start(
     for batch in data.draw(deliveries(facts)):
         _ingest(batch, store, old, old_rules)
     run(ReevaluationJob(segments=segments), reevaluation(store, new, new_rules))
-    _assume_whole(store)
+    _assume_judgeable(store, facts, old_rules, new_rules)
     assert not differences(stored(store), expected(facts, new_rules, new))
 
 
@@ -97,7 +102,7 @@ def test_stopped_anywhere_and_begun_again_it_gives_the_same(
         except Killed:
             continue
     run(ReevaluationJob(segments=1), reevaluation(store, new, new_rules))
-    _assume_whole(store)
+    _assume_judgeable(store, facts, old_rules, new_rules)
     assert not differences(stored(store), expected(facts, new_rules, new))
 
 
@@ -112,7 +117,7 @@ def test_feedback_that_comes_in_before_or_after_makes_no_difference(
     _ingest(late, store, new, new_rules)
     run(ReevaluationJob(), reevaluation(store, new, new_rules))
     _ingest(facts, store, new, new_rules)
-    _assume_whole(store)
+    _assume_judgeable(store, facts, old_rules, new_rules)
     assert not differences(stored(store), expected(facts, new_rules, new))
 
 
@@ -153,3 +158,23 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_written(
     wet = run(ReevaluationJob(), reevaluation(store, new, new_rules))
     assert [each.changes for each in dry] == [each.changes for each in wet]
     assert bool(store.puts - puts) == any("changed" in name for each in wet for name in each.changes.counts)
+
+
+def test_what_is_not_whole_any_more_stays_judged_as_it_was() -> None:
+    """Of two forged refusals of one vouched message, the last is judged anew, and the first is not."""
+    first, last = (
+        fact(Kind.REJECTED, day, evidence=Evidence(provider_code=code, forgeable=True))
+        for day, code in ((0, "hard"), (0.5, "block"))
+    )
+    store = MemoryStore()
+    _ingest([fact(Kind.SENT), first, last], store, POLICIES[0], RULES[0])
+    run(ReevaluationJob(), reevaluation(store, POLICIES[0], RULES[2]))  # which calls soft what was hard
+    tables = stored(store)
+    (outcome,), (row,) = tables.outcomes.values(), tables.suppressions.values()
+    assert [each.evidence.judged and each.evidence.judged.reason for each in outcome.feedback if each.evidence] == [
+        Reason.USER_UNKNOWN,
+        None,
+    ]
+    assert [(kind, cause.latest.feedback) for kind, cause in row.causes.items() if cause.latest] == [
+        (CauseKind.HARD, first.id)
+    ]

@@ -40,8 +40,10 @@ _EXCHANGES: Final[list[dict[str, str]]] = [
 def _judging(exchange: dict[str, str]) -> Classify:
     def judge(fact: Feedback) -> Verdict | None:
         verdict = classify(fact)
-        word = fact.evidence.provider_code if fact.evidence and verdict else None
-        return VERDICTS[exchange[word]] if word in exchange else verdict
+        if verdict is None or fact.evidence is None or fact.evidence.judged is not None:
+            return verdict  # what is not whole any more is not judged again, as `classify.engine` has it
+        code = fact.evidence.provider_code
+        return VERDICTS[exchange[code]] if code in exchange else verdict
 
     return judge
 
