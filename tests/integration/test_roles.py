@@ -80,7 +80,7 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
     """Whatever it is answered: that the tables are asked is what counts here."""
     policy = '[identifiers]\nfind_by = ["X-Order"]\n'
     functions = Lambdas(stack).functions
-    functions["ProcessSes"](json.loads((ROOT / "events" / "invoke" / "ProcessSes-sqs-raw.json").read_text()))
+    functions["ProcessFeedback"](json.loads((ROOT / "events" / "invoke" / "ProcessFeedback-mailerq.json").read_text()))
     table = stack.physical_ids("AWS::DynamoDB::Table")["Suppressions"]
     rows = stack.client("dynamodb").scan(TableName=table)["Items"]
     suppressed = sorted(each["recipient"]["S"].removeprefix("email:") for each in rows if each["scope"]["S"] == "*")
@@ -98,18 +98,15 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
         ):
             if route.method == "GET":
                 gateway.answer(Request("GET", path + query, {}), "localhost")
-    body = b'{"scope":"*","note":"by hand"}'
-    gateway.answer(Request("PUT", "/suppressions/ann@example.com", {"content-type": "application/json"}, body), "host")
-    release = b'{"scope":"*","note":"asked for","force":true}'
+    body = b'{"note":"by hand"}'
+    put = Request("PUT", "/suppressions/ann@example.com", {"content-type": "application/json"}, body)
+    assert gateway.answer(put, "host").status == 201
     for recipient in ("ann@example.com", *suppressed):
-        gateway.answer(
-            Request("DELETE", f"/suppressions/{recipient}", {"content-type": "application/json"}, release), "host"
-        )
+        release = f"/suppressions/{recipient}?scope=*&note=asked&force=true"
+        assert gateway.answer(Request("DELETE", release, {}), "host").status == 200
     decision = b'{"decision":"confirm","note":"seen"}'
-    gateway.answer(
-        Request("PUT", "/incidents/0123456789abcdef0123/decision", {"content-type": "application/json"}, decision),
-        "host",
-    )
+    put = Request("PUT", "/incidents/0123456789abcdef0123/decision", {"content-type": "application/json"}, decision)
+    assert gateway.answer(put, "host").status == 404, "understood, and there is no such incident"
     asked = {(action, name + part) for of, action, name, part in roles.CALLS if of == "Query"}
     assert asked >= {
         (action, name + part) for of, action, name, part in roles.granted() if of == "Query" and "/index/" in part
