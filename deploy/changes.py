@@ -26,6 +26,8 @@ _BESIDE: Final = {
     "RulesParameter": "functions read rules when they start: docs/operations.md says how all of them start anew",
     "SyncSesSuppressions": "switched on, it follows changes only: docs/operations.md says how the list is filled",
     "MailDomain": "without a domain, reports by mail are no longer taken; with one, its rule set has to be activated",
+    "VerpTemplate": "with one, a token proves a report by mail, and without, a message's id, unless the policy names "
+    "`report.proof`; what is stored follows when you re-evaluate",
     "ArchiveDays": "a smaller number deletes archived bodies within two days",
 }
 

@@ -18,15 +18,19 @@ import pytest
 import yaml
 from moto import mock_aws
 
+from aftersend import settings
 from aftersend.core import policy
+from aftersend.core.policy import ReportProof
 from aftersend_cli import asking, stack
 from aftersend_cli.__main__ import main, make_parser
+from aftersend_cli.documents import load_documents
 from aftersend_cli.errors import CommandError, UsageError
 from deploy.settle import NOTES, settle
 from local.environment import false_account
 from tests.support.network import free_ports
 from tests.support.template import ROOT, TEMPLATE
 
+STRICT = "[streak]\nbounces = 3\n"
 LAYER = ROOT / "layers" / "aftersend"
 TABLE = {
     "Type": "AWS::DynamoDB::Table",
@@ -96,6 +100,33 @@ def test_policy_and_parameters_are_those_of_the_stack(form: Callable[[Any], str]
     wanted = {"RetentionDays": "99", "ArchiveDays": "7"}
     assert {name: found.parameters[name] for name in wanted} == wanted
     assert NOTES == stack.NOTES
+
+
+@pytest.mark.parametrize(
+    ("given", "document", "proof"),
+    [
+        ({}, None, ReportProof.MESSAGE_ID),
+        ({"VerpTemplate": "b-{token}@bounce.example.com"}, None, ReportProof.TOKEN),
+        ({"VerpTemplate": "b-{token}@bounce.example.com"}, STRICT, ReportProof.TOKEN),
+        ({"VerpTemplate": "b-{token}@bounce.example.com"}, '[report]\nproof = "message-id"\n', ReportProof.MESSAGE_ID),
+    ],
+)
+def test_what_proves_a_report_is_what_proves_it_to_the_functions(
+    given: dict[str, str], document: str | None, proof: ReportProof, account: Any, tmp_path: Path
+) -> None:
+    """Else a re-evaluation would suppress whom only strangers reported (law 7)."""
+    kept = {name: TEMPLATE[name] for name in ("Metadata", "Parameters")} | {"Resources": {"Outcomes": TABLE}}
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+    account.create_stack(StackName="ours", TemplateBody=json.dumps(kept), Parameters=parameters)
+    arguments = ["reevaluate", "--stack", "ours"]
+    if document is not None:
+        (tmp_path / "policy.toml").write_text(document)
+        arguments += ["--policy", str(tmp_path / "policy.toml")]
+    found, _ = load_documents(make_parser().parse_args(arguments), stack.find_stack("ours"))
+    environ = dict.fromkeys(("OUTCOMES_TABLE", "SUPPRESSIONS_TABLE", "DIGEST_KEY", "ARCHIVE_BUCKET"), "x")
+    environ |= {"VERP_TEMPLATE": given.get("VerpTemplate", ""), "POLICY": document or ""}
+    assert found == settings.load_tables(environ).policy
+    assert found.report.proof is proof
 
 
 @pytest.mark.parametrize("command", ["reevaluate", "restore", "sync"])

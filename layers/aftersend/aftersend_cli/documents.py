@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,15 +23,16 @@ def arguments(parser: argparse.ArgumentParser, otherwise: str = "those of the st
 
 def load_documents(options: argparse.Namespace, stack: DeployedStack | None = None) -> tuple[Policy, Classifier]:
     """Return policy and rules; raises ConfigurationError where they are wrong."""
-    chosen_policy = stack.read_policy if stack and not options.policy else partial(load_policy, options.policy)
+    load = stack.read_policy if stack else policy.load
+    chosen_policy = stack.read_policy if stack and not options.policy else partial(load_policy, options.policy, load)
     chosen_rules = stack.read_classifier if stack and not options.rules else partial(load_rules, options.rules)
     return chosen_policy(), chosen_rules()
 
 
-def load_policy(name: str | None) -> Policy:
+def load_policy(name: str | None, load: Callable[[str], Policy] = policy.load) -> Policy:
     """Return the policy in a file, without one the built-in; raises ConfigurationError where it is wrong."""
     try:
-        return policy.load(read_document(name))
+        return load(read_document(name))
     except RecursionError:
         raise ConfigurationError(f"{name}: nested too deeply") from None
 

@@ -19,8 +19,8 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.aws import connect
 from aftersend.classify import Classifier
-from aftersend.core import policy
 from aftersend.core.policy import Policy
+from aftersend.settings import load_policy
 from aftersend.storage.store import TableNames
 from aftersend.storage.user_rules import read_user_rules
 from aftersend_cli.errors import CommandError, UsageError
@@ -77,9 +77,13 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
             find_by=find_by,
         )
 
-    def read_policy(self) -> Policy:
-        """Return the policy that its functions have."""
-        return policy.load(self.parameters.get("Policy", ""))
+    def read_policy(self, document: str | None = None) -> Policy:
+        """Return the policy that its functions have, or would have with another `document` (TOML).
+
+        Raises ConfigurationError where it is wrong.
+        """
+        text = self.parameters.get("Policy", "") if document is None else document
+        return load_policy(text, self.parameters.get("VerpTemplate", ""))
 
     def read_classifier(self) -> Classifier:
         """Return the rules that its functions have; raises ConfigurationError where they cannot be read."""
