@@ -34,7 +34,7 @@ _AT_ONCE: Final = 40  # bodies that are published before the functions get their
 _NEXT: Final = """\
 [bold]Next:[/] bring it into your own account,
   make build && .venv/bin/sam deploy --guided
-and select the topics that it prints in Amazon SES. README.md says how; docs/ses.md says the rest."""
+and send with the configuration set that it makes. README.md says how; docs/ses.md says the rest."""
 
 
 class Pass(Struct):

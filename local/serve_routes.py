@@ -109,12 +109,12 @@ _SAYS_WHY: Final = ("scheme", "code", "reason", "why")  # in a line that a funct
 def find_reason(response: Response, logs: str) -> str:
     """Return why a function refused: by the problem that it answers with, else by the last line that it logged."""
     problem = _read_object(response.body)
-    told = [str(problem[name]) for name in ("title", "detail") if problem.get(name)]
-    if not told:
+    said = [str(problem[name]) for name in ("title", "detail") if problem.get(name)]
+    if not said:
         lines = [line for line in map(_read_object, logs.splitlines()) if line.get("level") in ("WARNING", "ERROR")]
         last = lines[-1] if lines else {}
-        told = [str(last[name]) for name in _SAYS_WHY if last.get(name)] or [str(last.get("message", ""))]
-    return ": ".join(filter(None, told))
+        said = [str(last[name]) for name in _SAYS_WHY if last.get(name)] or [str(last.get("message", ""))]
+    return ": ".join(filter(None, said))
 
 
 def _read_object(text: str | bytes) -> Json:

@@ -190,7 +190,7 @@ class Person:
             cause.add(order)
 
     def streak(self) -> Cause | None:
-        """Return the streak: policy.md, `streak`, and decisions 5 and 31."""
+        """Return the streak: policy.md, `streak`, and decisions 5 and 30."""
         decided = {name: self.status(name) for name in self.vouched()}
         since = max([order[0] for order in self.signs()] + ([self.released] if self.released else []), default=None)
         bounces = sorted(order for status, klass, order in decided.values() if (status, klass) == ("bounced", "soft"))
