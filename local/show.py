@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import IO, Final, TextIO, TypeVar, cast
 
 from rich import box
 from rich.console import Console
@@ -62,14 +63,35 @@ def console() -> Console:
     if sys.stdout.isatty():
         return Console(highlight=False)
     columns = os.environ.get("COLUMNS", "")
-    return Console(highlight=False, width=(int(columns) if columns.isdecimal() else 0) or PLAIN_WIDTH)
+    width = (int(columns) if columns.isdecimal() else 0) or PLAIN_WIDTH
+    return Console(highlight=False, width=width, file=cast(IO[str], _Trimmed(sys.stdout)))
+
+
+class _Trimmed:
+    """A stream that leaves out the blanks at the ends of lines, with which tables are filled up."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write `text`, which consists of whole lines."""
+        return self._stream.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return False: it is made where there is no terminal."""
+        return False
 
 
 def outcomes(rows: Sequence[Outcome], *, everything: bool) -> Table:
     """What became of the messages: every one, or one of each kind."""
     shown = rows if everything else _one_of_each(rows, _kind_of_outcome)
     table = _table("What became of the messages", len(shown), len(rows))
-    table.add_column("recipient\nmessage", ratio=3, no_wrap=True)
+    table.add_column("recipient\nmessage", ratio=3, overflow="fold")
     table.add_column("status\nlast heard of", width=16)
     table.add_column("class, reason\nadvice", ratio=4)
     for outcome in sorted(shown, key=_kind_of_outcome):

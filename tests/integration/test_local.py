@@ -280,8 +280,8 @@ class TestShown:
         for row, kind in show.in_force(contents.suppressions, as_of):
             assert row.recipient.partition(":")[2][:20] in shown["suppressions"]
             assert f" {kind} " in shown["suppressions"]
-        for name in ("suppressions", "history", "mails"):
-            assert "…" not in shown[name], f"something is cut off in {name}"
+        for name, table in tables.items():
+            assert "…" not in shown[name] + _printed(table, 60), f"something is cut off in {name}"
 
     def test_every_outcome_is_there_with_its_status(self, world: World) -> None:
         text = world.shown.getvalue()

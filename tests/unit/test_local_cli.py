@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from aftersend.sources import SOURCES
-from local import commands, samples
+from local import commands, samples, show
 from local.__main__ import _EXAMPLES, _parser, main
 from local.samples import EVENTS, ROOT
 
@@ -474,3 +474,11 @@ def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None
         main(["--version"])
     project = tomllib.loads((ROOT / "layers/aftersend/pyproject.toml").read_text())["project"]
     assert capsys.readouterr().out == f"aftersend {project['version']}\n"
+
+
+def test_what_is_shown_ends_no_line_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables are filled up to the width of the page; in a file or a pipe that is litter."""
+    show.console().print(show.dead_letters([]))
+    lines = capsys.readouterr().out.splitlines()
+    assert any("reason" in line for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
