@@ -15,7 +15,7 @@ import pytest
 from aftersend_cli.__main__ import make_parser
 from deploy.__main__ import _parse
 from local.__main__ import _parser
-from tests.support.template import ROOT
+from tests.support.template import ALARMS, ROOT
 
 PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PARSERS: Final[dict[str, Callable[[Sequence[str]], argparse.Namespace]]] = {
@@ -62,6 +62,11 @@ def test_what_a_page_names_between_the_lines_is_there(page: Path) -> None:
             assert found[1] in TARGETS, code
         if found := re.match(r"python -m tests\.bench ([a-z_]+)", code):
             assert found[1] in BENCHES, code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_alarm_that_a_page_names_is_one_of_the_template(page: Path) -> None:
+    assert set(re.findall(r"\b\w+Alarm\b", page.read_text())) <= ALARMS.keys()
 
 
 def test_pages_have_commands_of_all_programs() -> None:
