@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from botocore.exceptions import BotoCoreError, ClientError
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from deploy import changes
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             _say(_cut(root, options.file))
         else:
             return deploy(root, template, wishes, sure=options.yes)
-    except Wrong as error:
+    except (Wrong, BotoCoreError, ClientError) as error:  # of the last two: no credentials, no permission, no network
         _say(str(error))
         return 1
     except subprocess.CalledProcessError as error:  # SAM has said why
@@ -113,7 +114,14 @@ def _is_wanted(
         _say(f"Changes of the stack {wishes.stack}:")
         for line in [*changes.describe(template, found, wishes.stack), *rules_change] or ["no parameter and no rule"]:
             _say(f"  {line}")
-    return sure or input("Build and deploy? [y/N] ").strip().lower() in ("y", "yes")
+    return sure or _ask("Build and deploy? [y/N] ") in ("y", "yes")
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question).strip().lower()
+    except EOFError:
+        raise Wrong("\nNothing was done: nobody is there to be asked. Give --yes if that is what you want.") from None
 
 
 def _find_rules_change(session: Any, wishes: Wishes) -> list[str]:

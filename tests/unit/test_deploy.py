@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections.abc import Iterator
@@ -359,6 +360,24 @@ def test_it_asks_after_it_has_said_what_changes(
     assert "BatchSize: 7 → 8" in said[0]
     assert bool(sam.calls) is deployed
     assert not [call for call in sam.calls if "--no-confirm-changeset" in call], "SAM shows the resources, and asks"
+
+
+def test_where_nobody_is_there_to_be_asked_nothing_is_done(
+    formation: Any, sam: Sam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert deploying.main(["deploy"], tmp_path) == 1
+    assert "Give --yes" in capsys.readouterr().out
+    assert sam.calls == []
+
+
+def test_what_aws_refuses_is_one_line(
+    formation: Any, sam: Sam, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deploy.toml").write_text("profile = 'nobody'\n")
+    assert deploying.main(["deploy", "--yes"], tmp_path) == 1
+    assert capsys.readouterr().out == "The config profile (nobody) could not be found\n"
+    assert sam.calls == []
 
 
 def test_rules_are_shown_and_brought_to_ssm(
