@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     try:
         wishes = read(root, template)
         if options.command == "check":
-            _say(f"{FILE}: {len(wishes.given)} parameters, all of which the stack takes")
+            _say(f"{FILE}: the stack takes it; parameters: {', '.join(wishes.given) or 'none'}")
         elif options.command == "build":
             build(root, wishes)
         elif options.command == "importable":
