@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -18,8 +19,10 @@ import pytest
 import yaml
 from moto import mock_aws
 
+from aftersend import settings
 from aftersend.core import policy
-from aftersend_cli import asking, stack
+from aftersend.core.policy import ReportProof
+from aftersend_cli import asking, documents, stack
 from aftersend_cli.__main__ import main, make_parser
 from aftersend_cli.errors import CommandError, UsageError
 from deploy.settle import NOTES, settle
@@ -96,6 +99,26 @@ def test_policy_and_parameters_are_those_of_the_stack(form: Callable[[Any], str]
     wanted = {"RetentionDays": "99", "ArchiveDays": "7"}
     assert {name: found.parameters[name] for name in wanted} == wanted
     assert NOTES == stack.NOTES
+
+
+@pytest.mark.parametrize("document", ["", "[report]\nproof = 'message-id'\n"])
+@pytest.mark.parametrize("template", ["", "b-{token}@bounce.example.com"])
+@pytest.mark.parametrize("in_file", [False, True], ids=["of the stack", "of a file"])
+def test_what_proves_a_report_is_the_same_as_for_the_functions_of_the_stack(
+    template: str, document: str, in_file: bool, account: Any, tmp_path: Path
+) -> None:
+    """Law 7: a command that joins and judges outcomes believes nothing that the functions do not."""
+    kept = {name: TEMPLATE[name] for name in ("Metadata", "Parameters")} | {"Resources": {"Outcomes": TABLE}}
+    given = {"VerpTemplate": template, "Policy": "" if in_file else document}
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+    account.create_stack(StackName="ours", TemplateBody=json.dumps(kept), Parameters=parameters)
+    (file := tmp_path / "policy.toml").write_text(document)
+    options = argparse.Namespace(policy=str(file) if in_file else None, rules=None)
+    environ = {"VERP_TEMPLATE": template, "POLICY": document}
+    environ |= dict.fromkeys(["OUTCOMES_TABLE", "SUPPRESSIONS_TABLE", "DIGEST_KEY"], "x")
+    found, _ = documents.load_documents(options, stack.find_stack("ours"))
+    assert found == settings.load_tables(environ).policy
+    assert (found.report.proof is ReportProof.TOKEN) == bool(template and not document)
 
 
 @pytest.mark.parametrize("command", ["reevaluate", "restore", "sync"])

@@ -193,14 +193,20 @@ def environment() -> Environ:
     return os.environ
 
 
+def load_policy(document: str, verp_template: str) -> Policy:
+    """Load the policy of a stack, which the template of its bounce addresses is part of; raises ConfigurationError.
+
+    Where they carry tokens, knowing the id of a message proves nothing, unless the document says otherwise.
+    """
+    return policy.load(document, proof=ReportProof.TOKEN if verp_template else ReportProof.MESSAGE_ID)
+
+
 def _read_tables(environ: Environ) -> dict[str, Any]:
-    # Where bounce addresses carry tokens, knowing the id of a message proves nothing, unless the policy says otherwise.
-    proof = ReportProof.TOKEN if _get(environ, "VERP_TEMPLATE") else ReportProof.MESSAGE_ID
     return {
         "outcomes_table": _require(environ, "OUTCOMES_TABLE"),
         "suppressions_table": _require(environ, "SUPPRESSIONS_TABLE"),
         "digest_key": _require(environ, "DIGEST_KEY").encode(),
-        "policy": policy.load(_get(environ, "POLICY"), proof=proof),
+        "policy": load_policy(_get(environ, "POLICY"), _get(environ, "VERP_TEMPLATE")),
         "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
         "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
         "rules_parameter": _get(environ, "RULES_PARAMETER"),

@@ -6,9 +6,8 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from aftersend import classify
+from aftersend import classify, settings
 from aftersend.classify import Classifier
-from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.policy import Policy
 from aftersend_cli.stack import DeployedStack
@@ -22,15 +21,19 @@ def arguments(parser: argparse.ArgumentParser, otherwise: str = "those of the st
 
 def load_documents(options: argparse.Namespace, stack: DeployedStack | None = None) -> tuple[Policy, Classifier]:
     """Return policy and rules; raises ConfigurationError where they are wrong."""
-    chosen_policy = stack.read_policy if stack and not options.policy else partial(load_policy, options.policy)
+    read_file = partial(load_policy, options.policy, stack.verp_template if stack else "")
+    chosen_policy = stack.read_policy if stack and not options.policy else read_file
     chosen_rules = stack.read_classifier if stack and not options.rules else partial(load_rules, options.rules)
     return chosen_policy(), chosen_rules()
 
 
-def load_policy(name: str | None) -> Policy:
-    """Return the policy in a file, without one the built-in; raises ConfigurationError where it is wrong."""
+def load_policy(name: str | None, verp_template: str = "") -> Policy:
+    """Return the policy in a file, without one the built-in, for a stack with bounce addresses of this form.
+
+    Raises ConfigurationError where it is wrong.
+    """
     try:
-        return policy.load(read_document(name))
+        return settings.load_policy(read_document(name), verp_template)
     except RecursionError:
         raise ConfigurationError(f"{name}: nested too deeply") from None
 

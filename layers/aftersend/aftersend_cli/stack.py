@@ -19,8 +19,8 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.aws import connect
 from aftersend.classify import Classifier
-from aftersend.core import policy
 from aftersend.core.policy import Policy
+from aftersend.settings import load_policy
 from aftersend.storage.store import TableNames
 from aftersend.storage.user_rules import read_user_rules
 from aftersend_cli.errors import CommandError, UsageError
@@ -77,9 +77,14 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
             find_by=find_by,
         )
 
+    @property
+    def verp_template(self) -> str:
+        """The form of its bounce addresses, which the policy's default for reports by mail follows from."""
+        return self.parameters.get("VerpTemplate", "")
+
     def read_policy(self) -> Policy:
         """Return the policy that its functions have."""
-        return policy.load(self.parameters.get("Policy", ""))
+        return load_policy(self.parameters.get("Policy", ""), self.verp_template)
 
     def read_classifier(self) -> Classifier:
         """Return the rules that its functions have; raises ConfigurationError where they cannot be read."""
