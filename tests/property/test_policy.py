@@ -30,13 +30,14 @@ from aftersend.core.model import (
 from aftersend.core.outcome import merge
 from aftersend.core.policy import Policy, load
 from aftersend.core.steps import run_steps
-from aftersend.core.streaks import Bounce, ReadBounces, counts_for_streak, find_streak, read_row
+from aftersend.core.streaks import Bounce, ReadBounces, counts_for_streak, read_row
 from aftersend.core.suppression import find_active_causes
 from aftersend.ingest import ingest
 from tests.support.facts import START, bounce, classify, fact, fake_source, message
 from tests.support.oracle import stored
 from tests.support.ports import NOW, MemoryStore, ports
 from tests.support.strategies import SHORT, firsthand, reports
+from tests.support.streaks import find_streak
 
 _hours = st.integers(0, 40).map(lambda half: START + timedelta(hours=12 * half))
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aftersend.api import suppressions
 from aftersend.core.erasure import make_alias
-from aftersend.core.model import Act, CauseKind, Feedback, Kind, Reason, Reverted
+from aftersend.core.model import BY_MAIL, Act, CauseKind, Feedback, Kind, Reason, Reverted
 from aftersend.core.spike_guard import Incident, Window
 from aftersend.core.writes import Answer, Put, Request
 from aftersend.ingest import ingest
@@ -97,6 +97,18 @@ def test_a_cause_that_was_released_or_reverted_says_so() -> None:
     window = Reverted(row.causes[CauseKind.HARD].latest.at, NOW, "user_unknown")  # type: ignore[union-attr]
     store.answer(Put(replace(row, reverted=(window,), version=row.version + 1)))
     assert [each["ended_by"] for each in Api(api_context(store))("GET", ONE).json["causes"]] == ["reverted"]
+
+
+@pytest.mark.parametrize(("by_mail", "ended_by"), [(True, "released"), (False, "withdrawn")])
+def test_mail_does_not_take_back_what_a_provider_reported_and_a_person_released(by_mail: bool, ended_by: str) -> None:
+    """Law 6: it ended because one of us released it, and not because of a report that takes nothing back."""
+    complaint = fact(Kind.COMPLAINED, 1)
+    withdrawal = fact(Kind.COMPLAINT_WITHDRAWN, 2)
+    store = stored(complaint, replace(withdrawal, source=BY_MAIL, id="") if by_mail else withdrawal)
+    api = Api(api_context(store))
+    if by_mail:
+        assert holding(api("GET", ONE)) == ["complaint"]
+    assert [each["ended_by"] for each in api("DELETE", f"{ONE}?note=x&force=true").json["causes"]] == [ended_by]
 
 
 def test_a_streak_that_ended_leaves_nothing_to_be_seen() -> None:

@@ -143,7 +143,7 @@ def test_an_outcome_is_readable_in_the_console() -> None:
         "recipient": ANN,
         "message": "test:1",
         "bounce": f"hard/2026-03-02T00:00:00.000Z/{outcome.decided_by}",
-        "bounce_said": '{"source":"test","provider_code":"hard"}',
+        "bounce_ref": '{"source":"test","provider_code":"hard"}',
         "schema": "1",
         "status": "bounced",
         "class": "hard",

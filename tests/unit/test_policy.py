@@ -11,8 +11,9 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
-from aftersend.core.streaks import counts_for_streak, find_streak
+from aftersend.core.streaks import counts_for_streak
 from tests.support.facts import ANN, START, VERDICTS, bounce, classify, fact
+from tests.support.streaks import find_streak
 
 POLICY = load()
 DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(milliseconds=1)

@@ -11,12 +11,12 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import CauseKind, Class, Context, Evidence, Kind, Reason, Suppression, Verdict
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
-from aftersend.core.streaks import find_streak
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.suppression import merge_claims as absorb_claims
 from aftersend.ingest import ingest
 from tests.support.facts import ANN, START, VERDICTS, bounce, classify, fact, fake_source, message
 from tests.support.ports import MemoryStore, ports
+from tests.support.streaks import find_streak
 
 SMS = "sms:+15550100"
 MOMENT = timedelta(milliseconds=1)

@@ -31,7 +31,7 @@ class Bucket(FakeS3):
 
     def __init__(self, **objects: bytes) -> None:
         self.objects = dict(sorted(objects.items()))
-        self.kept_at: dict[str, datetime] = {}  # where that is not AT
+        self.archived_at: dict[str, datetime] = {}  # where that is not AT
         self.fault: Exception | None = None
 
     def list_objects_v2(self, **request: Any) -> Any:
@@ -39,7 +39,7 @@ class Bucket(FakeS3):
             raise self.fault
         after = request.get("StartAfter", "")
         found = sorted(key for key in self.objects if key.startswith(request["Prefix"]) and key > after)
-        listed = [{"Key": key, "LastModified": self.kept_at.get(key, AT)} for key in found[:2]]
+        listed = [{"Key": key, "LastModified": self.archived_at.get(key, AT)} for key in found[:2]]
         return {"Contents": listed} if found else {}
 
     def get_object(self, **request: Any) -> Any:
@@ -89,7 +89,8 @@ def archive(**objects: bytes) -> Bucket:
     return bucket
 
 
-JOB = ReplayJob(source="ses", folder="date=2026-03-02/")
+NEW = ReplayJob(source="ses", folder="date=2026-03-02/")
+JOB = msgspec.structs.replace(NEW, began=AT)
 
 
 @given(
@@ -133,16 +134,30 @@ def test_a_replay_of_today_does_not_feed_itself() -> None:
             assert self.sent < 9, "it never ends"
             key = f"source=ses/date=2026-03-02/hour=11/{self.sent}.jsonl.gz"
             bucket.objects[key] = packed(*[each.body for each in parcels])
-            bucket.kept_at[key] = AT + timedelta(seconds=self.sent + 1)
+            bucket.archived_at[key] = AT + timedelta(seconds=self.sent + 1)
             return super().send(parcels)
 
     queue = Function()
     work = Replay(bucket, "archive", queue, clock=lambda: AT)
-    job, ended = work.run_slice(JOB, lambda: MARGIN - 1)
+    job, ended = work.run_slice(NEW, lambda: MARGIN - 1)
     later = Replay(bucket, "archive", queue, clock=lambda: AT + timedelta(hours=1))
     while not ended:  # another function goes on, with the beginning of the first
         job, ended = later.run_slice(msgspec.json.decode(msgspec.json.encode(job), type=ReplayJob), lambda: MARGIN - 1)
     assert (queue.bodies, job.counts["objects"]) == ([b"1", b"2"], 2)
+
+
+def test_a_slice_that_fails_and_comes_again_has_not_begun_later() -> None:
+    """What it had sent before it failed lies in the archive by then, and is not sent once more."""
+    bucket, queue = archive(a=packed(b"1"), b=packed(b"2")), Queue(failed=[b"2"])
+    noted, ended = Replay(bucket, "archive", queue, clock=lambda: AT).run_slice(NEW, lambda: PLENTY)
+    assert (noted.began, ended, queue.sent) == (AT, False, 0)
+    with pytest.raises(StoreUnavailable):
+        Replay(bucket, "archive", queue).run_slice(noted, lambda: PLENTY)
+    again = "source=ses/date=2026-03-02/hour=11/1.jsonl.gz"
+    bucket.objects[again], bucket.archived_at[again] = packed(*queue.bodies), AT + timedelta(seconds=1)
+    later = Replay(bucket, "archive", mended := Queue(), clock=lambda: AT + timedelta(hours=1))
+    job, ended = later.run_slice(noted, lambda: PLENTY)
+    assert (ended, mended.bodies, job.counts["objects"]) == (True, [b"1", b"2"], 2)
 
 
 def test_a_large_object_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from aftersend.core.model import (
 from aftersend.core.outcome import merge
 from aftersend.core.policy import load
 from aftersend.core.steps import run_steps
-from aftersend.core.streaks import ReadBounces, find_streak, select_bounces
+from aftersend.core.streaks import ReadBounces, select_bounces
 from aftersend.core.suppression import merge_claims as absorb_claims
 from aftersend.core.suppression import replace_life
 from aftersend.core.writes import (
@@ -38,6 +38,7 @@ from aftersend.core.writes import (
     update_suppression,
 )
 from tests.support.facts import ANN, VERDICTS, bounce, classify, fact
+from tests.support.streaks import find_streak
 
 POLICY = load()
 EVERYWHERE = ANN, "*"

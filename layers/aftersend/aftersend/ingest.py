@@ -180,7 +180,7 @@ def _route(fact: Feedback, policy: Policy) -> Feedback:
 
 def _apply_proof(fact: Feedback, prove: Callable[[Feedback], str | None]) -> Feedback:
     """The fact as one that can be trusted, which is another one, where a token proves it: about the token's message."""
-    message = prove(fact) if fact.evidence is not None and fact.evidence.forgeable else None
+    message = prove(fact) if fact.forgeable else None
     if message is None or fact.evidence is None:
         return fact
     return replace(fact, message=message, evidence=replace(fact.evidence, forgeable=False), id="")

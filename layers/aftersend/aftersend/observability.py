@@ -83,7 +83,7 @@ def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> Non
 
 
 def report_poll(done: PollResult, logger: Logger, metrics: Metrics) -> None:
-    """Count and log what was fetched from a queue of MNS."""
+    """Count and log what was fetched out of queues of MNS."""
     metrics.add_dimension("source", done.source)
     for name, number in (("Polled", done.received), ("Forwarded", done.forwarded), ("Undeleted", done.undeleted)):
         metrics.add_metric(name, MetricUnit.Count, number)

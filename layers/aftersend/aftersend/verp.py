@@ -102,10 +102,11 @@ class Verp:
         It came to an address that we made for its recipient, and for that message where it names one. Of an address
         that only stands in the report, the token must be one for the message that it names.
         """
-        told, recipient = feedback.context.correlation if feedback.context else {}, feedback.recipient
-        token = self.check(told.get(CORRELATION, ""), recipient.removeprefix("email:"))
+        addresses = feedback.context.correlation if feedback.context else {}
+        recipient = feedback.recipient.removeprefix("email:")
+        token = self.check(addresses.get(CORRELATION, ""), recipient)
         if token is None:
-            token = self.check(told.get(RETURNED, ""), recipient.removeprefix("email:"))
+            token = self.check(addresses.get(RETURNED, ""), recipient)
             return feedback.message if token is not None and compare_digest(token.tag, _tag(feedback.message)) else None
         if token.tag == bytes(TAG) or feedback.message.partition(":")[0] in _UNNAMED:
             return f"verp:{token.reference or token.tag.hex()}"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
-from aftersend.core.suppression import find_active_causes, is_released
+from aftersend.core.suppression import find_active_causes, is_released, is_withdrawn, list_evidence
 from aftersend.core.times import Moment
 from aftersend.core.vocabulary import Advise, Channel, Judgement, advise_without_refusal
 
@@ -44,10 +44,10 @@ def find_ending(
     if kind in find_active_causes(suppression, now, pending):
         return None
     cause = suppression.causes[kind]
-    latest = cause.latest
-    if latest is None or (cause.withdrawn is not None and cause.withdrawn.order >= latest.order):
+    remaining = [ref for ref in list_evidence(cause) if not is_withdrawn(cause, ref)]
+    if not remaining:
         return EndedBy.WITHDRAWN
-    if all(is_released(suppression, kind, ref) for ref in (cause.named, latest) if ref is not None):
+    if all(is_released(suppression, kind, ref) for ref in remaining):
         return EndedBy.RELEASED
     if kind in find_active_causes(suppression, now):
         return EndedBy.PENDING
@@ -69,9 +69,9 @@ def advise_on_cause(cause: ActiveCause, channel: Channel | None, advise: Advise)
 
     It is what `advise` says of its latest evidence, unless the cause is a person's wish or rests on no refusal.
     """
-    said = advise_without_refusal(cause.cause, refused=cause.reason is not None)
-    if said is not None or cause.reason is None:
-        return said or ""
+    sentence = advise_without_refusal(cause.cause, refused=cause.reason is not None)
+    if sentence is not None or cause.reason is None:
+        return sentence or ""
     found = Judgement(reason=cause.reason, rule=cause.rule, source=cause.source, provider_code=cause.provider_code)
     return advise(found, channel)
 

@@ -48,7 +48,7 @@ _REFUSALS: Final = frozenset({Kind.BOUNCED, Kind.REJECTED})
 
 
 def make_claim(fact: Feedback, verdict: Verdict | None, policy: Policy) -> Claim | None:
-    """Make the claim that `fact` alone supports, or None; streaks are found by `streaks.find_streak`."""
+    """Make the claim that `fact` alone supports, or None; streaks are found by `aftersend.core.streaks`."""
     rules = policy.select(fact.recipient, fact.scope)
     if kind := _WITHDRAWS.get(fact.kind):
         return Claim(fact.recipient, _find_scope(fact, kind, rules), kind, Cause(withdrawn=make_ref(fact, verdict)))

@@ -6,6 +6,7 @@ Everything here is immutable data. Every time is an aware UTC `datetime` cut to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
@@ -39,6 +40,7 @@ __all__ = [
     "Status",
     "Suppression",
     "Verdict",
+    "is_proven",
 ]
 
 Key = tuple[str, str]
@@ -153,6 +155,11 @@ def _select_decisive(fact: Feedback) -> tuple[object, ...]:
     return fact.source, fact.kind, fact.message, fact.recipient, fact.occurred_at, fact.scope, proof
 
 
+def is_proven(facts: Iterable[Feedback]) -> bool:
+    """Return whether any of these facts is one that not anybody could have sent."""
+    return any(not fact.forgeable for fact in facts)
+
+
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of one message and one recipient: the set of its feedback, and what follows from it.
 
@@ -192,7 +199,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     @property
     def proven(self) -> bool:
         """Whether it rests on more than what anybody could have sent."""
-        return any(not fact.forgeable for fact in self.feedback)
+        return is_proven(self.feedback)
 
 
 class EvidenceRef(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -15,7 +15,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from aftersend.core.feedback_set import BOUNDS, CORRELATIONS, EMPTY_CONTEXT, merge_contexts, union
-from aftersend.core.model import BY_MAIL, Class, Context, Decision, Feedback, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.model import (
+    BY_MAIL,
+    Class,
+    Context,
+    Decision,
+    Feedback,
+    Kind,
+    Outcome,
+    Reason,
+    Status,
+    Verdict,
+    is_proven,
+)
 from aftersend.core.policy import SHIPPED, ReportProof, Reports
 
 Classify = Callable[[Feedback], Verdict | None]
@@ -153,11 +165,6 @@ def _group_by_kind(facts: Facts) -> dict[Kind, list[Feedback]]:
     for fact in facts:
         by_kind.setdefault(fact.kind, []).append(fact)
     return by_kind
-
-
-def is_proven(facts: Facts) -> bool:
-    """Return whether any of these facts is one that not anybody could have sent."""
-    return any(not fact.forgeable for fact in facts)
 
 
 def trusts_reports(facts: Facts, rules: Reports) -> bool:

@@ -29,7 +29,7 @@ _Stream = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 _Name = Annotated[str, Meta(pattern=r"^[^\s:\x00-\x1f\x7f-\x9f]{1,64}$")]
 
 _ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
-_FOR_A_WHILE: Final = frozenset({Class.SOFT, Class.IGNORE})  # the classes of what may pass by itself
+FOR_A_WHILE: Final = frozenset({Class.SOFT, Class.IGNORE})  # the classes of what may pass by itself
 _SEVERITY: Final = {Class.IGNORE: 0, Class.SOFT: 1, Class.HARD: 2}
 # What a stream may have of its own; everything else is about the address, whatever was sent there.
 _OF_STREAMS: Final = frozenset({"complaint", "unsubscribed"})
@@ -242,7 +242,7 @@ def _check(policy: Policy) -> None:
         if named in _ADDRESS and MEANINGS[reason].permanent not in _ADDRESS:
             raise _Wrong(f"{reason.value} is never the recipient's fault - at `$.classes.{reason}`")
     for reason in policy.write_again:
-        if MEANINGS[reason].temporary not in _FOR_A_WHILE:
+        if MEANINGS[reason].temporary not in FOR_A_WHILE:
             raise _Wrong(f"no time of waiting helps against {reason.value} - at `$.write_again.{reason}`")
     if policy.streak.apart_hours > policy.streak.gap_days * 24:
         raise _Wrong("apart_hours must not exceed gap_days - at `$.streak.apart_hours`")

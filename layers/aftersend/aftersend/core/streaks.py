@@ -11,13 +11,13 @@ takes as many as anybody could: so a day with ten thousand bounces is passed ove
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
-from aftersend.core.causes import find_life, is_vouched, make_ref
+from aftersend.core.causes import is_vouched, make_ref
 from aftersend.core.model import (
     BY_MAIL,
     Cause,
@@ -26,13 +26,11 @@ from aftersend.core.model import (
     Life,
     Outcome,
     Reason,
-    Reverted,
     Status,
     Suppression,
     Verdict,
 )
 from aftersend.core.policy import Policy, Streak
-from aftersend.core.steps import run_steps
 from aftersend.core.times import UNKNOWN_TIME
 
 Order = tuple[datetime, str]  # of facts: when, and which
@@ -103,26 +101,6 @@ def list_counted_bounces(outcomes: Iterable[Outcome], policy: Policy) -> list[Ev
     """List the soft bounces of these outcomes that a streak is made of, in no order."""
     counted = (each for each in outcomes if counts_for_streak(each, policy))
     return [each.ref for each in map(find_bounce, counted) if each is not None]
-
-
-def find_streak(
-    outcomes: Iterable[Outcome],
-    policy: Policy,
-    released_at: datetime | None = None,
-    reverted: Sequence[Reverted] = (),
-) -> Cause | None:
-    """Find the streak of soft bounces that stands in all outcomes of one recipient, or None.
-
-    Bounces up to `released_at` (UTC), up to the last sign of life, and in `reverted` windows do not count. A sign of
-    life that came by mail ends nothing but what came by mail.
-    """
-    known = list(outcomes)
-    if not known:
-        return None
-    stored = Suppression(recipient=known[0].recipient, released_at=released_at, reverted=tuple(reverted))
-    row = run_steps(read_row(stored, policy), lambda wanted: select_bounces(known, wanted))
-    steps = read_streak(row, find_life(known, policy), stored, policy)
-    return run_steps(steps, lambda wanted: select_bounces(known, wanted))
 
 
 def read_row(

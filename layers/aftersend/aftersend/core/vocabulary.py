@@ -251,7 +251,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     provider_code: str | None = None  # the source's own type and sub-type
 
 
-# What says what to do: to whom the refusal was about is reached by that channel.
+# Says what to do about a refusal, to a recipient who is reached by that channel.
 Advise = Callable[[Judgement, Channel | None], str]
 
 # What to do about a cause that no refusal speaks for. Of these two a refusal never does: a person decided.

@@ -10,11 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from aftersend.core.model import Class, Outcome, Reason, Status
-from aftersend.core.outcome import is_proven
-from aftersend.core.policy import Policy
+from aftersend.core.policy import FOR_A_WHILE, Policy
 
 _GIVEN_UP: Final = frozenset({Status.BOUNCED, Status.REJECTED})
-_FOR_A_WHILE: Final = frozenset({Class.SOFT, Class.IGNORE})
 
 
 def compute_write_again(
@@ -25,7 +23,7 @@ def compute_write_again(
     `policy` is the recipient's own (`Policy.select`). None where there is nothing to wait for: the message arrived or
     is still on its way, the refusal is for good, or the sender has something to mend first.
     """
-    if status not in _GIVEN_UP or klass not in _FOR_A_WHILE or reason not in policy.write_again:
+    if status not in _GIVEN_UP or klass not in FOR_A_WHILE or reason not in policy.write_again:
         return None
     return at + timedelta(hours=policy.write_again[reason])
 
@@ -36,7 +34,7 @@ def find_write_again(outcome: Outcome, policy: Policy) -> datetime | None:
     For what anybody could have sent nobody has to wait.
     """
     verdict = outcome.verdict
-    if verdict is None or not is_proven(outcome.feedback):
+    if verdict is None or not outcome.proven:
         return None
     rules = policy.select(outcome.recipient)
     refusal = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)

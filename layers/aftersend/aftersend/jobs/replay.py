@@ -2,7 +2,8 @@
 
 A body goes as it came, with what its carrier said beside it. What is known already changes nothing, so a replay may
 overlap with anything, itself included. What is sent is archived once more, under the day of the replay: so
-what came to the archive after a replay had begun is left alone, or one of today would feed itself for ever.
+what came to the archive after a replay had begun is left alone, or one of today would feed itself for ever. When it
+began is written down before anything is sent: a slice that fails and comes again has not begun later.
 """
 
 from __future__ import annotations
@@ -84,15 +85,17 @@ class Replay:
     def run_slice(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
         """Send until the folder ends or time gets short: the job as it stands then, and whether that is the end.
 
+        The first slice sends nothing: it only notes when the replay began, and that is safe when the next one begins.
         Raises MalformedFeedback for a source that has no parser, StoreUnavailable where bucket or queue fail us.
         """
         if job.source not in SOURCES:
             raise MalformedFeedback("replay", f"no such source; there are {', '.join(sorted(SOURCES))}")
-        began = job.began or self._clock()
-        job = replace(job, began=began)
+        began = job.began
+        if began is None:
+            return replace(job, began=self._clock()), False
         while objects := self._objects(job):
-            for key, kept_at in objects:
-                sent = self._sent(key, job.source) if kept_at <= began else {}
+            for key, archived_at in objects:
+                sent = self._sent(key, job.source) if archived_at <= began else {}
                 job = replace(job, after=key, counts=_sum(job.counts, sent))
                 if seconds_left() < MARGIN:
                     return job, False

@@ -99,7 +99,7 @@ class Written(Struct, Generic[_T], frozen=True):
 
 
 def write_suppression(key: Key, known: Suppression | None, decide: Decide[_T], context: JobContext) -> Written[_T]:
-    """Write what `decide` wants of a suppression, on the very version it was shown, and return what it says of it.
+    """Write what `decide` wants of a suppression, on the very version it was shown, and return both.
 
     `known` is what was read. Raises StoreUnavailable, or ContentionExhausted after MAX_TRIES refusals.
     """

@@ -60,7 +60,7 @@ SOURCES: Final[dict[str, Source]] = {
 
 
 def find_polled() -> str:
-    """Return the source whose messages are fetched out of a queue of MNS: there is one queue, and it names none."""
+    """Return the source whose messages are fetched out of a queue of MNS: their queues name none."""
     return next(name for name, row in SOURCES.items() if row.polled)
 
 

@@ -31,13 +31,13 @@ class _Note(Struct):
 
 def build_send(queue_url: str, message: Message, why: str) -> dict[str, Any]:
     """Return the body, unchanged, with its source, its id in the queue it came from, and why it was not read."""
-    said = {SOURCE: message.source, "reason": clean_attribute(why), "message_id": clean_attribute(message.id)}
+    names = {SOURCE: message.source, "reason": clean_attribute(why), "message_id": clean_attribute(message.id)}
     text, attributes = pack(message.body, message.source, message.headers)
-    attributes |= said
+    attributes |= names
     if measure_size(text, attributes) > MAX_BYTES:
         at = message.received_at
         note = _Note(folder(message.source, at), message.id, format_time(at), len(message.body))
-        text, attributes = msgspec.json.encode(note).decode(), said
+        text, attributes = msgspec.json.encode(note).decode(), names
     return {"QueueUrl": queue_url, **build_sqs_message(text, attributes)}
 
 

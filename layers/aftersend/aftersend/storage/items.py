@@ -34,7 +34,6 @@ from aftersend.core.model import (
     Suppression,
     Verdict,
 )
-from aftersend.core.outcome import is_proven
 from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
@@ -78,7 +77,7 @@ class _Fact(Struct, frozen=True, omit_defaults=True, rename={"occurred_at": "at"
     engagement: Engagement | None = None
 
 
-class _Said(Struct, frozen=True, omit_defaults=True):
+class _BounceRef(Struct, frozen=True, omit_defaults=True):
     """What the index of bounces holds besides native attributes."""
 
     source: str
@@ -91,7 +90,7 @@ _decode_facts: Final = msgspec.json.Decoder(list[_Fact]).decode
 _decode_causes: Final = msgspec.json.Decoder(dict[CauseKind, Cause]).decode
 _decode_decision: Final = msgspec.json.Decoder(Decision).decode
 _decode_life: Final = msgspec.json.Decoder(Life).decode
-_decode_said: Final = msgspec.json.Decoder(_Said).decode
+_decode_bounce_ref: Final = msgspec.json.Decoder(_BounceRef).decode
 _decode_history: Final = msgspec.json.Decoder(tuple[Decision, ...]).decode
 _decode_reverted: Final = msgspec.json.Decoder(tuple[Reverted, ...]).decode
 
@@ -140,7 +139,7 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
     item |= _encode_context(outcome.context)
     item |= _encode_bounce(find_bounce(outcome))
     identifier = find_identifier(outcome.context.correlation, find_by)
-    if identifier is not None and is_proven(outcome.feedback):
+    if identifier is not None and outcome.proven:
         item["identifier"] = {"S": identifier}
     facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
     item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
@@ -200,10 +199,10 @@ def _encode_bounce(bounce: Bounce | None) -> Item:
     if bounce is None:
         return {}
     ref = bounce.ref
-    said = _Said(ref.source, ref.provider_code, ref.forgeable)
+    stored = _BounceRef(ref.source, ref.provider_code, ref.forgeable)
     return {
         "bounce": {"S": _build_bounce_key(bounce.group, ref.order)},
-        "bounce_said": {"S": _encode(said).decode()},
+        "bounce_ref": {"S": _encode(stored).decode()},
     }
 
 
@@ -211,17 +210,17 @@ def _encode_bounce(bounce: Bounce | None) -> Item:
 def decode_bounce(item: Item) -> Bounce:
     """Return the bounce in an item of the index; raises Unreadable for any other item."""
     group, at, feedback = item["bounce"]["S"].split("/", 2)
-    said = _decode_said(item["bounce_said"]["S"])
+    stored = _decode_bounce_ref(item["bounce_ref"]["S"])
     verdict = _decode_verdict(item)
     ref = EvidenceRef(
         at=parse_time(at),
         feedback=feedback,
         message=item["message"]["S"],
-        source=said.source,
+        source=stored.source,
         reason=verdict.reason,
         rule=verdict.rule,
-        provider_code=said.provider_code,
-        forgeable=said.forgeable,
+        provider_code=stored.provider_code,
+        forgeable=stored.forgeable,
     )
     return Bounce(ref, verdict, proven=not group.endswith("?"))
 

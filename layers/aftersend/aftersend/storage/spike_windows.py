@@ -88,7 +88,7 @@ class SpikeWindows:
         """Take how to pause for some seconds after a lost write."""
         self._client, self._table, self._rules, self._pause = client, table, rules, pause
         self._seen: dict[Window, Traffic] = {}
-        self._waiting: dict[Window, Traffic] = {}  # what threads of this process want to tell
+        self._waiting: dict[Window, Traffic] = {}  # what threads of this process want to add
         self._locks: dict[Window, Lock] = {}
         self._mutex = Lock()
 
@@ -96,8 +96,8 @@ class SpikeWindows:
         """Add `traffic` to what is known of its window, and return what is known then.
 
         What changes nothing in a state that this process has seen is not asked about: a window only grows. So a full
-        sketch costs nothing but for the few recipients that change it. Threads of a process that have something to tell
-        at the same time take turns, and whoever has the turn tells what all of them want to.
+        sketch costs nothing but for the few recipients that change it. Threads of a process that have something to add
+        at the same time take turns, and whoever has the turn adds what all of them want to.
 
         Raises ContentionExhausted after MAX_TRIES refusals, and Unreadable where another version wrote the window.
         """
@@ -109,7 +109,7 @@ class SpikeWindows:
             lock = self._locks.setdefault(window, Lock())
         with lock:
             if (seen := self._find_seen(traffic)) is not None:
-                return seen  # another thread has told it along with its own
+                return seen  # another thread has added it along with its own
             with self._mutex:
                 together = spike_guard.merge_traffic(self._waiting.pop(window, traffic), traffic)
             return self._remember(self._record(together))

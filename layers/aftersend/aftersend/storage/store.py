@@ -103,7 +103,7 @@ class Store:
         clock: Callable[[], datetime] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take how to pause for some seconds after a lost write."""
+        """Take how to pause for some seconds: after a lost write, and where keys were left unread."""
         self._client = client
         self._tables = tables
         self._pause = pause
@@ -187,5 +187,5 @@ class Store:
             if not answer.get("UnprocessedKeys"):
                 return found
             request = {"RequestItems": answer["UnprocessedKeys"]}
-            time.sleep(_PAUSE * 2**attempt)
+            self._pause(_PAUSE * 2**attempt)
         raise StoreUnavailable(f"BatchGetItem left keys unread after {_ROUNDS} rounds")
