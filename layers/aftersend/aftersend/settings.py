@@ -202,14 +202,6 @@ def environment() -> Environ:
     return os.environ
 
 
-def load_policy(document: str, verp_template: str) -> Policy:
-    """Load the policy of a stack, which the template of its bounce addresses is part of; raises ConfigurationError.
-
-    Where they carry tokens, knowing the id of a message proves nothing, unless the document says otherwise.
-    """
-    return policy.load(document, proof=ReportProof.TOKEN if verp_template else ReportProof.MESSAGE_ID)
-
-
 def _read_tables(environ: Environ) -> dict[str, Any]:
     return {
         "outcomes_table": _require(environ, "OUTCOMES_TABLE"),
