@@ -173,9 +173,9 @@ def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys:
     ask(server, "GET", f"/{server.site.secret}")
     wait_until(lambda: len(outcomes(server)) > 0)
     printed = capsys.readouterr().out
-    told = [line for line in printed.splitlines() if not line.startswith(" ")]
-    assert told[:2] == ["POST 200", "GET 200"]
-    assert told[2].startswith("GET 404: Not Found: ")
+    shown = [line for line in printed.splitlines() if not line.startswith(" ")]
+    assert shown[:2] == ["POST 200", "GET 200"]
+    assert shown[2].startswith("GET 404: Not Found: ")
     assert server.site.secret not in printed
 
 

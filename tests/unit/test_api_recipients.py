@@ -237,13 +237,13 @@ def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:
 
 
 def test_one_outcome_is_that_of_the_message() -> None:
-    facts = [bounce(1, "hard", "told:1", recipient=each) for each in (ANN, BOB)]
-    api = Api(api_context(stored(*facts, fact(Kind.DELIVERED, 2, message="told:2"))))
-    ann, bob = sorted(api("GET", "/messages/told:1").json["outcomes"], key=lambda each: each["recipient"])
+    facts = [bounce(1, "hard", "test:1", recipient=each) for each in (ANN, BOB)]
+    api = Api(api_context(stored(*facts, fact(Kind.DELIVERED, 2, message="test:2"))))
+    ann, bob = sorted(api("GET", "/messages/test:1").json["outcomes"], key=lambda each: each["recipient"])
     for given, meant in (("ann@example.com", ann), ("Ann%20%3CANN@example.com%3E", ann), ("bob@example.org", bob)):
-        found = api("GET", f"/outcomes?message=told:1&recipient={given}")
+        found = api("GET", f"/outcomes?message=test:1&recipient={given}")
         assert (found.status, found.json, found.headers["etag"]) == (200, meant, '"1"')
-        assert api("GET", f"/messages/told:1?recipient={given}").json == {"message": "told:1", "outcomes": [meant]}
+        assert api("GET", f"/messages/test:1?recipient={given}").json == {"message": "test:1", "outcomes": [meant]}
 
 
 @pytest.mark.parametrize(
@@ -252,15 +252,15 @@ def test_one_outcome_is_that_of_the_message() -> None:
 )
 def test_one_outcome_that_is_not_there_or_of_nobody(recipient: str, status: int) -> None:
     api = Api(api_context(stored(bounce(1, "hard"))))
-    assert api("GET", f"/outcomes?message=told:1&recipient={recipient}").status == status
-    assert api("GET", f"/messages/told:1?recipient={recipient}").status == status
-    assert api("GET", "/outcomes?message=told:2&recipient=ann@example.com").status == 404
-    assert api("GET", "/outcomes?message=told:1").status == 422
+    assert api("GET", f"/outcomes?message=test:1&recipient={recipient}").status == status
+    assert api("GET", f"/messages/test:1?recipient={recipient}").status == status
+    assert api("GET", "/outcomes?message=test:2&recipient=ann@example.com").status == 404
+    assert api("GET", "/outcomes?message=test:1").status == 422
 
 
 def test_signs_of_paths_in_a_recipient_or_a_message_name_nobody_else() -> None:
     """An endpoint of web push is a URL, and so may an id be."""
-    name, message = "push:webpush:https://push.example/messages/a?b=c", "told:a/recipients/b?c&d"
+    name, message = "push:webpush:https://push.example/messages/a?b=c", "test:a/recipients/b?c&d"
     api = Api(api_context(stored(fact(Kind.DELIVERED, 1, recipient=name, message=message))))
     found = api("GET", f"/outcomes?message={quote(message, safe='')}&recipient={quote(name, safe='')}")
     assert (found.json["recipient"], found.json["message"]) == (name, message)
