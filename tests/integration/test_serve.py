@@ -89,10 +89,15 @@ def test_signed_pushes_of_sns_reach_the_tables(server: Server, authority: Author
 
 
 def test_pushes_that_are_not_signed_so_do_not_and_the_console_says_why(
-    server: Server, capsys: pytest.CaptureFixture[str]
+    server: Server, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    push = signing.sns(STRANGER, url(server, "ses"), sample("bounce-permanent-noemail"), datetime.now(UTC))
-    assert send(push, server.host) == 403
+    before, now = outcomes(server), datetime.now(UTC)
+    forged, signed = "bounce-permanent-noemail", "delivery"
+    assert send(signing.sns(STRANGER, url(server, "ses"), sample(forged), now), server.host) == 403
+    assert send(signing.sns(authority, url(server, "ses"), sample(signed), now), server.host) == 200
+    wait_until(lambda: outcomes(server) != before)  # what comes after it is there, so it would be there, too
+    (message,) = outcomes(server).keys() - before.keys()
+    assert message.removeprefix("ses:") in sample(signed)
     assert "POST 403: signature: the signature does not hold" in capsys.readouterr().out
 
 

@@ -7,15 +7,18 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aftersend.api.messages import MAX_OUTCOMES, show_outcome
 from aftersend.core.erasure import make_alias
 from aftersend.core.feedback_set import BOUNDS
-from aftersend.core.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
+from aftersend.core.model import BY_MAIL, Class, Context, Engagement, Evidence, Feedback, Kind, Reason, Verdict
 from aftersend.core.outcome import merge
+from aftersend.core.policy import Policy, load
+from aftersend.ingest import ingest
 from tests.support.api import KEY, Api, api_context
-from tests.support.facts import ANN, BOB, bounce, fact
-from tests.support.ports import MemoryStore
+from tests.support.facts import ANN, BOB, bounce, fact, fake_source, message
+from tests.support.ports import MemoryStore, ports
 from tests.unit.test_api_check import suppressed
 from tests.unit.test_api_suppressions import stored
 from tests.unit.test_items_size import _largest
@@ -264,3 +267,47 @@ def test_signs_of_paths_in_a_recipient_or_a_message_name_nobody_else() -> None:
     api = Api(api_context(stored(fact(Kind.DELIVERED, 1, recipient=name, message=message))))
     found = api("GET", f"/outcomes?message={quote(message, safe='')}&recipient={quote(name, safe='')}")
     assert (found.json["recipient"], found.json["message"]) == (name, message)
+
+
+# ---- What nothing proves --------------------------------------------------------------------------------------------
+
+MAILED = Evidence(provider_code="hard", forgeable=True)
+REPORT = fact(Kind.BOUNCED, 1, evidence=MAILED, source=BY_MAIL)
+PROVEN = replace(REPORT, evidence=replace(MAILED, forgeable=False), id="")
+SENT = fact(Kind.SENT, 0.5)
+TOKENS = load("[report]\nproof = 'token'")
+TRUSTING = load("[report]\nrequire_proof = false")
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "outcome", "reported"),
+    [
+        ([REPORT], load(), True, True),
+        ([PROVEN], load(), False, False),  # by a token
+        ([SENT, REPORT], load(), False, False),  # by the message id, which another source knows
+        ([SENT, REPORT], TOKENS, False, True),
+        ([REPORT], TRUSTING, False, False),
+    ],
+)
+def test_a_report_is_marked_where_nothing_proves_it(
+    facts: list[Feedback], policy: Policy, *, outcome: bool, reported: bool
+) -> None:
+    """On the outcome, on its feedback, on the recipient's line; and it is part of their health only where it counts."""
+    store = MemoryStore()
+    with fake_source():
+        assert not ingest([message(facts)], ports(store, policy=policy)).failed
+    api = Api(api_context(store, policy=policy))
+    for shown in (
+        api("GET", "/outcomes?message=test:1&recipient=ann@example.com").json,
+        *api("GET", "/messages/test:1").json["outcomes"],
+    ):
+        assert shown.get("unproven", False) is outcome
+        assert shown["status"] == ("sent" if reported and not outcome else "bounced")
+        marks = {each["kind"]: each.get("unproven", False) for each in shown["feedback"]}
+        assert marks == {each.kind: each.kind is Kind.BOUNCED and reported for each in facts}
+    person = api("GET", PERSON).json
+    (line,) = person["outcomes"]
+    assert line.get("unproven", False) is outcome
+    found = person["health"]
+    assert (found["messages"], found["bounced"], found["bounces_in_a_row"]) == (not outcome, not reported, not reported)
+    assert person["suppressed"] is not reported
