@@ -16,6 +16,8 @@ from rich.text import Text
 
 from aftersend.classify import Classifier, load
 from aftersend.core.model import CauseKind, Class, Feedback, Kind, Outcome, Status, Suppression, Verdict
+from aftersend.core.outcome import select_counting
+from aftersend.core.policy import SHIPPED
 from aftersend.core.recipient import split_channel
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.times import format_time
@@ -137,13 +139,14 @@ def history(outcome: Outcome, arrivals: dict[str, int], classifier: Classifier) 
     table.add_column("happened", width=12)
     table.add_column("what it said", ratio=1, overflow="fold")
     table.add_column("rule\nwhat it meant", ratio=1, overflow="fold")
+    counting = select_counting(outcome.feedback, SHIPPED.report)
     for fact in outcome.feedback:
         decides = fact.id == outcome.decided_by
         table.add_row(
             f"{arrivals[fact.id]}.",
             _two(_day(fact.occurred_at), format_time(fact.occurred_at)[11:-1]),
             _two(Text(fact.kind, "bold reverse" if decides else "bold"), _describe(fact)),
-            _meaning(fact, classifier, decides=decides),
+            _meaning(fact, classifier, decides=decides, unproven=fact not in counting),
         )
     return table
 
@@ -217,9 +220,10 @@ def _describe(fact: Feedback) -> str:
     return " ".join(part for part in (evidence.provider_code, evidence.text) if part)
 
 
-def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool) -> Text:
+def _meaning(fact: Feedback, classifier: Classifier, *, decides: bool, unproven: bool) -> Text:
     verdict = classifier(fact)
-    suffix = " (this decides)" if decides else " (unproven)" if fact.forgeable else ""
+    notes = [note for note, holds in (("this decides", decides), ("unproven", unproven)) if holds]
+    suffix = f" ({', '.join(notes)})" if notes else ""
     if verdict is None:
         return _two(f"-{suffix}", _MEANS[fact.kind])
     meant = f"{verdict.klass}, {verdict.reason}: {_advice(classifier, verdict, fact)}"

@@ -39,10 +39,10 @@ from tests.support.ports import MemoryArchive, MemoryDeadLetters
 SIZES: Final = (10, 1_000, 20_000)
 TIMES: Final = 5  # that one more feedback is brought in
 SPAN: Final = timedelta(days=10)  # of a history
-CROWDS: Final = (20, 100, 400)  # tellings at once
+CROWDS: Final = (20, 100, 400)  # refusals at once
 PROCESSES: Final = 4
 
-Told = Callable[[int], Feedback]
+MakeFact = Callable[[int], Feedback]
 
 
 class Metered:
@@ -136,7 +136,7 @@ def _delivery(number: int) -> Feedback:
 
 
 # What is measured: the history, what came just before, and one more of what.
-CASES: Final[dict[str, tuple[Callable[[int, int], Feedback], Sequence[Feedback], Told]]] = {
+CASES: Final[dict[str, tuple[Callable[[int, int], Feedback], Sequence[Feedback], MakeFact]]] = {
     "soft bounce, among deliveries": (_mixed, (), _soft),
     "soft bounce, all bounced": (_full, (), _soft),
     "delivery after a hard bounce": (_well, (bounce(11, "hard", "test:hard"),), _delivery),
@@ -166,8 +166,11 @@ class _Counted:
         return getattr(self._client, name)
 
 
-def tell(endpoint: str, name: str, people: Sequence[int]) -> tuple[int, int]:
-    """Tell of these people at once, one thread each, as one process; returns the puts tried and who gave up."""
+def refuse(endpoint: str, name: str, people: Sequence[int]) -> tuple[int, int]:
+    """Report a refusal of each of these people at once, one thread each, as one process.
+
+    Returns the puts tried, and how many gave up.
+    """
     guard = policy.load().guard
     client = _Counted(Engine("dynoxide", endpoint).connect())
     windows = SpikeWindows(client, name, guard)
@@ -186,13 +189,13 @@ def tell(endpoint: str, name: str, people: Sequence[int]) -> tuple[int, int]:
 
 
 def crowd(engine: Engine, size: int) -> tuple[float, int]:
-    """Tell of so many recipients in one window at once; puts tried for each telling, and how many gave up."""
+    """Report so many refusals in one window at once; puts tried for each, and how many gave up."""
     assert engine.endpoint is not None
     name = engine.table("SpikeWindows")
     shares = [range(start, size, PROCESSES) for start in range(PROCESSES)]
     with get_context("spawn").Pool(PROCESSES) as pool:
-        told = pool.map(partial(tell, engine.endpoint, name), shares)
-    return sum(puts for puts, _ in told) / size, sum(gave_up for _, gave_up in told)
+        counted = pool.map(partial(refuse, engine.endpoint, name), shares)
+    return sum(puts for puts, _ in counted) / size, sum(gave_up for _, gave_up in counted)
 
 
 def main() -> None:
@@ -210,17 +213,17 @@ def main() -> None:
                 notes.append(table.goal(f"{name}: {part}, the most ÷ the least", max(figures) / min(figures), 2))
         header = ("one more", "outcomes", "calls", "read units", "CPU ms", "the first: calls", "read units")
         table.show(f"One more feedback about a recipient, on {engine.name}", header, rows, notes)
-        told = {size: [crowd(engine, size) for _ in range(3)] for size in CROWDS}
+        crowds = {size: [crowd(engine, size) for _ in range(3)] for size in CROWDS}
         lines = [
             (str(size), f"{mean(each for each, _ in found):.2f}", str(sum(gave_up for _, gave_up in found)))
-            for size, found in told.items()
+            for size, found in crowds.items()
         ]
         goals = [
             table.goal(f"{size} at once: puts tried", mean(each for each, _ in found), 2)
-            for size, found in told.items()
+            for size, found in crowds.items()
         ]
-        title = f"Tellings to the spike guard about one window at once, in {PROCESSES} processes"
-        table.show(title, ("tellings", "puts tried each", "exhausted"), lines, goals)
+        title = f"Refusals reported to the spike guard in one window at once, in {PROCESSES} processes"
+        table.show(title, ("refusals", "puts tried each", "exhausted"), lines, goals)
 
 
 def _row(name: str, size: int, first: Cost, cost: Cost) -> tuple[str, ...]:

@@ -89,10 +89,15 @@ def test_signed_pushes_of_sns_reach_the_tables(server: Server, authority: Author
 
 
 def test_pushes_that_are_not_signed_so_do_not_and_the_console_says_why(
-    server: Server, capsys: pytest.CaptureFixture[str]
+    server: Server, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    push = signing.sns(STRANGER, url(server, "ses"), sample("bounce-permanent-noemail"), datetime.now(UTC))
-    assert send(push, server.host) == 403
+    before, now = outcomes(server), datetime.now(UTC)
+    forged, signed = "bounce-permanent-noemail", "delivery"
+    assert send(signing.sns(STRANGER, url(server, "ses"), sample(forged), now), server.host) == 403
+    assert send(signing.sns(authority, url(server, "ses"), sample(signed), now), server.host) == 200
+    wait_until(lambda: outcomes(server) != before)  # what comes after it is there, so it would be there, too
+    (message,) = outcomes(server).keys() - before.keys()
+    assert message.removeprefix("ses:") in sample(signed)
     assert "POST 403: signature: the signature does not hold" in capsys.readouterr().out
 
 
@@ -173,9 +178,9 @@ def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys:
     ask(server, "GET", f"/{server.site.secret}")
     wait_until(lambda: len(outcomes(server)) > 0)
     printed = capsys.readouterr().out
-    told = [line for line in printed.splitlines() if not line.startswith(" ")]
-    assert told[:2] == ["POST 200", "GET 200"]
-    assert told[2].startswith("GET 404: Not Found: ")
+    shown = [line for line in printed.splitlines() if not line.startswith(" ")]
+    assert shown[:2] == ["POST 200", "GET 200"]
+    assert shown[2].startswith("GET 404: Not Found: ")
     assert server.site.secret not in printed
 
 

@@ -220,7 +220,7 @@ RULE_CODES = sorted(
 )
 
 
-@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.DEFERRED])
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.DEFERRED, Kind.REJECTED])
 def test_no_code_turns_the_sender_s_fault_against_the_address(kind: Kind) -> None:
     """With every status and every code that any rule asks for: a draw would seldom meet the one that matters."""
     judged = load().judge
@@ -230,6 +230,16 @@ def test_no_code_turns_the_sender_s_fault_against_the_address(kind: Kind) -> Non
             for status, code in fields:
                 verdict = judged(source="report", evidence=Evidence(code=code, status=status, text=text), kind=kind)
                 assert verdict.klass in {Class.BLOCK, Class.IGNORE}, (rule.id, verdict.rule, status, code, text)
+
+
+@given(st.sampled_from(BY_TEXT_ALONE), codes, statuses, phases, kinds)
+def test_nor_does_any_other_code_at_any_moment(
+    chosen: tuple[RuleDefinition, str], code: int | None, status: str | None, phase: Phase | None, kind: Kind
+) -> None:
+    rule, text = chosen
+    if rule.then.reason in BLAMELESS:
+        evidence = Evidence(code=code, status=status, phase=phase, text=text)
+        assert load().judge(source="report", evidence=evidence, kind=kind).klass in {Class.BLOCK, Class.IGNORE}
 
 
 WORDS = [entry for rules in RULES.values() for rule in rules for entry in split_lines(rule.when.provider_code)]

@@ -112,8 +112,8 @@ def test_slow_mails_bring_no_genuine_one_into_the_dead_letters(seed: int) -> Non
             if id_ not in report.handed_back:
                 del queue[id_]
     assert came_back > len(genuine), "else this proves nothing"
-    told = [each for facts in slow + genuine for each in facts]
-    assert not differences(stored(store), expected(told, classify, SHORT))
+    reported = [each for facts in slow + genuine for each in facts]
+    assert not differences(stored(store), expected(reported, classify, SHORT))
 
 
 def _record(sent: Message, receives: int) -> dict[str, object]:

@@ -122,10 +122,10 @@ BY_TOKEN = load("[report]\nproof = 'token'\n[streak]\nbounces = 2\ngap_days = 3"
 
 @given(firsthand(), reports(max_size=6), st.sampled_from([SHORT, BY_TOKEN]), st.data())
 def test_reports_beside_what_a_provider_says_are_free_of_order_and_batches(
-    told: list[Feedback], mailed: list[Feedback], policy: Policy, data: st.DataObject
+    said: list[Feedback], mailed: list[Feedback], policy: Policy, data: st.DataObject
 ) -> None:
     """Laws 1, 2 and 3 for reports by mail about messages that Amazon SES tells of, whatever has to prove them."""
-    given_facts = told + mailed
+    given_facts = said + mailed
     store = MemoryStore()
     for batch in data.draw(deliveries(given_facts)):
         ingest([message(batch)], ports(store, policy=policy))

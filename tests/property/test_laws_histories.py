@@ -77,12 +77,12 @@ def test_whatever_comes_between_a_long_history_leaves_the_same(
     shuffled = data.draw(st.permutations(facts))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(facts)), max_size=12)))
     batches = [shuffled[start:end] for start, end in zip([0, *cuts], [*cuts, len(facts)], strict=True) if start < end]
-    told: list[Step] = [*batches, *([SuppressionUpdate((ANN, "*"), windows=tuple(windows))] if windows else [])]
+    repeated: list[Step] = [*batches, *([SuppressionUpdate((ANN, "*"), windows=tuple(windows))] if windows else [])]
     store = MemoryStore()
-    for step in data.draw(st.permutations([*told, *others])):
+    for step in data.draw(st.permutations([*repeated, *others])):
         _take(step, store, policy)
     if "erasure" in others:
-        for step in data.draw(st.permutations(told)):
+        for step in data.draw(st.permutations(repeated)):
             _take(step, store, policy)
     right = expected(facts, classify, policy, reverted={(ANN, "*"): windows} if windows else None)
     wrong = differences(_forget_alias(stored(store)), right)

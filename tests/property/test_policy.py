@@ -85,7 +85,7 @@ def test_no_document_makes_a_verdict_harder(data: st.DataObject, reason: Reason,
     assert named is klass or severity.index(named) < severity.index(klass)
 
 
-def _tell(facts: list[Feedback], policy: Policy) -> MemoryStore:
+def _ingest(facts: list[Feedback], policy: Policy) -> MemoryStore:
     store = MemoryStore()
     with fake_source():
         ingest([message(facts)], ports(store, policy=policy))
@@ -103,12 +103,12 @@ _TOKENS = load("[report]\nproof = 'token'\n[streak]\nbounces = 2\ngap_days = 3")
 
 @given(firsthand(), reports(), st.sampled_from([SHORT, _TOKENS]))
 def test_what_strangers_write_about_what_a_provider_sent_changes_nothing(
-    told: list[Feedback], mailed: list[Feedback], policy: Policy
+    said: list[Feedback], mailed: list[Feedback], policy: Policy
 ) -> None:
     """Law 7: "What anybody could have sent decides nothing by itself", though its message id is known."""
     about_its = [replace(each, message=f"ses:{number % 4}", id="") for number, each in enumerate(mailed)]
     forged = [each for each in about_its if each.forgeable]
-    alone, both = _tell(told, policy), _tell(told + forged, policy)
+    alone, both = _ingest(said, policy), _ingest(said + forged, policy)
     assert stored(both).suppressions == stored(alone).suppressions
     known = stored(alone).outcomes
     shown = {key: replace(each, feedback=(), auto_replied=False) for key, each in stored(both).outcomes.items()}
@@ -120,23 +120,26 @@ def test_what_strangers_write_about_what_a_provider_sent_changes_nothing(
 
 @given(firsthand(), reports(), st.sampled_from([SHORT, _TOKENS]))
 def test_where_tokens_prove_reports_no_other_report_suppresses(
-    told: list[Feedback], mailed: list[Feedback], policy: Policy
+    said: list[Feedback], mailed: list[Feedback], policy: Policy
 ) -> None:
     """Law 7, and the same of messages of anybody's, where knowing a message id is no proof."""
     forged = [each for each in mailed if each.forgeable and (policy is _TOKENS or each.message.startswith("ses:"))]
     known = [each for each in mailed if not each.forgeable]
-    assert stored(_tell(told + known + forged, policy)).suppressions == stored(_tell(told + known, policy)).suppressions
+    assert (
+        stored(_ingest(said + known + forged, policy)).suppressions
+        == stored(_ingest(said + known, policy)).suppressions
+    )
 
 
 @given(firsthand(), reports(), st.sampled_from([SHORT, _TOKENS, _TRUSTING]))
-def test_mail_never_takes_back_what_a_provider_told(
-    told: list[Feedback], mailed: list[Feedback], policy: Policy
+def test_mail_never_takes_back_what_a_provider_said(
+    said: list[Feedback], mailed: list[Feedback], policy: Policy
 ) -> None:
     """Law 7: nobody is freed by a report by mail, be it proven or believed without: what it takes back came by mail."""
     by_mail = [each for each in mailed if each.source == BY_MAIL]
     alive = [each for each in by_mail if each.kind in _ALIVE]
-    assert _holding(_tell(told, policy)) - {("*", CauseKind.STREAK)} <= _holding(_tell(told + by_mail, policy))
-    assert _holding(_tell(told, policy)) <= _holding(_tell(told + alive, policy))
+    assert _holding(_ingest(said, policy)) - {("*", CauseKind.STREAK)} <= _holding(_ingest(said + by_mail, policy))
+    assert _holding(_ingest(said, policy)) <= _holding(_ingest(said + alive, policy))
 
 
 _ALIVE = frozenset({Kind.DELIVERED, Kind.AUTO_REPLIED, Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED})

@@ -26,7 +26,9 @@ DAYS: Final = [START + timedelta(hours=12 * step) for step in range(14)]
 
 _recipients: Final = st.sampled_from([ANN, ANN, ANN, BOB])
 _messages: Final = st.sampled_from([f"test:{number}" for number in range(5)])
-_said: Final = st.sampled_from([(word, code) for word in sorted(VERDICTS) for code in (None, 450, 550)])
+_said: Final = st.sampled_from(
+    [(provider_code, code) for provider_code in sorted(VERDICTS) for code in (None, 450, 550)]
+)
 _forgeable: Final = st.sampled_from([False, False, False, True])
 # Kinds that decide something come more often.
 _kinds: Final = st.sampled_from([*Kind, *[Kind.BOUNCED] * 8, *[Kind.DELIVERED] * 3, Kind.COMPLAINED, Kind.OPENED])
@@ -39,8 +41,8 @@ def facts(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = _kinds) -> Feedback:
     kind = draw(kinds)
     evidence = None
     if kind in REFUSALS:
-        word, code = draw(_said)
-        evidence = Evidence(provider_code=word, code=code, forgeable=draw(_forgeable))
+        provider_code, code = draw(_said)
+        evidence = Evidence(provider_code=provider_code, code=code, forgeable=draw(_forgeable))
     elif kind in (Kind.COMPLAINED, Kind.UNSUBSCRIBED, Kind.DELIVERED):
         evidence = Evidence(forgeable=draw(_forgeable))
     seen = None
@@ -117,10 +119,10 @@ def vary(way: _Way, fact: Feedback) -> Feedback:
 
 @st.composite
 def feedback(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
-    """Facts about few messages, some of them told several times and not alike."""
-    told = draw(st.lists(facts(), min_size=1, max_size=max_size))
-    again = draw(st.lists(st.sampled_from(told), max_size=4))
-    return told + [vary(draw(ways), each) for each in again]
+    """Facts about few messages, some of them reported several times and not alike."""
+    once = draw(st.lists(facts(), min_size=1, max_size=max_size))
+    again = draw(st.lists(st.sampled_from(once), max_size=4))
+    return once + [vary(draw(ways), each) for each in again]
 
 
 _reported: Final = st.sampled_from(
@@ -137,19 +139,23 @@ def reports(draw: st.DrawFn, max_size: int = 12) -> list[Feedback]:
 
     Some are about messages of Amazon SES, and some carry a token: those are not forgeable.
     """
-    told = []
+    mailed = []
     for number in range(draw(st.integers(1, 2))):
         sender = draw(st.sampled_from(["test", "ses"]))
         name = f"{sender}:{number}"
         for kind, at in draw(st.lists(st.tuples(_reported, st.sampled_from(DAYS)), min_size=4, max_size=max_size)):
-            word, code = draw(_said) if kind in REFUSALS else (draw(st.sampled_from([None, "ARF/abuse"])), None)
+            provider_code, code = (
+                draw(_said) if kind in REFUSALS else (draw(st.sampled_from([None, "ARF/abuse"])), None)
+            )
             scope = draw(st.sampled_from([None, "news"])) if kind in _WISHES else None
-            evidence = Evidence(provider_code=word, code=code, forgeable=draw(_tokenless))
-            told.append(fact(kind, message=name, occurred_at=at, scope=scope, evidence=evidence, source=BY_MAIL))
+            evidence = Evidence(provider_code=provider_code, code=code, forgeable=draw(_tokenless))
+            mailed.append(fact(kind, message=name, occurred_at=at, scope=scope, evidence=evidence, source=BY_MAIL))
         if (voucher := draw(_vouchers)) is not None:
-            word = draw(st.sampled_from(["soft", "hard"])) if voucher is Kind.BOUNCED else None
-            told.append(fact(voucher, code=word, message=name, occurred_at=draw(st.sampled_from(DAYS)), source=sender))
-    return told
+            provider_code = draw(st.sampled_from(["soft", "hard"])) if voucher is Kind.BOUNCED else None
+            mailed.append(
+                fact(voucher, code=provider_code, message=name, occurred_at=draw(st.sampled_from(DAYS)), source=sender)
+            )
+    return mailed
 
 
 _tokenless: Final = st.sampled_from([True] * 5 + [False])
@@ -158,14 +164,16 @@ _tokenless: Final = st.sampled_from([True] * 5 + [False])
 @st.composite
 def firsthand(draw: st.DrawFn) -> list[Feedback]:
     """What Amazon SES says of a few messages to Ann: bounces that make streaks, complaints, and what ends them."""
-    told = []
+    said = []
     kinds = [Kind.BOUNCED] * 5 + [Kind.SENT, Kind.DELIVERED, Kind.COMPLAINED, Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN]
     for number in draw(st.lists(st.integers(0, 3), min_size=1, max_size=8)):
         kind = draw(st.sampled_from(kinds))
-        word = draw(st.sampled_from(["soft", "soft", "full", "hard", "block"])) if kind is Kind.BOUNCED else None
+        provider_code = (
+            draw(st.sampled_from(["soft", "soft", "full", "hard", "block"])) if kind is Kind.BOUNCED else None
+        )
         at = draw(st.sampled_from(DAYS))
-        told.append(fact(kind, code=word, message=f"ses:{number}", occurred_at=at, source="ses"))
-    return told
+        said.append(fact(kind, code=provider_code, message=f"ses:{number}", occurred_at=at, source="ses"))
+    return said
 
 
 _WISHES: Final = frozenset({Kind.COMPLAINED, Kind.COMPLAINT_WITHDRAWN, Kind.UNSUBSCRIBED})
@@ -178,30 +186,32 @@ def streaks(draw: st.DrawFn) -> list[Feedback]:
     found = []
     for number in draw(st.lists(st.integers(0, 4), min_size=2, max_size=9)):
         kind = draw(st.sampled_from(kinds))
-        word = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
-        found.append(fact(kind, draw(st.integers(0, 15)) / 2, word, message=f"test:{number}"))
+        provider_code = draw(st.sampled_from(["soft"] * 5 + ["hard", "block"])) if kind in REFUSALS else None
+        found.append(fact(kind, draw(st.integers(0, 15)) / 2, provider_code, message=f"test:{number}"))
     return found
 
 
 @st.composite
 def long_histories(draw: st.DrawFn) -> list[Feedback]:
     """More bounces of one recipient than are read at once: bursts, and what lies between and among them."""
-    told: list[Feedback] = []
+    history: list[Feedback] = []
     for number, day in enumerate(draw(st.lists(st.integers(0, 28), min_size=2, max_size=4, unique=True))):
         size, minutes = draw(st.sampled_from([1, 2, 5, 17, 40])), draw(st.sampled_from([0, 1, 25]))
-        word = draw(st.sampled_from(["soft", "soft", "full", "hard"]))
+        provider_code = draw(st.sampled_from(["soft", "soft", "full", "hard"]))
         moments = [day / 2 + place * minutes / 1440 for place in range(size)]
         source = draw(st.sampled_from(["test", "test", BY_MAIL]))
-        told += [bounce(at, word, f"test:{number}-{place}", source=source) for place, at in enumerate(moments)]
-    names = [*sorted({each.message for each in told}), "test:other", "test:another"]
+        history += [
+            bounce(at, provider_code, f"test:{number}-{place}", source=source) for place, at in enumerate(moments)
+        ]
+    names = [*sorted({each.message for each in history}), "test:other", "test:another"]
     kinds = [Kind.DELIVERED] * 3 + [Kind.OPENED, Kind.COMPLAINED, Kind.REJECTED, *[Kind.BOUNCED] * 2]
     for kind, half in draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 29)), max_size=6)):
-        said = draw(st.sampled_from(["hard", "block", "soft"])) if kind in REFUSALS else None
+        provider_code = draw(st.sampled_from(["hard", "block", "soft"])) if kind in REFUSALS else None
         forgeable = draw(st.sampled_from([False, False, True]))
-        evidence = Evidence(provider_code=said, forgeable=forgeable) if said or forgeable else None
+        evidence = Evidence(provider_code=provider_code, forgeable=forgeable) if provider_code or forgeable else None
         source = BY_MAIL if forgeable else draw(st.sampled_from(["test", "test", BY_MAIL]))
-        told.append(fact(kind, half / 2, message=draw(st.sampled_from(names)), evidence=evidence, source=source))
-    return told
+        history.append(fact(kind, half / 2, message=draw(st.sampled_from(names)), evidence=evidence, source=source))
+    return history
 
 
 @st.composite

@@ -52,7 +52,7 @@ def over(store: MemoryStore, rules: Classifier) -> Api:
     return Api(api_context(store, classify=rules, advise=rules.advise_on, clock=clock))
 
 
-def told_by_directmail(*events: Event) -> Api:
+def with_directmail(*events: Event) -> Api:
     rules, store = classify.load(), MemoryStore()
     report = ingest(
         [directmail.message(directmail.as_text(each), str(at)) for at, each in enumerate(events)],
@@ -62,7 +62,7 @@ def told_by_directmail(*events: Event) -> Api:
     return over(store, rules)
 
 
-def told(*facts: Feedback, rules: Classifier) -> Api:
+def with_facts(*facts: Feedback, rules: Classifier) -> Api:
     store = MemoryStore()
     with fake_source():
         assert not ingest([message(facts)], ports(store, classify=rules)).failed
@@ -85,7 +85,7 @@ def test_the_suggestion_of_directmail_s_document_stands_wherever_a_person_reads_
     failed: str, code: str
 ) -> None:
     """Its words say no more than its type, so it is the type that is judged, or the code where the type is vague."""
-    api = told_by_directmail(Event(failed=failed, status="4", code=code, said=f"{code} 4f2a", rcpt=ANN))
+    api = with_directmail(Event(failed=failed, status="4", code=code, said=f"{code} 4f2a", rcpt=ANN))
     (line,) = api("GET", f"/recipients/{ANN}").json["outcomes"]
     answers = [line, *api("GET", f"/messages/{line['message']}").json["outcomes"]]
     answers.append(api("GET", f"/outcomes?message={line['message']}&recipient={ANN}").json)
@@ -102,7 +102,7 @@ def test_the_suggestion_of_directmail_s_document_stands_wherever_a_person_reads_
 
 def test_the_types_that_suppress_and_those_to_review_were_among_them() -> None:
     events = [Event(failed=each, status="4", code="524", said="524 4f2a", number=at) for at, each in enumerate(TYPES)]
-    api = told_by_directmail(*events)
+    api = with_directmail(*events)
     assert len(api("GET", f"/suppressions/{ANN}").json["causes"]) > 2
     assert api("GET", "/review").json["outcomes"]
 
@@ -126,7 +126,7 @@ then.advice = "Write again in autumn."
 def test_the_advice_of_a_user_s_own_rule_stands_there_too() -> None:
     evidence = Evidence(code=550, text="550 gone fishing", provider_code="SmtpNxBox")
     facts = [fact(Kind.BOUNCED, day, message=f"test:{day}", evidence=evidence) for day in range(5)]
-    api = told(*facts, rules=classify.load(MINE))
+    api = with_facts(*facts, rules=classify.load(MINE))
     asked = ("/messages/test:1", "/recipients/ann@example.com", "/suppressions/ann@example.com")
     for target in (*asked, "/outcomes?message=test:1&recipient=ann@example.com"):
         found = {*find_advice(api("GET", target).json)}
@@ -159,7 +159,7 @@ def test_the_api_s_own_rules_are_those_of_the_parameter() -> None:
 def test_advice_speaks_of_the_recipient_s_channel(recipient: str) -> None:
     rules = classify.load()
     evidence = Evidence(code=550, status="5.1.1", text="550 5.1.1 user unknown")
-    api = told(fact(Kind.BOUNCED, recipient=recipient, evidence=evidence), rules=rules)
+    api = with_facts(fact(Kind.BOUNCED, recipient=recipient, evidence=evidence), rules=rules)
     channel = Channel(recipient.partition(":")[0])
     verdict = rules(fact(Kind.BOUNCED, evidence=evidence))
     assert verdict is not None
@@ -192,7 +192,7 @@ def test_every_cause_says_what_to_do_whether_a_refusal_speaks_for_it_or_not(kind
 
 def test_a_cause_that_no_longer_holds_needs_no_advice() -> None:
     rules = classify.load()
-    api = told(fact(Kind.BOUNCED, evidence=Evidence(code=550, text="550 user unknown")), rules=rules)
+    api = with_facts(fact(Kind.BOUNCED, evidence=Evidence(code=550, text="550 user unknown")), rules=rules)
     target = "/suppressions/ann@example.com"
     assert len(list(find_advice(api("GET", target).json))) == 1
     assert list(find_advice(api("DELETE", f"{target}?note=x").json)) == []
@@ -200,7 +200,7 @@ def test_a_cause_that_no_longer_holds_needs_no_advice() -> None:
 
 def test_what_a_person_decided_is_not_explained_by_a_refusal() -> None:
     rules = classify.load()
-    api = told(fact(Kind.UNSUBSCRIBED, scope="news"), rules=rules)
+    api = with_facts(fact(Kind.UNSUBSCRIBED, scope="news"), rules=rules)
     api("PUT", "/suppressions/ann@example.com", {"note": "Asked us by telephone."})
     (manual,) = find_advice(api("GET", "/suppressions/ann@example.com").json)
     (left,) = find_advice(api("GET", "/suppressions/ann@example.com?scope=news").json)

@@ -7,15 +7,18 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aftersend.api.messages import MAX_OUTCOMES, show_outcome
 from aftersend.core.erasure import make_alias
 from aftersend.core.feedback_set import BOUNDS
-from aftersend.core.model import Class, Context, Engagement, Evidence, Kind, Reason, Verdict
+from aftersend.core.model import BY_MAIL, Class, Context, Engagement, Evidence, Feedback, Kind, Reason, Verdict
 from aftersend.core.outcome import merge
+from aftersend.core.policy import Policy, load
+from aftersend.ingest import ingest
 from tests.support.api import KEY, Api, api_context
-from tests.support.facts import ANN, BOB, bounce, fact
-from tests.support.ports import MemoryStore
+from tests.support.facts import ANN, BOB, bounce, fact, fake_source, message
+from tests.support.ports import MemoryStore, ports
 from tests.unit.test_api_check import suppressed
 from tests.unit.test_api_suppressions import stored
 from tests.unit.test_items_size import _largest
@@ -237,13 +240,13 @@ def test_the_largest_page_of_a_message_fits_into_an_answer_of_lambda() -> None:
 
 
 def test_one_outcome_is_that_of_the_message() -> None:
-    facts = [bounce(1, "hard", "told:1", recipient=each) for each in (ANN, BOB)]
-    api = Api(api_context(stored(*facts, fact(Kind.DELIVERED, 2, message="told:2"))))
-    ann, bob = sorted(api("GET", "/messages/told:1").json["outcomes"], key=lambda each: each["recipient"])
+    facts = [bounce(1, "hard", "test:1", recipient=each) for each in (ANN, BOB)]
+    api = Api(api_context(stored(*facts, fact(Kind.DELIVERED, 2, message="test:2"))))
+    ann, bob = sorted(api("GET", "/messages/test:1").json["outcomes"], key=lambda each: each["recipient"])
     for given, meant in (("ann@example.com", ann), ("Ann%20%3CANN@example.com%3E", ann), ("bob@example.org", bob)):
-        found = api("GET", f"/outcomes?message=told:1&recipient={given}")
+        found = api("GET", f"/outcomes?message=test:1&recipient={given}")
         assert (found.status, found.json, found.headers["etag"]) == (200, meant, '"1"')
-        assert api("GET", f"/messages/told:1?recipient={given}").json == {"message": "told:1", "outcomes": [meant]}
+        assert api("GET", f"/messages/test:1?recipient={given}").json == {"message": "test:1", "outcomes": [meant]}
 
 
 @pytest.mark.parametrize(
@@ -252,15 +255,59 @@ def test_one_outcome_is_that_of_the_message() -> None:
 )
 def test_one_outcome_that_is_not_there_or_of_nobody(recipient: str, status: int) -> None:
     api = Api(api_context(stored(bounce(1, "hard"))))
-    assert api("GET", f"/outcomes?message=told:1&recipient={recipient}").status == status
-    assert api("GET", f"/messages/told:1?recipient={recipient}").status == status
-    assert api("GET", "/outcomes?message=told:2&recipient=ann@example.com").status == 404
-    assert api("GET", "/outcomes?message=told:1").status == 422
+    assert api("GET", f"/outcomes?message=test:1&recipient={recipient}").status == status
+    assert api("GET", f"/messages/test:1?recipient={recipient}").status == status
+    assert api("GET", "/outcomes?message=test:2&recipient=ann@example.com").status == 404
+    assert api("GET", "/outcomes?message=test:1").status == 422
 
 
 def test_signs_of_paths_in_a_recipient_or_a_message_name_nobody_else() -> None:
     """An endpoint of web push is a URL, and so may an id be."""
-    name, message = "push:webpush:https://push.example/messages/a?b=c", "told:a/recipients/b?c&d"
+    name, message = "push:webpush:https://push.example/messages/a?b=c", "test:a/recipients/b?c&d"
     api = Api(api_context(stored(fact(Kind.DELIVERED, 1, recipient=name, message=message))))
     found = api("GET", f"/outcomes?message={quote(message, safe='')}&recipient={quote(name, safe='')}")
     assert (found.json["recipient"], found.json["message"]) == (name, message)
+
+
+# ---- What nothing proves --------------------------------------------------------------------------------------------
+
+MAILED = Evidence(provider_code="hard", forgeable=True)
+REPORT = fact(Kind.BOUNCED, 1, evidence=MAILED, source=BY_MAIL)
+PROVEN = replace(REPORT, evidence=replace(MAILED, forgeable=False), id="")
+SENT = fact(Kind.SENT, 0.5)
+TOKENS = load("[report]\nproof = 'token'")
+TRUSTING = load("[report]\nrequire_proof = false")
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "outcome", "reported"),
+    [
+        ([REPORT], load(), True, True),
+        ([PROVEN], load(), False, False),  # by a token
+        ([SENT, REPORT], load(), False, False),  # by the message id, which another source knows
+        ([SENT, REPORT], TOKENS, False, True),
+        ([REPORT], TRUSTING, False, False),
+    ],
+)
+def test_a_report_is_marked_where_nothing_proves_it(
+    facts: list[Feedback], policy: Policy, *, outcome: bool, reported: bool
+) -> None:
+    """On the outcome, on its feedback, on the recipient's line; and it is part of their health only where it counts."""
+    store = MemoryStore()
+    with fake_source():
+        assert not ingest([message(facts)], ports(store, policy=policy)).failed
+    api = Api(api_context(store, policy=policy))
+    for shown in (
+        api("GET", "/outcomes?message=test:1&recipient=ann@example.com").json,
+        *api("GET", "/messages/test:1").json["outcomes"],
+    ):
+        assert shown.get("unproven", False) is outcome
+        assert shown["status"] == ("sent" if reported and not outcome else "bounced")
+        marks = {each["kind"]: each.get("unproven", False) for each in shown["feedback"]}
+        assert marks == {each.kind: each.kind is Kind.BOUNCED and reported for each in facts}
+    person = api("GET", PERSON).json
+    (line,) = person["outcomes"]
+    assert line.get("unproven", False) is outcome
+    found = person["health"]
+    assert (found["messages"], found["bounced"], found["bounces_in_a_row"]) == (not outcome, not reported, not reported)
+    assert person["suppressed"] is not reported

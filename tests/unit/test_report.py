@@ -640,9 +640,9 @@ def test_supplementary_info_stands_in_for_the_diagnostic(value: str, code: int, 
         evidence = only(dsn(f"{fields}{more}X-Supplementary-Info: {value}\n")).evidence
         assert evidence is not None
         assert (evidence.code, evidence.status, evidence.text) == (code, status, text)
-    told = only(dsn(f"{fields}Diagnostic-Code: smtp; 552 mailbox full\nX-Supplementary-Info: {value}\n")).evidence
-    assert told is not None
-    assert told.text == "552 mailbox full"
+    evidence = only(dsn(f"{fields}Diagnostic-Code: smtp; 552 mailbox full\nX-Supplementary-Info: {value}\n")).evidence
+    assert evidence is not None
+    assert evidence.text == "552 mailbox full"
 
 
 @pytest.mark.parametrize(

@@ -395,14 +395,14 @@ _hours = st.builds(
 
 @given(_hard_claims, st.lists(_hours, max_size=4), st.lists(_hours, max_size=3), st.data())
 def test_a_hard_bounce_holds_while_any_of_its_evidence_counts(
-    told: list[tuple[Claim, ...]], reverted: list[Reverted], pending: list[Reverted], data: st.DataObject
+    groups: list[tuple[Claim, ...]], reverted: list[Reverted], pending: list[Reverted], data: st.DataObject
 ) -> None:
     """Nobody is freed by a guess: two accidents do not take along what lies between them."""
     known = NOTHING
-    for claims in data.draw(st.permutations([*told, *told[:2]])):
+    for claims in data.draw(st.permutations([*groups, *groups[:2]])):
         known = merge_claims(known, claims)
     known = apply_reverts(known, reverted)
-    evidence = [ref for claims in told for each in claims if (ref := each.cause.latest)]
+    evidence = [ref for claims in groups for each in claims if (ref := each.cause.latest)]
     counts = [ref for ref in evidence if not any(map(ref.is_inside, [*reverted, *pending]))]
     assert find_active_causes(known, _day(99), pending) == ((CauseKind.HARD,) if counts else ())
 

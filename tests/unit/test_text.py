@@ -99,5 +99,5 @@ def test_rules_by_the_domain_that_answered_work_for_long_names(tenant: str) -> N
             "reportingMTA": f"dns; {host}",
         },
     )
-    (told,) = read("ses", ses.raw(body))
-    assert told.evidence is not None and (told.evidence.reporting_mta or "").endswith(OUTLOOK)
+    (fact,) = read("ses", ses.raw(body))
+    assert fact.evidence is not None and (fact.evidence.reporting_mta or "").endswith(OUTLOOK)

@@ -17,12 +17,14 @@ from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import Cursor, DecisionView, InQuery, MessageId, show_decision
 from aftersend.core.model import Class, Engagement, Evidence, Feedback, Key, Kind, Outcome, Reason, Status, Verdict
+from aftersend.core.outcome import select_counting
 from aftersend.core.recipient import split_channel
 from aftersend.core.text import truncate
 from aftersend.core.times import Moment
 from aftersend.core.vocabulary import Judgement
 from aftersend.core.write_again import find_write_again
 from aftersend.storage.items import Item, make_identifier
+from aftersend.storage.queries import Page
 
 route: Final = Router(tag="What happened to this message?")
 
@@ -85,7 +87,7 @@ class FeedbackView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind
     at: Moment
     decided: bool = False  # the status follows from it
-    unproven: bool = False  # anybody could have sent it
+    unproven: bool = False  # anybody could have sent it, and nothing proves it, so it decides nothing
     verdict: VerdictView | None = None
     evidence: Evidence | None = None
     engagement: Engagement | None = None
@@ -99,7 +101,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
     recipient: str
     status: Status
-    unproven: bool = False  # anybody could have sent all of it, so it decides nothing
+    unproven: bool = False  # anybody could have sent all of it, and nothing proves it, so it decides nothing
     verdict: VerdictView | None = None
     review: str | None = None
     resolved: DecisionView | None = None
@@ -167,10 +169,9 @@ def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
         only = _find_outcome(context, (parse_known(wanted.recipient, context), name))
         return json_response(MessageView(message=name, outcomes=[show_outcome(only, context)]))
     page = context.queries.find_recipients_of(name, wanted.limit, request.decode_cursor(wanted.cursor, Item))
-    found = context.store.get_outcomes(page.found) if page.found else {}
-    if not found and wanted.cursor is None:
+    shown = _show_page(page, context)
+    if not shown and wanted.cursor is None:
         raise Problem("not-found", "no feedback about this message is stored (any more)")
-    shown = [show_outcome(found[key], context) for key in page.found if key in found]
     return json_response(MessageView(message=name, outcomes=shown, next=request.encode_cursor(page.last)))
 
 
@@ -199,10 +200,9 @@ def find_messages(request: ApiRequest[IdentifierQuery, None]) -> ApiResponse:
     identifier = make_identifier(name, truncate(value, MAX_IDENTIFIER).strip())
     cursor = request.decode_cursor(wanted.cursor, Item)
     page = context.queries.find_outcomes_by_identifier(identifier, wanted.limit, cursor)
-    found = context.store.get_outcomes(page.found) if page.found else {}
-    if not found and cursor is None:
+    shown = _show_page(page, context)
+    if not shown and cursor is None:
         raise Problem("not-found", "no feedback about a message with this identifier is stored (any more)")
-    shown = [show_outcome(found[key], context) for key in page.found if key in found]
     return json_response(
         FoundOutcomes(identifier=wanted.identifier, outcomes=shown, next=request.encode_cursor(page.last))
     )
@@ -232,12 +232,19 @@ def _find_outcome(context: ApiContext, key: Key) -> Outcome:
     return found
 
 
+def _show_page(page: Page[Key], context: ApiContext) -> list[OutcomeView]:
+    """Those of a page of an index that are (still) there: the index lags behind the table."""
+    found = context.store.get_outcomes(page.found) if page.found else {}
+    return [show_outcome(found[key], context) for key in page.found if key in found]
+
+
 def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
     """Return an outcome with its feedback explained."""
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
+    counting = select_counting(outcome.feedback, context.policy.report)
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
-        unproven=not outcome.proven,
+        unproven=not counting,
         verdict=_show_verdict(outcome.verdict, decider, context),
         write_again_at=find_write_again(outcome, context.policy),
         resolved=show_decision(outcome.resolved) if outcome.resolved else None,
@@ -245,18 +252,18 @@ def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
         sender=outcome.context.sender,
         subject=outcome.context.subject,
         correlation=outcome.context.correlation,
-        feedback=[_show_feedback(fact, outcome, context) for fact in outcome.feedback],
+        feedback=[_show_feedback(fact, outcome, context, unproven=fact not in counting) for fact in outcome.feedback],
     )
 
 
-def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext) -> FeedbackView:
+def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext, *, unproven: bool) -> FeedbackView:
     return FeedbackView(
         id=fact.id,
         source=fact.source,
         kind=fact.kind,
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
-        unproven=fact.forgeable,
+        unproven=unproven,
         verdict=_show_verdict(context.classify(fact), fact, context),
         evidence=fact.evidence,
         engagement=fact.engagement,

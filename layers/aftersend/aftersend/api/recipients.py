@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aftersend.api.context import ApiContext
 from aftersend.api.messages import advise_on_fact
@@ -78,7 +79,7 @@ class _Place(Struct, frozen=True, array_like=True):
 def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     """Get a recipient's health, suppressions in all scopes, and outcomes, the newest first."""
     context, name = request.context, request.stored_recipient()
-    lines = sorted(context.queries.find_lines_of(name), key=_order, reverse=True)
+    lines = sorted(_find_lines(name, context), key=_order, reverse=True)
     shown = show_recipient(context, name)
     if not lines and not shown:
         raise Problem("not-found", "nothing about this recipient is stored (any more)")
@@ -86,12 +87,13 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     left = lines if place is None else [each for each in lines if _order(each) < (place.last_at, place.message)]
     page = left[: request.query.limit]
     after = _Place(*_order(page[-1])) if len(left) > len(page) else None
+    proven = [each for each in lines if not each.unproven]
     return json_response(
         RecipientView(
             recipient=name,
             suppressed=any(each.suppressed for each in shown),
-            health=summarize(lines),
-            write_again_at=_find_write_again(name, lines, context),
+            health=summarize(proven),
+            write_again_at=_find_write_again(name, proven, context),
             suppressions=shown,
             outcomes=_explain(name, page, context),
             next=request.encode_cursor(after),
@@ -99,9 +101,14 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     )
 
 
+def _find_lines(name: str, context: ApiContext) -> list[OutcomeLine]:
+    """All lines of a recipient; none is `unproven` where the policy asks for no proof."""
+    lines = context.queries.find_lines_of(name)
+    return list(lines) if context.policy.report.require_proof else [replace(each, unproven=False) for each in lines]
+
+
 def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
-    """Return a summary of these outcomes of one recipient."""
-    lines = [each for each in lines if not each.unproven]  # anybody could have sent them
+    """Return a summary of these outcomes of one recipient, all of which something proves."""
     alive = _find_sign_of_life(lines)
     engaged = [each.engaged_at for each in lines if each.engaged_at]
     bounced = [each for each in lines if each.status is Status.BOUNCED]
@@ -125,7 +132,6 @@ def _find_sign_of_life(lines: Sequence[OutcomeLine]) -> datetime:
 
 def _find_write_again(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> datetime | None:
     """When (UTC) the last of the refusals for a while is over that no sign of life followed; None where that was."""
-    lines = [each for each in lines if not each.unproven]
     now, alive, rules = context.clock(), _find_sign_of_life(lines), context.policy.select(name)
     refused = [(each, each.bounced_at) for each in lines if each.bounced_at and each.bounced_at > alive]
     waiting = [(compute_write_again(each.status, each.klass, each.reason, at, rules), each) for each, at in refused]
