@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 Key = tuple[str, str]
+UNNAMED: Final = ""  # the recipient of a fact whose source named none
 BY_MAIL: Final = "report"  # the source of what came as mail, by whichever way it was handed on
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -107,7 +108,7 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     source: str
     kind: Kind
     message: str  # the join key, named by the system that sent it: "ses:<messageId>"
-    recipient: str  # canonical, with its channel: "email:user@example.com"
+    recipient: str  # canonical, with its channel: "email:user@example.com"; or UNNAMED, which no outcome has
     occurred_at: datetime
     received_as: str | None = None  # the recipient as the source spelled it, where that differs
     scope: str | None = None  # the stream that was left or joined; None is all of them

@@ -4,7 +4,9 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 - `headers` are what came beside the body (`message.FORWARDED_HEADERS`); most parsers have no use for them;
 - one feedback per recipient, in the order of the body; times are the event's own;
 - a type it does not know becomes `Kind.UNKNOWN` with the raw type in its evidence; unknown fields are tolerated;
-- a set-up message, or an event that names no recipient, gives an empty list;
+- a set-up message gives an empty list, and so does an event about no message;
+- a fact about a message whose event names no recipient has the recipient `UNNAMED`: who it was is asked for by its
+  message, which another fact names;
 - a body it cannot read raises `MalformedFeedback(source, why)`, and nothing else is ever raised.
 """
 
@@ -18,7 +20,7 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback
+from aftersend.core.model import UNNAMED, Feedback
 from aftersend.core.vocabulary import Channel
 from aftersend.sources import proofs
 from aftersend.sources.envelope import peel
@@ -27,6 +29,8 @@ from aftersend.sources.proofs import Proof
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
+__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "find_polled", "load_parser", "read"]
+
 _KB: Final = 1024
 
 
@@ -34,7 +38,7 @@ class Source(Struct, frozen=True, kw_only=True):
     """A source: who reads its bodies, and how its provider pushes them."""
 
     parser: str  # the module whose `parse` reads a body; imported when the first one comes
-    channel: Channel = Channel.EMAIL  # of the messages that it reports on
+    channels: frozenset[Channel] = frozenset({Channel.EMAIL})  # by which the messages travel that it reports on
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
     largest: int = 1000 * _KB  # bytes of a pushed body
     success: int = 204  # the HTTP status by which the provider knows that a push is safe
