@@ -23,7 +23,7 @@ from aftersend.core.outcome import trusts_reports
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
-from aftersend.core.writes import Answer, Put, Refused, Request, lost_race, update_outcome, update_suppression
+from aftersend.core.writes import Answer, Refused, Request, update_outcome, update_suppression
 from aftersend.ports import BatchReport, Ports, StorePort
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others
@@ -237,8 +237,9 @@ def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports
 def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, ports: Ports, report: BatchReport) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate.
 
-    Of two workers that store one at once only the first counts it: `before` is what the write was made over. Of a fact
-    that the bounds of the set leave out nobody would know later that it was counted. What nothing proves is
+    `before` is what stood there last, so of two workers that store one at once only the first counts it; whoever finds
+    its own write there, because the answer got lost, counts nothing. Of a fact that the bounds of the set leave out
+    nobody would know later that it was counted. What nothing proves is
     counted apart, under a name of its own: no stranger raises an alarm.
     """
     trusted = trusts_reports(after.feedback, ports.policy.report)
@@ -343,8 +344,7 @@ def _drive(steps: Generator[Request, Answer, _W | None], store: StorePort, read:
         given = store.answer(request)
         if isinstance(given, Refused):
             written.refusals += 1
-            if isinstance(request, Put) and lost_race(given, request.item):
-                written.before = cast("_W | None", given.current)
+            written.before = cast("_W | None", given.current)
         return given
 
     written.after = run_steps(steps, answer)
