@@ -111,7 +111,8 @@ def fold(
 
     A report by mail that nothing of `reports` proves speaks only where nothing else does: see `Outcome.proven`.
     """
-    speaking = select_counting(facts, reports) or facts
+    counting = select_counting(facts, reports)
+    speaking = counting or facts
     by_kind = _group_by_kind(speaking)
     complaint = _find_standing_complaint(by_kind) if _COMPLAINED in by_kind else None
     speaker, verdict = _find_speaker(speaking, complaint, classify)
@@ -133,7 +134,7 @@ def fold(
         clicks=len(by_kind.get(_CLICKED, ())),
         attempts=_count_attempts(speaking, by_kind),
         auto_replied=any(fact.kind is _AUTO_REPLIED for fact in facts),  # a note for people, which decides nothing
-        review=None if looked_at or not is_proven(facts) else review or _find_nameless(by_kind, classify),
+        review=None if looked_at or not counting else review or _find_nameless(by_kind, classify),
         saturated=_find_saturated(by_kind, context) if len(speaking) > 1 or context.correlation else (),
         resolved=resolved,
         version=version,
