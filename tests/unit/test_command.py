@@ -202,8 +202,8 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("variables", "arguments", "code", "message"),
     [
-        ({}, [], 1, "You must specify a region"),
-        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 1, "Unable to locate credentials"),
+        ({}, [], 2, "You must specify a region"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 2, "Unable to locate credentials"),
         ({}, ["--profile", "nobody"], 2, "The config profile (nobody) could not be found"),
         ({}, ["--region", "moon"], 1, ""),
     ],
