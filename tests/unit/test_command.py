@@ -205,7 +205,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ({}, [], 2, "You must specify a region"),
         ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 2, "Unable to locate credentials"),
         ({}, ["--profile", "nobody"], 2, "The config profile (nobody) could not be found"),
-        ({}, ["--region", "moon"], 1, ""),
+        ({}, ["--region", "moon"], 2, "Unable to locate credentials"),
     ],
 )
 def test_an_account_that_is_none(variables: dict[str, str], arguments: list[str], code: int, message: str) -> None:
