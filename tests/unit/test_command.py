@@ -285,7 +285,7 @@ def test_what_is_shipped_and_what_is_installed() -> None:
     """The layer is the package alone; the command stands beside it, and nothing in the package knows of it."""
     makefile = (LAYER / "Makefile").read_text()
     assert re.findall(r"^\tcp -R (\S+)", makefile, re.MULTILINE) == ["aftersend"]
-    assert 'aftersend = "aftersend_cli.__main__:main"' in (LAYER / "pyproject.toml").read_text()
+    assert 'aftersend = "aftersend_cli.entry:main"' in (LAYER / "pyproject.toml").read_text()
 
 
 def test_pip_brings_the_command(tmp_path: Path) -> None:
