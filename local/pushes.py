@@ -113,8 +113,10 @@ def _sign_digest(authority: Authority, proof: DigestInBody, url: str, sample: Sa
     return signing.digest_in_body(authority, proof, push) if _is_object(push.body) else None
 
 
-def _sign_url(authority: Authority, proof: UrlForm, url: str, sample: Sample, _now: datetime) -> Push:
-    return signing.url_form(authority, proof, _post_form(url, sample))
+def _sign_url(authority: Authority, proof: UrlForm, url: str, sample: Sample, _now: datetime) -> Push | None:
+    push = _post_form(url, sample)
+    is_signed = proof.body_hash or push.headers["content-type"] == URLENCODED
+    return signing.url_form(authority, proof, push) if is_signed else None
 
 
 def _sign_jwt(authority: Authority, proof: Jwt, url: str, sample: Sample, now: datetime) -> Push:

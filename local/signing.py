@@ -328,7 +328,7 @@ def digest_in_body(authority: Authority, proof: DigestInBody, push: Push) -> Pus
     return Push(push.url, push.headers, head + digest.encode() + tail)
 
 
-def url_form(authority: Authority, proof: UrlForm, push: Push, key: str = "", url: str = "") -> Push:
+def url_form(authority: Authority, proof: UrlForm, push: Push, key_text: str = "", url: str = "") -> Push:
     """`push` with the signature of its address and its fields; `url` is what the provider takes for its address."""
     to, called = push.url, url or push.url
     fields: list[tuple[str, str]] = []
@@ -338,7 +338,7 @@ def url_form(authority: Authority, proof: UrlForm, push: Push, key: str = "", ur
         mark = f"{'&' if '?' in to else '?'}{proof.body_hash}={hashlib.sha256(push.body).hexdigest()}"
         to, called = to + mark, called + mark
     text = called + "".join(name + value for name, value in sorted(set(fields)))
-    written = base64.b64encode(hmac.digest((key or authority.signing_key).encode(), text.encode(), proof.digest))
+    written = base64.b64encode(hmac.digest((key_text or authority.signing_key).encode(), text.encode(), proof.digest))
     return Push(to, push.headers | {proof.header: written.decode()}, push.body)
 
 

@@ -43,7 +43,7 @@ _FORMS: Final = {
     "bearer": re.compile(r"[!-~]{8,500}"),
     "basic": re.compile(r"[^:\x00-\x1f\x7f]{1,200}:[^\x00-\x1f\x7f]{8,500}"),
     "token": re.compile(r"[!-~]{8,500}"),
-    "signing_key": re.compile(r"[!-~]{8,500}"),
+    "signing_key": re.compile(r"[ -~]{1,500}"),  # the provider makes it
     "public_key": re.compile(
         r"\s*(-----BEGIN PUBLIC KEY-----)?[A-Za-z0-9+/=\s]{40,4000}(-----END PUBLIC KEY-----\s*)?"
     ),

@@ -47,7 +47,8 @@ def check(request: PushRequest, proof: TokenInBody, trust: Trust, now: datetime)
         except VerificationError as error:
             failures.append(error)
         else:
-            return VerifiedPush(scheme=proof.scheme, token=Token(text=each.token, used_for=_digest(rest)))
+            signed_text = f"{each.timestamp}{each.token}"  # the same token at another time would be another one
+            return VerifiedPush(scheme=proof.scheme, token=Token(text=signed_text, used_for=_digest(rest)))
     raise failures[0] if failures else VerificationError(FailureCode.MALFORMED, "no time, token and signature")
 
 
