@@ -46,7 +46,7 @@ from aftersend.webhooks.secrets import WebhookSecrets
 ROOM: Final = 1024
 CERTIFICATES: Final = 16  # kept at once; providers have one each, and another for each region
 CERTIFICATE_AGE: Final = timedelta(hours=1)  # MNS may put another one in the same place
-TOKENS: Final = 20_000  # kept at once, by each environment of the function: some 5 MB
+TOKENS: Final = 20_000  # kept at once, by each environment of the function: some 7 MB
 TOKEN_AGE: Final = timedelta(hours=12)  # until then a provider repeats, and a scheme takes, what has one
 _LATER: Final = frozenset({408, 425, 429})  # these say nothing of what was asked for, but that it should be asked again
 
