@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aftersend import settings
 from aftersend.aws.errors import Refusal
-from aftersend.sources import Source, proofs
+from aftersend.sources import Source, proofs, provider_lists
 from aftersend.sources.message import unpack
 from aftersend.webhooks.receive import PushResponse, WebhookPorts, receive
 from aftersend.webhooks.secrets import WebhookSecrets
@@ -23,7 +23,7 @@ _ROWS: Final = re.findall(r"^\| (.+?) \| `(proofs\..+?)` \| `(.+?)` \|$", _PAGE,
 
 def _build(proof: str, others: str) -> Source:
     row = f"Source(parser='', proofs=({proof},), {others})"
-    made: Source = eval(row, {"Source": Source, "proofs": proofs})
+    made: Source = eval(row, {"Source": Source, "proofs": proofs, "provider_lists": provider_lists})
     return made
 
 

@@ -47,6 +47,7 @@ OF_A_STACK = [
     name for name in COMMANDS if any(each.dest == "stack" and each.required for each in PARSERS[name]._actions)
 ]
 NEEDED = {
+    "delist": ["--provider", "ses"],
     "restore": ["--from-outcomes", "a", "--from-suppressions", "b"],
     "rules": ["rules.toml"],
     "rabbitmq": ["--queue", "results=a", "--stack", "x", "--url", "amqp://u:secret@h/"],

@@ -130,6 +130,14 @@ _OF_A_STACK: Final = {
         "bring the suppression list of Amazon SES to what a stack says",
         ("--stack aftersend --dry-run", "--stack aftersend --yes"),
     ),
+    "delist": _Command(
+        "delist",
+        "take who was released off the lists of the provider who had reported them",
+        (
+            "--stack aftersend --provider sendgrid --dry-run",
+            "--stack aftersend --provider mailgun --key-secret mailgun-lists --yes",
+        ),
+    ),
     "rules": _Command(
         "rules",
         "say what a file of rules would make of the texts that no rule of a stack knows",

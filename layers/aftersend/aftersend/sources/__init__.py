@@ -26,6 +26,7 @@ from aftersend.sources import proofs
 from aftersend.sources.envelope import peel
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.proofs import Proof
+from aftersend.sources.provider_lists import ProviderLists
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
@@ -47,6 +48,7 @@ class Source(Struct, frozen=True, kw_only=True):
     methods: frozenset[str] = frozenset({"POST"})  # by which it pushes; what a GET carries is its query
     probes: frozenset[str] = frozenset()  # by which it asks whether anybody is there: answered, and never queued
     handshakes: tuple[str, ...] = ()  # what it wants answered before it pushes: keys of webhooks.handshakes.HANDSHAKES
+    lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
 
     @property
