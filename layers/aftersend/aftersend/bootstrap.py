@@ -64,7 +64,7 @@ def consume() -> Ingestion:
     """Return what brings a batch out of RabbitMQ into the tables."""
     made = process()
     return Ingestion(
-        ports=made.ports,
+        ports=replace(made.ports, can_wait=False),  # RabbitMQ takes no single message back
         digest_key=made.digest_key,
         source=made.source,
         broker_queues=settings.load_broker_queues(),
