@@ -190,7 +190,7 @@ def _join_unnamed(
 def _read(message: Message, ports: Ports, report: BatchReport) -> list[Feedback]:
     unpack = ports.unpack.get(message.source)
     body = unpack(message.body) if unpack else message.body
-    facts = read(message.source, body, message.headers)
+    facts = read(message.source, body, message.headers, ports.parsers)
     if ports.policy.streams:
         facts = [_route(fact, ports.policy) for fact in facts]
     if ports.prove:

@@ -16,6 +16,7 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic
 from aftersend.core.writes import Answer, Request
+from aftersend.sources import Parse
 from aftersend.sources.message import Message
 
 
@@ -64,6 +65,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     unmatched_texts: UnmatchedTextsPort | None = None
     spike_windows: SpikeWindowsPort | None = None
+    parsers: Mapping[str, Parse] = {}  # by source: those that the user has configured
     unpack: Mapping[str, Callable[[bytes], bytes]] = {}  # by source: a body that only says where the feedback lies
     prove: Callable[[Feedback], str | None] | None = None  # the message that a token proves it to be about
     can_wait: bool = True  # whether a single message can come again by itself, without those that came with it
