@@ -77,6 +77,8 @@ SOURCES: Final[dict[str, Source]] = {
         proofs=(proofs.secret(),),
         largest=256 * _KB,
         success=200,
+        answer="ACK/Jasmin",  # without it the same receipt comes again
+        methods=frozenset({"GET", "POST"}),
         settings="smsc",
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
