@@ -6,7 +6,7 @@ bounded by the length of the expression times the square of that of the text. Ev
 of them: repeated groups, lazy repetitions, back-references and looking around. Pure.
 
     id:\s*(\w{1,40})          one group: what is taken
-    (?:stat|status):(\S+)     alternatives, in a group that takes nothing
+    (?:status|stat):(\S+)     alternatives, in a group that takes nothing: the first that fits stands
 """
 
 from __future__ import annotations

@@ -107,17 +107,18 @@ def find_kind(status: str, smsc: Smsc, *, intermediate: bool = False) -> Kind:
 def _find(status: str, smsc: Smsc) -> Kind:
     word = status.upper()
     known = KINDS.get(word, Kind.UNKNOWN)
-    if smsc.delivered is not None and smsc.delivered.search(status):
+    if smsc.delivered is not None:
+        if smsc.delivered.search(status):
+            return Kind.DELIVERED
+        known = Kind.SENT if known is Kind.DELIVERED else known
+    elif word.startswith(_SUCCESS):
         return Kind.DELIVERED
-    if smsc.failed is not None:
-        if smsc.failed.search(status):
-            return known if known in (Kind.BOUNCED, Kind.EXPIRED) else Kind.BOUNCED
-        return known if known not in (Kind.BOUNCED, Kind.EXPIRED) else Kind.SENT
-    if smsc.delivered is None and word.startswith(_SUCCESS):
-        return Kind.DELIVERED
-    if smsc.delivered is not None and known is Kind.DELIVERED:
-        return Kind.SENT
-    return Kind.BOUNCED if word.endswith(_REFUSED) else known
+    if smsc.failed is None:
+        return Kind.BOUNCED if word.endswith(_REFUSED) else known
+    final = known in (Kind.BOUNCED, Kind.EXPIRED)
+    if smsc.failed.search(status):
+        return known if final else Kind.BOUNCED
+    return Kind.SENT if final else known
 
 
 def name_command(status: int) -> str:
