@@ -12,7 +12,13 @@ import pytest
 from aftersend import classify
 from aftersend.core.errors import ConfigurationError, MalformedFeedback
 from aftersend.core.model import UNNAMED, Class, Feedback, Kind, Reason
-from aftersend.core.smsc import Smsc, find_zone, is_qualification, make_qualification, quote_qualification
+from aftersend.core.smsc import (
+    Smsc,
+    find_zone,
+    is_qualification,
+    make_qualification,
+    quote_qualification,
+)
 from aftersend.ingest import ingest
 from aftersend.sources import configure, read
 from aftersend.sources.message import Message
@@ -67,6 +73,15 @@ def one(document: str = "", **answer: Any) -> Feedback:
 def test_the_text_of_a_receipt(text: str, name: str, status: str, error: str) -> None:
     found = read_receipt(text, ANYONE)
     assert (found.id, found.status, found.error) == (name, status, error)
+
+
+WHOLE: Final = "id:12 sub:001 dlvrd:000 submit date:2603021011 done date:2603021015 stat:UNDELIV err:034 text:Hi"
+
+
+@pytest.mark.parametrize("cut", range(len(WHOLE) + 1))
+def test_the_form_of_the_appendix_is_read_at_once_as_its_fields_would_be(cut: int) -> None:
+    for text in (WHOLE[:cut], WHOLE[:cut] + "x" + WHOLE[cut:], WHOLE[:cut] + " " + WHOLE[cut:]):
+        assert read_receipt(text, ANYONE) == read_receipt(text, Smsc(plain=False))
 
 
 def test_the_date_is_when_it_was_done_else_when_it_was_submitted() -> None:

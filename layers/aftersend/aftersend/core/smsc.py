@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -64,6 +65,7 @@ class Smsc(Struct, frozen=True, kw_only=True):
     """One SMSC, ready to use."""
 
     name: str = UNNAMED_SMSC
+    plain: bool = True  # no expression of the user's takes anything out of its receipts
     zone: tzinfo | None = None  # of its dates; None is not known
     ids: IdForm = "text"
     sent_ids: IdForm = "text"
@@ -79,6 +81,7 @@ Smscs = Mapping[str, Smsc]  # by `fold_name`
 NO_SMSCS: Final[Smscs] = {}
 
 
+@lru_cache(1_024)
 def fold_name(name: str) -> str:
     """Return the name of an SMSC as keys have it: on one line, one blank between words, in lower case."""
     return " ".join(name.casefold().split())[:MAX_NAME]
@@ -137,6 +140,7 @@ def _make(name: str, settings: SmscSettings) -> Smsc:
         ids=settings.ids,
         sent_ids=settings.sent_ids or settings.ids,
         international=settings.international,
+        plain=not {"id", "status", "error"} & expressions.keys(),
         **expressions,
     )
 

@@ -28,6 +28,12 @@ _FIELD: Final = re.compile(
     r"(submit[ _]?date|done[ _]?date|sub|dlvrd|stat(?:us)?|err(?:or)?|(?<![A-Za-z])id)[ ]{0,3}:", re.IGNORECASE
 )
 _TEXT: Final = re.compile(r"(?<![A-Za-z])text[ ]{0,3}:|\btext\b(?=[ ]{0,3}$)", re.IGNORECASE)
+# The form of the appendix itself, which most SMSCs keep to: read at once, and as the fields one by one would be.
+_WHOLE: Final = re.compile(
+    r"id:([\w-]{1,65}+) sub:\w{1,5}+ dlvrd:\w{1,5}+ submit date:\d{1,14}+ done date:(\d{1,14}+) stat:(\w{1,20}+)"
+    r" err:(\w{1,12}+)(?: text:|$)",
+    re.IGNORECASE | re.ASCII,
+)
 _EDGES: Final = " \t\r\n\0,;|\"'"
 _FIRST: Final = re.compile(r"[^\s,;|\0]+")
 _NAMES: Final = {"submitdate": "submitted", "donedate": "done", "status": "stat", "error": "err"}
@@ -45,6 +51,9 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 def read_receipt(text: str, smsc: Smsc) -> Receipt:
     """Read the text of a receipt; a text that is none gives an empty one."""
+    if smsc.plain and (found := _WHOLE.match(text)) is not None:
+        name, done, status, error = found.groups()
+        return Receipt(id=name, status=status, error=error, done=done)
     fields = _list_fields(text[:MAX_TEXT])
     status, error, name = fields.get("stat", ""), fields.get("err", ""), fields.get("id", "")
     head = text[: _find_text(text)]  # the expressions of a user see no more of it
@@ -127,19 +136,13 @@ def read_date(given: str, zone: tzinfo | None, near: datetime | None) -> datetim
     the other would be of (2001 to 2012).
     """
     text = given.strip(_EDGES)
-    if found := _ABSOLUTE.fullmatch(text):
-        quarters = int(found[2]) * (-1 if found[3] == "-" else 1)
-        moment = _read_digits("20" + found[1], UTC)
-        return moment and _shift(moment, -quarters)
     if not text.isascii() or not text.isdigit():
         return _read_other(text, zone)
     if not text.strip("0"):
         return None
-    readings = {
-        10: [f"20{text}00"],
-        12: [f"20{text}", f"{text}00"],
-        14: [text],
-    }.get(len(text), [])
+    if len(text) == 10:
+        return _read_digits(f"20{text}00", zone or UTC)
+    readings = {12: (f"20{text}", f"{text}00"), 14: (text,)}.get(len(text), ())
     moments = [moment for reading in readings if (moment := _read_digits(reading, zone or UTC)) is not None]
     if near is not None and len(moments) > 1:
         return min(moments, key=lambda moment: abs(moment - near))
@@ -149,9 +152,10 @@ def read_date(given: str, zone: tzinfo | None, near: datetime | None) -> datetim
 def _read_digits(text: str, zone: tzinfo) -> datetime | None:
     if not "1990" <= text[:4] <= "2199":
         return None
-    parts = (int(text[at : at + 2]) for at in range(4, 14, 2))
     try:
-        return datetime(int(text[:4]), *parts, tzinfo=zone).astimezone(UTC)  # type: ignore[arg-type, misc]
+        year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
+        moment = datetime(year, month, day, int(text[8:10]), int(text[10:12]), int(text[12:]), tzinfo=zone)
+        return moment if zone is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -161,7 +165,11 @@ def _shift(moment: datetime, quarters: int) -> datetime:
 
 
 def _read_other(text: str, zone: tzinfo | None) -> datetime | None:
-    """A date of ISO-8601, as gateways write it that put one in the place of the SMSC's."""
+    """A date of SMPP itself, or of ISO-8601, as gateways write it that put one in the place of the SMSC's."""
+    if found := _ABSOLUTE.fullmatch(text):
+        quarters = int(found[2]) * (-1 if found[3] == "-" else 1)
+        moment = _read_digits("20" + found[1], UTC)
+        return moment and _shift(moment, -quarters)
     try:
         naive = datetime.fromisoformat(text) if text[:2].isdigit() else None
         if naive is None:
