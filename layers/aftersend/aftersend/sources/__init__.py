@@ -33,7 +33,7 @@ Parse = Callable[[bytes, Headers], list[Feedback]]
 __all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "configure", "find_polled", "load_parser", "name_source", "read"]
 
 _KB: Final = 1024
-SHIPPED: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
+NO_PARSERS: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -51,9 +51,7 @@ class Source(Struct, frozen=True, kw_only=True):
     handshakes: tuple[str, ...] = ()  # what it wants answered before it pushes: keys of webhooks.handshakes.HANDSHAKES
     lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
-    settings: str = (
-        ""  # the tables in the document of the user's rules that say more: `configure` of its module takes it
-    )
+    settings: str = ""  # the tables of the user's document that say more; its module has a `configure` then
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -120,15 +118,17 @@ def configure(document: Mapping[str, Any]) -> dict[str, Parse]:
 
     Raises ConfigurationError for a mistake in it.
     """
+    if not document:
+        return {}  # without asking for every row
     return {
-        name: import_module(row.parser).configure(document)
+        name: import_module(str(row.parser)).configure(document)
         for name, row in SOURCES.items()
-        if row.settings and row.settings in document
+        if row.settings in document
     }
 
 
 def read(
-    source: str, raw: bytes, headers: Headers = NO_HEADERS, parsers: Mapping[str, Parse] = SHIPPED
+    source: str, raw: bytes, headers: Headers = NO_HEADERS, parsers: Mapping[str, Parse] = NO_PARSERS
 ) -> list[Feedback]:
     """Return the feedback in `raw`, out of any envelope; raises MalformedFeedback where it cannot be read.
 
