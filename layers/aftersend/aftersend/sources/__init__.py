@@ -12,10 +12,10 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -30,9 +30,10 @@ from aftersend.sources.provider_lists import ProviderLists
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
-__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "find_polled", "load_parser", "name_source", "read"]
+__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "configure", "find_polled", "load_parser", "name_source", "read"]
 
 _KB: Final = 1024
+NO_PARSERS: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class Source(Struct, frozen=True, kw_only=True):
     handshakes: tuple[str, ...] = ()  # what it wants answered before it pushes: keys of webhooks.handshakes.HANDSHAKES
     lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
+    settings: str = ""  # the tables of the user's document that say more; its module has a `configure` then
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -66,10 +68,28 @@ SOURCES: Final[dict[str, Source]] = {
         largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
         polled=True,
     ),
+    "jasmin": Source(
+        parser="aftersend.sources.jasmin",
+        title="Jasmin",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.secret(),),
+        largest=256 * _KB,
+        success=200,
+        answer="ACK/Jasmin",  # without it the same receipt comes again
+        methods=frozenset({"GET", "POST"}),
+        settings="smsc",
+    ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
     "report": Source(parser="aftersend.sources.report", title="a report by mail"),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
+    ),
+    "smpp": Source(
+        parser="aftersend.sources.smpp",
+        title="SMPP",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.secret(),),
+        settings="smsc",
     ),
 }
 
@@ -93,6 +113,25 @@ def load_parser(source: str) -> Parse:
     return parse
 
 
-def read(source: str, raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
-    """Return the feedback in `raw`, out of any envelope; raises MalformedFeedback where it cannot be read."""
-    return load_parser(source)(peel(raw), headers)
+def configure(document: Mapping[str, Any]) -> dict[str, Parse]:
+    """Return the parsers, by source, that know what the document of the user's rules says of their sources.
+
+    Raises ConfigurationError for a mistake in it.
+    """
+    if not document:
+        return {}  # without asking for every row
+    return {
+        name: import_module(str(row.parser)).configure(document)
+        for name, row in SOURCES.items()
+        if row.settings in document
+    }
+
+
+def read(
+    source: str, raw: bytes, headers: Headers = NO_HEADERS, parsers: Mapping[str, Parse] = NO_PARSERS
+) -> list[Feedback]:
+    """Return the feedback in `raw`, out of any envelope; raises MalformedFeedback where it cannot be read.
+
+    `parsers` are those that the user has configured; of other sources it is the shipped one.
+    """
+    return (parsers.get(source) or load_parser(source))(peel(raw), headers)
