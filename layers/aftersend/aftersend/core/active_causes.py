@@ -57,7 +57,7 @@ def find_ending(
         return EndedBy.WITHDRAWN
     if all(is_released(suppression, kind, ref) for ref in remaining):
         return EndedBy.RELEASED
-    if is_revived(suppression, kind):
+    if all(is_released(suppression, kind, ref) or is_revived(suppression, kind, ref) for ref in remaining):
         return EndedBy.REVIVED
     if kind in find_active_causes(suppression, now):
         return EndedBy.PENDING

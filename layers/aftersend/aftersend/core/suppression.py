@@ -173,18 +173,21 @@ def select_counting_evidence(
 ) -> list[EvidenceRef]:
     """Select the evidence of a cause that counts, in its order.
 
-    It was not released or withdrawn, and lies in none of these windows.
+    It was not released or withdrawn, no sign of life came after it that ends it, and it lies in none of these windows.
     """
     cause = suppression.causes[kind]
-    if is_revived(suppression, kind):
-        return False
-    refs = [ref for ref in list_evidence(cause) if not is_released(suppression, kind, ref)]
+    refs = [
+        ref
+        for ref in list_evidence(cause)
+        if not (is_released(suppression, kind, ref) or is_revived(suppression, kind, ref))
+    ]
     return [ref for ref in refs if not _inside(ref, windows) and not is_withdrawn(cause, ref)]
 
 
-def is_revived(suppression: Suppression, kind: CauseKind) -> bool:
-    """Return whether the recipient has shown a sign of life after all evidence of this cause, which ends it there."""
-    if kind is not CauseKind.HARD or suppression.causes[kind].contradicted is None:
+def is_revived(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> bool:
+    """Return whether a phone number or token has shown a sign of life after this evidence of a hard bounce."""
+    last = suppression.life.last if suppression.life is not None else None
+    if kind is not CauseKind.HARD or last is None or last.at <= ref.at:
         return False
     return split_channel(suppression.recipient)[0] in REVIVES
 

@@ -59,6 +59,18 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 SOURCES: Final[dict[str, Source]] = {
+    "apns": Source(
+        parser="aftersend.sources.apns",
+        title="Apple Push Notification service",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
+    "baidu": Source(
+        parser="aftersend.sources.baidu",
+        title="Baidu Cloud Push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
@@ -66,10 +78,22 @@ SOURCES: Final[dict[str, Source]] = {
         largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
         polled=True,
     ),
+    "fcm": Source(
+        parser="aftersend.sources.fcm",
+        title="Firebase Cloud Messaging",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
     "report": Source(parser="aftersend.sources.report", title="a report by mail"),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
+    ),
+    "webpush": Source(
+        parser="aftersend.sources.webpush",
+        title="web push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
     ),
 }
 
