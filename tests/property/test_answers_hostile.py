@@ -1,4 +1,4 @@
-"""Whatever comes in the place of an answer, nothing but MalformedFeedback is raised, and what is read is bounded."""
+"""Whatever comes as an answer or an event of AWS, MalformedFeedback alone is raised, and what is read is bounded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Evidence, Feedback
-from aftersend.core.recipient import MAX_TOKEN_BYTES
+from aftersend.core.recipient import MAX_RECIPIENT_BYTES, MAX_TOKEN_BYTES
 from aftersend.sources import read
 from local.samples import EVENTS
 
-SOURCES = ["apns", "baidu", "fcm", "webpush"]
+ANSWERS = ["apns", "baidu", "fcm", "webpush"]
+SOURCES = [*ANSWERS, "aws_sms", "sns_push"]
 OWN = sorted(path for name in SOURCES for path in (EVENTS / name).iterdir() if not path.name.endswith(".expected.json"))
 SOON = 1.0  # seconds of CPU for a megabyte
 MEGABYTE = 1_000_000
@@ -32,6 +33,7 @@ def read_or_refuse(source: str, raw: bytes) -> list[Feedback] | str:
         return error.why
     for fact in facts:
         assert len(fact.recipient.encode()) <= MAX_TOKEN_BYTES + len("push:webpush:")
+        assert len((fact.received_as or "").encode()) <= MAX_RECIPIENT_BYTES
         assert fact.message.startswith(f"{source}:")
         assert len(fact.message.encode()) <= 250
         evidence = fact.evidence or Evidence()
@@ -61,6 +63,9 @@ _NAMES = st.sampled_from(
         *("event", "service", "reason", "timestamp", "details", "errorCode", "results", "responses", "code", "name"),
         *("error_code", "response_params", "msg_id", "message_id", "multicast_id", "registration_id", "errno", "@type"),
         *("fieldViolations", "field", "statusCode", "apns-id", "location", "smsc", "tlv", "errorInfo"),
+        *("eventType", "isFinal", "destinationPhoneNumber", "messageId", "eventTimestamp", "context", "delivery"),
+        *("notification", "destination", "providerResponse", "EventType", "EndpointArn", "MessageId", "FailureType"),
+        *("messageType", "logEvents", "awslogs", "data", "detail", "detail-type", "token", "Time"),
     ]
 )
 _LEAVES = (
@@ -82,7 +87,7 @@ _LEAVES = (
         "registered",
     ),
     *("2026-03-02T10:11:12Z", "UNREGISTERED", "INVALID_ARGUMENT", "Unregistered", "NotRegistered"),
-    *("ApnsError", "\0"),
+    *("ApnsError", "\0", "TEXT_INVALID", "DeliveryFailure", "SUCCESS", "DATA_MESSAGE", '{"reason":5}', "+14255550101"),
 )
 _JSON = st.recursive(
     st.sampled_from(_LEAVES),
@@ -95,6 +100,11 @@ _JSON = st.recursive(
 def test_any_types_in_an_answer_return(source: str, entry: dict[str, object]) -> None:
     good = {"recipient": "https://p.example/a", "at": "2026-03-02T10:11:12Z", "message": "m"}
     for given_ in (entry, good | {"status": 400, "body": entry}, good | {"body": entry}, good | entry):
+        read_or_refuse(source, json.dumps(given_).encode())
+    event = {"destinationPhoneNumber": "+14255550101", "messageId": "m", "eventType": "TEXT_INVALID"}
+    named = {"EndpointArn": "arn:aws:sns:x", "MessageId": "m", "EventType": "DeliveryFailure"}
+    log = {"delivery": {"destination": "x"} | entry, "notification": {"messageId": "m"}, "status": "FAILURE"}
+    for given_ in (event | entry, named | entry, log, log | entry):
         read_or_refuse(source, json.dumps(given_).encode())
         read_or_refuse(source, b"\n".join([json.dumps(good | {"status": 200}).encode(), json.dumps(given_).encode()]))
 

@@ -50,6 +50,8 @@ class Source(Struct, frozen=True, kw_only=True):
     handshakes: tuple[str, ...] = ()  # what it wants answered before it pushes: keys of webhooks.handshakes.HANDSHAKES
     lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
+    eventbridge: str = ""  # what its events call their source where EventBridge of AWS puts them into a queue
+    log_groups: str = ""  # a pattern of the log groups whose records are its: it is met at their beginning
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -64,6 +66,15 @@ SOURCES: Final[dict[str, Source]] = {
         title="Apple Push Notification service",
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
+    ),
+    "aws_sms": Source(
+        parser="aftersend.sources.aws_sms",
+        title="AWS End User Messaging",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.sns_raw(), proofs.sns()),
+        success=200,
+        eventbridge="aws.sms-voice",
+        log_groups=r"sns/[^/]+/\d+/(?!app/)|.*sms",
     ),
     "baidu": Source(
         parser="aftersend.sources.baidu",
@@ -88,6 +99,14 @@ SOURCES: Final[dict[str, Source]] = {
     "report": Source(parser="aftersend.sources.report", title="a report by mail"),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
+    ),
+    "sns_push": Source(
+        parser="aftersend.sources.sns_push",
+        title="Amazon SNS mobile push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.sns_raw(), proofs.sns()),
+        success=200,
+        log_groups=r"sns/[^/]+/\d+/app/",
     ),
     "webpush": Source(
         parser="aftersend.sources.webpush",

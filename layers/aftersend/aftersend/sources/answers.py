@@ -142,15 +142,19 @@ def read_answers(source: str, raw: bytes) -> Iterator[SenderAnswer]:
 
     Raises MalformedFeedback, which names the entry and the field, and of a body that is none of these says so.
     """
-    entries = _split(source, raw.removeprefix(b"\xef\xbb\xbf").strip())
+    entries = split_entries(source, raw)
     for count, (place, entry) in enumerate(entries):
         if count == MAX_ANSWERS:
             raise MalformedFeedback(source, f"more than {MAX_ANSWERS} answers in one body")
         yield _read_answer(source, place, entry)
 
 
-def _split(source: str, raw: bytes) -> Iterator[tuple[str, bytes | Raw]]:
-    """Each entry of a body, and how its place is called."""
+def split_entries(source: str, raw: bytes) -> Iterator[tuple[str, bytes | Raw]]:
+    """Split a body into its entries, each with the name of its place: an object, an array, or JSON Lines.
+
+    Raises MalformedFeedback for an array that is none; an entry is not read yet.
+    """
+    raw = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if raw.startswith(b"["):
         try:
             entries = _decode_many(raw)

@@ -29,7 +29,7 @@ from aftersend.sources.push import (
 SOURCE: Final = "apns"
 APNS_ID: Final = "apns-id"
 
-_DEAD: Final = ("Unregistered", "ExpiredToken", "BadDeviceToken")
+DEAD: Final = ("Unregistered", "ExpiredToken", "BadDeviceToken")
 _SENDER: Final = (
     *("BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority", "BadTopic", "DeviceTokenNotForTopic"),
     *("DuplicateHeaders", "InvalidPushType", "MissingDeviceToken", "MissingTopic", "PayloadEmpty", "TopicDisallowed"),
@@ -47,7 +47,7 @@ _SERVICE: Final = (
 )
 # The reasons that Apple documents, and whether senders try again after them.
 REASONS: Final[dict[str, Retried]] = {
-    **dict.fromkeys(_DEAD, Retried.NEVER),
+    **dict.fromkeys(DEAD, Retried.NEVER),
     **dict.fromkeys((*_SENDER, *_DEVICE), Retried.NO),
     **dict.fromkeys(_SERVICE, Retried.YES),
 }

@@ -112,16 +112,16 @@ def _read(answer: SenderAnswer) -> list[TokenAnswer]:
     if isinstance(body, dict):
         for name in ("results", "responses"):  # of the legacy protocol, and of the SDKs' answer for several tokens
             if isinstance(results := body.get(name), list):
-                return [_read_result(each, body) for each in results]
+                return [read_result(each, body) for each in results]
     return [_read_one(answer, body)] * max(1, len(answer.recipients))
 
 
 def _read_one(answer: SenderAnswer, body: Any) -> TokenAnswer:
     """What an answer says that is about all of its tokens: mostly there is one."""
     error = _find_error(body)
-    if isinstance(error, dict):
-        return read_error(error)
-    named = find_code(error) or find_code(body) or find_code(answer.error)
+    if (found := read_failure(body)) is not None:
+        return found
+    named = find_code(answer.error)
     if named is not None:
         return TokenAnswer(word=named, retried=CODES.get(named), text=answer.error if answer.error != named else None)
     if (silence := read_silence(answer)) is not None:
@@ -130,6 +130,15 @@ def _read_one(answer: SenderAnswer, body: Any) -> TokenAnswer:
         return TokenAnswer(taken=True, message=_find_message(body))
     word = error if isinstance(error, str) else None
     return TokenAnswer(word=word, text=find_text(body) or answer.error)
+
+
+def read_failure(body: Any) -> TokenAnswer | None:
+    """Read what went wrong, out of a body of either protocol; None where it names no error that is known."""
+    error = _find_error(body)
+    if isinstance(error, dict):
+        return read_error(error)
+    named = find_code(error) or find_code(body)
+    return TokenAnswer(word=named, retried=CODES.get(named)) if named is not None else None
 
 
 def _find_error(body: Any) -> Any:
@@ -192,8 +201,8 @@ def find_code(given: Any) -> str | None:
     return SDK_WORDS.get(folded) or next((code for phrase, code in _PHRASES.items() if phrase in folded), None)
 
 
-def _read_result(result: Any, body: dict[str, Any]) -> TokenAnswer:
-    """Read one of several results."""
+def read_result(result: Any, body: dict[str, Any]) -> TokenAnswer:
+    """Read one of several results in a body."""
     found = result if isinstance(result, dict) else {}
     if isinstance(error := found.get("error"), dict):
         return read_error(error)
