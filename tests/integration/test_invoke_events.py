@@ -121,6 +121,8 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "ProcessReport": stored("report", "bounced"),
     "ProcessFeedback-directmail": stored("directmail", "bounced"),
     "ProcessFeedback-mailerq": stored("mailerq", "bounced"),
+    "ProcessFeedback-text-message": stored("aws_sms", "sent"),
+    "ProcessFeedback-logs": stored("sns_push", "bounced", "delivered"),
     "Consume": stored("mailerq", "delivered"),
     "Poll": lambda world, answer: answer == {"forwarded": 1} and forwarded("directmail")(world, answer),
     "Receive": lambda world, answer: answered(204)(world, answer) and forwarded("mailerq")(world, answer),

@@ -34,7 +34,8 @@ LAYERS: Final[dict[str, set[str]]] = {
     "aws": {"core", "http", "settings"},
     "ports": {"core", "sources"},
     "storage": {"core", "classify", "sources", "aws", "ports"},
-    "client": {"core", "classify", "aws", "storage"},
+    "reporter": {"core", "sources", "aws", "storage"},
+    "client": {"core", "classify", "aws", "storage", "reporter"},
     "unnamed": {"core", "ports"},
     "ingest": {"core", "classify", "sources", "storage", "ports", "unnamed"},
     "webhooks": {"core", "sources", "storage", "aws", "http", "settings"},
@@ -43,7 +44,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "api": {"core", "classify", "storage", "lists", "settings", "ports"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api"},
 }
-LAYERS["bootstrap"] = {*LAYERS} - {"client", "library"}
+LAYERS["bootstrap"] = {*LAYERS} - {"client", "library", "reporter"}
 
 # Folders and modules that are pure, with all that they import of ours.
 PURE: Final = ("core", "classify", "verp", "sources", "library")

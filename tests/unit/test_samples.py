@@ -83,6 +83,7 @@ STORIES: dict[str, tuple[Status, Class | None, Reason | None]] = {
     "story-withdrawn": (Status.DELIVERED, None, None),
     "story-soft-then-hard": (Status.BOUNCED, Class.HARD, Reason.USER_UNKNOWN),
     "story-delay": (Status.DELIVERED, None, None),
+    "story-carrier": (Status.DELIVERED, None, None),
     "story-life": (Status.COMPLAINED, Class.COMPLAINT, Reason.COMPLAINT),
     "story-retry-accepted": (Status.DELIVERED, None, None),
     "story-retry-expired": (Status.BOUNCED, Class.SOFT, Reason.MAILBOX_FULL),

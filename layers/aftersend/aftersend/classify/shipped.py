@@ -34,6 +34,8 @@ from aftersend.core.errors import ConfigurationError
 # The order of decision: each file is one step.
 ORDER: Final = (
     "verdicts",
+    "aws-sms",
+    "push",
     "providers",
     "sender",
     "languages-sender",

@@ -52,6 +52,8 @@ class Source(Struct, frozen=True, kw_only=True):
     lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
     settings: str = ""  # the tables of the user's document that say more; its module has a `configure` then
+    eventbridge: str = ""  # what its events call their source where EventBridge of AWS puts them into a queue
+    log_groups: str = ""  # a pattern of the log groups whose records are its: it is met at their beginning
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -61,12 +63,39 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 SOURCES: Final[dict[str, Source]] = {
+    "apns": Source(
+        parser="aftersend.sources.apns",
+        title="Apple Push Notification service",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
+    "aws_sms": Source(
+        parser="aftersend.sources.aws_sms",
+        title="AWS End User Messaging",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.sns_raw(), proofs.sns()),
+        success=200,
+        eventbridge="aws.sms-voice",
+        log_groups=r"sns/[^/]+/\d+/(?!app/)|.*sms",
+    ),
+    "baidu": Source(
+        parser="aftersend.sources.baidu",
+        title="Baidu Cloud Push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
         proofs=(proofs.mns(), proofs.eventbridge()),
         largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
         polled=True,
+    ),
+    "fcm": Source(
+        parser="aftersend.sources.fcm",
+        title="Firebase Cloud Messaging",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
     ),
     "jasmin": Source(
         parser="aftersend.sources.jasmin",
@@ -90,6 +119,20 @@ SOURCES: Final[dict[str, Source]] = {
         channels=frozenset({Channel.SMS}),
         proofs=(proofs.secret(),),
         settings="smsc",
+    ),
+    "sns_push": Source(
+        parser="aftersend.sources.sns_push",
+        title="Amazon SNS mobile push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.sns_raw(), proofs.sns()),
+        success=200,
+        log_groups=r"sns/[^/]+/\d+/app/",
+    ),
+    "webpush": Source(
+        parser="aftersend.sources.webpush",
+        title="web push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
     ),
 }
 

@@ -37,29 +37,64 @@ _MILLISECONDS: Final = 100_000_000_000  # a number of seconds is not as great be
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch
 
 
-class _GivenAnswer(Struct, kw_only=True):
-    """One answer as it is written."""
-
-    service: str | None = None
-    event: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
-    recipient: _Token | Annotated[list[_Token], Meta(max_length=MAX_RECIPIENTS)] | None = None
-    recipients: Annotated[list[_Token], Meta(max_length=MAX_RECIPIENTS)] | None = None
-    message: Annotated[str, Meta(max_length=8192)] | int | None = None
-    at: str | int | float | None = None
-    status: Annotated[int, Meta(ge=0, le=999)] | None = None
-    headers: dict[str, str | int | float | list[str] | None] | None = None
-    body: Any = None
-    error: str | None = None
-    retry: bool | None = None
-    correlation: dict[str, _Scalar] | None = None
-    smsc: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
-    zone: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
-    pdu: str | None = None
-    text: str | None = None
-    tlv: Annotated[dict[str, str | int], Meta(max_length=MAX_TLVS)] | None = None
+def _field(description: str) -> Meta:
+    return Meta(description=description)
 
 
-_decode_one: Final = msgspec.json.Decoder(_GivenAnswer).decode
+class GivenAnswer(Struct, kw_only=True):
+    """One answer that a sender got itself, as it is handed on to Aftersend."""
+
+    service: Annotated[str | None, _field("The name of the source, if it is to be checked.")] = None
+    event: Annotated[
+        Annotated[str, Meta(max_length=MAX_WORD)] | None,
+        _field(
+            '"registered" where no message was sent: an app has registered this token, for the first time or again.'
+        ),
+    ] = None
+    recipient: Annotated[
+        _Token | Annotated[list[_Token], Meta(max_length=MAX_RECIPIENTS)] | None,
+        _field("The token, endpoint or number that was sent to; several, in their order, where one answer is for all."),
+    ] = None
+    recipients: Annotated[
+        Annotated[list[_Token], Meta(max_length=MAX_RECIPIENTS)] | None, _field("Another name for several.")
+    ] = None
+    message: Annotated[
+        Annotated[str, Meta(max_length=8192)] | int | None,
+        _field("The sender's own id of the message; without it, the id in the answer is taken."),
+    ] = None
+    at: Annotated[
+        str | int | float | None,
+        _field("When the answer came: ISO-8601 (UTC where it names no zone), or seconds or milliseconds since 1970."),
+    ] = None
+    status: Annotated[
+        Annotated[int, Meta(ge=0, le=999)] | None, _field("The status of HTTP; 0 or nothing where nobody answered.")
+    ] = None
+    headers: Annotated[
+        dict[str, str | int | float | list[str] | None] | None,
+        _field("Headers of the answer; apns-id, location and retry-after are used."),
+    ] = None
+    body: Annotated[Any, _field("The body of the answer, as an object or as its text.")] = None
+    error: Annotated[str | None, _field('What came in the place of an answer: "timeout", or the error of an SDK.')] = (
+        None
+    )
+    retry: Annotated[bool | None, _field("Whether the sender tries again.")] = None
+    correlation: Annotated[dict[str, _Scalar] | None, _field("The sender's own identifiers of the message.")] = None
+    smsc: Annotated[
+        Annotated[str, Meta(max_length=MAX_WORD)] | None,
+        _field("Of SMPP: the name of the SMSC, which has its own codes."),
+    ] = None
+    zone: Annotated[
+        Annotated[str, Meta(max_length=MAX_WORD)] | None, _field("Of SMPP: the IANA zone of times that name none.")
+    ] = None
+    pdu: Annotated[str | None, _field("Of SMPP: a whole PDU, in hexadecimal.")] = None
+    text: Annotated[str | None, _field("Of SMPP: the text of a receipt.")] = None
+    tlv: Annotated[
+        Annotated[dict[str, str | int], Meta(max_length=MAX_TLVS)] | None,
+        _field("Of SMPP: optional parameters beside the text, by their tag in hexadecimal."),
+    ] = None
+
+
+_decode_one: Final = msgspec.json.Decoder(GivenAnswer).decode
 _decode_many: Final = msgspec.json.Decoder(list[Raw]).decode
 _decode_raw: Final = msgspec.json.Decoder(Raw).decode
 _decode_any: Final = msgspec.json.Decoder().decode
@@ -107,15 +142,19 @@ def read_answers(source: str, raw: bytes) -> Iterator[SenderAnswer]:
 
     Raises MalformedFeedback, which names the entry and the field, and of a body that is none of these says so.
     """
-    entries = _split(source, raw.removeprefix(b"\xef\xbb\xbf").strip())
+    entries = split_entries(source, raw)
     for count, (place, entry) in enumerate(entries):
         if count == MAX_ANSWERS:
             raise MalformedFeedback(source, f"more than {MAX_ANSWERS} answers in one body")
         yield _read_answer(source, place, entry)
 
 
-def _split(source: str, raw: bytes) -> Iterator[tuple[str, bytes | Raw]]:
-    """Each entry of a body, and how its place is called."""
+def split_entries(source: str, raw: bytes) -> Iterator[tuple[str, bytes | Raw]]:
+    """Split a body into its entries, each with the name of its place: an object, an array, or JSON Lines.
+
+    Raises MalformedFeedback for an array that is none; an entry is not read yet.
+    """
+    raw = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if raw.startswith(b"["):
         try:
             entries = _decode_many(raw)
@@ -240,20 +279,20 @@ def make_id(text: str) -> str:
     return f"{truncate(found, MAX_ID - 25)}~{mark}"
 
 
-def _list_recipients(given: _GivenAnswer) -> Iterator[str]:
+def _list_recipients(given: GivenAnswer) -> Iterator[str]:
     one = given.recipient
     for each in (*([one] if isinstance(one, str) else one or ()), *(given.recipients or ())):
         yield each.strip()
 
 
-def _list_headers(given: _GivenAnswer) -> Iterator[tuple[str, str]]:
+def _list_headers(given: GivenAnswer) -> Iterator[tuple[str, str]]:
     for name, value in list((given.headers or {}).items())[:MAX_HEADERS]:
         if value is not None:
             text = ", ".join(value) if isinstance(value, list) else str(value)
             yield truncate(name.strip().lower(), MAX_WORD), truncate(text.strip(), MAX_VALUE)
 
 
-def _list_correlation(given: _GivenAnswer) -> Iterator[tuple[str, str]]:
+def _list_correlation(given: GivenAnswer) -> Iterator[tuple[str, str]]:
     for name, value in list((given.correlation or {}).items())[:MAX_HEADERS]:
         if value is not None and (key := truncate(name.strip(), MAX_CORRELATION)):
             text = str(value).lower() if isinstance(value, bool) else str(value)
