@@ -61,6 +61,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 SOURCES: Final[dict[str, Source]] = {
+    "campaign": Source(parser="aftersend.sources.campaign", channels=frozenset(Channel), proofs=(proofs.secret(),)),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
