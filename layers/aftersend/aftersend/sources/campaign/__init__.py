@@ -28,6 +28,7 @@ from aftersend.sources.campaign.receipt import Receipt, parse_receipt
 from aftersend.sources.campaign.table import DEFAULT_SCHEMA, SOURCE, Row, Settings, read_table
 from aftersend.sources.campaign.words import (
     CHANNELS,
+    CLASSES,
     EXCLUSIONS,
     KINDS,
     OF_ADDRESSES,
@@ -186,7 +187,7 @@ def _make_evidence(
     if kind is Kind.REJECTED and failure in {None, "undefined/undefined"}:
         failure = "undefined/excluded"
     if tagged := _MOMENTUM.search(text):
-        failure = f"{(failure or 'undefined').partition('/')[0]}/{tagged[1]}"
+        failure = f"{(failure or 'undefined').partition('/')[0]}/{CLASSES.get(tagged[1], tagged[1])}"
     if channel is not Channel.EMAIL:  # the numbers in such a text are no replies of SMTP
         return Evidence(text=text or None, provider_code=failure, protocol=_PROTOCOLS[channel])
     return evidence_from(text=text, provider_code=failure)

@@ -121,6 +121,29 @@ EXCLUSIONS: Final = frozenset(
     )
 )
 
+# The classes of Adobe's own MTA, by their numbers: Journey Optimizer names them ("Email error types"), and Campaign's
+# texts may be tagged with them (Momen_Code10_InvalidRecipient).
+CLASSES: Final = {
+    "1": "undetermined",
+    "10": "invalid_recipient",
+    "15": "recipient_refused",
+    "20": "soft_bounce",
+    "21": "dns_failure",
+    "22": "mailbox_full",
+    "23": "too_large",
+    "24": "timeout",
+    "25": "admin_failure",
+    "30": "generic_bounce_no_rcpt",
+    "40": "generic_bounce",
+    "50": "mail_block",
+    "51": "spam_block",
+    "52": "spam_content",
+    "54": "relaying_denied",
+    "60": "auto_reply",
+    "70": "transient_failure",
+    "100": "challenge_response",
+}
+
 # Channels of a delivery, and the service of a token where the channel says it.
 CHANNELS: Final[dict[str, tuple[Channel, str]]] = {
     fold(spelling): found
