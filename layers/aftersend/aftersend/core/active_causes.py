@@ -36,7 +36,7 @@ class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class EndedBy(StrEnum):
     """Why a cause does not hold."""
 
-    WITHDRAWN = "withdrawn"  # by the same person: they joined again, or took a complaint back
+    WITHDRAWN = "withdrawn"  # by who had said it: they joined again, took a complaint back, or a list has it no more
     RELEASED = "released"  # by one of us
     PENDING = "pending"  # it lies in an incident that nobody has decided yet
     REVERTED = "reverted"  # it lies in a window that one of us has reverted

@@ -44,6 +44,7 @@ class ImportRequest(Struct, frozen=True, kw_only=True, tag="import"):
     scope: str = "*"
     at: datetime | None = None
     bytes: int | None = None  # of a list that is still to be uploaded
+    full: bool = False  # it is all of the provider's list, so who is not in it is on it no more
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
@@ -73,6 +74,8 @@ class ImportProgress(Struct, frozen=True, kw_only=True, tag="import"):
     etag: str | None = None  # of the file: it must stay the same
     position: FilePosition | None = None  # where to go on
     summary: ImportSummary = ImportSummary()
+    lifted_after: Key | None = None  # of a list that is whole: how far those are lifted who are not in it
+    lifted_all: bool = False
 
 
 class ExportProgress(Struct, frozen=True, kw_only=True, tag="export"):

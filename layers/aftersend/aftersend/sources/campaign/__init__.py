@@ -1,6 +1,6 @@
 """Adobe Campaign (Classic v7, v8): exports of delivery logs, a row for each message.
 
-Sources: see `words`, `table` and `receipt`. What is not obvious there:
+Sources: see `table`, `receipt` and `aftersend.sources.adobe`. What is not obvious there:
 - an id is unique in its table alone, so the schema is part of the key: `campaign:nms:broadLogRcp:<id>`;
 - a row is the state of a message now, and not a history: exported again later, the same row may say something else, and
   both are facts;
@@ -24,9 +24,7 @@ from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email, ca
 from aftersend.core.text import truncate
 from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.core.vocabulary import Channel
-from aftersend.sources.campaign.receipt import Receipt, parse_receipt
-from aftersend.sources.campaign.table import DEFAULT_SCHEMA, SOURCE, Row, Settings, read_table
-from aftersend.sources.campaign.words import (
+from aftersend.sources.adobe import (
     CHANNELS,
     CLASSES,
     EXCLUSIONS,
@@ -37,6 +35,8 @@ from aftersend.sources.campaign.words import (
     fold,
     name_failure,
 )
+from aftersend.sources.campaign.receipt import Receipt, parse_receipt
+from aftersend.sources.campaign.table import DEFAULT_SCHEMA, SOURCE, Row, Settings, read_table
 from aftersend.sources.message import NO_HEADERS, Headers
 
 MAX_TEXT: Final = 1_024

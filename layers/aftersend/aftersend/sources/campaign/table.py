@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
-from aftersend.sources.campaign.words import KINDS, fold
+from aftersend.sources.adobe import KINDS, fold
 
 SOURCE: Final = "campaign"
 DEFAULT_SCHEMA: Final = "nms:broadLogRcp"

@@ -25,7 +25,7 @@ from aftersend.core.recipient import canonicalize_email, canonicalize_push, cano
 from aftersend.core.text import truncate
 from aftersend.core.times import parse_time
 from aftersend.core.vocabulary import Channel
-from aftersend.sources.campaign.words import CLASSES, EXCLUSIONS, OWN_LISTS, fold, name_failure
+from aftersend.sources.adobe import CLASSES, EXCLUSIONS, OWN_LISTS, fold, name_failure
 from aftersend.sources.journey_optimizer.xdm import Event, index, unwrap
 from aftersend.sources.message import NO_HEADERS, Headers
 

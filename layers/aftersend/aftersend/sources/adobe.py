@@ -1,4 +1,4 @@
-"""The words and numbers of Adobe Campaign: statuses, types and reasons of a failure, channels. Pure.
+"""The words and numbers of Adobe Campaign and Journey Optimizer: statuses, failures, channels. Pure.
 
 Sources: Campaign v8 and Classic v7 documentation, "Understand delivery failures", "Delivery statuses", in English and
 in Swedish; the formulas of "Indicator calculation" and the queries of "Database cleanup workflow", which give the few
