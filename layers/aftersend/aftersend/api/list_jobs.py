@@ -48,7 +48,7 @@ _JOB: Final[dict[str, Any]] = {
     "headers": {"Location": "Where to ask about the progress of the job."},
 }
 
-Layout = Literal["csv", "jsonl", "addresses"]
+Layout = Literal["csv", "jsonl", "addresses", "tokens"]
 Channel = Literal["email", "sms", "push"]
 
 
@@ -192,6 +192,9 @@ def export_suppressions(request: ApiRequest[NoParameters, ExportOptions]) -> Api
 def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, active: bool) -> ExportRequest:
     if layout == "addresses" and channel is None:
         raise Problem("unprocessable-content", "a file of addresses has one channel: name it")
+    if layout == "tokens" and channel not in (None, "push"):
+        raise Problem("unprocessable-content", "a file of tokens is of push")
+    channel = "push" if layout == "tokens" else channel
     return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
 
 

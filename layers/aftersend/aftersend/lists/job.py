@@ -54,6 +54,7 @@ class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
     channel: str | None = None
     scope: str | None = None
     active: bool = True  # only what holds now
+    file: str | None = None  # the key of a file that each new export replaces; one of its own, where it is None
 
 
 class RevertRequest(Struct, frozen=True, kw_only=True, tag="revert"):
@@ -126,6 +127,12 @@ class ListJob(Struct, frozen=True, kw_only=True):
     @property
     def file(self) -> str:
         """Return the key of its file in the bucket."""
+        named = self.request.file if isinstance(self.request, ExportRequest) else None
+        return named or self.own_file
+
+    @property
+    def own_file(self) -> str:
+        """Return the key of a file that no other job has."""
         return f"jobs/{self.id}/{'list' if isinstance(self.request, ImportRequest) else 'export'}"
 
 
