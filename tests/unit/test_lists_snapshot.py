@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.core.active_causes import EndedBy, find_ending
+from aftersend.core.erasure import make_alias
 from aftersend.core.model import CauseKind, Kind
 from aftersend.core.suppression import find_active_causes
+from aftersend.core.writes import Put
 from aftersend.lists import import_list, snapshot
 from aftersend.lists.job import ImportProgress, JobState, ListJob
 from aftersend.lists.summary import ImportSummary
@@ -98,6 +101,17 @@ def test_what_others_say_stays_in_any_order(order: str) -> None:
     if order == "after":
         ingest_facts([listed], store)
     assert holding(store).keys() == {ANN, BOB}
+
+
+def test_a_token_is_not_lifted_and_neither_is_who_was_erased() -> None:
+    """Campaign purges dead tokens after some days, and nobody can tell who an alias was."""
+    store = MemoryStore()
+    body = "address,status,errorReason,lastModified,type\n"
+    run(store, f"{body}0f744707,Quarantine,1,{DAY['ann']},41\nann@example.com,Quarantine,1,{DAY['ann']},0\n".encode())
+    erased = replace(stored(store).suppressions[ANN, "*"], recipient=make_alias(ANN, b"key"), version=1)
+    store.answer(Put(erased))
+    assert summary_of(run(store, table("bob"), "next", at=TUESDAY)).lifted == 1
+    assert holding(store).keys() == {"push:apns:0f744707", erased.recipient, BOB}
 
 
 def test_a_wish_is_not_lifted() -> None:

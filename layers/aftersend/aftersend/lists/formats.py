@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import CauseKind, Reason
+from aftersend.core.vocabulary import Channel
 from aftersend.sources.adobe import name_failure
 
 FormatName = Literal[
@@ -60,7 +61,8 @@ class ListFormat(Struct, frozen=True, kw_only=True):
     channel: str = ""  # the column that says by what an address is reached; mail, where there is none
     words_of: str = "import"  # the source whose words a refusal is told in
     name_failure: Callable[[str], str | None] | None = None  # the code of a refusal as that source's provider code
-    may_be_full: bool = False  # whoever is not in a whole export of it is on the provider's list no more
+    # By what those are reached who are on the provider's list no more where a whole export of it does not have them.
+    lifted: frozenset[Channel] = frozenset()
 
 
 _ADDRESS_STATUSES: Final[dict[CauseKind | None, tuple[str, ...]]] = {
@@ -115,7 +117,7 @@ FORMATS: Final[dict[str, ListFormat]] = {
             channel="channel",
             words_of="campaign",
             name_failure=lambda code: name_failure("", code),
-            may_be_full=True,
+            lifted=frozenset({Channel.EMAIL, Channel.SMS}),  # dead tokens are purged after some days
         ),
         ListFormat(
             name="ses",

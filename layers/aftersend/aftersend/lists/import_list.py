@@ -49,7 +49,7 @@ def import_list(job: ListJob, context: JobContext) -> Iterator[ImportProgress]:
     head = begin[:HEAD_SIZE]
     layout = detect_layout(head)
     format_ = detect_format(read_column_names(layout, head), request.format)
-    if request.full and not (format_.may_be_full and request.at):
+    if request.full and not (format_.lifted and request.at):
         raise MalformedFeedback("import", "a list of this format, or without its time (at), cannot be a full one")
     terms = ImportTerms(
         format=format_,

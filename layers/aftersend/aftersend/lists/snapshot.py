@@ -16,9 +16,9 @@ import msgspec
 from msgspec.structs import replace
 
 from aftersend.core.causes import Claim
-from aftersend.core.erasure import is_alias
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import IMPORTED, Cause, CauseKind, EvidenceRef, Suppression
+from aftersend.core.recipient import split_channel
 from aftersend.core.suppression import is_withdrawn, list_evidence
 from aftersend.core.writes import SuppressionUpdate
 from aftersend.lists.claims import ImportTerms
@@ -52,7 +52,9 @@ def lift_missing(
         lifted = 0
         for _ in range(CHUNK):
             found, after = context.queries.scan_suppressions(after)
-            lifted += sum(_lift(each, terms, context, dry_run=dry_run) for each in found if _is_missing(each, listed))
+            lifted += sum(
+                _lift(each, terms, context, dry_run=dry_run) for each in found if _is_missing(each, listed, terms)
+            )
             if after is None:
                 break
         summary = replace(progress.summary, lifted=progress.summary.lifted + lifted)
@@ -79,11 +81,12 @@ def _read_listed(rows: Iterator[Row], terms: ImportTerms) -> set[int]:
     return listed
 
 
-def _is_missing(suppression: Suppression, listed: set[int]) -> bool:
+def _is_missing(suppression: Suppression, listed: set[int], terms: ImportTerms) -> bool:
+    """Whether a suppression is none of the list; of somebody who was erased nobody knows, so they stay as they are."""
     return (
         suppression.scope == "*"
         and CauseKind.PROVIDER in suppression.causes
-        and not is_alias(suppression.recipient)
+        and split_channel(suppression.recipient)[0] in terms.format.lifted
         and _digest(suppression.recipient) not in listed
     )
 
