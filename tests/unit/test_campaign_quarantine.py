@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -41,7 +41,9 @@ RECEIPT = ("Failed", "Hard", "Refused", "SR Generic UNDELIV 034|#MESSAGE#")
 Row = tuple[str, str, str, str]
 
 
-def bring(rows: Iterable[tuple[float, Row]], channel: int = 0, document: str = "", store: Any = None) -> MemoryStore:
+def bring(
+    rows: Iterable[tuple[float, Row]], channel: int = 0, document: str = "", store: MemoryStore | None = None
+) -> MemoryStore:
     """The tables after an export of each day with one message of its own to one recipient."""
     store = store or MemoryStore()
     for number, (day, row) in enumerate(rows):
