@@ -37,26 +37,26 @@ Row = Mapping[str, str]  # by the names of FIELDS
 # What a row may say, each by the folded names of its columns; of several that are there, the first one counts. A label
 # comes before its number, because numbers mean something else in another table.
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "id": ("id", "broadlogid", "ibroadlogid", "primarykey", "primärnyckel"),
-    "address": ("address", "saddress", "adress", "email", "epost", "epostadress", "number", "nummer"),
+    "id": ("id", "broadlogid", "ibroadlogid", "deliverylogid", "logid", "primarykey", "primärnyckel"),
+    "address": (
+        *("address", "saddress", "adress", "email", "emailaddress", "recipientemail", "epost", "epostadress"),
+        *("mobilephone", "phone", "telefon", "mobiltelefon", "number", "nummer", "token", "registrationtoken"),
+    ),
     "status": ("statuslabel", "statusname", "status", "istatus", "deliverystatus", "leveransstatus"),
     "date": ("eventdate", "tsevent", "händelsedatum", "date", "datum", "contactdate", "kontaktdatum"),
-    "type": ("msgfailuretype", "failuretype", "ifailuretype", "errortype", "feltyp"),
-    "reason": ("msgfailurereason", "failurereason", "ifailurereason", "errorreason", "reason", "felorsak", "orsak"),
-    "text": (
-        "msgtext",
-        "text",
-        "stext",
-        "message",
-        "felmeddelande",
-        "feltext",
-        "errortext",
-        "msgfirsttext",
-        "firsttext",
+    "type": ("msgfailuretype", "failuretype", "ifailuretype", "failuretypelabel", "feltyp", "typavfel"),
+    "reason": (
+        *("msgfailurereason", "failurereason", "ifailurereason", "reason", "felorsak", "orsak", "orsaktillfel"),
+        *("failurereasonlabel", "reasonlabel"),
     ),
-    "delivery": ("deliveryid", "ideliveryid", "delivery", "leverans"),
+    "text": (
+        *("msgtext", "text", "stext", "message", "errormessage", "meddelande", "felmeddelande", "feltext"),
+        *("msgfirsttext", "firsttext"),
+    ),
+    "delivery": ("deliveryid", "ideliveryid", "delivery", "deliveryinternalname", "leverans"),
     "channel": (
         *("channel", "ichannel", "messagetype", "imessagetype", "deliverymessagetype", "msgmessagetype", "kanal"),
+        *("deliverychannel", "type", "itype"),
     ),
     "provider": ("providermsgid", "providerid", "sproviderid", "msgproviderid", "providermsgidproviderid"),
 }
