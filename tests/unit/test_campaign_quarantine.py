@@ -42,7 +42,11 @@ Row = tuple[str, str, str, str]
 
 
 def bring(
-    rows: Iterable[tuple[float, Row]], channel: int = 0, document: str = "", store: MemoryStore | None = None
+    rows: Iterable[tuple[float, Row]],
+    channel: int = 0,
+    document: str = "",
+    store: MemoryStore | None = None,
+    head: str = "",
 ) -> MemoryStore:
     """The tables after an export of each day with one message of its own to one recipient."""
     store = store or MemoryStore()
@@ -50,7 +54,7 @@ def bring(
         status, type_, reason, text = row
         at = (START + timedelta(days=day)).strftime("%Y-%m-%d %H:%M:%S")
         line = f'{channel}{number}{int(day)},{ADDRESSES[channel]},{status},{at},{type_},{reason},"{text}",{channel}\n'
-        message = Message(f"m{number}", (HEADER + line).encode(), START, "campaign")
+        message = Message(f"m{number}", (head + HEADER + line).encode(), START, "campaign")
         made = ports(store, classify=RULES, policy=policy.load(document))
         assert not ingest([message], made).failed
     return store
@@ -97,6 +101,13 @@ def test_a_failure_after_ten_quiet_days_begins_anew() -> None:
 def test_a_success_resets_the_counter(channel: int) -> None:
     store = bring([*days(SOFT, 0, 1, 2, 3), (3.5, GOT), (4, SOFT)], channel)
     assert holding(store, channel, 4) == set()
+
+
+def test_a_mail_that_was_sent_is_a_success_where_the_file_says_so() -> None:
+    """With the feedback service of Campaign v8, "Sent" is said when a mail has arrived; else it may still fail."""
+    rows = [*days(SOFT, 0, 1, 2, 3), (3.5, SENT), (4, SOFT)]
+    assert holding(bring(rows), day=4) == {CauseKind.STREAK}
+    assert holding(bring(rows, head="# status: Sent = received\n"), day=4) == set()
 
 
 @pytest.mark.parametrize("channel", [1, 41])
