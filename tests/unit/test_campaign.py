@@ -109,9 +109,9 @@ def test_what_cannot_be_read_says_where_and_why(text: str, why: str) -> None:
 
 def test_numbers_that_nobody_documents_are_unknown_until_the_file_says_what_they_are() -> None:
     body = "id,address,status,eventDate,channel\n1,+4915550100,4,2026-03-02 10:00:00,1\n"
-    (unknown,), (told,) = read(body), read(f"# status: 4 = received\n{body}")
+    (unknown,), (known,) = read(body), read(f"# status: 4 = received\n{body}")
     assert (unknown.kind, unknown.evidence and unknown.evidence.provider_code) == (Kind.UNKNOWN, "4")
-    assert told.kind is Kind.DELIVERED
+    assert known.kind is Kind.DELIVERED
 
 
 SHORT: Final[dict[str, Any]] = {

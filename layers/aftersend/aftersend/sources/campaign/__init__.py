@@ -35,8 +35,8 @@ from aftersend.sources.adobe import (
     fold,
     name_failure,
 )
-from aftersend.sources.campaign.receipt import Receipt, parse_receipt
-from aftersend.sources.campaign.table import DEFAULT_SCHEMA, SOURCE, Row, Settings, read_table
+from aftersend.sources.campaign.receipt import ReceiptLine, parse_receipt
+from aftersend.sources.campaign.table import DEFAULT_SCHEMA, SOURCE, LogRow, LogSettings, read_table
 from aftersend.sources.message import NO_HEADERS, Headers
 
 MAX_TEXT: Final = 1_024
@@ -78,14 +78,14 @@ class _Wrong(Exception):
 class _RowReader:
     """Reads the rows of one table."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
         self._schema = settings.schema or DEFAULT_SCHEMA
         if not _SCHEMA(self._schema):
             raise MalformedFeedback(SOURCE, "the schema has not the form of one: nms:broadLogRcp")
         self._zone = _find_zone(settings.zone)
 
-    def read(self, row: Row) -> Feedback | None:
+    def read(self, row: LogRow) -> Feedback | None:
         """Read the fact of a row; None where nothing has happened yet. Raises _Wrong."""
         if "id" not in row or "status" not in row:
             raise _Wrong("it has no id, or no status")
@@ -110,7 +110,7 @@ class _RowReader:
             context=_make_context(row, receipt),
         )
 
-    def _read_recipient(self, row: Row) -> tuple[str, Channel]:
+    def _read_recipient(self, row: LogRow) -> tuple[str, Channel]:
         """Whom a row is about, by the channel that it names, its file, its schema or the form of the address."""
         address = row.get("address", "")
         channel, service = self._find_channel(row, address)
@@ -124,7 +124,7 @@ class _RowReader:
             return canonicalize_push(service, address), channel
         return canonicalize_email(address), channel
 
-    def _find_channel(self, row: Row, address: str) -> tuple[Channel, str]:
+    def _find_channel(self, row: LogRow, address: str) -> tuple[Channel, str]:
         for named in (row.get("channel", ""), self._settings.channel):
             if found := CHANNELS.get(fold(named)):
                 return found
@@ -155,12 +155,12 @@ def _find_zone(name: str) -> ZoneInfo:
         raise MalformedFeedback(SOURCE, "no such time zone: name one of the IANA, such as Europe/Stockholm") from error
 
 
-def _spell_as_received(row: Row, recipient: str) -> str | None:
+def _spell_as_received(row: LogRow, recipient: str) -> str | None:
     address = row.get("address", "")
     return None if recipient.endswith(f":{address}") or not address else truncate(address, MAX_RECIPIENT_BYTES)
 
 
-def _find_kind(status: str, failure: str | None, receipt: Receipt | None, text: str) -> Kind | None:
+def _find_kind(status: str, failure: str | None, receipt: ReceiptLine | None, text: str) -> Kind | None:
     """What a row says has happened; None where nothing has yet."""
     kind = KINDS.get(status, Kind.UNKNOWN)
     reason = (failure or "").partition("/")[2]
@@ -176,7 +176,7 @@ def _find_kind(status: str, failure: str | None, receipt: Receipt | None, text: 
 
 
 def _make_evidence(
-    kind: Kind, status: str, failure: str | None, receipt: Receipt | None, text: str, channel: Channel
+    kind: Kind, status: str, failure: str | None, receipt: ReceiptLine | None, text: str, channel: Channel
 ) -> Evidence | None:
     if kind in {Kind.SENT, Kind.DELIVERED} and receipt is None:
         return None
@@ -196,7 +196,7 @@ def _make_evidence(
 _PROTOCOLS: Final = {Channel.SMS: Protocol.SMPP, Channel.PUSH: Protocol.HTTP}
 
 
-def _make_receipt_evidence(failure: str | None, receipt: Receipt) -> Evidence:
+def _make_receipt_evidence(failure: str | None, receipt: ReceiptLine) -> Evidence:
     """What Campaign's users have qualified says more than the SMSC's own words."""
     qualified = failure is not None and failure.partition("/")[2] not in _NO_QUALIFICATION
     smsc = receipt.smsc.replace("/", "-").replace("=", "-")
@@ -208,7 +208,7 @@ def _make_receipt_evidence(failure: str | None, receipt: Receipt) -> Evidence:
     )
 
 
-def _make_context(row: Row, receipt: Receipt | None) -> Context | None:
+def _make_context(row: LogRow, receipt: ReceiptLine | None) -> Context | None:
     found = {
         "delivery": truncate(row.get("delivery", ""), 128),
         "provider_message": truncate(row.get("provider") or (receipt.id if receipt else ""), 128),

@@ -18,7 +18,7 @@ _PARAMETER: Final = re.compile(r"0x[0-9A-Fa-f]{4}:").match
 _ID: Final = re.compile(r"\s*MESSAGE=\s*id:\s*(\S{1,128})").match
 
 
-class Receipt(NamedTuple):
+class ReceiptLine(NamedTuple):
     """A receipt as Campaign summarises it."""
 
     smsc: str  # the name that the account's settings give it
@@ -37,7 +37,7 @@ class Receipt(NamedTuple):
         return self.status.upper().startswith("DELIV")
 
 
-def parse_receipt(text: str) -> Receipt | None:
+def parse_receipt(text: str) -> ReceiptLine | None:
     """Parse the line of a receipt; None for every other text."""
     head, bar, rest = text.partition("|")
     words = head.split()
@@ -49,4 +49,4 @@ def parse_receipt(text: str) -> Receipt | None:
         return None
     error, status = words.pop().removeprefix("err="), words.pop().removeprefix("stat=")
     found = _ID(rest)
-    return Receipt(truncate(" ".join(words[1:]), MAX_NAME), status[:20], error[:12], found[1] if found else "")
+    return ReceiptLine(truncate(" ".join(words[1:]), MAX_NAME), status[:20], error[:12], found[1] if found else "")

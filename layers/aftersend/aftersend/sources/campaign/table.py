@@ -32,7 +32,7 @@ ADDRESSES: Final = "nms:address"
 MAX_DEPTH: Final = 6  # of an object around rows, or inside one
 MAX_SETTINGS: Final = 200  # lines
 
-Row = Mapping[str, str]  # by the names of FIELDS
+LogRow = Mapping[str, str]  # by the names of FIELDS
 
 # What a row may say, each by the folded names of its columns; of several that are there, the first one counts. A label
 # comes before its number, because numbers mean something else in another table.
@@ -70,7 +70,7 @@ _OF_ADDRESSES: Final = frozenset(
 )
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class LogSettings(Struct, frozen=True, kw_only=True):
     """What stands at the head of a file, or beside it."""
 
     schema: str = ""
@@ -80,15 +80,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     statuses: dict[str, str] = {}  # folded status -> name in KINDS
 
 
-class Table(Struct, frozen=True, kw_only=True):
+class DeliveryLog(Struct, frozen=True, kw_only=True):
     """Rows of one schema, each with its number in the file."""
 
-    settings: Settings
-    rows: list[tuple[int, Row]]
+    settings: LogSettings
+    rows: list[tuple[int, LogRow]]
     counted: str = "row"  # what the numbers count
 
 
-def read_table(raw: bytes, content_type: str = "") -> Table:
+def read_table(raw: bytes, content_type: str = "") -> DeliveryLog:
     """Read an export; raises MalformedFeedback where it is none, or of the wrong table."""
     try:
         text = raw.decode("utf-8-sig")
@@ -103,18 +103,18 @@ def read_table(raw: bytes, content_type: str = "") -> Table:
     return _read_json(body, settings) if begin in "{[" else _read_csv(body, settings, line)
 
 
-def _read_parameters(content_type: str) -> Settings:
-    """Settings that stand beside a file: `text/csv; schema="nms:broadLogRcp"; zone=Europe/Stockholm`."""
+def _read_parameters(content_type: str) -> LogSettings:
+    """LogSettings that stand beside a file: `text/csv; schema="nms:broadLogRcp"; zone=Europe/Stockholm`."""
     pairs = (part.partition("=") for part in content_type.split(";")[1:])
     given = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
-    return Settings(
+    return LogSettings(
         schema=given.get("schema", ""),
         zone=given.get("zone", ""),
         channel=given.get("channel", ""),
     )
 
 
-def _read_head(text: str, settings: Settings) -> tuple[Settings, str, int]:
+def _read_head(text: str, settings: LogSettings) -> tuple[LogSettings, str, int]:
     """The settings at the head of a file, what follows them, and the number of its first line."""
     line = 1
     while text.startswith("#") and line <= MAX_SETTINGS:
@@ -125,7 +125,7 @@ def _read_head(text: str, settings: Settings) -> tuple[Settings, str, int]:
     return settings, text, line
 
 
-def _add_setting(settings: Settings, name: str, value: str) -> Settings:
+def _add_setting(settings: LogSettings, name: str, value: str) -> LogSettings:
     """`settings` with one more; a comment that is none changes nothing."""
     left, _, right = (part.strip() for part in value.partition("="))
     match name:
@@ -142,13 +142,13 @@ def _add_setting(settings: Settings, name: str, value: str) -> Settings:
     return settings
 
 
-def _read_csv(text: str, settings: Settings, line: int) -> Table:
+def _read_csv(text: str, settings: LogSettings, line: int) -> DeliveryLog:
     if "\0" in text:
         raise MalformedFeedback(SOURCE, "not a text: it has bytes of zero in it")
     header = text.partition("\n")[0]
     separator = max(",;\t|", key=lambda each: (header.count(each), each == ","))
     reader = csv.reader((f"{each}\n" for each in text.split("\n")), delimiter=separator, strict=True)
-    rows: list[tuple[int, Row]] = []
+    rows: list[tuple[int, LogRow]] = []
     try:
         names = [fold(name) for name in next(reader)]
         columns = _find_columns({*names}, settings)
@@ -161,10 +161,10 @@ def _read_csv(text: str, settings: Settings, line: int) -> Table:
             rows.append((number, _pick(dict(zip(names, values, strict=True)), columns)))
     except csv.Error as error:  # its text quotes nothing of the file
         raise MalformedFeedback(SOURCE, f"line {line + reader.line_num - 1} is not CSV: {error}") from error
-    return Table(settings=settings, rows=rows, counted="line")
+    return DeliveryLog(settings=settings, rows=rows, counted="line")
 
 
-def _read_json(text: str, settings: Settings) -> Table:
+def _read_json(text: str, settings: LogSettings) -> DeliveryLog:
     try:
         try:
             found = msgspec.json.decode(text)
@@ -179,7 +179,7 @@ def _read_json(text: str, settings: Settings) -> Table:
     return _make_table(schema, [dict(_flatten(row, "", 0)) for row in rows], settings)
 
 
-def _read_envelope(found: dict[str, Any], settings: Settings) -> Settings:
+def _read_envelope(found: dict[str, Any], settings: LogSettings) -> LogSettings:
     """The settings of an envelope of ours around rows."""
     for name in ("schema", "zone", "channel"):
         if isinstance(value := found.get(name), str):
@@ -222,7 +222,7 @@ def _flatten(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _read_xml(text: str, settings: Settings) -> Table:
+def _read_xml(text: str, settings: LogSettings) -> DeliveryLog:
     # Only the answers of SOAP are XML, and nobody else should wait 9 ms for this.
     from defusedxml.common import DefusedXmlException  # noqa: PLC0415
     from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
@@ -242,7 +242,7 @@ def _read_xml(text: str, settings: Settings) -> Table:
         rows = [dict(_flatten_xml(row, "", 0)) for row in (element if collection else (element,))]
         return _make_table(schema, rows, settings)
     if any(name == "ExecuteQueryResponse" for name, _ in names):
-        return Table(settings=settings, rows=[])
+        return DeliveryLog(settings=settings, rows=[])
     raise MalformedFeedback(SOURCE, "XML without rows of a delivery log")
 
 
@@ -255,16 +255,16 @@ def _flatten_xml(element: Any, path: str, depth: int) -> Iterator[tuple[str, str
             yield from _flatten_xml(child, path + fold(child.tag.rpartition("}")[2]), depth + 1)
 
 
-def _make_table(schema: str, found: list[dict[str, str]], settings: Settings) -> Table:
+def _make_table(schema: str, found: list[dict[str, str]], settings: LogSettings) -> DeliveryLog:
     if not settings.schema:
         settings = replace(settings, schema=schema)
     if settings.schema == ADDRESSES:
         _refuse_addresses()
     columns = _find_columns(frozenset().union(*found), settings) if found else {}
-    return Table(settings=settings, rows=[(number, _pick(row, columns)) for number, row in enumerate(found, 1)])
+    return DeliveryLog(settings=settings, rows=[(number, _pick(row, columns)) for number, row in enumerate(found, 1)])
 
 
-def _find_columns(names: AbstractSet[str], settings: Settings) -> dict[str, list[str]]:
+def _find_columns(names: AbstractSet[str], settings: LogSettings) -> dict[str, list[str]]:
     """The columns of each field, in the order in which they count; raises MalformedFeedback for another table's."""
     if settings.schema == ADDRESSES or not _OF_ADDRESSES.isdisjoint(names):
         _refuse_addresses()
@@ -286,7 +286,7 @@ def _refuse_addresses() -> None:
     raise MalformedFeedback(SOURCE, why)
 
 
-def _pick(row: Mapping[str, str], columns: Mapping[str, list[str]]) -> Row:
+def _pick(row: Mapping[str, str], columns: Mapping[str, list[str]]) -> LogRow:
     """The fields of a row that say something."""
     found: dict[str, str] = {}
     for field, names in columns.items():

@@ -26,7 +26,7 @@ from aftersend.core.text import truncate
 from aftersend.core.times import parse_time
 from aftersend.core.vocabulary import Channel
 from aftersend.sources.adobe import CLASSES, EXCLUSIONS, OWN_LISTS, fold, name_failure
-from aftersend.sources.journey_optimizer.xdm import Event, index, unwrap
+from aftersend.sources.journey_optimizer.xdm import XdmEvent, index, unwrap
 from aftersend.sources.message import NO_HEADERS, Headers
 
 SOURCE: Final = "journey_optimizer"
@@ -110,7 +110,7 @@ def _read_events(raw: bytes) -> Iterator[Mapping[str, Any]]:
         yield event
 
 
-def _read_event(event: Event) -> Iterator[Feedback]:
+def _read_event(event: XdmEvent) -> Iterator[Feedback]:
     if any(event.is_true(name) for name in _NOT_RECIPIENTS):
         return
     kind, evidence = _read_journey(event) if _is_of_journey(event) else _read_campaign(event)
@@ -134,11 +134,11 @@ def _read_event(event: Event) -> Iterator[Feedback]:
     )
 
 
-def _is_of_journey(event: Event) -> bool:
+def _is_of_journey(event: XdmEvent) -> bool:
     return event.find(_JOURNEY, "messageexecution/messageid", "messageinteraction/interactiontype") is not None
 
 
-def _read_journey(event: Event) -> tuple[Kind | None, Evidence | None]:
+def _read_journey(event: XdmEvent) -> tuple[Kind | None, Evidence | None]:
     """What became of a message of Journey Optimizer, and what proves it; (None, None) where it says neither."""
     status = event.find_text(_JOURNEY).lower()
     if not status:
@@ -167,7 +167,7 @@ def _keep_word(kind: Kind | None, word: str) -> Evidence | None:
     return Evidence(provider_code=truncate(word, 64)) if kind is Kind.UNKNOWN else None
 
 
-def _read_campaign(event: Event) -> tuple[Kind | None, Evidence | None]:
+def _read_campaign(event: XdmEvent) -> tuple[Kind | None, Evidence | None]:
     """What became of a message of Campaign, and what proves it; (None, None) where an event says neither."""
     reason = event.find_text("message/reason", "campaign/reason")
     text = truncate(event.find_text("message/reasonmessage", "campaign/reasonmessage"), MAX_TEXT)
@@ -183,7 +183,7 @@ def _read_campaign(event: Event) -> tuple[Kind | None, Evidence | None]:
     return counted, None
 
 
-def _find_counted(event: Event) -> Kind | None:
+def _find_counted(event: XdmEvent) -> Kind | None:
     for name, kind in METRICS.items():
         inner = event.find(f"{name}/value", f"{name}/sends")
         value = inner.get("value") if isinstance(inner, dict) else inner
@@ -193,7 +193,7 @@ def _find_counted(event: Event) -> Kind | None:
     return EVENT_TYPES.get(type_)
 
 
-def _find_channel(event: Event) -> tuple[Channel, str]:
+def _find_channel(event: XdmEvent) -> tuple[Channel, str]:
     """By what a message travelled, and the service of its token, where it has one."""
     address = event.find("/channel", "messageprofile/channel", "channel/id", "delivery/channel", "campaign/channel")
     if isinstance(address, dict):
@@ -207,7 +207,7 @@ def _find_channel(event: Event) -> tuple[Channel, str]:
     return (Channel.SMS if name == "sms" or event.find("smschannelcontext/address") else Channel.EMAIL), ""
 
 
-def _make_key(event: Event, channel: Channel) -> str:
+def _make_key(event: XdmEvent, channel: Channel) -> str:
     """The join key; an empty text for an event of no message."""
     ids = [event.find_text(f"messageexecution/{name}") for name in _IDS]
     if ids[0] or event.find_text("messageexecution/id"):
@@ -236,7 +236,7 @@ _NUMBERS_OF: Final = (
 _TOKENS: Final = ("pushchannelcontext/token", "pushnotificationdetails/token")
 
 
-def _find_recipient(event: Event, channel: Channel, service: str) -> str:
+def _find_recipient(event: XdmEvent, channel: Channel, service: str) -> str:
     """Who it went to; UNNAMED where an event names nobody by an address, as those of push may."""
     if channel is Channel.EMAIL:
         address = event.find_text(*_ADDRESSES) or _find_identity(event, "email")
@@ -250,7 +250,7 @@ def _find_recipient(event: Event, channel: Channel, service: str) -> str:
     return canonicalize_push(service, token) if token and service else UNNAMED
 
 
-def _find_identity(event: Event, namespace: str) -> str:
+def _find_identity(event: XdmEvent, namespace: str) -> str:
     """The first identity of a namespace: {"Email": [{"id": …}]}."""
     listed = event.find(f"identitymap/{namespace}")
     for entry in listed if isinstance(listed, list) else ():
@@ -264,7 +264,7 @@ def _as_of_channel(evidence: Evidence, channel: Channel) -> Evidence:
     return msgspec.structs.replace(evidence, code=None, status=None, phase=None, protocol=protocol)
 
 
-def _make_context(event: Event) -> Context | None:
+def _make_context(event: XdmEvent) -> Context | None:
     found = {
         "campaign": event.find_text("messageexecution/campaignid", "marketingcampaign/id", "campaign/campaignid"),
         "journey": event.find_text("messageexecution/journeyversionid"),

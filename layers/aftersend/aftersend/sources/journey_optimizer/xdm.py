@@ -35,7 +35,7 @@ def _is_event(event: Mapping[str, Any]) -> bool:
     return any(_shorten(name)[-1:] in (["timestamp"], ["eventtype"], ["experience"]) for name in event)
 
 
-class Event(Struct, frozen=True):
+class XdmEvent(Struct, frozen=True):
     """The values of one event by the last two segments of their paths; of two values, that further up counts."""
 
     values: dict[tuple[str, str], Any]
@@ -62,7 +62,7 @@ class Event(Struct, frozen=True):
         return ""
 
 
-def index(event: Mapping[str, Any]) -> Event:
+def index(event: Mapping[str, Any]) -> XdmEvent:
     """Return the values of an event by their paths."""
     found: dict[tuple[str, str], Any] = {}
     waiting: deque[tuple[str, Mapping[str, Any], int]] = deque([("", event, 0)])
@@ -78,7 +78,7 @@ def index(event: Mapping[str, Any]) -> Event:
             found.setdefault((around, segments[-1]), value)
             if isinstance(value, dict) and depth < MAX_DEPTH:
                 waiting.append((segments[-1], value, depth + 1))
-    return Event(found)
+    return XdmEvent(found)
 
 
 def _shorten(name: str) -> list[str]:
