@@ -292,6 +292,7 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
         rawQueryString="dry_run=true",
         headers={"content-type": "text/csv", "host": HOST},
     ),
+    "RunListJobs-exports.json": lambda: {"scheduled": "exports"},
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
     "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
     "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),

@@ -128,6 +128,7 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Receive": lambda world, answer: answered(204)(world, answer) and forwarded("mailerq")(world, answer),
     "Query": answered(200, f'"recipient":"email:{NOBODY}"'),
     "RunListJobs-import": answered(200, '"invalid":0'),
+    "RunListJobs-exports": lambda _, answer: answer == DONE,
     "RunListJobs-job": lambda _, answer: answer == DONE,
     "Reevaluate": lambda _, answer: answer == DONE,
     "Replay": lambda _, answer: answer == DONE,

@@ -37,7 +37,7 @@ class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class EndedBy(StrEnum):
     """Why a cause does not hold."""
 
-    WITHDRAWN = "withdrawn"  # by the same person: they joined again, or took a complaint back
+    WITHDRAWN = "withdrawn"  # by who had said it: they joined again, took a complaint back, or a list has it no more
     RELEASED = "released"  # by one of us
     REVIVED = "revived"  # the number or the token took a message later, or was registered again
     PENDING = "pending"  # it lies in an incident that nobody has decided yet

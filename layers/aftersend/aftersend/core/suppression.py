@@ -16,7 +16,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.core.causes import Claim, find_contradiction
-from aftersend.core.model import BY_MAIL, Act, Cause, CauseKind, Decision, EvidenceRef, Life, Reverted, Suppression
+from aftersend.core.model import (
+    BY_MAIL,
+    IMPORTED,
+    Act,
+    Cause,
+    CauseKind,
+    Decision,
+    EvidenceRef,
+    Life,
+    Reverted,
+    Suppression,
+)
 from aftersend.core.recipient import split_channel
 from aftersend.core.vocabulary import Channel
 
@@ -193,9 +204,14 @@ def is_revived(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> b
 
 
 def is_withdrawn(cause: Cause, ref: EvidenceRef) -> bool:
-    """Return whether this evidence was taken back. What came by mail takes back only what came by mail."""
+    """Return whether this evidence was taken back.
+
+    What came by mail takes back only what came by mail, and a list only what the same list said.
+    """
     back = cause.withdrawn
     if back is None or (back.source == BY_MAIL and ref.source != BY_MAIL):
+        return False
+    if back.source.startswith(IMPORTED) and ref.source != back.source:
         return False
     return ref.order <= back.order
 

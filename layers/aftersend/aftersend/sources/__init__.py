@@ -84,6 +84,12 @@ SOURCES: Final[dict[str, Source]] = {
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
     ),
+    "campaign": Source(
+        parser="aftersend.sources.campaign",
+        title="Adobe Campaign",
+        channels=frozenset(Channel),
+        proofs=(proofs.secret(),),
+    ),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
@@ -107,6 +113,12 @@ SOURCES: Final[dict[str, Source]] = {
         answer="ACK/Jasmin",  # without it the same receipt comes again
         methods=frozenset({"GET", "POST"}),
         settings="smsc",
+    ),
+    "journey_optimizer": Source(
+        parser="aftersend.sources.journey_optimizer",
+        title="Adobe Journey Optimizer",
+        channels=frozenset(Channel),
+        proofs=(proofs.secret(),),
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
     "report": Source(parser="aftersend.sources.report", title="a report by mail"),
