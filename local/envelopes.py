@@ -289,6 +289,7 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
         headers={"content-type": "text/csv", "host": HOST},
     ),
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
+    "Reevaluate-schedule.json": lambda: schedule("aftersend-ReevaluateExpire"),
     "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
     "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),
     "SyncSesList-stream.json": lambda: stream(_hard_bounce()),

@@ -127,6 +127,7 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Query": answered(200, f'"recipient":"email:{NOBODY}"'),
     "RunListJobs-import": answered(200, '"invalid":0'),
     "RunListJobs-job": lambda _, answer: answer == DONE,
+    "Reevaluate-schedule": lambda _, answer: answer == {"due": 0},
     "Reevaluate": lambda _, answer: answer == DONE,
     "Replay": lambda _, answer: answer == DONE,
     "SyncSesList": lambda world, answer: answer == DONE and world.listed.listed == {NOBODY: "BOUNCE"},

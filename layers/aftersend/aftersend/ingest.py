@@ -60,7 +60,8 @@ def ingest(messages: Sequence[Message], ports: Ports, seconds_left: SecondsLeft 
     if batch:
         budget.first = next(iter(batch.values())).messages.copy()
     outcomes = _update_outcomes(batch, ports, report, budget)
-    plan = plan_updates(outcomes, {key: new.facts for key, new in batch.items()}, ports.classify, ports.policy)
+    news = {key: new.facts for key, new in batch.items()}
+    plan = plan_updates(outcomes, news, ports.classify, ports.policy, ports.clock())
     _report_traffic(plan, batch, ports, report)
     _update_suppressions(plan, batch, ports, report, budget)
     return report
@@ -203,9 +204,9 @@ def _update_outcomes(
     def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
         budget.require_time(batch[key].messages)
         _count_unmatched(batch[key].facts, stored, ports)
-        return _drive(
-            update_outcome(stored, batch[key].facts, ports.classify, reports=ports.policy.report), ports.store
-        )
+        rules = ports.policy
+        steps = update_outcome(stored, batch[key].facts, ports.classify, reports=rules.report, validity=rules.validity)
+        return _drive(steps, ports.store)
 
     outcomes: dict[Key, Outcome] = {}
     for key, before, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):

@@ -12,7 +12,7 @@ from typing import Final
 from aftersend.core.model import Class, Outcome, Reason, Status
 from aftersend.core.policy import FOR_A_WHILE, Policy
 
-_GIVEN_UP: Final = frozenset({Status.BOUNCED, Status.REJECTED})
+_GIVEN_UP: Final = frozenset({Status.BOUNCED, Status.REJECTED, Status.EXPIRED})
 
 
 def compute_write_again(
