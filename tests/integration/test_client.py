@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,12 +13,11 @@ from aftersend.client import Suppressions
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import CauseKind
 from aftersend.storage.store import Store
-from tests.engines import ROOT, Engine
+from tests.engines import Engine
 from tests.support.facts import ANN
+from tests.support.package import LAYER, unpack_wheel
 from tests.support.ports import NOW
 from tests.unit.test_client import row
-
-LAYER = ROOT / "layers" / "aftersend"
 
 
 def test_with_a_client_of_boto3s(engine: Engine) -> None:
@@ -44,15 +41,8 @@ def test_a_request_that_boto3_refuses_allows_nobody(engine: Engine) -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as `pip install ./layers/aftersend` lays it out; built from a copy, which it leaves traces in."""
-    place = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(LAYER, place / "layer", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--wheel-dir", str(place), str(place / "layer")], check=True, capture_output=True)
-    (wheel,) = place.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(place / "site")
-    return place / "site"
+    """The package as `pip install ./layers/aftersend` lays it out."""
+    return unpack_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_whoever_installs_the_package_has_all_of_it_but_the_wordings(installed: Path) -> None:

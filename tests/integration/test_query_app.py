@@ -145,7 +145,7 @@ def test_rules_of_ones_own_are_read_when_they_are_first_needed(cloud: Cloud) -> 
     parameters = cloud.client("ssm")
     parameters.put_parameter(Name="/rules", Value="nonsense", Type="String")
     with environment(cloud.environment(FUNCTION) | {"RULES_PARAMETER": "/rules"}):
-        made = build(settings.load_api(), connect)
+        made = build(settings.load_api(), connect, str)
         with pytest.raises(ConfigurationError):
             made.classify(bounce(1, "hard"))
     parameters.delete_parameter(Name="/rules")

@@ -108,7 +108,6 @@ class World:
         self.sent: list[str] = []  # every body that somebody has handed over
         self.counts: Counter[str] = Counter()  # what functions counted: their metrics
         self.happened: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()  # writes, by table
         self.trace = blake2b(digest_size=16)
         self.lines: list[str] | None = None  # of the trace, where somebody wants to read it
         self.bulk: dict[str, tuple[int, float]] = {}  # by recipient
@@ -209,9 +208,6 @@ class World:
             self.dynamodb.lag = self.random.randrange(1, 12)
         try:
             return act(**request)
-        except Refusal:
-            self.refused[request.get("TableName", "")] += 1
-            raise
         finally:
             self.dynamodb.page, self.dynamodb.lag = 1_000_000, 0
 

@@ -14,6 +14,7 @@ from aftersend.api.context import ApiContext
 from aftersend.core import policy, vocabulary
 from aftersend.core.spike_guard import Incident, find_incidents
 from aftersend.core.vocabulary import Channel, Judgement
+from aftersend.sources import name_source
 from aftersend.storage.queries import Queries
 from aftersend.storage.store import TableNames
 from tests.engines import table_definitions
@@ -179,6 +180,7 @@ def api_context(store: Any = None, **others: Any) -> ApiContext:
         "policy": rules,
         "classify": classify,
         "advise": advise,
+        "name_source": name_source,
         "pool": Inline(),
         "clock": Clock(),
         "digest_key": KEY,

@@ -215,9 +215,9 @@ def long_histories(draw: st.DrawFn) -> list[Feedback]:
     names = [*sorted({each.message for each in history}), "test:other", "test:another"]
     kinds = [Kind.DELIVERED] * 3 + [Kind.OPENED, Kind.COMPLAINED, Kind.REJECTED, *[Kind.BOUNCED] * 2]
     for kind, half in draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 29)), max_size=6)):
-        provider_code = draw(st.sampled_from(["hard", "block", "soft"])) if kind in REFUSALS else None
+        word = draw(st.sampled_from(["hard", "block", "soft"])) if kind in REFUSALS else None
         forgeable = draw(st.sampled_from([False, False, True]))
-        evidence = Evidence(provider_code=provider_code, forgeable=forgeable) if provider_code or forgeable else None
+        evidence = Evidence(provider_code=word, forgeable=forgeable) if word or forgeable else None
         source = BY_MAIL if forgeable else draw(st.sampled_from(["test", "test", BY_MAIL]))
         history.append(fact(kind, half / 2, message=draw(st.sampled_from(names)), evidence=evidence, source=source))
     return history

@@ -28,6 +28,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "classify": {"core"},
     "verp": {"core"},
     "sources": {"core", "classify", "verp"},
+    "library": {"core", "classify", "sources"},
     "settings": {"core"},
     "http": {"core"},
     "aws": {"core", "http", "settings"},
@@ -41,10 +42,10 @@ LAYERS: Final[dict[str, set[str]]] = {
     "api": {"core", "classify", "storage", "lists", "settings", "ports"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api"},
 }
-LAYERS["bootstrap"] = {*LAYERS} - {"client"}
+LAYERS["bootstrap"] = {*LAYERS} - {"client", "library"}
 
 # Folders and modules that are pure, with all that they import of ours.
-PURE: Final = ("core", "classify", "verp", "sources")
+PURE: Final = ("core", "classify", "verp", "sources", "library")
 # Modules elsewhere that are pure, through whatever they import of ours, too.
 PURE_MODULES: Final = (
     *("ports", "webhooks/schemes", "webhooks/request", "storage/items", "storage/packing", "storage/dry_run"),

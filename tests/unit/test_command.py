@@ -202,10 +202,10 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("variables", "arguments", "code", "message"),
     [
-        ({}, [], 1, "You must specify a region"),
-        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 1, "Unable to locate credentials"),
+        ({}, [], 2, "You must specify a region"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 2, "Unable to locate credentials"),
         ({}, ["--profile", "nobody"], 2, "The config profile (nobody) could not be found"),
-        ({}, ["--region", "moon"], 1, ""),
+        ({}, ["--region", "moon"], 2, "Unable to locate credentials"),
     ],
 )
 def test_an_account_that_is_none(variables: dict[str, str], arguments: list[str], code: int, message: str) -> None:
@@ -285,7 +285,7 @@ def test_what_is_shipped_and_what_is_installed() -> None:
     """The layer is the package alone; the command stands beside it, and nothing in the package knows of it."""
     makefile = (LAYER / "Makefile").read_text()
     assert re.findall(r"^\tcp -R (\S+)", makefile, re.MULTILINE) == ["aftersend"]
-    assert 'aftersend = "aftersend_cli.__main__:main"' in (LAYER / "pyproject.toml").read_text()
+    assert 'aftersend = "aftersend_cli.entry:main"' in (LAYER / "pyproject.toml").read_text()
 
 
 def test_pip_brings_the_command(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -324,3 +325,23 @@ def test_forged_bounces_cost_no_read_of_what_their_victim_ever_got_and_no_count_
     assert (read, counted) == ([], [])
     ingest([message([fact(Kind.SENT, 0, message="test:3")])], used)
     assert len(read) > 0 and counted == []
+
+
+@pytest.mark.parametrize("meanwhile", [[bounce(1)], [bounce(1), bounce(2)], [bounce(2)]])
+def test_a_fact_that_two_workers_store_at_once_is_counted_by_one_of_them(meanwhile: list[Feedback]) -> None:
+    """Law 2, "counters included"; the two may even have made the very same item."""
+
+    class Overtaken(MemoryStore):
+        overtaken = False
+
+        def answer(self, request: Any) -> Any:
+            if isinstance(request, Put) and not self.overtaken:
+                self.overtaken = True
+                reports.append(ingest([message(meanwhile)], ports(self)))
+            return super().answer(request)
+
+    reports: list[Any] = []
+    reports.append(ingest([message([bounce(1)])], ports(Overtaken())))
+    counted = sum((report.counts for report in reports), start=Counter[tuple[str, str, str]]())
+    assert counted["test", "Feedback", Kind.BOUNCED] == len({each.id for each in [bounce(1), *meanwhile]})
+    assert counted["test", "Conflicts", ""] == 1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftersend.core.active_causes import describe_active_causes
 from aftersend.core.causes import Claim, make_claim
 from aftersend.core.model import (
     Act,
@@ -405,6 +406,8 @@ def test_a_hard_bounce_holds_while_any_of_its_evidence_counts(
     evidence = [ref for claims in groups for each in claims if (ref := each.cause.latest)]
     counts = [ref for ref in evidence if not any(map(ref.is_inside, [*reverted, *pending]))]
     assert find_active_causes(known, _day(99), pending) == ((CauseKind.HARD,) if counts else ())
+    named = [each.at for each in describe_active_causes(known, _day(99), pending)]
+    assert named == [ref.at for ref in sorted(counts, key=lambda ref: ref.order)[-1:]]
 
 
 @given(st.lists(st.integers(0, 40 * 60), min_size=1, max_size=40), st.data())

@@ -12,4 +12,36 @@ The way of the data, in the order in which a body passes:
     storage           DynamoDB, S3 and SQS; `aws` has the clients that it is given
     api, lists, jobs  asking and deciding, whole lists, work in the background
     bootstrap         puts together what each function needs
+
+Programs without a stack call what stands in `library`, by these names: `import aftersend; aftersend.parse_mail(mail)`.
+They are loaded when they are first asked for, so that functions pay for nothing.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aftersend.core.errors import MalformedFeedback
+    from aftersend.library import Channel, Evidence, Feedback, Verdict, advise, judge, judge_reply, parse, parse_mail
+
+__all__ = [
+    "Channel",
+    "Evidence",
+    "Feedback",
+    "MalformedFeedback",
+    "Verdict",
+    "advise",
+    "judge",
+    "judge_reply",
+    "parse",
+    "parse_mail",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'aftersend' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module("aftersend.core.errors" if name == "MalformedFeedback" else "aftersend.library"), name)

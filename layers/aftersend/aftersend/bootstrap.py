@@ -119,7 +119,13 @@ def query() -> ApiContext:
     """Return what the handlers of the HTTP API work with."""
     from aftersend.api import context
 
-    return context.build(settings.load_api(), connect)
+    return context.build(settings.load_api(), connect, _name_source)
+
+
+def _name_source(source: str) -> str:
+    from aftersend.sources import name_source  # seldom asked for, and no other question needs the sources
+
+    return name_source(source)
 
 
 def list_jobs() -> ApiContext:

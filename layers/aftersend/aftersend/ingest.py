@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence, Set
 from concurrent.futures import Executor
 from functools import partial
 from math import inf
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -41,6 +41,7 @@ MAX_UNPROVEN = 20  # recipients of one body that anybody could have sent; a repo
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+_W = TypeVar("_W", Outcome, Suppression)
 
 
 def _forever() -> float:
@@ -201,21 +202,22 @@ def _update_outcomes(
 ) -> dict[Key, Outcome]:
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
-    def apply(key: Key, stored: Outcome | None) -> tuple[Outcome, int]:
+    def apply(key: Key, stored: Outcome | None) -> _Written[Outcome]:
         budget.require_time(batch[key].messages)
         _count_unmatched(batch[key].facts, stored, ports)
         rules = ports.policy
         steps = update_outcome(stored, batch[key].facts, ports.classify, reports=rules.report, validity=rules.validity)
-        return _drive(steps, ports.store)
+        return _drive(steps, ports.store, stored)
 
     outcomes: dict[Key, Outcome] = {}
-    for key, before, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):
+    for key, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):
         if isinstance(result, ServiceError):
             batch[key].fail(report, result)
             continue
-        outcomes[key], refusals = result
-        report.counts[batch[key].source, "Conflicts", ""] += refusals
-        _count_new(batch[key], before, outcomes[key], ports, report)
+        report.counts[batch[key].source, "Conflicts", ""] += result.refusals
+        if result.after is not None:
+            outcomes[key] = result.after
+            _count_new(batch[key], result.before, result.after, ports, report)
     return outcomes
 
 
@@ -237,7 +239,9 @@ def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports
 def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, ports: Ports, report: BatchReport) -> None:
     """Count each fact once, when it is first stored, so that repeats do not turn any rate.
 
-    Of a fact that the bounds of the set leave out nobody would know later that it was counted. What nothing proves is
+    `before` is what stood there last, so of two workers that store one at once only the first counts it; whoever finds
+    its own write there, because the answer got lost, counts nothing. Of a fact that the bounds of the set leave out
+    nobody would know later that it was counted. What nothing proves is
     counted apart, under a name of its own: no stranger raises an alarm.
     """
     trusted = trusts_reports(after.feedback, ports.policy.report)
@@ -272,20 +276,19 @@ def _update_suppressions(
     """Bring what the stored facts mean into the suppressions."""
     updates = plan.updates
 
-    def apply(key: Key, stored: Suppression | None) -> tuple[Suppression | None, int]:
+    def apply(key: Key, stored: Suppression | None) -> _Written[Suppression]:
         budget.require_time({id_ for owner in plan.owners[key] for id_ in batch[owner].messages})
-        return _drive(update_suppression(updates[key], stored, ports.policy), ports.store)
+        return _drive(update_suppression(updates[key], stored, ports.policy), ports.store, stored)
 
-    for key, before, result in _read_and_apply(list(updates), ports.store.get_suppressions, apply, ports.pool):
+    for key, result in _read_and_apply(list(updates), ports.store.get_suppressions, apply, ports.pool):
         if isinstance(result, ServiceError):
             for owner in plan.owners[key]:
                 batch[owner].fail(report, result)
             continue
-        after, refusals = result
         source = batch[min(plan.owners[key])].source
-        report.counts[source, "Conflicts", ""] += refusals
-        for cause in after.causes if after else ():
-            if before is None or cause not in before.causes:
+        report.counts[source, "Conflicts", ""] += result.refusals
+        for cause in result.after.causes if result.after else ():
+            if result.before is None or cause not in result.before.causes:
                 report.counts[source, "Suppressed", cause] += 1
                 report.suppressed.append((key[0], cause))
 
@@ -295,18 +298,18 @@ def _read_and_apply(
     read_many: Callable[[Sequence[Key]], dict[Key, _T]],
     apply: Callable[[Key, _T | None], _R],
     pool: Executor,
-) -> Iterable[tuple[Key, _T | None, _R | ServiceError]]:
+) -> Iterable[tuple[Key, _R | ServiceError]]:
     """Read all keys in chunks and apply to each, concurrently. A failure stays with the keys that it hit."""
     chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
     stored: dict[Key, _T | None] = {}
     for found in pool.map(lambda chunk: _read_chunk(read_many, chunk), chunks):
         for key, item in found.items():
             if isinstance(item, ServiceError):
-                yield key, None, item
+                yield key, item
             else:
                 stored[key] = item
     results = pool.map(lambda key: _attempt(apply, key, stored[key]), stored)
-    yield from ((key, before, result) for (key, before), result in zip(stored.items(), results, strict=True))
+    yield from zip(stored, results, strict=True)
 
 
 def _read_chunk(
@@ -327,12 +330,24 @@ def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceErr
         return error
 
 
-def _drive(steps: Generator[Request, Answer, _T], store: StorePort) -> tuple[_T, int]:
-    """Carry out every step, and return the result and how many writes were refused on the way."""
-    answers: list[Answer] = []
+class _Written(Struct, Generic[_W]):
+    """What is stored after some steps, what it was written over, and how many writes were refused on the way."""
+
+    after: _W | None
+    before: _W | None
+    refusals: int = 0
+
+
+def _drive(steps: Generator[Request, Answer, _W | None], store: StorePort, read: _W | None) -> _Written[_W]:
+    """Carry out every step, of which the first one begins with what was `read`."""
+    written = _Written(None, read)
 
     def answer(request: Request) -> Answer:
-        answers.append(store.answer(request))
-        return answers[-1]
+        given = store.answer(request)
+        if isinstance(given, Refused):
+            written.refusals += 1
+            written.before = cast("_W | None", given.current)
+        return given
 
-    return run_steps(steps, answer), sum(isinstance(each, Refused) for each in answers)
+    written.after = run_steps(steps, answer)
+    return written

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from aftersend.aws.errors import CallFailed
 from aftersend.classify.rules import RuleError
@@ -90,7 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 # All that a command meets which is no mistake in it.
 _FAULTS: Final = (AftersendError, BotoCoreError, CallFailed, ClientError, CommandError, OSError)
-_CODES: Final[dict[type[Exception], int]] = {ConfigurationError: REFUSED, RuleError: REFUSED, ProfileNotFound: REFUSED}
+_CODES: Final[dict[type[Exception], int]] = dict.fromkeys(
+    (ConfigurationError, RuleError, ProfileNotFound, NoCredentialsError, NoRegionError), REFUSED
+)
 
 
 def _explain(error: Exception) -> str:

@@ -42,6 +42,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     policy: Policy
     classify: Classify
     advise: Advise
+    name_source: Callable[[str], str]  # what people call a source
     pool: Executor
     clock: Callable[[], datetime]  # UTC, in milliseconds
     digest_key: bytes
@@ -63,7 +64,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
         return spike_guard.find_reverted_windows(self.incidents(), recipient)
 
 
-def build(config: ApiSettings, connect: Connect) -> ApiContext:
+def build(config: ApiSettings, connect: Connect, name_source: Callable[[str], str]) -> ApiContext:
     """Return the context of a function; raises ConfigurationError where the settings are wrong."""
     dynamodb = connect("dynamodb")
     tables = TableNames(
@@ -83,6 +84,7 @@ def build(config: ApiSettings, connect: Connect) -> ApiContext:
         policy=config.policy,
         classify=rules.judge,
         advise=rules.advise,
+        name_source=name_source,
         pool=ThreadPoolExecutor(config.workers),
         clock=now,
         digest_key=config.digest_key,

@@ -16,8 +16,9 @@ from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import PageQuery, SuppressionView
-from aftersend.api.suppression_views import show_recipient
+from aftersend.api.suppression_views import answer_about, show_recipient
 from aftersend.core.model import Class, Outcome, Status
+from aftersend.core.sentence import SuppressionAnswer
 from aftersend.core.streaks import BOUNCES
 from aftersend.core.times import UNKNOWN_TIME, Moment
 from aftersend.core.validity import show_at
@@ -58,6 +59,7 @@ class RecipientView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     recipient: str
     suppressed: bool  # in at least one scope
+    answer: SuppressionAnswer  # whether they are written to, why, and what may be done, for all streams and each
     health: RecipientHealth
     write_again_at: Moment | None = None  # after the last refusals for a while; suppressions hold besides
     suppressions: list[SuppressionView]
@@ -94,6 +96,7 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
         RecipientView(
             recipient=name,
             suppressed=any(each.suppressed for each in shown),
+            answer=answer_about(context, name, shown),
             health=summarize(proven),
             write_again_at=_find_write_again(name, proven, context),
             suppressions=shown,

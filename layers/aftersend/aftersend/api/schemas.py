@@ -22,6 +22,7 @@ from aftersend.core.active_causes import (
 )
 from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
 from aftersend.core.recipient import split_channel
+from aftersend.core.sentence import SuppressionAnswer
 from aftersend.core.suppression import find_causes_needing_force, find_contradiction_to_review
 from aftersend.core.times import Moment
 from aftersend.core.vocabulary import Advise
@@ -138,6 +139,7 @@ class SuppressionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     recipient: str
     scope: str
     suppressed: bool  # do not write to them in this scope, whatever it is that holds
+    answer: SuppressionAnswer  # why, since when, and whether it may be lifted, in one sentence
     needs_force: bool = False  # a release in this scope lifts a wish of their own, which takes `force`
     until: Moment | None = None  # when it ends as far as is known; missing if it has no end
     review: str | None = None  # why a person should look
@@ -160,12 +162,14 @@ def show_suppression(
     advise: Advise,
     pending: Iterable[Reverted] = (),
     *,
+    answer: SuppressionAnswer,
     erased: Suppression | None = None,
     everywhere: Sequence[ActiveCause] = (),
 ) -> SuppressionView:
     """Return all that is known of it at `now` (UTC), and of `erased`, which stands under the same person's alias.
 
-    `everywhere` is what holds for all streams, where `stored` is of one; `advise` says what to do about a refusal.
+    `everywhere` is what holds for all streams, where `stored` is of one; `advise` says what to do about a refusal, and
+    `answer` all of it in a sentence.
     """
     held_back = list(pending)
     active = describe_active_causes(stored, now, held_back)
@@ -176,6 +180,7 @@ def show_suppression(
         recipient=stored.recipient,
         scope=stored.scope,
         suppressed=bool(active or before or everywhere),
+        answer=answer,
         needs_force=any(find_causes_needing_force(each, now) for each in (stored, erased) if each is not None),
         until=find_end([*active, *before, *everywhere]),
         review="contradicted" if find_contradiction_to_review(stored) else None,

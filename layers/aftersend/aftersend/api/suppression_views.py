@@ -5,13 +5,14 @@ An alias is never shown: what stands under one is shown as part of the person wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aftersend.api.context import ApiContext
 from aftersend.api.schemas import EVERYWHERE, SuppressionView, show_suppression
 from aftersend.core.active_causes import ActiveCause, describe_active_causes
 from aftersend.core.erasure import is_alias
 from aftersend.core.model import Key, Suppression
+from aftersend.core.sentence import StoredRow, SuppressionAnswer, join_answers, make_answer
 from aftersend.storage.store import BATCH
 
 _Rows = Mapping[Key, Suppression]
@@ -31,9 +32,17 @@ def show_recipient(context: ApiContext, name: str) -> list[SuppressionView]:
     alias = context.make_alias(name)
     found = [*context.queries.find_suppressions_of(name), *context.queries.find_suppressions_of(alias)]
     known = {each.key: each for each in found if not is_silent(each)}
-    scopes = sorted({scope for _, scope in known})
+    scopes = sorted({scope for _, scope in known}, key=lambda scope: (scope != EVERYWHERE, scope))
     own = [known.get((name, scope)) or Suppression(recipient=name, scope=scope) for scope in scopes]
     return [_show(context, each, known) for each in own]
+
+
+def answer_about(context: ApiContext, name: str, shown: Sequence[SuppressionView]) -> SuppressionAnswer:
+    """Return the one answer about a recipient, out of what `show_recipient` has returned: for all streams and each."""
+    answers = [each.answer for each in shown]
+    if not shown or shown[0].scope != EVERYWHERE:
+        answers.insert(0, make_answer(StoredRow(Suppression(recipient=name)), context.clock()))
+    return join_answers(answers)
 
 
 def is_silent(stored: Suppression) -> bool:
@@ -56,11 +65,19 @@ def _read(context: ApiContext, keys: list[Key]) -> dict[Key, Suppression]:
 
 def _show(context: ApiContext, own: Suppression, known: _Rows) -> SuppressionView:
     alias, now = context.make_alias(own.recipient), context.clock()
-    pending = context.find_pending_windows(own.recipient)
-    everywhere: list[ActiveCause] = []
+    pending = tuple(context.find_pending_windows(own.recipient))
+    before, everywhere = known.get((alias, own.scope)), None
+    held: list[ActiveCause] = []
+    erased = describe_active_causes(before, now) if before else []
     if own.scope != EVERYWHERE:
-        for name, windows in ((own.recipient, pending), (alias, [])):
-            if (row := known.get((name, EVERYWHERE))) is not None:
-                everywhere += describe_active_causes(row, now, windows)
-    erased = known.get((alias, own.scope))
-    return show_suppression(own, now, context.advise, pending, erased=erased, everywhere=everywhere)
+        if (row := known.get((own.recipient, EVERYWHERE))) is not None:
+            everywhere = StoredRow(row, pending)
+            held += describe_active_causes(row, now, pending)
+        if (row := known.get((alias, EVERYWHERE))) is not None:
+            erased_everywhere = describe_active_causes(row, now)
+            held += erased_everywhere
+            erased += erased_everywhere
+    answer = make_answer(
+        StoredRow(own, pending), now, everywhere=everywhere, erased=erased, name_source=context.name_source
+    )
+    return show_suppression(own, now, context.advise, pending, answer=answer, erased=before, everywhere=held)

@@ -9,7 +9,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
-from aftersend.core.suppression import find_active_causes, is_released, is_withdrawn, list_evidence
+from aftersend.core.suppression import (
+    find_active_causes,
+    is_released,
+    is_withdrawn,
+    list_evidence,
+    select_counting_evidence,
+)
 from aftersend.core.times import Moment
 from aftersend.core.vocabulary import Advise, Channel, Judgement, advise_without_refusal
 
@@ -19,7 +25,7 @@ class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cause: CauseKind
     scope: str
-    at: Moment  # of the latest evidence
+    at: Moment  # of the latest evidence that counts
     reason: Reason | None = None
     rule: str | None = None  # that judged it
     provider_code: str | None = None  # the source's own type and sub-type
@@ -61,7 +67,8 @@ def describe_active_causes(
 
     Evidence in the `pending` windows, those of incidents that nobody has decided yet, does not count.
     """
-    return [_describe(suppression, kind) for kind in find_active_causes(suppression, now, pending)]
+    windows = (*suppression.reverted, *pending)
+    return [_describe(suppression, kind, windows) for kind in find_active_causes(suppression, now, windows)]
 
 
 def advise_on_cause(cause: ActiveCause, channel: Channel | None, advise: Advise) -> str:
@@ -82,16 +89,16 @@ def find_end(causes: Sequence[ActiveCause]) -> datetime | None:
     return max(ends) if ends and len(ends) == len(causes) else None
 
 
-def _describe(stored: Suppression, kind: CauseKind) -> ActiveCause:
-    cause = stored.causes[kind]
-    assert cause.latest is not None  # it holds
+def _describe(stored: Suppression, kind: CauseKind, windows: Iterable[Reverted]) -> ActiveCause:
+    """By the latest evidence that counts: later evidence may have been taken back, released or reverted."""
+    ref = select_counting_evidence(stored, kind, windows)[-1]
     return ActiveCause(
         cause=kind,
         scope=stored.scope,
-        at=cause.latest.at,
-        reason=cause.latest.reason,
-        rule=cause.latest.rule,
-        provider_code=cause.latest.provider_code,
-        source=cause.latest.source or None,
-        until=cause.until,
+        at=ref.at,
+        reason=ref.reason,
+        rule=ref.rule,
+        provider_code=ref.provider_code,
+        source=ref.source or None,
+        until=stored.causes[kind].until,
     )

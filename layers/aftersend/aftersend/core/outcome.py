@@ -158,7 +158,8 @@ def fold(
 
     A report by mail that nothing of `reports` proves speaks only where nothing else does: see `Outcome.proven`.
     """
-    speaking = select_counting(facts, reports) or facts
+    counting = select_counting(facts, reports)
+    speaking = counting or facts
     by_kind = _group_by_kind(speaking)
     complaint = _find_standing_complaint(by_kind) if _COMPLAINED in by_kind else None
     speaker, verdict = _find_speaker(speaking, complaint, classify)
@@ -176,9 +177,8 @@ def fold(
         verdict=verdict,
         decided_by=speaker.id,
         **_derive_times_and_counts(speaking, by_kind, bounces, complaint, engaged),
-        attempts=_count_attempts(speaking, by_kind),
         auto_replied=any(fact.kind is _AUTO_REPLIED for fact in facts),  # a note for people, which decides nothing
-        review=None if looked_at or not is_proven(facts) else review or _find_nameless(by_kind, classify),
+        review=None if looked_at or not counting else review or _find_nameless(by_kind, classify),
         due_at=_find_due(facts, reports, validity) if validity else None,
         saturated=_find_saturated(by_kind, context) if len(speaking) > 1 or context.correlation else (),
         resolved=resolved,
@@ -203,6 +203,7 @@ def _derive_times_and_counts(
         "opened_at": opened[0].occurred_at if opened else None,
         "clicked_at": clicked[0].occurred_at if clicked else None,
         "engaged_at": engaged[-1].occurred_at if engaged else None,
+        "attempts": _count_attempts(speaking, by_kind),
         "opens": len(opened or ()),
         "clicks": len(clicked or ()),
     }

@@ -159,10 +159,19 @@ def _holds(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted
 
 
 def _stands(suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted]) -> bool:
-    """Whether evidence of this cause counts: it was not released or withdrawn, and lies in none of these windows."""
+    return bool(select_counting_evidence(suppression, kind, windows))
+
+
+def select_counting_evidence(
+    suppression: Suppression, kind: CauseKind, windows: Iterable[Reverted]
+) -> list[EvidenceRef]:
+    """Select the evidence of a cause that counts, in its order.
+
+    It was not released or withdrawn, and lies in none of these windows.
+    """
     cause = suppression.causes[kind]
     refs = [ref for ref in list_evidence(cause) if not is_released(suppression, kind, ref)]
-    return any(not _inside(ref, windows) and not is_withdrawn(cause, ref) for ref in refs)
+    return [ref for ref in refs if not _inside(ref, windows) and not is_withdrawn(cause, ref)]
 
 
 def is_withdrawn(cause: Cause, ref: EvidenceRef) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from aftersend.core.model import Class, Outcome, Reason, Status
+from aftersend.core.outcome import select_counting
 from aftersend.core.policy import FOR_A_WHILE, Policy
 
 _GIVEN_UP: Final = frozenset({Status.BOUNCED, Status.REJECTED, Status.EXPIRED})
@@ -31,10 +32,10 @@ def compute_write_again(
 def find_write_again(outcome: Outcome, policy: Policy) -> datetime | None:
     """Return the same of an outcome, by the refusal that decided it, and not before a pause that it asked for ends.
 
-    For what anybody could have sent nobody has to wait.
+    For what nothing proves nobody has to wait.
     """
     verdict = outcome.verdict
-    if verdict is None or not outcome.proven:
+    if verdict is None or not select_counting(outcome.feedback, policy.report):
         return None
     rules = policy.select(outcome.recipient)
     refusal = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)

@@ -29,7 +29,7 @@ from aftersend.sources.proofs import Proof
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
-__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "find_polled", "load_parser", "read"]
+__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "find_polled", "load_parser", "name_source", "read"]
 
 _KB: Final = 1024
 
@@ -38,6 +38,7 @@ class Source(Struct, frozen=True, kw_only=True):
     """A source: who reads its bodies, and how its provider pushes them."""
 
     parser: str  # the module whose `parse` reads a body; imported when the first one comes
+    title: str = ""  # what people call it; its own name, where it has no other
     channels: frozenset[Channel] = frozenset({Channel.EMAIL})  # by which the messages travel that it reports on
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
     largest: int = 1000 * _KB  # bytes of a pushed body
@@ -53,14 +54,22 @@ class Source(Struct, frozen=True, kw_only=True):
 SOURCES: Final[dict[str, Source]] = {
     "directmail": Source(
         parser="aftersend.sources.directmail",
+        title="Alibaba DirectMail",
         proofs=(proofs.mns(), proofs.eventbridge()),
         largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
         polled=True,
     ),
-    "mailerq": Source(parser="aftersend.sources.mailerq", proofs=(proofs.secret(),)),
-    "report": Source(parser="aftersend.sources.report"),
-    "ses": Source(parser="aftersend.sources.ses", proofs=(proofs.sns_raw(), proofs.sns()), success=200),
+    "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
+    "report": Source(parser="aftersend.sources.report", title="a report by mail"),
+    "ses": Source(
+        parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
+    ),
 }
+
+
+def name_source(source: str) -> str:
+    """Return what people call a source."""
+    return (SOURCES[source].title if source in SOURCES else "") or source
 
 
 def find_polled() -> str:

@@ -50,6 +50,15 @@ SUBJECTS: Final = (
 # Beginnings that people use as well: they count together with something else.
 LOOSE_SUBJECTS: Final = (
     "auto:", "ooo", "away from", "on vacation", "vacation", "on holiday", "on leave", "abwesen", "urlaub",
+    "im urlaub", "in elternzeit", "im mutterschutz", "krankgeschrieben", "jag är på semester", "jag är ledig",
+    "jag är tillbaka", "utanför kontoret", "tjänstledig", "föräldraledig", "mammaledig", "pappaledig", "sjukskriven",
+    "jeg er på ferie", "utenfor kontoret", "i permisjon", "foreldrepermisjon", "på barselsorlov", "på orlov",
+    "sygemeldt", "olen lomalla", "vanhempainvapaalla", "je suis en vacances", "en vacances jusqu", "en arrêt maladie",
+    "estoy de vacaciones", "de baja maternal", "estou de férias", "de licença", "sono in ferie", "in ferie fino",
+    "in maternità", "met vakantie", "op vakantie tot", "met zwangerschapsverlof", "na urlopie", "na dovolené",
+    "na mateřské", "szabadságon vagyok", "sunt în concediu", "я в отпуске", "в декрете", "σε άδεια", "yıllık izindeyim",
+    "on maternity leave", "on parental leave", "on annual leave", "on sick leave", "đang nghỉ phép", "휴가 중",
+    "休暇中", "休假中",
 )
 # Notes puts the name before: "Anna Example is out of the office".
 CONTAINED: Final = (
