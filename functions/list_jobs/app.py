@@ -1,4 +1,4 @@
-"""List jobs, asked for over HTTP or by a message about a job, to `aftersend.api` and `aftersend.lists`.
+"""List jobs, asked for over HTTP, by a message about a job or by a dropped file, to `aftersend.api` and `.lists`.
 
 Both come to one function, so that one role alone may read whole tables and delete.
 """
@@ -27,5 +27,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return answer
     service = made.list_jobs
     assert service is not None
-    jobs, failed = run_each(event, lambda id_: service.resume(id_, AT_A_TIME))
+    jobs, failed = run_each(event, lambda text: service.work(text, AT_A_TIME))
     return observability.report_list_jobs(jobs, failed, logger)

@@ -73,7 +73,10 @@ FUNCTIONS: Final = {
 LAYERS: Final = properties("AWS::Serverless::LayerVersion")
 # Those that bring feedback into the tables; the others know the tables too, but have nothing to do with them.
 INGESTING: Final = {
-    name: each for name, each in FUNCTIONS.items() if "UNREADABLE_BODIES_QUEUE" in each["Environment"]["Variables"]
+    name: each
+    for name, each in FUNCTIONS.items()
+    if {"UNREADABLE_BODIES_QUEUE", "FEEDBACK_QUEUE"} & {*each["Environment"]["Variables"]}
+    == {"UNREADABLE_BODIES_QUEUE"}
 }
 POLICIES: Final = properties("AWS::IAM::ManagedPolicy")
 ALARMS: Final = {name: _with_metrics(each) for name, each in properties("AWS::CloudWatch::Alarm").items()}

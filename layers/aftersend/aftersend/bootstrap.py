@@ -260,7 +260,7 @@ def build_list_jobs(
     from aftersend.storage.deletions import Deletions
     from aftersend.storage.queries import Queries
 
-    dynamodb = connect("dynamodb")
+    dynamodb, sqs = connect("dynamodb"), connect("sqs")
     context = JobContext(
         store=store,
         queries=Queries(dynamodb, tables),
@@ -272,10 +272,22 @@ def build_list_jobs(
         pool=pool,
         clock=clock,
         timer=time.monotonic,
+        **_make_body_queues(config, sqs),
         find_reverts=find_reverts,
     )
-    send = partial(_send_later, connect("sqs"), config.queue)
+    send = partial(_send_later, sqs, config.queue)
     return ListJobService(context=context, send=send, new_id=lambda: secrets.token_hex(16))
+
+
+def _make_body_queues(config: ListJobSettings, sqs: SQSClient) -> dict[str, Any]:
+    """Return where the bodies in dropped files go."""
+    from aftersend.storage.dead_letters import DeadLetters
+    from aftersend.storage.queue import QueueSender
+
+    return {
+        "feedback_queue": QueueSender(sqs, config.feedback_queue),
+        "dead_letters": DeadLetters(lambda: sqs, config.unreadable_queue),
+    }
 
 
 def _connect_boto3() -> Any:

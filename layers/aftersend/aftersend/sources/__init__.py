@@ -13,6 +13,7 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from typing import Final
@@ -29,9 +30,17 @@ from aftersend.sources.proofs import Proof
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
-__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "find_polled", "load_parser", "name_source", "read"]
+__all__ = ["SOURCES", "UNNAMED", "Parse", "Slices", "Source", "find_polled", "load_parser", "name_source", "read"]
 
 _KB: Final = 1024
+
+
+class Slices(StrEnum):
+    """How a file of feedback falls into bodies; see `aftersend.lists.drop`."""
+
+    LINES = "lines"  # each line is a body
+    CSV = "csv"  # each row is a body, together with the line of names, and the comments above that
+    WHOLE = "whole"  # the file is one body
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -43,6 +52,7 @@ class Source(Struct, frozen=True, kw_only=True):
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
     largest: int = 1000 * _KB  # bytes of a pushed body
     success: int = 204  # the HTTP status by which the provider knows that a push is safe
+    slices: Slices = Slices.LINES  # how a file falls into bodies that is dropped for it
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
 
     @property
@@ -60,7 +70,7 @@ SOURCES: Final[dict[str, Source]] = {
         polled=True,
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
-    "report": Source(parser="aftersend.sources.report", title="a report by mail"),
+    "report": Source(parser="aftersend.sources.report", title="a report by mail", slices=Slices.WHOLE),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
     ),
