@@ -19,6 +19,7 @@ ORDER: Final = (
     "sources",
     "endtoend",
     "export",
+    "drop",
     "history",
     "coldstart",
     "check",

@@ -126,6 +126,7 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Receive": lambda world, answer: answered(204)(world, answer) and forwarded("mailerq")(world, answer),
     "Query": answered(200, f'"recipient":"email:{NOBODY}"'),
     "RunListJobs-import": answered(200, '"invalid":0'),
+    "RunListJobs-dropped": lambda _, answer: answer == DONE,
     "RunListJobs-job": lambda _, answer: answer == DONE,
     "Reevaluate-schedule": lambda _, answer: answer == {"due": 0},
     "Reevaluate": lambda _, answer: answer == DONE,
