@@ -86,7 +86,7 @@ def test_every_line_is_a_body_that_says_where_it_was() -> None:
     _, body = lines(3)
     dropping = Dropping()
     progress = dropping.drop(KEY, b"\xef\xbb\xbf" + body.replace(b"\n", b"\n\n", 1))
-    assert [each.body for each in dropping.sent] == body.splitlines(keepends=True)
+    assert [each.body for each in dropping.sent] == body.splitlines()
     assert {each.source for each in dropping.sent} == {"test"}
     assert [each.headers["x-file"] for each in dropping.sent] == [f"test/2026/march.jsonl:{line}" for line in (1, 3, 4)]
     assert (progress.sent, progress.parked, progress.position.offset) == (3, 0, len(body) + 4)
@@ -163,9 +163,9 @@ def test_rows_travel_with_the_names_of_their_columns() -> None:
 
 def test_a_line_that_no_queue_takes_is_parked_with_its_number_and_the_others_go_on() -> None:
     _, body = lines(2)
-    first, second = body.splitlines(keepends=True)
+    first, second = body.splitlines()
     dropping = Dropping()
-    progress = dropping.drop(KEY, first + b"x" * (3 * MAX_LINE) + b"\n" + second)
+    progress = dropping.drop(KEY, first + b"\r\n" + b"x" * (3 * MAX_LINE) + b"\n" + second)
     assert [each.body for each in dropping.sent] == [first, second]
     ((_, parked, why),) = dropping.parked
     assert (parked.body, parked.headers["x-file"]) == (b"x" * drop.BEGINNING, "test/2026/march.jsonl:2")

@@ -152,13 +152,14 @@ class _Drop:
     def __init__(self, request: DropRequest, source: str, context: JobContext) -> None:
         self._key, self._source, self._context = request.key, source, context
         self._name = request.key.removeprefix(DROP_FOLDER)
-        self._head = b""
+        self._head, self._whole = b"", False
 
     def run(self, progress: DropProgress) -> Iterator[DropProgress]:
         begin, etag = next(self._context.files.read(self._key, 0, progress.etag), (b"", ""))
         progress = replace(progress, etag=etag)
         slices = detect_slices(begin, SOURCES[self._source].slices)
         if slices is Slices.WHOLE:
+            self._whole = True
             yield self._send([self._read_whole(etag)] if begin.strip() else [], progress)
             return
         start = progress.position
@@ -204,7 +205,9 @@ class _Drop:
         )
 
     def _make_body(self, record: Record) -> bytes:
-        return self._head + record.data if self._head else record.data.removeprefix(_BOM)
+        if self._whole or self._head:
+            return self._head + record.data
+        return record.data.removeprefix(_BOM).rstrip(b"\r\n")
 
     def _make_headers(self, record: Record) -> Mapping[str, str]:
         return {"x-file": f"{self._name}:{record.line}"}
