@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from aftersend.lists.drop import AT_ONCE, CHUNK, DropProgress, make_drop_id
+from aftersend.lists.drop import AT_ONCE, CHUNK, make_drop_id
 from aftersend.lists.files import PIECE_SIZE
-from aftersend.lists.job import LEASE, DropRequest, create_job
+from aftersend.lists.job import LEASE, DropProgress, DropRequest, create_job
 from aftersend.lists.runner import run_job
 from aftersend.storage.queue import OutgoingMessage, SendResults
 from tests.bench.table import goal, show
