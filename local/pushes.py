@@ -6,15 +6,28 @@ that proves itself in a known way is pushed here without a word more.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from aftersend.core.errors import VerificationError
 from aftersend.sources import SOURCES
+from aftersend.sources.forms import URLENCODED
+from aftersend.sources.proofs import (
+    NAMES,
+    DigestInBody,
+    Hmac,
+    Jwt,
+    Proof,
+    PublicKey,
+    StandardWebhooks,
+    TokenInBody,
+    UrlForm,
+)
 from aftersend.webhooks.schemes.mns_xml import read_texts
 from local import signing
 from local.lambdas import Lambdas
@@ -23,21 +36,21 @@ from local.server import Server, Site, believe, send
 from local.signing import Authority, Push
 from local.stack import Stack
 
-Sign = Callable[[Authority, str, Sample, datetime], Push | None]
+Sign = Callable[[Authority, Any, str, Sample, datetime], Push | None]  # Any: a Proof, of the scheme's own class
 
 _MNS_FORMATS: Final = (signing.mns_json, signing.mns_xml, signing.mns_simplified)
 _TYPES: Final = {".json": "application/json; charset=utf-8", ".xml": "text/xml; charset=utf-8"}
 
 
-def _sign_sns(authority: Authority, url: str, sample: Sample, now: datetime) -> Push:
+def _sign_sns(authority: Authority, _proof: Proof, url: str, sample: Sample, now: datetime) -> Push:
     return signing.sns(authority, url, _text(sample), now)
 
 
-def _push_raw(_authority: Authority, url: str, sample: Sample, _now: datetime) -> Push:
+def _push_raw(_authority: Authority, _proof: Proof, url: str, sample: Sample, _now: datetime) -> Push:
     return signing.sns_raw(url, _text(sample))
 
 
-def _sign_mns(authority: Authority, url: str, sample: Sample, now: datetime) -> Push | None:
+def _sign_mns(authority: Authority, _proof: Proof, url: str, sample: Sample, now: datetime) -> Push | None:
     """What is wrapped by MNS already is signed as it is; a text comes in one format or another."""
     text, body = _text(sample), sample.body()
     if text.startswith("<"):
@@ -59,15 +72,69 @@ def _names_owner(body: bytes) -> bool:
         return False
 
 
-def _sign_eventbridge(authority: Authority, url: str, sample: Sample, now: datetime) -> Push | None:
+def _sign_eventbridge(authority: Authority, _proof: Proof, url: str, sample: Sample, now: datetime) -> Push | None:
     text = _text(sample)
     return signing.eventbridge(authority, url, text, now) if text.startswith(("{", "[")) else None
 
 
-def _push_with_secret(_authority: Authority, url: str, sample: Sample, _now: datetime) -> Push:
+def _push_with_secret(_authority: Authority, _proof: Proof, url: str, sample: Sample, _now: datetime) -> Push:
     """The secret is in the address."""
+    return _post(url, sample)
+
+
+def _post(url: str, sample: Sample) -> Push:
     content_type = _TYPES.get(sample.path.suffix, "text/plain; charset=utf-8")
     return Push(url, {"content-type": content_type, **sample.headers}, sample.body())
+
+
+def _sign_body(authority: Authority, proof: Hmac, url: str, sample: Sample, now: datetime) -> Push:
+    return signing.hmac_body(authority, proof, _post(url, sample), now, **_name_headers(proof.signed, now))
+
+
+def _sign_standard(authority: Authority, proof: StandardWebhooks, url: str, sample: Sample, now: datetime) -> Push:
+    return signing.standard_webhooks(authority, proof, _post(url, sample), now)
+
+
+def _sign_with_private_key(authority: Authority, proof: PublicKey, url: str, sample: Sample, now: datetime) -> Push:
+    return signing.public_key(authority, proof, _post(url, sample), _name_headers(proof.signed, now))
+
+
+def _name_headers(signed: str, now: datetime) -> dict[str, str]:
+    """Headers that are signed beside the body: what they say is a time, or as good as one."""
+    return {name: f"{now.timestamp():.0f}" for name in NAMES.findall(signed) if "-" in name}
+
+
+def _sign_token(authority: Authority, proof: TokenInBody, url: str, sample: Sample, now: datetime) -> Push:
+    return signing.token_in_body(authority, proof, _post_form(url, sample), now)
+
+
+def _sign_digest(authority: Authority, proof: DigestInBody, url: str, sample: Sample, _now: datetime) -> Push | None:
+    push = _post(url, sample)
+    return signing.digest_in_body(authority, proof, push) if _is_object(push.body) else None
+
+
+def _sign_url(authority: Authority, proof: UrlForm, url: str, sample: Sample, _now: datetime) -> Push | None:
+    push = _post_form(url, sample)
+    is_signed = proof.body_hash or push.headers["content-type"] == URLENCODED
+    return signing.url_form(authority, proof, push) if is_signed else None
+
+
+def _sign_jwt(authority: Authority, proof: Jwt, url: str, sample: Sample, now: datetime) -> Push:
+    return signing.jwt(authority, proof, _post(url, sample), now)
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _post_form(url: str, sample: Sample) -> Push:
+    """A body that is no JSON is a form to those who sign forms."""
+    push = _post(url, sample)
+    is_json = sample.path.suffix == ".json"
+    return push if is_json else Push(push.url, push.headers | {"content-type": URLENCODED}, push.body)
 
 
 def _text(sample: Sample) -> str:
@@ -76,11 +143,18 @@ def _text(sample: Sample) -> str:
 
 # By scheme of proof; None where no provider pushes such a body in that way.
 SIGNERS: Final[dict[str, Sign]] = {
+    "digest_in_body": _sign_digest,
     "eventbridge": _sign_eventbridge,
+    "hmac_body": _sign_body,
+    "jwt": _sign_jwt,
     "mns": _sign_mns,
+    "public_key": _sign_with_private_key,
     "secret": _push_with_secret,
     "sns": _sign_sns,
     "sns_raw": _push_raw,
+    "standard_webhooks": _sign_standard,
+    "token_in_body": _sign_token,
+    "url_form": _sign_url,
 }
 
 
@@ -105,7 +179,7 @@ class Pusher:
         """Push one sample; return what was answered, or None where its source pushes no such body."""
         url, now = self._url.format(sample.source), datetime.now(UTC)
         for proof in SOURCES[sample.source].proofs:
-            push = SIGNERS[proof.scheme](self._authority, url, sample, now)
+            push = SIGNERS[proof.scheme](self._authority, proof, url, sample, now)
             if push is not None:
                 return Pushed(proof.scheme, send(push, self.host))
         return None
@@ -119,7 +193,7 @@ def serve_webhooks(stack: Stack, lambdas: Lambdas) -> Iterator[Pusher]:
     """
     authority = Authority()
     believe(lambdas, authority)
-    site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables)
+    site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables, authority)
     with serving(Server(site, 0, lambda _: None)) as server:
         yield Pusher(server, authority)
 

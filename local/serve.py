@@ -89,7 +89,7 @@ def served(stack: Stack, port: int = 0) -> Iterator[Served]:
     authority, notes = Authority(), Notes()
     processes = Processes(stack, authority.certificate, say_line, notes)
     try:
-        site = Site(stack, processes.functions, processes.functions["ProcessSes"].variables)
+        site = Site(stack, processes.functions, processes.functions["ProcessSes"].variables, authority)
         for name in sorted({route.function for route in site.gateway.routes}):
             processes.functions[name].warm()
         with Server(site, port, note=notes, after=processes.wake) as server:

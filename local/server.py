@@ -43,9 +43,11 @@ Pushing = Callable[[str, str, bytes], Response]  # source, name of the file, bod
 class Site:
     """A stack, its functions, and its HTTP APIs under one address."""
 
-    def __init__(self, stack: Stack, functions: Mapping[str, Invocable], variables: dict[str, str]) -> None:
+    def __init__(
+        self, stack: Stack, functions: Mapping[str, Invocable], variables: dict[str, str], authority: Authority
+    ) -> None:
         self.gateway = Gateway(stack, functions)
-        self.secret = turn_sources_on(stack)
+        self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
         self.push: Pushing | None = None  # set by whoever can push
         self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
@@ -116,12 +118,15 @@ Put a file of bodies into the drop bucket, a line each:
 """
 
 
-def turn_sources_on(stack: Stack) -> str:
-    """Turn on every source that can be pushed; return the last part of the addresses, as the stack has generated it."""
+def turn_sources_on(stack: Stack, authority: Authority) -> str:
+    """Turn on every source that can be pushed, with the keys that `authority` signs with.
+
+    Return the last part of the addresses, as the stack has generated it.
+    """
     manager = stack.client("secretsmanager")
     name = stack.resources("AWS::Lambda::Function")[RECEIVE]["Environment"]["Variables"]["WEBHOOK_SECRETS"]
     document = json.loads(manager.get_secret_value(SecretId=name)["SecretString"])
-    entries: Json = {source: {} for source, row in SOURCES.items() if row.proofs}
+    entries: Json = {source: authority.list_keys(row.proofs) for source, row in SOURCES.items() if row.proofs}
     manager.put_secret_value(SecretId=name, SecretString=json.dumps(document | {"sources": entries}))
     return str(document["path"])
 

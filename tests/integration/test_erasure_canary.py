@@ -19,6 +19,7 @@ from aftersend.storage import items
 from local.lambdas import Lambdas
 from local.pushes import serving
 from local.server import Server, Site
+from local.signing import Authority
 from local.stack import Stack, running
 from tests.support.template import ROOT
 
@@ -114,7 +115,7 @@ class Planted:
 def planted() -> Iterator[Planted]:
     with running() as stack:
         lambdas = Lambdas(stack)
-        site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables)
+        site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables, Authority())
         with serving(Server(site, 0)) as server:
             yield Planted(stack, server, lambdas)
 

@@ -116,7 +116,7 @@ def test_pushes_of_alibaba_are_taken(server: Server, authority: Authority, make:
 def test_what_is_there(server: Server) -> None:
     status, text = ask(server, "GET", "/")
     assert status == 200
-    assert f"POST   http://{server.host}/feedback/{{source}}/{server.site.secret}" in text
+    assert f"ANY    http://{server.host}/feedback/{{source}}/{server.site.secret}" in text
     assert "outcomes" in text
 
 

@@ -55,7 +55,7 @@ def http_event(push: Push, method: str = "POST") -> dict[str, Any]:
     """The event that API Gateway makes of a push."""
     target = push.url.removeprefix(f"https://{HOST}")
     path = target.partition("?")[0]
-    routes = [Route("POST", "/feedback/{source}", "Receive"), Route("POST", "/feedback/{source}/{secret}", "Receive")]
+    routes = [Route("ANY", "/feedback/{source}", "Receive"), Route("ANY", "/feedback/{source}/{secret}", "Receive")]
     for route in routes:
         if (parameters := route.match(path)) is not None:
             return event(Request(method, target, push.headers, push.body), HOST, route, parameters)

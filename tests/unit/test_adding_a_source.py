@@ -26,6 +26,7 @@ from aftersend.core.model import Kind
 from aftersend.core.vocabulary import Channel
 from aftersend.sources import SOURCES, UNNAMED, Source, proofs, read
 from aftersend.sources.message import unpack
+from aftersend.sources.proofs import MAKERS, build_proof
 from aftersend.webhooks.receive import PushResult, WebhookPorts, receive
 from aftersend.webhooks.schemes import SCHEMES
 from aftersend.webhooks.secrets import WebhookSecrets
@@ -151,7 +152,7 @@ class TestItsRow:
 def _as_its_provider(source: Source, sample: Sample, secret: str) -> Any:
     """A push as `local` makes it, by the proof that the row names."""
     (proof,) = source.proofs
-    return SIGNERS[proof.scheme](Authority(), url(sample.source, secret), sample, datetime.now(UTC))
+    return SIGNERS[proof.scheme](Authority(), proof, url(sample.source, secret), sample, datetime.now(UTC))
 
 
 KNOWN: Final = [name for name in SOURCES if name != "acme"]
@@ -185,7 +186,22 @@ def _facts(sample: Sample) -> list[Any]:
 
 def test_every_scheme_is_known_to_those_who_check_and_to_those_who_push() -> None:
     assert SIGNERS.keys() == SCHEMES.keys()
-    assert {proof.scheme for source in SOURCES.values() for proof in source.proofs} == SCHEMES.keys()
+    named = {proof.scheme for source in SOURCES.values() for proof in source.proofs}
+    assert named | {build_proof(each).scheme for each in LEAST.values()} == SCHEMES.keys()
+    assert {*LEAST} == {*MAKERS}
+
+
+# The least that a file has to say of each proof that it may name.
+LEAST: Final = {
+    "hmac_body": {"scheme": "hmac_body", "header": "signature"},
+    "standard_webhooks": {"scheme": "standard_webhooks"},
+    "ecdsa": {"scheme": "ecdsa", "header": "signature"},
+    "rsa": {"scheme": "rsa", "header": "signature"},
+    "token_in_body": {"scheme": "token_in_body"},
+    "digest_in_body": {"scheme": "digest_in_body", "member": "auth"},
+    "url_form": {"scheme": "url_form", "header": "signature"},
+    "jwt": {"scheme": "jwt", "header": "authorization", "issuer": "Acme"},
+}
 
 
 @pytest.mark.parametrize("folder", ["layers", "functions", "local", "tests/bench"])

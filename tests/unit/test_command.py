@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,9 +41,13 @@ TABLE = {
         "BillingMode": "PAY_PER_REQUEST",
     },
 }
-COMMANDS = sorted(make_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr,arg-type]
-OF_A_STACK = [each for each in COMMANDS if each != "rabbitmq"]
+PARSERS: Any = make_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+COMMANDS = sorted(PARSERS)
+OF_A_STACK = [
+    name for name in COMMANDS if any(each.dest == "stack" and each.required for each in PARSERS[name]._actions)
+]
 NEEDED = {
+    "delist": ["--provider", "ses"],
     "restore": ["--from-outcomes", "a", "--from-suppressions", "b"],
     "rules": ["rules.toml"],
     "rabbitmq": ["--queue", "results=a", "--stack", "x", "--url", "amqp://u:secret@h/"],
@@ -256,10 +261,11 @@ def test_every_command_has_examples_that_it_takes(command: str, capsys: pytest.C
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0
-    examples = re.findall(rf"^  aftersend ({command} .+)$", capsys.readouterr().out, re.MULTILINE)
+    examples = re.findall(rf"^  aftersend ({command}(?: .*)?)$", capsys.readouterr().out, re.MULTILINE)
     assert examples
     for example in examples:
-        assert make_parser().parse_args(example.split()).command == command
+        words = shlex.split(re.split(r" [<>] ", example)[0])
+        assert make_parser().parse_args(words).command == command
 
 
 @pytest.mark.parametrize(
@@ -301,3 +307,45 @@ def test_pip_brings_the_command(tmp_path: Path) -> None:
     )  # fmt: skip
     project = tomllib.loads((LAYER / "pyproject.toml").read_text())["project"]
     assert done.stdout == f"aftersend {project['version']}\n"
+
+
+# ---- Dead letters, completion ------------------------------------------------------------------------------------
+
+
+def test_what_lies_in_the_queues_that_nobody_works(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    queue = {"Type": "AWS::SQS::Queue"}
+    make(account, "ours", Feedback=queue, FeedbackDeadLetters=queue, UnreadableBodies=queue)
+    sqs = stack.make_client("sqs")
+    parked = stack.find_stack("ours").find("UnreadableBodies")
+    attributes = {
+        name: {"StringValue": text, "DataType": "String"} for name, text in (("source", "ses"), ("reason", "no JSON"))
+    }
+    sqs.send_message(QueueUrl=parked, MessageBody="ann@example.com", MessageAttributes=attributes)
+    assert main(["dead-letters", "--stack", "ours", "--look"]) == 0
+    shown = capsys.readouterr().out
+    assert re.fullmatch(r" +0  FeedbackDeadLetters\n +1  UnreadableBodies\n +\S+  ses  no JSON\n", shown)
+    assert main(["dead-letters", "--stack", "ours", "--redrive", "Feedback"]) == 2
+    assert "FeedbackDeadLetters, UnreadableBodies" in capsys.readouterr().err
+    assert main(["dead-letters", "--stack", "ours", "--redrive", "UnreadableBodies"]) == 2
+    assert "nobody is there to be asked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_completes_commands_and_their_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    line = "COMP_WORDS=(aftersend {words}); COMP_CWORD={at}; _aftersend; echo ${{COMPREPLY[*]}}"
+    if shell == "zsh":
+        assert script.startswith("#compdef aftersend\n")
+        return
+    for words, at, expected in (("w", 1, "why"), ("lift --fo", 2, "--force"), ("why --js", 2, "--json")):
+        asked = f"{script}\n{line.format(words=words, at=at)}"
+        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)
+        assert done.stdout.split() == [expected]
+
+
+def test_fish_completes_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "fish"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "complete -c aftersend -n '__fish_seen_subcommand_from lift' -l force" in lines
+    assert {line.rpartition(" ")[2] for line in lines if "use_subcommand" in line} == set(COMMANDS)

@@ -163,10 +163,11 @@ def test_poll_may_send_and_read_its_key_and_nothing_else() -> None:
 # ---- Webhooks --------------------------------------------------------------------------------------------------------
 
 
-def test_only_posts_are_routed_and_only_to_the_webhooks() -> None:
+def test_every_method_is_routed_to_the_webhooks_and_to_no_other_api() -> None:
+    """By which of them a source may be asked, its row says (docs/webhooks.md)."""
     events = [each["Properties"] for each in FUNCTIONS["Receive"]["Events"].values()]
     assert {each["Path"] for each in events} == {"/feedback/{source}", "/feedback/{source}/{secret}"}
-    assert {each["Method"] for each in events} == {"POST"}
+    assert {each["Method"] for each in events} == {"ANY"}
     assert {each["PayloadFormatVersion"] for each in events} == {"2.0"}
     assert {one(each["ApiId"]) for each in events} == {"WebhooksApi"}
 

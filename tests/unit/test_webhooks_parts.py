@@ -41,6 +41,13 @@ class TestKept:
         assert cache.get("b", NOW, lambda _: "anew") == "B"
         assert cache.get("a", NOW, lambda _: "anew") == "anew"
 
+    def test_as_many_are_kept_as_there_is_room_for(self) -> None:
+        cache: TtlCache[int, int] = TtlCache(HOUR, max_size=16)
+        for key in range(17):
+            cache.get(key, NOW, int)
+        assert [cache.get(key, NOW, lambda _: -1) for key in range(1, 17)] == [*range(1, 17)]
+        assert cache.get(0, NOW, lambda _: -1) == -1
+
     def test_one_that_is_made_again_goes_last(self) -> None:
         cache: TtlCache[str, str] = TtlCache(HOUR, max_size=2)
         cache.get("a", NOW, str.upper)

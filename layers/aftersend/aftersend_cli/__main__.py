@@ -15,56 +15,139 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from aftersend.aws.errors import CallFailed
 from aftersend.classify.rules import RuleError
 from aftersend.core.errors import AftersendError, ConfigurationError
-from aftersend_cli import bridge_arguments, reevaluate, restore, rules, smoke, sync
+from aftersend_cli import bridge_arguments
+from aftersend_cli.endpoint import API, find_endpoint
 from aftersend_cli.errors import FAILED, REFUSED, CommandError
+from aftersend_cli.output import Output
 from aftersend_cli.stack import find_stack, use_account
 from aftersend_cli.versions import find_version
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 _EXIT_CODES: Final = """
 exit codes:
-  0  it is done
-  1  it was tried, and something failed, or the answer was no
+  0  it is done; of a question: may be written to
+  1  it was tried, and something failed, or the answer was no; of a question: must not be written to
   2  it was asked for wrongly, and nothing was done
+  3  not known: nobody answered, which is neither yes nor no
+  4  not signed in, or not allowed
 """
 
 
 class _Command(NamedTuple):
     """One command: what it does, an example of each of its uses, and whether it asks before it writes."""
 
-    module: ModuleType
+    place: str  # the module that has `arguments` and `run`, and behind a colon what in it has them
     help: str
     examples: tuple[str, ...]
     writes: bool = True
 
 
+# These ask the HTTP API.
+_OF_THE_API: Final = {
+    "why": _Command(
+        "why",
+        "say in one sentence whether somebody is written to, why, since when, and whether it may be lifted",
+        ("ann@example.com --stack aftersend", "ann@example.com --stream news", "- --json < address.txt"),
+        writes=False,
+    ),
+    "message": _Command(
+        "message",
+        "show what became of a message, with every report and what decided",
+        ("ses:0102-b2 --to ann@example.com", "order=4711"),
+        writes=False,
+    ),
+    "check": _Command(
+        "check",
+        "say which of these may be written to",
+        ("list.txt --stream news", "--allowed < list.txt > allowed.txt", "--recipient ann@example.com"),
+        writes=False,
+    ),
+    "lift": _Command(
+        "decide:lift",
+        "lift a suppression",
+        ('ann@example.com --note "Wrote that the mailbox works again."',),
+    ),
+    "suppress": _Command(
+        "decide:suppress",
+        "suppress somebody by hand",
+        ('ann@example.com --note "Asked us by telephone." --until 2026-06-21',),
+    ),
+    "forget": _Command("decide:forget", "erase all that is stored of somebody", ("ann@example.com",)),
+    "review": _Command(
+        "review:review",
+        "show what a person should look at, and decide it",
+        ("--why undetermined", 'keep --recipient ann@example.com --message ses:0102-b2 --note "Their filter."'),
+    ),
+    "incidents": _Command(
+        "review:incidents",
+        "show providers' accidents, and decide whether they count",
+        ("", 'revert 63744764214fc1b8fa8a --note "Their directory was down."'),
+    ),
+    "import": _Command(
+        "jobs:import_list",
+        "import a list: a dry run, unless it is applied",
+        ("bounces.csv", "bounces.csv --format sendgrid-bounces --apply --rejects refused.csv"),
+    ),
+    "export": _Command(
+        "jobs:export_list",
+        "export the list of suppressions",
+        ("-o list.csv", "--format addresses --channel email -o exclude.csv"),
+        writes=False,
+    ),
+    "revert": _Command(
+        "jobs:revert",
+        "take back what a provider said by accident: a dry run, unless it is applied",
+        (
+            "example.com --reason user_unknown --since 2026-03-02T08:00:00Z --until 2026-03-02T14:00:00Z "
+            '--note "Their directory was gone."',
+        ),
+    ),
+    "jobs": _Command("jobs:jobs", "show how far an import, export or revert is", ("0123…cdef",), writes=False),
+}
 _OF_A_STACK: Final = {
     "smoke": _Command(
-        smoke,
+        "smoke",
         "prove a stack: send a bounce through it, show what it makes of it, and delete that",
         ("--stack aftersend", "--stack aftersend --from news@example.com --yes"),
     ),
+    "dead-letters": _Command(
+        "dead_letters",
+        "show what lies in the dead-letter queues, and why; send a queue back to work",
+        ("--stack aftersend --look", "--stack aftersend --redrive FeedbackDeadLetters"),
+    ),
     "reevaluate": _Command(
-        reevaluate,
+        "reevaluate",
         "bring what is stored to other rules or another policy",
         ("--stack aftersend --policy policy.toml --dry-run", "--stack aftersend --rules rules.toml --profile mail"),
     ),
     "restore": _Command(
-        restore,
+        "restore",
         "join restored tables with those in use",
         ("--stack aftersend --from-outcomes restored-outcomes --from-suppressions restored-suppressions",),
     ),
     "sync": _Command(
-        sync,
+        "sync",
         "bring the suppression list of Amazon SES to what a stack says",
         ("--stack aftersend --dry-run", "--stack aftersend --yes"),
     ),
+    "delist": _Command(
+        "delist",
+        "take who was released off the lists of the provider who had reported them",
+        (
+            "--stack aftersend --provider sendgrid --dry-run",
+            "--stack aftersend --provider mailgun --key-secret mailgun-lists --yes",
+        ),
+    ),
     "rules": _Command(
-        rules,
+        "rules",
         "say what a file of rules would make of the texts that no rule of a stack knows",
         ("rules.toml --stack aftersend",),
         writes=False,
     ),
+}
+# These work on this machine alone.
+_OFFLINE: Final = {
+    "completion": _Command("completion", "write what makes a shell complete commands", ("bash", "zsh", "fish")),
 }
 _BRIDGE: Final = "rabbitmq"
 _BRIDGE_EXAMPLES: Final = (
@@ -75,7 +158,8 @@ _BRIDGE_EXAMPLES: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. What goes wrong is one line on standard error."""
-    options = make_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = make_parser(next((each for each in given if not each.startswith("-")), "")).parse_args(given)
     try:
         return _run(options)
     except BrokenPipeError:  # the reader has seen enough: `… | head`
@@ -102,11 +186,23 @@ def _explain(error: Exception) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
+    name = options.command
+    if name in _OFFLINE:
+        return int(_load(_OFFLINE[name]).run(options, make_parser))
     use_account(options.profile, options.region)
-    if options.command == _BRIDGE:
+    if name == _BRIDGE:
         return int(_load_bridge().run(options))
-    command = _OF_A_STACK[options.command]
-    return int(command.module.run(options, find_stack(options.stack)))
+    if name in _OF_A_STACK:
+        return int(_load(_OF_A_STACK[name]).run(options, find_stack(options.stack)))
+    output = Output(as_json=options.json, utc=options.utc)
+    return int(_load(_OF_THE_API[name]).run(options, find_endpoint(options.api, options.stack), output))
+
+
+def _load(command: _Command) -> Any:
+    """Return what has `arguments` and `run`; a command imports nothing that only others need."""
+    module, _, attribute = command.place.partition(":")
+    found = importlib.import_module(f"aftersend_cli.{module}")
+    return getattr(found, attribute) if attribute else found
 
 
 def _load_bridge() -> ModuleType:
@@ -118,8 +214,8 @@ def _load_bridge() -> ModuleType:
         raise CommandError("the client of RabbitMQ is missing: pip install 'aftersend[rabbitmq]'") from None
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return what reads the arguments."""
+def make_parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """Return what reads the arguments: of the command that is `wanted` alone, or of all for None."""
     parser = argparse.ArgumentParser(
         prog="aftersend",
         description=__doc__,
@@ -127,11 +223,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in _OF_A_STACK.items():
-        each = _add(commands, name, command.help, command.examples)
-        command.module.arguments(each)
-        each.add_argument("--stack", metavar="NAME", required=True, help="as CloudFormation calls it")
-        _add_account(each, writes=command.writes)
+    for group, add_options in _GROUPS:
+        for name, command in group.items():
+            each = _add(commands, name, command.help, command.examples)
+            if wanted in {None, name}:
+                _load(command).arguments(each)
+                add_options(each, command)
     each = _add(commands, _BRIDGE, "feed a stack from RabbitMQ, until a signal says stop", _BRIDGE_EXAMPLES)
     bridge_arguments.declare(each)
     _add_account(each, writes=True)
@@ -150,11 +247,31 @@ def _add(commands: Any, name: str, help_: str, examples: Sequence[str]) -> argpa
     return made
 
 
+def _add_stack(parser: argparse.ArgumentParser, command: _Command) -> None:
+    parser.add_argument("--stack", metavar="NAME", required=True, help="as CloudFormation calls it")
+    _add_account(parser, writes=command.writes)
+
+
+def _add_endpoint(parser: argparse.ArgumentParser, command: _Command) -> None:
+    parser.add_argument("--stack", metavar="NAME", help="whose API is asked, as CloudFormation calls it")
+    parser.add_argument("--api", metavar="URL", help=f"its address instead; else {API} of the environment has it")
+    parser.add_argument("--json", action="store_true", help="write the answer as the API gives it")
+    parser.add_argument("--utc", action="store_true", help="times in UTC; elsewhere than on a terminal they always are")
+    _add_account(parser, writes=command.writes)
+
+
+def _add_nothing(_parser: argparse.ArgumentParser, _command: _Command) -> None:
+    """It needs no account."""
+
+
 def _add_account(parser: argparse.ArgumentParser, *, writes: bool) -> None:
     parser.add_argument("--profile", metavar="NAME", help="of AWS, out of your configuration; SSO too")
     parser.add_argument("--region", metavar="NAME", help="where the stack is, if not where the profile says")
     if writes:
         parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can be asked")
+
+
+_GROUPS: Final = ((_OF_THE_API, _add_endpoint), (_OF_A_STACK, _add_stack), (_OFFLINE, _add_nothing))
 
 
 if __name__ == "__main__":

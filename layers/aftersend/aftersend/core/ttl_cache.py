@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Generic, TypeVar
 
 _K = TypeVar("_K", bound=Hashable)
@@ -28,7 +29,8 @@ class TtlCache(Generic[_K, _V]):
             return found[1]
         self._values.pop(key, None)
         made = make(key)
-        for oldest in list(self._values)[: len(self._values) - self._max_size + 1]:
+        too_many = max(0, len(self._values) - self._max_size + 1)
+        for oldest in list(islice(self._values, too_many)):
             self._values.pop(oldest, None)  # another thread may have done so
         self._values[key] = now, made
         return made

@@ -125,13 +125,14 @@ class CauseKind(StrEnum):
 
 
 class Act(StrEnum):
-    """What a person decided."""
+    """What a person decided, and what was done of it elsewhere."""
 
     ADDED = "added"  # suppress this address
     RELEASED = "released"  # evidence up to now no longer counts
     REVERTED = "reverted"  # evidence of one reason in a window of time does not count
     CONFIRMED = "confirmed"  # it does count, although it looked like an accident
     RESOLVED = "resolved"  # looked at: what was put up for review needs no look
+    DELISTED = "delisted"  # after a release, taken off the list of the provider that `by` names: the note says how
 
 
 class Meaning(Struct, frozen=True):

@@ -27,6 +27,7 @@ from aftersend.sources import proofs
 from aftersend.sources.envelope import peel
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.proofs import Proof
+from aftersend.sources.provider_lists import ProviderLists
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
@@ -52,13 +53,19 @@ class Source(Struct, frozen=True, kw_only=True):
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
     largest: int = 1000 * _KB  # bytes of a pushed body
     success: int = 204  # the HTTP status by which the provider knows that a push is safe
+    answer: str = ""  # the text of that answer, for a provider that looks at it
+    methods: frozenset[str] = frozenset({"POST"})  # by which it pushes; what a GET carries is its query
+    probes: frozenset[str] = frozenset()  # by which it asks whether anybody is there: answered, and never queued
+    handshakes: tuple[str, ...] = ()  # what it wants answered before it pushes: keys of webhooks.handshakes.HANDSHAKES
+    lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     slices: Slices = Slices.LINES  # how a file falls into bodies that is dropped for it
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Kinds of secrets that its provider can send."""
-        return frozenset[str]().union(*(proof.secrets for proof in self.proofs))
+        """Kinds of secrets that its provider can send, and of keys that it can be checked with."""
+        keys = frozenset(proof.key for proof in self.proofs if proof.key)
+        return keys.union(*(proof.secrets for proof in self.proofs))
 
 
 SOURCES: Final[dict[str, Source]] = {

@@ -25,6 +25,7 @@ def read_request(event: Mapping[str, Any], public_url: str) -> PushRequest:
         method=event["requestContext"]["http"]["method"],
         url=url,
         path=path,
+        query=event.get("rawQueryString", ""),
         headers=event.get("headers") or {},
         body=_decode_body(event),
     )

@@ -5,6 +5,7 @@
       "sources": {
         "directmail": {"token": "of the EventBridge target"},
         "mailerq":    {"path": ["new", "old"], "bearer": "a secret"},
+        "acme":       {"signing_key": "as the provider shows it"},
         "ses":        {}
       }
     }
@@ -42,6 +43,10 @@ _FORMS: Final = {
     "bearer": re.compile(r"[!-~]{8,500}"),
     "basic": re.compile(r"[^:\x00-\x1f\x7f]{1,200}:[^\x00-\x1f\x7f]{8,500}"),
     "token": re.compile(r"[!-~]{8,500}"),
+    "signing_key": re.compile(r"[ -~]{1,500}"),  # the provider makes it
+    "public_key": re.compile(
+        r"\s*(-----BEGIN PUBLIC KEY-----)?[A-Za-z0-9+/=\s]{40,4000}(-----END PUBLIC KEY-----\s*)?"
+    ),
 }
 _OneOrMore = str | list[str]
 
@@ -93,6 +98,8 @@ class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bearer: _OneOrMore = []
     basic: _OneOrMore = []
     token: _OneOrMore = []
+    signing_key: _OneOrMore = []
+    public_key: _OneOrMore = []
 
 
 class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,7 +131,7 @@ def _read_entry(name: str, entry: Raw, path: tuple[str, ...], source: Source) ->
     own = _decode(bytes(entry), _Entry, place)
     credentials = WebhookCredentials(
         path=path if own.path is None else _check_form(own.path, place, "path"),
-        **{kind: _check_form(getattr(own, kind), place, kind) for kind in ("bearer", "basic", "token")},
+        **{kind: _check_form(getattr(own, kind), place, kind) for kind in own.__struct_fields__ if kind != "path"},
     )
     for kind in sorted(credentials.kinds() - source.secrets):
         raise ConfigurationError(f"the secrets: {place}.{kind}: {name} has no way to send it")

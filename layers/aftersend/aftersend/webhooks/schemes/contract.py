@@ -32,15 +32,18 @@ class FailureCode(StrEnum):
     DIGEST = "digest"  # the body is not the one that was signed
     CERTIFICATE = "certificate"  # one that the provider does not publish where it does
     SIGNATURE = "signature"  # does not hold
+    REPLAYED = "replayed"  # under a token that was used for something else
 
 
 class WebhookCredentials(Struct, frozen=True, kw_only=True):
-    """The secrets of one source. Of several of one kind each is right: so they can be changed one after another."""
+    """The secrets and keys of one source. Of several of one kind each is right: so they can be changed in turn."""
 
     path: tuple[str, ...] = ()  # the last part of the path
     bearer: tuple[str, ...] = ()  # Authorization: Bearer …
     basic: tuple[str, ...] = ()  # Authorization: Basic …, as user:password
     token: tuple[str, ...] = ()  # the signature token of an EventBridge target
+    signing_key: tuple[str, ...] = ()  # what both sides know, and the provider signs with
+    public_key: tuple[str, ...] = ()  # of the pair that the provider signs with: SubjectPublicKeyInfo, base64 or PEM
 
     def kinds(self) -> set[str]:
         """Return the kinds that are configured."""
@@ -65,6 +68,7 @@ class PushRequest(Struct, frozen=True, kw_only=True):
     secret: str = ""  # the last part of the path, where there is one
     method: str = "POST"
     url: str  # as the provider called it, with its query
+    query: str = ""  # of it, as it came
     path: str  # the part of it after the host
     headers: Mapping[str, str]  # names in lower case
     body: bytes
@@ -86,6 +90,13 @@ class Signature(Struct, frozen=True, kw_only=True):
     digest: Literal["sha1", "sha256"]
 
 
+class Token(Struct, frozen=True, kw_only=True):
+    """What a provider says once, and what it said it for: by another body it would be said a second time."""
+
+    text: str
+    used_for: bytes  # a digest of all that it was said for
+
+
 class PushAction(StrEnum):
     """What is to be done with a push that is believed."""
 
@@ -101,3 +112,4 @@ class VerifiedPush(Struct, frozen=True, kw_only=True):
     action: PushAction = PushAction.QUEUE
     confirm_url: str = ""  # where a subscription is confirmed
     signature: Signature | None = None  # to be verified before anything is done
+    token: Token | None = None  # that nobody may have used for anything else

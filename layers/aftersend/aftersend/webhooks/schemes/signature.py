@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from aftersend.core.errors import VerificationError
 from aftersend.core.times import parse_time
@@ -18,6 +19,8 @@ from aftersend.webhooks.schemes.contract import FailureCode, Signature
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+_EPOCH: Final = re.compile(r"([0-9]{9,10})([0-9]{3})?").fullmatch  # seconds or milliseconds, until the year 2286
 
 
 def decode_signature(text: str) -> bytes:
@@ -34,6 +37,14 @@ def decode_base64(text: str, what: str) -> bytes:
     if not 0 < len(found) <= 1024:
         raise VerificationError(FailureCode.MALFORMED, f"{what} has a length that none has")
     return found
+
+
+def read_epoch(text: str) -> datetime:
+    """Return the time (UTC) that seconds or milliseconds since 1970 stand for; raises VerificationError."""
+    match = _EPOCH(text.strip())
+    if match is None:
+        raise VerificationError(FailureCode.MALFORMED, "a time that cannot be read")
+    return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0))
 
 
 def require_fresh(text: str, now: datetime, age: timedelta, ahead: timedelta) -> None:

@@ -1,0 +1,64 @@
+"""`aftersend completion`: what makes a shell complete the names of commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import Final
+
+_BASH: Final = """\
+_aftersend() {{
+  local word=${{COMP_WORDS[COMP_CWORD]}} words
+  case "${{COMP_WORDS[1]}}" in
+{cases}
+    *) words="{commands}" ;;
+  esac
+  [ "$COMP_CWORD" -eq 1 ] && words="{commands}"
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _aftersend aftersend
+"""
+_ZSH: Final = "#compdef aftersend\nautoload -U +X bashcompinit && bashcompinit\n"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("shell", choices=sorted(_SHELLS))
+
+
+def run(options: argparse.Namespace, make_parser: Callable[[], argparse.ArgumentParser]) -> int:
+    """Write it, for `eval "$(aftersend completion bash)"`."""
+    sys.stdout.write(_SHELLS[options.shell](list_options(make_parser())))
+    return 0
+
+
+def list_options(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
+    """Return the long options of every command."""
+    (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    return {
+        name: sorted(word for word in command._option_string_actions if word.startswith("--"))
+        for name, command in commands.choices.items()
+    }
+
+
+def _write_bash(options: Mapping[str, list[str]]) -> str:
+    cases = "\n".join(f'    {name}) words="{" ".join(words)}" ;;' for name, words in options.items())
+    return _BASH.format(cases=cases, commands=" ".join(options))
+
+
+def _write_zsh(options: Mapping[str, list[str]]) -> str:
+    return _ZSH + _write_bash(options)
+
+
+def _write_fish(options: Mapping[str, list[str]]) -> str:
+    lines = [f"complete -c aftersend -n __fish_use_subcommand -a {name}" for name in options]
+    lines += [
+        f"complete -c aftersend -n '__fish_seen_subcommand_from {name}' -l {word.removeprefix('--')}"
+        for name, words in options.items()
+        for word in words
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_SHELLS: Final = {"bash": _write_bash, "zsh": _write_zsh, "fish": _write_fish}

@@ -1,0 +1,214 @@
+"""`aftersend jobs`, `import`, `export` and `revert`: what works on whole lists, followed until it is done."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+from aftersend_cli.asked import add_note, confirm_change
+from aftersend_cli.endpoint import Endpoint, Query, encode
+from aftersend_cli.errors import CommandError, NotKnownError, UsageError
+from aftersend_cli.output import Output
+
+AT_ONCE: Final = 4_000_000  # bytes of a list that a request carries; a larger one is uploaded
+FIRST_PAUSE: Final = 2.0  # seconds between two looks at a job; they grow
+LONGEST_PAUSE: Final = 15.0
+_TYPES: Final = {".csv": "text/csv", ".tsv": "text/csv", ".txt": "text/csv", ".jsonl": "application/x-ndjson"}
+_MORE: Final = frozenset({"queued", "running"})
+_COUNTED: Final = ("new", "updated", "unchanged", "skipped", "invalid")
+
+
+def follow(job: dict[str, Any], api: Endpoint) -> dict[str, Any]:
+    """Follow a job until it is done, with its progress on standard error; raises CommandError where it failed."""
+    pause = FIRST_PAUSE
+    while job["state"] in _MORE:
+        _show_progress(job)
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+        job = api.ask("GET", f"/jobs/{encode(job['id'])}").json()
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    if job["state"] == "failed":
+        raise CommandError(f"job {job['id']} failed: {job.get('why', '')}")
+    return job
+
+
+def _show_progress(job: dict[str, Any]) -> None:
+    done = job.get("imported") or job.get("exported") or job.get("reverted") or {}
+    counted = ", ".join(f"{value} {name}" for name, value in done.items() if isinstance(value, int))
+    line = f"{job['job']} {job['id']}: {job['state']} {counted}"
+    sys.stderr.write(f"\r\x1b[K{line}" if sys.stderr.isatty() else f"{line}\n")
+    sys.stderr.flush()
+
+
+def _show_job(job: dict[str, Any], output: Output) -> None:
+    if output.as_json:
+        output.write_json(job)
+        return
+    dry = " (a dry run: nothing was written)" if job.get("dry_run") else ""
+    output.write(f"{job['job']} {job['id']}: {job['state']}{dry}", "bold")
+    if (imported := job.get("imported")) is not None:
+        counted = ", ".join(f"{imported.get(name, 0)} {name}" for name in _COUNTED)
+        output.write(f"{imported.get('rows', 0)} rows: {counted}")
+        output.table(
+            ("line", "why it is refused"), [(str(each["line"]), each["why"]) for each in imported.get("errors", ())]
+        )
+    if (exported := job.get("exported")) is not None:
+        output.write(f"{exported['rows']} rows")
+    if (reverted := job.get("reverted")) is not None:
+        output.write(f"{reverted['found']} found, {reverted['changed']} changed, {reverted['freed']} freed")
+    if job.get("why"):
+        output.write(job["why"], "bad")
+
+
+# ---- aftersend jobs -------------------------------------------------------------------------------------------------
+
+
+def _declare_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="ID", help="of a job that was begun: the import, export or revert said it")
+
+
+def _run_jobs(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    _show_job(api.ask("GET", f"/jobs/{encode(options.job)}").json(), output)
+    return 0
+
+
+# ---- aftersend import -----------------------------------------------------------------------------------------------
+
+
+def _declare_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="CSV, JSON or JSON Lines: a provider's list, or one of yours")
+    parser.add_argument("--format", metavar="NAME", help="which list it is, where its columns do not say it")
+    parser.add_argument("--stream", metavar="NAME", help="of complaints and unsubscriptions that name none")
+    parser.add_argument("--at", metavar="TIME", help="the time of rows that have none: 2026-03-01T00:00:00Z")
+    parser.add_argument("--apply", action="store_true", help="import it; without this, it is a dry run and no more")
+    parser.add_argument(
+        "--rejects", metavar="FILE", help="write the lines that are refused there, each with its reason"
+    )
+
+
+def _run_import(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    path = Path(options.file)
+    if not path.is_file():
+        raise UsageError(f"{options.file}: there is no such file")
+    tried = _import(path, options, api, dry_run=True)
+    _write_rejects(path, tried, options.rejects)
+    if not options.apply:
+        _show_job(tried, output)
+        return 0
+    counted = ", ".join(f"{tried['imported'].get(name, 0)} {name}" for name in _COUNTED)
+    confirm_change(f"{path.name}: {counted}", "Import it.", yes=options.yes)
+    _show_job(_import(path, options, api, dry_run=False), output)
+    return 0
+
+
+def _import(path: Path, options: argparse.Namespace, api: Endpoint, *, dry_run: bool) -> dict[str, Any]:
+    query: Query = {"dry_run": dry_run, "format": options.format, "scope": options.stream, "at": options.at}
+    size = path.stat().st_size
+    if size <= AT_ONCE:
+        headers = {"content-type": _TYPES.get(path.suffix.lower(), "application/json")}
+        got = api.ask("POST", "/suppressions/import", query, path.read_bytes(), headers)
+        return follow(got.json(), api)
+    job = api.ask("POST", "/suppressions/import/uploads", {**query, "bytes": size}).json()
+    _upload(path, job["upload"]["url"], size)
+    return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api)
+
+
+def _upload(path: Path, url: str, size: int) -> None:
+    """Put a file where the API says: an address of the stack's own bucket, good for this size and for a while."""
+    if not url.startswith("https://") and not url.startswith("http://127.0.0.1"):
+        raise UsageError("the API names no address of HTTPS to upload to")
+    with path.open("rb") as body:
+        request = urllib.request.Request(url, body, {"content-length": str(size)}, method="PUT")  # noqa: S310  # above
+        try:
+            with urllib.request.urlopen(request, timeout=600):  # noqa: S310  # above
+                pass
+        except OSError as error:
+            raise NotKnownError(f"the upload was not taken: {error}") from error
+
+
+def _write_rejects(path: Path, job: dict[str, Any], target: str | None) -> None:
+    errors = {each["line"]: each["why"] for each in job["imported"].get("errors", ())}
+    if target is None or not errors:
+        return
+    with (
+        path.open(encoding="utf-8-sig", errors="replace") as lines,
+        Path(target).open("w", encoding="utf-8") as rejects,
+    ):
+        for number, line in enumerate(lines, 1):
+            if number in errors:
+                rejects.write(f"# line {number}: {errors[number]}\n{line.rstrip()}\n")
+
+
+# ---- aftersend export -----------------------------------------------------------------------------------------------
+
+
+def _declare_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", default="csv", choices=("csv", "jsonl", "addresses"))
+    parser.add_argument("--channel", choices=("email", "sms", "push"), help="one channel; addresses need it")
+    parser.add_argument("--stream", metavar="NAME", help="what holds for one stream")
+    parser.add_argument("--all", action="store_true", help="what does not hold any more, too")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there; without it, to standard output")
+
+
+def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    query: Query = {
+        "format": options.format,
+        "channel": options.channel,
+        "scope": options.stream,
+        "active": not options.all,
+        "limit": 1000,
+    }
+    target = Path(options.output).open("wb") if options.output else None  # noqa: SIM115  # closed below, or not ours
+    rows, cursor = 0, None
+    try:
+        while True:
+            page = api.ask("GET", "/suppressions/export", {**query, "cursor": cursor})
+            (target or sys.stdout.buffer).write(page.body)
+            rows += page.body.count(b"\n")
+            cursor = page.headers.get("next-cursor")
+            if cursor is None:
+                break
+    finally:
+        if target is not None:
+            target.close()
+    if target is not None:
+        output.write(f"{rows} lines are in {options.output}.")
+    return 0
+
+
+# ---- aftersend revert -----------------------------------------------------------------------------------------------
+
+
+def _declare_revert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("domain", metavar="DOMAIN", help="whose accident it was: example.com, sms, push:apns")
+    parser.add_argument("--reason", required=True, metavar="REASON", help="that it gave: user_unknown")
+    parser.add_argument("--since", required=True, metavar="TIME", help="2026-03-02T08:00:00Z")
+    parser.add_argument("--until", required=True, metavar="TIME", help="2026-03-02T14:00:00Z")
+    parser.add_argument("--force", action="store_true", help="people's own wishes, too")
+    parser.add_argument("--apply", action="store_true", help="do it; without this, it is a dry run and no more")
+    add_note(parser)
+
+
+def _run_revert(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    body = {name: getattr(options, name) for name in ("domain", "reason", "since", "until", "note", "force")}
+    tried = follow(api.ask("POST", "/suppressions/revert", body=body | {"dry_run": True}).json(), api)
+    if not options.apply:
+        _show_job(tried, output)
+        return 0
+    would = tried["reverted"]
+    said = f"{would['found']} suppressions of {options.domain} have such evidence, {would['freed']} would be free"
+    confirm_change(said, f"Take it back: “{options.note}”", yes=options.yes)
+    _show_job(follow(api.ask("POST", "/suppressions/revert", body=body | {"dry_run": False}).json(), api), output)
+    return 0
+
+
+jobs: Final = SimpleNamespace(arguments=_declare_jobs, run=_run_jobs)
+import_list: Final = SimpleNamespace(arguments=_declare_import, run=_run_import)
+export_list: Final = SimpleNamespace(arguments=_declare_export, run=_run_export)
+revert: Final = SimpleNamespace(arguments=_declare_revert, run=_run_revert)

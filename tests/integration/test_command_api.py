@@ -1,0 +1,246 @@
+"""The commands that ask the HTTP API, against the API itself behind a server: what they write, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aftersend_cli.__main__ import main
+from aftersend_cli.endpoint import API, TOKEN, Endpoint
+from aftersend_cli.errors import NotKnownError
+from tests.support import wsgi
+from tests.support.api import Api
+from tests.support.api_world import world
+from tests.support.network import free_ports
+
+OLD, FULL, ANGRY = "old.account@example.net", "full.box@example.org", "annoyed@example.com"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """A world of its own for each test, and its address in the environment."""
+    made = world()
+    with wsgi.serving(made.context) as url:
+        monkeypatch.setenv(API, url)
+        monkeypatch.setenv(TOKEN, wsgi.TOKEN.removeprefix("Bearer "))
+        yield made
+
+
+class Run:
+    """What a command has written, and its exit code."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.code = main(arguments)
+        self.out, self.err = capsys.readouterr()
+
+
+def test_why_begins_with_the_sentence_and_quotes_the_refusal(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    done = Run(capsys, "why", OLD)
+    lines = done.out.splitlines()
+    sentence = api("GET", f"/suppressions/{OLD}").json["answer"]["sentence"]
+    assert (done.code, lines[0], done.err) == (1, sentence, "")
+    assert lines[1].startswith("  | 550 5.1.1 ")
+    assert "2026-03-27 09:00Z" in done.out and "ses:0102-b2" in done.out
+
+
+@pytest.mark.parametrize(("recipient", "code"), [(FULL, 0), ("nobody@example.com", 0), (ANGRY, 1)])
+def test_whether_somebody_may_be_written_to_is_the_exit_code(
+    api: Api, recipient: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Run(capsys, "why", recipient).code == code
+    assert Run(capsys, "why", recipient, "--stream", "news").code == code
+    assert Run(capsys, "check", "--recipient", recipient).code == code
+    assert api("HEAD", f"/suppressions/{recipient}").status == (200 if code else 404)
+
+
+def test_json_is_the_answer_of_the_api(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(Run(capsys, "why", OLD, "--json").out) == api("GET", f"/recipients/{OLD}?limit=10").json
+    outcomes = [json.loads(line) for line in Run(capsys, "message", "ses:0102-b2", "--json").out.splitlines()]
+    assert outcomes == [each for page in api.pages("/messages/ses:0102-b2?limit=1") for each in page["outcomes"]]
+    assert json.loads(Run(capsys, "why", "nobody@example.com", "--json").out)["status"] == 404
+
+
+def test_a_message_shows_every_report_and_what_decided(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    done = Run(capsys, "message", "ses:0102-b2", "--to", OLD)
+    assert done.out.startswith(f"ses:0102-b2 to {OLD}: bounced, user_unknown\n")
+    assert "rule address.unknown, decides" in done.out and "  | 550 5.1.1" in done.out
+    assert Run(capsys, "message", "ses:nothing").out == "Nothing is known of this message.\n"
+
+
+def test_check_reads_a_list_and_writes_who_may_be_written_to(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["Ann <ann@example.com>", OLD, "nobody at all", *(f"{number}@example.com" for number in range(1500))]
+    (tmp_path / "list.txt").write_text("\ufeff" + "\n".join(names) + "\n\n")
+    done = Run(capsys, "check", str(tmp_path / "list.txt"), "--allowed")
+    assert (done.code, done.out.splitlines()) == (1, [names[0], *names[3:]])
+    shown = Run(capsys, "check", str(tmp_path / "list.txt")).out.splitlines()
+    assert shown[1] == f"suppressed  {OLD}  hard"
+    assert shown[2].startswith("suppressed  nobody at all  ")
+
+
+def test_a_lift_shows_what_holds_asks_and_shows_what_holds_then(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    refused = Run(capsys, "lift", OLD, "--note", "It works.")
+    assert refused.code == 2 and "--yes" in refused.err and "No mail is sent to" in refused.err
+    done = Run(capsys, "lift", OLD, "--note", "It works.", "--yes")
+    assert (done.code, done.out.startswith(f"Mail is sent to {OLD}: ")) == (0, True)
+    assert "(“It works.”); nothing to lift." in done.out
+    assert api("GET", f"/suppressions/{OLD}").json["suppressed"] is False
+
+
+def test_a_complaint_is_lifted_with_force_alone(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    done = Run(capsys, "lift", ANGRY, "--note", "Really.", "--yes")
+    assert (done.code, done.err.count("\n")) == (1, 3) and "force" in done.err
+    assert Run(capsys, "lift", ANGRY, "--note", "They asked by telephone.", "--force", "--yes").code == 0
+    assert api("GET", f"/suppressions/{ANGRY}").json["suppressed"] is False
+
+
+def test_what_is_dangerous_asks_for_the_address(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([f"{OLD}\n", "y\n", f"{ANGRY}\n"])
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True, readline=lambda: next(answers)))
+    erased = Run(capsys, "forget", OLD)
+    assert (erased.code, erased.out) == (
+        0,
+        "Erased: 2 outcomes, 1 suppressions. The address stays suppressed, without a name.\n",
+    )
+    assert Run(capsys, "lift", ANGRY, "--note", "Asked.", "--force").code == 1
+    assert Run(capsys, "lift", ANGRY, "--note", "Asked.", "--force").code == 0
+
+
+def test_somebody_who_was_never_seen_is_not_lifted(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    done = Run(capsys, "lift", "typo@exmaple.com", "--note", "x", "--yes")
+    assert (done.code, "There is nothing to lift" in done.err) == (2, True)
+    assert api("GET", "/suppressions/typo@exmaple.com").status == 404
+
+
+def test_a_suppression_by_hand(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    done = Run(capsys, "suppress", "new@example.com", "--note", "Asked us.", "--until", "2026-06-21", "--yes")
+    assert done.code == 0
+    assert "“Asked us.”" in done.out and "it ends by itself on 21 June 2026." in done.out
+    assert api("GET", "/suppressions/new@example.com").json["until"] == "2026-06-21T00:00:00Z"
+
+
+def test_reviews_and_incidents(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    back = "back.again@example.org"
+    assert back in Run(capsys, "review").out
+    decided = Run(capsys, "review", "keep", "--recipient", back, "--note", "They changed jobs.", "--yes")
+    assert (decided.code, decided.out) == (0, "Done.\n")
+    assert Run(capsys, "review").out == "Nothing to look at.\n"
+    assert (
+        Run(capsys, "review", "keep", "--recipient", back, "--message", "ses:0102-a1", "--note", "x", "--yes").code == 0
+    )
+    assert Run(capsys, "review", "keep", "--yes").code == 2
+    (incident,) = api("GET", "/incidents").json["incidents"]
+    assert incident["id"] in Run(capsys, "incidents").out
+    assert Run(capsys, "incidents", "revert", incident["id"], "--note", "Down.", "--yes").code == 0
+    assert Run(capsys, "incidents", "revert", "0" * 20, "--yes").code == 2
+
+
+LIST = "recipient,kind,at\nann@example.com,hard,2026-03-01T00:00:00Z\nbob and eve,hard,2026-03-01T00:00:00Z\n"
+
+
+def test_an_import_is_a_dry_run_first_and_writes_what_is_refused(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    rejects = tmp_path / "rejects.txt"
+    tried = Run(capsys, "import", str(tmp_path / "list.csv"), "--rejects", str(rejects))
+    assert tried.code == 0
+    assert "2 rows: 1 new, 0 updated, 0 unchanged, 0 skipped, 1 invalid" in tried.out
+    assert rejects.read_text().splitlines()[1] == "bob and eve,hard,2026-03-01T00:00:00Z"
+    assert api("HEAD", "/suppressions/ann@example.com").status == 404
+    applied = Run(capsys, "import", str(tmp_path / "list.csv"), "--apply", "--yes", "--json")
+    job = json.loads(applied.out)
+    assert job["imported"]["new"] == 1 and api("HEAD", "/suppressions/ann@example.com").status == 200
+    assert job["id"] in Run(capsys, "jobs", job["id"]).out
+
+
+def test_an_export_and_a_revert(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "list.csv"
+    assert Run(capsys, "export", "-o", str(target)).code == 0
+    assert OLD in target.read_text()
+    arguments = ("revert", "example.net", "--reason", "user_unknown", "--since", "2026-03-27T08:00:00Z", "--until",
+                 "2026-03-27T10:00:00Z", "--note", "Their directory was gone.")  # fmt: skip
+    assert "1 found, 1 changed, 1 freed" in Run(capsys, *arguments).out
+    assert api("HEAD", f"/suppressions/{OLD}").status == 200
+    assert Run(capsys, *arguments, "--apply", "--yes").code == 0
+    assert api("HEAD", f"/suppressions/{OLD}").status == 404
+
+
+# ---- What is not known is neither yes nor no ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [("why", OLD), ("check", "--recipient", OLD), ("message", "ses:1")])
+def test_nobody_answers(
+    arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv(API, f"http://127.0.0.1:{port}")
+    monkeypatch.setenv(TOKEN, "test")
+    done = Run(capsys, *arguments)
+    assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(500, 3), (503, 3), (429, 3), (401, 4), (403, 4), (409, 1), (412, 1), (422, 2)]
+)
+def test_every_answer_has_its_exit_code(
+    status: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(_self: Any, _request: Any) -> Any:
+        return SimpleNamespace(status_code=status, headers={"Apigw-Requestid": "abc"}, content=b'{"detail": "so"}')
+
+    monkeypatch.setenv(API, "https://abc.execute-api.eu-west-1.amazonaws.com")
+    monkeypatch.setenv(TOKEN, "test")
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer)
+    done = Run(capsys, "why", OLD)
+    assert (done.code, done.out) == (code, "")
+    assert f"so (status {status}, request abc)" in done.err
+
+
+def test_a_token_that_is_wrong_and_an_address_that_is_none(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(TOKEN, "wrong")
+    assert Run(capsys, "why", OLD).code == 4
+    monkeypatch.delenv(API)
+    assert Run(capsys, "why", OLD).code == 2
+    assert Run(capsys, "why", OLD, "--api", "ftp://example.com").code == 2
+    with pytest.raises(NotKnownError):
+        Endpoint("http://127.0.0.1:1", "x").ask("GET", "/")
+
+
+def test_what_a_remote_server_writes_cannot_turn_a_terminal_around(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "\u202egnp.exe <img onerror=x>"
+    assert Run(capsys, "suppress", "eve@example.com", "--note", note, "--yes").code == 0
+    done = Run(capsys, "why", "eve@example.com")
+    assert "\u202e" not in done.out and "<img onerror=x>" in done.out
+
+
+def test_a_request_is_signed_where_there_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    def answer(_self: Any, request: Any) -> Any:
+        sent.append(request)
+        return SimpleNamespace(status_code=200, headers={}, content=b"{}")
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer)
+    for name, value in {"ACCESS_KEY_ID": "AKID", "SECRET_ACCESS_KEY": "x", "SESSION_TOKEN": "t"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    Endpoint("https://abc.execute-api.eu-west-1.amazonaws.com").ask(
+        "GET", "/recipients/ann%40example.com", {"limit": 1}
+    )
+    (request,) = sent
+    authorization = request.headers["Authorization"]
+    text = authorization.decode() if isinstance(authorization, bytes) else authorization
+    assert text.startswith("AWS4-HMAC-SHA256 Credential=AKID/") and "/eu-west-1/execute-api/aws4_request" in text
+    assert request.url.endswith("/recipients/ann%40example.com?limit=1")
