@@ -58,8 +58,16 @@ def _names(tree: Any) -> set[str]:
     return {str(node["Ref"]) for node in walk(tree) if isinstance(node, dict) and isinstance(node.get("Ref"), str)}
 
 
+def _mentioned(tree: Any) -> set[str]:
+    """The same, and of which resources an attribute is asked for."""
+    asked = [node["Fn::GetAtt"] for node in walk(tree) if isinstance(node, dict) and "Fn::GetAtt" in node]
+    return _names(tree) | {(each if isinstance(each, str) else str(each[0])).partition(".")[0] for each in asked}
+
+
 def cut(template: Json, names: Collection[str]) -> Json:
     """Return of a settled template only the resources of these names, for an import, which may make nothing else.
+
+    What one of them has to do with others, such as the queue that a bucket notifies, comes with the next deployment.
 
     Raise `Wrong` for a name that is none, or one of what CloudFormation cannot import because SAM makes it.
     """
@@ -69,7 +77,8 @@ def cut(template: Json, names: Collection[str]) -> Json:
             raise Wrong(f"{name}: the built template has no such resource")
         if resources[name]["Type"].startswith("AWS::Serverless::"):
             raise Wrong(f"{name}: a function is made anew, and not imported")
-    chosen = {name: resources[name] for name in names}
+    others = resources.keys() - names
+    chosen = {name: _stand_alone(resources[name], others) for name in names}
     conditions = _find_conditions(chosen, template["Conditions"])
     used = _names(chosen) | _names(conditions)
     return {
@@ -79,6 +88,12 @@ def cut(template: Json, names: Collection[str]) -> Json:
         "Conditions": conditions,
         "Resources": chosen,
     }
+
+
+def _stand_alone(resource: Json, others: Collection[str]) -> Json:
+    """`resource` without what names one of these others."""
+    kept = {name: each for name, each in resource["Properties"].items() if _mentioned(each).isdisjoint(others)}
+    return {name: each for name, each in resource.items() if name != "DependsOn"} | {"Properties": kept}
 
 
 def _find_conditions(tree: Any, declared: Json) -> Json:

@@ -259,6 +259,30 @@ def _push(source: str, case: str) -> Event:
 
 
 # File -> the event in it. What stands before the hyphen is the function's name in the template.
+# S3 user guide, "Event message structure", as far as anything of it is read.
+_NOTICE: Final = {
+    "Records": [
+        {
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": "eu-west-1",
+            "eventTime": "2026-03-02T12:00:00.000Z",
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "s3SchemaVersion": "1.0",
+                "configurationId": "feedback",
+                "bucket": {"name": "aftersend-listfiles", "arn": "arn:aws:s3:::aftersend-listfiles"},
+                "object": {
+                    "key": "drop/mailerq/2026-03-02.jsonl",
+                    "size": 1024,
+                    "eTag": "d41d8cd98f00b204e9800998ecf8427e",
+                    "sequencer": "0055AED6DCD90281E5",
+                },
+            },
+        }
+    ]
+}
+
 INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "ProcessSes-sqs-raw.json": lambda: sqs(_texts("ses", *OOTO)),
     "ProcessSes-sqs-sns.json": lambda: sqs_of_sns(_texts("ses", *LIFE)),
@@ -293,7 +317,9 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
         headers={"content-type": "text/csv", "host": HOST},
     ),
     "RunListJobs-exports.json": lambda: {"scheduled": "exports"},
+    "RunListJobs-dropped.json": lambda: sqs([json.dumps(_NOTICE)], queue="aftersend-ListJobsQueue"),
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
+    "Reevaluate-schedule.json": lambda: schedule("aftersend-ReevaluateExpire"),
     "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
     "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),
     "SyncSesList-stream.json": lambda: stream(_hard_bounce()),

@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from aftersend.lists.drop import make_drop_id
+from aftersend.lists.job import DROP_FOLDER
 from aftersend.sources import SOURCES
 from local.environment import environment
 from local.lambdas import Invocable, Lambdas
@@ -30,6 +32,7 @@ from local.template import Json
 
 RECEIVE: Final = "Receive"
 PUSH: Final = "/local/push/"  # and a source: signs the body, and pushes it here
+DROP: Final = "/local/drop/"  # and a source, and the name of a file: puts it into the bucket
 _LARGEST: Final = 6_291_456  # Lambda hands over no larger request
 _PATIENCE: Final = 10.0  # seconds for a request to arrive whole
 _HOME: Final = "127.0.0.1"
@@ -47,6 +50,7 @@ class Site:
         self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
         self.push: Pushing | None = None  # set by whoever can push
+        self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
 
     def answer(self, request: Request, host: str) -> Response:
         """Return the answer to a request."""
@@ -56,7 +60,16 @@ class Site:
         if request.method == "POST" and path.startswith(PUSH) and self.push is not None:
             (name,) = parse_qs(query).get("name", [""])[-1:]
             return self.push(path.removeprefix(PUSH), name, request.body)
+        if request.method == "PUT" and path.startswith(DROP):
+            return self._drop(unquote(path.removeprefix(DROP)), request.body)
         return self.gateway.answer(request, host)
+
+    def _drop(self, name: str, body: bytes) -> Response:
+        """Put a file of feedback into the bucket, and say which job works it."""
+        key = f"{DROP_FOLDER}{name}"
+        self._files.put_object(Bucket=self._bucket, Key=key, Body=body)
+        job = json.dumps({"job": f"/jobs/{make_drop_id(key)}"})
+        return Response(202, {"content-type": "application/json"}, job.encode())
 
     def overview(self, host: str) -> str:
         """What there is: addresses, what is stored, and how to push."""
@@ -69,6 +82,7 @@ class Site:
             letters=count(len(self.tables.dead_letters()), "dead letter"),
             url=f"http://{host}/feedback/ses/{self.secret}",
             topic=TOPIC,
+            drop=f"http://{host}{DROP}ses/bodies.jsonl",
         )
 
     def _address(self, path: str) -> str:
@@ -97,6 +111,10 @@ or without that, as Amazon SNS delivers raw:
     -H 'x-amz-sns-message-type: Notification' -H 'x-amz-sns-rawdelivery: true' \\
     -H 'x-amz-sns-topic-arn: {topic}' \\
     -H 'content-type: text/plain' --data-binary @events/ses/bounce-permanent-noemail.json
+
+Put a file of bodies into the drop bucket, a line each:
+
+  curl -T bodies.jsonl {drop}
 """
 
 

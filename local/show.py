@@ -51,7 +51,6 @@ _MEANS: Final = {
     Kind.UNSUBSCRIBED: "The recipient left a stream.",
     Kind.SUBSCRIBED: "The recipient joined a stream.",
     Kind.COMPLAINT_WITHDRAWN: "The recipient took a complaint back.",
-    Kind.EXPIRED: "No feedback came in time.",
     Kind.UNKNOWN: "A new type: kept, and decides nothing.",
 }
 

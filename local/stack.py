@@ -1,7 +1,8 @@
 """The stack of `template.yaml` in this process: moto as a server on a free port, everything made from the template.
 
 What moto's CloudFormation knows (tables, queues, topics, buckets, rules) it makes. What it does not know is made here
-from the same template: secrets, subscriptions. Queue policies, roles and alarms are left out: moto enforces none.
+from the same template: secrets, subscriptions, what buckets notify. Queue policies, roles and alarms are left out: moto
+enforces none.
 
 Every value that the template computes, a function's variable or a subscription's queue, is added to the template as an
 output, so that moto resolves it as it resolves everything else.
@@ -92,6 +93,7 @@ class Stack:
         assert created["StackStatus"] == "CREATE_COMPLETE", created["StackStatus"]
         self._values = {output["OutputKey"]: output.get("OutputValue", "") for output in created["Outputs"]}
         self._subscribe()
+        self._notify()
 
     def _existing(self, types: tuple[str, ...]) -> dict[str, Json]:
         """The resources of these types whose condition holds."""
@@ -163,12 +165,30 @@ class Stack:
                 TopicArn=each["TopicArn"], Protocol=each["Protocol"], Endpoint=each["Endpoint"], Attributes=attributes
             )
 
+    def _notify(self) -> None:
+        """Have buckets send notices to queues; the names of CloudFormation and of S3 differ a little."""
+        names = self.physical_ids("AWS::S3::Bucket")
+        for bucket, each in self.resources("AWS::S3::Bucket").items():
+            told = [
+                {"QueueArn": one["Queue"], "Events": [one["Event"]], "Filter": {"Key": _rules(one["Filter"])}}
+                for one in each.get("NotificationConfiguration", {}).get("QueueConfigurations", ())
+            ]
+            if told:
+                self.client("s3").put_bucket_notification_configuration(
+                    Bucket=names[bucket], NotificationConfiguration={"QueueConfigurations": told}
+                )
+
+
+def _rules(given: Json) -> Json:
+    return {"FilterRules": given["S3Key"]["Rules"]}
+
 
 _NO_ATTRIBUTES: Final = frozenset({"TopicArn", "Protocol", "Endpoint", "Region"})
 # Properties that are read after the stack was made, by type.
 _WANTED: Final[dict[str, tuple[str, ...]]] = {
     "AWS::Lambda::EventSourceMapping": ("EventSourceArn", "BatchSize"),
     "AWS::Lambda::Function": ("Environment",),
+    "AWS::S3::Bucket": ("NotificationConfiguration",),
     "AWS::SQS::Queue": ("RedrivePolicy",),
     "AWS::SNS::Subscription": ("TopicArn", "Endpoint", "RawMessageDelivery", "RedrivePolicy", "FilterPolicy"),
 }

@@ -1,4 +1,4 @@
-"""List jobs, asked for over HTTP, on a schedule or by a message about a job, to `aftersend.api` and `aftersend.lists`.
+"""List jobs, asked for over HTTP, on a schedule, by a message about a job or by a dropped file, to `api` and `lists`.
 
 All come to one function, so that one role alone may read whole tables and delete.
 """
@@ -29,5 +29,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     assert service is not None
     if "Records" not in event:
         return observability.report_list_jobs(service.export_all("schedule"), {}, logger)
-    jobs, failed = run_each(event, lambda id_: service.resume(id_, AT_A_TIME))
+    jobs, failed = run_each(event, lambda text: service.work(text, AT_A_TIME))
     return observability.report_list_jobs(jobs, failed, logger)

@@ -1,6 +1,7 @@
 """One part of a re-evaluation to `aftersend.jobs.reevaluate`, and what is left of it back into its queue.
 
-A message `{}` begins one, `{"dry_run": true}` only looks; each segment that has ended is one line of log.
+A message `{}` begins one, `{"dry_run": true}` only looks; each segment that has ended is one line of log. Anything else
+than messages is the schedule: what is due to expire is sent into the same queue, to `aftersend.jobs.expire`.
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 
 from aftersend import bootstrap, observability
+from aftersend.jobs.expire import expire_outcomes, send_due
 from aftersend.jobs.reevaluate import ReevaluationJob, run_slice, split
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger = Logger()
+logger, metrics = Logger(), Metrics()
 runner, make_ports = bootstrap.reevaluate()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work one part; hand back what our side could not do."""
+    if "Records" not in event:
+        return {"due": send_due(make_ports(), runner.send, make_countdown(context))}
 
     def work(job: ReevaluationJob, message_id: str) -> Sequence[ReevaluationJob]:
+        if job.due:
+            ports = make_ports()
+            observability.report_batch(expire_outcomes(job.due, ports), ports.digest_key, logger, metrics)
+            return []
         if job.segment is None:
             return split(job, message_id)
         job = run_slice(job, make_ports(), make_countdown(context))

@@ -20,6 +20,7 @@ ORDER: Final = (
     "receipts",
     "endtoend",
     "export",
+    "drop",
     "history",
     "coldstart",
     "check",

@@ -10,10 +10,13 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 
+from aftersend.lists.drop import make_drop_id
 from aftersend.storage import items
 from local.lambdas import Lambdas
+from local.samples import EVENTS
 from local.serve_routes import Gateway
 from local.stack import Stack, running
+from local.tables import Tables
 from tests.support.api import ARN, event
 
 LIST = b"".join(b"%d@example.com,BOUNCE,2026-03-01T00:00:00Z\n" % number for number in range(40))
@@ -109,3 +112,35 @@ def test_logs_hold_no_address_and_no_name(site: Site) -> None:
 def test_a_message_about_nothing_is_done_with(site: Site) -> None:
     answer = site.work({"Records": [{"messageId": "1", "body": "no such job"}]})
     assert answer == {"batchItemFailures": []}
+
+
+def test_a_dropped_file_becomes_feedback_and_a_line_that_nobody_can_read_is_parked_with_its_number(site: Site) -> None:
+    """The way of a file in the stack: bucket, notice, job, feedback queue, tables; all that is not local is moto's."""
+    samples = [path for path in sorted((EVENTS / "ses").glob("bounce-*.json")) if ".expected" not in path.name]
+    lines = [msgspec.json.encode(msgspec.json.decode(path.read_bytes())) for path in samples]
+    lines.insert(2, b"no feedback at all")
+    bucket = site.work.variables["LIST_FILES_BUCKET"]
+    key = "drop/ses/2026-03-02 a+b.jsonl"
+    site.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=b"\n".join(lines))
+    while site.lambdas.drain():
+        pass
+    job = read(site("GET", f"/jobs/{make_drop_id(key)}"))
+    assert (job["job"], job["state"]) == ("drop", "done")
+    assert job["dropped"] == {
+        "file": "ses/2026-03-02 a+b.jsonl",
+        "size": len(b"\n".join(lines)),
+        "read": len(b"\n".join(lines)),
+        "sent": len(lines),
+        "parked": 0,
+    }
+    found = Tables(site.stack, site.lambdas.functions["ProcessFeedback"].variables)
+    assert {outcome.feedback[0].source for outcome in found.contents().outcomes} == {"ses"}
+    queue = site.lambdas.functions["ProcessFeedback"].variables["UNREADABLE_BODIES_QUEUE"]
+    answer = site.stack.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"])
+    (parked,) = answer["Messages"]
+    told = {name: each["StringValue"] for name, each in parked["MessageAttributes"].items()}
+    assert (parked["Body"], told["source"], told["header.x-file"]) == (
+        "no feedback at all",
+        "ses",
+        "ses/2026-03-02 a+b.jsonl:3",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +14,13 @@ from aftersend.core.model import Context, Kind, Outcome, Status, Suppression
 from aftersend.core.outcome import merge
 from aftersend.core.writes import Put
 from aftersend.ingest import ingest
-from aftersend.storage.items import encode_outcome
+from aftersend.storage.items import encode_outcome, find_shard
 from aftersend.storage.queries import Page, Queries
 from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
 from tests.support.api import TABLES, MemoryQueries
 from tests.support.clients import FakeDynamoDB, Watched, service_error
-from tests.support.facts import ANN, BOB, bounce, classify, fact, fake_source, message
+from tests.support.facts import ANN, BOB, START, bounce, classify, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, ports
 
 BUYERS = ("email:carl@example.com", "email:dora@example.com")
@@ -127,6 +128,44 @@ def test_what_that_costs(concurrent_engine: Engine) -> None:
 
     assert [write(count, ()) for count in (1, 2, 3)] == [0, 0, 0]
     assert [write(count, FIND_BY) for count in (1, 2, 3)] == [1, 0, 0]
+
+
+VALIDITY = {"test": 48}
+
+
+def test_what_is_due_stands_in_an_index_until_something_is_heard(engine: Engine) -> None:
+    client, tables = engine.connect(), engine.tables()
+    store, queries = Store(client, tables, clock=lambda: NOW), Queries(client, tables)
+    waiting = [fact(Kind.SENT, day, message=f"test:{day}") for day in (3, 1, 2)]
+    for each in [*waiting, fact(Kind.SENT, 1, message="test:8"), fact(Kind.SENT, 1, message="test:9")]:
+        heard = [each, fact(Kind.DELIVERED, 2, message="test:9")][: 1 + (each.message == "test:9")]
+        validity = {} if each.message == "test:8" else VALIDITY
+        outcome = replace(merge(None, heard, classify, validity=validity), version=1)
+        assert store.answer(Put(outcome)) is None
+    by, shard = START + timedelta(days=4), find_shard(ANN)
+    first = queries.find_due_outcomes(shard, by, 1)
+    assert first.found == [(ANN, "test:1")] and first.last is not None
+    assert queries.find_due_outcomes(shard, by, 9, first.last).found == [(ANN, "test:2")]
+    assert queries.find_due_outcomes(shard, by + timedelta(days=9), 9).found == [
+        (ANN, f"test:{day}") for day in (1, 2, 3)
+    ]
+    assert queries.find_due_outcomes("0" if shard != "0" else "1", NOW, 9).found == []
+
+
+def test_what_waiting_costs(concurrent_engine: Engine) -> None:
+    """A write unit when a message is first heard of, and one when it waits no longer; nothing without a validity."""
+    tables, client = concurrent_engine.tables(), concurrent_engine.client()
+    heard = [fact(Kind.SENT, 1, message="test:9"), fact(Kind.DEFERRED, 1.1, message="test:9")]
+    heard += [fact(Kind.DELIVERED, 2, message="test:9"), fact(Kind.OPENED, 3, message="test:9")]
+
+    def write(count: int, validity: Mapping[str, int]) -> float:
+        item = encode_outcome(merge(None, heard[:count], classify, validity=validity), timedelta(days=180))
+        answer: Any = client.put_item(TableName=tables.outcomes, Item=item, ReturnConsumedCapacity="INDEXES")
+        indexes = answer["ConsumedCapacity"].get("GlobalSecondaryIndexes", {})
+        return float(indexes.get("by_due", {"CapacityUnits": 0})["CapacityUnits"])
+
+    assert [write(count, {}) for count in (1, 2, 3, 4)] == [0, 0, 0, 0]
+    assert [write(count, VALIDITY) for count in (1, 2, 3, 4)] == [1, 0, 1, 0]
 
 
 def test_what_a_person_should_look_at_the_newest_first(queries: Queries) -> None:

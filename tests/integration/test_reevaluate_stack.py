@@ -23,8 +23,9 @@ from aftersend_cli.__main__ import main as aftersend
 from aftersend_cli.scanning import scan_table
 from local.__main__ import main
 from local.demo import Rig, facts, rigged
+from local.envelopes import schedule, sqs
 from local.lambdas import Function
-from local.samples import samples
+from local.samples import EVENTS, samples
 from local.stack import NAME, Stack, running
 from tests.support import oracle
 from tests.support.account_list import AccountList
@@ -203,3 +204,32 @@ def test_rules_are_tried_on_what_no_rule_knew(world: World, tmp_path: Path, caps
     assert changed.split()[0] == "2"
     assert "→ mailbox_full/soft (user:mine)" in changed
     assert last == "2 texts that no rule knew: 1 would be judged otherwise"
+
+
+def test_a_sweep_expires_what_nothing_was_heard_of(world: World) -> None:
+    """The schedule looks up what is due, and its slices, messages of the same queue, write it down."""
+    given: dict[str, Function] = {}
+    for name in ("ProcessSes", "Reevaluate"):
+        properties = world.stack.resources("AWS::Lambda::Function")[name]
+        properties["Environment"]["Variables"]["POLICY"] = "[validity]\nses = 84"
+        given[name] = Function(name, properties)
+    world.forget()
+    bodies = [(EVENTS / "ses" / f"{name}.json").read_text() for name in ("send", "send-several-recipients", "delivery")]
+    assert given["ProcessSes"](sqs(bodies)) == {"batchItemFailures": []}
+    sent = [each for each in world.tables().outcomes.values() if each.due_at]
+    assert sent and {each.status for each in sent} == {"sent"}
+    assert given["Reevaluate"](schedule("aftersend-ReevaluateExpire")) == {"due": len(sent)}
+    assert {each.status for each in world.tables().outcomes.values() if each.due_at} == {"sent"}
+    sqs_client, queue = world.stack.client("sqs"), world.stack.physical_ids("AWS::SQS::Queue")["ReevaluateQueue"]
+    while found := sqs_client.receive_message(QueueUrl=queue).get("Messages"):
+        event = sqs([found[0]["Body"]], queue="aftersend-ReevaluateQueue")
+        assert given["Reevaluate"](event) == {"batchItemFailures": []}
+        sqs_client.delete_message(QueueUrl=queue, ReceiptHandle=found[0]["ReceiptHandle"])
+    after = {each.key: each for each in world.tables().outcomes.values() if each.due_at}
+    assert {(each.status, each.feedback[-1].occurred_at - each.first_at) for each in after.values()} == {
+        ("expired", timedelta(hours=84))
+    }
+    assert given["Reevaluate"](schedule("aftersend-ReevaluateExpire")) == {"due": 0}
+    lines = [json.loads(line) for line in given["Reevaluate"].logs.getvalue().splitlines() if line.startswith("{")]
+    counted = [each["counts"]["ses"] for each in lines if each.get("message") == "batch" and each["counts"]]
+    assert sum(each["FeedbackExpired"] for each in counted) == len(sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -123,9 +124,20 @@ def test_what_is_there(server: Server) -> None:
 
 def test_the_command_that_is_shown_works(server: Server) -> None:
     _, text = ask(server, "GET", "/")
-    command = text[text.index("curl") :].replace("\\\n", " ")
+    command = text[text.index("curl -i") :].partition("\n\n")[0].replace("\\\n", " ")
     done = subprocess.run(["bash", "-c", command], check=True, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[0].split()[1] == "200"
+
+
+def test_a_file_is_dropped_as_the_page_says(server: Server) -> None:
+    (address,) = re.findall(r"curl -T bodies\.jsonl http://[^/]+(/\S+)", ask(server, "GET", "/")[1])
+    body = json.dumps(json.loads(sample("bounce-permanent-general")))
+    status, text = ask(server, "PUT", address, body=f"{body}\n".encode())
+    assert status == 202
+    job = json.loads(text)["job"]
+    wait_until(lambda: '"sent":1' in ask(server, "GET", job)[1])
+    message = json.loads(body)["mail"]["messageId"]
+    wait_until(lambda: outcomes(server).get(f"ses:{message}") == "bounced")
 
 
 @pytest.mark.parametrize(

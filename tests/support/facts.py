@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from aftersend.core import validity
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Reason, Verdict
 from aftersend.sources import SOURCES, Source
 from aftersend.sources.message import Message
@@ -40,6 +41,8 @@ def classify(fact: Feedback) -> Verdict | None:
         return _COMPLAINT
     if fact.kind is Kind.AUTO_REPLIED:
         return _AUTO_REPLY
+    if fact.kind is Kind.EXPIRED:
+        return validity.VERDICT
     if fact.kind in REFUSALS and fact.evidence is not None:
         if fact.evidence.judged is not None:
             return fact.evidence.judged

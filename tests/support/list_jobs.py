@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import md5
 from itertools import count
@@ -21,11 +21,12 @@ from aftersend.lists.service import ListJobService
 from aftersend.storage import items
 from aftersend.storage.items import Item
 from aftersend.storage.queries import OutcomeLine, Page, Queries
+from aftersend.storage.queue import OutgoingMessage, SendResults
 from tests.support.api import TABLES, Api, MemoryQueries, api_context
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import fake_source, message
 from tests.support.list_samples import load_classifier
-from tests.support.ports import NOW, Inline, MemoryStore, ports
+from tests.support.ports import NOW, Inline, MemoryDeadLetters, MemoryStore, ports
 
 ANN: Final = "arn:aws:iam::111122223333:user/ann"
 
@@ -156,6 +157,17 @@ class MemoryFiles:
         return f"https://bucket.example/{key}?get={name}"
 
 
+class MemoryFeedbackQueue:
+    """Takes everything, in its order."""
+
+    def __init__(self) -> None:
+        self.sent: list[OutgoingMessage] = []
+
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults:
+        self.sent += parcels
+        return SendResults(accepted=set(range(len(parcels))))
+
+
 def _etag(body: bytes) -> str:
     return md5(body).hexdigest()
 
@@ -174,6 +186,8 @@ def job_context(store: Any = None, **others: Any) -> JobContext:
         "pool": Inline(),
         "clock": lambda: NOW,
         "timer": lambda: 0.0,
+        "feedback_queue": MemoryFeedbackQueue(),
+        "dead_letters": MemoryDeadLetters(),
         "find_reverts": lambda _: (),
     }
     return JobContext(**(given | others))

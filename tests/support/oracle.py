@@ -78,12 +78,19 @@ def expected(
     policy: Policy,
     released: dict[Key, datetime] | None = None,
     reverted: dict[Key, Sequence[Reverted]] | None = None,
+    now: datetime | None = None,
 ) -> Tables:
-    """Both tables by the definition: outcomes fold all facts of their key; suppressions follow from all of it."""
+    """Both tables by the definition: outcomes fold all facts of their key; suppressions follow from all of it.
+
+    What was due by `now` is expired.
+    """
     by_key: dict[Key, list[Feedback]] = {}
     for fact in map(mask_others, facts):
         by_key.setdefault(fact.key, []).append(fact)
-    outcomes = [merge(None, each, classify, reports=policy.report) for each in by_key.values()]
+    outcomes = [
+        merge(None, each, classify, reports=policy.report, validity=policy.validity, now=now)
+        for each in by_key.values()
+    ]
     rows = {key: Suppression(recipient=key[0], scope=key[1], released_at=at) for key, at in (released or {}).items()}
     for key, windows in (reverted or {}).items():
         row = rows.get(key) or Suppression(recipient=key[0], scope=key[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -11,8 +12,9 @@ from aftersend.core import policy
 from aftersend.core.model import Feedback, Key, Suppression, Verdict
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
+from aftersend.core.times import format_time
 from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts, run_slice, split
-from aftersend.storage.queries import RecipientPage
+from aftersend.storage.queries import Page, RecipientPage
 from tests.support.facts import VERDICTS, classify
 from tests.support.ports import NOW, Inline, MemoryStore
 
@@ -63,6 +65,16 @@ class MemoryRecipients:
         return RecipientPage(
             list(dict.fromkeys(key[0] for key in found)), found[-1] if found and found[-1] != keys[-1] else None
         )
+
+    def find_due_outcomes(self, shard: str, by: datetime, limit: int, after: Any = None) -> Page[Key]:
+        """As the index does: by its keys, which are text."""
+        waiting = [
+            (item["due_at"]["S"], key)
+            for key, item in self._store.outcomes_table.items()
+            if "waiting" in item and item["waiting"]["S"] == shard and item["due_at"]["S"] <= format_time(by)
+        ]
+        left = [each for each in sorted(waiting) if after is None or each > after]
+        return Page([key for _, key in left[:limit]], left[limit - 1] if len(left) > limit else None)  # type: ignore[arg-type]
 
     def find_suppressions_of(self, recipient: str) -> list[Suppression]:
         return list(self._store.get_suppressions([(recipient, scope) for scope in self._scopes]).values())

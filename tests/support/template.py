@@ -71,9 +71,13 @@ FUNCTIONS: Final = {
     for name, each in properties("AWS::Serverless::Function").items()
 }
 LAYERS: Final = properties("AWS::Serverless::LayerVersion")
-# Those that bring feedback into the tables; the others know the tables too, but have nothing to do with them.
+# Those that bring feedback into the tables; the others know the tables too, but have nothing to do with them. Who parks
+# bodies and sends others on is none of them.
+_PARKS: Final = "UNREADABLE_BODIES_QUEUE"
 INGESTING: Final = {
-    name: each for name, each in FUNCTIONS.items() if "UNREADABLE_BODIES_QUEUE" in each["Environment"]["Variables"]
+    name: each
+    for name, each in FUNCTIONS.items()
+    if {_PARKS, "FEEDBACK_QUEUE"} & {*each["Environment"]["Variables"]} == {_PARKS}
 }
 POLICIES: Final = properties("AWS::IAM::ManagedPolicy")
 ALARMS: Final = {name: _with_metrics(each) for name, each in properties("AWS::CloudWatch::Alarm").items()}

@@ -45,7 +45,6 @@ def feedback(kind: Kind, evidence: Evidence | None = None, source: str = "ses") 
         Kind.CLICKED,
         Kind.UNSUBSCRIBED,
         Kind.SUBSCRIBED,
-        Kind.EXPIRED,
         Kind.COMPLAINT_WITHDRAWN,
     ],
 )
@@ -55,7 +54,11 @@ def test_kinds_that_refuse_nothing_have_no_verdict(kind: Kind) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [(Kind.COMPLAINED, "complaint/complaint"), (Kind.AUTO_REPLIED, "auto_reply/ignore")],
+    [
+        (Kind.COMPLAINED, "complaint/complaint"),
+        (Kind.AUTO_REPLIED, "auto_reply/ignore"),
+        (Kind.EXPIRED, "expired/soft"),
+    ],
 )
 def test_kinds_that_are_their_own_verdict(kind: Kind, expected: str) -> None:
     verdict = load()(feedback(kind, Evidence(text="550 5.1.1 user unknown")))

@@ -35,7 +35,7 @@ def _kinds(claims: tuple[Claim, ...]) -> list[CauseKind]:
     return [each.kind for each in claims]
 
 
-@pytest.mark.parametrize("kind", [Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN])
+@pytest.mark.parametrize("kind", [Kind.SENT, Kind.DEFERRED, Kind.UNKNOWN])
 def test_what_says_nothing_of_suppression_is_not_worth_a_read(kind: Kind) -> None:
     assert _plan(fact(kind, 1, "hard")) == Plan({}, {}, {})
 

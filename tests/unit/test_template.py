@@ -212,7 +212,7 @@ def test_a_function_has_rights_to_nothing_that_its_variables_do_not_name(name: s
 def test_a_function_may_use_what_its_variables_name(name: str) -> None:
     shared = SHARED["Environment"]["Variables"] if name in INGESTING else {}
     given = shared | FUNCTIONS[name]["Environment"]["Variables"]
-    named = {resource(given[key]) for key in given if key.endswith(("_TABLE", "_BUCKET", "_QUEUE"))}
+    named = {resource(given[key]) for key in given if key.endswith(("_TABLE", "_BUCKET", "_QUEUE")) and given[key]}
     named |= {one(mapping["Queue"]) for function, mapping in MAPPINGS.values() if function == name}
     assert named <= set().union(*(each.on for each in statements(name)))
 
@@ -230,7 +230,7 @@ def test_a_variable_names_what_it_says(name: str) -> None:
     given = SHARED["Environment"]["Variables"] | FUNCTIONS[name]["Environment"]["Variables"]
     for variable, value in given.items():
         for ending, kind in KINDS.items():
-            if variable.endswith(ending):
+            if variable.endswith(ending) and value:
                 assert RESOURCES[resource(value)]["Type"] == kind
                 assert variable in (_shouted(resource(value)), _shouted(resource(value)) + ending) or (
                     variable in {"JOBS_QUEUE", "DEAD_LETTER_QUEUE", "INBOUND_BUCKET"}  # of whoever has jobs, or mail

@@ -125,7 +125,7 @@ def fed() -> list[tuple[str, str]]:
 
 
 def allowed_senders() -> dict[str, set[tuple[str, str]]]:
-    """Queue -> who may send to it: service, and the one resource it must come from."""
+    """Queue -> who may send to it: service, and the one resource, or for S3 the account, it must come from."""
     senders: dict[str, set[tuple[str, str]]] = {name: set() for name in QUEUES}
     for policy in properties("AWS::SQS::QueuePolicy").values():
         queues = [
@@ -134,7 +134,8 @@ def allowed_senders() -> dict[str, set[tuple[str, str]]]:
         assert sorted(queues) == sorted(one(queue) for queue in policy["Queues"])
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Action"] == "sqs:SendMessage"
-            origin = one(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+            (condition,) = statement["Condition"].values()
+            (origin,) = map(one, condition.values())
             for resource in many(statement["Resource"]):
                 senders[one(resource)].add((statement["Principal"]["Service"], origin))
     return senders
@@ -150,6 +151,9 @@ def test_only_the_one_topic_or_rule_may_send_to_a_queue_and_to_its_dead_letter_q
         for target in each["Targets"]:
             for queue in (one(target["Arn"]), one(target["DeadLetterConfig"])):
                 wanted[queue].add(("events.amazonaws.com", rule))
+    for each in properties("AWS::S3::Bucket").values():
+        for told in each.get("NotificationConfiguration", {}).get("QueueConfigurations", ()):
+            wanted[one(told["Queue"])].add(("s3.amazonaws.com", "AWS::AccountId"))
     assert allowed_senders() == wanted
 
 

@@ -119,7 +119,13 @@ def test_settings_hold_what_the_variables_name() -> None:
     assert loaded("Query")[0] == [api]
     assert loaded("RunListJobs")[0] == [
         api,
-        ListJobSettings(jobs_table="ListJobs", bucket="ListFiles", queue="ListJobsQueue"),
+        ListJobSettings(
+            jobs_table="ListJobs",
+            bucket="ListFiles",
+            queue="ListJobsQueue",
+            feedback_queue="FeedbackQueue",
+            unreadable_queue="UnreadableBodies",
+        ),
     ]
     assert loaded("Poll")[0] == [
         PollSettings(

@@ -55,7 +55,7 @@ def test_waiting_is_for_what_passes_by_itself(status: Status, klass: Class, reas
     """Nobody waits for what is for good, for what the sender must mend, or for what arrived or is on its way."""
     at = START + timedelta(minutes=minutes)
     found = compute_write_again(status, klass, reason, at, RULES)
-    given_up = status in (Status.BOUNCED, Status.REJECTED)
+    given_up = status in (Status.BOUNCED, Status.REJECTED, Status.EXPIRED)
     assert (found is None) == (not given_up or klass not in FOR_A_WHILE or reason not in RULES.write_again)
     assert found is None or found == at + timedelta(hours=RULES.write_again[reason])
 

@@ -24,7 +24,7 @@ from aftersend.settings import IngestSettings, ListJobSettings
 
 if TYPE_CHECKING:
     from aftersend.api.context import ApiContext
-    from aftersend.aws.protocols import FullS3Client, SQSClient
+    from aftersend.aws.protocols import FullS3Client, S3Client, SQSClient
     from aftersend.core.model import Reverted
     from aftersend.core.outcome import Classify
     from aftersend.core.policy import Policy
@@ -257,28 +257,42 @@ def build_list_jobs(
     `find_reverts` gives the windows of a provider's accident, in which evidence against a recipient does not hold.
     """
     from aftersend.lists.context import JobContext  # one function needs them, and others start without
-    from aftersend.lists.files import ListFiles
     from aftersend.lists.job_table import ListJobs
     from aftersend.lists.service import ListJobService
     from aftersend.storage.deletions import Deletions
     from aftersend.storage.queries import Queries
 
-    dynamodb = connect("dynamodb")
+    dynamodb, sqs = connect("dynamodb"), connect("sqs")
     context = JobContext(
         store=store,
         queries=Queries(dynamodb, tables),
         deletions=Deletions(dynamodb, tables),
         jobs=ListJobs(dynamodb, config.jobs_table),
-        files=ListFiles(connect("s3"), config.bucket, connect_boto3 or cache(_connect_boto3)),
         policy=policy,
         classify=classify,
         pool=pool,
         clock=clock,
         timer=time.monotonic,
+        **_make_places(config, connect("s3"), sqs, connect_boto3),
         find_reverts=find_reverts,
     )
-    send = partial(_send_later, connect("sqs"), config.queue)
+    send = partial(_send_later, sqs, config.queue)
     return ListJobService(context=context, send=send, new_id=lambda: secrets.token_hex(16))
+
+
+def _make_places(
+    config: ListJobSettings, s3: S3Client, sqs: SQSClient, connect_boto3: Callable[[], FullS3Client] | None
+) -> dict[str, Any]:
+    """Return where the files of list jobs lie, and where the bodies in dropped files go."""
+    from aftersend.lists.files import ListFiles
+    from aftersend.storage.dead_letters import DeadLetters
+    from aftersend.storage.queue import QueueSender
+
+    return {
+        "files": ListFiles(s3, config.bucket, connect_boto3 or cache(_connect_boto3)),
+        "feedback_queue": QueueSender(sqs, config.feedback_queue),
+        "dead_letters": DeadLetters(lambda: sqs, config.unreadable_queue),
+    }
 
 
 def _connect_boto3() -> Any:

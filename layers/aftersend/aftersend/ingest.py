@@ -62,7 +62,8 @@ def ingest(messages: Sequence[Message], ports: Ports, seconds_left: SecondsLeft 
     if batch:
         budget.first = next(iter(batch.values())).messages.copy()
     outcomes = _update_outcomes(batch, ports, report, budget)
-    plan = plan_updates(outcomes, {key: new.facts for key, new in batch.items()}, ports.classify, ports.policy)
+    news = {key: new.facts for key, new in batch.items()}
+    plan = plan_updates(outcomes, news, ports.classify, ports.policy, ports.clock())
     _report_traffic(plan, batch, ports, report)
     _update_suppressions(plan, batch, ports, report, budget)
     return report
@@ -249,7 +250,8 @@ def _update_outcomes(
     def apply(key: Key, stored: Outcome | None) -> _Written[Outcome]:
         budget.require_time(batch[key].messages)
         _count_unmatched(batch[key].facts, stored, ports)
-        steps = update_outcome(stored, batch[key].facts, ports.classify, reports=ports.policy.report)
+        rules = ports.policy
+        steps = update_outcome(stored, batch[key].facts, ports.classify, reports=rules.report, validity=rules.validity)
         return _drive(steps, ports.store, stored)
 
     outcomes: dict[Key, Outcome] = {}

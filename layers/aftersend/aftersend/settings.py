@@ -146,6 +146,8 @@ class ListJobSettings(Struct, frozen=True, kw_only=True):
     jobs_table: str
     bucket: str
     queue: str
+    feedback_queue: str
+    unreadable_queue: str
 
 
 def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
@@ -154,6 +156,8 @@ def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
         jobs_table=_require(environ, "LIST_JOBS_TABLE"),
         bucket=_require(environ, "LIST_FILES_BUCKET"),
         queue=_require(environ, "LIST_JOBS_QUEUE"),
+        feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
+        unreadable_queue=_require(environ, "UNREADABLE_BODIES_QUEUE"),
     )
 
 

@@ -92,7 +92,7 @@ def join_outcome(store: StorePort, judge: Classify, rules: Policy, restored: Out
     """Join a restored outcome with the one in use, and update suppressions by both: one may vouch for the other."""
     facts = [replace(fact, context=restored.context) for fact in restored.feedback]
     stored = store.get_outcomes([restored.key]).get(restored.key)
-    steps = update_outcome(stored, facts, judge, look=restored.resolved, reports=rules.report)
+    steps = update_outcome(stored, facts, judge, look=restored.resolved, reports=rules.report, validity=rules.validity)
     joined = run_steps(steps, store.answer)
     for key, update in plan_updates({joined.key: joined}, {joined.key: facts}, judge, rules).updates.items():
         run_steps(update_suppression(update, store.get_suppressions([key]).get(key), rules), store.answer)

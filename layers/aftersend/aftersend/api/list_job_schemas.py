@@ -11,6 +11,9 @@ from msgspec.structs import replace
 from aftersend.core.times import Moment
 from aftersend.lists.files import URL_LIFETIME
 from aftersend.lists.job import (
+    DROP_FOLDER,
+    DropProgress,
+    DropRequest,
     ExportProgress,
     ExportRequest,
     ImportProgress,
@@ -46,6 +49,16 @@ class RevertSummary(Struct, frozen=True):
     freed: int  # of which nothing holds any more
 
 
+class DropSummary(Struct, frozen=True):
+    """How far a dropped file is."""
+
+    file: str  # below `drop/`, the source first
+    size: int  # bytes
+    read: int  # bytes of them
+    sent: int  # bodies that are in the feedback queue
+    parked: int  # lines that could be no body, in the queue of unreadable ones
+
+
 class FileLink(Struct, frozen=True, kw_only=True):
     """Where to upload or download a file. The link works until it expires, for whoever has it."""
 
@@ -58,7 +71,7 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job and its progress."""
 
     id: str
-    job: Literal["import", "export", "revert"]
+    job: Literal["import", "export", "revert", "drop"]
     state: JobState
     dry_run: bool = False
     by: str
@@ -67,6 +80,7 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     imported: ImportSummary | None = None
     exported: ExportSummary | None = None
     reverted: RevertSummary | None = None
+    dropped: DropSummary | None = None
     why: str | None = None  # why it failed
     upload: FileLink | None = None  # of a list that has not been uploaded
     download: FileLink | None = None  # of an export that is done
@@ -97,11 +111,16 @@ def summarize_job(job: ListJob) -> JobView:
             shown = replace(shown, dry_run=wanted.dry_run, reverted=found)
         case ExportRequest() as wanted, ExportProgress() as done:
             shown = replace(shown, format=wanted.layout, exported=ExportSummary(rows=done.rows))
+        case DropRequest() as wanted, DropProgress() as done:
+            file = wanted.key.removeprefix(DROP_FOLDER)
+            summary = DropSummary(file, wanted.size, done.position.offset, done.sent, done.parked)
+            shown = replace(shown, dropped=summary)
     return shown
 
 
-_NAMES: Final[dict[type, Literal["import", "export", "revert"]]] = {
+_NAMES: Final[dict[type, Literal["import", "export", "revert", "drop"]]] = {
     ImportRequest: "import",
     ExportRequest: "export",
     RevertRequest: "revert",
+    DropRequest: "drop",
 }

@@ -21,6 +21,7 @@ from aftersend.core.outcome import select_counting
 from aftersend.core.recipient import split_channel
 from aftersend.core.text import truncate
 from aftersend.core.times import Moment
+from aftersend.core.validity import show_at
 from aftersend.core.vocabulary import Judgement
 from aftersend.core.write_again import find_write_again
 from aftersend.storage.items import Item, make_identifier
@@ -113,6 +114,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_at: Moment | None = None
     clicked_at: Moment | None = None
     engaged_at: Moment | None = None
+    due_at: Moment | None = None  # when it expires, or did, unless more is heard; see the policy, `[validity]`
     opens: int = 0
     clicks: int = 0
     attempts: int = 0
@@ -145,7 +147,7 @@ class FoundOutcomes(Struct, frozen=True, kw_only=True, omit_defaults=True):
 _SAME: Final = (
     *("message", "recipient", "status", "review", "first_at", "last_at", "delivered_at", "bounced_at"),
     *("complained_at", "opened_at", "clicked_at", "engaged_at", "opens", "clicks", "attempts", "auto_replied"),
-    *("version",),
+    *("due_at", "version"),
 )
 
 
@@ -161,7 +163,8 @@ _SAME: Final = (
 def get_message(request: ApiRequest[OutcomeQuery, None]) -> ApiResponse:
     """Get the outcome of every recipient of a message, with all feedback, its verdicts and what to do.
 
-    The verdicts of the feedback are those of today's rules; the status is the stored one. Colons and slashes of the id
+    The verdicts of the feedback are those of today's rules; the status is the stored one, or `expired` where nothing
+    was heard in time (policy, `[validity]`). Colons and slashes of the id
     may stand in the path as they are.
     """
     name, wanted, context = request.message(), request.query, request.context
@@ -239,7 +242,8 @@ def _show_page(page: Page[Key], context: ApiContext) -> list[OutcomeView]:
 
 
 def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
-    """Return an outcome with its feedback explained."""
+    """Return an outcome with its feedback explained, as it is to be seen now."""
+    outcome = show_at(outcome, context.clock())
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     counting = select_counting(outcome.feedback, context.policy.report)
     return OutcomeView(

@@ -19,9 +19,11 @@ from aftersend.api.schemas import PageQuery, SuppressionView
 from aftersend.api.suppression_views import answer_about, show_recipient
 from aftersend.core.model import Class, Outcome, Status
 from aftersend.core.sentence import SuppressionAnswer
+from aftersend.core.streaks import BOUNCES
 from aftersend.core.times import UNKNOWN_TIME, Moment
+from aftersend.core.validity import show_at
 from aftersend.core.write_again import compute_write_again, find_write_again
-from aftersend.storage.queries import OutcomeLine
+from aftersend.storage.queries import OutcomeLine, show_line_at
 from aftersend.storage.store import BATCH
 
 route: Final = Router(tag="How is this recipient doing?")
@@ -37,7 +39,7 @@ class RecipientHealth(Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivered: int  # accepted, whatever happened afterwards
     bounced: int
     complained: int
-    bounces_in_a_row: int  # hard or soft, since the last sign of life
+    bounces_in_a_row: int  # hard, soft or expired, since the last sign of life
     last_delivered_at: Moment | None = None
     last_bounced_at: Moment | None = None
     last_engaged_at: Moment | None = None
@@ -106,8 +108,9 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
 
 def _find_lines(name: str, context: ApiContext) -> list[OutcomeLine]:
     """All lines of a recipient; none is `unproven` where the policy asks for no proof."""
-    lines = context.queries.find_lines_of(name)
-    return list(lines) if context.policy.report.require_proof else [replace(each, unproven=False) for each in lines]
+    now = context.clock()
+    lines = [show_line_at(each, now) for each in context.queries.find_lines_of(name)]
+    return lines if context.policy.report.require_proof else [replace(each, unproven=False) for each in lines]
 
 
 def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
@@ -115,7 +118,7 @@ def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
     alive = _find_sign_of_life(lines)
     engaged = [each.engaged_at for each in lines if each.engaged_at]
     bounced = [each for each in lines if each.status is Status.BOUNCED]
-    row = [each for each in bounced if each.klass in _AGAINST and each.bounced_at and each.bounced_at > alive]
+    row = [each for each in lines if each.status in BOUNCES and each.klass in _AGAINST and _find_refusal(each) > alive]
     return RecipientHealth(
         messages=len(lines),
         delivered=sum(each.delivered_at is not None for each in lines),
@@ -128,6 +131,12 @@ def summarize(lines: Sequence[OutcomeLine]) -> RecipientHealth:
     )
 
 
+def _find_refusal(line: OutcomeLine) -> datetime:
+    """When (UTC) a message was refused or ran out."""
+    at = line.due_at if line.status is Status.EXPIRED else line.bounced_at
+    return at or UNKNOWN_TIME
+
+
 def _find_sign_of_life(lines: Sequence[OutcomeLine]) -> datetime:
     arrived = [each.delivered_at for each in lines if each.delivered_at and each.status is not Status.BOUNCED]
     return max([*arrived, *(each.engaged_at for each in lines if each.engaged_at)], default=UNKNOWN_TIME)
@@ -136,18 +145,19 @@ def _find_sign_of_life(lines: Sequence[OutcomeLine]) -> datetime:
 def _find_write_again(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> datetime | None:
     """When (UTC) the last of the refusals for a while is over that no sign of life followed; None where that was."""
     now, alive, rules = context.clock(), _find_sign_of_life(lines), context.policy.select(name)
-    refused = [(each, each.bounced_at) for each in lines if each.bounced_at and each.bounced_at > alive]
+    refused = [(each, at) for each in lines if (at := _find_refusal(each)) > alive]
     waiting = [(compute_write_again(each.status, each.klass, each.reason, at, rules), each) for each, at in refused]
     last = sorted(((at, each.message) for at, each in waiting if at is not None and at > now), reverse=True)[:BATCH]
     found = context.store.get_outcomes([(name, message) for _, message in last]) if last else {}
-    ends = (find_write_again(outcome, context.policy) for outcome in found.values())
+    ends = (find_write_again(show_at(outcome, now), context.policy) for outcome in found.values())
     return max((each for each in ends if each is not None), default=None)
 
 
 def _explain(name: str, lines: Sequence[OutcomeLine], context: ApiContext) -> list[HistoryLine]:
     """These lines with what the feedback in their outcomes says; one that was erased in between stays as it is."""
     keys = [(name, each.message) for each in lines]
-    found = context.store.get_outcomes(keys) if keys else {}
+    stored, now = context.store.get_outcomes(keys) if keys else {}, context.clock()
+    found = {key: show_at(outcome, now) for key, outcome in stored.items()}
     return [_explain_line(each, found.get((name, each.message)), context) for each in lines]
 
 

@@ -180,7 +180,8 @@ def resolve_outcome(request: ApiRequest[NoParameters, OutcomeResolution]) -> Api
     # What was shown is meant, also where a source's clock is ahead of ours.
     at = max(context.clock(), stored.last_at)
     look = Decision(at=at, by=request.caller, act=Act.RESOLVED, note=truncate(body.note, MAX_NOTE))
-    steps = update_outcome(stored, [], context.classify, look=look, reports=context.policy.report)
+    rules = context.policy
+    steps = update_outcome(stored, [], context.classify, look=look, reports=rules.report, validity=rules.validity)
     after = decisions.run(steps, context, alone=expect is not None)
     return json_response(show_outcome(after, context), version=after.version)
 

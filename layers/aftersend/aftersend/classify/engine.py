@@ -30,6 +30,7 @@ from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
 from aftersend.classify.text import normalise, says_why
 from aftersend.classify.wrappers import peel
+from aftersend.core import validity
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import Channel, Judgement, advise, find_class
 
@@ -45,13 +46,13 @@ NO_VERDICT: Final = frozenset(
         Kind.CLICKED,
         Kind.UNSUBSCRIBED,
         Kind.SUBSCRIBED,
-        Kind.EXPIRED,
         Kind.COMPLAINT_WITHDRAWN,
     )
 )
 KINDS: Final = {
     Kind.COMPLAINED: Verdict(klass=Class.COMPLAINT, reason=Reason.COMPLAINT, rule="kind.complained"),
     Kind.AUTO_REPLIED: Verdict(klass=Class.IGNORE, reason=Reason.AUTO_REPLY, rule="kind.auto-replied"),
+    Kind.EXPIRED: validity.VERDICT,
 }
 NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
 _UNKNOWN: Final = Kind.UNKNOWN  # asked for by every rule that is tried: Python 3.11 is slow to find members of an Enum

@@ -190,6 +190,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     auto_replied: bool = False
     review: str | None = None  # why a person should look: undetermined, content, contradicted
     saturated: tuple[str, ...] = ()  # kinds whose bound was reached, and "correlation": there may be more of them
+    due_at: datetime | None = None  # when it expires, or did, unless more is heard: see `validity`
     resolved: Decision | None = None  # the last time that a person looked; what was known by then needs no review
     version: int = 0
 

@@ -29,6 +29,15 @@ from aftersend.core.model import (
     is_proven,
 )
 from aftersend.core.policy import SHIPPED, ReportProof, Reports
+from aftersend.core.validity import (
+    Validity,
+    compute_due,
+    find_noticed,
+    infer_expiry,
+    insert,
+    is_waiting,
+    select_heard,
+)
 
 Classify = Callable[[Feedback], Verdict | None]
 Facts = tuple[Feedback, ...]  # bounded, in their order: what `feedback_set.union` gives
@@ -79,23 +88,60 @@ def merge(
     look: Decision | None = None,
     afresh: bool = False,
     reports: Reports = SHIPPED.report,
+    validity: Validity = SHIPPED.validity,
+    now: datetime | None = None,
 ) -> Outcome:
     """Merge `new` feedback into the `stored` outcome of the same key; at least one of both is something.
 
-    `look` is the decision of a person who has looked at it, `afresh` says that the rules have changed. Returns
-    `stored` itself where nothing is added: there is nothing to write then.
+    `look` is the decision of a person who has looked at it, `afresh` says that the rules have changed. What was due by
+    `now` (UTC) is expired; without, only what somebody has noticed before. Returns `stored` itself where nothing is
+    added: there is nothing to write then.
     """
     if stored is None:
         context = merge_contexts(EMPTY_CONTEXT, new)
-        return fold(union((), new, classify), context, classify, resolved=look, reports=reports)
+        facts = infer(union((), new, classify), reports, validity, now)
+        return fold(facts, context, classify, resolved=look, reports=reports, validity=validity)
     before, context = stored.feedback, merge_contexts(stored.context, new)
-    facts = union(before, new, classify)
+    facts = infer(union(before, new, classify), reports, validity, now)
     looks = [each for each in (stored.resolved, look) if each is not None]
     resolved = max(looks, key=lambda each: each.order, default=None)
     if not afresh and facts == before and context == stored.context and resolved == stored.resolved:
         return stored
-    outcome = fold(facts, context, classify, resolved=resolved, version=stored.version, reports=reports)
+    outcome = fold(
+        facts, context, classify, resolved=resolved, version=stored.version, reports=reports, validity=validity
+    )
     return stored if outcome == stored else outcome
+
+
+def infer(facts: Facts, reports: Reports, validity: Validity, now: datetime | None = None) -> Facts:
+    """Return these facts with what is inferred of all others of them by `now`: that the message has expired, or not.
+
+    Where none of their sources has a validity, and nobody looks at the clock, what was inferred before stays.
+    """
+    if not validity and now is None:
+        return facts
+    heard = select_heard(facts)
+    counting = select_counting(heard, reports)
+    due = compute_due(counting, validity) if counting else None
+    if due is None:
+        return facts if now is None or not heard else heard
+    noticed = find_noticed(facts, now)
+    if noticed is None or noticed < due or not is_waiting(counting):
+        return heard
+    return insert(heard, infer_expiry(heard, due))
+
+
+def _find_due(facts: Facts, reports: Reports, validity: Validity) -> datetime | None:
+    """When an outcome is due, or was, of which nothing else is heard than that it was sent or deferred."""
+    counting = select_counting(select_heard(facts), reports) if validity else ()
+    return compute_due(counting, validity) if counting and is_waiting(counting) else None
+
+
+def may_have_expired(facts: Facts, reports: Reports, validity: Validity, now: datetime) -> bool:
+    """Return whether somebody may have taken a message for expired by `now` (UTC), of which these facts are known."""
+    counting = select_counting(select_heard(facts), reports) if validity else ()
+    due = compute_due(counting, validity) if counting else None
+    return due is not None and due <= now
 
 
 def fold(
@@ -106,6 +152,7 @@ def fold(
     resolved: Decision | None = None,
     version: int = 0,
     reports: Reports = SHIPPED.report,
+    validity: Validity = SHIPPED.validity,
 ) -> Outcome:
     """Derive an outcome from a set of facts that is not empty, of one message and one recipient, in its order.
 
@@ -129,19 +176,17 @@ def fold(
         status=status,
         verdict=verdict,
         decided_by=speaker.id,
-        **_derive_times(speaking, by_kind, bounces, complaint, engaged),
-        opens=len(by_kind.get(_OPENED, ())),
-        clicks=len(by_kind.get(_CLICKED, ())),
-        attempts=_count_attempts(speaking, by_kind),
+        **_derive_times_and_counts(speaking, by_kind, bounces, complaint, engaged),
         auto_replied=any(fact.kind is _AUTO_REPLIED for fact in facts),  # a note for people, which decides nothing
         review=None if looked_at or not counting else review or _find_nameless(by_kind, classify),
+        due_at=_find_due(facts, reports, validity) if validity else None,
         saturated=_find_saturated(by_kind, context) if len(speaking) > 1 or context.correlation else (),
         resolved=resolved,
         version=version,
     )
 
 
-def _derive_times(
+def _derive_times_and_counts(
     speaking: Facts,
     by_kind: dict[Kind, list[Feedback]],
     bounces: Sequence[Feedback],
@@ -158,6 +203,9 @@ def _derive_times(
         "opened_at": opened[0].occurred_at if opened else None,
         "clicked_at": clicked[0].occurred_at if clicked else None,
         "engaged_at": engaged[-1].occurred_at if engaged else None,
+        "attempts": _count_attempts(speaking, by_kind),
+        "opens": len(opened or ()),
+        "clicks": len(clicked or ()),
     }
 
 

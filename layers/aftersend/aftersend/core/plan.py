@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, field
@@ -12,14 +13,16 @@ from aftersend.core import spike_guard
 from aftersend.core.causes import Claim, is_vouched, make_claim
 from aftersend.core.feedback_set import join
 from aftersend.core.model import BY_MAIL, CauseKind, Feedback, Key, Kind, Outcome, Status
-from aftersend.core.outcome import Classify, trusts_reports
+from aftersend.core.outcome import Classify, may_have_expired, trusts_reports
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic, Window
 from aftersend.core.streaks import is_soft
+from aftersend.core.times import LATEST_TIME
+from aftersend.core.validity import WAITING
 from aftersend.core.writes import SuppressionUpdate
 
 # Kinds that can say nothing about suppression and end no streak: not worth a read.
-_SILENT: Final = frozenset({Kind.SENT, Kind.DEFERRED, Kind.EXPIRED, Kind.UNKNOWN})
+_SILENT: Final = frozenset({Kind.SENT, Kind.DEFERRED, Kind.UNKNOWN})
 _REFUSED: Final = frozenset({Status.BOUNCED, Status.REJECTED})
 
 
@@ -39,9 +42,16 @@ class Plan(Struct):
 
 
 def plan_updates(
-    outcomes: Mapping[Key, Outcome], new: Mapping[Key, Sequence[Feedback]], classify: Classify, policy: Policy
+    outcomes: Mapping[Key, Outcome],
+    new: Mapping[Key, Sequence[Feedback]],
+    classify: Classify,
+    policy: Policy,
+    now: datetime = LATEST_TIME,
 ) -> Plan:
-    """Plan what follows from `outcomes`, which are stored, and from the `new` feedback of each, by the same keys."""
+    """Plan what follows from `outcomes`, which are stored, and from the `new` feedback of each, by the same keys.
+
+    `now` (UTC) is when they had been stored: some may have been taken for expired by then, and are so no more.
+    """
     claims: defaultdict[Key, list[Claim]] = defaultdict(list)
     recounts: set[Key] = set()
     owners: defaultdict[Key, set[Key]] = defaultdict(set)
@@ -62,7 +72,7 @@ def plan_updates(
                 report = reports.setdefault(traffic.window, TrafficReport(traffic))
                 report.traffic = spike_guard.merge_traffic(report.traffic, traffic)
                 report.owners.add(key)
-        if _changes_streaks(outcome, classify, policy):
+        if _changes_streaks(outcome, classify, policy, now):
             recounts.add(everywhere)  # and owned: what was refused or arrived is not silent
     updates = {
         key: SuppressionUpdate(
@@ -106,11 +116,16 @@ def _find_traffic(fact: Feedback, claim: Claim | None, policy: Policy) -> Traffi
     )
 
 
-def _changes_streaks(outcome: Outcome, classify: Classify, policy: Policy) -> bool:
+def _changes_streaks(outcome: Outcome, classify: Classify, policy: Policy, now: datetime) -> bool:
     """Whether this outcome may make a streak, may have ended to be part of one, or is no longer a proof of life.
 
-    Of several bounces, the one that counted may have lost what it was judged by.
+    Of several bounces, the one that counted may have lost what it was judged by. One that had expired is no bounce any
+    more once anything is heard: it may be that nobody had noticed, which is found out where the time for it has come.
     """
+    if any(fact.kind is Kind.EXPIRED for fact in outcome.feedback):
+        return True
+    if outcome.status not in WAITING and may_have_expired(outcome.feedback, policy.report, policy.validity, now):
+        return True
     bounces = [fact for fact in outcome.feedback if fact.kind is Kind.BOUNCED]
     taken_back = outcome.status in _REFUSED and outcome.delivered_at is not None
     return taken_back or len(bounces) > 1 or any(is_soft(classify(fact), outcome.recipient, policy) for fact in bounces)

@@ -99,6 +99,10 @@ class Reports(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_only: frozenset[str]
 
 
+_Source = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+_Validity = Annotated[int, Meta(ge=1, le=24 * 365)]  # hours
+
+
 class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By which of the sender's own identifiers messages can be found."""
 
@@ -118,6 +122,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     report: Reports
     write_again: dict[Reason, _Hours]
     identifiers: Identifiers
+    validity: dict[_Source, _Validity]
     classes: dict[Reason, Class]
     streams: dict[str, _Stream]
     variants: dict[tuple[str, str], Policy] = {}  # by channel and stream, "" for any; made by `load`

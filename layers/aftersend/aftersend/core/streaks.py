@@ -12,7 +12,7 @@ takes as many as anybody could: so a day with ten thousand bounces is passed ove
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -31,7 +31,7 @@ from aftersend.core.model import (
     Verdict,
 )
 from aftersend.core.policy import Policy, Streak
-from aftersend.core.times import UNKNOWN_TIME
+from aftersend.core.times import LATEST_TIME, UNKNOWN_TIME
 
 Order = tuple[datetime, str]  # of facts: when, and which
 
@@ -40,7 +40,8 @@ PAGE: Final = 16  # bounces that are read at first: of most recipients all that 
 JUMP: Final = 4  # that are read where some were passed over
 _MOMENT: Final = timedelta(milliseconds=1)
 _AFTER_ALL: Final = "~"  # no id is greater
-_LATEST: Final[Order] = (datetime(9999, 12, 31, tzinfo=UTC), _AFTER_ALL)
+_LATEST: Final[Order] = (LATEST_TIME, _AFTER_ALL)
+BOUNCES: Final = frozenset({Status.BOUNCED, Status.EXPIRED})  # that a message was not taken, or ran out on its way
 _COUNTABLE: Final = frozenset({Class.HARD, Class.SOFT})  # a policy may call a hard one soft
 
 
@@ -74,7 +75,7 @@ Reading = Generator[ReadBounces, list[Bounce], EvidenceRef | None]
 def find_bounce(outcome: Outcome) -> Bounce | None:
     """Find the bounce of an outcome that some policy may count, whichever it is."""
     verdict = outcome.verdict
-    if outcome.status is not Status.BOUNCED or verdict is None or verdict.klass not in _COUNTABLE:
+    if outcome.status not in BOUNCES or verdict is None or verdict.klass not in _COUNTABLE:
         return None
     decider = next(fact for fact in outcome.feedback if fact.id == outcome.decided_by)
     return Bounce(make_ref(decider, verdict), verdict, outcome.proven)
@@ -93,7 +94,7 @@ def select_bounces(outcomes: Iterable[Outcome], wanted: ReadBounces) -> list[Bou
 
 def counts_for_streak(outcome: Outcome, policy: Policy) -> bool:
     """Return whether this outcome is a soft bounce that a streak counts."""
-    vouched = outcome.status is Status.BOUNCED and is_vouched(outcome, policy)
+    vouched = outcome.status in BOUNCES and is_vouched(outcome, policy)
     return vouched and is_soft(outcome.verdict, outcome.recipient, policy)
 
 

@@ -14,6 +14,8 @@ Moment = Annotated[datetime, Meta(tz=True)]  # one that has a time zone, in what
 # A source that gives no time at all: sorts before every known time, so that it never outranks one.
 UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+LATEST_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)  # after everything
+
 # No mail is of another time; dates at the edge of the calendar break whatever adds to them.
 _EARLIEST: Final = 1970
 _LATEST: Final = 2199

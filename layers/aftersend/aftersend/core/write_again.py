@@ -13,7 +13,7 @@ from aftersend.core.model import Class, Outcome, Reason, Status
 from aftersend.core.outcome import select_counting
 from aftersend.core.policy import FOR_A_WHILE, Policy
 
-_GIVEN_UP: Final = frozenset({Status.BOUNCED, Status.REJECTED})
+_GIVEN_UP: Final = frozenset({Status.BOUNCED, Status.REJECTED, Status.EXPIRED})
 
 
 def compute_write_again(

@@ -13,6 +13,7 @@ A generator yields one request and is sent its answer:
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from datetime import datetime
 from typing import TypeGuard
 
 from msgspec import Struct
@@ -34,6 +35,7 @@ from aftersend.core.suppression import (
     replace_life,
     replace_streak,
 )
+from aftersend.core.validity import Validity
 
 # Each refusal means that another writer got through, so this many in a row is a fault and not bad luck.
 MAX_TRIES = 50
@@ -82,17 +84,20 @@ def update_outcome(
     look: Decision | None = None,
     afresh: bool = False,
     reports: Reports = SHIPPED.report,
+    validity: Validity = SHIPPED.validity,
+    now: datetime | None = None,
 ) -> Generator[Request, Answer, Outcome]:
     """Bring `new` feedback of one key into its outcome, of which `stored` was read. Returns what is stored then.
 
     `look` is the decision of a person who has looked at what was put up for review. `afresh` derives everything anew,
-    because the rules have changed; `reports` says what proves a report by mail. Raises VersionMoved where there is
+    because the rules have changed; `reports` says what proves a report by mail, `validity` how long something must be
+    heard in, and what was due by `now` (UTC) is expired. Raises VersionMoved where there is
     nothing new, and nothing left to look at: it has been erased. Raises ContentionExhausted after MAX_TRIES refusals.
     """
     for refusals in range(MAX_TRIES):
         if stored is None and not new:
             raise VersionMoved(0)
-        outcome = merge(stored, new, classify, look=look, afresh=afresh, reports=reports)
+        outcome = merge(stored, new, classify, look=look, afresh=afresh, reports=reports, validity=validity, now=now)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)

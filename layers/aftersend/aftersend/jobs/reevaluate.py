@@ -3,7 +3,7 @@
 Facts stay as they are; what follows from them is computed anew. Outcomes are written before suppressions and under
 the same conditions as anywhere else, so functions that process feedback may run beside it, provided that they have the
 same rules and policy. Stopped anywhere and begun again it gives the same. What rests on outcomes that are no longer
-kept is left alone, and so is what people decided.
+kept is left alone, and so is what people decided. What is due by now is expired, whether the sweep has noticed or not.
 
 A dry run works through the very same steps with a store that only remembers what it should have written.
 """
@@ -27,6 +27,7 @@ from aftersend.core.outcome import Classify, merge, select_counting
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
 from aftersend.core.suppression import find_active_causes
+from aftersend.core.validity import LAG
 from aftersend.core.writes import (
     MAX_TRIES,
     Answer,
@@ -39,7 +40,8 @@ from aftersend.core.writes import (
 )
 from aftersend.ports import StorePort
 from aftersend.storage.dry_run import DryRunStore
-from aftersend.storage.queries import RecipientPage
+from aftersend.storage.items import Item
+from aftersend.storage.queries import Page, RecipientPage
 
 MARGIN: Final = 60.0  # seconds that must be left for another page
 EXAMPLES: Final = 50  # of each kind that a report lists
@@ -52,6 +54,7 @@ class RecipientQueriesPort(Protocol):
 
     def scan_recipients(self, segment: int, segments: int, after: Key | None) -> RecipientPage: ...  # noqa: D102
     def find_suppressions_of(self, recipient: str) -> list[Suppression]: ...  # noqa: D102
+    def find_due_outcomes(self, shard: str, by: datetime, limit: int, after: Item | None) -> Page[Key]: ...  # noqa: D102
 
 
 class ReevaluationPorts(Struct, frozen=True, kw_only=True):
@@ -96,6 +99,7 @@ class ReevaluationJob(Struct, frozen=True, kw_only=True, omit_defaults=True, for
     segment: Annotated[int, Meta(ge=0, le=63)] | None = None
     after: Key | None = None  # the last outcome that was read
     dry_run: bool = False
+    due: tuple[Key, ...] = ()  # only these outcomes, and only to expire them: see `aftersend.jobs.expire`
     changes: Changes = field(default_factory=Changes)  # so far
 
 
@@ -142,7 +146,7 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
     outcomes = _as_outcomes(store.answer(ReadOutcomes(recipient)))
     refolded = []
     for outcome in outcomes:
-        after = run_steps(_refold(outcome, ports.classify, ports.policy), store.answer)
+        after = run_steps(refold(outcome, ports.classify, ports.policy, ports.clock() - LAG), store.answer)
         _note_outcome(outcome, after, ports.digest_key, changes)
         refolded += [after] if after else []
     before = {each.key: each for each in ports.queries.find_suppressions_of(recipient)}
@@ -154,10 +158,17 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
     return changes
 
 
-def _refold(stored: Outcome, classify: Classify, policy: Policy) -> Generator[Request, Answer, Outcome | None]:
-    """Derive a stored outcome anew. One that is gone meanwhile has expired or been erased, and stays gone."""
+def refold(
+    stored: Outcome, classify: Classify, policy: Policy, now: datetime
+) -> Generator[Request, Answer, Outcome | None]:
+    """Derive a stored outcome anew, with what was due by `now` (UTC) expired; returns what is stored then.
+
+    None where it is gone meanwhile: its time was over, or it was erased, and it stays gone. Raises ContentionExhausted
+    after MAX_TRIES refusals.
+    """
+    rules, validity = policy.report, policy.validity
     for _ in range(MAX_TRIES):
-        outcome = merge(stored, (), classify, afresh=True, reports=policy.report)
+        outcome = merge(stored, (), classify, afresh=True, reports=rules, validity=validity, now=now)
         if outcome is stored:
             return outcome
         outcome = replace(outcome, version=outcome.version + 1)

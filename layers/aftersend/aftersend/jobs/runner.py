@@ -62,7 +62,7 @@ class JobRunner(Generic[J]):
         result = RunResult()
         for message in read_messages(event, self._name):
             try:
-                self._send(work(self._job(message), message.id))
+                self.send(work(self._job(message), message.id))
             except MalformedFeedback as error:
                 self._park(message, error.why, result)
             except ServiceError as error:
@@ -75,7 +75,8 @@ class JobRunner(Generic[J]):
         except DECODE_ERRORS as error:
             raise MalformedFeedback(self._name, f"no job: {error}") from error
 
-    def _send(self, jobs: Sequence[J]) -> None:
+    def send(self, jobs: Sequence[J]) -> None:
+        """Queue these jobs; raises StoreUnavailable."""
         for job in jobs:
             with translate_errors("SQS: SendMessage"):
                 self._client.send_message(QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(job).decode())

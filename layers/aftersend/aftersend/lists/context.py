@@ -16,9 +16,10 @@ from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
 from aftersend.core.writes import MAX_TRIES, SuppressionUpdate, update_suppression
 from aftersend.lists.job import ListJob
-from aftersend.ports import StorePort
+from aftersend.ports import DeadLettersPort, StorePort
 from aftersend.storage.items import Item
 from aftersend.storage.queries import OutcomeLine, Page
+from aftersend.storage.queue import OutgoingMessage, SendResults
 
 BATCH: Final = 100  # keys that are read at once
 
@@ -63,6 +64,12 @@ class ListFilesPort(Protocol):
     def presign_get(self, key: str, name: str) -> str: ...  # noqa: D102
 
 
+class FeedbackQueuePort(Protocol):
+    """Where bodies go that are to be worked: `aftersend.storage.queue.QueueSender` is one."""
+
+    def send(self, parcels: Sequence[OutgoingMessage]) -> SendResults: ...  # noqa: D102
+
+
 class JobContext(Struct, frozen=True, kw_only=True):
     """Everything that a job is worked with."""
 
@@ -76,6 +83,8 @@ class JobContext(Struct, frozen=True, kw_only=True):
     pool: Executor
     clock: Callable[[], datetime]
     timer: Callable[[], float]  # seconds that pass
+    feedback_queue: FeedbackQueuePort
+    dead_letters: DeadLettersPort
     find_reverts: Callable[[str], Sequence[Reverted]]  # windows of a provider's accident that nobody has judged yet
 
 

@@ -22,6 +22,7 @@ from aftersend.storage.items import Item
 from aftersend.storage.schema import decoder, encode_schema
 
 SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
+DROP_FOLDER: Final = "drop/"  # of the bucket: what is put there is feedback, of the source that comes next
 RETENTION: Final = timedelta(days=30)  # of a job, from when it was created
 LEASE: Final = timedelta(minutes=3)  # longer than any function that works jobs may run
 
@@ -101,13 +102,31 @@ class RevertProgress(Struct, frozen=True, kw_only=True, tag="revert"):
     changed: int = 0
 
 
-JobRequest = ImportRequest | ExportRequest | RevertRequest
-JobProgress = ImportProgress | ExportProgress | RevertProgress
+class DropRequest(Struct, frozen=True, kw_only=True, tag="drop"):
+    """Send the bodies in a dropped file to the feedback queue."""
+
+    key: str  # in the bucket
+    upload: str  # which of several files that had this key: S3's own word for it
+    size: int  # bytes
+
+
+class DropProgress(Struct, frozen=True, kw_only=True, tag="drop"):
+    """How far a dropped file is: `sent` bodies are in the feedback queue, and `parked` is what could be none."""
+
+    etag: str | None = None  # of the file: it must stay the same
+    position: FilePosition = FilePosition()  # where to go on
+    sent: int = 0
+    parked: int = 0
+
+
+JobRequest = ImportRequest | ExportRequest | RevertRequest | DropRequest
+JobProgress = ImportProgress | ExportProgress | RevertProgress | DropProgress
 
 NO_PROGRESS: Final[dict[type[JobRequest], JobProgress]] = {
     ImportRequest: ImportProgress(),
     ExportRequest: ExportProgress(),
     RevertRequest: RevertProgress(),
+    DropRequest: DropProgress(),
 }
 
 
@@ -127,6 +146,8 @@ class ListJob(Struct, frozen=True, kw_only=True):
     @property
     def file(self) -> str:
         """Return the key of its file in the bucket."""
+        if isinstance(self.request, DropRequest):
+            return self.request.key
         named = self.request.file if isinstance(self.request, ExportRequest) else None
         return named or self.own_file
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from aftersend.core.errors import MalformedFeedback
 
-MAX_RECORD: Final = 64 * 1024  # bytes
+MAX_RECORD: Final = 64 * 1024  # bytes, where nothing else is said
 MAX_LINES: Final = 200  # of one record
 STRETCH: Final = 64 * 1024  # bytes that hold no record, after which there is a place to stop nevertheless
 _MAX_DEPTH: Final = 64  # levels of JSON that a document may have
@@ -53,22 +53,25 @@ class Record(Struct, frozen=True):
         return not self.data and self.error is None
 
 
-_TOO_LONG: Final = f"longer than {MAX_RECORD} bytes"
+_TOO_LONG: Final = "longer than {} bytes"
 _NOT_CLOSED: Final = "a quotation mark is never closed"
 _TRUNCATED: Final = "the file ends within it"
 
 
-def split_records(pieces: Iterable[bytes], framing: Framing, start: FilePosition) -> Iterator[Record]:
+def split_records(
+    pieces: Iterable[bytes], framing: Framing, start: FilePosition, most: int = MAX_RECORD
+) -> Iterator[Record]:
     """Yield every record of a file of which `pieces` are all bytes from `start` on; blank lines are none.
 
-    Of more than STRETCH bytes without a record an empty one says how far they have been read.
+    A line or a row has `most` bytes at most, an object of a document MAX_RECORD. Of more than STRETCH bytes without a
+    record an empty one says how far they have been read.
 
     Raises MalformedFeedback for JSON that is nested too deep.
     """
     if framing is Framing.DOCUMENT:
         return _split_document(pieces, start)
-    lines = _read_lines(pieces)
-    return _split_csv(lines, start) if framing is Framing.CSV else _split_lines(lines, start)
+    lines = _read_lines(pieces, most)
+    return _split_csv(lines, start, most) if framing is Framing.CSV else _split_lines(lines, start)
 
 
 class _Line(NamedTuple):
@@ -76,22 +79,21 @@ class _Line(NamedTuple):
 
     text: bytes
     size: int
-
-    @property
-    def error(self) -> str | None:
-        return _TOO_LONG if self.size > MAX_RECORD else None
+    error: str | None = None
 
 
-def _read_lines(pieces: Iterable[bytes]) -> Iterator[_Line]:
+def _read_lines(pieces: Iterable[bytes], most: int) -> Iterator[_Line]:
+    too_long = _TOO_LONG.format(most)
     begun, size = b"", 0
     for piece in pieces:
         *whole, rest = piece.split(b"\n")
         for part in whole:
-            yield _Line((begun + part)[:MAX_RECORD] + b"\n", size + len(part) + 1)
+            size += len(part) + 1
+            yield _Line((begun + part)[:most] + b"\n", size, too_long if size > most else None)
             begun, size = b"", 0
-        begun, size = (begun + rest)[:MAX_RECORD], size + len(rest)
+        begun, size = (begun + rest)[:most], size + len(rest)
     if size:
-        yield _Line(begun, size)
+        yield _Line(begun, size, too_long if size > most else None)
 
 
 def _split_lines(lines: Iterator[_Line], position: FilePosition) -> Iterator[Record]:
@@ -104,12 +106,12 @@ def _split_lines(lines: Iterator[_Line], position: FilePosition) -> Iterator[Rec
             stopped = position.offset
 
 
-def _split_csv(lines: Iterator[_Line], position: FilePosition) -> Iterator[Record]:
+def _split_csv(lines: Iterator[_Line], position: FilePosition, most: int) -> Iterator[Record]:
     """Lines are one record until their quotation marks are even. Where they never are, the first line is broken."""
     waiting: deque[_Line] = deque()
     stopped = position.offset
     while True:
-        taken, error = _take_balanced(waiting, lines)
+        taken, error = _take_balanced(waiting, lines, most)
         if not taken:
             return
         record = _make_record(position, taken, error)
@@ -119,7 +121,7 @@ def _split_csv(lines: Iterator[_Line], position: FilePosition) -> Iterator[Recor
             stopped = position.offset
 
 
-def _take_balanced(waiting: deque[_Line], lines: Iterator[_Line]) -> tuple[list[_Line], str | None]:
+def _take_balanced(waiting: deque[_Line], lines: Iterator[_Line], most: int) -> tuple[list[_Line], str | None]:
     """The lines of the next record, and its error. Lines that were looked at and do not belong to it wait."""
     size, odd = 0, False
     for number in range(MAX_LINES):
@@ -130,7 +132,7 @@ def _take_balanced(waiting: deque[_Line], lines: Iterator[_Line]) -> tuple[list[
             waiting.append(line)
         line = waiting[number]
         size, odd = size + line.size, odd ^ (line.text.count(b'"') % 2 == 1)
-        if size > MAX_RECORD:
+        if size > most:
             break
         if not odd:
             return [waiting.popleft() for _ in range(number + 1)], None
@@ -246,5 +248,5 @@ class _DocumentScanner:
         assert line is not None
         self.record_line = self._from = None
         if first is None or self.at - first > MAX_RECORD:
-            return Record(line, self.position, b"", _TOO_LONG)
+            return Record(line, self.position, b"", _TOO_LONG.format(MAX_RECORD))
         return Record(line, self.position, self.data[first : self.at])

@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.lists.context import JobContext
+from aftersend.lists.drop import drop_file
 from aftersend.lists.export_list import export_list
 from aftersend.lists.import_list import import_list
 from aftersend.lists.job import (
     LEASE,
+    DropRequest,
     ExportRequest,
     ImportRequest,
     JobProgress,
@@ -27,6 +29,7 @@ _USE_CASES: Final[dict[type[JobRequest], Callable[[ListJob, JobContext], Iterato
     ImportRequest: import_list,
     ExportRequest: export_list,
     RevertRequest: revert,
+    DropRequest: drop_file,
 }
 
 

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from aftersend.core.errors import ServiceError
 from aftersend.core.vocabulary import Channel
 from aftersend.lists.context import JobContext
-from aftersend.lists.job import LEASE, ExportRequest, JobRequest, JobState, ListJob, create_job
+from aftersend.lists.drop import make_drop_id, read_notice
+from aftersend.lists.job import LEASE, DropRequest, ExportRequest, JobRequest, JobState, ListJob, create_job
 from aftersend.lists.job_table import JobLeased
 from aftersend.lists.runner import run_job
 
@@ -82,6 +83,29 @@ class ListJobService(Struct, frozen=True, kw_only=True):
         except JobLeased:
             self.send(id_, _LATER)
             return None
+
+    def work(self, text: str, seconds: float) -> ListJob | None:
+        """Do what a message asks for: go on with the job that it names, or take in the files that S3 says were dropped.
+
+        Returns and raises what `resume` does.
+        """
+        if not text.startswith("{"):
+            return self.resume(text, seconds)
+        for request in read_notice(text):
+            self._take_in(request)
+        return None
+
+    def _take_in(self, request: DropRequest) -> None:
+        """Queue a dropped file, unless it is done already: S3 may say the same twice."""
+        id_ = make_drop_id(request.key)
+        known = self.context.jobs.get(id_)
+        if known is not None and known.request == request:
+            if known.state in _OVER:
+                return
+        else:
+            job = create_job(id_, request, "s3", self.context.clock())
+            self.context.jobs.put(replace(job, version=known.version if known else 0))
+        self.send(id_, 0)
 
     def _create(self, request: JobRequest, by: str, state: JobState = JobState.QUEUED) -> ListJob:
         return create_job(self.new_id(), request, by, self.context.clock(), state)

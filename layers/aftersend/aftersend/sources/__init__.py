@@ -13,6 +13,7 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -30,10 +31,29 @@ from aftersend.sources.provider_lists import ProviderLists
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
-__all__ = ["SOURCES", "UNNAMED", "Parse", "Source", "configure", "find_polled", "load_parser", "name_source", "read"]
+__all__ = [
+    "SOURCES",
+    "UNNAMED",
+    "Parse",
+    "Slices",
+    "Source",
+    "configure",
+    "find_polled",
+    "load_parser",
+    "name_source",
+    "read",
+]
 
 _KB: Final = 1024
 NO_PARSERS: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
+
+
+class Slices(StrEnum):
+    """How a file of feedback falls into bodies; see `aftersend.lists.drop`."""
+
+    LINES = "lines"  # each line is a body
+    CSV = "csv"  # each row is a body, together with the line of names, and the comments above that
+    WHOLE = "whole"  # the file is one body
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -50,6 +70,7 @@ class Source(Struct, frozen=True, kw_only=True):
     probes: frozenset[str] = frozenset()  # by which it asks whether anybody is there: answered, and never queued
     handshakes: tuple[str, ...] = ()  # what it wants answered before it pushes: keys of webhooks.handshakes.HANDSHAKES
     lists: ProviderLists | None = None  # those of its provider that a release here can be told to
+    slices: Slices = Slices.LINES  # how a file falls into bodies that is dropped for it
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
     settings: str = ""  # the tables of the user's document that say more; its module has a `configure` then
     eventbridge: str = ""  # what its events call their source where EventBridge of AWS puts them into a queue
@@ -88,6 +109,7 @@ SOURCES: Final[dict[str, Source]] = {
         parser="aftersend.sources.campaign",
         title="Adobe Campaign",
         channels=frozenset(Channel),
+        slices=Slices.CSV,
         proofs=(proofs.secret(),),
     ),
     "directmail": Source(
@@ -121,7 +143,7 @@ SOURCES: Final[dict[str, Source]] = {
         proofs=(proofs.secret(),),
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
-    "report": Source(parser="aftersend.sources.report", title="a report by mail"),
+    "report": Source(parser="aftersend.sources.report", title="a report by mail", slices=Slices.WHOLE),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
     ),

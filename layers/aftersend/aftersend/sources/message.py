@@ -21,8 +21,9 @@ Headers = Mapping[str, str]  # names in lower case
 
 NO_HEADERS: Final[Headers] = {}
 
-# What a parser may need to know beside the body: how it is packed, and which of several queues it lay in.
-FORWARDED_HEADERS: Final = ("content-type", "content-encoding", "x-queue")
+# What a parser may need to know beside the body: how it is packed, and which of several queues it lay in. And what a
+# person needs who finds it unread: the file and the line that it was dropped in.
+FORWARDED_HEADERS: Final = ("content-type", "content-encoding", "x-queue", "x-file")
 
 _CODING: Final = "coding"
 _PREFIX: Final = "header."

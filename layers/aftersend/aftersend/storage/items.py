@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +38,7 @@ from aftersend.core.model import (
 from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
+from aftersend.core.validity import WAITING
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
 from aftersend.storage.schema import decoder, encode_schema
 
@@ -47,6 +49,8 @@ OUTCOME_SCHEMA: Final = 1
 SUPPRESSION_SCHEMA: Final = 1
 _OUTCOME_SCHEMA: Final = encode_schema(OUTCOME_SCHEMA)
 _SUPPRESSION_SCHEMA: Final = encode_schema(SUPPRESSION_SCHEMA)
+
+WAITING_SHARDS: Final = "0123456789abcdef"
 
 # A suppression with nothing in it keeps its version this long, so that no slow writer takes it for a new one.
 TOMBSTONE: Final = timedelta(days=2)
@@ -60,6 +64,7 @@ _TIMES: Final = (
     "opened_at",
     "clicked_at",
     "engaged_at",
+    "due_at",
 )
 _COUNTS: Final = ("opens", "clicks", "attempts")
 
@@ -137,13 +142,27 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
-    item |= _encode_bounce(find_bounce(outcome))
+    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome)
     identifier = find_identifier(outcome.context.correlation, find_by)
     if identifier is not None and outcome.proven:
         item["identifier"] = {"S": identifier}
     facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
     item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
     return item
+
+
+def _encode_waiting(outcome: Outcome) -> Item:
+    """The key of an outcome in the index of what may expire; `due_at` is the other part of it."""
+    waits = outcome.due_at is not None and outcome.status in WAITING
+    return {"waiting": {"S": find_shard(outcome.recipient)}} if waits else {}
+
+
+def find_shard(recipient: str) -> str:
+    """Return which part of the index of waiting outcomes those of a recipient stand in: one of WAITING_SHARDS.
+
+    Messages that are sent at one time are due at one time. In one part, they would have to pass one partition.
+    """
+    return WAITING_SHARDS[crc32(recipient.encode()) % len(WAITING_SHARDS)]
 
 
 def make_identifier(name: str, value: str) -> str:

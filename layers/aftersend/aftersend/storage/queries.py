@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Key, Reason, Status, Suppression
-from aftersend.core.times import parse_time
+from aftersend.core.times import format_time, parse_time
+from aftersend.core.validity import VERDICT, WAITING
 from aftersend.storage import items, schema
 from aftersend.storage.items import Item
 from aftersend.storage.store import TableNames
@@ -25,7 +27,7 @@ SCAN_LIMIT: Final = 500  # items of a page: what is held in memory at once, and 
 _T = TypeVar("_T")
 _Moment = Annotated[datetime, Meta(tz=True)]
 _TEXTS: Final = ("rule", "review", "sender", "subject")
-_TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at")
+_TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at", "due_at")
 _COUNTS: Final = ("opens", "clicks")
 _FLAGS: Final = ("auto_replied", "unproven")
 _LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", *_FLAGS, *_TEXTS, *_TIMES, *_COUNTS)
@@ -59,6 +61,7 @@ class OutcomeLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     bounced_at: _Moment | None = None
     complained_at: _Moment | None = None
     engaged_at: _Moment | None = None
+    due_at: _Moment | None = None  # when it expires, or did, unless more is heard
     opens: int = 0
     clicks: int = 0
     auto_replied: bool = False
@@ -162,6 +165,14 @@ class Queries:
         )
         return self._read_page(request, _decode_outcome_key)
 
+    def find_due_outcomes(self, shard: str, by: datetime, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the outcomes of one of `items.WAITING_SHARDS` that were due by then (UTC), in order."""
+        request = build_query(self._tables.outcomes, "waiting", shard, index="by_due", limit=limit, after=after)
+        request["ScanIndexForward"] = True
+        request["KeyConditionExpression"] += " AND due_at <= :by"
+        request["ExpressionAttributeValues"][":by"] = {"S": format_time(by)}
+        return self._read_page(request, _decode_outcome_key)
+
     def find_outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the outcomes that a person should look at for this reason, the newest first."""
         request = build_query(self._tables.outcomes, "review", why, index="by_review", limit=limit, after=after)
@@ -213,6 +224,21 @@ def _decode_outcome_key(item: Item) -> Key:
 
 def _decode_suppression_key(item: Item) -> Key:
     return item["recipient"]["S"], item["scope"]["S"]
+
+
+def show_line_at(line: OutcomeLine, now: datetime) -> OutcomeLine:
+    """Return a line as it is to be seen at `now` (UTC): see `validity.show_at`."""
+    if line.due_at is None or line.due_at > now or line.status not in WAITING:
+        return line
+    verdict = VERDICT
+    return replace(
+        line,
+        status=Status.EXPIRED,
+        klass=verdict.klass,
+        reason=verdict.reason,
+        rule=verdict.rule,
+        last_at=max(line.last_at, line.due_at),
+    )
 
 
 @schema.decoder(items.OUTCOME_SCHEMA)
