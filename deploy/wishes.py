@@ -1,4 +1,4 @@
-"""Reads `deploy.toml`: which stack, which parameters, which policy and rules. Refuses what a stack would stumble over.
+"""Reads `deploy.toml`: which stack, which parameters, policy, rules, mappings. Refuses what a stack would stumble over.
 
 A mistake in a policy or in rules stops the functions when they start; here it stops before anything is deployed.
 """
@@ -16,11 +16,14 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
+from aftersend.sources import check_new_source
+from aftersend.sources.mapping.compiled import load
 from deploy.declared import Json, Wrong, check_values
 from deploy.sizes import check_environment
 
 FILE: Final = "deploy.toml"
 _RULES: Final = "RulesParameter"
+_NO_RULES: Final = "# No rules: there are mappings below this parameter.\n"  # SSM keeps no empty text
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +34,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     profile: str = ""  # empty for the one in use
     policy: str = ""  # a file beside it
     rules: str = ""  # a file beside it
+    mappings: list[str] = []  # files beside it, each of one source
     parameters: dict[str, str | int | bool] = {}
 
 
@@ -42,6 +46,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     profile: str
     given: dict[str, str]  # parameters by name, as CloudFormation takes them
     rules: str = ""  # the document for the parameter in SSM that RulesParameter names
+    mappings: dict[str, str] = {}  # by source, for parameters below it
 
 
 def read(folder: Path, template: Json) -> Wishes:
@@ -53,6 +58,7 @@ def read(folder: Path, template: Json) -> Wishes:
     try:
         document = _decode(path.read_text("utf-8")) if path.is_file() else Document()
         texts = {name: _read(folder, name, getattr(document, name)) for name in ("policy", "rules")}
+        mappings = dict(_read_mapping(folder, file) for file in document.mappings)
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"{FILE}: {error}") from error
     given = {name: _text(value) for name, value in document.parameters.items()}
@@ -60,7 +66,12 @@ def read(folder: Path, template: Json) -> Wishes:
     check_values(template, given)
     check_environment(template, given, document.stack)
     return Wishes(
-        stack=document.stack, region=document.region, profile=document.profile, given=given, rules=texts["rules"]
+        stack=document.stack,
+        region=document.region,
+        profile=document.profile,
+        given=given,
+        rules=texts["rules"] or (_NO_RULES if mappings else ""),
+        mappings=mappings,
     )
 
 
@@ -83,6 +94,17 @@ def _read(folder: Path, name: str, file: str) -> str:
     return text
 
 
+def _read_mapping(folder: Path, file: str) -> tuple[str, str]:
+    """The source that a mapping file describes, and its text."""
+    text = (folder / file).read_text("utf-8")
+    try:
+        source = load(text).source
+        check_new_source(source)
+    except ConfigurationError as error:
+        raise Wrong(f"{file}: {error}") from error
+    return source, text
+
+
 def _text(value: str | int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -94,7 +116,7 @@ def _documents(document: Document, texts: Mapping[str, str], given: Mapping[str,
         found["Policy"] = texts["policy"]
     elif "Policy" in given:
         _check_policy(given["Policy"])
-    if document.rules:
+    if document.rules or document.mappings:
         found[_RULES] = given.get(_RULES, f"/{document.stack}/rules")
     return found
 

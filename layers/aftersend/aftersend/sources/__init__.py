@@ -12,22 +12,27 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from aftersend.core.errors import MalformedFeedback
+from aftersend.core.errors import ConfigurationError, MalformedFeedback
 from aftersend.core.model import UNNAMED, Feedback
 from aftersend.core.vocabulary import Channel
 from aftersend.sources import proofs
 from aftersend.sources.envelope import peel
+from aftersend.sources.mapping import SHIPPED
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.proofs import Proof
 from aftersend.sources.provider_lists import ProviderLists
+
+if TYPE_CHECKING:
+    from aftersend.sources.mapping.compiled import SourceMapping
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
@@ -37,9 +42,12 @@ __all__ = [
     "Parse",
     "Slices",
     "Source",
+    "add_mapped_source",
+    "check_new_source",
     "configure",
     "find_polled",
     "load_parser",
+    "make_mapped_row",
     "name_source",
     "read",
 ]
@@ -59,7 +67,7 @@ class Slices(StrEnum):
 class Source(Struct, frozen=True, kw_only=True):
     """A source: who reads its bodies, and how its provider pushes them."""
 
-    parser: str  # the module whose `parse` reads a body; imported when the first one comes
+    parser: str | Parse  # what reads a body, or the module whose `parse` does, imported when the first one comes
     title: str = ""  # what people call it; its own name, where it has no other
     channels: frozenset[Channel] = frozenset({Channel.EMAIL})  # by which the messages travel that it reports on
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
@@ -83,7 +91,7 @@ class Source(Struct, frozen=True, kw_only=True):
         return keys.union(*(proof.secrets for proof in self.proofs))
 
 
-SOURCES: Final[dict[str, Source]] = {
+_CODED: Final[dict[str, Source]] = {
     "apns": Source(
         parser="aftersend.sources.apns",
         title="Apple Push Notification service",
@@ -171,6 +179,86 @@ SOURCES: Final[dict[str, Source]] = {
 }
 
 
+class _Sources(MutableMapping[str, Source]):
+    """The rows by the names of their sources. That of a mapping file is read when it is asked for."""
+
+    def __init__(self, rows: Mapping[str, Source]) -> None:
+        mapped = {path.stem: path for path in sorted(SHIPPED.iterdir()) if path.suffix == ".toml"}
+        self._rows: dict[str, Source | Path] = {**rows, **mapped}
+
+    def __getitem__(self, name: str) -> Source:
+        row = self._rows[name]
+        if isinstance(row, Path):
+            row = self._rows[name] = make_mapped_row(row.read_text("utf-8"))
+        return row
+
+    def __setitem__(self, name: str, row: Source) -> None:
+        self._rows[name] = row
+
+    def __delitem__(self, name: str) -> None:
+        del self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+
+def make_mapped_row(document: str) -> Source:
+    """Make the row of a mapping file that was checked before, as far as a push needs it; its parser when a body comes.
+
+    Raises ConfigurationError where it was not.
+    """
+    from aftersend.sources.mapping.row import read_row  # noqa: PLC0415  # most functions need none of it
+
+    row = read_row(document)
+    return Source(
+        parser=partial(_read_mapped, document),
+        title=row.title,
+        channels=frozenset({row.channel}),
+        proofs=row.push.build_proofs(),
+        largest=row.push.largest_kb * _KB,
+        success=row.push.success,
+        answer=row.push.answer,
+        methods=frozenset[str](row.push.methods),
+        probes=frozenset[str](row.push.probes),
+    )
+
+
+def _read_mapped(document: str, body: bytes, headers: Headers) -> list[Feedback]:
+    from aftersend.sources.mapping.facts import read_body  # noqa: PLC0415
+
+    return read_body(_load_mapping(document), body, headers)
+
+
+@cache
+def _load_mapping(document: str) -> SourceMapping:
+    from aftersend.sources.mapping.compiled import load  # noqa: PLC0415
+
+    return load(document)
+
+
+# A source has its row here, or a file in `mapping/shipped` that is called as it is.
+SOURCES: Final[MutableMapping[str, Source]] = _Sources(_CODED)
+
+
+def check_new_source(name: str) -> None:
+    """Raise ConfigurationError where Aftersend itself has a source of this name."""
+    if name in _CODED or SHIPPED.joinpath(f"{name}.toml").is_file():
+        raise ConfigurationError(f"source: Aftersend has a source {name!r} itself; give yours another name")
+
+
+def add_mapped_source(name: str, document: str) -> None:
+    """Add the source that a mapping file describes; raises ConfigurationError where Aftersend has one of this name."""
+    check_new_source(name)
+    SOURCES[name] = make_mapped_row(document)
+    load_parser.cache_clear()
+
+
 def name_source(source: str) -> str:
     """Return what people call a source."""
     return (SOURCES[source].title if source in SOURCES else "") or source
@@ -178,7 +266,7 @@ def name_source(source: str) -> str:
 
 def find_polled() -> str:
     """Return the source whose messages are fetched out of a queue of MNS: their queues name none."""
-    return next(name for name, row in SOURCES.items() if row.polled)
+    return next(name for name, row in _CODED.items() if row.polled)
 
 
 @cache
@@ -186,7 +274,8 @@ def load_parser(source: str) -> Parse:
     """Return the parser of `source`; raises MalformedFeedback where there is none."""
     if source not in SOURCES:
         raise MalformedFeedback(source[:40], "no parser of this name")
-    parse: Parse = import_module(SOURCES[source].parser).parse
+    parser = SOURCES[source].parser
+    parse: Parse = import_module(parser).parse if isinstance(parser, str) else parser
     return parse
 
 
