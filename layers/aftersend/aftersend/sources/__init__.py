@@ -59,6 +59,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 SOURCES: Final[dict[str, Source]] = {
+    "brevo": Source(parser="aftersend.sources.brevo", title="Brevo", proofs=(proofs.secret(),), success=200),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
@@ -67,7 +68,16 @@ SOURCES: Final[dict[str, Source]] = {
         polled=True,
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
+    "mailgun": Source(  # takes 200 alone for success, and tells of a delivery once
+        parser="aftersend.sources.mailgun", title="Mailgun", proofs=(proofs.secret(),), success=200
+    ),
+    "mailjet": Source(  # repeats whatever is not answered by 200
+        parser="aftersend.sources.mailjet", title="Mailjet", proofs=(proofs.secret(),), success=200
+    ),
+    "postmark": Source(parser="aftersend.sources.postmark", title="Postmark", proofs=(proofs.secret(),), success=200),
     "report": Source(parser="aftersend.sources.report", title="a report by mail"),
+    "resend": Source(parser="aftersend.sources.resend", title="Resend", proofs=(proofs.secret(),), success=200),
+    "sendgrid": Source(parser="aftersend.sources.sendgrid", title="SendGrid", proofs=(proofs.secret(),), success=200),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
     ),
