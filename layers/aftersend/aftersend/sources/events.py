@@ -1,9 +1,9 @@
 """Reads what most providers push: JSON objects, each an event about one message and one recipient.
 
 No two providers agree on types, and what senders put into their messages comes back among the fields: a number may be a
-text, a list an object, and anything null. So fields are asked for by name, and what is of another type than was asked for
-is not there. Only two things make a body unreadable: that it is no object or list of objects, and a time that is there
-and is none (decision 8).
+text, a list an object, and anything null. So fields are asked for by name, and what is of another type than was asked
+for is not there. Only two things make a body unreadable: that it is no object or list of objects, and a time that is
+there and is none (decision 8).
 
 An event is known by the id that its sender knew when the message was sent, so that all events of one message meet.
 Where an event names no message at all, the message is called by a digest of the event: a refusal is about its address

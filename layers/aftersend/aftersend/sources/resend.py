@@ -149,7 +149,7 @@ def _name_bounce(bounce: Event) -> str | None:
     """SES's type and subtype; where there is none, what Resend's own sentence says instead."""
     type_, sub_type = find_text(bounce, "type"), find_text(bounce, "subType")
     if type_ or sub_type:
-        return make_provider_code(type_ or "Undetermined", sub_type or "Undetermined")
+        return make_provider_code(_SPELLED.get(type_, type_) or "Undetermined", sub_type or "Undetermined")
     sentence = find_text(bounce, "message")
     known = next((code for words, code in _SENTENCES if words in sentence), "Undetermined/Undetermined")
     return make_provider_code(known)
@@ -157,6 +157,7 @@ def _name_bounce(bounce: Event) -> str | None:
 
 # How a sentence of Resend's begins that says no more than the type does, and would be taken for a reply.
 _STOCK: Final = "The recipient's email provider sent a"
+_SPELLED: Final = {"Temporary": "Transient"}  # SES's own word
 _SENTENCES: Final = (
     ("suppressed sending to this address", "Permanent/OnAccountSuppressionList"),
     ("hard bounce message", "Permanent/General"),

@@ -129,7 +129,7 @@ def _name(event: Event, word: str) -> str | None:
             type_ = find_text(event, "type").lower()
             return make_provider_code(type_ if type_ in _TYPES else word, find_text(event, "bounce_classification"))
         case "dropped":
-            return make_provider_code(word, find_text(event, "reason"))
+            return make_provider_code(word, find_text(event, "reason").partition("(")[0])  # "(if … is enabled)"
     return make_provider_code(word)
 
 

@@ -123,11 +123,10 @@ def _make_evidence(event: Event, word: str, kind: Kind) -> Evidence:
 
 
 def _name(event: Event, word: str, kind: Kind, own: int | None) -> str | None:
-    """Mailgun's own code, else the severity or the word of the event; and the reason."""
+    """Mailgun's own code, else the word of the event; and the reason."""
     if kind in (Kind.SENT, Kind.DELIVERED, Kind.COMPLAINED):
         return None
-    first = str(own) if own is not None else find_text(event, "severity") or word
-    return make_provider_code(first, find_text(event, "reason"))
+    return make_provider_code(word if own is None else str(own), find_text(event, "reason"))
 
 
 def _make_engagement(event: Event) -> Engagement:
