@@ -44,7 +44,6 @@ _SECONDS: Final = 100_000_000_000  # below it a number is seconds since 1970, up
 _MILLISECONDS: Final = 100_000_000_000_000  # what is larger is no time of any mail
 _LONGEST_TIME: Final = 64  # characters
 _LONGEST_WORD: Final = 256  # of what is remembered, characters
-_BITS: Final = 64  # of the largest id of any provider; what is larger was written to do harm
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -72,7 +71,7 @@ def find_text(event: Event, *names: str) -> str:
         if isinstance(value, str):
             if value and not value.isspace():
                 return value
-        elif isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _BITS:
+        elif isinstance(value, int) and not isinstance(value, bool):
             return str(value)
     return ""
 
@@ -187,10 +186,8 @@ def _write_identifier(value: object) -> str:
             return "true" if value else "false"
         case str():
             return truncate(value, MAX_VALUE).strip()
-        case int() if value.bit_length() <= _BITS:
-            return str(value)
-        case float():
-            return str(value)
+        case int() | float():
+            return truncate(str(value), MAX_VALUE)
         case list():
             return truncate(", ".join(list_texts(value)), MAX_VALUE)
     return ""
