@@ -106,8 +106,11 @@ def _find_facts(event: Event, data: Event, recipient: str) -> EventFacts:
 
 def _list_recipients(data: Event) -> list[str]:
     """Each recipient once, in its first spelling."""
+    found = list_texts(data.get("to"))
+    if len(found) < 2:
+        return found
     spellings: dict[str, str] = {}
-    for each in list_texts(data.get("to")):
+    for each in found:
         spellings.setdefault(canonicalize_email(each), each)
     return list(spellings.values())
 
