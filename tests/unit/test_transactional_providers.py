@@ -14,7 +14,7 @@ from aftersend.core.causes import make_claim
 from aftersend.core.model import CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Status
 from aftersend.core.outcome import merge
 from aftersend.core.policy import SHIPPED
-from aftersend.sources import read
+from aftersend.sources import UNNAMED, read
 from local.samples import EVENTS
 
 CLASSIFIER = classify.load()
@@ -57,7 +57,7 @@ def fold(found: tuple[Feedback, ...]) -> Outcome:
     [
         "sendgrid/processed delivered open click bounce-late-without-message-id dropped-machine-in-message-id",
         "mailgun/accepted delivered failed-permanent failed-temporary-full opened clicked complained rejected",
-        "postmark/bounce-HardBounce delivery open click change-left change-hard-bounce bounce-without-recipient",
+        "postmark/bounce-HardBounce delivery open click change-left change-hard-bounce",
         "brevo/request delivered soft-bounce-no-mx hard-bounce click unsubscribed",
         "resend/sent delivered bounced-permanent-no-email complained opened",
         "mailjet/sent open bounce-user-unknown unsub",
@@ -66,6 +66,13 @@ def fold(found: tuple[Feedback, ...]) -> Outcome:
 def test_all_events_of_one_message_meet(samples: str) -> None:
     source, _, names = samples.partition("/")
     assert len({fact(f"{source}/{name}").message for name in names.split()}) == 1
+
+
+@pytest.mark.parametrize("source", ["sendgrid", "mailgun", "postmark", "resend"])
+def test_what_names_nobody_names_its_message(source: str) -> None:
+    nameless, named = fact(f"{source}/nobody-named"), fact(f"{source}/nobody-named-before")
+    assert (nameless.recipient, named.recipient) == (UNNAMED, "email:alone@example.com")
+    assert nameless.message == named.message
 
 
 def test_two_messages_of_one_machine_stay_two() -> None:
