@@ -41,7 +41,7 @@ MAX_NAME: Final = 64
 MAX_VALUE: Final = 128
 
 _SECONDS: Final = 100_000_000_000  # below it a number is seconds since 1970, up to the year 5138; from it, milliseconds
-_MILLISECONDS: Final = 100_000_000_000_000  # what is larger is no time of any mail
+_END: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # no mail is of a later time, as in `parse_time`
 _LONGEST_TIME: Final = 64  # characters
 _LONGEST_WORD: Final = 256  # of what is remembered, characters
 
@@ -119,10 +119,14 @@ def _read_time(value: object) -> datetime:
         if not (text.isascii() and text.replace(".", "", 1).isdigit()):
             return parse_time(text)
         value = float(text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MILLISECONDS:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END * 1000:
         raise ValueError("no time")
-    found = datetime.fromtimestamp(value if value < _SECONDS else value / 1000, UTC)
-    return parse_time(found.isoformat())
+    seconds = value if value < _SECONDS else value / 1000
+    if seconds >= _END:
+        raise ValueError("not a time of any mail")
+    found = datetime.fromtimestamp(seconds, UTC)
+    finer = found.microsecond % 1000
+    return found.replace(microsecond=found.microsecond - finer) if finer else found
 
 
 def read_reply(text: str, code: int | None = None, status: str = "") -> tuple[int | None, str | None, str | None]:
