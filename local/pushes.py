@@ -104,8 +104,10 @@ def _name_headers(signed: str, now: datetime) -> dict[str, str]:
     return {name: f"{now.timestamp():.0f}" for name in NAMES.findall(signed) if "-" in name}
 
 
-def _sign_token(authority: Authority, proof: TokenInBody, url: str, sample: Sample, now: datetime) -> Push:
-    return signing.token_in_body(authority, proof, _post_form(url, sample), now)
+def _sign_token(authority: Authority, proof: TokenInBody, url: str, sample: Sample, now: datetime) -> Push | None:
+    """Of a form the time that is signed is the event's own: signed anew it would be another event."""
+    push = _post(url, sample)
+    return signing.token_in_body(authority, proof, push, now) if _is_object(push.body) else None
 
 
 def _sign_digest(authority: Authority, proof: DigestInBody, url: str, sample: Sample, _now: datetime) -> Push | None:

@@ -22,7 +22,7 @@ from msgspec import Struct
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import UNNAMED, Feedback
 from aftersend.core.vocabulary import Channel
-from aftersend.sources import proofs
+from aftersend.sources import proofs, provider_lists
 from aftersend.sources.envelope import peel
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.proofs import Proof
@@ -59,7 +59,13 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 SOURCES: Final[dict[str, Source]] = {
-    "brevo": Source(parser="aftersend.sources.brevo", title="Brevo", proofs=(proofs.secret(),), success=200),
+    "brevo": Source(
+        parser="aftersend.sources.brevo",
+        title="Brevo",
+        proofs=(proofs.secret(),),
+        success=200,
+        lists=provider_lists.brevo(),
+    ),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
@@ -68,16 +74,42 @@ SOURCES: Final[dict[str, Source]] = {
         polled=True,
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
-    "mailgun": Source(  # takes 200 alone for success, and tells of a delivery once
-        parser="aftersend.sources.mailgun", title="Mailgun", proofs=(proofs.secret(),), success=200
+    "mailgun": Source(
+        parser="aftersend.sources.mailgun",
+        title="Mailgun",
+        proofs=(proofs.token_in_body(),),
+        success=200,  # and nothing else is one; it tells of a delivery once
+        lists=provider_lists.mailgun(),
     ),
-    "mailjet": Source(  # repeats whatever is not answered by 200
-        parser="aftersend.sources.mailjet", title="Mailjet", proofs=(proofs.secret(),), success=200
+    "mailjet": Source(
+        parser="aftersend.sources.mailjet",
+        title="Mailjet",
+        proofs=(proofs.secret(),),
+        success=200,  # whatever else is answered is repeated
+        lists=provider_lists.mailjet(),
     ),
-    "postmark": Source(parser="aftersend.sources.postmark", title="Postmark", proofs=(proofs.secret(),), success=200),
+    "postmark": Source(
+        parser="aftersend.sources.postmark",
+        title="Postmark",
+        proofs=(proofs.secret(),),
+        success=200,
+        lists=provider_lists.postmark(),
+    ),
     "report": Source(parser="aftersend.sources.report", title="a report by mail"),
-    "resend": Source(parser="aftersend.sources.resend", title="Resend", proofs=(proofs.secret(),), success=200),
-    "sendgrid": Source(parser="aftersend.sources.sendgrid", title="SendGrid", proofs=(proofs.secret(),), success=200),
+    "resend": Source(
+        parser="aftersend.sources.resend", title="Resend", proofs=(proofs.standard_webhooks(),), success=200
+    ),
+    "sendgrid": Source(
+        parser="aftersend.sources.sendgrid",
+        title="SendGrid",
+        proofs=(
+            proofs.ecdsa(
+                "x-twilio-email-event-webhook-signature", signed="{x-twilio-email-event-webhook-timestamp}{body}"
+            ),
+        ),
+        success=200,
+        lists=provider_lists.sendgrid(),
+    ),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
     ),

@@ -29,7 +29,7 @@ from aftersend.sources.events import (
     make_provider_code,
     read_reply,
 )
-from aftersend.sources.mailgun.form import SOURCE, read_form
+from aftersend.sources.mailgun.form import SOURCE, read_event
 from aftersend.sources.message import NO_HEADERS, Headers
 
 KINDS: Final = {
@@ -54,10 +54,10 @@ _SUPPRESSED: Final = "suppress-"  # begins the reasons of what Mailgun did not t
 _NO_BOT: Final = frozenset({"", "none", "unknown"})
 
 
-def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
+def parse(raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
     """Return the fact of one body, JSON or form; none for received mail. Raises MalformedFeedback."""
     if raw.lstrip()[:1] not in (b"{", b"["):
-        return _read_event(read_form(raw))
+        return _read_event(read_event(raw, headers.get("content-type", "")))
     return [fact for body in decode_events(SOURCE, raw) for fact in _read_event(_find_event(body))]
 
 

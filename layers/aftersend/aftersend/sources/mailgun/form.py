@@ -1,4 +1,4 @@
-"""The older form posts of Mailgun, url-encoded or in parts (RFC 7578), read into the shape that its JSON events have.
+"""The older form posts of Mailgun, url-encoded or in parts, read into the shape that its JSON events have.
 
 Source: Mailgun documentation, "Webhooks (legacy)". The sender's own variables are merged into the fields and may have
 the names of Mailgun's: then Mailgun's value is the first, but for the three fields of the signature, which it writes
@@ -7,46 +7,43 @@ last.
 
 from __future__ import annotations
 
-import re
 from typing import Final
-from urllib.parse import parse_qsl
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.text import truncate
 from aftersend.sources.events import Event, decode_object, find_text
+from aftersend.sources.forms import MULTIPART, URLENCODED, read_form
 
 SOURCE: Final = "mailgun"
 
-MAX_FIELDS: Final = 1_000
 _MAX_HEADERS: Final = 200  # of the message
 
 _SIGNED: Final = frozenset({"timestamp", "token", "signature"})
-_NAME: Final = re.compile(rb'content-disposition:[^\r\n]{0,200}?[; ]name="([^"\r\n]{1,200})"', re.IGNORECASE)
 # Mailgun's own fields: every other one is a variable of the sender's.
 _OWN: Final = frozenset(
     (
+        *("event", "recipient", "domain", "ip", "country", "region", "city", "user-agent", "device-type"),
+        *("client-type", "client-name", "client-os", "campaign-id", "campaign-name", "tag", "mailing-list"),
         *(
-            "event",
-            "recipient",
-            "domain",
-            "ip",
-            "country",
-            "region",
-            "city",
-            "user-agent",
-            "device-type",
-            "client-type",
+            "timestamp",
+            "token",
+            "signature",
+            "body-plain",
+            "h",
+            "message-id",
+            "Message-Id",
+            "url",
+            "message-headers",
+            "X-Mailgun-Sid",
         ),
-        *("client-name", "client-os", "campaign-id", "campaign-name", "tag", "mailing-list", "timestamp", "token"),
-        *("signature", "body-plain", "h", "message-id", "Message-Id", "url", "message-headers", "X-Mailgun-Sid"),
         *("X-Mailgun-Tag", "code", "error", "notification", "reason", "description", "attachment-count"),
     )
 )
 
 
-def read_form(raw: bytes) -> Event:
+def read_event(raw: bytes, content_type: str = "") -> Event:
     """Return the event of a form in the shape of `event-data`. Raises MalformedFeedback where it is no form."""
-    pairs = _read_parts(raw) if raw.lstrip()[:2] == b"--" else _read_pairs(raw)
+    pairs = _read_pairs(raw, content_type)
     first: Event = {}
     for name, value in pairs:
         if name in _SIGNED:
@@ -84,30 +81,21 @@ def _read_status(fields: Event) -> Event:
     }
 
 
-def _read_pairs(raw: bytes) -> list[tuple[str, str]]:
+def _read_pairs(raw: bytes, content_type: str) -> list[tuple[str, str]]:
+    """The fields of a form in either encoding; where nothing says what is between parts, their first line does."""
+    body = raw.lstrip()
+    if not body.startswith(b"--"):
+        content_type = URLENCODED
+    elif "boundary=" not in content_type:
+        first = body.partition(b"\n")[0].strip()[2:80].decode("ascii", "replace")
+        content_type = f"{MULTIPART}; boundary={first}"
     try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError as error:  # no UTF-8, or too many fields; its text may quote the body
-        raise MalformedFeedback(SOURCE, "neither JSON nor a form") from error
-    if not pairs:
+        fields = read_form(body, content_type)
+    except ValueError as error:  # its text quotes nothing
+        raise MalformedFeedback(SOURCE, f"neither JSON nor a form: {error}") from error
+    if not fields:
         raise MalformedFeedback(SOURCE, "neither JSON nor a form")
-    return pairs
-
-
-def _read_parts(raw: bytes) -> list[tuple[str, str]]:
-    """The fields of a multipart form; its first line is the boundary."""
-    raw = raw.lstrip()
-    boundary = raw.partition(b"\n")[0].rstrip(b"\r")
-    pairs = []
-    for part in raw.split(boundary, MAX_FIELDS + 1)[1 : MAX_FIELDS + 1]:
-        head, blank, value = part.partition(b"\r\n\r\n") if b"\r\n" in part else part.partition(b"\n\n")
-        name = _NAME.search(head[:1_000])
-        if blank and name:
-            text = value.removesuffix(b"\n").removesuffix(b"\r")
-            pairs.append((name[1].decode("utf-8", "replace"), text.decode("utf-8", "replace")))
-    if not pairs:
-        raise MalformedFeedback(SOURCE, "a form in parts without any field")
-    return pairs
+    return [(name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) for name, value in fields]
 
 
 def _read_headers(text: str) -> Event:
