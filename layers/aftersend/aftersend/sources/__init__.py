@@ -24,7 +24,7 @@ from msgspec import Struct
 from aftersend.core.errors import ConfigurationError, MalformedFeedback
 from aftersend.core.model import UNNAMED, Feedback
 from aftersend.core.vocabulary import Channel
-from aftersend.sources import proofs
+from aftersend.sources import proofs, provider_lists
 from aftersend.sources.envelope import peel
 from aftersend.sources.mapping import SHIPPED
 from aftersend.sources.message import NO_HEADERS, Headers
@@ -113,6 +113,13 @@ _CODED: Final[dict[str, Source]] = {
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
     ),
+    "brevo": Source(
+        parser="aftersend.sources.brevo",
+        title="Brevo",
+        proofs=(proofs.secret(),),
+        success=200,
+        lists=provider_lists.brevo(),
+    ),
     "campaign": Source(
         parser="aftersend.sources.campaign",
         title="Adobe Campaign",
@@ -151,7 +158,42 @@ _CODED: Final[dict[str, Source]] = {
         proofs=(proofs.secret(),),
     ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
+    "mailgun": Source(
+        parser="aftersend.sources.mailgun",
+        title="Mailgun",
+        proofs=(proofs.token_in_body(),),
+        success=200,  # and nothing else is one; it tells of a delivery once
+        lists=provider_lists.mailgun(),
+    ),
+    "mailjet": Source(
+        parser="aftersend.sources.mailjet",
+        title="Mailjet",
+        proofs=(proofs.secret(),),
+        success=200,  # whatever else is answered is repeated
+        lists=provider_lists.mailjet(),
+    ),
+    "postmark": Source(
+        parser="aftersend.sources.postmark",
+        title="Postmark",
+        proofs=(proofs.secret(),),
+        success=200,
+        lists=provider_lists.postmark(),
+    ),
     "report": Source(parser="aftersend.sources.report", title="a report by mail", slices=Slices.WHOLE),
+    "resend": Source(
+        parser="aftersend.sources.resend", title="Resend", proofs=(proofs.standard_webhooks(),), success=200
+    ),
+    "sendgrid": Source(
+        parser="aftersend.sources.sendgrid",
+        title="SendGrid",
+        proofs=(
+            proofs.ecdsa(
+                "x-twilio-email-event-webhook-signature", signed="{x-twilio-email-event-webhook-timestamp}{body}"
+            ),
+        ),
+        success=200,
+        lists=provider_lists.sendgrid(),
+    ),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
     ),
