@@ -24,6 +24,7 @@ from aftersend.core.errors import ConfigurationError
 # The order of decision: each file is one step.
 ORDER: Final = (
     "verdicts",
+    "text-messages",
     "providers",
     "sender",
     "languages-sender",
