@@ -39,6 +39,7 @@ ORDER: Final = (
     "verdicts",
     "aws-sms",
     "push",
+    "text-messages",
     "providers",
     "sender",
     "languages-sender",

@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 _KB: Final = 1024
+_MAIL_AND_SMS: Final = frozenset({Channel.EMAIL, Channel.SMS})
+_SMS_AND_APPS: Final = frozenset({Channel.SMS, Channel.PUSH})
+_ALL: Final = frozenset(Channel)
 NO_PARSERS: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
 
 
@@ -91,6 +94,18 @@ class Source(Struct, frozen=True, kw_only=True):
         return keys.union(*(proof.secrets for proof in self.proofs))
 
 
+# MessageBird signs in two ways: a token, and an older HMAC.
+_BIRD: Final = proofs.jwt(
+    "messagebird-signature-jwt", algorithms=("HS256", "HS384", "HS512"), issuer="MessageBird", url_hash="url_hash"
+)
+_MESSAGEBIRD: Final = proofs.hmac_body(
+    "messagebird-signature",
+    signed="{messagebird-request-timestamp}\n{query}\n{sha256}",
+    encoding="base64",
+    time="messagebird-request-timestamp",
+    window=10,
+)
+
 _CODED: Final[dict[str, Source]] = {
     "apns": Source(
         parser="aftersend.sources.apns",
@@ -112,6 +127,14 @@ _CODED: Final[dict[str, Source]] = {
         title="Baidu Cloud Push",
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
+    ),
+    "azure": Source(
+        parser="aftersend.sources.azure",
+        title="Azure Communication Services",
+        channels=_MAIL_AND_SMS,
+        proofs=(proofs.secret(),),
+        success=200,
+        handshakes=("cloudevents", "event_grid"),
     ),
     "brevo": Source(
         parser="aftersend.sources.brevo",
@@ -157,7 +180,13 @@ _CODED: Final[dict[str, Source]] = {
         channels=frozenset(Channel),
         proofs=(proofs.secret(),),
     ),
+    "infobip": Source(
+        parser="aftersend.sources.infobip", title="Infobip", channels=_ALL, proofs=(proofs.secret(),), success=200
+    ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
+    "mailersend": Source(
+        parser="aftersend.sources.mailersend", title="MailerSend", proofs=(proofs.hmac_body("signature"),), success=200
+    ),
     "mailgun": Source(
         parser="aftersend.sources.mailgun",
         title="Mailgun",
@@ -171,6 +200,34 @@ _CODED: Final[dict[str, Source]] = {
         proofs=(proofs.secret(),),
         success=200,  # whatever else is answered is repeated
         lists=provider_lists.mailjet(),
+    ),
+    "mailtrap": Source(
+        parser="aftersend.sources.mailtrap",
+        title="Mailtrap",
+        proofs=(
+            proofs.hmac_body("mailtrap-signature"),
+            proofs.secret(),
+        ),
+        success=200,
+    ),
+    "mandrill": Source(
+        parser="aftersend.sources.mandrill",
+        title="Mandrill",
+        proofs=(proofs.url_form("x-mandrill-signature", test_key="test-webhook"),),
+        success=200,
+        probes=frozenset({"HEAD"}),
+    ),
+    "messagebird": Source(
+        parser="aftersend.sources.messagebird",
+        title="MessageBird",
+        channels=_ALL,
+        proofs=(
+            _BIRD,
+            _MESSAGEBIRD,
+            proofs.secret("path"),
+        ),
+        success=200,
+        methods=frozenset({"GET", "POST"}),
     ),
     "postmark": Source(
         parser="aftersend.sources.postmark",
@@ -217,6 +274,27 @@ _CODED: Final[dict[str, Source]] = {
         title="web push",
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
+    ),
+    "sparkpost": Source(
+        parser="aftersend.sources.sparkpost", title="SparkPost", proofs=(proofs.secret(),), success=200
+    ),
+    "twilio": Source(
+        parser="aftersend.sources.twilio",
+        title="Twilio",
+        channels=_SMS_AND_APPS,
+        proofs=(proofs.url_form("x-twilio-signature", body_hash="bodySHA256"),),
+        success=200,
+    ),
+    "vonage": Source(
+        parser="aftersend.sources.vonage",
+        title="Vonage",
+        channels=_SMS_AND_APPS,
+        proofs=(
+            proofs.jwt("authorization", issuer="Vonage", max_age=300),
+            proofs.secret("path"),
+        ),
+        success=200,
+        methods=frozenset({"GET", "POST"}),
     ),
 }
 
