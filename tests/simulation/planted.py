@@ -146,7 +146,7 @@ FAULTS: Final = (
         "[True for each in found]",
     ),
     Fault(
-        "the last of several jobs is not sent on", runner.JobRunner._send, "for job in jobs:", "for job in jobs[:3]:"
+        "the last of several jobs is not sent on", runner.JobRunner.send, "for job in jobs:", "for job in jobs[:3]:"
     ),
     Fault(
         "a re-evaluation does not look again",
