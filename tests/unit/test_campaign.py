@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pytest
 
+from aftersend import classify
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback, Kind
+from aftersend.core.model import Class, Feedback, Kind, Reason
 from aftersend.sources import campaign, journey_optimizer
 from aftersend.sources.campaign.receipt import parse_receipt
 
@@ -112,6 +113,28 @@ def test_numbers_that_nobody_documents_are_unknown_until_the_file_says_what_they
     (unknown,), (known,) = read(body), read(f"# status: 4 = received\n{body}")
     assert (unknown.kind, unknown.evidence and unknown.evidence.provider_code) == (Kind.UNKNOWN, "4")
     assert known.kind is Kind.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("", (Class.SOFT, Reason.UNDETERMINED)),
+        ('[smsc.Generic]\nerrors = "gsm-map"\n', (Class.HARD, Reason.USER_UNKNOWN)),
+        ('[smsc.Other]\nerrors = "gsm-map"\n', (Class.SOFT, Reason.UNDETERMINED)),
+        (
+            '[[rule]]\nid = "a"\nwhen.provider_code = ["SR Generic UNDELIV 001"]\nthen.reason = "network_error"\n',
+            (Class.SOFT, Reason.NETWORK_ERROR),
+        ),
+    ],
+)
+def test_the_error_of_a_receipt_is_what_the_rules_say_of_its_smsc(
+    document: str, expected: tuple[Class, Reason]
+) -> None:
+    line = "1,+4915550100,Failed,2026-03-02 10:00:00,Hard,Refused,SR Generic UNDELIV 001|#MESSAGE#"
+    (fact,) = read(CSV.format(line).replace(f",{TEXT}", ""))
+    verdict = classify.load(document)(fact)
+    assert verdict is not None
+    assert (verdict.klass, verdict.reason) == expected
 
 
 SHORT: Final[dict[str, Any]] = {
