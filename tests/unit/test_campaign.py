@@ -127,9 +127,7 @@ def test_numbers_that_nobody_documents_are_unknown_until_the_file_says_what_they
         ),
     ],
 )
-def test_the_error_of_a_receipt_is_what_the_rules_say_of_its_smsc(
-    document: str, expected: tuple[Class, Reason]
-) -> None:
+def test_the_error_of_a_receipt_is_what_the_rules_say_of_it(document: str, expected: tuple[Class, Reason]) -> None:
     line = "1,+4915550100,Failed,2026-03-02 10:00:00,Hard,Refused,SR Generic UNDELIV 001|#MESSAGE#"
     (fact,) = read(CSV.format(line).replace(f",{TEXT}", ""))
     verdict = classify.load(document)(fact)
