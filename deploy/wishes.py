@@ -16,6 +16,7 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
+from aftersend.sources import SOURCES
 from deploy.declared import Json, Wrong, check_values
 from deploy.sizes import check_environment
 
@@ -75,7 +76,7 @@ def _read(folder: Path, name: str, file: str) -> str:
     if not file:
         return ""
     text = (folder / file).read_text("utf-8")
-    load: Any = policy.load if name == "policy" else classify.load
+    load: Any = _load_policy if name == "policy" else classify.load
     try:
         load(text)
     except ConfigurationError as error:
@@ -99,8 +100,15 @@ def _documents(document: Document, texts: Mapping[str, str], given: Mapping[str,
     return found
 
 
+def _load_policy(text: str) -> None:
+    """Raise ConfigurationError for a policy that is wrong, or names a source that there is not."""
+    for source in policy.load(text).validity:
+        if source not in SOURCES:
+            raise ConfigurationError(f"policy: no source of this name - at `$.validity.{source}`")
+
+
 def _check_policy(text: str) -> None:
     try:
-        policy.load(text)
+        _load_policy(text)
     except ConfigurationError as error:
         raise Wrong(f"Policy: {error}") from error
