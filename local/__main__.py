@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from aftersend.sources import SOURCES
+from aftersend.sources.message import select_headers
 from aftersend_cli.versions import find_version
 from local import commands, reevaluate, rules
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "parse":
-            return commands.parse(options.source, options.files)
+            return commands.parse(options.source, options.files, select_headers(dict(options.header)))
         case "classify":
             return commands.judge(options.file)
         case "expect":
@@ -81,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
     each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
     each.add_argument("files", nargs="+", metavar="FILE", help="a body, a Lambda event, or JSON Lines; - is stdin")
+    each.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="'NAME: VALUE'",
+        help="that came beside each body",
+    )
 
     each = commands_.add_parser("classify", help="say what refusals mean: lines in, JSON Lines out")
     each.add_argument(
@@ -109,7 +118,11 @@ _EXAMPLES: Final = {
     "classify": ("classify replies.jsonl", "classify - < replies.txt"),
     "demo": ("demo", "demo --all --seed 11"),
     "expect": ("expect events/ses/bounce-permanent-general.json",),
-    "parse": ("parse ses events/ses/bounce-permanent-general.json", "parse report bounce.eml"),
+    "parse": (
+        "parse ses events/ses/bounce-permanent-general.json",
+        "parse report bounce.eml",
+        "parse mailerq body.json --header 'x-queue: retry'",
+    ),
     "push": ("push directmail events/directmail/document-failed.txt", "push report bounce.eml --to 127.0.0.1:9000"),
     "reevaluate": ("reevaluate --policy policy.toml --dry-run",),
     "rules": ("rules check rules.toml", "rules check rules.toml --texts replies.jsonl"),
@@ -134,6 +147,13 @@ def _serving(commands_: Any) -> None:
     each.add_argument("source", choices=sorted(SOURCES), help="who sends them")
     each.add_argument("files", nargs="+", metavar="FILE", help="one body each; - is stdin")
     each.add_argument("--to", default="127.0.0.1:8080", metavar="HOST", help="where it runs (default 127.0.0.1:8080)")
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no header, which is 'name: value'")
+    return name.strip(), value.strip()
 
 
 def _port(text: str) -> int:

@@ -29,8 +29,11 @@ _encode: Final = msgspec.json.Encoder().encode
 _REPLY: Final = re.compile(rb"(?:smtp; ?)?(?:[2-5]\d\d[ -]|[245]\.\d{1,3}\.\d{1,3}[ :]|[2-5]\d\d$)", re.IGNORECASE)
 
 
-def parse(source: str, files: Iterable[str]) -> int:
-    """Print every feedback in `files` with its verdict, of mails one line each; 1 where something was malformed."""
+def parse(source: str, files: Iterable[str], headers: Headers = NO_HEADERS) -> int:
+    """Print every feedback in `files` with its verdict, of mails one line each; 1 where something was malformed.
+
+    `headers` are what came beside each body, where no event of Lambda says it.
+    """
     classifier = classify.load()
     if source == "report":
         for name in files:
@@ -40,19 +43,19 @@ def parse(source: str, files: Iterable[str]) -> int:
     for name in files:
         for place, body in _bodies(name):
             try:
-                worst |= _parse(place, body, source, classifier)
+                worst |= _parse(place, body, source, classifier, headers)
             except MalformedFeedback as error:
                 worst = _complain(f"{place}: {error.why}")
     return worst
 
 
-def _parse(place: str, body: bytes, source: str, classifier: Classifier) -> int:
+def _parse(place: str, body: bytes, source: str, classifier: Classifier, headers: Headers) -> int:
     """Print the feedback of one body, or of those in an event of Lambda or an array; 1 where one was malformed."""
     worst = 0
     for number, each in enumerate(unwrap(source, body), 1):
         where = place if each.body is body else f"{place}, body {number}"
         try:
-            facts = read(each.source, each.body, each.headers)
+            facts = read(each.source, each.body, each.headers or headers)
         except MalformedFeedback as error:
             worst = _complain(f"{where}: {error.why}")
             continue
@@ -61,7 +64,8 @@ def _parse(place: str, body: bytes, source: str, classifier: Classifier) -> int:
         for fact in facts:
             verdict = classifier(fact)
             code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
-            _print(plain(fact) | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
+            shown = plain(fact) | {"recipient": fact.recipient or None}
+            _print(shown | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
     return worst
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -18,9 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from aftersend import classify
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.feedback_set import union
-from aftersend.core.model import Feedback, Outcome
+from aftersend.core.model import UNNAMED, Feedback, Outcome
+from aftersend.core.recipient import split_channel
+from aftersend.core.suppression import REVIVES
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others
+from aftersend.unnamed import name_recipient
 from local import asking, show
 from local.lambdas import Lambdas
 from local.mails import mails
@@ -68,6 +72,8 @@ class Rig:
             self._publisher.send(chunk)
             counts += self.lambdas.drain()
             progress(len(chunk))
+        del counts["again"]  # it came before what says whose it is: now all of that is there
+        counts += self.lambdas.drain_again()
         writes = self.stack.writes.total() - before
         self.passes.append(Pass(arrivals, counts, writes, self.tables.contents(), self.tables.dead_letters()))
         return self.passes[-1]
@@ -152,6 +158,7 @@ def _show(seen: Pass, out: Console, *, everything: bool) -> None:
     out.print()
     out.print(show.outcomes(contents.outcomes, everything=everything), "")
     out.print(show.suppressions(contents.suppressions, as_of, everything=everything), "")
+    out.print(show.revivals(contents.suppressions, everything=everything), "")
     out.print(show.history(longest, arrived, classify.load()))
     out.print(f"They happened in this order and arrived in another, {order}: any order gives the same.\n")
     out.print(show.dead_letters(seen.letters), "")
@@ -165,11 +172,26 @@ def _arrivals(outcome: Outcome, sent: Sequence[Sample]) -> dict[str, int]:
 
 
 def facts(sample: Sample) -> list[Feedback]:
-    """What a sample says; a body that cannot be read says nothing."""
+    """What a sample says, of whom other samples say that the message was theirs; an unreadable body says nothing."""
+    owners = _find_owners()
+    named = (
+        fact if fact.recipient != UNNAMED else name_recipient(fact, owners[fact.message]) for fact in _read(sample)
+    )
+    return [mask_others(fact) for fact in named]
+
+
+def _read(sample: Sample) -> list[Feedback]:
     try:
-        return [mask_others(fact) for fact in read(sample.source, sample.body(), sample.headers)]
+        return read(sample.source, sample.body(), sample.headers)
     except MalformedFeedback:
         return []
+
+
+@cache
+def _find_owners() -> dict[str, str]:
+    """The recipient of each message, as far as the samples name one."""
+    told = (fact for sample in samples() for fact in _read(sample))
+    return {fact.message: fact.recipient for fact in told if fact.recipient != UNNAMED}
 
 
 def _bounded(sent: Sequence[Sample]) -> Iterator[Feedback]:
@@ -191,6 +213,9 @@ def faults(first: Pass, second: Pass) -> Iterator[str]:
     stored = {fact.id for outcome in first.contents.outcomes for fact in outcome.feedback}
     if sent != stored:
         yield f"{len(sent - stored)} facts were lost, {len(stored - sent)} came from nowhere"
+    revived = {split_channel(row.recipient)[0] for row in show.list_revived(first.contents.suppressions)}
+    if revived != REVIVES:
+        yield "there is no phone number, or no token, that came back to life"
     if not first.writes:
         yield "the first time wrote nothing: writes are not counted"
     if second.writes:

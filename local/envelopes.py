@@ -2,7 +2,7 @@
 
     SQS holding the raw body · SQS holding an SNS notification · SQS holding an EventBridge event · SQS holding a job
     SNS to the function directly · EventBridge to the function directly · a schedule of EventBridge
-    a batch of RabbitMQ · a request of an HTTP API · a change in a table
+    a batch of RabbitMQ · a request of an HTTP API · a change in a table · records of a log
 
 `python -m local.envelopes` writes those in `events/invoke/`, for `sam local invoke -e`; a test says when they are old.
 A file is named after the function of the template that takes it, and every function has one.
@@ -299,6 +299,10 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
         queue="aftersend-FeedbackQueue",
         attributes={SOURCE: "mailerq", "header.x-queue": "failure"},
     ),
+    "ProcessFeedback-text-message.json": lambda: sqs(
+        _texts("aws_sms", "eventbridge-successful.json"), queue="aftersend-FeedbackQueue"
+    ),
+    "ProcessFeedback-logs.json": lambda: json.loads(_text("sns_push", "logs-packed.json")),
     "Consume-results.json": lambda: rabbitmq(
         [(EVENTS / "mailerq" / "doc-retry-then-accepted.queue-results.json").read_bytes()], "results"
     ),
@@ -312,6 +316,7 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
         rawQueryString="dry_run=true",
         headers={"content-type": "text/csv", "host": HOST},
     ),
+    "RunListJobs-exports.json": lambda: {"scheduled": "exports"},
     "RunListJobs-dropped.json": lambda: sqs([json.dumps(_NOTICE)], queue="aftersend-ListJobsQueue"),
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
     "Reevaluate-schedule.json": lambda: schedule("aftersend-ReevaluateExpire"),

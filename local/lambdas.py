@@ -124,6 +124,7 @@ class Mapping:
         self._queues = queues
         self._arn = properties["EventSourceArn"]
         self._size = int(properties.get("BatchSize", _MOST))
+        self._again: list[str] = []  # handles of what must come again
         self._function = function
         self.url = str(queues.get_queue_url(QueueName=self._arn.rpartition(":")[2])["QueueUrl"])
 
@@ -133,8 +134,17 @@ class Mapping:
             answer = self._function({"Records": [_record(message, self._arn) for message in batch]})
             again = {each["itemIdentifier"] for each in answer.get("batchItemFailures", ())}
             done = [message for message in batch if message["MessageId"] not in again]
+            self._again += [message["ReceiptHandle"] for message in batch if message["MessageId"] in again]
             self._delete(done)
             yield len(done), len(batch) - len(done)
+
+    def show_again(self) -> int:
+        """Let those come again at once that must, as the queue does after its visibility timeout; how many they are."""
+        for handle in self._again:
+            self._queues.change_message_visibility(QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0)
+        shown = len(self._again)
+        self._again.clear()
+        return shown
 
     def _receive(self) -> list[Json]:
         """As many messages as a batch may hold."""
@@ -196,6 +206,12 @@ class Lambdas:
             for done, again in mapping.drain():
                 counts.update(batches=1, done=done, again=again)
         return counts
+
+    def drain_again(self) -> Counter[str]:
+        """Work once more what had to come again; the counts are those of this time."""
+        for mapping in self.mappings:
+            mapping.show_again()
+        return self.drain()
 
 
 def list_mappings(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[Mapping]:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from aftersend.core.errors import VerificationError
 from aftersend.sources import SOURCES
-from aftersend.sources.forms import URLENCODED
+from aftersend.sources.forms import MULTIPART, URLENCODED
 from aftersend.sources.proofs import (
     NAMES,
     DigestInBody,
@@ -104,8 +105,11 @@ def _name_headers(signed: str, now: datetime) -> dict[str, str]:
     return {name: f"{now.timestamp():.0f}" for name in NAMES.findall(signed) if "-" in name}
 
 
-def _sign_token(authority: Authority, proof: TokenInBody, url: str, sample: Sample, now: datetime) -> Push:
-    return signing.token_in_body(authority, proof, _post_form(url, sample), now)
+def _sign_token(authority: Authority, proof: TokenInBody, url: str, sample: Sample, now: datetime) -> Push | None:
+    push = _post_form(url, sample)
+    token = sha256(push.body).hexdigest()[:50]  # the same where a sample is pushed twice
+    is_signed = _is_form(push) or _is_object(push.body)
+    return signing.token_in_body(authority, proof, push, now, token=token) if is_signed else None
 
 
 def _sign_digest(authority: Authority, proof: DigestInBody, url: str, sample: Sample, _now: datetime) -> Push | None:
@@ -115,7 +119,7 @@ def _sign_digest(authority: Authority, proof: DigestInBody, url: str, sample: Sa
 
 def _sign_url(authority: Authority, proof: UrlForm, url: str, sample: Sample, _now: datetime) -> Push | None:
     push = _post_form(url, sample)
-    is_signed = proof.body_hash or push.headers["content-type"] == URLENCODED
+    is_signed = push.headers["content-type"] == URLENCODED or (proof.body_hash and not _is_form(push))
     return signing.url_form(authority, proof, push) if is_signed else None
 
 
@@ -133,8 +137,15 @@ def _is_object(body: bytes) -> bool:
 def _post_form(url: str, sample: Sample) -> Push:
     """A body that is no JSON is a form to those who sign forms."""
     push = _post(url, sample)
-    is_json = sample.path.suffix == ".json"
-    return push if is_json else Push(push.url, push.headers | {"content-type": URLENCODED}, push.body)
+    if sample.path.suffix == ".json":
+        return push
+    boundary = push.body.partition(b"\r\n")[0].removeprefix(b"--").decode("latin-1")
+    kind = f"{MULTIPART}; boundary={boundary}" if push.body.startswith(b"--") else URLENCODED
+    return Push(push.url, push.headers | {"content-type": kind}, push.body)
+
+
+def _is_form(push: Push) -> bool:
+    return push.headers["content-type"].startswith((MULTIPART, URLENCODED))
 
 
 def _text(sample: Sample) -> str:

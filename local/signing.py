@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from aftersend.core.times import format_time
 from aftersend.http.http1 import HttpResponse
-from aftersend.sources.forms import URLENCODED
+from aftersend.sources.forms import MULTIPART, URLENCODED
 from aftersend.sources.proofs import DigestInBody, Hmac, Jwt, Proof, PublicKey, StandardWebhooks, TokenInBody, UrlForm
 
 ACCOUNT: Final = "1234567890123456"  # of Alibaba Cloud
@@ -312,6 +312,12 @@ def token_in_body(
     if push.headers.get("content-type", "").startswith("application/json"):
         body = json.loads(push.body) | {member or proof.members[0]: signed}
         return Push(push.url, push.headers, json.dumps(body, ensure_ascii=False).encode())
+    if push.headers["content-type"].startswith(MULTIPART):
+        boundary = push.body.partition(b"\r\n")[0]
+        parts = (f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in signed.items())
+        added = b"".join(boundary + b"\r\n" + part.encode() + b"\r\n" for part in parts)
+        rest = push.body.removesuffix(b"\r\n").removesuffix(boundary + b"--")
+        return Push(push.url, push.headers, rest + added + boundary + b"--\r\n")
     body = push.body + (b"&" if push.body else b"") + urlencode(signed).encode()
     return Push(push.url, push.headers | {"content-type": URLENCODED}, body)
 

@@ -1,6 +1,6 @@
-"""List jobs, asked for over HTTP, by a message about a job or by a dropped file, to `aftersend.api` and `.lists`.
+"""List jobs, asked for over HTTP, on a schedule, by a message about a job or by a dropped file, to `api` and `lists`.
 
-Both come to one function, so that one role alone may read whole tables and delete.
+All come to one function, so that one role alone may read whole tables and delete.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ made = bootstrap.list_jobs()
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request, or work the jobs of some messages. The log names no path: addresses stand in paths."""
-    if "Records" not in event:
+    if "Records" not in event and event.get("scheduled") != "exports":
         answer, log = app.answer(event, made)
         log.write(logger)
         return answer
     service = made.list_jobs
     assert service is not None
+    if "Records" not in event:
+        return observability.report_list_jobs(service.export_all("schedule"), {}, logger)
     jobs, failed = run_each(event, lambda text: service.work(text, AT_A_TIME))
     return observability.report_list_jobs(jobs, failed, logger)

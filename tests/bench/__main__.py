@@ -17,6 +17,7 @@ FOLDER: Final = Path(__file__).resolve().parent
 ORDER: Final = (
     "parse",
     "sources",
+    "receipts",
     "endtoend",
     "export",
     "drop",

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from aftersend.core.model import Evidence, Feedback, Kind
+from msgspec.structs import replace
+
+from aftersend.core.model import UNNAMED, Evidence, Feedback, Kind
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 DAY: Final = 24 * 60
@@ -50,11 +52,12 @@ class Said:
     word: str = ""  # of REFUSALS
     scope: str | None = None
     forgeable: bool = False
+    unnamed: bool = False  # the body does not name the recipient: another one names the message's
     copies: int = 1
     number: int = 0  # tells those apart that are alike otherwise
 
     def fact(self) -> Feedback:
-        """Return the fact that the body holds."""
+        """Return the fact that must be stored."""
         given = dict(REFUSALS[self.word][0]) if self.word else {}
         evidence = Evidence(**given, forgeable=self.forgeable, event_id=f"event-{self.number}")
         return Feedback(
@@ -66,6 +69,10 @@ class Said:
             scope=self.scope,
             evidence=evidence,
         )
+
+    def told(self) -> Feedback:
+        """Return the fact that the body holds."""
+        return replace(self.fact(), recipient=UNNAMED, id="") if self.unnamed else self.fact()
 
 
 @dataclass(frozen=True)
@@ -220,6 +227,20 @@ def _reports(draft: _Draft, recipient: str) -> None:
         draft.say(draft.minute(DAY), recipient, message, random.choice((Kind.SENT, Kind.DELIVERED, Kind.DEFERRED)))
 
 
+def _receipts(draft: _Draft, recipient: str) -> None:
+    """Receipts that name no recipient, and what says of their messages whose they are, in any order."""
+    random = draft.random
+    at = draft.minute(DAY, END - 10 * DAY)
+    for _ in range(random.randrange(1, 4)):
+        message = draft.message("smpp")
+        draft.say(at, recipient, message, Kind.SENT)
+        for _ in range(random.choice((1, 1, 2))):
+            kind = random.choice((Kind.DELIVERED, Kind.BOUNCED, Kind.BOUNCED))
+            word = random.choice(("hard", "soft", "full")) if kind is Kind.BOUNCED else ""
+            draft.say(at + random.choice((0, 1, 60)), recipient, message, kind, word, unnamed=True)
+        at += random.choice((60, DAY, 5 * DAY))
+
+
 def _accident(draft: _Draft) -> None:
     """A provider refuses so many good addresses within an hour that it is an incident, and a person reverts it."""
     at = draft.minute(DAY, TURN - 10 * DAY) // 60 * 60
@@ -230,4 +251,4 @@ def _accident(draft: _Draft) -> None:
     draft.events.append(Decided(at + 9 * DAY, "revert", ACCIDENT))
 
 
-_STORIES: Final = (_streak, *[_last_word] * 5, _hard, _one_message, _wishes, _providers, _reports)
+_STORIES: Final = (_streak, *[_last_word] * 5, _hard, _one_message, _wishes, _providers, _reports, _receipts)

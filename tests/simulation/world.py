@@ -111,6 +111,7 @@ class World:
         self.trace = blake2b(digest_size=16)
         self.lines: list[str] | None = None  # of the trace, where somebody wants to read it
         self.bulk: dict[str, tuple[int, float]] = {}  # by recipient
+        self.owned: set[str] = set()  # messages whose recipient somebody names
         self._idle: defaultdict[str, list[tuple[Process, ModuleType]]] = defaultdict(list)
         self._processes = 0
         self._streamed = 0
@@ -323,6 +324,7 @@ class World:
             drawn = Random(f"{self.name} {recipient}")  # by themselves: whoever else is there has no say
             if (bulk := drawn.choice(BULK)) is not None:
                 self.bulk[recipient] = bulk
+        self.owned = {event.message for event in events if isinstance(event, Said) and not event.unnamed}
         self.faults.healed = True
         self._happen([event for event in events if event.at == 0])
         self.faults.healed = False
@@ -352,9 +354,13 @@ class World:
         self._redrive()
 
     def _redrive(self) -> None:
-        """The operator moves dead letters back, when nothing goes wrong any more."""
+        """The operator moves dead letters back, when nothing goes wrong any more, and receipts that came too early."""
         healed, self.faults.healed = self.faults.healed, True
         for _ in range(3):
+            parked = self.queues["unreadable"].letters
+            for letter in [each for each in parked if each.body != GARBAGE]:
+                parked.remove(letter)
+                self._deliver(letter.body)
             for queue in self.queues.values():
                 for letter in queue.dead:
                     letter.receives, letter.visible = 0, self.scheduler.now
@@ -366,7 +372,8 @@ class World:
         self.faults.healed = healed
 
     def _say(self, said: Said, moment: float) -> None:
-        body = msgspec.json.encode([said.fact()]).decode()
+        told = said.told() if said.message in self.owned else said.fact()
+        body = msgspec.json.encode([told]).decode()
         for _ in range(said.copies):
             late = self.random.choice((0.0, 30.0, 3600.0, 86400.0, 4 * 86400.0)) * self.random.random()
             if said.recipient in self.bulk:  # with all else that was held back

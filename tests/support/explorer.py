@@ -46,6 +46,9 @@ class _Replay:
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         return self._next("get_suppressions", tuple(keys))  # type: ignore[no-any-return]
 
+    def find_recipients_of(self, message: str) -> list[str]:
+        return self._next("find_recipients_of", message)  # type: ignore[no-any-return]
+
     def answer(self, request: Request) -> Answer:
         return self._next("answer", request)  # type: ignore[no-any-return]
 
@@ -167,6 +170,8 @@ def _plain(answer: Any) -> Any:
 
 def _shown(call: Call) -> str:
     name, argument = call
+    if name == "find_recipients_of":
+        return f"asks whose {argument} is"
     if name != "answer":
         return f"reads {name} {' '.join('/'.join(key) for key in argument)}"
     item = getattr(argument, "item", None)

@@ -43,6 +43,10 @@ class MemoryStore:
         )
         return {suppression.key: suppression for suppression in found}
 
+    def find_recipients_of(self, message: str) -> list[str]:
+        """As the index does where it is not behind."""
+        return [recipient for recipient, of in sorted(self.outcomes_table) if of == message]
+
     def answer(self, request: Request) -> Answer:
         match request:
             case Put(item):

@@ -63,6 +63,7 @@ def test_a_small_list_is_taken_in_at_once() -> None:
             "skipped": 0,
             "invalid": 1,
             "errors": [{"line": 3, "why": "not one recipient: an e-mail address has a name, an @ and a domain"}],
+            "lifted": 0,
         },
     }
     assert suppressed(world.store) == {"email:ann@example.com"}

@@ -34,15 +34,17 @@ LAYERS: Final[dict[str, set[str]]] = {
     "aws": {"core", "http", "settings"},
     "ports": {"core", "sources"},
     "storage": {"core", "classify", "sources", "aws", "ports"},
-    "client": {"core", "classify", "aws", "storage"},
-    "ingest": {"core", "classify", "sources", "storage", "ports"},
+    "reporter": {"core", "sources", "aws", "storage"},
+    "client": {"core", "classify", "aws", "storage", "reporter"},
+    "unnamed": {"core", "ports"},
+    "ingest": {"core", "classify", "sources", "storage", "ports", "unnamed"},
     "webhooks": {"core", "sources", "storage", "aws", "http", "settings"},
     "jobs": {"core", "classify", "sources", "storage", "aws", "http", "ports"},
     "lists": {"core", "classify", "sources", "storage", "aws", "ports"},
     "api": {"core", "classify", "storage", "lists", "settings", "ports"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api"},
 }
-LAYERS["bootstrap"] = {*LAYERS} - {"client", "library"}
+LAYERS["bootstrap"] = {*LAYERS} - {"client", "library", "reporter"}
 
 # Folders and modules that are pure, with all that they import of ours.
 PURE: Final = ("core", "classify", "verp", "sources", "library")
@@ -52,7 +54,7 @@ PURE_MODULES: Final = (
     *("aws/account", "aws/errors", "http/http1", "aws/sigv4", "aws/calls", "aws/protocols"),
 )
 # These do nothing to the outside but through their ports: of what does they import names at most.
-THROUGH_PORTS: Final = ("ingest", "lists")
+THROUGH_PORTS: Final = ("ingest", "unnamed", "lists")
 # The only modules that know AWS's client library, the environment, and files: those that ship beside them.
 BOTO3: Final = ["aws/boto.py"]
 ENVIRONMENT: Final = ["settings.py"]

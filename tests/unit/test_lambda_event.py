@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from aftersend.sources import SOURCES
+from aftersend.core.errors import MalformedFeedback
+from aftersend.sources import SOURCES, read
 from aftersend.sources.lambda_event import read_messages, takes_item_failures
 from aftersend.sources.message import UNKNOWN, Message, pack
+from local import envelopes
+from local.samples import EVENTS
 
 AT = datetime(2026, 3, 2, 10, 11, 12, 345_000, tzinfo=UTC)
 SENT = str(int(AT.timestamp() * 1000))
@@ -18,6 +23,10 @@ SENT = str(int(AT.timestamp() * 1000))
 
 def _sqs(body: str, name: str = "m1") -> dict[str, Any]:
     return {"eventSource": "aws:sqs", "messageId": name, "body": body, "attributes": {"SentTimestamp": SENT}}
+
+
+def _pack(body: bytes) -> str:
+    return base64.b64encode(gzip.compress(body)).decode()
 
 
 SNS = {
@@ -65,6 +74,56 @@ def test_an_event_of_eventbridge_is_itself() -> None:
     assert (found.id, found.received_at) == ("e1", AT.replace(microsecond=0))
     assert json.loads(found.body) == EVENTBRIDGE
     assert not takes_item_failures(EVENTBRIDGE)
+
+
+@pytest.mark.parametrize(
+    ("case", "source"),
+    [
+        ("aws_sms/eventbridge-successful", "aws_sms"),
+        ("aws_sms/logs-packed", "aws_sms"),
+        ("sns_push/logs-packed", "sns_push"),
+        ("apns/taken", UNKNOWN),
+    ],
+)
+def test_what_aws_puts_into_a_queue_shows_whose_it_is(case: str, source: str) -> None:
+    """EventBridge gives no attributes; and what Lambda gave up of a log lies among the dead letters as it came."""
+    body = (EVENTS / f"{case}.json").read_text()
+    [found] = read_messages(envelopes.sqs([body]))
+    assert (found.source, found.body) == (source, body.encode())
+    [named] = read_messages(envelopes.sqs([body], attributes={"source": "apns"}))
+    assert named.source == "apns"
+    [default] = read_messages(envelopes.sqs([body]), "ses")
+    assert default.source == "ses"
+
+
+def test_a_log_is_a_body_as_it_came_and_taken_when_it_ends() -> None:
+    event = json.loads((EVENTS / "sns_push/logs-packed.json").read_text())
+    [found] = read_messages(event)
+    assert found.received_at == datetime(2026, 3, 2, 10, 11, 16, 1000, UTC)
+    assert (found.source, len(read(found.source, found.body))) == ("sns_push", 2)
+    assert [found] == read_messages(event) == read_messages(event, "")
+    assert not takes_item_failures(event)
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [5, {}, {"data": ""}, {"data": "***"}, {"data": "eyJ4IjoxfQ=="}, {"data": _pack(b"[" * 9_000)}]
+    + [{"data": _pack(each)} for each in (b"", b"{}", b'{"logGroup":"other"}', b'{"logEvents":[{"timestamp":1e99}]}')]
+    + [{"data": _pack(b'{"logGroup":"sns/x/1/y","logEvents":[{"timestamp":%d}]}' % 10**30)}],
+    ids=lambda each: str(each)[:40],
+)
+def test_a_log_of_nobody_is_kept_and_parked(logs: Any) -> None:
+    [found] = read_messages({"awslogs": logs})
+    assert found.source == UNKNOWN
+    with pytest.raises(MalformedFeedback):
+        read(found.source, found.body)
+
+
+def test_a_little_gzip_that_holds_a_lot_is_refused() -> None:
+    bomb = json.dumps({"awslogs": {"data": _pack(b" " * 50_000_000)}}).encode()
+    assert len(bomb) < 100_000
+    with pytest.raises(MalformedFeedback, match="more than"):
+        read("aws_sms", bomb)
 
 
 def test_an_empty_batch_is_empty() -> None:

@@ -16,9 +16,11 @@ from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, R
 from aftersend.core.suppression import apply_decisions, find_active_causes
 from aftersend.core.writes import Put
 from aftersend.lists import export_list
-from aftersend.lists.export_rows import ADDRESS_COLUMNS, COLUMNS
-from aftersend.lists.job import ExportProgress, JobState
+from aftersend.lists.export_rows import ADDRESS_COLUMNS, COLUMNS, TOKEN_COLUMNS
+from aftersend.lists.job import ExportProgress, ExportRequest, JobState, create_job
+from aftersend.lists.runner import run_job
 from tests.support.list_jobs import (
+    ListJobApi,
     MemoryFiles,
     MemoryListQueries,
     finish_job,
@@ -283,3 +285,56 @@ def test_a_table_that_does_not_answer_is_asked_again() -> None:
         finish_job(job_context(store, jobs=silent.jobs, files=silent.files, clock=lambda: now[0])).state
         is JobState.DONE
     )
+
+
+TOKENS = [
+    suppression("push:apns:0f744707", hard=cause(2, Reason.USER_UNKNOWN)),
+    suppression("push:fcm:dGVz:APA91b", provider=cause(4), hard=cause(3, Reason.USER_UNKNOWN)),
+    suppression("push:fcm:left", unsubscribed=cause(1)),
+    suppression("push:fcm:back", hard=cause(9, until=NOW - timedelta(days=1))),
+    suppression("push:fcm:quiet", "news", unsubscribed=cause(1)),
+    suppression("email:dee@example.com", hard=HARD),
+]
+
+
+def test_a_file_of_tokens_has_the_dead_ones_alone() -> None:
+    _, body = run_export(job_context(filled(TOKENS)), layout="tokens", channel="push")
+    found = list(csv.DictReader(io.StringIO(body.decode())))
+    assert [(row["token"], row["service"], row["kind"], row["reason"]) for row in found] == [
+        ("0f744707", "apns", "hard", "user_unknown"),
+        ("dGVz:APA91b", "fcm", "hard", "user_unknown"),
+    ]
+    assert tuple(found[0]) == TOKEN_COLUMNS
+
+
+def test_exports_on_a_schedule_replace_the_files_of_the_last_time() -> None:
+    world = ListJobApi(filled([*TABLE, *TOKENS]))
+    files = world.context.files.bodies  # type: ignore[attr-defined]
+    assert {job.state for job in world.service.export_all("schedule")} == {JobState.DONE}
+    names = {"exports/suppressed-email.csv", "exports/suppressed-sms.csv", "exports/suppressed-push.csv"}
+    assert {name for name in files if ".buffer" not in name} == names | {"exports/tokens-to-disable.csv"}
+    assert b"ann@example.com" in files["exports/suppressed-email.csv"]
+    assert b"fcm:left" in files["exports/suppressed-push.csv"]
+    before = dict(files)
+    world.service.export_all("schedule")
+    assert {name: files[name] for name in names} == {name: before[name] for name in names}
+
+
+def test_two_that_write_one_file_at_once_mix_nothing() -> None:
+    """Each has its own upload and its own buffer: whoever ends last has written the whole file."""
+    store, files = filled([suppression(f"push:fcm:t{number:03}", hard=HARD) for number in range(300)]), MemoryFiles()
+    _, alone = run_export(job_context(store), layout="tokens", channel="push")
+    contexts = [job_context(store, files=files, timer=make_ticking_timer()) for _ in range(2)]
+    wanted = ExportRequest(layout="tokens", channel="push", file="exports/tokens-to-disable.csv")
+    for number, context in enumerate(contexts):
+        context.jobs.put(create_job(f"job{number}", wanted, "schedule", NOW))
+    pending = [(f"job{number}", context) for number, context in enumerate(contexts)]
+    while pending:
+        pending = [each for each in pending if (job := run_job(*each, 0.0)) and job.state is JobState.QUEUED]
+    assert files.bodies["exports/tokens-to-disable.csv"] == alone
+
+
+def test_a_file_of_tokens_is_of_push() -> None:
+    world = ListJobApi(filled(TOKENS))
+    assert world.api("GET", "/suppressions/export?format=tokens&channel=sms").status == 422
+    assert world.api("GET", "/suppressions/export?format=tokens").text.count("\r\n") == 3

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -107,6 +108,24 @@ class TestParse:
         path.write_text(json.dumps({"eventSource": "aws:rmq", "rmqMessagesByQueue": {"success::/": [{"data": data}]}}))
         assert main(["parse", "mailerq", str(path)]) == 0
         assert [line["kind"] for line in printed(capsys)[0]] == ["delivered"]
+
+    def test_a_header_goes_with_each_body(self, capsys: pytest.CaptureFixture[str]) -> None:
+        body = str(EVENTS / "mailerq" / "planned.queue-retry.json")
+        kinds = []
+        for queue in ("retry", "failure"):
+            assert main(["parse", "mailerq", body, "--header", f"X-Queue: {queue}", "--header", "x-other:"]) == 0
+            kinds.append([line["kind"] for line in printed(capsys)[0]])
+        assert kinds[0] != kinds[1]
+        with pytest.raises(SystemExit):
+            main(["parse", "mailerq", body, "--header", "retry"])
+
+    def test_a_fact_that_names_nobody_has_no_recipient(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "answer.json"
+        path.write_text('{"message": "ord-9", "at": "2026-03-02T10:11:12Z", "status": 410}')
+        assert main(["parse", "apns", str(path)]) == 0
+        assert [(line["recipient"], line["message"]) for line in printed(capsys)[0]] == [(None, "apns:ord-9")]
 
     def test_reads_an_array_of_bodies(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = tmp_path / "many.json"
@@ -463,7 +482,7 @@ def test_every_command_has_examples_that_it_takes(capsys: pytest.CaptureFixture[
         examples = re.findall(r"^  python -m local (.+)$", capsys.readouterr().out, re.MULTILINE)
         assert examples
         for example in examples:
-            arguments = example.partition(" < ")[0].split()
+            arguments = shlex.split(example.partition(" < ")[0])
             assert _parser().parse_args(arguments).command == command
             for path in (each for each in arguments if each.startswith("events/")):
                 assert (ROOT / path).is_file(), "what is shown can be tried"

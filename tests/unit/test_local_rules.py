@@ -98,7 +98,10 @@ def test_a_mistake_of_toml_has_its_line() -> None:
 
 def test_a_mistake_of_the_whole_document_has_no_line() -> None:
     (mistake,) = checked(MINE.replace("[[rule]]", "[[rules]]")).mistakes
-    assert (mistake.message, mistake.line) == ("rules: unknown key 'rules': only [[rule]] tables are known", None)
+    assert (mistake.message, mistake.line) == (
+        "rules: unknown key 'rules': only [[rule]] and [smsc.NAME] tables are known",
+        None,
+    )
 
 
 def test_what_is_not_utf_8_has_its_line() -> None:

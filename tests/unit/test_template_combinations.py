@@ -190,6 +190,7 @@ EVERYTHING: Final = {
     "Webhooks": "true",
     "PublicUrl": "https://hooks.example.com",
     "SyncSesSuppressions": "true",
+    "ExportSchedule": "cron(30 2 * * ? *)",
     "RulesParameter": "/aftersend/rules",
     "JwtIssuer": "https://login.example.com",
     "JwtAudience": "aftersend",

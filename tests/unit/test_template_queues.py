@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aftersend.sources import SOURCES
 from aftersend.sources.envelope import MAX_BYTES
 from local.envelopes import DETAIL_TYPES
 from tests.support.template import (
@@ -165,7 +166,7 @@ def test_what_never_reached_a_queue_lies_in_that_queues_dead_letter_queue() -> N
 
 def test_the_rule_takes_every_event_of_one_configuration_set_and_no_other() -> None:
     """Another stack's mail stays out, and what SES says of the account, which has other detail types."""
-    (rule,) = RULES.values()
+    rule = RULES["SesEventBridgeRule"]
     name = {"Fn::If": ["MakesConfigurationSet", {"Ref": "SesEvents"}, {"Ref": "SesConfigurationSet"}]}
     assert rule["EventPattern"] == {
         "source": ["aws.ses"],
@@ -173,6 +174,23 @@ def test_the_rule_takes_every_event_of_one_configuration_set_and_no_other() -> N
         "detail-type": list(DETAIL_TYPES.values()),
     }
     assert TEMPLATE["Outputs"]["SesConfigurationSetName"]["Value"] == name
+
+
+def test_what_aws_says_of_text_messages_is_taken_where_somebody_wants_it() -> None:
+    """It has no attribute that names its source: the row of the source does, by what EventBridge calls it."""
+    rule = RULES["TextMessageRule"]
+    (called,) = rule["EventPattern"]["source"]
+    assert [name for name, row in SOURCES.items() if row.eventbridge == called] == ["aws_sms"]
+    assert "Registration Status Change" not in rule["EventPattern"]["detail-type"]
+    for name in ("TextMessageRule", "FeedbackQueuesPolicy", "DeliveryLogsPermission"):
+        assert RESOURCES[name]["Condition"] == "HasAwsMessaging"
+
+
+def test_logs_may_invoke_the_function_for_this_account_and_what_fails_is_kept() -> None:
+    permission = RESOURCES["DeliveryLogsPermission"]["Properties"]
+    assert (permission["Principal"], permission["SourceAccount"]) == ("logs.amazonaws.com", {"Ref": "AWS::AccountId"})
+    function = FUNCTIONS[one(permission["FunctionName"])]
+    assert one(function["DeadLetterQueue"]["TargetArn"]) == "FeedbackDeadLetters"
 
 
 def test_the_configuration_set_publishes_to_the_bus_of_the_rule_what_changes_no_mail() -> None:

@@ -35,6 +35,7 @@ FORM: Final = {"content-type": URLENCODED}
 BODY: Final = b'{"event":"bounce","to":"ann@example.com","text":"550 5.1.1 \\u00fc \\/ no such user"}\r\n'
 FIELDS: Final = b"To=%2B4915550000&MessageStatus=delivered&Tag=b&Tag=a&Tag=b&Empty=&x=%C3%BC+y"
 EVENTS: Final = "mandrill_events=" + quote_plus('[{"event":"send","_id":"1"}]')
+PARTS: Final = b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--X--\r\n'
 QUERY: Final = "id=7&recipient=4915550000&status=delivered&statusDatetime=2026-03-02T10%3A11%3A12%2B00%3A00"
 
 
@@ -249,7 +250,7 @@ def test_while_a_key_is_changed_both_are_right(name: str) -> None:
 def test_this_machine_signs_as_each_provider_does(webhooks: Webhooks, name: str) -> None:
     webhooks.now = NOW
     for proof in PROVIDERS[name].proofs:
-        for suffix, body in ((".json", b'{"a":1}'), (".txt", b"a=1&b=%20")):
+        for suffix, body in ((".json", b'{"a":1}'), (".json", b'{"a":'), (".txt", b"a=1&b=%20"), (".txt", PARTS)):
             push = SIGNERS[proof.scheme](PROVIDER, proof, url(name), Sample(name, ROOT / f"x{suffix}", body), NOW)
             if push is not None and (proof.key or not any(each.key for each in PROVIDERS[name].proofs)):
                 assert webhooks.push(push).status == PROVIDERS[name].success

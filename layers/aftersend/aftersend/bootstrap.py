@@ -64,7 +64,7 @@ def consume() -> Ingestion:
     """Return what brings a batch out of RabbitMQ into the tables."""
     made = process()
     return Ingestion(
-        ports=made.ports,
+        ports=replace(made.ports, can_wait=False),  # RabbitMQ takes no single message back
         digest_key=made.digest_key,
         source=made.source,
         broker_queues=settings.load_broker_queues(),
@@ -75,6 +75,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     """Return all that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
     from aftersend import classify
     from aftersend.ports import Ports
+    from aftersend.sources import configure
     from aftersend.storage import user_rules
     from aftersend.storage.archive import Archive
     from aftersend.storage.dead_letters import DeadLetters
@@ -91,12 +92,14 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
     )
+    rules = user_rules.read_user_rules(config.rules_parameter, connect)
     return Ports(
         store=Store(dynamodb, tables),
         archive=Archive(s3, config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
-        classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
+        classify=classify.load(rules),
+        parsers=configure(classify.read_settings(rules)),
         pool=ThreadPoolExecutor(config.workers),
         clock=_now,
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),

@@ -12,6 +12,8 @@ Each entry names one recipient, in any spelling, or has an error of its own: `al
 Reads are strongly consistent and cost nothing but themselves. A table that does not answer raises; nobody is allowed by
 accident. Two things have to be given, or they are not looked at: the key under which erased addresses stay suppressed,
 and the table of spike windows, which knows of a provider's accident, in which evidence does not hold for now.
+
+`Reporter` hands back what became of a message where nobody but its sender hears of it: see `aftersend.reporter`.
 """
 
 from __future__ import annotations
@@ -31,11 +33,14 @@ from aftersend.core.erasure import is_alias, make_alias
 from aftersend.core.model import Key, Reverted
 from aftersend.core.policy import Policy, load
 from aftersend.core.recipient import parse_recipient, split_channel
+from aftersend.reporter import Reporter
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
 from aftersend.storage.store import BATCH, Store, TableNames
 
 if TYPE_CHECKING:
     from aftersend.classify.engine import Classifier
+
+__all__ = ["Checked", "Reporter", "Suppressions"]
 
 EVERYWHERE: Final = "*"
 

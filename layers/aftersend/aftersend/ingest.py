@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from aftersend.core.causes import STREAM_KINDS
 from aftersend.core.errors import MalformedFeedback, OutOfTime, ServiceError, Unreadable
-from aftersend.core.model import Feedback, Key, Outcome, Suppression
+from aftersend.core.model import UNNAMED, Feedback, Key, Outcome, Suppression, is_proven
 from aftersend.core.outcome import trusts_reports
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
@@ -29,6 +29,7 @@ from aftersend.sources import read
 from aftersend.sources.masking import mask_others
 from aftersend.sources.message import Message
 from aftersend.storage.unmatched import needs_rule
+from aftersend.unnamed import NOBODY, SEVERAL, find_recipients, name_recipient
 
 __all__ = ["BatchReport", "Ports", "ingest"]
 
@@ -108,6 +109,12 @@ class _NewFeedback(Struct):
         """The source that is counted; of several, that of the first fact."""
         return self.sources[self.facts[0].id]
 
+    def add(self, fact: Feedback, message: Message) -> None:
+        """Add what `message` says."""
+        self.facts.append(fact)
+        self.messages.add(message.id)
+        self.sources.setdefault(fact.id, message.source)
+
     def fail(self, report: BatchReport, error: ServiceError) -> None:
         report.add_failure(self.messages, error)
 
@@ -120,9 +127,10 @@ def _gather(
     Reading takes half of the time at most: what is read must be written as well.
     """
     batch: defaultdict[Key, _NewFeedback] = defaultdict(_NewFeedback)
+    unnamed: list[tuple[Message, Feedback]] = []
     now, enough = ports.clock(), seconds_left() / 2
     for number, message in enumerate(messages):
-        if batch and seconds_left() < enough:
+        if (batch or unnamed) and seconds_left() < enough:
             report.handed_back.update(each.id for each in messages[number:])
             break
         try:
@@ -136,18 +144,54 @@ def _gather(
         if not facts:
             report.counts[message.source, "NoFeedback", ""] += 1
         for fact in facts:
-            batch[fact.key].facts.append(fact)
-            batch[fact.key].messages.add(message.id)
-            batch[fact.key].sources.setdefault(fact.id, message.source)
+            if fact.recipient == UNNAMED:
+                unnamed.append((message, fact))
+                continue
+            batch[fact.key].add(fact, message)
             age = (now - fact.occurred_at).total_seconds()
             report.ages[message.source] = max(age, report.ages.get(message.source, age))
+    if unnamed:
+        _join_unnamed(unnamed, batch, ports, report)
     return batch
+
+
+def _join_unnamed(
+    unnamed: Sequence[tuple[Message, Feedback]],
+    batch: defaultdict[Key, _NewFeedback],
+    ports: Ports,
+    report: BatchReport,
+) -> None:
+    """Gather the facts that name no recipient by those of their messages. What comes too early waits, and comes again.
+
+    A message that has something to wait for is not parked before that has come: it is parked once.
+    """
+    named: dict[str, set[str]] = {fact.message: set() for _, fact in unnamed}
+    for key, new in batch.items():
+        if key[1] in named and is_proven(new.facts):
+            named[key[1]].add(key[0])
+    known = find_recipients(named, ports.store, partial(_read_chunk, ports.store.get_outcomes), ports.pool)
+    undecided: dict[str, Message] = {}
+    early: dict[str, Message] = {}
+    for message, fact in unnamed:
+        recipients = known[fact.message]
+        if isinstance(recipients, ServiceError):
+            report.add_failure([message.id], recipients)
+        elif len(recipients) == 1:
+            joined = mask_others(name_recipient(fact, *recipients))
+            batch[joined.key].add(joined, message)
+        else:
+            (undecided if recipients else early)[message.id] = message
+    if ports.can_wait:
+        report.waiting.update(early)
+    for id_, body in (undecided if ports.can_wait else early | undecided).items():
+        if id_ not in report.waiting and id_ not in report.failed:
+            _park(body, MalformedFeedback(body.source, SEVERAL if id_ in undecided else NOBODY), ports, report)
 
 
 def _read(message: Message, ports: Ports, report: BatchReport) -> list[Feedback]:
     unpack = ports.unpack.get(message.source)
     body = unpack(message.body) if unpack else message.body
-    facts = read(message.source, body, message.headers)
+    facts = read(message.source, body, message.headers, ports.parsers)
     if ports.policy.streams:
         facts = [_route(fact, ports.policy) for fact in facts]
     if ports.prove:
@@ -155,18 +199,19 @@ def _read(message: Message, ports: Ports, report: BatchReport) -> list[Feedback]
     bounded = _bound_unproven(facts)
     if len(bounded) < len(facts):  # nothing is lost: the archive has the body
         report.counts[message.source, "UnprovenDropped", ""] += len(facts) - len(bounded)
-    return [mask_others(fact) for fact in bounded]
+    return [fact if fact.recipient == UNNAMED else mask_others(fact) for fact in bounded]
 
 
 def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
     """All that can be trusted, and a few of what anybody could have written: each costs writes, whoever sent it.
 
-    The first few, in the order of the body, so that the same body is always the same feedback.
+    The first few, in the order of the body, so that the same body is always the same feedback. What names no recipient
+    is none of them: nobody's message is looked up for a stranger, and no body waits for what they made up.
     """
     room = MAX_UNPROVEN
     bounded = []
     for fact in facts:
-        if not fact.forgeable or room > 0:
+        if not fact.forgeable or (room > 0 and fact.recipient != UNNAMED):
             bounded.append(fact)
         room -= fact.forgeable
     return bounded

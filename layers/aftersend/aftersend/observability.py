@@ -54,6 +54,7 @@ def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metri
             "suppressed": [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]],
             "unreadable": dict(list(report.unreadable.items())[:10]),
             "failed": dict(list(report.failed.items())[:10]),
+            "waiting": sorted(report.waiting)[:10],
             "handed_back": sorted(report.handed_back)[:10],
         },
     )

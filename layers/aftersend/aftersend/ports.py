@@ -16,6 +16,7 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic
 from aftersend.core.writes import Answer, Request
+from aftersend.sources import Parse
 from aftersend.sources.message import Message
 
 
@@ -24,6 +25,7 @@ class StorePort(Protocol):
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
+    def find_recipients_of(self, message: str) -> list[str]: ...  # noqa: D102
     def answer(self, request: Request) -> Answer: ...  # noqa: D102
 
 
@@ -63,15 +65,18 @@ class Ports(Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     unmatched_texts: UnmatchedTextsPort | None = None
     spike_windows: SpikeWindowsPort | None = None
+    parsers: Mapping[str, Parse] = {}  # by source: those that the user has configured
     unpack: Mapping[str, Callable[[bytes], bytes]] = {}  # by source: a body that only says where the feedback lies
     prove: Callable[[Feedback], str | None] | None = None  # the message that a token proves it to be about
+    can_wait: bool = True  # whether a single message can come again by itself, without those that came with it
 
 
 class BatchReport(Struct, kw_only=True):
-    """What became of a batch. `failed` and `handed_back` must come back; everything else is done."""
+    """What became of a batch. `failed`, `waiting` and `handed_back` must come back; everything else is done."""
 
     sources: dict[str, str] = field(default_factory=dict)  # message id -> its source
     failed: dict[str, str] = field(default_factory=dict)  # message id -> why: ours
+    waiting: set[str] = field(default_factory=set)  # ids of messages that name no recipient and came before who does
     handed_back: set[str] = field(default_factory=set)  # ids of messages for which no time was left
     unreadable: dict[str, str] = field(default_factory=dict)  # message id -> why: theirs, parked
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (source, what, which) -> how often
@@ -81,7 +86,7 @@ class BatchReport(Struct, kw_only=True):
     @property
     def unfinished(self) -> list[str]:
         """The ids of the messages that must come again."""
-        return [*self.failed, *sorted(self.handed_back - self.failed.keys())]
+        return [*self.failed, *sorted((self.waiting | self.handed_back) - self.failed.keys())]
 
     def add_failure(self, ids: Iterable[str], error: ServiceError) -> None:
         """Note that these messages must come again, because of `error`."""
@@ -101,7 +106,8 @@ class BatchReport(Struct, kw_only=True):
         for name, ids in (
             ("Unreadable", self.unreadable),
             ("Failed", self.failed),
-            ("HandedBack", self.handed_back - self.failed.keys()),
+            ("Waiting", self.waiting - self.failed.keys()),
+            ("HandedBack", self.handed_back - self.failed.keys() - self.waiting),
         ):
             for id_ in ids:
                 found[self.sources[id_]][name] += 1

@@ -20,7 +20,7 @@ FIRST_PAUSE: Final = 2.0  # seconds between two looks at a job; they grow
 LONGEST_PAUSE: Final = 15.0
 _TYPES: Final = {".csv": "text/csv", ".tsv": "text/csv", ".txt": "text/csv", ".jsonl": "application/x-ndjson"}
 _MORE: Final = frozenset({"queued", "running"})
-_COUNTED: Final = ("new", "updated", "unchanged", "skipped", "invalid")
+_COUNTED: Final = ("new", "updated", "unchanged", "skipped", "invalid", "lifted")
 
 
 def follow(job: dict[str, Any], api: Endpoint) -> dict[str, Any]:
@@ -86,6 +86,9 @@ def _declare_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="which list it is, where its columns do not say it")
     parser.add_argument("--stream", metavar="NAME", help="of complaints and unsubscriptions that name none")
     parser.add_argument("--at", metavar="TIME", help="the time of rows that have none: 2026-03-01T00:00:00Z")
+    parser.add_argument(
+        "--full", action="store_true", help="it is all of the provider's list at --at: lift who is not in it any more"
+    )
     parser.add_argument("--apply", action="store_true", help="import it; without this, it is a dry run and no more")
     parser.add_argument(
         "--rejects", metavar="FILE", help="write the lines that are refused there, each with its reason"
@@ -109,6 +112,7 @@ def _run_import(options: argparse.Namespace, api: Endpoint, output: Output) -> i
 
 def _import(path: Path, options: argparse.Namespace, api: Endpoint, *, dry_run: bool) -> dict[str, Any]:
     query: Query = {"dry_run": dry_run, "format": options.format, "scope": options.stream, "at": options.at}
+    query = {**query, "full": options.full or None}
     size = path.stat().st_size
     if size <= AT_ONCE:
         headers = {"content-type": _TYPES.get(path.suffix.lower(), "application/json")}
@@ -149,7 +153,7 @@ def _write_rejects(path: Path, job: dict[str, Any], target: str | None) -> None:
 
 
 def _declare_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", default="csv", choices=("csv", "jsonl", "addresses"))
+    parser.add_argument("--format", default="csv", choices=("csv", "jsonl", "addresses", "tokens"))
     parser.add_argument("--channel", choices=("email", "sms", "push"), help="one channel; addresses need it")
     parser.add_argument("--stream", metavar="NAME", help="what holds for one stream")
     parser.add_argument("--all", action="store_true", help="what does not hold any more, too")

@@ -25,7 +25,7 @@ from aftersend.lists.job import (
 )
 from aftersend.lists.summary import ImportSummary
 
-_ENDINGS: Final = {"csv": "csv", "jsonl": "jsonl", "addresses": "csv"}
+_ENDINGS: Final = {"csv": "csv", "jsonl": "jsonl", "addresses": "csv", "tokens": "csv"}
 
 
 class FileLinks(Protocol):

@@ -48,7 +48,7 @@ _JOB: Final[dict[str, Any]] = {
     "headers": {"Location": "Where to ask about the progress of the job."},
 }
 
-Layout = Literal["csv", "jsonl", "addresses"]
+Layout = Literal["csv", "jsonl", "addresses", "tokens"]
 Channel = Literal["email", "sms", "push"]
 
 
@@ -58,7 +58,8 @@ class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     dry_run: bool  # report what would change, and change nothing
     format: FormatName | None = None  # of the list; detected if it is missing
     scope: Scope = EVERYWHERE  # the stream of unsubscribes in a list that names none
-    at: Moment | None = None  # the time of rows that have none
+    at: Moment | None = None  # the time of rows that have none, and of a full list
+    full: bool = False  # it is all of the provider's list: who is not in it is on it no more
 
 
 class UploadQuery(ImportQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -138,7 +139,9 @@ def prepare_import(request: ApiRequest[UploadQuery, None]) -> ApiResponse:
 
 def _make_import(query: ImportQuery) -> ImportRequest:
     at = _check_moment(query.at, "at") if query.at else None
-    return ImportRequest(dry_run=query.dry_run, format=query.format, scope=query.scope, at=at)
+    if query.full and at is None:
+        raise Problem("unprocessable-content", "a full list is that of one moment: name it as at")
+    return ImportRequest(dry_run=query.dry_run, format=query.format, scope=query.scope, at=at, full=query.full)
 
 
 class _Place(Struct, frozen=True, array_like=True):
@@ -189,6 +192,9 @@ def export_suppressions(request: ApiRequest[NoParameters, ExportOptions]) -> Api
 def _make_export(layout: Layout, channel: Channel | None, scope: str | None, *, active: bool) -> ExportRequest:
     if layout == "addresses" and channel is None:
         raise Problem("unprocessable-content", "a file of addresses has one channel: name it")
+    if layout == "tokens" and channel not in (None, "push"):
+        raise Problem("unprocessable-content", "a file of tokens is of push")
+    channel = "push" if layout == "tokens" else channel
     return ExportRequest(layout=layout, channel=channel, scope=scope, active=active)
 
 

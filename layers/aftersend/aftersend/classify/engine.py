@@ -15,6 +15,7 @@ from typing import Final
 
 from aftersend.classify.evidence import join_lines
 from aftersend.classify.features import (
+    NO_TABLES,
     PLAIN,
     CodeForm,
     Features,
@@ -74,9 +75,11 @@ class Classifier:
         matcher: Matcher,
         passing: frozenset[int] = frozenset(),
         codes: Mapping[str, CodeForm] | None = None,
+        tables: Mapping[str, str] = NO_TABLES,
     ) -> None:
         self.rules = tuple(rules)
         self._codes = codes or {}  # by source
+        self._tables = tables  # of the errors of SMSCs, by their names
         self._passing = passing  # patterns of words that say that a refusal is for a while
         self._by_pattern: dict[int, list[int]] = {}
         self._by_code: dict[str, list[int]] = {}
@@ -135,7 +138,7 @@ class Classifier:
         reply = peel(select_reply(key))
         line = normalise(reply.text) if reply.text else ""
         form = self._codes.get(key.source, PLAIN)
-        features = extract_features(key, reply, line, self._find(line) if line else frozenset(), form)
+        features = extract_features(key, reply, line, self._find(line) if line else frozenset(), form, self._tables)
         rule = self._find_rule(features)
         verdict = _make_verdict(rule, features, self._passing) if rule else NOTHING
         if key.action in NOT_FAILED:
@@ -157,6 +160,8 @@ class Classifier:
                     candidates += index[key]
         for at in sorted(set(candidates)):
             rule = self.rules[at]
+            if features.qualified and (rule.any or rule.all) and not rule.id.startswith(USER):
+                continue  # the name of an SMSC may be any word
             if _holds(rule, features):
                 return rule
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import product
@@ -12,6 +13,7 @@ from msgspec import Struct
 from aftersend.classify.evidence import find_code, find_phase, find_status, parse_phase
 from aftersend.classify.wrappers import Reply
 from aftersend.core.model import Evidence, Kind, Phase, Protocol
+from aftersend.core.smsc import expand_qualification
 
 # Flags behind a code that spare the address: not for good, for the whole domain, strange, another server.
 MILD: Final = frozenset(("fatal=0", "individual=0", "strange=1", "fallback=1"))
@@ -32,9 +34,13 @@ class CodeForm(Struct, frozen=True, forbid_unknown_fields=True):
 
     phase: bool = False  # they begin with the step of the SMTP conversation
     flags: bool = False  # what changes the verdict stands behind them
+    qualified: bool = (
+        False  # they are keys of receipts ("SR Acme UNDELIV 034"), and so are the texts: no words to judge
+    )
 
 
 PLAIN: Final = CodeForm()
+NO_TABLES: Final[Mapping[str, str]] = {}
 
 
 class VerdictKey(NamedTuple):
@@ -67,6 +73,7 @@ class Features(Struct, frozen=True, kw_only=True):
     absent: frozenset[str]
     temporary: bool
     mild: bool  # the source itself says that this is not to be held against the address for good
+    qualified: bool = False  # the text is a key, which only a user's rule looks at
     domain_wide: bool = False  # whoever was written to there: nothing of it counts against this address
 
 
@@ -96,16 +103,24 @@ def select_reply(key: VerdictKey) -> str:
 
 
 def extract_features(
-    key: VerdictKey, reply: Reply, line: str, found: AbstractSet[int], form: CodeForm = PLAIN
+    key: VerdictKey,
+    reply: Reply,
+    line: str,
+    found: AbstractSet[int],
+    form: CodeForm = PLAIN,
+    tables: Mapping[str, str] = NO_TABLES,
 ) -> Features:
     """Return what the rules look at; the text of `key` is in one line.
 
     `reply` is what the text of `key` quotes, `line` is that folded, `found` are the numbers of the patterns in it. The
-    codes of a quoted reply count before those of what was put around it. `form` is that of the codes of the source.
+    codes of a quoted reply count before those of what was put around it. `form` is that of the codes of the source, and
+    `tables` are those of the errors of SMSCs, by their names.
     """
     text, smtp = key.text, key.protocol is _SMTP
     status, code = _choose_codes(key, reply) if smtp else (key.status, key.code)
     provider_codes = expand_provider_code(key.provider_code)
+    if form.qualified:
+        provider_codes |= expand_qualification(key.provider_code, tables)
     flags = provider_codes if form.flags else frozenset()
     refused_for_now = code // 100 == 4 if code and smtp else (status or "")[:2] == "4."
     return Features(
@@ -121,6 +136,7 @@ def extract_features(
         absent=_ABSENT[bool(text), bool(status), bool(code), bool(key.action)],
         temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
         mild=not flags.isdisjoint(MILD),
+        qualified=form.qualified,
         domain_wide=DOMAIN_WIDE in flags,
     )
 

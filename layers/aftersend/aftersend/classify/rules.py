@@ -24,18 +24,21 @@ a text stands for a list of one entry a line.
     then.note = "their wiki, page 7"      # for people
     example = ["550 mailbox is parked"]   # texts that this rule decides
     not = ["550 no parking"]              # texts that it must leave alone
+
+A user's document may have `[smsc.NAME]` tables beside: what is said of an SMSC (see `core.smsc`).
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
-from typing import Final, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct, ValidationError, convert, field
 
 from aftersend.classify.pattern import Matcher, compile_pattern
+from aftersend.core import smsc
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Class, Kind, Phase, Reason
 
@@ -115,21 +118,56 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     plain: bool = False  # it asks for patterns alone
 
 
-def parse(document: str) -> list[RuleDefinition]:
-    """Return the rules of a TOML document as written; raise `ConfigurationError` where the form is wrong."""
+def read_document(document: str) -> dict[str, Any]:
+    """Return the tables of a TOML document of rules; raise `ConfigurationError` where the form is wrong."""
     if len(document.encode()) > MAX_BYTES:
         raise ConfigurationError(f"rules: more than {MAX_BYTES} bytes")
     try:
         tables = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"rules: not TOML: {error}") from error
-    unknown = sorted(set(tables) - {"rule"})
+    unknown = sorted(set(tables) - {"rule", smsc.TABLE})
     if unknown:
-        raise ConfigurationError(f"rules: unknown key {unknown[0]!r}: only [[rule]] tables are known")
-    rules = tables.get("rule", [])
+        raise ConfigurationError(
+            f"rules: unknown key {unknown[0]!r}: only [[rule]] and [{smsc.TABLE}.NAME] tables are known"
+        )
+    return tables
+
+
+def parse(document: str) -> list[RuleDefinition]:
+    """Return the rules of a TOML document as written; raise `ConfigurationError` where the form is wrong."""
+    rules = read_document(document).get("rule", [])
     if not isinstance(rules, list):
         raise ConfigurationError("rules: write [[rule]], not [rule]")
     return [_convert_rule(number, rule) for number, rule in enumerate(rules, 1)]
+
+
+def define_errors(settings: Mapping[str, smsc.SmscSettings]) -> list[RuleDefinition]:
+    """Return a rule for each error that a user's own table of an SMSC explains."""
+    return [
+        RuleDefinition(
+            id=f"{smsc.TABLE}-{number}.{_OTHER.sub('-', code)}",
+            when=When(provider_code=[smsc.name_error(_name_own_table(name), code)]),
+            then=Then(reason=reason),
+        )
+        for number, (name, each) in enumerate(settings.items(), 1)
+        if isinstance(each.errors, dict)
+        for code, reason in each.errors.items()
+    ]
+
+
+def _name_own_table(name: str) -> str:
+    """The name of a table of errors that belongs to one SMSC: no table that is shipped has such a one."""
+    return f"own {smsc.fold_name(name)}"
+
+
+def name_tables(settings: Mapping[str, smsc.SmscSettings]) -> dict[str, str]:
+    """Return the table of errors that each SMSC has, by `smsc.fold_name`: one that is shipped, or its own."""
+    return {
+        smsc.fold_name(name): each.errors if isinstance(each.errors, str) else _name_own_table(name)
+        for name, each in settings.items()
+        if each.errors is not None
+    }
 
 
 def _convert_rule(number: int, table: object) -> RuleDefinition:
@@ -206,6 +244,7 @@ _FORMS: Final = {
     "status": (re.compile(r"[x245]\.\d{1,3}\.(?:\d{1,3}|\*)"), "three numbers; the first may be x, the last *"),
     "domain": (re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"), "a domain; what is below it counts without a *"),
 }
+_OTHER: Final = re.compile(r"[^0-9A-Za-z]")
 _ID: Final = str.maketrans(".-_", "aaa")
 _PATH: Final = re.compile(r"at `\$\.([\w.]+)")
 _MEMBER: Final = re.compile(r"field `(\w+)`")

@@ -6,7 +6,7 @@ compiled beside the sources, and whatever loads them afterwards takes that, as l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -18,12 +18,24 @@ from aftersend.classify.engine import USER, Classifier
 from aftersend.classify.features import CodeForm
 from aftersend.classify.passing import PASSING
 from aftersend.classify.pattern import Matcher
-from aftersend.classify.rules import MAX_RULES, Compiler, Rule, RuleError, parse
+from aftersend.classify.rules import (
+    MAX_RULES,
+    Compiler,
+    Rule,
+    RuleError,
+    define_errors,
+    name_tables,
+    parse,
+    read_document,
+)
+from aftersend.core import smsc
 from aftersend.core.errors import ConfigurationError
 
 # The order of decision: each file is one step.
 ORDER: Final = (
     "verdicts",
+    "aws-sms",
+    "push",
     "providers",
     "sender",
     "languages-sender",
@@ -33,6 +45,7 @@ ORDER: Final = (
     "languages-transport",
     "late",
     "status",
+    "smsc",
     "provider-codes",
     "weak",
     "generic",
@@ -90,6 +103,8 @@ def load(user_rules: str | None = None) -> Classifier:
     definitions = parse(user_rules)
     if len(definitions) > MAX_RULES:
         raise ConfigurationError(f"rules: more than {MAX_RULES}")
+    settings = smsc.read_settings(read_document(user_rules))
+    own_errors = define_errors(settings)
     ids: set[str] = set()
     for number, definition in enumerate(definitions, 1):
         if definition.id in ids:
@@ -97,8 +112,24 @@ def load(user_rules: str | None = None) -> Classifier:
         ids.add(definition.id)
     compiled = load_shipped()
     compiler = Compiler(compiled.matcher, USER)
-    rules = (*map(compiler.compile, definitions), *compiled.rules)
-    return Classifier(rules, compiled.matcher, compiled.passing, compiled.codes)
+    rules = (*map(compiler.compile, (*definitions, *own_errors)), *compiled.rules)
+    tables = name_tables(settings)
+    _check_tables(tables, rules)
+    return Classifier(rules, compiled.matcher, compiled.passing, compiled.codes, tables)
+
+
+def _check_tables(tables: Mapping[str, str], rules: Sequence[Rule]) -> None:
+    """Raise `ConfigurationError` for a table of errors that nobody has: none of its errors would ever be explained."""
+    known = {code.partition(":")[0] for rule in rules for code in rule.provider_codes or () if ":" in code}
+    for name, table in tables.items():
+        if table.casefold() not in known:
+            raise ConfigurationError(f"{smsc.TABLE}.{name}: errors: there is no table {table[:40]!r}")
+
+
+def read_settings(user_rules: str | None) -> dict[str, Any]:
+    """Return what the user's document says beside rules: the settings of sources; nothing where there is none."""
+    tables = read_document(user_rules) if user_rules and user_rules.strip() else {}
+    return {name: table for name, table in tables.items() if name != "rule"}
 
 
 @cache

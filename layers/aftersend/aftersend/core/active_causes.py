@@ -12,6 +12,7 @@ from aftersend.core.model import CauseKind, Reason, Reverted, Suppression
 from aftersend.core.suppression import (
     find_active_causes,
     is_released,
+    is_revived,
     is_withdrawn,
     list_evidence,
     select_counting_evidence,
@@ -36,8 +37,9 @@ class ActiveCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class EndedBy(StrEnum):
     """Why a cause does not hold."""
 
-    WITHDRAWN = "withdrawn"  # by the same person: they joined again, or took a complaint back
+    WITHDRAWN = "withdrawn"  # by who had said it: they joined again, took a complaint back, or a list has it no more
     RELEASED = "released"  # by one of us
+    REVIVED = "revived"  # the number or the token took a message later, or was registered again
     PENDING = "pending"  # it lies in an incident that nobody has decided yet
     REVERTED = "reverted"  # it lies in a window that one of us has reverted
     LAPSED = "lapsed"  # its time is over
@@ -55,6 +57,8 @@ def find_ending(
         return EndedBy.WITHDRAWN
     if all(is_released(suppression, kind, ref) for ref in remaining):
         return EndedBy.RELEASED
+    if all(is_released(suppression, kind, ref) or is_revived(suppression, kind, ref) for ref in remaining):
+        return EndedBy.REVIVED
     if kind in find_active_causes(suppression, now):
         return EndedBy.PENDING
     return EndedBy.REVERTED if cause.until is None or now < cause.until else EndedBy.LAPSED

@@ -45,6 +45,7 @@ __all__ = [
 
 Key = tuple[str, str]
 UNNAMED: Final = ""  # the recipient of a fact whose source named none
+IMPORTED: Final = "import:"  # begins the source of evidence that a list gave, before the name of its format
 BY_MAIL: Final = "report"  # the source of what came as mail, by whichever way it was handed on
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.core.active_causes import ActiveCause, EndedBy, describe_active_causes, find_end, find_ending
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
+from aftersend.core.model import IMPORTED, Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
 from aftersend.core.recipient import split_channel
 from aftersend.core.suppression import (
     WISHES,
@@ -344,6 +344,8 @@ def _say_ended(row: StoredRow, kind: CauseKind, how: EndedBy, name_source: NameS
 
 def _say_withdrawal(_row: StoredRow, cause: Cause, _latest: EvidenceRef) -> str:
     when = f" on {_say_day(cause.withdrawn.at)}" if cause.withdrawn else ""
+    if cause.withdrawn is not None and cause.withdrawn.source.startswith(IMPORTED):
+        return f"the provider's list of {_say_day(cause.withdrawn.at)} does not have it any more"
     return f"the person took it back{when}"
 
 

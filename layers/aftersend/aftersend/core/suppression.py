@@ -2,7 +2,8 @@
 
 Evidence and people's decisions come in any order and give the same: a release names a moment, and evidence up to then
 does not count, whenever it arrives. What a person wished themselves, by leaving or by a complaint that names whose it
-is, is lifted by a release with force alone.
+is, is lifted by a release with force alone. A phone number or a token that is written to again and takes it is alive; a
+mailbox that does is put up for a person's look.
 """
 
 from __future__ import annotations
@@ -15,12 +16,28 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.core.causes import Claim, find_contradiction
-from aftersend.core.model import BY_MAIL, Act, Cause, CauseKind, Decision, EvidenceRef, Life, Reverted, Suppression
+from aftersend.core.model import (
+    BY_MAIL,
+    IMPORTED,
+    Act,
+    Cause,
+    CauseKind,
+    Decision,
+    EvidenceRef,
+    Life,
+    Reverted,
+    Suppression,
+)
+from aftersend.core.recipient import split_channel
+from aftersend.core.vocabulary import Channel
 
 HISTORY: Final = 32  # decisions that stay in an item; earlier ones lie in the table's stream and backups
 WISHES: Final = frozenset({CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED})  # a person's own
 BETWEEN: Final = 8  # hours of which a hard bounce has evidence, for each reason the first and the last; and the latest
 REVERTED: Final = 16  # windows that stay in an item: the latest ones
+# Where a sign of life ends a hard bounce before it by itself: networks and push services do not take what they discard,
+# as mail systems may, and nobody clicks there but the person.
+REVIVES: Final = frozenset({Channel.SMS, Channel.PUSH})
 
 
 def merge_claims(stored: Suppression, claims: Iterable[Claim]) -> Suppression:
@@ -167,17 +184,34 @@ def select_counting_evidence(
 ) -> list[EvidenceRef]:
     """Select the evidence of a cause that counts, in its order.
 
-    It was not released or withdrawn, and lies in none of these windows.
+    It was not released or withdrawn, no sign of life came after it that ends it, and it lies in none of these windows.
     """
     cause = suppression.causes[kind]
-    refs = [ref for ref in list_evidence(cause) if not is_released(suppression, kind, ref)]
+    refs = [
+        ref
+        for ref in list_evidence(cause)
+        if not (is_released(suppression, kind, ref) or is_revived(suppression, kind, ref))
+    ]
     return [ref for ref in refs if not _inside(ref, windows) and not is_withdrawn(cause, ref)]
 
 
+def is_revived(suppression: Suppression, kind: CauseKind, ref: EvidenceRef) -> bool:
+    """Return whether a phone number or token has shown a sign of life after this evidence of a hard bounce."""
+    last = suppression.life.last if suppression.life is not None else None
+    if kind is not CauseKind.HARD or last is None or last.at <= ref.at:
+        return False
+    return split_channel(suppression.recipient)[0] in REVIVES
+
+
 def is_withdrawn(cause: Cause, ref: EvidenceRef) -> bool:
-    """Return whether this evidence was taken back. What came by mail takes back only what came by mail."""
+    """Return whether this evidence was taken back.
+
+    What came by mail takes back only what came by mail, and a list only what the same list said.
+    """
     back = cause.withdrawn
     if back is None or (back.source == BY_MAIL and ref.source != BY_MAIL):
+        return False
+    if back.source.startswith(IMPORTED) and ref.source != back.source:
         return False
     return ref.order <= back.order
 
@@ -268,7 +302,7 @@ def _find_later_end(one: Cause, other: Cause) -> datetime | None:
 
 
 def _list_refs(cause: Cause) -> list[EvidenceRef]:
-    return [ref for ref in (cause.first, cause.latest, cause.withdrawn) if ref is not None]
+    return [ref for ref in (cause.first, cause.latest, cause.withdrawn, cause.contradicted) if ref is not None]
 
 
 def _least_doubtful(ref: EvidenceRef) -> tuple[tuple[datetime, str], bool]:

@@ -21,7 +21,18 @@ from msgspec.structs import replace
 
 from aftersend.classify.evidence import evidence_from
 from aftersend.core.causes import Claim, compute_end
-from aftersend.core.model import Cause, CauseKind, Class, EvidenceRef, Feedback, Kind, Reason, Suppression, Verdict
+from aftersend.core.model import (
+    IMPORTED,
+    Cause,
+    CauseKind,
+    Class,
+    EvidenceRef,
+    Feedback,
+    Kind,
+    Reason,
+    Suppression,
+    Verdict,
+)
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.suppression import merge_claims
@@ -32,6 +43,7 @@ from aftersend.lists.summary import RowResult
 
 _CLOCK_SKEW: Final = timedelta(days=1)  # clocks may differ, but nobody reports what has not happened
 _LAW_5: Final = frozenset({Class.BLOCK, Class.IGNORE})
+_JUDGED: Final = frozenset({CauseKind.HARD, CauseKind.PROVIDER})  # where the list has what was refused
 _STREAMED_KINDS: Final = frozenset(
     {CauseKind.COMPLAINT, CauseKind.UNSUBSCRIBED, CauseKind.MANUAL}
 )  # may mean one stream
@@ -84,31 +96,36 @@ def _find_end(latest: EvidenceRef, kind: CauseKind, recipient: str, scope: str, 
 
 def _judge(entry: ListEntry, terms: ImportTerms) -> tuple[CauseKind | None, Verdict | None]:
     """Return the kind of cause, after a look at the text of the refusal, where the list has one."""
-    if entry.kind is not CauseKind.HARD or not (entry.text or entry.status or entry.code):
+    if entry.kind not in _JUDGED or not (entry.text or entry.status or entry.code):
         return entry.kind, None
-    verdict = terms.classify(_make_feedback(entry))
+    verdict = terms.classify(_make_feedback(entry, terms.format))
     if verdict is None:
-        return CauseKind.HARD, None
+        return entry.kind, None
     klass = terms.policy.select(entry.recipient).find_class(verdict)
     if klass in _LAW_5 and verdict.reason is not Reason.SUPPRESSED:
         return None, verdict
-    if klass is Class.HARD:
-        return CauseKind.HARD, verdict
-    if klass is Class.SOFT:  # we would not suppress for it once, but the provider does not even try any more
+    if entry.kind is CauseKind.PROVIDER:  # whatever was refused: they do not try any more
         return CauseKind.PROVIDER, verdict
-    return CauseKind.HARD, None
+    # We would not suppress for a soft bounce once, but the provider does not even try any more.
+    found = {Class.HARD: CauseKind.HARD, Class.SOFT: CauseKind.PROVIDER}.get(klass)
+    return (found, verdict) if found else (CauseKind.HARD, None)
 
 
-def _make_feedback(entry: ListEntry) -> Feedback:
+def _make_feedback(entry: ListEntry, format_: ListFormat) -> Feedback:
     """Return the refusal that a row reports, as if a source had reported it."""
     assert entry.at is not None
     return Feedback(
-        source="import",
+        source=format_.words_of,
         kind=Kind.BOUNCED,
         message="import",
         recipient=entry.recipient,
         occurred_at=entry.at,
-        evidence=evidence_from(code=entry.code, status=entry.status, text=entry.text),
+        evidence=evidence_from(
+            code=None if format_.name_failure else entry.code,
+            status=entry.status,
+            text=entry.text,
+            provider_code=format_.name_failure(entry.code or "") if format_.name_failure else None,
+        ),
     )
 
 
@@ -131,7 +148,7 @@ def _make_evidence(
     entry: ListEntry, scope: str, kind: CauseKind, verdict: Verdict | None, terms: ImportTerms
 ) -> EvidenceRef:
     assert entry.at is not None
-    source = f"import:{terms.format.name}"
+    source = f"{IMPORTED}{terms.format.name}"
     return EvidenceRef(
         at=entry.at,
         feedback=blake2b(_encode((source, scope, entry)), digest_size=10).hexdigest(),  # whatever rules made of it

@@ -18,10 +18,14 @@ from aftersend.core.times import format_time, parse_time
 from aftersend.core.vocabulary import Channel
 from aftersend.lists.formats import OWN_FORMAT, ListFormat
 from aftersend.lists.rows import Fields
+from aftersend.sources.adobe import CHANNELS, fold
 
 # As a request may name one: an export has it, and must be taken back.
 _STREAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullmatch
 
+
+_SERVICE: Final = "service"  # of a token, as the channel says it
+_DIGITS: Final = re.compile(r"[1-9][0-9]{7,14}").fullmatch  # a number whose "+" Campaign leaves out
 
 _ENDING_KINDS: Final = frozenset({CauseKind.STREAK, CauseKind.PAUSE})
 
@@ -52,6 +56,7 @@ class InvalidRow(Exception):
 def read_entry(fields: Fields, format_: ListFormat) -> ListEntry:
     """Return what a row says; raises InvalidRow where it makes no sense."""
     own = format_.name == OWN_FORMAT
+    fields = _translate(fields, format_)
     if format_.recipient not in fields:
         raise InvalidRow("no address")
     kind, provider_code = _read_kind(fields, format_)
@@ -75,6 +80,21 @@ def read_entry(fields: Fields, format_: ListFormat) -> ListEntry:
     )
 
 
+def _translate(fields: Fields, format_: ListFormat) -> Fields:
+    """The fields by the names by which a format knows them; of several that are one, a label before a number."""
+    if not format_.aliases:
+        return fields
+    found: dict[str, str] = {}
+    for name in (*(each for each in format_.aliases if each in fields), *fields):
+        found.setdefault(format_.aliases.get(name, name), fields[name])
+    if format_.channel in found:
+        channel, service = CHANNELS.get(fold(found[format_.channel]), (None, ""))
+        if channel is None:
+            raise InvalidRow(f"no channel that we know in {format_.channel}")
+        found |= {format_.channel: channel.value, _SERVICE: service}
+    return found
+
+
 def _read_kind(fields: Fields, format_: ListFormat) -> tuple[CauseKind | None, str | None]:
     """Return the kind, and the provider's own words for it."""
     values = [fields.get(name, "") for name in format_.kind_columns]
@@ -94,10 +114,18 @@ def read_recipient(fields: Fields, format_: ListFormat) -> str:
     text = fields[format_.recipient]
     try:
         if format_.name != OWN_FORMAT:
-            return parse_recipient(f"{Channel.EMAIL}:{text}")
+            return parse_recipient(f"{_find_prefix(fields, format_, text)}{text}")
         return parse_stored_recipient(text) if fields.keys() >= _EXPORTED else parse_recipient(text)
     except ValueError as error:
         raise InvalidRow(f"not one recipient: {error}") from None
+
+
+def _find_prefix(fields: Fields, format_: ListFormat, text: str) -> str:
+    """What stands before an address in the name of its recipient."""
+    channel = fields.get(format_.channel, Channel.EMAIL)
+    if channel == Channel.SMS:
+        return f"{channel}:+" if _DIGITS(text) else f"{channel}:"
+    return f"{channel}:{fields[_SERVICE]}:" if channel == Channel.PUSH else f"{channel}:"
 
 
 def parse_stream(text: str) -> str:

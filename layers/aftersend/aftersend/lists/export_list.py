@@ -26,7 +26,7 @@ def export_list(job: ListJob, context: JobContext) -> Iterator[ExportProgress]:
     if progress.upload_id is None:
         upload_id = context.files.begin_upload(job.file, CONTENT_TYPES[request.layout])
         progress = replace(progress, upload_id=upload_id)
-    file = _FileInParts(job.file, progress, context.files)
+    file = _FileInParts(job, progress, context.files)
     if not progress.chunks:
         file.add([render_header(request.layout)])
     while not progress.complete:
@@ -62,9 +62,10 @@ def _export_chunk(
 class _FileInParts:
     """The file that is being written: the entity tags of its parts, and rows that are not enough for one yet."""
 
-    def __init__(self, key: str, progress: ExportProgress, files: ListFilesPort) -> None:
+    def __init__(self, job: ListJob, progress: ExportProgress, files: ListFilesPort) -> None:
         assert progress.upload_id is not None
-        self._key, self._upload_id, self._files = key, progress.upload_id, files
+        self._key, self._own_key = job.file, job.own_file
+        self._upload_id, self._files = progress.upload_id, files
         self.etags = list(progress.etags)
         self._buffer: list[bytes] = []
         self._size = progress.buffered
@@ -105,4 +106,4 @@ class _FileInParts:
         self._buffer, self._size = [], 0
 
     def _buffer_key(self, chunks: int) -> str:
-        return f"{self._key}.buffer{chunks % 2}"
+        return f"{self._own_key}.buffer{chunks % 2}"

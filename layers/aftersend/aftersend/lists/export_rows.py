@@ -1,7 +1,8 @@
 """Renders suppressions as rows of a file. Pure.
 
 `csv` and `jsonl` have a row for each cause, which an import takes back; `addresses` has one for each address, without
-the name of its channel, for whatever leaves addresses out of a mailing. Of a stream that is named, what holds for all
+the name of its channel, for whatever leaves addresses out of a mailing; `tokens` has one for each push token that is
+dead, for whatever disables it. Of a stream that is named, what holds for all
 streams is shown too. Erased addresses have no rows: nobody could know whose they are.
 """
 
@@ -22,11 +23,14 @@ from aftersend.lists.job import ExportRequest
 
 COLUMNS: Final = ("recipient", "scope", "kind", "since", "at", "reason", "until", "source", "active")
 ADDRESS_COLUMNS: Final = ("address", "kind", "reason", "since", "at", "until")
+TOKEN_COLUMNS: Final = ("token", "service", "kind", "reason", "since", "at")
 CONTENT_TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
     "addresses": "text/csv; charset=utf-8",
+    "tokens": "text/csv; charset=utf-8",
 }
+_DEAD: Final = frozenset({CauseKind.HARD, CauseKind.PROVIDER})  # why a token is; who only left may come back
 
 FindReverts = Callable[[str], Sequence[Reverted]]  # windows of a provider's accident that nobody has judged yet
 
@@ -49,7 +53,7 @@ class ExportRow(Struct, frozen=True, kw_only=True):
 
 def render_header(layout: str) -> bytes:
     """Return what a file begins with."""
-    columns = {"csv": COLUMNS, "addresses": ADDRESS_COLUMNS}.get(layout, ())
+    columns = {"csv": COLUMNS, "addresses": ADDRESS_COLUMNS, "tokens": TOKEN_COLUMNS}.get(layout, ())
     return _join(columns) if columns else b""
 
 
@@ -67,7 +71,8 @@ def _is_selected(suppression: Suppression, request: ExportRequest) -> bool:
     if is_alias(suppression.recipient):
         return False
     channel = suppression.recipient.partition(":")[0]
-    scopes = ("*", request.scope or "*") if request.scope or request.layout == "addresses" else (suppression.scope,)
+    of_all = request.layout in ("addresses", "tokens")
+    scopes = ("*", request.scope or "*") if request.scope or of_all else (suppression.scope,)
     return request.channel in (None, channel) and suppression.scope in scopes
 
 
@@ -97,9 +102,19 @@ def _render(made: Iterator[ExportRow], layout: str) -> Iterator[bytes]:
         yield from (_encode({name: text for name in COLUMNS if (text := getattr(row, name))}) + b"\n" for row in made)
     elif layout == "csv":
         yield from (_join([getattr(row, name) for name in COLUMNS]) for row in made)
+    elif layout == "tokens":
+        yield from _render_token(made)
     elif longest := max(made, key=_end_order, default=None):
         address = longest.recipient.partition(":")[2]
         yield _join([address, *[getattr(longest, name) for name in ADDRESS_COLUMNS[1:]]])
+
+
+def _render_token(made: Iterator[ExportRow]) -> Iterator[bytes]:
+    """The row of a token that nothing can reach any more, with the cause that is the newest."""
+    dead = [row for row in made if row.kind in _DEAD]
+    if newest := max(dead, key=lambda row: row.at, default=None):
+        service, _, token = newest.recipient.partition(":")[2].partition(":")
+        yield _join([token, service, *[getattr(newest, name) for name in TOKEN_COLUMNS[2:]]])
 
 
 def _end_order(row: ExportRow) -> tuple[bool, str, str]:

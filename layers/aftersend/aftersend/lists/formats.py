@@ -2,21 +2,25 @@
 
 Sources: Amazon SES API v2, ListSuppressedDestinations, and developer guide, "Adding email addresses in bulk";
 SendGrid, Suppressions API v3 (bounces, blocks, invalid emails, spam reports, global unsubscribes) and the CSV files of
-its console; Mailgun, Suppressions API and its import of CSV; Postmark, Suppressions API.
+its console; Mailgun, Suppressions API and its import of CSV; Postmark, Suppressions API; Adobe Campaign, "Manage
+quarantines" and "Database cleanup workflow" (schema nms:address).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import CauseKind, Reason
+from aftersend.core.vocabulary import Channel
+from aftersend.sources.adobe import name_failure
 
 FormatName = Literal[
     "aftersend",
+    "campaign-addresses",
     "ses",
     "sendgrid-bounces",
     "sendgrid-blocks",
@@ -53,6 +57,30 @@ class ListFormat(Struct, frozen=True, kw_only=True):
     code: str = ""
     text: str = ""
     reason: Reason | None = None  # where no text is more precise
+    aliases: Mapping[str, str] = {}  # other names of columns, by which they are known here
+    channel: str = ""  # the column that says by what an address is reached; mail, where there is none
+    words_of: str = "import"  # the source whose words a refusal is told in
+    name_failure: Callable[[str], str | None] | None = None  # the code of a refusal as that source's provider code
+    # By what those are reached who are on the provider's list no more where a whole export of it does not have them.
+    lifted: frozenset[Channel] = frozenset()
+
+
+_ADDRESS_STATUSES: Final[dict[CauseKind | None, tuple[str, ...]]] = {
+    CauseKind.PROVIDER: ("Quarantine", "Karantän", "I karantän", "In quarantine"),
+    _COMPLAINT: ("Denylisted", "On denylist", "Blacklisted", "Blocklistad", "På blockeringslista"),
+    None: ("2", "Valid", "Giltig", "With errors", "Med fel", "Erroneous", "Allowlisted", "Whitelisted"),
+}
+
+
+def _build_address_kinds() -> dict[str, CauseKind | None]:
+    """What the statuses of `nms:address` mean. Of the numbers only 2 is documented, as valid: a label is needed.
+
+    Who is denylisted by mail has called a message spam, who is by text message has answered STOP, and who is by push
+    has turned it off.
+    """
+    kinds = {spelling.casefold(): kind for kind, spellings in _ADDRESS_STATUSES.items() for spelling in spellings}
+    left = (f"{status.casefold()}/{channel}" for status in _ADDRESS_STATUSES[_COMPLAINT] for channel in ("sms", "push"))
+    return kinds | dict.fromkeys(left, _UNSUBSCRIBED)
 
 
 FORMATS: Final[dict[str, ListFormat]] = {
@@ -67,6 +95,29 @@ FORMATS: Final[dict[str, ListFormat]] = {
             kind_columns=("kind",),
             # Streaks and pauses follow from outcomes, which do not come along: here a person has written them down.
             kinds={"": _MANUAL} | {kind: kind for kind in CauseKind} | {"streak": _MANUAL, "pause": _MANUAL},
+        ),
+        ListFormat(
+            name="campaign-addresses",
+            required=frozenset({"address", "status", "lastmodified"}),
+            distinctive=frozenset({"address", "status", "lastmodified", "errorreason"}),
+            recipient="address",
+            at="lastmodified",
+            kind_columns=("status", "channel"),
+            kinds=_build_address_kinds(),
+            code="errorreason",
+            text="errortext",
+            aliases={
+                **{"saddress": "address", "adress": "address", "statuslabel": "status", "statusname": "status"},
+                **{"istatus": "status", "tslastmodified": "lastmodified", "senaständrad": "lastmodified"},
+                **{"ierrorreason": "errorreason", "quarantinereason": "errorreason", "felorsak": "errorreason"},
+                **{"serrortext": "errortext", "quarantinetext": "errortext", "felmeddelande": "errortext"},
+                **{"messagetype": "channel", "imessagetype": "channel", "type": "channel", "itype": "channel"},
+                **{"kanal": "channel", "typ": "channel", "ändrad": "lastmodified", "modified": "lastmodified"},
+            },
+            channel="channel",
+            words_of="campaign",
+            name_failure=lambda code: name_failure("", code),
+            lifted=frozenset({Channel.EMAIL, Channel.SMS}),  # dead tokens are purged after some days
         ),
         ListFormat(
             name="ses",
@@ -169,18 +220,22 @@ def detect_format(columns: frozenset[str], name: str | None) -> ListFormat:
     if name is not None:
         if name not in FORMATS:
             raise MalformedFeedback("import", f"no such format; there are {', '.join(FORMATS)}")
-        if columns and (lack := FORMATS[name].required - columns):
+        if columns and (lack := FORMATS[name].required - _translate(columns, FORMATS[name])):
             raise MalformedFeedback("import", f"not {name}: there is no column {' and no '.join(sorted(lack))}")
         return FORMATS[name]
     if not columns:
         raise MalformedFeedback("import", "there are no rows in it that show which list it is: name one")
-    found = [each for each in FORMATS.values() if each.distinctive and each.distinctive <= columns]
+    found = [each for each in FORMATS.values() if each.distinctive and each.distinctive <= _translate(columns, each)]
     if len(found) == 1:
         return found[0]
-    fitting = found or [each for each in FORMATS.values() if each.required <= columns]
+    fitting = found or [each for each in FORMATS.values() if each.required <= _translate(columns, each)]
     if fitting:
         raise MalformedFeedback("import", f"several lists have these columns: name one, {_names(fitting)}")
     raise MalformedFeedback("import", "no list that we know has these columns: name the first one recipient")
+
+
+def _translate(columns: frozenset[str], format_: ListFormat) -> frozenset[str]:
+    return frozenset(format_.aliases.get(name, name) for name in columns) if format_.aliases else columns
 
 
 def _names(formats: Iterable[ListFormat]) -> str:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from aftersend.core.causes import Claim
+from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import Act, CauseKind, Decision, Key, Suppression
 from aftersend.core.steps import run_steps
 from aftersend.core.writes import Put, ReadOutcomes, SuppressionUpdate, update_suppression
@@ -22,7 +23,8 @@ from aftersend.lists.entries import InvalidRow
 from aftersend.lists.formats import detect_format
 from aftersend.lists.job import ImportProgress, ImportRequest, ListJob
 from aftersend.lists.records import Record, split_records
-from aftersend.lists.rows import HEAD_SIZE, FileLayout, detect_layout, read_column_names, read_rows
+from aftersend.lists.rows import HEAD_SIZE, FileLayout, Row, detect_layout, read_column_names, read_rows
+from aftersend.lists.snapshot import lift_missing
 from aftersend.lists.summary import ImportSummary, RowError, RowResult
 from aftersend.storage.dry_run import DryRunStore
 
@@ -47,6 +49,8 @@ def import_list(job: ListJob, context: JobContext) -> Iterator[ImportProgress]:
     head = begin[:HEAD_SIZE]
     layout = detect_layout(head)
     format_ = detect_format(read_column_names(layout, head), request.format)
+    if request.full and not (format_.lifted and request.at):
+        raise MalformedFeedback("import", "a list of this format, or without its time (at), cannot be a full one")
     terms = ImportTerms(
         format=format_,
         policy=context.policy,
@@ -67,6 +71,16 @@ def import_list(job: ListJob, context: JobContext) -> Iterator[ImportProgress]:
         summary = _import_chunk(chunk, layout, terms, apply, progress.summary)
         progress = ImportProgress(format=format_.name, etag=etag, position=chunk[-1].after, summary=summary)
         yield progress
+    if request.full:
+        rows = partial(_read_all, job.file, layout, etag, context)
+        yield from lift_missing(rows, terms, progress, context, dry_run=request.dry_run)
+
+
+def _read_all(file: str, layout: FileLayout, etag: str, context: JobContext) -> Iterator[Row]:
+    """Yield every row of a list."""
+    pieces = (piece for piece, _ in context.files.read(file, layout.start.offset, etag))
+    for record in split_records(pieces, layout.framing, layout.start):
+        yield from read_rows(record, layout)
 
 
 def _take_chunk(records: Iterator[Record]) -> list[Record]:

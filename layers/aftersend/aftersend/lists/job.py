@@ -45,6 +45,7 @@ class ImportRequest(Struct, frozen=True, kw_only=True, tag="import"):
     scope: str = "*"
     at: datetime | None = None
     bytes: int | None = None  # of a list that is still to be uploaded
+    full: bool = False  # it is all of the provider's list, so who is not in it is on it no more
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
@@ -54,6 +55,7 @@ class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
     channel: str | None = None
     scope: str | None = None
     active: bool = True  # only what holds now
+    file: str | None = None  # the key of a file that each new export replaces; one of its own, where it is None
 
 
 class RevertRequest(Struct, frozen=True, kw_only=True, tag="revert"):
@@ -74,6 +76,8 @@ class ImportProgress(Struct, frozen=True, kw_only=True, tag="import"):
     etag: str | None = None  # of the file: it must stay the same
     position: FilePosition | None = None  # where to go on
     summary: ImportSummary = ImportSummary()
+    lifted_after: Key | None = None  # of a list that is whole: how far those are lifted who are not in it
+    lifted_all: bool = False
 
 
 class ExportProgress(Struct, frozen=True, kw_only=True, tag="export"):
@@ -144,6 +148,12 @@ class ListJob(Struct, frozen=True, kw_only=True):
         """Return the key of its file in the bucket."""
         if isinstance(self.request, DropRequest):
             return self.request.key
+        named = self.request.file if isinstance(self.request, ExportRequest) else None
+        return named or self.own_file
+
+    @property
+    def own_file(self) -> str:
+        """Return the key of a file that no other job has."""
         return f"jobs/{self.id}/{'list' if isinstance(self.request, ImportRequest) else 'export'}"
 
 

@@ -7,6 +7,7 @@ compared by their letters and digits alone, so "Created At", "created_at" and "C
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ Fields = Mapping[str, str]  # by column; those that are missing or empty are not
 _SEPARATORS: Final = ",;\t|"
 _BOM: Final = b"\xef\xbb\xbf"
 _SES_COLUMNS: Final = ("emailaddress", "reason", "lastupdatetime")  # of lists of Amazon SES that have no header
+
+_ADDRESS: Final = re.compile(r"[^\s/\[]@").search  # and no name of a column as "@id", which Adobe Campaign has
 
 _NOT_UTF8: Final = "not UTF-8 text: save it as CSV in UTF-8, or as JSON"
 
@@ -108,7 +111,7 @@ def _detect_csv(head: bytes) -> FileLayout:
     except csv.Error:
         raise MalformedFeedback("import", "the header cannot be read: not CSV") from None
     header = _split(text, separator)
-    if any("@" in name for name in header):
+    if any(map(_ADDRESS, header)):
         return FileLayout(framing=Framing.CSV, separator=separator, columns=_SES_COLUMNS)
     return FileLayout(
         framing=Framing.CSV, start=first.after, separator=separator, columns=tuple(map(fold_name, header))

@@ -14,12 +14,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend.core.errors import ServiceError
+from aftersend.core.vocabulary import Channel
 from aftersend.lists.context import JobContext
 from aftersend.lists.drop import make_drop_id, read_notice
-from aftersend.lists.job import LEASE, DropRequest, JobRequest, JobState, ListJob, create_job
+from aftersend.lists.job import LEASE, DropRequest, ExportRequest, JobRequest, JobState, ListJob, create_job
 from aftersend.lists.job_table import JobLeased
 from aftersend.lists.runner import run_job
 
+# What is exported on a schedule: who must be left out, by channel, and the tokens to disable.
+SCHEDULED: Final = (
+    *(
+        ExportRequest(layout="addresses", channel=channel, file=f"exports/suppressed-{channel}.csv")
+        for channel in Channel
+    ),
+    ExportRequest(layout="tokens", channel=Channel.PUSH, file="exports/tokens-to-disable.csv"),
+)
 FIRST_RUN: Final = 8.0  # seconds that whoever asks waits for
 _LATER: Final = int(LEASE.total_seconds()) + 10
 _OVER: Final = frozenset({JobState.DONE, JobState.FAILED})
@@ -43,6 +52,13 @@ class ListJobService(Struct, frozen=True, kw_only=True):
             return self._run(job.id, FIRST_RUN) or job
         except ServiceError:
             return job  # the queue has it
+
+    def export_all(self, by: str) -> list[ListJob]:
+        """Begin the exports that are made on a schedule, and return what they are after some seconds.
+
+        Each replaces the file of the last time. One that is made twice at once leaves the file of either, whole.
+        """
+        return [self.begin(request, by) for request in SCHEDULED]
 
     def announce(self, request: JobRequest, by: str) -> ListJob:
         """Begin a job whose list is still to be uploaded into the bucket, and return it."""

@@ -38,6 +38,7 @@ class ImportSummary(Struct, frozen=True, kw_only=True):
     skipped: int = 0
     invalid: int = 0
     errors: tuple[RowError, ...] = ()  # the first ones
+    lifted: int = 0  # suppressions that a whole list does not have any more
 
     def add(self, results: Iterable[RowResult], errors: Iterable[RowError] = ()) -> ImportSummary:
         """Return this summary and what came of more rows; each error stands for one invalid row of its own."""
@@ -46,7 +47,8 @@ class ImportSummary(Struct, frozen=True, kw_only=True):
             counts[result] += 1
         more = list(errors)
         counts[RowResult.INVALID] += len(more)
-        return ImportSummary(rows=sum(counts.values()), errors=(*self.errors, *more)[:MAX_ERRORS], **counts)
+        shown = (*self.errors, *more)[:MAX_ERRORS]
+        return ImportSummary(rows=sum(counts.values()), errors=shown, lifted=self.lifted, **counts)
 
 
 class ErasureResult(Struct, frozen=True, kw_only=True):

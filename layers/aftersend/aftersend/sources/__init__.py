@@ -12,11 +12,11 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -31,9 +31,21 @@ from aftersend.sources.provider_lists import ProviderLists
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
-__all__ = ["SOURCES", "UNNAMED", "Parse", "Slices", "Source", "find_polled", "load_parser", "name_source", "read"]
+__all__ = [
+    "SOURCES",
+    "UNNAMED",
+    "Parse",
+    "Slices",
+    "Source",
+    "configure",
+    "find_polled",
+    "load_parser",
+    "name_source",
+    "read",
+]
 
 _KB: Final = 1024
+NO_PARSERS: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
 
 
 class Slices(StrEnum):
@@ -60,6 +72,9 @@ class Source(Struct, frozen=True, kw_only=True):
     lists: ProviderLists | None = None  # those of its provider that a release here can be told to
     slices: Slices = Slices.LINES  # how a file falls into bodies that is dropped for it
     polled: bool = False  # its messages may also be fetched out of a queue of Alibaba Cloud MNS
+    settings: str = ""  # the tables of the user's document that say more; its module has a `configure` then
+    eventbridge: str = ""  # what its events call their source where EventBridge of AWS puts them into a queue
+    log_groups: str = ""  # a pattern of the log groups whose records are its: it is met at their beginning
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -69,6 +84,34 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 SOURCES: Final[dict[str, Source]] = {
+    "apns": Source(
+        parser="aftersend.sources.apns",
+        title="Apple Push Notification service",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
+    "aws_sms": Source(
+        parser="aftersend.sources.aws_sms",
+        title="AWS End User Messaging",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.sns_raw(), proofs.sns()),
+        success=200,
+        eventbridge="aws.sms-voice",
+        log_groups=r"sns/[^/]+/\d+/(?!app/)|.*sms",
+    ),
+    "baidu": Source(
+        parser="aftersend.sources.baidu",
+        title="Baidu Cloud Push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
+    "campaign": Source(
+        parser="aftersend.sources.campaign",
+        title="Adobe Campaign",
+        channels=frozenset(Channel),
+        slices=Slices.CSV,
+        proofs=(proofs.secret(),),
+    ),
     "directmail": Source(
         parser="aftersend.sources.directmail",
         title="Alibaba DirectMail",
@@ -76,10 +119,54 @@ SOURCES: Final[dict[str, Source]] = {
         largest=384 * _KB,  # MNS and EventBridge take events of 64 KB; written as XML or JSON they may grow
         polled=True,
     ),
+    "fcm": Source(
+        parser="aftersend.sources.fcm",
+        title="Firebase Cloud Messaging",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
+    ),
+    "jasmin": Source(
+        parser="aftersend.sources.jasmin",
+        title="Jasmin",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.secret(),),
+        largest=256 * _KB,
+        success=200,
+        answer="ACK/Jasmin",  # without it the same receipt comes again
+        methods=frozenset({"GET", "POST"}),
+        settings="smsc",
+    ),
+    "journey_optimizer": Source(
+        parser="aftersend.sources.journey_optimizer",
+        title="Adobe Journey Optimizer",
+        channels=frozenset(Channel),
+        proofs=(proofs.secret(),),
+    ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
     "report": Source(parser="aftersend.sources.report", title="a report by mail", slices=Slices.WHOLE),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
+    ),
+    "smpp": Source(
+        parser="aftersend.sources.smpp",
+        title="SMPP",
+        channels=frozenset({Channel.SMS}),
+        proofs=(proofs.secret(),),
+        settings="smsc",
+    ),
+    "sns_push": Source(
+        parser="aftersend.sources.sns_push",
+        title="Amazon SNS mobile push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.sns_raw(), proofs.sns()),
+        success=200,
+        log_groups=r"sns/[^/]+/\d+/app/",
+    ),
+    "webpush": Source(
+        parser="aftersend.sources.webpush",
+        title="web push",
+        channels=frozenset({Channel.PUSH}),
+        proofs=(proofs.secret(),),
     ),
 }
 
@@ -103,6 +190,25 @@ def load_parser(source: str) -> Parse:
     return parse
 
 
-def read(source: str, raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
-    """Return the feedback in `raw`, out of any envelope; raises MalformedFeedback where it cannot be read."""
-    return load_parser(source)(peel(raw), headers)
+def configure(document: Mapping[str, Any]) -> dict[str, Parse]:
+    """Return the parsers, by source, that know what the document of the user's rules says of their sources.
+
+    Raises ConfigurationError for a mistake in it.
+    """
+    if not document:
+        return {}  # without asking for every row
+    return {
+        name: import_module(str(row.parser)).configure(document)
+        for name, row in SOURCES.items()
+        if row.settings in document
+    }
+
+
+def read(
+    source: str, raw: bytes, headers: Headers = NO_HEADERS, parsers: Mapping[str, Parse] = NO_PARSERS
+) -> list[Feedback]:
+    """Return the feedback in `raw`, out of any envelope; raises MalformedFeedback where it cannot be read.
+
+    `parsers` are those that the user has configured; of other sources it is the shipped one.
+    """
+    return (parsers.get(source) or load_parser(source))(peel(raw), headers)

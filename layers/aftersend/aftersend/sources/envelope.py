@@ -1,11 +1,13 @@
-"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge, MNS, base64, gzip.
+"""The one place where envelopes are peeled: SNS in SQS, raw delivery, EventBridge, CloudWatch Logs, MNS, base64, gzip.
 
 A parser sees only the body. Sources: SNS developer guide, message and JSON formats; EventBridge event structure
-reference; MNS documentation, "NotifyContentFormat"; RFC 1952.
+reference; AWS Lambda developer guide, "Using Lambda with CloudWatch Logs"; MNS documentation, "NotifyContentFormat";
+RFC 1952.
 """
 
 from __future__ import annotations
 
+import base64
 import zlib
 from typing import Final
 
@@ -31,6 +33,7 @@ class _Envelope(Struct):
     detail_type: str | None = field(name="detail-type", default=None)
     detail: Raw = Raw()
     topic_owner: Raw = field(name="TopicOwner", default=Raw())  # MNS
+    awslogs: dict[str, str] | None = None  # CloudWatch Logs
 
 
 _envelope: Final = msgspec.json.Decoder(_Envelope).decode
@@ -56,6 +59,8 @@ def peel(body: bytes) -> bytes:
         if inner is None:
             break
         body = inner
+        if len(body) > MOST_BYTES:
+            raise MalformedFeedback("envelope", f"what is packed is more than the {MOST_BYTES} that are taken")
     return body
 
 
@@ -92,4 +97,12 @@ def _open(body: bytes) -> bytes | None:
         return unpack(body)
     if envelope.detail_type is not None and envelope.detail:
         return bytes(envelope.detail)
-    return None
+    return _open_logs(envelope.awslogs["data"]) if envelope.awslogs and "data" in envelope.awslogs else None
+
+
+def _open_logs(data: str) -> bytes:
+    """What a subscription of CloudWatch Logs hands to a function: gzip in base64."""
+    try:
+        return _unzip(base64.b64decode(data, validate=True))
+    except ValueError as error:  # not base64, or not even ASCII
+        raise MalformedFeedback("envelope", "what CloudWatch Logs handed on is no base64") from error

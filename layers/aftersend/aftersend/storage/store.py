@@ -23,6 +23,7 @@ from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.storage import items, versioned
 
 BY_BOUNCE: Final = "by_bounce"  # the index of bounces
+BY_MESSAGE: Final = "by_message"  # the index of messages, which is a moment behind
 BATCH: Final = 100  # BatchGetItem takes no more keys
 _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
 _PAUSE: Final = 0.05  # seconds before the second round, doubled for each further one
@@ -89,6 +90,17 @@ def build_query(table: str, recipient: str) -> dict[str, Any]:
     }
 
 
+def build_recipients_query(table: str, message: str) -> dict[str, Any]:
+    """Build the request that reads from the index who has an outcome of this message; of more than a batch, some."""
+    return {
+        "TableName": table,
+        "IndexName": BY_MESSAGE,
+        "Limit": BATCH + 1,
+        "KeyConditionExpression": "message = :message",
+        "ExpressionAttributeValues": {":message": {"S": message}},
+    }
+
+
 class Store:
     """Reads and writes the two tables. Safe to share between threads, as its client is.
 
@@ -122,6 +134,15 @@ class Store:
     def find_outcomes_of(self, recipient: str) -> list[Outcome]:
         """Return every outcome of one recipient."""
         return list(map(items.decode_outcome, self._query(build_query(self._tables.outcomes, recipient))))
+
+    def find_recipients_of(self, message: str) -> list[str]:
+        """Return who had an outcome of this message a moment ago: some may be missing, and some be gone.
+
+        Of more than 101, that many: whoever asks wants to know which one it is.
+        """
+        with translate_errors("DynamoDB: Query"):
+            page = self._client.query(**build_recipients_query(self._tables.outcomes, message))
+        return [item["recipient"]["S"] for item in page["Items"]]
 
     def find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
         """Return a page of one recipient's bounces, in the order and of the groups that are wanted."""

@@ -20,7 +20,8 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.classify import normalise
-from aftersend.core.model import Class, Feedback, Verdict
+from aftersend.core.model import Class, Feedback, Reason, Verdict
+from aftersend.core.smsc import is_qualification
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time
 from aftersend.storage.schema import ATTRIBUTE
@@ -32,9 +33,15 @@ _MAX_REMEMBERED: Final = 10_000  # texts that have come often enough
 
 
 def needs_rule(fact: Feedback, verdict: Verdict | None) -> bool:
-    """Return whether nothing but a text was there to judge by, and no rule knew it."""
-    has_text = fact.evidence is not None and fact.evidence.text is not None
-    return has_text and verdict is not None and verdict.klass is Class.UNDETERMINED
+    """Return whether nothing but a text was there to judge by, and no rule knew it.
+
+    The errors of an SMSC that no table explains are such, although its word alone says that a message did not arrive.
+    """
+    text = fact.evidence.text if fact.evidence is not None else None
+    if text is None or verdict is None:
+        return False
+    unexplained = verdict.reason is Reason.UNDETERMINED and is_qualification(text)
+    return unexplained or verdict.klass is Class.UNDETERMINED
 
 
 def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta) -> dict[str, Any]:
@@ -44,7 +51,8 @@ def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta)
     """
     assert fact.evidence is not None
     given = fact.evidence.text or ""
-    text = truncate(normalise(_mask_person(given, fact.recipient, _ANYBODY)), 512)
+    masked = _mask_person(given, fact.recipient, _ANYBODY)
+    text = truncate(masked if is_qualification(given) else normalise(masked), 512)
     first = {
         "source": {"S": fact.source},
         "text": {"S": text or "-"},
