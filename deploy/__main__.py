@@ -89,15 +89,16 @@ def deploy(root: Path, template: Json, wishes: Wishes, *, sure: bool) -> int:
 
     session = boto3.Session(profile_name=wishes.profile or None, region_name=wishes.region or None)
     deployed = changes.read_deployed(session.client("cloudformation"), wishes.stack)
-    rules_change = _find_rules_change(session, wishes)
+    kept = _list_documents(wishes)
+    rules_change = [line for each in kept for line in _find_change(session, *each)]
     if not _is_wanted(template, wishes, deployed, rules_change, sure=sure):
         return 1
     build(root, wishes)
-    if rules_change:
-        session.client("ssm").put_parameter(
-            Name=wishes.given["RulesParameter"], Value=wishes.rules, Type="String", Overwrite=True,
-            Tier="Intelligent-Tiering",
-        )  # fmt: skip
+    for name, text in kept:
+        if _find_change(session, name, text):
+            session.client("ssm").put_parameter(
+                Name=name, Value=text, Type="String", Overwrite=True, Tier="Intelligent-Tiering"
+            )
     command = [_SAM, "deploy", *_options(template, wishes, deployed)]
     command += ["--no-confirm-changeset"] if sure else []
     return subprocess.run(command, check=False, cwd=root).returncode  # noqa: S603  # no shell, and checked words
@@ -124,16 +125,22 @@ def _ask(question: str) -> str:
         raise Wrong("\nNothing was done: nobody is there to be asked. Give --yes if that is what you want.") from None
 
 
-def _find_rules_change(session: Any, wishes: Wishes) -> list[str]:
-    """The lines in which the rules differ from those in SSM."""
+def _list_documents(wishes: Wishes) -> list[tuple[str, str]]:
+    """The rules and the mappings, by the names of their parameters in SSM."""
     if not wishes.rules:
         return []
+    parameter = wishes.given["RulesParameter"]
+    return [(parameter, wishes.rules), *((f"{parameter}/{source}", text) for source, text in wishes.mappings.items())]
+
+
+def _find_change(session: Any, name: str, text: str) -> list[str]:
+    """The lines in which a document differs from what is in SSM."""
     client = session.client("ssm")
     try:
-        stored = client.get_parameter(Name=wishes.given["RulesParameter"])["Parameter"]["Value"]
+        stored = client.get_parameter(Name=name)["Parameter"]["Value"]
     except client.exceptions.ParameterNotFound:
         stored = ""
-    return changes.describe_rules(stored, wishes.rules)
+    return changes.describe_rules(stored, text, name)
 
 
 def _options(template: Json, wishes: Wishes, deployed: changes.Deployed | None) -> list[str]:

@@ -114,8 +114,8 @@ def _show(value: Any) -> str:
     return "(nothing)" if value is None else msgspec.json.encode(value).decode()
 
 
-def describe_rules(before: str, after: str) -> list[str]:
-    """Return the lines in which a document of rules differs."""
+def describe_rules(before: str, after: str, name: str) -> list[str]:
+    """Return the lines in which a document of rules, or a mapping, differs; `name` is that of its parameter."""
     return [line.rstrip() for line in difflib.unified_diff(
-        before.splitlines(), after.splitlines(), "rules of the stack", "your rules", lineterm="", n=1
+        before.splitlines(), after.splitlines(), f"{name} of the stack", "yours", lineterm="", n=1
     )]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reads `deploy.toml`: which stack, which parameters, which policy and rules. Refuses what a stack would stumble over.
+"""Reads `deploy.toml`: which stack, which parameters, policy, rules, mappings. Refuses what a stack would stumble over.
 
 A mistake in a policy or in rules stops the functions when they start; here it stops before anything is deployed.
 """
@@ -6,7 +6,7 @@ A mistake in a policy or in rules stops the functions when they start; here it s
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +16,14 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
-from aftersend.sources import SOURCES
+from aftersend.sources import SOURCES, check_new_source
+from aftersend.sources.mapping.compiled import load
 from deploy.declared import Json, Wrong, check_values
 from deploy.sizes import check_environment
 
 FILE: Final = "deploy.toml"
 _RULES: Final = "RulesParameter"
+_NO_RULES: Final = "# No rules: there are mappings below this parameter.\n"  # SSM keeps no empty text
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +34,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     profile: str = ""  # empty for the one in use
     policy: str = ""  # a file beside it
     rules: str = ""  # a file beside it
+    mappings: list[str] = []  # files beside it, each of one source
     parameters: dict[str, str | int | bool] = {}
 
 
@@ -43,6 +46,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     profile: str
     given: dict[str, str]  # parameters by name, as CloudFormation takes them
     rules: str = ""  # the document for the parameter in SSM that RulesParameter names
+    mappings: dict[str, str] = {}  # by source, for parameters below it
 
 
 def read(folder: Path, template: Json) -> Wishes:
@@ -54,14 +58,21 @@ def read(folder: Path, template: Json) -> Wishes:
     try:
         document = _decode(path.read_text("utf-8")) if path.is_file() else Document()
         texts = {name: _read(folder, name, getattr(document, name)) for name in ("policy", "rules")}
+        mappings = dict(_read_mapping(folder, file) for file in document.mappings)
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"{FILE}: {error}") from error
     given = {name: _text(value) for name, value in document.parameters.items()}
     given |= _documents(document, texts, given)
+    _check_validity(given.get("Policy", ""), {*SOURCES, *mappings})
     check_values(template, given)
     check_environment(template, given, document.stack)
     return Wishes(
-        stack=document.stack, region=document.region, profile=document.profile, given=given, rules=texts["rules"]
+        stack=document.stack,
+        region=document.region,
+        profile=document.profile,
+        given=given,
+        rules=texts["rules"] or (_NO_RULES if mappings else ""),
+        mappings=mappings,
     )
 
 
@@ -76,12 +87,23 @@ def _read(folder: Path, name: str, file: str) -> str:
     if not file:
         return ""
     text = (folder / file).read_text("utf-8")
-    load: Any = _load_policy if name == "policy" else classify.load
+    load: Any = policy.load if name == "policy" else classify.load
     try:
         load(text)
     except ConfigurationError as error:
         raise Wrong(f"{file}: {error}") from error
     return text
+
+
+def _read_mapping(folder: Path, file: str) -> tuple[str, str]:
+    """The source that a mapping file describes, and its text."""
+    text = (folder / file).read_text("utf-8")
+    try:
+        source = load(text).source
+        check_new_source(source)
+    except ConfigurationError as error:
+        raise Wrong(f"{file}: {error}") from error
+    return source, text
 
 
 def _text(value: str | int | bool) -> str:
@@ -95,20 +117,20 @@ def _documents(document: Document, texts: Mapping[str, str], given: Mapping[str,
         found["Policy"] = texts["policy"]
     elif "Policy" in given:
         _check_policy(given["Policy"])
-    if document.rules:
+    if document.rules or document.mappings:
         found[_RULES] = given.get(_RULES, f"/{document.stack}/rules")
     return found
 
 
-def _load_policy(text: str) -> None:
-    """Raise ConfigurationError for a policy that is wrong, or names a source that there is not."""
+def _check_validity(text: str, known: Collection[str]) -> None:
+    """Raise `Wrong` where a policy, which can be read, names a source that there is not."""
     for source in policy.load(text).validity:
-        if source not in SOURCES:
-            raise ConfigurationError(f"policy: no source of this name - at `$.validity.{source}`")
+        if source not in known:
+            raise Wrong(f"Policy: no source of this name - at `$.validity.{source}`")
 
 
 def _check_policy(text: str) -> None:
     try:
-        _load_policy(text)
+        policy.load(text)
     except ConfigurationError as error:
         raise Wrong(f"Policy: {error}") from error

@@ -12,7 +12,7 @@ from typing import Any, Final
 from aftersend.sources import SOURCES
 from aftersend.sources.message import select_headers
 from aftersend_cli.versions import find_version
-from local import commands, reevaluate, rules
+from local import commands, mapping, reevaluate, rules
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 
@@ -63,6 +63,7 @@ def _push(options: argparse.Namespace) -> int:
 
 _OTHERS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
+    "mapping": mapping.run,
     "push": _push,
     "reevaluate": reevaluate.reevaluate,
     "rules": rules.run,
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 
     rules.arguments(commands_.add_parser("rules", help="try rules of your own before a stack is given them"))
 
+    mapping.arguments(commands_.add_parser("mapping", help="try a mapping file, which describes a provider"))
+
     each = commands_.add_parser("expect", help="write what samples say now as their expectation")
     each.add_argument("files", nargs="+", metavar="FILE", help="events/<source>/<case>.json")
 
@@ -118,6 +121,7 @@ _EXAMPLES: Final = {
     "classify": ("classify replies.jsonl", "classify - < replies.txt"),
     "demo": ("demo", "demo --all --seed 11"),
     "expect": ("expect events/ses/bounce-permanent-general.json",),
+    "mapping": ("mapping check acme.toml bounce.json", "mapping check acme.toml - < bounce.json"),
     "parse": (
         "parse ses events/ses/bounce-permanent-general.json",
         "parse report bounce.eml",

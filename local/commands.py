@@ -37,7 +37,7 @@ def parse(source: str, files: Iterable[str], headers: Headers = NO_HEADERS) -> i
     classifier = classify.load()
     if source == "report":
         for name in files:
-            _print(summary(name, sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), classifier))
+            print_line(summary(name, sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), classifier))
         return 0
     worst = 0
     for name in files:
@@ -65,7 +65,7 @@ def _parse(place: str, body: bytes, source: str, classifier: Classifier, headers
             verdict = classifier(fact)
             code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
             shown = plain(fact) | {"recipient": fact.recipient or None}
-            _print(shown | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
+            print_line(shown | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
     return worst
 
 
@@ -170,7 +170,7 @@ def _judge_lines(lines: BinaryIO) -> int:
         if isinstance(refusal, str):
             worst = _complain(refusal)
         else:
-            _print({"id": refusal.id, **explain_refusal(refusal, classifier)})
+            print_line({"id": refusal.id, **explain_refusal(refusal, classifier)})
     return worst
 
 
@@ -236,8 +236,8 @@ def expectations(files: Iterable[str]) -> int:
     return worst
 
 
-def _print(value: Any) -> None:
-    """One line, at once: whoever reads it may be waiting for it."""
+def print_line(value: Any) -> None:
+    """Print one line of JSON, at once: whoever reads it may be waiting for it."""
     sys.stdout.buffer.write(_encode(value) + b"\n")
     sys.stdout.buffer.flush()
 

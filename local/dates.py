@@ -1,8 +1,9 @@
 """Moves the dates in a body by whole days, so that samples look as if they had come lately.
 
 Times of day, offsets and the width of everything stay, so that a body is as long as it was wherever its form allows.
-Dates are known as ISO 8601 and RFC 5322 write them, and as numbers of seconds or milliseconds; what else looks like one
-stays. Digits within longer words are left alone: they are ids. What is packed in base64 is unpacked, and packed again.
+Dates are known as ISO 8601 and RFC 5322 write them, as numbers of seconds or milliseconds, and as networks of SMS write
+them where the field is named so; what else looks like one stays. Digits within longer words are left alone: they are
+ids. What is packed in base64 is unpacked, and packed again.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ _STORIES: Final = timedelta(days=60)  # what is older comes from a vendor's docu
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DATE: Final = re.compile(
-    rb"(?<![\w.-])(?P<iso>(?P<y>20\d\d)-(?P<m>[01]\d)-(?P<d>[0-3]\d))(?=[T ]\d\d:|(?:%20|\+)\d\d(?::|%3A))"
+    rb"(?<![\w.-])(?P<iso>(?P<y>20\d\d)-(?P<m>[01]\d)-(?P<d>[0-3]\d))(?=(?:[T +]|%20)\d\d(?::|%3A))"
     rb"|(?:(?P<week>Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(?<!\d)(?P<pad> ?)(?P<day>[0-3]?\d) (?P<month>"
     + "|".join(_MONTHS).encode()
     + rb") (?P<year>20\d\d)(?= \d\d:)"
-    rb"|(?<![\w.@-])(?P<epoch>1[4-9]\d{8})(?P<milli>\d{3})?(?![\w.@-])"
+    rb"|(?:(?<![\w.@-])|(?<=%3A))(?P<epoch>1[4-9]\d{8})(?P<milli>\d{3})?(?![\w@-]|\.(?!\d{1,6}(?![\w.])))"
+    rb"|(?:(?<=scts=)|(?<=\"scts\": \")|(?<=RawDlrDoneDate=))(?P<short>\d{6})(?=\d{4}(?!\d))"
 )
 _PACKED: Final = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
 
@@ -61,6 +63,8 @@ def _read(match: re.Match[bytes]) -> date | None:
     try:
         if match["iso"]:
             return date(int(match["y"]), int(match["m"]), int(match["d"]))
+        if match["short"]:
+            return datetime.strptime(match["short"].decode(), "%y%m%d").replace(tzinfo=UTC).date()
         if match["day"]:
             return date(int(match["year"]), _MONTHS.index(match["month"].decode()) + 1, int(match["day"]))
         return datetime.fromtimestamp(int(match["epoch"]), UTC).date()
@@ -77,6 +81,8 @@ def _moved(match: re.Match[bytes], days: timedelta) -> bytes:
     new = found + days
     if match["iso"]:
         return new.isoformat().encode()
+    if match["short"]:
+        return new.strftime("%y%m%d").encode()
     week = f"{_DAYS[new.weekday()]}, " if match["week"] else ""
     day = f"{new.day:02}" if len(match["day"]) == 2 else str(new.day)
     pad = "" if week and len(day) == 2 else match["pad"].decode()

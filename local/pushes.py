@@ -106,10 +106,10 @@ def _name_headers(signed: str, now: datetime) -> dict[str, str]:
 
 
 def _sign_token(authority: Authority, proof: TokenInBody, url: str, sample: Sample, now: datetime) -> Push | None:
+    """Of a form the time that is signed is the event's own: signed anew it would be another event."""
     push = _post_form(url, sample)
     token = sha256(push.body).hexdigest()[:50]  # the same where a sample is pushed twice
-    is_signed = _is_form(push) or _is_object(push.body)
-    return signing.token_in_body(authority, proof, push, now, token=token) if is_signed else None
+    return signing.token_in_body(authority, proof, push, now, token=token) if _is_object(push.body) else None
 
 
 def _sign_digest(authority: Authority, proof: DigestInBody, url: str, sample: Sample, _now: datetime) -> Push | None:

@@ -3,7 +3,7 @@
 A file of `classify/wordings/` holds one wording a line, in columns between tabs. The first line that is no comment
 names them: `reason` and `class`, which are expected, then any of `source` and `kind` (else it is a bounce that a mail
 reports) and the fields of `evidence_from`: `text`, `code`, `status`, `command` … Cells may be empty. A line that begins
-with `#` is a comment.
+with `#` is a comment. A code of another protocol than SMTP stands behind its name, as in rules: "http:410", "smpp:11".
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from aftersend.classify import Classifier, evidence_from
 from aftersend.classify.shipped import FOLDER as RULES
-from aftersend.core.model import Class, Evidence, Kind, Reason, Verdict
+from aftersend.core.model import Class, Evidence, Kind, Protocol, Reason, Verdict
 
 FOLDER: Final = RULES.with_name("wordings")  # development data: a layer that was built has none
 DEFAULT_SOURCE: Final = "report"  # of what names no source: it is taken for a reply that a mail reports
@@ -94,5 +96,13 @@ def _convert(path: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         klass=Class(given.get("class", "")),
         source=given.get("source", DEFAULT_SOURCE),
         kind=Kind(given.get("kind", Kind.BOUNCED)),
-        evidence=evidence_from(**{name: cell for name, cell in given.items() if name in _EVIDENCE}),
+        evidence=_read_evidence({name: cell for name, cell in given.items() if name in _EVIDENCE}),
     )
+
+
+def _read_evidence(given: dict[str, str]) -> Evidence:
+    protocol, colon, code = given.get("code", "").partition(":")
+    if not colon:
+        return evidence_from(**given)
+    plain = evidence_from(**{name: cell for name, cell in given.items() if name != "code"})
+    return replace(plain, code=int(code), protocol=Protocol(protocol))

@@ -101,6 +101,7 @@ REQUESTS = [
         {"QueueUrl": "https://sqs.example.com/1/q", "Entries": [{"Id": "0", "MessageBody": "é"}]},
     ),
     ("ssm", "get_parameter", {"Name": "/rules", "WithDecryption": True}),
+    ("ssm", "get_parameters_by_path", {"Path": "/rules", "NextToken": "more"}),
 ]
 
 

@@ -110,13 +110,15 @@ def test_rules_are_compiled_to_the_same_bytes_by_every_process(tmp_path: Path) -
 
 
 def folder_of_one_rule(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
-    """Puts a folder with one rule, "only", in the place of the shipped rules."""
+    """Puts a folder with one rule, "only", in the place of the shipped rules, and an empty one in that of mappings."""
     rules = folder / "rules"
     rules.mkdir()
     for name in ORDER:
         (rules / f"{name}.toml").write_text("")
     (rules / "late.toml").write_text('[[rule]]\nid = "only"\nwhen.text = "moonlight"\nthen.reason = "blocked"\n')
     monkeypatch.setattr("aftersend.classify.shipped.FOLDER", rules)
+    monkeypatch.setattr("aftersend.classify.shipped.MAPPINGS", folder / "mappings")
+    (folder / "mappings").mkdir()
     return rules
 
 
@@ -132,3 +134,6 @@ def test_compiled_rules_are_taken_only_while_their_sources_are_the_same(
     assert [rule.id for rule in load_shipped().rules] == ["newer"]
     (rules / COMPILED).write_bytes(b"{")
     assert [rule.id for rule in load_shipped().rules] == ["newer"]
+    assert store_compiled()
+    (tmp_path / "mappings" / "acme.toml").write_text('source = "acme"\n[reasons]\nfull = "mailbox_full"\n')
+    assert [rule.id for rule in load_shipped().rules] == ["newer", "acme.provider-codes-1-mailbox_full"]

@@ -17,6 +17,7 @@ from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 from moto import mock_aws
 from samcli.cli.types import CfnParameterOverridesType  # type: ignore[import-untyped]
 
+from aftersend import classify
 from aftersend_cli.__main__ import make_parser
 from deploy import __main__ as deploying
 from deploy import changes
@@ -33,6 +34,16 @@ id = "moonlight"
 when.text = "only by moonlight"
 then.reason = "blocked"
 example = "550 only by moonlight"
+"""
+
+
+MAPPING: Final = """\
+source = "acme"
+word = "type"
+recipient = "to"
+message.own = "id"
+time.at = "at"
+words.bounce = "bounced"
 """
 
 
@@ -56,11 +67,12 @@ def test_the_example_is_one_and_says_nothing_until_somebody_takes_a_mark_away(tm
     text = (ROOT / "deploy.example.toml").read_text()
     assert wish(tmp_path, text) == Wishes(stack="aftersend", region="", profile="", given={})
     lines = [line.removeprefix("#") if line[:1] == "#" and line[1:2].isalpha() else line for line in text.splitlines()]
-    wishes = wish(tmp_path, "\n".join(lines), policy=STRICT, rules=RULES)
+    wishes = wish(tmp_path, "\n".join(lines), policy=STRICT, rules=RULES, acme=MAPPING)
     assert wishes.given["Policy"] == STRICT
     assert wishes.given["Webhooks"] == "true"
     assert wishes.given["RulesParameter"] == "/aftersend/rules"
     assert wishes.rules == RULES
+    assert wishes.mappings == {"acme": MAPPING}
 
 
 @pytest.mark.parametrize(
@@ -395,6 +407,18 @@ def test_rules_are_shown_and_brought_to_ssm(
     capsys.readouterr()
     assert deploying.main(["deploy", "--yes"], tmp_path) == 0
     assert '+when.text = "just by moonlight"' in capsys.readouterr().out
+
+
+def test_mappings_are_brought_to_ssm_below_the_rules(
+    formation: Any, sam: Sam, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deploy.toml").write_text("stack = 'mapped'\nmappings = ['acme.toml']\n")
+    (tmp_path / "acme.toml").write_text(MAPPING)
+    for _ in range(2):
+        assert deploying.main(["deploy", "--yes"], tmp_path) == 0
+    stored = boto3.client("ssm").get_parameter(Name="/mapped/rules/acme")["Parameter"]
+    assert (stored["Value"], stored["Version"]) == (MAPPING, 1), "what is the same is not written again"
+    assert classify.load(boto3.client("ssm").get_parameter(Name="/mapped/rules")["Parameter"]["Value"])
 
 
 def test_a_mistake_ends_every_command(sam: Sam, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,9 +173,11 @@ def test_every_method_is_routed_to_the_webhooks_and_to_no_other_api() -> None:
 
 
 def test_receive_may_queue_and_know_the_secrets_and_nothing_else() -> None:
-    assert {each.sid: (each.actions, each.on) for each in statements("Receive")} == {
+    place = {"AWS::Partition", "AWS::Region", "AWS::AccountId"}
+    assert {each.sid: (each.actions, each.on - place) for each in statements("Receive")} == {
         "QueueWhatIsProven": ({"sqs:SendMessage"}, {"FeedbackQueue"}),
         "KnowWhoPushes": ({"secretsmanager:GetSecretValue"}, {"WebhookSecrets"}),
+        "ReadUserMappings": ({"ssm:GetParametersByPath"}, {"RulesParameter"}),
         "WriteLogs": ({"logs:CreateLogStream", "logs:PutLogEvents"}, {"ReceiveLogs"}),
     }
 

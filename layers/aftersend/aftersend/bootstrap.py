@@ -76,7 +76,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     from aftersend import classify
     from aftersend.ports import Ports
     from aftersend.sources import configure
-    from aftersend.storage import user_rules
+    from aftersend.storage import user_mappings, user_rules
     from aftersend.storage.archive import Archive
     from aftersend.storage.dead_letters import DeadLetters
     from aftersend.storage.inbound_mail import InboundMail
@@ -86,6 +86,9 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     from aftersend.verp import Verp
 
     dynamodb, s3 = connect("dynamodb"), connect("s3")
+    mappings = user_mappings.read_user_mappings(config.rules_parameter, connect)
+    user_mappings.add_user_sources(mappings)
+    rules = user_rules.read_user_rules(config.rules_parameter, connect)
     tables = TableNames(
         outcomes=config.outcomes_table,
         suppressions=config.suppressions_table,
@@ -98,7 +101,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         archive=Archive(s3, config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
-        classify=classify.load(rules),
+        classify=user_mappings.make_user_classifier(rules, mappings),
         parsers=configure(classify.read_settings(rules)),
         pool=ThreadPoolExecutor(config.workers),
         clock=_now,
@@ -110,11 +113,13 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
 
 
 def receive() -> WebhookPorts:
-    """Return what takes pushes."""
+    """Return what takes pushes; raises ConfigurationError where the user's mappings are wrong or cannot be read."""
+    from aftersend.storage import user_mappings
     from aftersend.webhooks.receive import WebhookPorts
     from aftersend.webhooks.secrets import WebhookSecrets
 
     config = settings.load_webhooks()
+    user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     return WebhookPorts(config, WebhookSecrets(partial(connect, "secretsmanager"), config), connect("sqs"))
 
 
@@ -153,9 +158,8 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
 
     They are made anew each time: another document of rules may lie in its parameter since the last one.
     """
-    from aftersend import classify
     from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
-    from aftersend.storage import user_rules
+    from aftersend.storage import user_mappings
     from aftersend.storage.queries import Queries
     from aftersend.storage.store import Store, TableNames
 
@@ -173,7 +177,7 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
             store=Store(dynamodb, tables),
             queries=Queries(dynamodb, tables),
             policy=config.policy,
-            classify=classify.load(user_rules.read_user_rules(config.rules_parameter, connect)),
+            classify=user_mappings.load_user_classifier(config.rules_parameter, connect),
             pool=pool,
             clock=_now,
             digest_key=config.digest_key,
@@ -186,9 +190,11 @@ def replay() -> tuple[JobRunner[ReplayJob], Replay]:
     """Return what works the jobs of a replay, and what sends archived bodies."""
     from aftersend.aws import boto
     from aftersend.jobs.replay import Replay, ReplayJob
+    from aftersend.storage import user_mappings
     from aftersend.storage.queue import QueueSender
 
     config = settings.load_replay()
+    user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     sender = QueueSender(connect("sqs"), config.feedback_queue)
     return _make_runner("replay", ReplayJob), Replay(boto.make_client("s3"), config.bucket, sender)
 

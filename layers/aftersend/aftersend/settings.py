@@ -115,6 +115,7 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
     topics: frozenset[str]  # ARNs of Amazon SNS that may push
     accounts: frozenset[str]  # ids of Alibaba Cloud accounts that may push
     subscriptions: frozenset[str]  # topic/subscription of those accounts; empty for all
+    rules_parameter: str = ""  # SSM parameter below which the user's mappings are; empty for none
 
 
 def load_webhooks(environ: Environ = os.environ) -> WebhookSettings:
@@ -126,6 +127,7 @@ def load_webhooks(environ: Environ = os.environ) -> WebhookSettings:
         topics=_split(environ, "SNS_TOPICS"),
         accounts=_split(environ, "ALIBABA_ACCOUNTS"),
         subscriptions=_split(environ, "MNS_SUBSCRIPTIONS"),
+        rules_parameter=_get(environ, "RULES_PARAMETER"),
     )
 
 
@@ -183,12 +185,15 @@ class ReplaySettings(Struct, frozen=True, kw_only=True):
 
     bucket: str
     feedback_queue: str
+    rules_parameter: str = ""  # SSM parameter below which the user's mappings are; empty for none
 
 
 def load_replay(environ: Environ = os.environ) -> ReplaySettings:
     """Read the settings of `replay`, but for its jobs."""
     return ReplaySettings(
-        bucket=_require(environ, "ARCHIVE_BUCKET"), feedback_queue=_require(environ, "FEEDBACK_QUEUE")
+        bucket=_require(environ, "ARCHIVE_BUCKET"),
+        feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
+        rules_parameter=_get(environ, "RULES_PARAMETER"),
     )
 
 

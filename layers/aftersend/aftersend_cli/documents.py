@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from aftersend import classify
 from aftersend.classify import Classifier
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.policy import Policy
+from aftersend.storage.user_mappings import make_user_classifier
 from aftersend_cli.stack import DeployedStack
 
 
@@ -25,7 +25,7 @@ def load_documents(options: argparse.Namespace, stack: DeployedStack | None = No
     """Return policy and rules; raises ConfigurationError where they are wrong."""
     load = stack.read_policy if stack else policy.load
     chosen_policy = stack.read_policy if stack and not options.policy else partial(load_policy, options.policy, load)
-    chosen_rules = stack.read_classifier if stack and not options.rules else partial(load_rules, options.rules)
+    chosen_rules = stack.read_classifier if stack and not options.rules else partial(load_rules, options.rules, stack)
     return chosen_policy(), chosen_rules()
 
 
@@ -37,10 +37,13 @@ def load_policy(name: str | None, load: Callable[[str], Policy] = policy.load) -
         raise ConfigurationError(f"{name}: nested too deeply") from None
 
 
-def load_rules(name: str | None) -> Classifier:
-    """Return the rules with those in a file, if there is one; raises ConfigurationError where they are wrong."""
+def load_rules(name: str | None, stack: DeployedStack | None = None) -> Classifier:
+    """Return the rules with those in a file, if there is one, and with the mappings of `stack`.
+
+    Raises ConfigurationError where they are wrong.
+    """
     try:
-        return classify.load(read_document(name) or None)
+        return make_user_classifier(read_document(name) or None, stack.read_mappings() if stack else {})
     except RecursionError:
         raise ConfigurationError(f"{name}: nested too deeply") from None
 

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, stack: DeployedStack) -> int:
     """Show each text whose verdict changes, the most frequent first; raises ConfigurationError for wrong rules."""
-    before, after = stack.read_classifier(), load_rules(options.file)
+    before, after = stack.read_classifier(), load_rules(options.file, stack)
     dynamodb: Any = connect("dynamodb")
     texts = sorted(scan_table(dynamodb, stack.find("UnmatchedTexts"), _read), key=lambda text: (-text.seen, text.text))
     changed = 0

@@ -16,13 +16,12 @@ import yaml
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
-from aftersend import classify
 from aftersend.aws import connect
 from aftersend.classify import Classifier
 from aftersend.core.policy import Policy
 from aftersend.settings import load_policy
 from aftersend.storage.store import TableNames
-from aftersend.storage.user_rules import read_user_rules
+from aftersend.storage.user_mappings import load_user_classifier, read_user_mappings
 from aftersend_cli.errors import CommandError, UsageError
 
 NOTES: Final = "Aftersend"  # in the metadata of a template that was built
@@ -85,9 +84,13 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
         text = self.parameters.get("Policy", "") if document is None else document
         return load_policy(text, self.parameters.get("VerpTemplate", ""))
 
+    def read_mappings(self) -> dict[str, str]:
+        """Return the mapping files that its owner gave it, by source; raises ConfigurationError."""
+        return read_user_mappings(self.parameters.get("RulesParameter", ""), connect)
+
     def read_classifier(self) -> Classifier:
         """Return the rules that its functions have; raises ConfigurationError where they cannot be read."""
-        return classify.load(read_user_rules(self.parameters.get("RulesParameter", ""), connect))
+        return load_user_classifier(self.parameters.get("RulesParameter", ""), connect)
 
 
 def use_account(profile: str | None, region: str | None) -> None:

@@ -18,7 +18,7 @@ from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Incident
 from aftersend.core.vocabulary import Advise, Channel, Judgement
 from aftersend.settings import ApiSettings
-from aftersend.storage import user_rules
+from aftersend.storage import user_mappings
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
 from aftersend.storage.store import Store, TableNames
@@ -106,9 +106,7 @@ class _Rules:
 
     @cached_property
     def _classifier(self) -> Classifier:
-        from aftersend import classify  # noqa: PLC0415
-
-        return classify.load(user_rules.read_user_rules(self._parameter, self._connect))
+        return user_mappings.load_user_classifier(self._parameter, self._connect)
 
     def judge(self, fact: Feedback) -> Verdict | None:
         return self._classifier(fact)

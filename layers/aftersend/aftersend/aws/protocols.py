@@ -49,6 +49,7 @@ class SSMClient(Protocol):
     """AWS Systems Manager: parameters."""
 
     def get_parameter(self, **request: Any) -> Any: ...  # noqa: D102
+    def get_parameters_by_path(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class SecretsManagerClient(Protocol):

@@ -15,7 +15,7 @@ OPERATIONS: Final = {
     "s3": ("get_object", "put_object"),
     "secretsmanager": ("get_secret_value",),
     "sqs": ("send_message", "send_message_batch"),
-    "ssm": ("get_parameter",),
+    "ssm": ("get_parameter", "get_parameters_by_path"),
 }
 # What boto3 alone does here: work that is rare, and no batch waits for it.
 FOR_BOTO3: Final = {

@@ -6,7 +6,8 @@ compiled beside the sources, and whatever loads them afterwards takes that, as l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -22,12 +23,14 @@ from aftersend.classify.rules import (
     MAX_RULES,
     Compiler,
     Rule,
+    RuleDefinition,
     RuleError,
     define_errors,
     name_tables,
     parse,
     read_document,
 )
+from aftersend.classify.source_words import STEPS, SourceWords, make_rules, read_words
 from aftersend.core import smsc
 from aftersend.core.errors import ConfigurationError
 
@@ -36,6 +39,7 @@ ORDER: Final = (
     "verdicts",
     "aws-sms",
     "push",
+    "text-messages",
     "providers",
     "sender",
     "languages-sender",
@@ -53,6 +57,7 @@ ORDER: Final = (
 COMPILED: Final = "compiled.json"
 CODES: Final = Path(__file__).with_name("codes.toml")
 FOLDER: Final = Path(__file__).with_name("rules")  # importlib.resources takes longer to import than the rules to load
+MAPPINGS: Final = Path(__file__).parents[1] / "sources" / "mapping" / "shipped"  # of them, what their words mean
 
 
 class Compiled(Struct, frozen=True):
@@ -63,20 +68,22 @@ class Compiled(Struct, frozen=True):
     rules: tuple[Rule, ...]
     passing: frozenset[int]  # the patterns of words that say that a refusal is for a while
     codes: dict[str, CodeForm]  # by source
+    ends: dict[str, int]  # how many rules there are up to the end of a step that words of a source stand behind
 
 
 def load_shipped() -> Compiled:
     """Return the rules of the package, in order: a fresh copy, which a user's rules may extend."""
     documents = tuple(FOLDER.joinpath(f"{name}.toml").read_bytes() for name in ORDER)
-    stored = FOLDER / COMPILED
+    mappings = tuple(path.read_bytes() for path in sorted(MAPPINGS.glob("*.toml")))
+    codes, stored = CODES.read_bytes(), FOLDER / COMPILED
     if stored.is_file():
         try:
             compiled = json.decode(stored.read_bytes(), type=Compiled)
         except DecodeError:
             compiled = None
-        if compiled is not None and compiled.digest == _digest((*documents, CODES.read_bytes())):
+        if compiled is not None and compiled.digest == _digest((*documents, *mappings, codes)):
             return compiled
-    return json.decode(_compile(documents, CODES.read_bytes()), type=Compiled)
+    return json.decode(_compile(documents, mappings, codes), type=Compiled)
 
 
 def _digest(documents: Sequence[bytes]) -> str:
@@ -84,38 +91,53 @@ def _digest(documents: Sequence[bytes]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _compile(documents: tuple[bytes, ...], codes: bytes) -> bytes:
+def _compile(documents: tuple[bytes, ...], mappings: tuple[bytes, ...], codes: bytes) -> bytes:
     """Compile rules, once in a process; the answer is encoded, because a copy is had faster by decoding it."""
     compiler = Compiler(Matcher())
-    rules = tuple(compiler.compile(rule) for document in documents for rule in parse(document.decode()))
+    words = [make_rules(read_words(tomllib.loads(mapping.decode()))) for mapping in mappings]
+    rules: list[Rule] = []
+    ends: dict[str, int] = {}
+    for step, document in zip(ORDER, documents, strict=True):
+        rules += map(compiler.compile, parse(document.decode()))
+        if step in STEPS:
+            rules += [compiler.compile(rule) for each in words for rule in each[step]]
+            ends[step] = len(rules)
     passing = compiler.compile_patterns("passing", "text", PASSING)
     forms = toml.decode(codes, type=dict[str, CodeForm])
-    return json.encode(Compiled(_digest((*documents, codes)), compiler.matcher, rules, passing, forms))
+    digest = _digest((*documents, *mappings, codes))
+    return json.encode(Compiled(digest, compiler.matcher, tuple(rules), passing, forms, ends))
 
 
-def load(user_rules: str | None = None) -> Classifier:
+def load(user_rules: str | None = None, words: Sequence[SourceWords] = ()) -> Classifier:
     """Return the classifier with the user's rules, a TOML document, before the shipped ones.
 
-    Raise `ConfigurationError` for a mistake in them; where it is in one rule, `RuleError`, which says in which field.
+    `words` are those of the user's own mapping files, whose meanings stand among the shipped ones. Raise
+    `ConfigurationError` for a mistake in them; where it is in one rule, `RuleError`, which says in which field.
     """
-    if not user_rules or not user_rules.strip():
+    document = user_rules if user_rules and user_rules.strip() else ""
+    if not document and not words:
         return _load_plain()
-    definitions = parse(user_rules)
+    definitions = _check_definitions(parse(document))
+    settings = smsc.read_settings(read_document(document))
+    compiled = load_shipped()
+    compiler = Compiler(compiled.matcher)
+    shipped = tuple(_insert(compiled, compiler, [make_rules(each) for each in words]))
+    compiler.prefix = USER
+    rules = (*map(compiler.compile, (*definitions, *define_errors(settings))), *shipped)
+    tables = name_tables(settings)
+    _check_tables(tables, rules)
+    return Classifier(rules, compiled.matcher, compiled.passing, compiled.codes, tables)
+
+
+def _check_definitions(definitions: list[RuleDefinition]) -> list[RuleDefinition]:
     if len(definitions) > MAX_RULES:
         raise ConfigurationError(f"rules: more than {MAX_RULES}")
-    settings = smsc.read_settings(read_document(user_rules))
-    own_errors = define_errors(settings)
     ids: set[str] = set()
     for number, definition in enumerate(definitions, 1):
         if definition.id in ids:
             raise RuleError(definition.id, "id: used twice", field="id", entry=definition.id, number=number)
         ids.add(definition.id)
-    compiled = load_shipped()
-    compiler = Compiler(compiled.matcher, USER)
-    rules = (*map(compiler.compile, (*definitions, *own_errors)), *compiled.rules)
-    tables = name_tables(settings)
-    _check_tables(tables, rules)
-    return Classifier(rules, compiled.matcher, compiled.passing, compiled.codes, tables)
+    return definitions
 
 
 def _check_tables(tables: Mapping[str, str], rules: Sequence[Rule]) -> None:
@@ -130,6 +152,16 @@ def read_settings(user_rules: str | None) -> dict[str, Any]:
     """Return what the user's document says beside rules: the settings of sources; nothing where there is none."""
     tables = read_document(user_rules) if user_rules and user_rules.strip() else {}
     return {name: table for name, table in tables.items() if name != "rule"}
+
+
+def _insert(compiled: Compiled, compiler: Compiler, words: Sequence[dict[str, list[RuleDefinition]]]) -> Iterator[Rule]:
+    """The shipped rules, with those of words behind the steps that they belong to."""
+    begin = 0
+    for step, end in compiled.ends.items():
+        yield from compiled.rules[begin:end]
+        yield from (compiler.compile(rule) for each in words for rule in each[step])
+        begin = end
+    yield from compiled.rules[begin:]
 
 
 @cache

@@ -12,22 +12,27 @@ A parser is `parse(body, headers) -> list[Feedback]`, bytes in, facts out, no I/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from aftersend.core.errors import MalformedFeedback
+from aftersend.core.errors import ConfigurationError, MalformedFeedback
 from aftersend.core.model import UNNAMED, Feedback
 from aftersend.core.vocabulary import Channel
-from aftersend.sources import proofs
+from aftersend.sources import proofs, provider_lists
 from aftersend.sources.envelope import peel
+from aftersend.sources.mapping import SHIPPED
 from aftersend.sources.message import NO_HEADERS, Headers
 from aftersend.sources.proofs import Proof
 from aftersend.sources.provider_lists import ProviderLists
+
+if TYPE_CHECKING:
+    from aftersend.sources.mapping.compiled import SourceMapping
 
 Parse = Callable[[bytes, Headers], list[Feedback]]
 
@@ -37,14 +42,20 @@ __all__ = [
     "Parse",
     "Slices",
     "Source",
+    "add_mapped_source",
+    "check_new_source",
     "configure",
     "find_polled",
     "load_parser",
+    "make_mapped_row",
     "name_source",
     "read",
 ]
 
 _KB: Final = 1024
+_MAIL_AND_SMS: Final = frozenset({Channel.EMAIL, Channel.SMS})
+_SMS_AND_APPS: Final = frozenset({Channel.SMS, Channel.PUSH})
+_ALL: Final = frozenset(Channel)
 NO_PARSERS: Final[Mapping[str, Parse]] = {}  # no parser that the user has configured
 
 
@@ -59,7 +70,7 @@ class Slices(StrEnum):
 class Source(Struct, frozen=True, kw_only=True):
     """A source: who reads its bodies, and how its provider pushes them."""
 
-    parser: str  # the module whose `parse` reads a body; imported when the first one comes
+    parser: str | Parse  # what reads a body, or the module whose `parse` does, imported when the first one comes
     title: str = ""  # what people call it; its own name, where it has no other
     channels: frozenset[Channel] = frozenset({Channel.EMAIL})  # by which the messages travel that it reports on
     proofs: tuple[Proof, ...] = ()  # the first that a push carries counts; none: this source is never pushed
@@ -83,7 +94,19 @@ class Source(Struct, frozen=True, kw_only=True):
         return keys.union(*(proof.secrets for proof in self.proofs))
 
 
-SOURCES: Final[dict[str, Source]] = {
+# MessageBird signs in two ways: a token, and an older HMAC.
+_BIRD: Final = proofs.jwt(
+    "messagebird-signature-jwt", algorithms=("HS256", "HS384", "HS512"), issuer="MessageBird", url_hash="url_hash"
+)
+_MESSAGEBIRD: Final = proofs.hmac_body(
+    "messagebird-signature",
+    signed="{messagebird-request-timestamp}\n{query}\n{sha256}",
+    encoding="base64",
+    time="messagebird-request-timestamp",
+    window=10,
+)
+
+_CODED: Final[dict[str, Source]] = {
     "apns": Source(
         parser="aftersend.sources.apns",
         title="Apple Push Notification service",
@@ -104,6 +127,21 @@ SOURCES: Final[dict[str, Source]] = {
         title="Baidu Cloud Push",
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
+    ),
+    "azure": Source(
+        parser="aftersend.sources.azure",
+        title="Azure Communication Services",
+        channels=_MAIL_AND_SMS,
+        proofs=(proofs.secret(),),
+        success=200,
+        handshakes=("cloudevents", "event_grid"),
+    ),
+    "brevo": Source(
+        parser="aftersend.sources.brevo",
+        title="Brevo",
+        proofs=(proofs.secret(),),
+        success=200,
+        lists=provider_lists.brevo(),
     ),
     "campaign": Source(
         parser="aftersend.sources.campaign",
@@ -142,8 +180,77 @@ SOURCES: Final[dict[str, Source]] = {
         channels=frozenset(Channel),
         proofs=(proofs.secret(),),
     ),
+    "infobip": Source(
+        parser="aftersend.sources.infobip", title="Infobip", channels=_ALL, proofs=(proofs.secret(),), success=200
+    ),
     "mailerq": Source(parser="aftersend.sources.mailerq", title="MailerQ", proofs=(proofs.secret(),)),
+    "mailersend": Source(
+        parser="aftersend.sources.mailersend", title="MailerSend", proofs=(proofs.hmac_body("signature"),), success=200
+    ),
+    "mailgun": Source(
+        parser="aftersend.sources.mailgun",
+        title="Mailgun",
+        proofs=(proofs.token_in_body(),),
+        success=200,  # and nothing else is one; it tells of a delivery once
+        lists=provider_lists.mailgun(),
+    ),
+    "mailjet": Source(
+        parser="aftersend.sources.mailjet",
+        title="Mailjet",
+        proofs=(proofs.secret(),),
+        success=200,  # whatever else is answered is repeated
+        lists=provider_lists.mailjet(),
+    ),
+    "mailtrap": Source(
+        parser="aftersend.sources.mailtrap",
+        title="Mailtrap",
+        proofs=(
+            proofs.hmac_body("mailtrap-signature"),
+            proofs.secret(),
+        ),
+        success=200,
+    ),
+    "mandrill": Source(
+        parser="aftersend.sources.mandrill",
+        title="Mandrill",
+        proofs=(proofs.url_form("x-mandrill-signature", test_key="test-webhook"),),
+        success=200,
+        probes=frozenset({"HEAD"}),
+    ),
+    "messagebird": Source(
+        parser="aftersend.sources.messagebird",
+        title="MessageBird",
+        channels=_ALL,
+        proofs=(
+            _BIRD,
+            _MESSAGEBIRD,
+            proofs.secret("path"),
+        ),
+        success=200,
+        methods=frozenset({"GET", "POST"}),
+    ),
+    "postmark": Source(
+        parser="aftersend.sources.postmark",
+        title="Postmark",
+        proofs=(proofs.secret(),),
+        success=200,
+        lists=provider_lists.postmark(),
+    ),
     "report": Source(parser="aftersend.sources.report", title="a report by mail", slices=Slices.WHOLE),
+    "resend": Source(
+        parser="aftersend.sources.resend", title="Resend", proofs=(proofs.standard_webhooks(),), success=200
+    ),
+    "sendgrid": Source(
+        parser="aftersend.sources.sendgrid",
+        title="SendGrid",
+        proofs=(
+            proofs.ecdsa(
+                "x-twilio-email-event-webhook-signature", signed="{x-twilio-email-event-webhook-timestamp}{body}"
+            ),
+        ),
+        success=200,
+        lists=provider_lists.sendgrid(),
+    ),
     "ses": Source(
         parser="aftersend.sources.ses", title="Amazon SES", proofs=(proofs.sns_raw(), proofs.sns()), success=200
     ),
@@ -168,7 +275,108 @@ SOURCES: Final[dict[str, Source]] = {
         channels=frozenset({Channel.PUSH}),
         proofs=(proofs.secret(),),
     ),
+    "sparkpost": Source(
+        parser="aftersend.sources.sparkpost", title="SparkPost", proofs=(proofs.secret(),), success=200
+    ),
+    "twilio": Source(
+        parser="aftersend.sources.twilio",
+        title="Twilio",
+        channels=_SMS_AND_APPS,
+        proofs=(proofs.url_form("x-twilio-signature", body_hash="bodySHA256"),),
+        success=200,
+    ),
+    "vonage": Source(
+        parser="aftersend.sources.vonage",
+        title="Vonage",
+        channels=_SMS_AND_APPS,
+        proofs=(
+            proofs.jwt("authorization", issuer="Vonage", max_age=300),
+            proofs.secret("path"),
+        ),
+        success=200,
+        methods=frozenset({"GET", "POST"}),
+    ),
 }
+
+
+class _Sources(MutableMapping[str, Source]):
+    """The rows by the names of their sources. That of a mapping file is read when it is asked for."""
+
+    def __init__(self, rows: Mapping[str, Source]) -> None:
+        mapped = {path.stem: path for path in sorted(SHIPPED.iterdir()) if path.suffix == ".toml"}
+        self._rows: dict[str, Source | Path] = {**rows, **mapped}
+
+    def __getitem__(self, name: str) -> Source:
+        row = self._rows[name]
+        if isinstance(row, Path):
+            row = self._rows[name] = make_mapped_row(row.read_text("utf-8"))
+        return row
+
+    def __setitem__(self, name: str, row: Source) -> None:
+        self._rows[name] = row
+
+    def __delitem__(self, name: str) -> None:
+        del self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+
+def make_mapped_row(document: str) -> Source:
+    """Make the row of a mapping file that was checked before, as far as a push needs it; its parser when a body comes.
+
+    Raises ConfigurationError where it was not.
+    """
+    from aftersend.sources.mapping.row import read_row  # noqa: PLC0415  # most functions need none of it
+
+    row = read_row(document)
+    return Source(
+        parser=partial(_read_mapped, document),
+        title=row.title,
+        channels=frozenset({row.channel}),
+        proofs=row.push.build_proofs(),
+        largest=row.push.largest_kb * _KB,
+        success=row.push.success,
+        answer=row.push.answer,
+        methods=frozenset[str](row.push.methods),
+        probes=frozenset[str](row.push.probes),
+    )
+
+
+def _read_mapped(document: str, body: bytes, headers: Headers) -> list[Feedback]:
+    from aftersend.sources.mapping.facts import read_body  # noqa: PLC0415
+
+    return read_body(_load_mapping(document), body, headers)
+
+
+@cache
+def _load_mapping(document: str) -> SourceMapping:
+    from aftersend.sources.mapping.compiled import load  # noqa: PLC0415
+
+    return load(document)
+
+
+# A source has its row here, or a file in `mapping/shipped` that is called as it is.
+SOURCES: Final[MutableMapping[str, Source]] = _Sources(_CODED)
+
+
+def check_new_source(name: str) -> None:
+    """Raise ConfigurationError where Aftersend itself has a source of this name."""
+    if name in _CODED or SHIPPED.joinpath(f"{name}.toml").is_file():
+        raise ConfigurationError(f"source: Aftersend has a source {name!r} itself; give yours another name")
+
+
+def add_mapped_source(name: str, document: str) -> None:
+    """Add the source that a mapping file describes; raises ConfigurationError where Aftersend has one of this name."""
+    check_new_source(name)
+    SOURCES[name] = make_mapped_row(document)
+    load_parser.cache_clear()
 
 
 def name_source(source: str) -> str:
@@ -178,7 +386,7 @@ def name_source(source: str) -> str:
 
 def find_polled() -> str:
     """Return the source whose messages are fetched out of a queue of MNS: their queues name none."""
-    return next(name for name, row in SOURCES.items() if row.polled)
+    return next(name for name, row in _CODED.items() if row.polled)
 
 
 @cache
@@ -186,7 +394,8 @@ def load_parser(source: str) -> Parse:
     """Return the parser of `source`; raises MalformedFeedback where there is none."""
     if source not in SOURCES:
         raise MalformedFeedback(source[:40], "no parser of this name")
-    parse: Parse = import_module(SOURCES[source].parser).parse
+    parser = SOURCES[source].parser
+    parse: Parse = import_module(parser).parse if isinstance(parser, str) else parser
     return parse
 
 

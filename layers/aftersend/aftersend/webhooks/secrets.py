@@ -116,9 +116,11 @@ def read_document(text: str, sources: Mapping[str, Source]) -> SecretsDocument:
     Raises ConfigurationError that names the field, and quotes no secret.
     """
     document = _decode(text.encode(), _Document, "$")
-    pushed = {name: source for name, source in sources.items() if source.proofs}
+    # Only the rows that are named: that of a mapping file is read where it is asked for.
+    pushed = {name: source for name in document.sources if (source := sources.get(name)) and source.proofs}
     for name in document.sources.keys() - pushed.keys():
-        raise ConfigurationError(f"the secrets: $.sources: no source {name[:40]!r}, but {', '.join(sorted(pushed))}")
+        known = ", ".join(sorted(each for each, source in sources.items() if source.proofs))
+        raise ConfigurationError(f"the secrets: $.sources: no source {name[:40]!r}, but {known}")
     path = _check_form(document.path, "$", "path")
     return SecretsDocument(
         path=path,

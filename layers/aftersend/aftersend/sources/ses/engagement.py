@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final
-
 from aftersend.core.model import Engagement, Feedback, Kind
 from aftersend.core.text import truncate_or_none
 from aftersend.sources.ses import body
 from aftersend.sources.ses.feedback import FeedbackBuilder
+from aftersend.sources.user_agents import read_user_agent
 
 
 def read_open(event: body.SesEvent, builder: FeedbackBuilder) -> list[Feedback]:
@@ -25,7 +23,7 @@ def _read_interaction(kind: Kind, seen: body.Interaction | None, builder: Feedba
     seen = seen or body.Interaction()
     if len(builder.destinations) != 1:
         return []
-    agent, machine = _read_agent(seen.user_agent)
+    agent, machine = read_user_agent(seen.user_agent)
     engagement = Engagement(
         ip=truncate_or_none(seen.ip_address, 45),
         user_agent=agent,
@@ -33,23 +31,3 @@ def _read_interaction(kind: Kind, seen: body.Interaction | None, builder: Feedba
         machine=machine,
     )
     return [builder.build(builder.destinations[0], kind, builder.parse_time(seen.timestamp), None, engagement)]
-
-
-@lru_cache(maxsize=1024)
-def _read_agent(reported: str | None) -> tuple[str | None, bool]:
-    """Who fetched, and whether that was a machine."""
-    agent = truncate_or_none(reported, 256)
-    return agent, agent is not None and (agent in _MACHINES or any(name in agent for name in _PROXIES))
-
-
-# Apple's mail privacy proxies send this and nothing more; the others name themselves.
-_MACHINES: Final = frozenset({"Mozilla/5.0"})
-_PROXIES: Final = (
-    "GoogleImageProxy",
-    "YahooMailProxy",
-    "Barracuda",
-    "Mimecast",
-    "Proofpoint",
-    "SafeLinks",
-    "BingPreview",
-)
