@@ -6,7 +6,7 @@ A mistake in a policy or in rules stops the functions when they start; here it s
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
-from aftersend.sources import check_new_source
+from aftersend.sources import SOURCES, check_new_source
 from aftersend.sources.mapping.compiled import load
 from deploy.declared import Json, Wrong, check_values
 from deploy.sizes import check_environment
@@ -63,6 +63,7 @@ def read(folder: Path, template: Json) -> Wishes:
         raise Wrong(f"{FILE}: {error}") from error
     given = {name: _text(value) for name, value in document.parameters.items()}
     given |= _documents(document, texts, given)
+    _check_validity(given.get("Policy", ""), {*SOURCES, *mappings})
     check_values(template, given)
     check_environment(template, given, document.stack)
     return Wishes(
@@ -119,6 +120,13 @@ def _documents(document: Document, texts: Mapping[str, str], given: Mapping[str,
     if document.rules or document.mappings:
         found[_RULES] = given.get(_RULES, f"/{document.stack}/rules")
     return found
+
+
+def _check_validity(text: str, known: Collection[str]) -> None:
+    """Raise `Wrong` where a policy, which can be read, names a source that there is not."""
+    for source in policy.load(text).validity:
+        if source not in known:
+            raise Wrong(f"Policy: no source of this name - at `$.validity.{source}`")
 
 
 def _check_policy(text: str) -> None:

@@ -91,6 +91,7 @@ def test_the_example_is_one_and_says_nothing_until_somebody_takes_a_mark_away(tm
         ("[parameters]\nMnsEndpoint = 'https://1.mns.eu-central-1.aliyuncs.com'", "MnsEndpoint needs MnsSecretArn"),
         ("[parameters]\nJwtIssuer = 'https://login.example.com'", "JwtIssuer needs JwtAudience"),
         ("[parameters]\nPolicy = '[streak]\\nbounces = 1'", "Policy"),
+        ("[parameters]\nPolicy = 'validity.sess = 84'", "Policy: .*validity.sess"),
         ("policy = 'absent.toml'", "absent.toml"),
         ("policy = 'wrong.toml'", "wrong.toml: .*bounces"),
         ("rules = 'wrong.toml'", "wrong.toml"),
