@@ -38,7 +38,8 @@ def _bounced(contents: Contents) -> str:
     """An address that is suppressed for a hard bounce and nothing else."""
     hard = (each for each in contents.suppressions if list(each.causes) == [CauseKind.HARD] and each.scope == "*")
     known = {each.recipient for each in contents.outcomes if each.status is Status.BOUNCED}
-    return next(each.recipient for each in hard if each.recipient in known).removeprefix("email:")
+    addresses = (each.recipient for each in hard if each.recipient in known and each.recipient.startswith("email:"))
+    return next(addresses).removeprefix("email:")
 
 
 def _check(host: str, recipients: list[str]) -> dict[str, list[str]]:

@@ -19,6 +19,8 @@ from aftersend import classify
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.feedback_set import union
 from aftersend.core.model import Feedback, Outcome
+from aftersend.core.recipient import split_channel
+from aftersend.core.suppression import REVIVES
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others
 from local import asking, show
@@ -152,6 +154,7 @@ def _show(seen: Pass, out: Console, *, everything: bool) -> None:
     out.print()
     out.print(show.outcomes(contents.outcomes, everything=everything), "")
     out.print(show.suppressions(contents.suppressions, as_of, everything=everything), "")
+    out.print(show.revivals(contents.suppressions, everything=everything), "")
     out.print(show.history(longest, arrived, classify.load()))
     out.print(f"They happened in this order and arrived in another, {order}: any order gives the same.\n")
     out.print(show.dead_letters(seen.letters), "")
@@ -191,6 +194,9 @@ def faults(first: Pass, second: Pass) -> Iterator[str]:
     stored = {fact.id for outcome in first.contents.outcomes for fact in outcome.feedback}
     if sent != stored:
         yield f"{len(sent - stored)} facts were lost, {len(stored - sent)} came from nowhere"
+    revived = {split_channel(row.recipient)[0] for row in show.list_revived(first.contents.suppressions)}
+    if revived != REVIVES:
+        yield "there is no phone number, or no token, that came back to life"
     if not first.writes:
         yield "the first time wrote nothing: writes are not counted"
     if second.writes:

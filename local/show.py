@@ -19,7 +19,7 @@ from aftersend.core.model import CauseKind, Class, Feedback, Kind, Outcome, Stat
 from aftersend.core.outcome import select_counting
 from aftersend.core.policy import SHIPPED
 from aftersend.core.recipient import split_channel
-from aftersend.core.suppression import find_active_causes
+from aftersend.core.suppression import find_active_causes, is_revived, list_evidence
 from aftersend.core.times import format_time
 from local.tables import DeadLetter
 
@@ -125,6 +125,32 @@ def suppressions(rows: Sequence[Suppression], as_of: datetime, *, everything: bo
             ),
         )
     return table
+
+
+def revivals(rows: Sequence[Suppression], *, everything: bool) -> Table:
+    """Phone numbers and tokens that were refused for good, and have shown a sign of life since: one of each channel."""
+    living = list_revived(rows)
+    shown = living if everything else list({split_channel(row.recipient)[0]: row for row in living}.values())
+    table = _table("Alive again: they took a message, or were registered, after they had been refused for good", 1, 1)
+    table.add_column("recipient", ratio=2, overflow="fold")
+    table.add_column("refused\nalive", width=16)
+    table.add_column("by", ratio=2, overflow="fold")
+    for row in shown:
+        hard = row.causes[CauseKind.HARD]
+        assert hard.latest is not None and row.life is not None and row.life.last is not None
+        table.add_row(
+            _bare(row.recipient),
+            _two(_day(hard.latest.at), _day(row.life.last.at)),
+            _two(f"{hard.latest.provider_code or hard.latest.reason}", _short(row.life.last.message)),
+        )
+    return table
+
+
+def list_revived(rows: Iterable[Suppression]) -> list[Suppression]:
+    """List the rows of those who are alive again, by themselves."""
+    kind = CauseKind.HARD
+    hard = (row for row in rows if kind in row.causes)
+    return [row for row in hard if all(is_revived(row, kind, each) for each in list_evidence(row.causes[kind]))]
 
 
 def in_force(rows: Iterable[Suppression], as_of: datetime) -> list[tuple[Suppression, CauseKind]]:

@@ -11,7 +11,8 @@ import pytest
 
 from aftersend import classify
 from aftersend.core import spike_guard
-from aftersend.core.model import Class, Feedback, Kind, Reason, Status
+from aftersend.core.errors import MalformedFeedback
+from aftersend.core.model import UNNAMED, Class, Feedback, Kind, Reason, Status
 from aftersend.core.policy import load
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.vocabulary import CauseKind
@@ -106,6 +107,13 @@ def test_the_device_s_quota_is_not_tried_again_and_the_project_s_is() -> None:
 )  # fmt: skip
 def test_a_message_is_named_by_its_sender_else_by_who_answered(source: str, fields: Any, message: str) -> None:
     assert tell(source, status=200, **fields).message == message
+
+
+def test_an_answer_that_names_nobody_is_about_its_message() -> None:
+    found = tell("apns", recipient=None, status=410, headers={"apns-id": "ID"})
+    assert (found.recipient, found.message) == (UNNAMED, "apns:m")
+    with pytest.raises(MalformedFeedback, match="recipient: is missing, and so is message"):
+        tell("apns", recipient=None, message=None, status=410)
 
 
 def test_a_message_that_nobody_named_is_the_same_however_often_it_is_told() -> None:
