@@ -21,6 +21,7 @@ from aftersend.sources import SOURCES, load_parser
 from local.samples import Sample, samples
 
 RULES: Final = classify.load()
+SAMPLES: Final = samples()
 SEED: Final = 20_261_128
 PLACES: Final = 8  # at which a body is cut, and flipped
 BODIES: Final = 30  # of one source
@@ -72,7 +73,7 @@ def read(sample: Sample, body: bytes) -> list[Feedback]:
 
 def select(source: str) -> list[Sample]:
     """Samples of one source, not more than BODIES, whichever there are."""
-    found = [sample for sample in samples() if sample.source == source and len(sample.body()) <= LARGEST]
+    found = [sample for sample in SAMPLES if sample.source == source and len(sample.body()) <= LARGEST]
     return Random(SEED).sample(found, min(BODIES, len(found)))
 
 
@@ -102,7 +103,7 @@ def test_a_field_of_any_other_type_is_read_or_malformed(source: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_what_is_no_body_of_anybody_is_read_or_malformed(source: str) -> None:
-    sample = next(sample for sample in samples() if sample.source == source)
+    sample = next(sample for sample in SAMPLES if sample.source == source)
     for body in (*PLAIN, *DEEP):
         read(sample, body)
 
