@@ -76,6 +76,19 @@ def _count_from_1970(number: float, unit: str | None) -> datetime:
     return parse_time(moment.isoformat())
 
 
+def find_inside(forms: Sequence[str], text: str) -> str:
+    """Return what stands for the last `*` of the first of these forms that a text has; the text where it has none."""
+    for form in forms:
+        (first, *others), tail = form.split("*")[:-1], form.rpartition("*")[2]
+        at = len(first) if text.startswith(first) else -1
+        for part in others:
+            found = text.find(part, at) if at >= 0 else -1
+            at = found + len(part) if found >= 0 else -1
+        if 0 <= at <= len(text) - len(tail) and text.endswith(tail):
+            return text[at : len(text) - len(tail)]
+    return text
+
+
 def matches(pattern: str, text: str) -> bool:
     """Return whether a text is as the pattern says, in any case; `*` stands for any number of any characters."""
     first, *others = pattern.casefold().split("*")
