@@ -424,7 +424,8 @@ def test_words_leave_all_other_rules_where_they_are() -> None:
     words = load(HEAD + REST + WORDS).vocabulary
     with_words = [rule.id for rule in classify.load("", [words]).rules]
     assert [name for name in with_words if not name.startswith("acme.")] == [rule.id for rule in classify.load().rules]
-    assert len(with_words) == len({*with_words})
+    own = [name for name in with_words if name.startswith("acme.")]
+    assert own and len(own) == len({*own})
 
 
 def test_sentences_of_a_provider_have_rules() -> None:
