@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any, Final
 
 from msgspec import Struct
 
 from aftersend.classify.source_words import SourceWords, check_words, read_words
 from aftersend.core.errors import ConfigurationError
+from aftersend.core.smsc import find_zone
 from aftersend.core.vocabulary import Channel, Kind
 from aftersend.sources.mapping.document import (
     IGNORE,
@@ -101,6 +103,7 @@ class SourceMapping(Struct, frozen=True, kw_only=True):
     text_inside: tuple[str, ...]
     at: Found
     time: TimeFields
+    zone: tzinfo | None
     words: dict[str, EventMeaning]
     cases: tuple[CompiledCase, ...]
     vocabulary: SourceWords  # what its words mean
@@ -131,6 +134,7 @@ def load(text: str) -> SourceMapping:
         text_inside=tuple(_listed(document.text_inside)),
         at=_compile("time.at", time.at),
         time=time,
+        zone=_find_zone(time.zone),
         words={word.casefold(): _make_meaning(kind) for word, kind in document.words.items()},
         cases=tuple(_compile_case(number, each) for number, each in enumerate(document.case)),
         vocabulary=vocabulary,
@@ -152,6 +156,13 @@ def _compile(place: str, paths: Any, lists: int = 1) -> tuple[Path, ...]:
 
 def _compile_table(place: str, table: dict[str, Any]) -> dict[str, Found]:
     return {name: _compile(f"{place}.{name}", paths) for name, paths in table.items()}
+
+
+def _find_zone(name: str) -> tzinfo | None:
+    try:
+        return find_zone(name) if name else None
+    except ValueError as error:
+        raise ConfigurationError(f"time.zone: {error}") from None
 
 
 def _listed(given: Any) -> list[str]:

@@ -52,7 +52,7 @@ class TimeFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     at: Paths
     unit: Literal["s", "ms", "us"] | None = None  # of a number; else its size tells
-    zone: Annotated[str, Meta(pattern=r"^(Z|[+-]\d\d:\d\d)?$")] = ""  # of a time that names none; else UTC
+    zone: str = ""  # of a time that names none, by an offset or a name of the IANA; else UTC
     formats: list[str] = []  # of strptime, tried before all that is known anyway
 
 

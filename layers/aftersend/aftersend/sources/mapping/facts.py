@@ -144,7 +144,7 @@ def _find_message(mapping: SourceMapping, scopes: Scopes) -> str:
 def _find_time(mapping: SourceMapping, scopes: Scopes) -> datetime:
     time = mapping.time
     try:
-        return to_time(find_first(scopes, mapping.at), time.unit, time.zone, time.formats)
+        return to_time(find_first(scopes, mapping.at), time.unit, mapping.zone, time.formats)
     except ValueError as error:  # its text quotes the body, and the reason is logged: no address may stand in it
         raise MalformedFeedback(mapping.source, "a time is in no format that is known") from error
 
