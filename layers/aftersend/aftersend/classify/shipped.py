@@ -119,16 +119,18 @@ def load(user_rules: str | None = None, words: Sequence[SourceWords] = ()) -> Cl
     if not document and not words:
         return _load_plain()
     definitions = _check_definitions(parse(document))
-    settings = smsc.read_settings(read_document(document))
+    tables = read_document(document)
+    settings = smsc.read_settings(tables)
+    smsc.read_smscs(tables)  # whoever checks the document wants to hear of every mistake in it
     compiled = load_shipped()
     compiler = Compiler(compiled.matcher)
     shipped = tuple(_insert(compiled, compiler, [make_rules(each) for each in words]))
     compiler.prefix = USER
     rules = (*map(compiler.compile, (*definitions, *define_errors(settings))), *shipped)
-    tables = name_tables(settings)
-    _check_tables(tables, rules)
+    errors = name_tables(settings)
+    _check_tables(errors, rules)
     codes = compiled.codes | dict.fromkeys((each.source for each in words), FLAGGED)
-    return Classifier(rules, compiled.matcher, compiled.passing, codes, tables)
+    return Classifier(rules, compiled.matcher, compiled.passing, codes, errors)
 
 
 def _check_definitions(definitions: list[RuleDefinition]) -> list[RuleDefinition]:
