@@ -80,17 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
-    each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
-    each.add_argument("files", nargs="+", metavar="FILE", help="a body, a Lambda event, or JSON Lines; - is stdin")
-    each.add_argument(
-        "--header",
-        action="append",
-        default=[],
-        type=_header,
-        metavar="'NAME: VALUE'",
-        help="that came beside each body",
-    )
+    _parsing(commands_)
 
     each = commands_.add_parser("classify", help="say what refusals mean: lines in, JSON Lines out")
     each.add_argument(
@@ -132,6 +122,20 @@ _EXAMPLES: Final = {
     "rules": ("rules check rules.toml", "rules check rules.toml --texts replies.jsonl"),
     "serve": ("serve --samples", "serve --invoke env.json --gateway 172.17.0.1"),
 }
+
+
+def _parsing(commands_: Any) -> None:
+    each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
+    each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
+    each.add_argument("files", nargs="+", metavar="FILE", help="a body, a Lambda event, or JSON Lines; - is stdin")
+    each.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="'NAME: VALUE'",
+        help="that came beside each body",
+    )
 
 
 def _serving(commands_: Any) -> None:

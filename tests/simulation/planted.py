@@ -145,9 +145,7 @@ FAULTS: Final = (
         "[context.deletions.delete_suppression(each) for each in found]",
         "[True for each in found]",
     ),
-    Fault(
-        "the last of several jobs is not sent on", runner.JobRunner._send, "for job in jobs:", "for job in jobs[:3]:"
-    ),
+    Fault("the last of several jobs is not sent on", runner.JobRunner.send, "for job in jobs:", "for job in jobs[:3]:"),
     Fault(
         "a re-evaluation does not look again",
         writes.update_suppression,

@@ -149,7 +149,7 @@ def test_the_api_s_own_rules_are_those_of_the_parameter() -> None:
         def get_parameters_by_path(self, **_request: str) -> Any:
             return {"Parameters": []}
 
-    made = build(load_api(dict.fromkeys(names, "x") | {"RULES_PARAMETER": "/mine"}), lambda _: Everything())
+    made = build(load_api(dict.fromkeys(names, "x") | {"RULES_PARAMETER": "/mine"}), lambda _: Everything(), str)
     assert not asked
     bounced = fact(Kind.BOUNCED, evidence=Evidence(code=550, text="550 gone fishing"))
     verdict = made.classify(bounced)

@@ -7,10 +7,14 @@ from typing import Any, Final
 
 import pytest
 
+from aftersend import classify
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback, Kind
+from aftersend.core.model import Class, Feedback, Kind, Reason
+from aftersend.lists.drop import read_head
+from aftersend.lists.records import FilePosition, Framing, split_records
 from aftersend.sources import campaign, journey_optimizer
 from aftersend.sources.campaign.receipt import parse_receipt
+from local.samples import EVENTS
 
 TEXT: Final = "550 5.1.1 user unknown"
 CSV: Final = f"@id,@address,@status,@eventDate,msg/@failureType,msg/@failureReason,msg/@text\n{{}},{TEXT}\n"
@@ -58,6 +62,17 @@ def test_what_stands_beside_a_file_counts_as_what_stands_in_it() -> None:
     inside = "# schema: rt1:broadLogRcp\n# zone: Europe/Stockholm\n# channel: SMS\n" + CSV.format(ROW)
     beside = 'text/csv; charset=utf-8; schema="rt1:broadLogRcp"; zone=Europe/Stockholm; channel="SMS"'
     assert read(CSV.format(ROW), beside) == read(inside) != read(CSV.format(ROW))
+
+
+@pytest.mark.parametrize("name", ["swedish-with-settings.csv", "email-console-english.csv", "sms-receipts.tsv"])
+def test_a_file_is_the_same_row_by_row(name: str) -> None:
+    """As a dropped file is sent: each row with the head of the file."""
+    whole = (EVENTS / "campaign" / name).read_bytes()
+    head = read_head(whole)
+    records = split_records([whole[len(head) :]], Framing.CSV, FilePosition(len(head)))
+    rows = [fact for record in records for fact in campaign.parse(head + record.data)]
+    assert rows == campaign.parse(whole)
+    assert rows
 
 
 def test_a_row_that_has_changed_is_another_fact_of_the_message() -> None:
@@ -112,6 +127,26 @@ def test_numbers_that_nobody_documents_are_unknown_until_the_file_says_what_they
     (unknown,), (known,) = read(body), read(f"# status: 4 = received\n{body}")
     assert (unknown.kind, unknown.evidence and unknown.evidence.provider_code) == (Kind.UNKNOWN, "4")
     assert known.kind is Kind.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("", (Class.SOFT, Reason.UNDETERMINED)),
+        ('[smsc.Generic]\nerrors = "gsm-map"\n', (Class.HARD, Reason.USER_UNKNOWN)),
+        ('[smsc.Other]\nerrors = "gsm-map"\n', (Class.SOFT, Reason.UNDETERMINED)),
+        (
+            '[[rule]]\nid = "a"\nwhen.provider_code = ["SR Generic UNDELIV 001"]\nthen.reason = "network_error"\n',
+            (Class.SOFT, Reason.NETWORK_ERROR),
+        ),
+    ],
+)
+def test_the_error_of_a_receipt_is_what_the_rules_say_of_it(document: str, expected: tuple[Class, Reason]) -> None:
+    line = "1,+4915550100,Failed,2026-03-02 10:00:00,Hard,Refused,SR Generic UNDELIV 001|#MESSAGE#"
+    (fact,) = read(CSV.format(line).replace(f",{TEXT}", ""))
+    verdict = classify.load(document)(fact)
+    assert verdict is not None
+    assert (verdict.klass, verdict.reason) == expected
 
 
 SHORT: Final[dict[str, Any]] = {

@@ -119,8 +119,8 @@ def extract_features(
     text, smtp = key.text, key.protocol is _SMTP
     status, code = _choose_codes(key, reply) if smtp else (key.status, key.code)
     provider_codes = expand_provider_code(key.provider_code)
-    if form.qualified:
-        provider_codes |= expand_qualification(key.provider_code, tables)
+    qualification = expand_qualification(key.provider_code, tables) if form.qualified else frozenset()
+    provider_codes |= qualification
     flags = provider_codes if form.flags else frozenset()
     refused_for_now = code // 100 == 4 if code and smtp else (status or "")[:2] == "4."
     return Features(
@@ -136,7 +136,7 @@ def extract_features(
         absent=_ABSENT[bool(text), bool(status), bool(code), bool(key.action)],
         temporary=key.kind is Kind.DEFERRED or (refused_for_now and "fatal=1" not in flags),
         mild=not flags.isdisjoint(MILD),
-        qualified=form.qualified,
+        qualified=bool(qualification),
         domain_wide=DOMAIN_WIDE in flags,
     )
 

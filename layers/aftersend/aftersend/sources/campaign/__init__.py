@@ -12,15 +12,15 @@ Sources: see `table`, `receipt` and `aftersend.sources.adobe`. What is not obvio
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aftersend.classify.evidence import evidence_from
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.message_key import MAX_ID
 from aftersend.core.model import UNNAMED, Context, Evidence, Feedback, Kind, Protocol
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email, canonicalize_push, canonicalize_sms
+from aftersend.core.smsc import find_zone, make_qualification, quote_qualification
 from aftersend.core.text import truncate
 from aftersend.core.times import UNKNOWN_TIME, parse_time
 from aftersend.core.vocabulary import Channel
@@ -49,7 +49,8 @@ _INTERNATIONAL: Final = re.compile(
     r"[1-9]\d{7,14}"
 ).fullmatch  # digits alone: Campaign's connector puts a "+" before them
 _LOCAL: Final = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)").fullmatch
-_NO_QUALIFICATION: Final = frozenset({"undefined", "unqualified"})
+_EXPIRED: Final = "EXPIRED"  # the status of a receipt whose message ran out on its way
+_NO_QUALIFICATION: Final = frozenset({"", "undefined", "unqualified"})
 
 
 def parse(raw: bytes, headers: Headers = NO_HEADERS) -> list[Feedback]:
@@ -148,11 +149,11 @@ class _RowReader:
             raise _Wrong("a time is in no format that is known: export it as YYYY-MM-DD hh:mm:ss") from None
 
 
-def _find_zone(name: str) -> ZoneInfo:
+def _find_zone(name: str) -> tzinfo:
     try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise MalformedFeedback(SOURCE, "no such time zone: name one of the IANA, such as Europe/Stockholm") from error
+        return find_zone(name or "UTC")
+    except ValueError as error:
+        raise MalformedFeedback(SOURCE, f"the time zone: {error}") from error
 
 
 def _spell_as_received(row: LogRow, recipient: str) -> str | None:
@@ -166,6 +167,8 @@ def _find_kind(status: str, failure: str | None, receipt: ReceiptLine | None, te
     reason = (failure or "").partition("/")[2]
     if receipt is not None and receipt.succeeded:
         return Kind.DELIVERED
+    if receipt is not None and kind is Kind.BOUNCED and receipt.status.upper() == _EXPIRED:
+        return Kind.EXPIRED if reason in _NO_QUALIFICATION else kind
     if kind is Kind.BOUNCED and _AUTOMATIC in text.lower():
         return Kind.AUTO_REPLIED
     if kind is Kind.BOUNCED and reason in OWN_LISTS | EXCLUSIONS:
@@ -198,13 +201,13 @@ _PROTOCOLS: Final = {Channel.SMS: Protocol.SMPP, Channel.PUSH: Protocol.HTTP}
 
 def _make_receipt_evidence(failure: str | None, receipt: ReceiptLine) -> Evidence:
     """What Campaign's users have qualified says more than the SMSC's own words."""
-    qualified = failure is not None and failure.partition("/")[2] not in _NO_QUALIFICATION
-    smsc = receipt.smsc.replace("/", "-").replace("=", "-")
+    qualified = (failure or "").partition("/")[2] not in _NO_QUALIFICATION
+    key = make_qualification(receipt.smsc, receipt.status, receipt.error)
     return Evidence(
         code=int(receipt.error) if receipt.error.isascii() and receipt.error.isdecimal() else None,
         protocol=Protocol.SMPP,
-        text=receipt.line,
-        provider_code=failure if qualified else f"{smsc}/{receipt.status}",
+        text=quote_qualification(key),
+        provider_code=failure if qualified else key,
     )
 
 

@@ -27,11 +27,6 @@ class ReceiptLine(NamedTuple):
     id: str  # of the message at the provider, where the whole receipt is quoted
 
     @property
-    def line(self) -> str:
-        """The line as Campaign's qualification has it, the same for all receipts of a kind."""
-        return f"SR {self.smsc} {self.status} {self.error}|#MESSAGE#"
-
-    @property
     def succeeded(self) -> bool:
         """Whether the status is one of success: it begins with DELIV (DELIVRD, DELIVERED)."""
         return self.status.upper().startswith("DELIV")

@@ -83,7 +83,9 @@ _NOT_RECIPIENTS: Final = (
 )
 _JOURNEY: Final = "messagedeliveryfeedback/feedbackstatus"
 _IDS: Final = ("messageid", "journeyversionid", "journeyactionid", "batchinstanceid")
-_SERVICES: Final = {"apns": "apns", "apnssandbox": "apns", "ios": "apns", "fcm": "fcm", "gcm": "fcm", "android": "fcm"}
+_SERVICES: Final = dict.fromkeys(("apns", "apnssandbox", "ios"), "apns") | dict.fromkeys(
+    ("fcm", "gcm", "android"), "fcm"
+)
 
 
 def parse(raw: bytes, _headers: Headers = NO_HEADERS) -> list[Feedback]:
