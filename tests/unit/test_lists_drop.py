@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 from urllib.parse import quote_plus
@@ -24,9 +25,10 @@ from aftersend.lists.drop import MAX_LINE, detect_slices, make_drop_id, read_hea
 from aftersend.lists.job import LEASE, DropProgress, DropRequest, JobState
 from aftersend.lists.runner import run_job
 from aftersend.lists.service import ListJobService
-from aftersend.sources import SOURCES, Slices, Source
+from aftersend.sources import SOURCES, Slices, Source, read
 from aftersend.sources.message import Message
 from aftersend.storage.queue import OutgoingMessage, SendResults
+from local.samples import EVENTS
 from tests.support.facts import fact, fake_source
 from tests.support.list_jobs import MemoryFeedbackQueue, MemoryFiles, finish_job, job_context, make_ticking_timer
 from tests.support.ports import NOW, MemoryDeadLetters, MemoryStore, ports
@@ -309,3 +311,22 @@ def test_parked_notes_name_their_source() -> None:
     dropping.drop("drop/nobody/x", b"1\n")
     dropping.drop("drop/rows/y", b"\x1f\x8b")
     assert [source for source, _, _ in letters.parked] == ["unknown", "rows"]
+
+
+TABLES: Final = sorted(
+    path for name, row in SOURCES.items() if row.slices is Slices.CSV for path in (EVENTS / name).glob("*.csv")
+)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
+def test_the_rows_of_a_table_say_what_the_whole_table_says(path: Path) -> None:
+    """Every sample that is a table: cut into bodies, and read by its parser as one."""
+    source, body = path.parent.name, path.read_bytes()
+    try:
+        whole = read(source, body)
+    except MalformedFeedback:
+        return  # of such a table, some rows may be good
+    dropping = Dropping()
+    dropping.drop(f"drop/{source}/{path.name}", body)
+    assert [each for sent in dropping.sent for each in read(source, sent.body)] == whole
+    assert not dropping.parked
