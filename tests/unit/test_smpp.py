@@ -549,9 +549,12 @@ def test_a_receipt_is_joined_to_whom_the_message_went_to_by_what_the_user_says_o
 
 def test_a_function_reads_what_the_user_says_of_smscs_with_the_rules() -> None:
     """One parameter for both: what errors mean is rules."""
-    connect = {"ssm": SimpleNamespace(get_parameter=lambda **_: {"Parameter": {"Value": ERRORS}})}
+    ssm = SimpleNamespace(
+        get_parameter=lambda **_: {"Parameter": {"Value": ERRORS}},
+        get_parameters_by_path=lambda **_: {"Parameters": []},
+    )
     config = settings.load_ingest(variables("ProcessFeedback") | {"RULES_PARAMETER": "/rules"})
-    made = bootstrap.make_ports(config, lambda name: connect.get(name, SimpleNamespace()))
+    made = bootstrap.make_ports(config, lambda name: ssm if name == "ssm" else SimpleNamespace())
     assert made.parsers.keys() >= {"smpp", "jasmin"}
     (found,) = read("smpp", b'{"smsc":"Quiet","text":"id:1 stat:UNDELIV err:7"}', {}, made.parsers)
     assert made.classify(found) == classify.load(ERRORS)(found)

@@ -404,11 +404,9 @@ def configure(document: Mapping[str, Any]) -> dict[str, Parse]:
 
     Raises ConfigurationError for a mistake in it.
     """
-    if not document:
-        return {}  # without asking for every row
     return {
         name: import_module(str(row.parser)).configure(document)
-        for name, row in SOURCES.items()
+        for name, row in _CODED.items()
         if row.settings in document
     }
 
