@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from typing import Any, Final
 
+from aftersend.core.errors import ConfigurationError
 from aftersend.sources import SOURCES
 from aftersend.sources.message import select_headers
 from aftersend_cli.versions import find_version
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:  # Ctrl-C, wherever it was
         return _INTERRUPTED
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except OSError as error:
         sys.stderr.write(f"{error.filename or 'local'}: {error.strerror or error}\n")
         return 1
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "parse":
-            return commands.parse(options.source, options.files, select_headers(dict(options.header)))
+            return commands.parse(options.source, options.files, select_headers(dict(options.header)), options.rules)
         case "classify":
             return commands.judge(options.file)
         case "expect":
@@ -116,6 +120,7 @@ _EXAMPLES: Final = {
         "parse ses events/ses/bounce-permanent-general.json",
         "parse report bounce.eml",
         "parse mailerq body.json --header 'x-queue: retry'",
+        "parse smpp receipts.jsonl --rules mine.toml",
     ),
     "push": ("push directmail events/directmail/document-failed.txt", "push report bounce.eml --to 127.0.0.1:9000"),
     "reevaluate": ("reevaluate --policy policy.toml --dry-run",),
@@ -136,6 +141,7 @@ def _parsing(commands_: Any) -> None:
         metavar="'NAME: VALUE'",
         help="that came beside each body",
     )
+    each.add_argument("--rules", metavar="FILE", help="rules of your own, and what you know of SMSCs")
 
 
 def _serving(commands_: Any) -> None:

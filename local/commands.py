@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -17,7 +17,7 @@ from aftersend.classify import Classifier, evidence_from
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
 from aftersend.core.model import Evidence, Verdict
 from aftersend.core.recipient import split_channel
-from aftersend.sources import SOURCES, read
+from aftersend.sources import SOURCES, Parse, configure, read
 from aftersend.sources.lambda_event import read_messages, read_rabbitmq
 from aftersend.sources.message import NO_HEADERS, Headers, Message
 from local.reports import summary
@@ -29,12 +29,14 @@ _encode: Final = msgspec.json.Encoder().encode
 _REPLY: Final = re.compile(rb"(?:smtp; ?)?(?:[2-5]\d\d[ -]|[245]\.\d{1,3}\.\d{1,3}[ :]|[2-5]\d\d$)", re.IGNORECASE)
 
 
-def parse(source: str, files: Iterable[str], headers: Headers = NO_HEADERS) -> int:
+def parse(source: str, files: Iterable[str], headers: Headers = NO_HEADERS, rules: str | None = None) -> int:
     """Print every feedback in `files` with its verdict, of mails one line each; 1 where something was malformed.
 
-    `headers` are what came beside each body, where no event of Lambda says it.
+    `headers` are what came beside each body, where no event of Lambda says it. `rules` is a file with rules of one's
+    own, and with what one knows of SMSCs; raises ConfigurationError for a mistake in it.
     """
-    classifier = classify.load()
+    document = Path(rules).read_text("utf-8") if rules else None
+    classifier, parsers = classify.load(document), configure(classify.read_settings(document))
     if source == "report":
         for name in files:
             print_line(summary(name, sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), classifier))
@@ -43,19 +45,19 @@ def parse(source: str, files: Iterable[str], headers: Headers = NO_HEADERS) -> i
     for name in files:
         for place, body in _bodies(name):
             try:
-                worst |= _parse(place, body, source, classifier, headers)
+                worst |= _parse(place, Body(source, body, headers), classifier, parsers)
             except MalformedFeedback as error:
                 worst = _complain(f"{place}: {error.why}")
     return worst
 
 
-def _parse(place: str, body: bytes, source: str, classifier: Classifier, headers: Headers) -> int:
+def _parse(place: str, given: Body, classifier: Classifier, parsers: Mapping[str, Parse]) -> int:
     """Print the feedback of one body, or of those in an event of Lambda or an array; 1 where one was malformed."""
     worst = 0
-    for number, each in enumerate(unwrap(source, body), 1):
-        where = place if each.body is body else f"{place}, body {number}"
+    for number, each in enumerate(unwrap(given.source, given.body), 1):
+        where = place if each.body is given.body else f"{place}, body {number}"
         try:
-            facts = read(each.source, each.body, each.headers or headers)
+            facts = read(each.source, each.body, each.headers or given.headers, parsers)
         except MalformedFeedback as error:
             worst = _complain(f"{where}: {error.why}")
             continue

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aftersend import classify
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback
+from aftersend.core.model import Evidence, Feedback
 from aftersend.sources import load_parser
 from aftersend.sources.mapping import SHIPPED
 from aftersend.sources.mapping.facts import MAX_FACTS
@@ -36,8 +36,9 @@ def read(source: str, body: bytes) -> list[Feedback] | str:
     assert len(facts) <= MAX_FACTS + MAX_VALUES
     for fact in facts[:50]:
         assert len(fact.message.encode()) <= 250
-        assert fact.evidence is not None and len((fact.evidence.text or "").encode()) <= 1_024
-        assert len((fact.evidence.provider_code or "").encode()) <= 64
+        evidence = fact.evidence or Evidence()
+        assert len((evidence.text or "").encode()) <= 1_024
+        assert len((evidence.provider_code or "").encode()) <= 64
         RULES(fact)
     return facts
 

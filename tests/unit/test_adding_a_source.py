@@ -156,11 +156,12 @@ def _as_its_provider(source: Source, sample: Sample, secret: str) -> Any:
 
 
 KNOWN: Final = [name for name in SOURCES if name != "acme"]
+SAMPLES: Final = samples()
 
 
 @pytest.mark.parametrize("source", KNOWN)
 def test_a_source_has_its_samples_and_its_page(source: str) -> None:
-    assert [each for each in samples() if each.source == source]
+    assert [each for each in SAMPLES if each.source == source]
     assert (ROOT / "docs" / f"{source}.md").is_file()
 
 
@@ -168,7 +169,7 @@ def test_a_source_has_its_samples_and_its_page(source: str) -> None:
 def test_its_samples_are_about_recipients_of_its_channels(source: str) -> None:
     channels = {
         fact.recipient.partition(":")[0]
-        for sample in samples()
+        for sample in SAMPLES
         if sample.source == source
         for fact in _facts(sample)
         if fact.recipient != UNNAMED

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from aftersend import classify
+from aftersend.classify.source_words import make_rules
 from aftersend.core.errors import ConfigurationError, MalformedFeedback
 from aftersend.core.model import UNNAMED, Class, Feedback, Kind, Reason
 from aftersend.core.times import UNKNOWN_TIME
@@ -21,6 +22,7 @@ from aftersend.sources.mapping.compiled import load
 from aftersend.sources.mapping.facts import MAX_EVENTS, MAX_FACTS, read_body
 from aftersend.sources.mapping.paths import MAX_VALUES, compile_path, find_all, find_events
 from aftersend.sources.mapping.values import matches, to_number, to_text, to_time
+from local.rules import find_broken_examples
 
 HEAD: Final = """
 source = "acme"
@@ -72,6 +74,7 @@ def one(more: str = "", head: str = "", rest: str = REST, **fields: Any) -> Feed
         ("", "[body]\nform = 'yaml'", r"^body\.form: Invalid enum value 'yaml'"),
         ("", "[body]\nfield = 'events'", r"^body\.field: only a form has fields"),
         ("", "[push]\nsuccess = 404", r"^push\.success: Expected `int` <= 299"),
+        ("text_inside = 'bounced ()'", "", r"^text_inside: 'bounced \(\)' has no \*"),
         ("", "[push]\nmethods = ['PUT']", r"^push\.methods\[0\]: Invalid enum value 'PUT'"),
         ("", "[[push.proof]]\nscheme = 'magic'", r"^push\.proof\[0\]\.scheme: one of "),
         ("", "[[push.proof]]\nscheme = 'rsa'\nheader = 'A b'", r"^push\.proof\[0\]\.header: "),
@@ -84,6 +87,14 @@ def one(more: str = "", head: str = "", rest: str = REST, **fields: Any) -> Feed
         ("", "[reasons]\nfull = 'mailbox_full/harsh'", r"^reasons\.full: Invalid enum value 'harsh'"),
         ("", "[reasons]\nlisted = 'blocked/hard'", r"^reasons\.listed: blocked is never the recipient's fault"),
         ("", "[verdicts]\nfull = 'mailbox_full/complaint'", r"^verdicts\.full: the class complaint"),
+        ("", "[[rule]]\nid = 'a'\nwhen.text = 'b'\nthen.reason = 'c'", r"^rule a: Invalid enum value 'c'"),
+        ("", "[[rule]]\nid = 'a'\nwhen.text = '*'\nthen.reason = 'expired'", r"^rule acme\.a: when\.text"),
+        ("", "[[rule]]\nid = 'a'\nwhen.source = 'b'\nthen.reason = 'expired'", r"^rule a: when\.source"),
+        (
+            "",
+            "[[rule]]\nid = 'a'\nwhen.text = 'b'\nthen = {reason = 'blocked', class = 'hard'}",
+            r"^rule a: blocked is",
+        ),
         ("", "[reasons]\n'' = 'mailbox_full'", r"^reasons\.: a word has 1 to 64 characters"),
         ("", "[reasons]\nfull = {reason = 'mailbox_full', colour = 1}", r"^reasons\.full: .*unknown field `colour`"),
         ("", "bad = 7", r"^words\.bad: 7 is none of"),
@@ -159,6 +170,8 @@ def test_engagement_and_machines() -> None:
     seen = one(more, type="open", u="https://b.example", i="192.0.2.1", a="curl", bot="True").engagement
     assert seen is not None
     assert (seen.link, seen.ip, seen.user_agent, seen.machine) == ("https://b.example", "192.0.2.1", "curl", True)
+    by_name = one(more, type="open", a="Mozilla/5.0 (via ggpht.com GoogleImageProxy)").engagement
+    assert by_name is not None and by_name.machine
     seen = one(more, type="open", bot="", u="x").engagement
     assert seen is not None and not seen.machine
     assert one(more, u="x").engagement is None  # a bounce
@@ -200,6 +213,7 @@ def test_how_a_message_is_known(message: str, fields: Any, key: str) -> None:
         ('unit = "ms"', 86_400_000, "1970-01-02T00:00:00+00:00"),
         ('unit = "s"', 1772446272.1239, "2026-03-02T10:11:12.123000+00:00"),
         ('zone = "+05:30"', "2026-03-02 15:41:12", "2026-03-02T10:11:12+00:00"),
+        ('zone = "Europe/Berlin"', "2026-07-02 12:11:12.5", "2026-07-02T10:11:12.500000+00:00"),
         ('zone = "+05:30"', "2026-03-02T10:11:12Z", "2026-03-02T10:11:12+00:00"),
         ('zone = "+05:30"', "Mon, 2 Mar 2026 10:11:12 +0000", "2026-03-02T10:11:12+00:00"),
         ('formats = ["%d/%m/%Y %H:%M"]\nzone = "+01:00"', "02/03/2026 11:11", "2026-03-02T10:11:00+00:00"),
@@ -268,17 +282,53 @@ def test_cases_come_before_words(case: str, fields: Any, kind: Kind) -> None:
 def test_a_case_may_say_what_the_code_is_and_that_nobody_did_it() -> None:
     case = "[[case]]\nword = 'open'\nwhen = {proxy = true}\nkind = 'opened'\ncode = 'proxy-open'\nmachine = true\n"
     fact = one(case, type="open", proxy=True)
-    assert fact.evidence is not None and fact.evidence.provider_code == "proxy-open"
+    assert fact.evidence is None
     assert fact.engagement is not None and fact.engagement.machine
+    case = "[[case]]\nword = 'bou*'\nwhen = {late = true}\nkind = 'bounced'\ncode = 'bounce-later'\n"
+    late = one(case, late=True)
+    assert late.evidence is not None and late.evidence.provider_code == "bounce-later"
 
 
 def test_what_is_not_known_and_what_is_nothing() -> None:
     assert one(type="novel").kind is Kind.UNKNOWN
     assert read(type="HELLO", to=None, id=None) == []
     assert read(type="novel", to=None, id=None) == []  # of another sort: about no message
-    for fields in ({"type": None}, {"id": None}, {"type": "novel", "id": None}):
-        with pytest.raises(MalformedFeedback):
-            read(**fields)
+    with pytest.raises(MalformedFeedback, match="does not say what it is"):
+        read(type=None)
+
+
+def test_a_message_that_is_not_named_is_called_by_its_event() -> None:
+    fact = one(id=None)
+    assert fact.message.startswith("acme:") and fact == one(id=None) != one(id=None, at="2026-03-02T10:11:13Z")
+
+
+def test_what_a_provider_says_is_not_for_good_never_is() -> None:
+    rest = REST.replace('bounce = "bounced"', 'bounce = "bounced/soft"')
+    fact = one(head='text = "t"\n', rest=rest, t="550 5.1.1 no such user")
+    assert fact.evidence is not None and fact.evidence.provider_code == "bounce fatal=0"
+    verdict = classify.load(None, [load(HEAD + rest).vocabulary])(fact)
+    assert verdict is not None and (verdict.reason, verdict.klass) == (Reason.USER_UNKNOWN, Class.SOFT)
+
+
+def test_words_may_have_a_prefix() -> None:
+    fact = one(head='word_prefix = "message."\n', type="message.bounce")
+    assert fact.evidence is not None and (fact.kind, fact.evidence.provider_code) == (Kind.BOUNCED, "bounce")
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("bounced (550 5.1.1 no (such) user)", "550 5.1.1 no (such) user"),
+        ("REJECTED[other] (550 no)", "550 no"),
+        ("REJECTED (550 no)", "REJECTED (550 no)"),
+        ("bounced (", "bounced ("),
+        ("bounced ()", None),
+        ("550 no (bounced)", "550 no (bounced)"),
+    ],
+)
+def test_a_reply_inside_of_words(text: str, inside: str | None) -> None:
+    found = one(head="text = 't'\ntext_inside = ['bounced (*)', 'REJECTED[*] (*)']\n", t=text).evidence
+    assert found is not None and found.text == inside
 
 
 # ---- Bodies ----------------------------------------------------------------------------------------------------------
@@ -288,8 +338,7 @@ def test_events_lie_alone_in_a_list_or_within_others() -> None:
     more = '[body]\nevents = ["users[].events[].data", "events[]"]\n'
     other = EVENT | {"id": "m8"}
     nested = {"users": [{"events": [{"data": EVENT}, {"name": "x"}]}, {"events": [{"data": other}]}], "type": "bounce"}
-    with pytest.raises(MalformedFeedback):  # the second names no message
-        read(more, nested)
+    assert read(more, nested | {"type": "novel"})[1:2] != []
     del nested["users"][0]["events"][1]  # type: ignore[index]
     for body in (nested, {"events": [EVENT, other]}, [EVENT, other]):
         assert [fact.message for fact in read(more, body)] == ["acme:m7", "acme:m8"]
@@ -376,7 +425,25 @@ def test_words_leave_all_other_rules_where_they_are() -> None:
     words = load(HEAD + REST + WORDS).vocabulary
     with_words = [rule.id for rule in classify.load("", [words]).rules]
     assert [name for name in with_words if not name.startswith("acme.")] == [rule.id for rule in classify.load().rules]
-    assert len(with_words) == len({*with_words})
+    own = [name for name in with_words if name.startswith("acme.")]
+    assert own and len(own) == len({*own})
+
+
+def test_sentences_of_a_provider_have_rules() -> None:
+    rule = "[[rule]]\nid = 'moon'\nwhen.text = 'moon stands wrong'\nthen.reason = 'network_error'\n"
+    classifier = classify.load(None, [load(HEAD + REST + rule).vocabulary])
+    fact = one(head="text = 't'\n", t="The moon stands wrong")
+    verdict, other = classifier(fact), classify.load()(fact)
+    assert verdict is not None and (verdict.reason, verdict.rule) == (Reason.NETWORK_ERROR, "acme.moon")
+    assert other is not None and other.reason is Reason.UNDETERMINED
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
+def test_rules_of_a_shipped_file_decide_their_examples(path: Any) -> None:
+    for rules in make_rules(load(path.read_text("utf-8")).vocabulary).values():
+        for rule in rules:
+            assert bool(rule.example) is bool(rule.when.text)
+            assert not list(find_broken_examples(rule, classify.load()))
 
 
 def test_advice_of_a_word() -> None:

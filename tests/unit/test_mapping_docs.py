@@ -18,7 +18,7 @@ from tests.support.template import ROOT
 
 PAGE: Final = (ROOT / "docs" / "mapping.md").read_text()
 (BODY,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-EXAMPLE, CASE = (re.sub(r"(?m)^   ", "", each) for each in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+EXAMPLE, CASE, RULE = (re.sub(r"(?m)^   ", "", each) for each in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
 
 
 def run(capture: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
@@ -73,9 +73,10 @@ def test_a_mistake_is_named_by_its_field(example: Path, capfd: pytest.CaptureFix
     assert run(capfd, str(example))[0] == 1
 
 
-def test_the_case_is_one() -> None:
-    mapping = load(EXAMPLE.replace("[words]", CASE + "\n[words]", 1))
-    assert mapping.cases[0].words == {"held", "queued"}
+def test_case_and_rule_are_of_a_mapping() -> None:
+    mapping = load(EXAMPLE.replace("[words]", CASE + "\n[words]", 1) + RULE)
+    assert [rule.id for rule in mapping.vocabulary.rules] == ["out-of-stamps"]
+    assert mapping.cases[0].words == ("held", "queued")
     assert mapping.cases[0].meaning.kind is Kind.REJECTED
 
 
@@ -90,7 +91,7 @@ def test_every_field_stands_on_the_page() -> None:
     tables = {
         name: kind for name, kind in fields.items() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     }
-    others = fields.keys() - tables.keys() - {"words", "case", "correlation", "verdicts", "reasons"}
+    others = fields.keys() - tables.keys() - {"words", "case", "correlation", "verdicts", "reasons", "rule"}
     assert others <= shown
     for name, kind in tables.items():
         for field in msgspec.structs.fields(kind):

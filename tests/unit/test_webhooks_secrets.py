@@ -80,7 +80,7 @@ def test_one_secret_or_several() -> None:
         ({"sources": {"ses": {"token": "geheimgeheim"}}}, r"\$\.sources\.ses\.token: ses has no way to send it"),
         ({"sources": {"mailerq": {"token": "geheimgeheim"}}}, r"\$\.sources\.mailerq\.token"),
         ({"sources": {"directmail": {"basic": "geheim:geheimgeheim"}}}, r"\$\.sources\.directmail\.basic"),
-        ({"sources": {"smpp": {}}}, rf"\$\.sources: no source 'smpp', but {', '.join(PUSHED)}"),
+        ({"sources": {"nobody": {}}}, rf"\$\.sources: no source 'nobody', but {', '.join(PUSHED)}"),
         ({"secret": "geheimgeheim"}, "`secret`"),
         (["geheim"], "the secrets"),
         ("geheim", "the secrets"),

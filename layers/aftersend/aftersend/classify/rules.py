@@ -139,7 +139,7 @@ def parse(document: str) -> list[RuleDefinition]:
     rules = read_document(document).get("rule", [])
     if not isinstance(rules, list):
         raise ConfigurationError("rules: write [[rule]], not [rule]")
-    return [_convert_rule(number, rule) for number, rule in enumerate(rules, 1)]
+    return [convert_rule(number, rule) for number, rule in enumerate(rules, 1)]
 
 
 def define_errors(settings: Mapping[str, smsc.SmscSettings]) -> list[RuleDefinition]:
@@ -170,7 +170,8 @@ def name_tables(settings: Mapping[str, smsc.SmscSettings]) -> dict[str, str]:
     }
 
 
-def _convert_rule(number: int, table: object) -> RuleDefinition:
+def convert_rule(number: int, table: object) -> RuleDefinition:
+    """Return the rule in a table of TOML, the `number`th of its document; raise `RuleError` where the form is wrong."""
     name = table.get("id", f"number {number}") if isinstance(table, dict) else f"number {number}"
     try:
         return convert(table, RuleDefinition)

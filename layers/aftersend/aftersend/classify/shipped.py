@@ -30,7 +30,7 @@ from aftersend.classify.rules import (
     parse,
     read_document,
 )
-from aftersend.classify.source_words import STEPS, SourceWords, make_rules, read_words
+from aftersend.classify.source_words import FLAGGED, STEPS, SourceWords, make_rules, read_words
 from aftersend.core import smsc
 from aftersend.core.errors import ConfigurationError
 
@@ -94,7 +94,8 @@ def _digest(documents: Sequence[bytes]) -> str:
 def _compile(documents: tuple[bytes, ...], mappings: tuple[bytes, ...], codes: bytes) -> bytes:
     """Compile rules, once in a process; the answer is encoded, because a copy is had faster by decoding it."""
     compiler = Compiler(Matcher())
-    words = [make_rules(read_words(tomllib.loads(mapping.decode()))) for mapping in mappings]
+    known = [read_words(tomllib.loads(mapping.decode())) for mapping in mappings]
+    words = [make_rules(each) for each in known]
     rules: list[Rule] = []
     ends: dict[str, int] = {}
     for step, document in zip(ORDER, documents, strict=True):
@@ -103,7 +104,7 @@ def _compile(documents: tuple[bytes, ...], mappings: tuple[bytes, ...], codes: b
             rules += [compiler.compile(rule) for each in words for rule in each[step]]
             ends[step] = len(rules)
     passing = compiler.compile_patterns("passing", "text", PASSING)
-    forms = toml.decode(codes, type=dict[str, CodeForm])
+    forms = toml.decode(codes, type=dict[str, CodeForm]) | dict.fromkeys((each.source for each in known), FLAGGED)
     digest = _digest((*documents, *mappings, codes))
     return json.encode(Compiled(digest, compiler.matcher, tuple(rules), passing, forms, ends))
 
@@ -118,15 +119,18 @@ def load(user_rules: str | None = None, words: Sequence[SourceWords] = ()) -> Cl
     if not document and not words:
         return _load_plain()
     definitions = _check_definitions(parse(document))
-    settings = smsc.read_settings(read_document(document))
+    tables = read_document(document)
+    settings = smsc.read_settings(tables)
+    smsc.read_smscs(tables)  # whoever checks the document wants to hear of every mistake in it
     compiled = load_shipped()
     compiler = Compiler(compiled.matcher)
     shipped = tuple(_insert(compiled, compiler, [make_rules(each) for each in words]))
     compiler.prefix = USER
     rules = (*map(compiler.compile, (*definitions, *define_errors(settings))), *shipped)
-    tables = name_tables(settings)
-    _check_tables(tables, rules)
-    return Classifier(rules, compiled.matcher, compiled.passing, compiled.codes, tables)
+    errors = name_tables(settings)
+    _check_tables(errors, rules)
+    codes = compiled.codes | dict.fromkeys((each.source for each in words), FLAGGED)
+    return Classifier(rules, compiled.matcher, compiled.passing, codes, errors)
 
 
 def _check_definitions(definitions: list[RuleDefinition]) -> list[RuleDefinition]:

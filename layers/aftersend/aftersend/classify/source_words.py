@@ -10,8 +10,14 @@ stands in it as well:
     err_mailbox_full = "mailbox_full"
     hard_bounced = "undetermined/hard"  # reason, and the class in the place of the one that goes with it
 
-They are rules like all others, about this one source, each at its place in the order of decision: a verdict with the
-verdicts, a reason with the codes of providers, and what tells no reason but only a class at the very end.
+    [[rule]]                            # what it says in sentences of its own, as in rules.py
+    id = "no-server"
+    when.text = "no smtp servers were available"
+    then.reason = "network_error"
+
+They are rules like all others about this one source, each at its place in the order of decision: verdicts with the
+verdicts, sentences with those of other providers, reasons with the codes of providers, and what tells no reason but
+only a class at the very end.
 """
 
 from __future__ import annotations
@@ -20,16 +26,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct, ValidationError, convert
+from msgspec.structs import replace
 
-from aftersend.classify.rules import RuleDefinition, Then, When
+from aftersend.classify.features import CodeForm
+from aftersend.classify.pattern import Matcher
+from aftersend.classify.rules import Compiler, RuleDefinition, RuleError, Then, When, convert_rule
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.vocabulary import MEANINGS, Class, Reason
 
 MAX_WORDS: Final = 300  # of one table
 
 # Where they stand in the order of decision: behind the rules of these steps (`shipped.ORDER`).
-VERDICT, DETAIL, WORD = "verdicts", "provider-codes", "generic"
-STEPS: Final = (VERDICT, DETAIL, WORD)
+VERDICT, TEXT, DETAIL, WORD = "verdicts", "providers", "provider-codes", "generic"
+STEPS: Final = (VERDICT, TEXT, DETAIL, WORD)
+
+FLAGGED: Final = CodeForm(flags=True)  # the form of their codes: "soft_bounced fatal=0"
 
 _ADDRESS: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
 
@@ -41,6 +52,7 @@ class SourceWords(Struct, frozen=True):
     words: frozenset[str]  # of events; all others are details
     verdicts: Mapping[str, Any] = {}
     reasons: Mapping[str, Any] = {}
+    rules: tuple[RuleDefinition, ...] = ()  # about its own sentences
 
 
 def read_words(mapping: Mapping[str, Any]) -> SourceWords:
@@ -55,6 +67,7 @@ def read_words(mapping: Mapping[str, Any]) -> SourceWords:
         words=frozenset(word.casefold() for word in named),
         verdicts=document.verdicts,
         reasons=document.reasons,
+        rules=tuple(convert_rule(number, table) for number, table in enumerate(document.rule, 1)),
     )
 
 
@@ -75,6 +88,15 @@ class _Document(Struct, frozen=True):
     case: list[_Case] = []
     verdicts: dict[str, Any] = {}
     reasons: dict[str, Any] = {}
+    rule: list[Any] = []
+
+
+def check_words(known: SourceWords) -> None:
+    """Check what a mapping file says of words by making rules of it; raises ConfigurationError that names the field."""
+    compiler = Compiler(Matcher())
+    for rules in make_rules(known).values():
+        for rule in rules:
+            compiler.compile(rule)
 
 
 def make_rules(known: SourceWords) -> dict[str, list[RuleDefinition]]:
@@ -89,13 +111,21 @@ def make_rules(known: SourceWords) -> dict[str, list[RuleDefinition]]:
             then = _read_meaning(place, meaning)
             step = VERDICT if table == "verdicts" else WORD if then.reason is Reason.UNDETERMINED else DETAIL
             meanings.setdefault((step, then), []).extend(_expand(place, word, known.words))
+    found[TEXT] = [_own_rule(known.source, rule) for rule in known.rules]
     for (step, then), codes in meanings.items():
         found[step].append(_make_rule(known.source, step, then, codes, len(found[step])))
     return found
 
 
+def _own_rule(source: str, rule: RuleDefinition) -> RuleDefinition:
+    if rule.when.source is not None:
+        raise RuleError(rule.id, "when.source: it is about the source of its file", field="when.source")
+    _check_law(f"rule {rule.id}", rule.then)
+    return replace(rule, id=f"{source}.{rule.id}", when=replace(rule.when, source=[source]))
+
+
 def _read_meaning(place: str, meaning: Any) -> Then:
-    """What a word means, checked: what is the sender's fault can never be turned against the recipient (law 5)."""
+    """What a word means, checked."""
     given = meaning
     if isinstance(meaning, str):
         reason, slash, klass = meaning.partition("/")
@@ -104,12 +134,17 @@ def _read_meaning(place: str, meaning: Any) -> Then:
         then = convert(given, Then)
     except ValidationError as error:
         raise ConfigurationError(f"{place}: {error}") from None
+    _check_law(place, then)
+    return then
+
+
+def _check_law(place: str, then: Then) -> None:
+    """Law 5: what is the sender's fault can never be turned against the recipient."""
     blameless = then.reason is not Reason.UNDETERMINED and MEANINGS[then.reason].permanent not in _ADDRESS
     if then.klass in _ADDRESS and blameless:
         raise ConfigurationError(f"{place}: {then.reason.value} is never the recipient's fault")
     if then.klass is Class.COMPLAINT and then.reason is not Reason.COMPLAINT:
         raise ConfigurationError(f"{place}: the class complaint goes with the reason complaint")
-    return then
 
 
 def _expand(place: str, word: str, words: frozenset[str]) -> Iterator[str]:

@@ -25,7 +25,6 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct, ValidationError, convert
 
@@ -155,6 +154,8 @@ def find_zone(name: str) -> tzinfo:
         if offset >= timedelta(days=1):
             raise ValueError("an offset is less than a day")
         return timezone(-offset if found[1] == "-" else offset)
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  # only where a name needs it: costs a start
+
     try:
         return ZoneInfo(given)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -12,7 +12,7 @@ too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -220,6 +220,7 @@ class EventFacts(Struct, frozen=True, kw_only=True, gc=False):
     recipient: str  # empty where the event names nobody
     at: datetime
     context: Context
+    canonicalize: Callable[[str], str] = canonicalize_email
 
     def build(
         self,
@@ -232,8 +233,8 @@ class EventFacts(Struct, frozen=True, kw_only=True, gc=False):
         """Return the fact; none where the event is about no message and nobody. `scope` is the stream it is about."""
         if not self.message and not self.recipient.strip():
             return []
-        canonical = canonicalize_email(self.recipient) if self.recipient.strip() else UNNAMED
-        same = canonical in (UNNAMED, "email:" + self.recipient)
+        canonical = self.canonicalize(self.recipient) if self.recipient.strip() else UNNAMED
+        same = canonical == UNNAMED or canonical.endswith(":" + self.recipient)
         return [
             Feedback(
                 source=self.source,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any, Final
 
 from msgspec import Struct
 
-from aftersend.classify.source_words import SourceWords, make_rules, read_words
+from aftersend.classify.source_words import SourceWords, check_words, read_words
 from aftersend.core.errors import ConfigurationError
+from aftersend.core.smsc import find_zone
 from aftersend.core.vocabulary import Channel, Kind
 from aftersend.sources.mapping.document import (
     IGNORE,
     KINDS,
+    SOFT,
     CaseFields,
     MappingDocument,
     Paths,
@@ -41,7 +44,7 @@ class FieldTest(Struct, frozen=True):
     def holds(self, scopes: Sequence[Any]) -> bool:
         """Return whether an event, with what it lies in, meets it."""
         values = [text for value in find_all(scopes, (self.path,)) if (text := _name_value(value))]
-        return any(_meets(pattern, values) for pattern in self.patterns)
+        return any(meets(pattern, values) for pattern in self.patterns)
 
 
 def _name_value(value: Any) -> str:
@@ -49,7 +52,7 @@ def _name_value(value: Any) -> str:
     return to_text(value) or ("*" if isinstance(value, dict | list) else "")
 
 
-def _meets(pattern: str, values: Sequence[str]) -> bool:
+def meets(pattern: str, values: Sequence[str]) -> bool:
     """Whether values are as one pattern says: "" for none, "!x" for some of which none is x, "*" for any."""
     if not pattern:
         return not values
@@ -63,15 +66,21 @@ class EventMeaning(Struct, frozen=True):
 
     kind: Kind | None  # None: nothing about a message
     code: str = ""  # of the provider, in the place of the word
+    soft: bool = False  # not for good, whatever the text says
     machine: bool = False
 
 
 class CompiledCase(Struct, frozen=True):
     """An exception from the table of words."""
 
-    words: frozenset[str]  # folded; empty for any
+    words: tuple[str, ...]  # patterns; none for any
     tests: tuple[FieldTest, ...]
     meaning: EventMeaning
+
+    def holds(self, word: str, scopes: Sequence[Any]) -> bool:
+        """Return whether it is about an event with this word."""
+        known = not self.words or any(meets(pattern, [word]) for pattern in self.words)
+        return known and all(test.holds(scopes) for test in self.tests)
 
 
 class SourceMapping(Struct, frozen=True, kw_only=True):
@@ -90,8 +99,11 @@ class SourceMapping(Struct, frozen=True, kw_only=True):
     own: Found
     before: str
     prefix: str
+    word_prefix: str
+    text_inside: tuple[str, ...]
     at: Found
     time: TimeFields
+    zone: tzinfo | None
     words: dict[str, EventMeaning]
     cases: tuple[CompiledCase, ...]
     vocabulary: SourceWords  # what its words mean
@@ -102,7 +114,7 @@ def load(text: str) -> SourceMapping:
     """Load a mapping file (TOML); raises ConfigurationError that names the field."""
     document, tables = decode(text)
     vocabulary = read_words(tables)
-    make_rules(vocabulary)  # which checks them
+    check_words(vocabulary)
     message, time = document.message, document.time
     return SourceMapping(
         source=document.source,
@@ -118,9 +130,12 @@ def load(text: str) -> SourceMapping:
         own=_compile("message.own", message.own),
         before=message.before,
         prefix=message.prefix or document.source,
+        word_prefix=document.word_prefix,
+        text_inside=tuple(_listed(document.text_inside)),
         at=_compile("time.at", time.at),
         time=time,
-        words={word.casefold(): EventMeaning(_read_kind(kind)) for word, kind in document.words.items()},
+        zone=_find_zone(time.zone),
+        words={word.casefold(): _make_meaning(kind) for word, kind in document.words.items()},
         cases=tuple(_compile_case(number, each) for number, each in enumerate(document.case)),
         vocabulary=vocabulary,
         push=document.push,
@@ -143,6 +158,13 @@ def _compile_table(place: str, table: dict[str, Any]) -> dict[str, Found]:
     return {name: _compile(f"{place}.{name}", paths) for name, paths in table.items()}
 
 
+def _find_zone(name: str) -> tzinfo | None:
+    try:
+        return find_zone(name) if name else None
+    except ValueError as error:
+        raise ConfigurationError(f"time.zone: {error}") from None
+
+
 def _listed(given: Any) -> list[str]:
     listed = given if isinstance(given, list) else [given] if given != "" else []
     if not all(isinstance(each, str) for each in listed):
@@ -150,16 +172,17 @@ def _listed(given: Any) -> list[str]:
     return listed
 
 
-def _read_kind(kind: str) -> Kind | None:
-    return None if kind == IGNORE else KINDS[kind]
+def _make_meaning(kind: str, *, code: str = "", machine: bool = False) -> EventMeaning:
+    plain = kind.removesuffix(SOFT)
+    return EventMeaning(None if plain == IGNORE else KINDS[plain], code=code, soft=plain != kind, machine=machine)
 
 
 def _compile_case(number: int, case: CaseFields) -> CompiledCase:
     place = f"case[{number}].when"
     return CompiledCase(
-        words=frozenset(word.casefold() for word in _listed(case.word)),
+        words=tuple(_listed(case.word)),
         tests=tuple(_compile_test(f"{place}.{path}", path, wanted) for path, wanted in case.when.items()),
-        meaning=EventMeaning(_read_kind(case.kind), code=case.code, machine=case.machine),
+        meaning=_make_meaning(case.kind, code=case.code, machine=case.machine),
     )
 
 

@@ -22,6 +22,7 @@ MAX_ENTRIES: Final = 300  # of one table or list
 MAX_LENGTH: Final = 300  # characters of one text
 
 IGNORE: Final = "ignore"  # of a word that tells nothing of a message
+SOFT: Final = "/soft"  # behind a kind: whatever the text says, it is not for good
 # What a word may be. Of `expired` no provider says it: it is what follows where nothing was heard in time.
 KINDS: Final = {kind.value: kind for kind in Kind if kind is not Kind.EXPIRED}
 
@@ -51,14 +52,14 @@ class TimeFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     at: Paths
     unit: Literal["s", "ms", "us"] | None = None  # of a number; else its size tells
-    zone: Annotated[str, Meta(pattern=r"^(Z|[+-]\d\d:\d\d)?$")] = ""  # of a time that names none; else UTC
+    zone: str = ""  # of a time that names none, by an offset or a name of the IANA; else UTC
     formats: list[str] = []  # of strptime, tried before all that is known anyway
 
 
 class CaseFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an event is whose word says too little; the first that holds counts, before `words`."""
 
-    word: Paths = ""  # one of these; any, where none is named
+    word: Paths = ""  # one of these, with * for anything; any, where none is named
     when: dict[str, Any] = {}  # what each of these paths has to find
     kind: str
     code: str = ""  # what the provider's code is then; else the word
@@ -71,6 +72,7 @@ class EngagementFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     link: Paths = ""
     ip: Paths = ""
     user_agent: Paths = ""
+    event_id: Paths = ""  # of an open or a click, which many a provider tells twice: the first one by itself as well
     machine: Paths = ""  # says yes where no person did
 
 
@@ -79,6 +81,7 @@ class MappingDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     source: Name
     word: Paths  # where the event says what it is
+    word_prefix: Annotated[str, Meta(max_length=40)] = ""  # before every word, and no part of it
     message: MessageFields
     time: TimeFields
     title: str = ""  # what people call it
@@ -91,6 +94,7 @@ class MappingDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     case: list[CaseFields] = []
     detail: Paths = ""  # the provider's finer word: stands behind the word
     text: Paths = ""
+    text_inside: Paths = ""  # forms of a text: of one that has it, what stands for its last * is meant
     code: Paths = ""
     status: Paths = ""
     command: Paths = ""
@@ -105,6 +109,7 @@ class MappingDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     correlation: dict[str, Any] = {}  # each a path, or several
     verdicts: dict[str, Any] = {}
     reasons: dict[str, Any] = {}
+    rule: list[Any] = []  # about its own sentences
     push: PushFields = PushFields()
 
 
@@ -169,13 +174,17 @@ def _check(document: MappingDocument) -> None:
     if document.body.field and document.body.form != "form":
         raise ConfigurationError("body.field: only a form has fields")
     document.push.build_proofs()
+    for form in [document.text_inside] if isinstance(document.text_inside, str) else document.text_inside:
+        if form and "*" not in form:
+            raise ConfigurationError(f"text_inside: {form!r} has no *, so it would leave nothing")
     _check_repeated(document.words)
     for form in document.time.formats:
         _check_format(form)
 
 
 def _check_kind(place: str, kind: object) -> None:
-    if not isinstance(kind, str) or (kind not in KINDS and kind != IGNORE):
+    plain = kind.removesuffix(SOFT) if isinstance(kind, str) else kind
+    if plain not in KINDS and kind != IGNORE:
         raise ConfigurationError(f"{place}: {kind!r} is none of {', '.join(sorted(KINDS))} and {IGNORE}")
 
 

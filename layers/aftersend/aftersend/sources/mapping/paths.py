@@ -43,13 +43,35 @@ def find_all(scopes: Sequence[Any], paths: Sequence[Path]) -> list[Any]:
     """Return what the first of `paths` finds that finds anything, in the first of `scopes` where it does."""
     for path in paths:
         for scope in scopes:
-            found = [value for value in _walk(scope, path) if value not in _EMPTY]
+            found = [value for value in _walk(scope, path) if is_there(value)]
             if found:
                 return found
     return []
 
 
-_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+def find_first(scopes: Sequence[Any], paths: Sequence[Path]) -> Any:
+    """Return the first of what `find_all` finds; None where that is nothing."""
+    for path in paths:
+        for scope in scopes:
+            value = scope
+            for at, step in enumerate(path):
+                if step.__class__ is not str:  # the elements of a list
+                    value = next(filter(is_there, _walk(value, path[at:])), None)
+                    break
+                value = value.get(step) if value.__class__ is dict else None
+                if value is None:
+                    break
+            if is_there(value):
+                return value
+    return None
+
+
+_NUMBERS: Final = frozenset({bool, int, float})
+
+
+def is_there(value: Any) -> bool:
+    """Return whether a value is more than null, an empty text, an empty list or object."""
+    return bool(value) or value.__class__ in _NUMBERS
 
 
 def find_events(body: Any, paths: Sequence[Path]) -> Iterator[list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from aftersend.core.times import UNKNOWN_TIME, parse_time
@@ -43,27 +43,28 @@ def is_yes(value: Any) -> bool:
     return to_text(value).lower() in _YES
 
 
-def to_time(value: Any, unit: str | None = None, zone: str = "", formats: Sequence[str] = ()) -> datetime:
+def to_time(value: Any, unit: str | None = None, zone: tzinfo | None = None, formats: Sequence[str] = ()) -> datetime:
     """Return the UTC instant of a value; UNKNOWN_TIME where there is none; raises ValueError where it is no time.
 
-    A number counts from 1970 in `unit` ("s", "ms" or "us"); without one its size tells which. `zone` is the offset of a
-    time that names none; `formats` (of strptime) are tried before those that `core.times` knows.
+    A number counts from 1970 in `unit` ("s", "ms" or "us"); without one its size tells which. `zone` is that of a time
+    that names none, else UTC; `formats` (of strptime) are tried before those that `core.times` knows.
     """
     text = to_text(value)[:MAX_TIME]
     if not text:
         return UNKNOWN_TIME
     if _NUMBER(text):
         return _count_from_1970(float(text) if "." in text else int(text), unit)
+    found = _read(text, formats)
+    return found if zone is None or _OFFSET.search(text) else parse_time(found.replace(tzinfo=zone).isoformat())
+
+
+def _read(text: str, formats: Sequence[str]) -> datetime:
     for form in formats:
         try:
-            return parse_time(_place(datetime.strptime(text, form).isoformat(), zone))
+            return parse_time(datetime.strptime(text, form).isoformat())
         except ValueError:
             continue
-    return parse_time(_place(text, zone))
-
-
-def _place(text: str, zone: str) -> str:
-    return text if not zone or _OFFSET.search(text) else text + zone
+    return parse_time(text)
 
 
 def _count_from_1970(number: float, unit: str | None) -> datetime:
@@ -74,6 +75,19 @@ def _count_from_1970(number: float, unit: str | None) -> datetime:
     except OverflowError as error:
         raise ValueError("a number that is no time") from error
     return parse_time(moment.isoformat())
+
+
+def find_inside(forms: Sequence[str], text: str) -> str:
+    """Return what stands for the last `*` of the first of these forms that a text has; the text where it has none."""
+    for form in forms:
+        (first, *others), tail = form.split("*")[:-1], form.rpartition("*")[2]
+        at = len(first) if text.startswith(first) else -1
+        for part in others:
+            found = text.find(part, at) if at >= 0 else -1
+            at = found + len(part) if found >= 0 else -1
+        if 0 <= at <= len(text) - len(tail) and text.endswith(tail):
+            return text[at : len(text) - len(tail)]
+    return text
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -140,8 +140,8 @@ def read_date(given: str, zone: tzinfo | None, near: datetime | None) -> datetim
         return _read_other(text, zone)
     if not text.strip("0"):
         return None
-    if len(text) == 10:
-        return _read_digits(f"20{text}00", zone or UTC)
+    if len(text) == 10:  # some write seconds since 1970, which are no date of such digits most of the time
+        return _read_digits(f"20{text}00", zone or UTC) or _read_seconds(int(text))
     readings = {12: (f"20{text}", f"{text}00"), 14: (text,)}.get(len(text), ())
     moments = [moment for reading in readings if (moment := _read_digits(reading, zone or UTC)) is not None]
     if near is not None and len(moments) > 1:
@@ -158,6 +158,10 @@ def _read_digits(text: str, zone: tzinfo) -> datetime | None:
         return moment if zone is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _read_seconds(number: int) -> datetime | None:
+    return datetime.fromtimestamp(number, UTC) if 1_000_000_000 <= number < 4_000_000_000 else None
 
 
 def _shift(moment: datetime, quarters: int) -> datetime:
