@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import IO, Final, TextIO, TypeVar, cast
 
 from rich import box
@@ -21,6 +21,7 @@ from aftersend.core.policy import SHIPPED
 from aftersend.core.recipient import split_channel
 from aftersend.core.suppression import find_active_causes, is_revived, list_evidence
 from aftersend.core.times import format_time
+from aftersend.core.validity import show_at
 from local.tables import DeadLetter
 
 PLAIN_WIDTH: Final = 100  # where there is no terminal to ask
@@ -89,7 +90,8 @@ class _Trimmed:
 
 
 def outcomes(rows: Sequence[Outcome], *, everything: bool) -> Table:
-    """What became of the messages: every one, or one of each kind."""
+    """What became of the messages by now: every one, or one of each kind."""
+    rows = [show_at(row, datetime.now(UTC)) for row in rows]
     shown = rows if everything else _one_of_each(rows, _kind_of_outcome)
     table = _table("What became of the messages", len(shown), len(rows))
     table.add_column("recipient\nmessage", ratio=3, overflow="fold")

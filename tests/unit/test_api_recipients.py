@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -311,3 +312,27 @@ def test_a_report_is_marked_where_nothing_proves_it(
     found = person["health"]
     assert (found["messages"], found["bounced"], found["bounces_in_a_row"]) == (not outcome, not reported, not reported)
     assert person["suppressed"] is not reported
+
+
+def test_what_was_due_is_expired_wherever_somebody_asks_though_nobody_has_written_it() -> None:
+    """A sweep comes once an hour; who asks does not wait for it. A message that is not due is as it is stored."""
+    rules, store = load("[validity]\ntest = 84"), MemoryStore()
+    sent = [fact(Kind.SENT, day, message=f"test:{day}") for day in (1, 4)]
+    due = sent[0].occurred_at + timedelta(hours=84)
+    with fake_source():
+        assert not ingest([message(sent)], ports(store, policy=rules)).failed
+    puts = store.puts
+    api = Api(api_context(store, policy=rules, clock=lambda: due))
+    by_message = [api("GET", f"/messages/test:{day}").json["outcomes"][0] for day in (1, 4)]
+    alone = [api("GET", f"/outcomes?message=test:{day}&recipient=ann@example.com").json for day in (1, 4)]
+    person = api("GET", PERSON).json
+    lines = {each["message"]: each for each in person["outcomes"]}
+    for shown in (by_message, alone, [lines["test:1"], lines["test:4"]]):
+        assert [each["status"] for each in shown] == ["expired", "sent"]
+        assert shown[0]["write_again_at"] == "2026-03-06T12:00:00Z"  # a day after it was due
+    assert (by_message[0]["verdict"]["class"], by_message[0]["verdict"]["rule"]) == ("soft", "validity")
+    assert [each["kind"] for each in by_message[0]["feedback"]] == ["sent", "expired"]
+    assert (lines["test:1"]["class"], lines["test:1"]["reason"]) == ("soft", "expired")
+    assert person["health"]["bounces_in_a_row"] == 1
+    assert person["write_again_at"] == "2026-03-06T12:00:00Z"
+    assert store.puts == puts

@@ -42,6 +42,12 @@ def test_a_report_that_decides_nothing_is_marked_beside_what_does() -> None:
     assert "unproven" in _print(show.history(outcome, {each.id: 1 for each in facts}, CLASSIFIER))
 
 
+def test_what_was_due_is_shown_as_expired_though_nobody_has_written_that() -> None:
+    waiting = merge(None, [SENT], CLASSIFIER, validity={SENT.source: 84})
+    assert "expired" in _print(show.outcomes([waiting], everything=True))
+    assert "expired" not in _print(show.outcomes([merge(None, [SENT], CLASSIFIER)], everything=True))
+
+
 def _print(table: object) -> str:
     written = io.StringIO()
     Console(file=written, width=200).print(table)

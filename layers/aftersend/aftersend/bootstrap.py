@@ -137,10 +137,13 @@ def _name_source(source: str) -> str:
 
 
 def list_jobs() -> ApiContext:
-    """Return what the handlers of the HTTP API work with, imports, exports, reverts and erasures among them."""
-    made = query()
+    """Return what the handlers of the HTTP API work with, list jobs and dropped files among them."""
+    from aftersend.storage import user_mappings
+
+    made, config = query(), settings.load_list_jobs()
+    user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     service = build_list_jobs(
-        settings.load_list_jobs(),
+        config,
         connect,
         tables=made.tables,
         store=made.store,

@@ -150,6 +150,7 @@ class ListJobSettings(Struct, frozen=True, kw_only=True):
     queue: str
     feedback_queue: str
     unreadable_queue: str
+    rules_parameter: str = ""  # SSM parameter below which the user's mappings are; empty for none
 
 
 def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
@@ -160,6 +161,7 @@ def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
         queue=_require(environ, "LIST_JOBS_QUEUE"),
         feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
         unreadable_queue=_require(environ, "UNREADABLE_BODIES_QUEUE"),
+        rules_parameter=_get(environ, "RULES_PARAMETER"),
     )
 
 
