@@ -115,7 +115,7 @@ def test_its_connector_is_the_smsc_that_a_user_says_something_of() -> None:
         ("ESME_ROK", Kind.SENT),
         ("ESME_RINVNUMDESTS", Kind.REJECTED),
         ("REJECTD", Kind.BOUNCED),
-        ("EXPIRED", Kind.EXPIRED),
+        ("EXPIRED", Kind.BOUNCED),
         ("ACCEPTD", Kind.SENT),
         ("UNKNOWN", Kind.UNKNOWN),
     ],

@@ -26,7 +26,7 @@ def _sqs(body: str, name: str = "m1") -> dict[str, Any]:
 
 
 def _pack(body: bytes) -> str:
-    return base64.b64encode(gzip.compress(body)).decode()
+    return base64.b64encode(gzip.compress(body, mtime=0)).decode()
 
 
 SNS = {

@@ -9,9 +9,11 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from aftersend.core.active_causes import ActiveCause
-from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Reason, Reverted, Suppression
+from aftersend.core import sentence
+from aftersend.core.active_causes import ActiveCause, EndedBy
+from aftersend.core.model import Act, Cause, CauseKind, Decision, EvidenceRef, Life, Reason, Reverted, Suppression
 from aftersend.core.sentence import Lift, StoredRow, SuppressionAnswer, join_answers, make_answer
 from aftersend.core.suppression import apply_decisions, find_active_causes
 
@@ -192,6 +194,12 @@ STATES: Final[dict[str, tuple[Suppression, str, Lift]]] = {
         f"that the app is no longer on this device; {IF_KNOWN}.",
         Lift.IF_KNOWN,
     ),
+    "a number that is alive again": (
+        replace(row(recipient="sms:+14255550156", hard=HARD), life=Life(last=ref(day(29)))),
+        "Text messages are sent to +14255550156: the network said on 27 March 2026 that nobody has this number, "
+        "but it has shown signs of life since, the last on 29 March 2026; nothing to lift.",
+        Lift.NOTHING,
+    ),
     "a reason without words of its own": (
         row(hard=cause(ref(day(27), reason=Reason.RECIPIENT_REFUSED))),
         f"{NO}example.com said on 27 March 2026 that it refuses messages for good; {IF_KNOWN}.",
@@ -202,9 +210,9 @@ STATES: Final[dict[str, tuple[Suppression, str, Lift]]] = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_has_its_sentence(state: str) -> None:
-    stored, sentence, may = STATES[state]
+    stored, words, may = STATES[state]
     found = answer(stored)
-    assert (found.sentence, found.lift) == (sentence, may)
+    assert (found.sentence, found.lift) == (words, may)
     assert found.sentence.removesuffix(".").lower().endswith(found.lift_sentence.lower())
 
 
@@ -269,3 +277,8 @@ def test_no_state_is_without_a_sentence_and_nothing_is_to_lift_where_nothing_hol
     assert (found.lift is not Lift.NOTHING) is holds
     assert found.sentence.startswith(NO if holds else YES)
     assert found.sentence.endswith(".") and "None" not in found.sentence
+
+
+def test_every_way_to_end_has_its_words() -> None:
+    assert set(sentence._ENDINGS) == set(EndedBy)
+    assert set(sentence._SAYINGS) == set(CauseKind) == set(sentence._LIFTS) == set(sentence._ORDER)

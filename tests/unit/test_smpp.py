@@ -259,7 +259,7 @@ def test_whom_the_sender_names_counts_before_the_number_of_a_pdu() -> None:
         ("REJECTD", Kind.BOUNCED),
         ("DND_REJECTED", Kind.BOUNCED),
         ("DELETED", Kind.BOUNCED),
-        ("EXPIRED", Kind.EXPIRED),
+        ("EXPIRED", Kind.BOUNCED),
         ("ACCEPTD", Kind.SENT),
         ("ENROUTE", Kind.SENT),
         ("SCHEDLD", Kind.SENT),
@@ -389,7 +389,7 @@ def test_the_first_of_two_equal_parameters_counts_and_others_are_skipped() -> No
     extra = tlv(0x1400, b"x" * 300) + tlv(0x427, b"\2") + tlv(0x427, b"\5") + tlv(0x60B, b"")
     assert one(pdu=deliver("4915550100", b"id:1", extra)).kind is Kind.DELIVERED
     many = b"".join(tlv(0x1400 + number, b"x") for number in range(pdus.MAX_PARAMETERS + 10))
-    assert one(pdu=deliver("4915550100", b"id:1 stat:EXPIRED", many)).kind is Kind.EXPIRED
+    assert one(pdu=deliver("4915550100", b"id:1 stat:EXPIRED", many)).kind is Kind.BOUNCED
 
 
 # ---- What a user says of an SMSC -------------------------------------------------------------------------------------
@@ -465,7 +465,7 @@ failed = '^(?:BAD|EXPIRED)$'
     [
         ("OK", Kind.DELIVERED),
         ("BAD", Kind.BOUNCED),
-        ("EXPIRED", Kind.EXPIRED),
+        ("EXPIRED", Kind.BOUNCED),
         ("UNDELIV", Kind.SENT),
         ("DELIVRD", Kind.SENT),
         ("ODD", Kind.UNKNOWN),

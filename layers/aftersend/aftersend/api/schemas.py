@@ -177,8 +177,6 @@ def show_suppression(
     channel = split_channel(stored.recipient)[0]
     advice = {each.cause: advise_on_cause(each, channel, advise) for each in active}
     return SuppressionView(
-        recipient=stored.recipient,
-        scope=stored.scope,
         suppressed=bool(active or before or everywhere),
         answer=answer,
         needs_force=any(find_causes_needing_force(each, now) for each in (stored, erased) if each is not None),
@@ -188,17 +186,17 @@ def show_suppression(
             _show_cause(kind, cause, find_ending(stored, kind, now, held_back), advice.get(kind))
             for kind, cause in stored.causes.items()
         ],
-        released_at=stored.released_at,
-        released_by=stored.released_by,
-        note=stored.note,
-        forced_at=stored.forced_at,
+        **{name: getattr(stored, name) for name in _SAME},
         reverted=[_show_window(each) for each in stored.reverted],
         pending=[_show_window(each) for each in held_back],
         erased=before,
         everywhere=list(everywhere),
         history=[show_decision(each) for each in stored.history],
-        version=stored.version,
     )
+
+
+# What is shown of a suppression as it is stored.
+_SAME: Final = ("recipient", "scope", "released_at", "released_by", "note", "forced_at", "version")
 
 
 def show_decision(made: Decision) -> DecisionView:

@@ -358,6 +358,11 @@ def _say_release(row: StoredRow, _cause: Cause, latest: EvidenceRef) -> str:
     return f"{_name_person(by)} lifted it on {_say_day(at)}{f' ({_quote(note)})' if note else ''}"
 
 
+def _say_revival(row: StoredRow, _cause: Cause, _latest: EvidenceRef) -> str:
+    life = row.stored.life.last if row.stored.life is not None else None
+    return f"it has shown signs of life since{f', the last on {_say_day(life.at)}' if life else ''}"
+
+
 def _say_accident(_row: StoredRow, _cause: Cause, _latest: EvidenceRef) -> str:
     return "it was taken back as the provider's accident"
 
@@ -378,6 +383,7 @@ def _say_lapse(_row: StoredRow, cause: Cause, latest: EvidenceRef) -> str:
 _ENDINGS: Final[dict[EndedBy, Callable[[StoredRow, Cause, EvidenceRef], str]]] = {
     EndedBy.WITHDRAWN: _say_withdrawal,
     EndedBy.RELEASED: _say_release,
+    EndedBy.REVIVED: _say_revival,
     EndedBy.REVERTED: _say_accident,
     EndedBy.PENDING: _say_incident,
     EndedBy.LAPSED: _say_lapse,

@@ -49,7 +49,6 @@ _INTERNATIONAL: Final = re.compile(
     r"[1-9]\d{7,14}"
 ).fullmatch  # digits alone: Campaign's connector puts a "+" before them
 _LOCAL: Final = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)").fullmatch
-_EXPIRED: Final = "EXPIRED"  # the status of a receipt whose message ran out on its way
 _NO_QUALIFICATION: Final = frozenset({"", "undefined", "unqualified"})
 
 
@@ -167,8 +166,6 @@ def _find_kind(status: str, failure: str | None, receipt: ReceiptLine | None, te
     reason = (failure or "").partition("/")[2]
     if receipt is not None and receipt.succeeded:
         return Kind.DELIVERED
-    if receipt is not None and kind is Kind.BOUNCED and receipt.status.upper() == _EXPIRED:
-        return Kind.EXPIRED if reason in _NO_QUALIFICATION else kind
     if kind is Kind.BOUNCED and _AUTOMATIC in text.lower():
         return Kind.AUTO_REPLIED
     if kind is Kind.BOUNCED and reason in OWN_LISTS | EXCLUSIONS:

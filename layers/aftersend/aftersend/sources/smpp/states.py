@@ -25,7 +25,7 @@ KINDS: Final[dict[str, Kind]] = {
     "REJECTD": _BOUNCED,
     "REJECTED": _BOUNCED,
     "DELETED": _BOUNCED,
-    "EXPIRED": Kind.EXPIRED,
+    "EXPIRED": _BOUNCED,  # the network gave up; Kind.EXPIRED is what we infer ourselves
     "ACCEPTD": _SENT,
     "ACCEPTED": _SENT,
     "ENROUTE": _SENT,
@@ -101,7 +101,7 @@ def find_kind(status: str, smsc: Smsc, *, intermediate: bool = False) -> Kind:
     on its way. An intermediate notification is never the last word.
     """
     kind = _find(status, smsc)
-    return Kind.DEFERRED if intermediate and kind in (Kind.BOUNCED, Kind.EXPIRED) else kind
+    return Kind.DEFERRED if intermediate and kind is Kind.BOUNCED else kind
 
 
 def _find(status: str, smsc: Smsc) -> Kind:
@@ -115,7 +115,7 @@ def _find(status: str, smsc: Smsc) -> Kind:
         return Kind.DELIVERED
     if smsc.failed is None:
         return Kind.BOUNCED if word.endswith(_REFUSED) else known
-    final = known in (Kind.BOUNCED, Kind.EXPIRED)
+    final = known is Kind.BOUNCED
     if smsc.failed.search(status):
         return known if final else Kind.BOUNCED
     return Kind.SENT if final else known
