@@ -156,7 +156,7 @@ FAULTS: Final = (
     Fault(
         "an unreadable body that cannot be parked is taken for parked",
         ingest._park,
-        "report.failed[message.id] = str(trouble)",
-        "report.unreadable[message.id] = str(trouble)",
+        "report.failed |= refused",
+        "report.unreadable |= refused",
     ),
 )

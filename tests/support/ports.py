@@ -12,7 +12,7 @@ from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.spike_guard import Traffic, Window, merge_traffic
 from aftersend.core.streaks import Bounce, ReadBounces
 from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
-from aftersend.ingest import Ports
+from aftersend.ports import Letter, Ports
 from aftersend.sources.message import Message
 from aftersend.storage import items
 from aftersend.storage.store import make_row
@@ -101,7 +101,11 @@ class MemoryDeadLetters:
         self.parked: list[tuple[str, Message, str]] = []
 
     def put(self, message: Message, why: str) -> None:
-        self.parked.append((message.source, message, why))
+        self.put_all([(message, why)])
+
+    def put_all(self, letters: Sequence[Letter]) -> dict[str, str]:
+        self.parked += [(message.source, message, why) for message, why in letters]
+        return {}
 
 
 class MemoryWatch:

@@ -13,6 +13,7 @@ from moto import mock_aws
 from aftersend.aws.boto import adapt_client
 from aftersend.aws.errors import NoAnswer
 from aftersend.core.errors import StoreUnavailable
+from aftersend.sources.envelope import MAX_BYTES
 from aftersend.sources.message import Message, unpack
 from aftersend.storage.dead_letters import DeadLetters, build_send
 from tests.support.clients import FakeSQS, service_error
@@ -56,8 +57,9 @@ def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
     made: list[Any] = []
 
     class Queue(FakeSQS):
-        def send_message(self, **request: Any) -> Any:
+        def send_message_batch(self, **request: Any) -> Any:
             made.append(request)
+            return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
 
     def connect() -> Queue:
         made.append("connected")
@@ -74,8 +76,41 @@ def test_the_client_is_made_when_the_first_letter_comes_and_once() -> None:
 @pytest.mark.parametrize("error", [service_error("AccessDenied"), NoAnswer("TimeoutError")])
 def test_a_queue_that_does_not_answer_is_ours(error: Exception) -> None:
     class Broken(FakeSQS):
-        def send_message(self, **_request: Any) -> Any:
+        def send_message_batch(self, **_request: Any) -> Any:
             raise error
 
     with pytest.raises(StoreUnavailable):
         DeadLetters(Broken, "q").put(BAD, "why")
+
+
+def test_many_are_parked_in_few_calls_and_each_has_a_fate_of_its_own() -> None:
+    calls: list[Any] = []
+
+    class Queue(FakeSQS):
+        def send_message_batch(self, **request: Any) -> Any:
+            calls.append([each["Id"] for each in request["Entries"]])
+            if len(calls) == 3:
+                raise NoAnswer("TimeoutError")
+            taken = [{"Id": each["Id"]} for each in request["Entries"] if each["Id"] not in {"1", "12"}]
+            return {"Successful": taken, "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": False}]}
+
+    letters = [(Message(f"m{number}", b"{", BAD.received_at, "ses"), "no JSON") for number in range(25)]
+    refused = DeadLetters(Queue, "q").put_all(letters)
+    assert list(map(len, calls)) == [10, 10, 5]
+    assert refused.keys() == {"m1", "m12", *(f"m{number}" for number in range(20, 25))}
+    assert (refused["m1"], refused["m12"]) == ("InternalError", "missing in the answer")
+
+
+def test_no_call_is_larger_than_the_queue_takes() -> None:
+    sizes: list[int] = []
+
+    class Queue(FakeSQS):
+        def send_message_batch(self, **request: Any) -> Any:
+            sizes.append(sum(len(each["MessageBody"]) for each in request["Entries"]))
+            return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
+
+    body = b"x" * (MAX_BYTES // 3)
+    assert not DeadLetters(Queue, "q").put_all(
+        [(Message(str(at), body, BAD.received_at, "ses"), "w") for at in range(5)]
+    )
+    assert len(sizes) == 3 and max(sizes) <= MAX_BYTES

@@ -16,6 +16,7 @@ from aftersend.core.model import Evidence, Feedback, Kind
 from aftersend.core.streaks import ReadBounces
 from aftersend.core.writes import Put, ReadOutcomes
 from aftersend.ingest import CHUNK, MAX_UNPROVEN, ingest
+from aftersend.ports import Letter
 from aftersend.sources import SOURCES
 from aftersend.sources.message import Message
 from tests.support.facts import ANN, BOB, bounce, classify, fact, fake_source, message
@@ -61,6 +62,9 @@ class Closed:
 
     def put(self, *_arguments: Any) -> None:
         raise StoreUnavailable("closed")
+
+    def put_all(self, letters: Sequence[Letter]) -> dict[str, str]:
+        return dict.fromkeys((message.id for message, _ in letters), "closed")
 
 
 def test_a_batch_of_several_bodies_is_one_write_for_each_outcome_and_two_for_a_suppression() -> None:

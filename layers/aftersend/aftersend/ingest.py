@@ -24,7 +24,7 @@ from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
 from aftersend.core.writes import Answer, Refused, Request, update_outcome, update_suppression
-from aftersend.ports import BatchReport, Ports, StorePort
+from aftersend.ports import BatchReport, Letter, Ports, StorePort
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others
 from aftersend.sources.message import Message
@@ -128,6 +128,7 @@ def _gather(
     """
     batch: defaultdict[Key, _NewFeedback] = defaultdict(_NewFeedback)
     unnamed: list[tuple[Message, Feedback]] = []
+    letters: list[Letter] = []
     now, enough = ports.clock(), seconds_left() / 2
     for number, message in enumerate(messages):
         if (batch or unnamed) and seconds_left() < enough:
@@ -136,7 +137,7 @@ def _gather(
         try:
             facts = _read(message, ports, report)
         except MalformedFeedback as error:
-            _park(message, error, ports, report)
+            letters.append((message, error.why))
             continue
         except ServiceError as error:
             report.add_failure([message.id], error)
@@ -151,7 +152,9 @@ def _gather(
             age = (now - fact.occurred_at).total_seconds()
             report.ages[message.source] = max(age, report.ages.get(message.source, age))
     if unnamed:
-        _join_unnamed(unnamed, batch, ports, report)
+        letters += _join_unnamed(unnamed, batch, ports, report)
+    if letters:
+        _park(letters, ports, report)
     return batch
 
 
@@ -160,10 +163,11 @@ def _join_unnamed(
     batch: defaultdict[Key, _NewFeedback],
     ports: Ports,
     report: BatchReport,
-) -> None:
+) -> list[Letter]:
     """Gather the facts that name no recipient by those of their messages. What comes too early waits, and comes again.
 
-    A message that has something to wait for is not parked before that has come: it is parked once.
+    Returns what is to be parked. A message that has something to wait for is not before that has come: it is parked
+    once.
     """
     named: dict[str, set[str]] = {fact.message: set() for _, fact in unnamed}
     for key, new in batch.items():
@@ -183,9 +187,11 @@ def _join_unnamed(
             (undecided if recipients else early)[message.id] = message
     if ports.can_wait:
         report.waiting.update(early)
-    for id_, body in (undecided if ports.can_wait else early | undecided).items():
-        if id_ not in report.waiting and id_ not in report.failed:
-            _park(body, MalformedFeedback(body.source, SEVERAL if id_ in undecided else NOBODY), ports, report)
+    return [
+        (body, SEVERAL if id_ in undecided else NOBODY)
+        for id_, body in (undecided if ports.can_wait else early | undecided).items()
+        if id_ not in report.waiting and id_ not in report.failed
+    ]
 
 
 def _read(message: Message, ports: Ports, report: BatchReport) -> list[Feedback]:
@@ -233,13 +239,10 @@ def _apply_proof(fact: Feedback, prove: Callable[[Feedback], str | None]) -> Fee
     return replace(fact, message=message, evidence=replace(fact.evidence, forgeable=False), id="")
 
 
-def _park(message: Message, error: MalformedFeedback, ports: Ports, report: BatchReport) -> None:
-    try:
-        ports.dead_letters.put(message, error.why)
-    except ServiceError as trouble:
-        report.failed[message.id] = str(trouble)
-    else:
-        report.unreadable[message.id] = error.why
+def _park(letters: Sequence[Letter], ports: Ports, report: BatchReport) -> None:
+    refused = ports.dead_letters.put_all(letters)
+    report.failed |= refused
+    report.unreadable |= {message.id: why for message, why in letters if message.id not in refused}
 
 
 def _update_outcomes(

@@ -29,6 +29,9 @@ class StorePort(Protocol):
     def answer(self, request: Request) -> Answer: ...  # noqa: D102
 
 
+Letter = tuple[Message, str]  # a body, and why nobody can read it
+
+
 class ArchivePort(Protocol):
     """Where raw bodies are archived: `aftersend.storage.archive.Archive` is one."""
 
@@ -39,6 +42,8 @@ class DeadLettersPort(Protocol):
     """Where unreadable bodies are parked: `aftersend.storage.dead_letters.DeadLetters` is one."""
 
     def put(self, message: Message, why: str) -> None: ...  # noqa: D102
+
+    def put_all(self, letters: Sequence[Letter]) -> dict[str, str]: ...  # noqa: D102
 
 
 class UnmatchedTextsPort(Protocol):
