@@ -18,6 +18,7 @@ ORDER: Final = (
     "parse",
     "sources",
     "receipts",
+    "providers",
     "endtoend",
     "export",
     "drop",
