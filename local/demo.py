@@ -190,8 +190,8 @@ def _read(sample: Sample) -> list[Feedback]:
 @cache
 def _find_owners() -> dict[str, str]:
     """The recipient of each message, as far as the samples name one."""
-    told = (fact for sample in samples() for fact in _read(sample))
-    return {fact.message: fact.recipient for fact in told if fact.recipient != UNNAMED}
+    known = (fact for sample in samples() for fact in _read(sample))
+    return {fact.message: fact.recipient for fact in known if fact.recipient != UNNAMED}
 
 
 def _bounded(sent: Sequence[Sample]) -> Iterator[Feedback]:

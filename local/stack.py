@@ -169,13 +169,13 @@ class Stack:
         """Have buckets send notices to queues; the names of CloudFormation and of S3 differ a little."""
         names = self.physical_ids("AWS::S3::Bucket")
         for bucket, each in self.resources("AWS::S3::Bucket").items():
-            told = [
+            notices = [
                 {"QueueArn": one["Queue"], "Events": [one["Event"]], "Filter": {"Key": _rules(one["Filter"])}}
                 for one in each.get("NotificationConfiguration", {}).get("QueueConfigurations", ())
             ]
-            if told:
+            if notices:
                 self.client("s3").put_bucket_notification_configuration(
-                    Bucket=names[bucket], NotificationConfiguration={"QueueConfigurations": told}
+                    Bucket=names[bucket], NotificationConfiguration={"QueueConfigurations": notices}
                 )
 
 

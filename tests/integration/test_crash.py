@@ -73,8 +73,8 @@ SECOND = [
 
 def _facts(*batches: Sequence[Message]) -> list[Feedback]:
     """What the tables know in the end: all that names nobody is Ann's, whose messages these are."""
-    told = [each for batch in batches for body in batch if body.id != "bad" for each in read("test", body.body)]
-    return [each if each.recipient else name_recipient(each, ANN) for each in told]
+    facts = [each for batch in batches for body in batch if body.id != "bad" for each in read("test", body.body)]
+    return [each if each.recipient else name_recipient(each, ANN) for each in facts]
 
 
 @pytest.fixture(autouse=True, scope="module")

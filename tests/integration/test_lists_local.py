@@ -138,8 +138,8 @@ def test_a_dropped_file_becomes_feedback_and_a_line_that_nobody_can_read_is_park
     queue = site.lambdas.functions["ProcessFeedback"].variables["UNREADABLE_BODIES_QUEUE"]
     answer = site.stack.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"])
     (parked,) = answer["Messages"]
-    told = {name: each["StringValue"] for name, each in parked["MessageAttributes"].items()}
-    assert (parked["Body"], told["source"], told["header.x-file"]) == (
+    attributes = {name: each["StringValue"] for name, each in parked["MessageAttributes"].items()}
+    assert (parked["Body"], attributes["source"], attributes["header.x-file"]) == (
         "no feedback at all",
         "ses",
         "ses/2026-03-02 a+b.jsonl:3",

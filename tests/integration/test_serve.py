@@ -257,10 +257,10 @@ def test_a_sample_of_every_source_is_pushed(source: str, made: Served, capsys: p
 def _names(sample: Sample) -> bool:
     """Whether a sample says something, and of whom."""
     try:
-        told = read(sample.source, sample.body(), sample.headers)
+        facts = read(sample.source, sample.body(), sample.headers)
     except MalformedFeedback:
         return False
-    return bool(told) and all(fact.recipient != UNNAMED for fact in told)
+    return bool(facts) and all(fact.recipient != UNNAMED for fact in facts)
 
 
 def test_a_sample_that_is_refused_says_so(made: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

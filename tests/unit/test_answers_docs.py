@@ -57,8 +57,8 @@ def test_the_examples_can_be_read(source: str) -> None:
 
 
 def test_every_field_stands_on_the_page() -> None:
-    told = set(re.findall(r"`(\w+)`", page("answers")))
-    assert {*make_schema()["properties"]} - {"recipients"} <= told
+    named = set(re.findall(r"`(\w+)`", page("answers")))
+    assert {*make_schema()["properties"]} - {"recipients"} <= named
 
 
 def tell(source: str, word: str) -> Feedback:

@@ -48,8 +48,8 @@ ROWS = [(word, *row[1:]) for row in _ROW.findall(PAGE) for word in re.findall(r"
 
 
 def test_the_table_of_events_is_true() -> None:
-    told = {word for word, *_ in ROWS}
-    assert told == aws_sms.ON_ITS_WAY | (aws_sms.ARRIVED - {"READ"}) | aws_sms.FAILED | {"PROTECT_BLOCKED"}
+    known = {word for word, *_ in ROWS}
+    assert known == aws_sms.ON_ITS_WAY | (aws_sms.ARRIVED - {"READ"}) | aws_sms.FAILED | {"PROTECT_BLOCKED"}
     for word, kind, reason, klass in ROWS:
         fact = tell("aws_sms", EVENT | {"eventType": f"TEXT_{word}"})
         verdict = RULES(fact)

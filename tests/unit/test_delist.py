@@ -212,8 +212,8 @@ class TestHow:
     def test_a_provider_may_refuse_with_a_yes(self) -> None:
         """Postmark keeps who complained, and says so in an answer with 200."""
         for status, result in (("Failed", "refused"), ("Deleted", "removed")):
-            told = json.dumps({"Suppressions": [{"EmailAddress": "x", "Status": status, "Message": None}]}).encode()
-            assert take_off("postmark", Api(HttpResponse(200, told))) == {"suppressions of a.example": result}
+            answer = json.dumps({"Suppressions": [{"EmailAddress": "x", "Status": status, "Message": None}]}).encode()
+            assert take_off("postmark", Api(HttpResponse(200, answer))) == {"suppressions of a.example": result}
         with pytest.raises(HostUnavailable, match="cannot be read"):
             take_off("postmark", Api(HttpResponse(200, b"<html>")))
 

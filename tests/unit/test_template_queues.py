@@ -152,8 +152,8 @@ def test_only_the_one_topic_or_rule_may_send_to_a_queue_and_to_its_dead_letter_q
             for queue in (one(target["Arn"]), one(target["DeadLetterConfig"])):
                 wanted[queue].add(("events.amazonaws.com", rule))
     for each in properties("AWS::S3::Bucket").values():
-        for told in each.get("NotificationConfiguration", {}).get("QueueConfigurations", ()):
-            wanted[one(told["Queue"])].add(("s3.amazonaws.com", "AWS::AccountId"))
+        for notice in each.get("NotificationConfiguration", {}).get("QueueConfigurations", ()):
+            wanted[one(notice["Queue"])].add(("s3.amazonaws.com", "AWS::AccountId"))
     assert allowed_senders() == wanted
 
 

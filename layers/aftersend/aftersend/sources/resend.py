@@ -117,8 +117,8 @@ def _list_recipients(data: Event) -> list[str]:
 
 def _count_copies(data: Event) -> int:
     """To how many others the message went besides, as far as that is told: by fields, or by the headers."""
-    told = sum(len(list_texts(data.get(name))) for name in _COPIES)
-    return told + sum(1 for name, value in _list_headers(data) if name.lower() in _COPIES and value.strip())
+    named = sum(len(list_texts(data.get(name))) for name in _COPIES)
+    return named + sum(1 for name, value in _list_headers(data) if name.lower() in _COPIES and value.strip())
 
 
 def _list_headers(data: Event) -> list[tuple[str, str]]:

@@ -107,18 +107,18 @@ def _find_addressee(headers: Event) -> str:
 
 
 def _make_evidence(event: Event, word: str, kind: Kind) -> Evidence:
-    told, reject = find_object(event, "delivery-status"), find_object(event, "reject")
-    said = find_text(told, "message", "description") or find_text(reject, "description", "reason")
-    number = find_number(told, "code")
+    reply, reject = find_object(event, "delivery-status"), find_object(event, "reject")
+    said = find_text(reply, "message", "description") or find_text(reject, "description", "reason")
+    number = find_number(reply, "code")
     own = number is not None and (number in _OWN_CODES or number >= _FIRST_OWN)
-    code, status, text = read_reply(said, None if own else number, find_text(told, "enhanced-code"))
+    code, status, text = read_reply(said, None if own else number, find_text(reply, "enhanced-code"))
     return Evidence(
         code=code,
         status=status,
         text=text,
         provider_code=_name(event, word, kind, number if own else None),
-        remote_mta=truncate_host(find_text(told, "mx-host")),
-        attempt=find_number(told, "attempt-no"),
+        remote_mta=truncate_host(find_text(reply, "mx-host")),
+        attempt=find_number(reply, "attempt-no"),
     )
 
 

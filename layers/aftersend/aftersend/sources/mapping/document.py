@@ -158,7 +158,7 @@ def _check_sizes(value: object, place: str) -> None:
 def _check(document: MappingDocument) -> None:
     """What types alone cannot say."""
     if not document.words and not document.case:
-        raise ConfigurationError("words: none, and no case: nothing could be told of any event")
+        raise ConfigurationError("words: none, and no case: nothing could be said of any event")
     for word, kind in document.words.items():
         _check_kind(f"words.{word}", kind)
     for number, case in enumerate(document.case):
@@ -166,9 +166,9 @@ def _check(document: MappingDocument) -> None:
         if not case.word and not case.when:
             raise ConfigurationError(f"case[{number}]: neither `word` nor `when`, so it would be met by everything")
     if not document.recipient and not document.sole_recipient:
-        raise ConfigurationError("recipient: no event could be told of anybody")
+        raise ConfigurationError("recipient: no event could be about anybody")
     if not document.message.message_id and not document.message.own:
-        raise ConfigurationError("message: neither `message_id` nor `own`: no event could be told of any message")
+        raise ConfigurationError("message: neither `message_id` nor `own`: no event could be about any message")
     if (document.channel is Channel.PUSH) != bool(document.service):
         raise ConfigurationError("service: what push tokens belong to; the channel `push` has one, others have none")
     if document.body.field and document.body.form != "form":
