@@ -1,9 +1,10 @@
 """Moves the dates in a body by whole days, so that samples look as if they had come lately.
 
 Times of day, offsets and the width of everything stay, so that a body is as long as it was wherever its form allows.
-Dates are known as ISO 8601 and RFC 5322 write them, as numbers of seconds or milliseconds, and as networks of SMS write
-them where the field is named so; what else looks like one stays. Digits within longer words are left alone: they are
-ids. What is packed in base64 is unpacked, and packed again.
+Dates are known as ISO 8601 and RFC 5322 write them, as numbers of seconds or milliseconds, and where the field is named
+so as Americans and networks of SMS write them. What else looks like one stays: PDUs, twelve digits of a receipt, and
+logs that are compressed. Digits within longer words are left alone: they are ids. What is packed in base64 is unpacked,
+and packed again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _DATE: Final = re.compile(
     + "|".join(_MONTHS).encode()
     + rb") (?P<year>20\d\d)(?= \d\d:)"
     rb"|(?:(?<![\w.@-])|(?<=%3A))(?P<epoch>1[4-9]\d{8})(?P<milli>\d{3})?(?![\w@-]|\.(?!\d{1,6}(?![\w.])))"
-    rb"|(?:(?<=scts=)|(?<=\"scts\": \")|(?<=RawDlrDoneDate=))(?P<short>\d{6})(?=\d{4}(?!\d))"
+    rb"|(?<=date=)(?P<slashed>(?P<um>[01]?\d)%2F(?P<ud>[0-3]?\d)%2F(?P<uy>20\d\d))(?=\+)"
+    rb"|(?<=date[:=])(?P<long>20\d{6})(?=\d{6}(?!\d))"
+    rb"|(?:(?<=scts=)|(?<=\"scts\": \")|(?<=RawDlrDoneDate=)|(?<=date[:=]))(?P<short>\d{6})(?=\d{4}(?!\d))"
 )
 _PACKED: Final = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
 
@@ -63,8 +66,11 @@ def _read(match: re.Match[bytes]) -> date | None:
     try:
         if match["iso"]:
             return date(int(match["y"]), int(match["m"]), int(match["d"]))
-        if match["short"]:
-            return datetime.strptime(match["short"].decode(), "%y%m%d").replace(tzinfo=UTC).date()
+        if match["slashed"]:
+            return date(int(match["uy"]), int(match["um"]), int(match["ud"]))
+        if digits := match["short"] or match["long"]:
+            form = "%y%m%d" if match["short"] else "%Y%m%d"
+            return datetime.strptime(digits.decode(), form).replace(tzinfo=UTC).date()
         if match["day"]:
             return date(int(match["year"]), _MONTHS.index(match["month"].decode()) + 1, int(match["day"]))
         return datetime.fromtimestamp(int(match["epoch"]), UTC).date()
@@ -81,8 +87,10 @@ def _moved(match: re.Match[bytes], days: timedelta) -> bytes:
     new = found + days
     if match["iso"]:
         return new.isoformat().encode()
-    if match["short"]:
-        return new.strftime("%y%m%d").encode()
+    if match["slashed"]:
+        return f"{new.month}%2F{new.day}%2F{new.year}".encode()
+    if match["short"] or match["long"]:
+        return new.strftime("%y%m%d" if match["short"] else "%Y%m%d").encode()
     week = f"{_DAYS[new.weekday()]}, " if match["week"] else ""
     day = f"{new.day:02}" if len(match["day"]) == 2 else str(new.day)
     pad = "" if week and len(day) == 2 else match["pad"].decode()

@@ -31,7 +31,7 @@ CLASSIFIER = classify.load()
 SEED = 11
 SENT = samples()
 SES = [sample for sample in SENT if sample.source == "ses"]
-MALFORMED = {sample for sample in SENT if sample.path.name.startswith("malformed-")}
+MALFORMED = {sample for sample in SENT if "malformed" in json.loads(sample.expectation.read_bytes())}
 
 
 def _why(sample: Sample) -> str:

@@ -77,7 +77,7 @@ def test_it_ends_at_once_where_an_argument_is_wrong(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     to = ["--to", "https://sqs.example.com/q"]
-    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a", *to, "--yes"]) == 1
+    assert cli.main(["rabbitmq", "--url", "amqp://h/", "--queue", "results=a", *to, "--yes"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(" ")[2][:20] for line in lines] == [
         "not an address of Ra",

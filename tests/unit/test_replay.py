@@ -213,7 +213,7 @@ def test_a_bucket_that_does_not_answer_is_ours() -> None:
 def test_a_source_that_nobody_can_read_is_refused_at_once() -> None:
     work = Replay(archive(), "archive", Queue())
     with pytest.raises(MalformedFeedback, match=f"there are {', '.join(sorted(SOURCES))}"):
-        work.run_slice(ReplayJob(source="smpp", folder="date=2026"), lambda: PLENTY)
+        work.run_slice(ReplayJob(source="nobody", folder="date=2026"), lambda: PLENTY)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from msgspec import Struct
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import CauseKind, Reason
 from aftersend.core.vocabulary import Channel
-from aftersend.sources.adobe import name_failure
 
 FormatName = Literal[
     "aftersend",
@@ -59,10 +58,16 @@ class ListFormat(Struct, frozen=True, kw_only=True):
     reason: Reason | None = None  # where no text is more precise
     aliases: Mapping[str, str] = {}  # other names of columns, by which they are known here
     channel: str = ""  # the column that says by what an address is reached; mail, where there is none
-    words_of: str = "import"  # the source whose words a refusal is told in
+    words_of: str = "import"  # the source whose words a refusal is put in
     name_failure: Callable[[str], str | None] | None = None  # the code of a refusal as that source's provider code
     # By what those are reached who are on the provider's list no more where a whole export of it does not have them.
     lifted: frozenset[Channel] = frozenset()
+
+
+def _name_failure_of_campaign(code: str) -> str | None:
+    from aftersend.sources.adobe import name_failure  # noqa: PLC0415  # whoever asks for jobs alone reads no list
+
+    return name_failure("", code)
 
 
 _ADDRESS_STATUSES: Final[dict[CauseKind | None, tuple[str, ...]]] = {
@@ -116,7 +121,7 @@ FORMATS: Final[dict[str, ListFormat]] = {
             },
             channel="channel",
             words_of="campaign",
-            name_failure=lambda code: name_failure("", code),
+            name_failure=_name_failure_of_campaign,
             lifted=frozenset({Channel.EMAIL, Channel.SMS}),  # dead tokens are purged after some days
         ),
         ListFormat(
