@@ -164,6 +164,10 @@ class _Nowhere:
     def put(self, *_: object) -> None:
         """Take it."""
 
+    def put_all(self, _letters: object) -> dict[str, str]:
+        """Take them."""
+        return {}
+
 
 def run(client: Metered, work: Batch, load: Load) -> Run:
     """Work all batches of `load`, one after another."""

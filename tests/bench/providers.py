@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
+from pkgutil import iter_modules
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -25,8 +25,6 @@ from local.samples import Sample, samples
 from tests.bench import table
 
 ROUNDS: Final = 7
-# Where anymail's module is called otherwise than our source.
-MODULES: Final = {"unisender": "unisender_go", "ses": "amazon_ses"}
 KEYS: Final = (
     *("MAILGUN_WEBHOOK_SIGNING_KEY", "MANDRILL_WEBHOOK_KEY", "MAILERSEND_SIGNING_SECRET", "UNISENDER_GO_API_KEY"),
     "POSTAL_WEBHOOK_KEY",
@@ -64,10 +62,12 @@ def make_views() -> Iterator[tuple[str, Callable[[Any], Any]]]:
 
     if not settings.configured:
         settings.configure(USE_TZ=True, ANYMAIL={"WEBHOOK_SECRET": "bench:bench", **dict.fromkeys(KEYS, "key")})
+    modules = [each.name for each in iter_modules(import_module("anymail.webhooks").__path__)]
     for source in sorted(SOURCES):
-        name = f"anymail.webhooks.{MODULES.get(source, source)}"
-        if source == "ses" or find_spec(name) is None:  # `parse` measures that of SES
+        called = next((each for each in modules if each.startswith(source)), None)  # "unisender_go" is one, too
+        if called is None:  # that of SES is called otherwise, and measured by `parse`
             continue
+        name = f"anymail.webhooks.{called}"
         module = import_module(name)
         views = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name]
         combined = [each for each in views if each.__name__.endswith("CombinedWebhookView")]

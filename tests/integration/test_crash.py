@@ -14,6 +14,7 @@ import pytest
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import UNNAMED, Feedback, Kind
 from aftersend.ingest import ingest
+from aftersend.ports import Letter
 from aftersend.sources import read
 from aftersend.sources.message import Message
 from aftersend.storage.store import Store
@@ -56,6 +57,17 @@ class Guarded:
         return self._fuse.guard(getattr(self._port, name))
 
 
+class GuardedLetters(Guarded):
+    """Raises nothing where the queue does not answer, but says whom it did not take."""
+
+    def put_all(self, letters: Sequence[Letter]) -> dict[str, str]:
+        try:
+            parked: dict[str, str] = self._fuse.guard(self._port.put_all)(letters)
+        except StoreUnavailable as trouble:
+            return dict.fromkeys((each.id for each, _ in letters), str(trouble))
+        return parked
+
+
 BEFORE = [bounce(2 * number, message=f"test:{number}") for number in range(4)]
 FIRST = [
     message([bounce(8, message="test:4"), fact(Kind.OPENED, -1, message="test:0")], "soft"),
@@ -95,7 +107,8 @@ class Shop:
     ) -> tuple[int, list[Message]]:
         """One invocation: how many calls it made, and which messages the queue will bring again."""
         fuse = Fuse(due, error)
-        store, archive, letters = (Guarded(port, fuse) for port in (self.store, self.archive, self.letters))
+        store, archive = (Guarded(port, fuse) for port in (self.store, self.archive))
+        letters = GuardedLetters(self.letters, fuse)
         try:
             report = ingest(batch, ports(store, archive=archive, dead_letters=letters))
         except Killed:
