@@ -246,3 +246,13 @@ def test_what_is_for_all_sources_names_none() -> None:
 
 def test_forms_of_codes_are_of_sources_that_there_are() -> None:
     assert load_shipped().codes.keys() <= SOURCES.keys()
+
+
+def test_the_page_explains_every_field_of_a_row() -> None:
+    page = (ROOT / "docs" / "adding-a-source.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)) == set(Source.__struct_fields__)
+
+
+@pytest.mark.parametrize("source", KNOWN)
+def test_people_have_a_name_for_it(source: str) -> None:
+    assert SOURCES[source].title
