@@ -53,7 +53,8 @@ def _take(step: Step, store: MemoryStore, policy: Policy) -> None:
         case "erasure":
             erase(ANN, f"{CHANNEL}:alias", job_context(store))
         case list():
-            report = ingest([message(step)], ports(store, policy=policy))
+            bodies = [message([each], str(place)) for place, each in enumerate(step)]  # of one body few may be unproven
+            report = ingest(bodies, ports(store, policy=policy))
             assert not report.failed and not report.unreadable
 
 
