@@ -2,9 +2,9 @@
 
 Times of day, offsets and the width of everything stay, so that a body is as long as it was wherever its form allows.
 Dates are known as ISO 8601 and RFC 5322 write them, as numbers of seconds or milliseconds, and where the field is named
-so as Americans and networks of SMS write them. What else looks like one stays: PDUs, twelve digits of a receipt, and
-logs that are compressed. Digits within longer words are left alone: they are ids. What is packed in base64 is unpacked,
-and packed again.
+so as Americans and networks of SMS write them. What else looks like one stays: PDUs, twelve digits of a receipt that
+may begin with a century, and logs that are compressed. Digits within longer words are left alone: they are ids. What is
+packed in base64 is unpacked, and packed again.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _DATE: Final = re.compile(
     rb"|(?:(?<![\w.@-])|(?<=%3A))(?P<epoch>1[4-9]\d{8})(?P<milli>\d{3})?(?![\w@-]|\.(?!\d{1,6}(?![\w.])))"
     rb"|(?<=date=)(?P<slashed>(?P<um>[01]?\d)%2F(?P<ud>[0-3]?\d)%2F(?P<uy>20\d\d))(?=\+)"
     rb"|(?<=date[:=])(?P<long>20\d{6})(?=\d{6}(?!\d))"
+    rb"|(?<=date[:=])(?P<seconds>(?!20)\d{6})(?=\d{6}(?!\d))"
     rb"|(?:(?<=scts=)|(?<=\"scts\": \")|(?<=RawDlrDoneDate=)|(?<=date[:=]))(?P<short>\d{6})(?=\d{4}(?!\d))"
 )
 _PACKED: Final = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
@@ -68,8 +69,8 @@ def _read(match: re.Match[bytes]) -> date | None:
             return date(int(match["y"]), int(match["m"]), int(match["d"]))
         if match["slashed"]:
             return date(int(match["uy"]), int(match["um"]), int(match["ud"]))
-        if digits := match["short"] or match["long"]:
-            form = "%y%m%d" if match["short"] else "%Y%m%d"
+        if digits := match["short"] or match["seconds"] or match["long"]:
+            form = "%Y%m%d" if match["long"] else "%y%m%d"
             return datetime.strptime(digits.decode(), form).replace(tzinfo=UTC).date()
         if match["day"]:
             return date(int(match["year"]), _MONTHS.index(match["month"].decode()) + 1, int(match["day"]))
@@ -89,8 +90,8 @@ def _moved(match: re.Match[bytes], days: timedelta) -> bytes:
         return new.isoformat().encode()
     if match["slashed"]:
         return f"{new.month}%2F{new.day}%2F{new.year}".encode()
-    if match["short"] or match["long"]:
-        return new.strftime("%y%m%d" if match["short"] else "%Y%m%d").encode()
+    if match["short"] or match["seconds"] or match["long"]:
+        return new.strftime("%Y%m%d" if match["long"] else "%y%m%d").encode()
     week = f"{_DAYS[new.weekday()]}, " if match["week"] else ""
     day = f"{new.day:02}" if len(match["day"]) == 2 else str(new.day)
     pad = "" if week and len(day) == 2 else match["pad"].decode()

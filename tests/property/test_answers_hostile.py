@@ -20,7 +20,7 @@ from local.samples import EVENTS
 ANSWERS = ["apns", "baidu", "fcm", "webpush"]
 SOURCES = [*ANSWERS, "aws_sms", "sns_push"]
 OWN = sorted(path for name in SOURCES for path in (EVENTS / name).iterdir() if not path.name.endswith(".expected.json"))
-SOON = 10.0  # seconds of CPU for a megabyte, on a busy machine; what grows with its square takes minutes
+SOON = 1.0  # seconds of CPU for a megabyte
 MEGABYTE = 1_000_000
 
 

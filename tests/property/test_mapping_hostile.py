@@ -23,7 +23,7 @@ from local.samples import Sample, samples
 NAMES: Final = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 SAMPLES: Final = [sample for sample in samples() if sample.source in NAMES]
 RULES: Final = classify.load()
-SOON: Final = 10.0  # seconds of CPU for a megabyte, on a busy machine; what grows with its square takes minutes
+SOON: Final = 1.5  # seconds of CPU for a megabyte
 MEGABYTE: Final = 1_000_000
 
 

@@ -81,7 +81,7 @@ def test_none_takes_long_on_any_text(source: str) -> None:
     for text in ("a" * 10_000, " " * 10_000, "ab " * 4_000):
         started = time.process_time()
         take(expression, text)
-        assert time.process_time() - started < 5
+        assert time.process_time() - started < 0.5
 
 
 def test_a_text_is_looked_at_as_far_as_it_may_be_long() -> None:

@@ -106,13 +106,13 @@ def test_what_our_side_could_not_do_comes_again() -> None:
     assert (done.failed, done.parked, rig.queues.sent) == ({"m0": "DynamoDB: Scan failed"}, {}, [])
 
 
-@pytest.mark.parametrize("body", ['{"left": 1}', "?"])
-def test_what_could_not_be_sent_on_or_parked_comes_again(body: str) -> None:
+@pytest.mark.parametrize(("body", "call"), [('{"left": 1}', "SendMessage"), ("?", "SendMessageBatch")])
+def test_what_could_not_be_sent_on_or_parked_comes_again(body: str, call: str) -> None:
     rig = Rig()
     rig.queues.fault = service_error("InternalError")
     done = rig.run(body)
     assert list(done.failed) == ["m0"]
-    assert done.failed["m0"].endswith("failed: InternalError")
+    assert f"{call} failed: InternalError" in done.failed["m0"]
 
 
 def test_a_job_is_the_same_when_it_comes_out_of_the_queue() -> None:

@@ -3,7 +3,7 @@
 Source: Brevo documentation, "Transactional webhooks". What is not obvious there:
 - of five times only `ts_epoch` is in UTC for sure; it is in milliseconds, and in seconds in some examples;
 - events have no id, so message, recipient, kind and time are all that they are known by;
-- a first opening is told as `unique_opened`, and was told as `opened` besides: both make one fact. With `proxy` in its
+- a first opening is reported as `unique_opened`, and was as `opened` besides: both make one fact. With `proxy` in its
   name it was a mail privacy proxy and not a person;
 - `deferred` is not the end, whatever the reply in it says, and a `soft_bounce` is not for good.
 """

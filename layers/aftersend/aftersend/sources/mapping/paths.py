@@ -99,23 +99,32 @@ def _descend(scopes: list[Any], value: Any, path: Path) -> Iterator[list[Any]]:
             for each in value if isinstance(value, list) else ():
                 yield from _descend([each, *scopes], each, path[at + 1 :])
             return
-        value = _step(value, step)
+        value = _follow(value, (step,))
     yield scopes if value is None or value is scopes[0] else [value, *scopes]
 
 
 def _walk(value: Any, path: Path) -> Iterator[Any]:
-    for at, step in enumerate(path):
-        if step is None:
-            for each in value[: MAX_VALUES + 1] if isinstance(value, list) else ():
-                yield from _walk(each, path[at + 1 :])
-            return
-        value = _step(value, step)
+    if None not in path:
+        if (found := _follow(value, path)) is not None or not path:
+            yield found
+        return
+    at = path.index(None)
+    elements = _follow(value, path[:at])
+    rest = path[at + 1 :]
+    for each in elements[: MAX_VALUES + 1] if isinstance(elements, list) else ():
+        if None in rest:
+            yield from _walk(each, rest)
+        elif (found := _follow(each, rest)) is not None or not rest:
+            yield found
+
+
+def _follow(value: Any, steps: Path) -> Any:
+    """What stands at the end of these steps, none of which is each of a list; None where nothing does."""
+    for step in steps:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        elif step is not None:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
         if value is None:
-            return
-    yield value
-
-
-def _step(value: Any, step: str | int) -> Any:
-    if isinstance(step, str):
-        return value.get(step) if isinstance(value, dict) else None
-    return value[step] if isinstance(value, list) and step < len(value) else None
+            return None
+    return value
