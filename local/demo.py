@@ -34,7 +34,7 @@ from local.samples import Sample, samples
 from local.stack import Stack, running
 from local.tables import Contents, DeadLetter, Tables
 
-_AT_ONCE: Final = 200  # bodies that are published before the functions get their turn
+_AT_ONCE: Final = 50  # bodies that are published before the functions get their turn
 _NEXT: Final = """\
 [bold]Next:[/] bring it into your own account,
   make build && .venv/bin/sam deploy --guided
