@@ -316,6 +316,7 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
         rawQueryString="dry_run=true",
         headers={"content-type": "text/csv", "host": HOST},
     ),
+    "RunListJobs-outcomes.json": lambda: {"scheduled": "outcomes"},
     "RunListJobs-exports.json": lambda: {"scheduled": "exports"},
     "RunListJobs-dropped.json": lambda: sqs([json.dumps(_NOTICE)], queue="aftersend-ListJobsQueue"),
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),

@@ -21,13 +21,15 @@ made = bootstrap.list_jobs()
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request, or work the jobs of some messages. The log names no path: addresses stand in paths."""
-    if "Records" not in event and event.get("scheduled") != "exports":
+    scheduled = event.get("scheduled")
+    if "Records" not in event and scheduled is None:
         answer, log = app.answer(event, made)
         log.write(logger)
         return answer
     service = made.list_jobs
     assert service is not None
     if "Records" not in event:
-        return observability.report_list_jobs(service.export_all("schedule"), {}, logger)
+        begin = service.export_outcomes if scheduled == "outcomes" else service.export_all
+        return observability.report_list_jobs(begin("schedule"), {}, logger)
     jobs, failed = run_each(event, lambda text: service.work(text, AT_A_TIME))
     return observability.report_list_jobs(jobs, failed, logger)

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from aftersend.aws.errors import Refusal
 from aftersend.core import policy
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback, Key, Suppression
+from aftersend.core.model import Feedback, Key, Outcome, Suppression
 from aftersend.ingest import ingest
 from aftersend.lists.context import JobContext
 from aftersend.lists.job import ExportRequest, ImportRequest, JobRequest, JobState, ListJob, create_job
@@ -44,6 +44,11 @@ class MemoryListQueries:
         found = [items.decode_suppression(table[key]) for key in keys[:size]]
         self.largest_page = max(self.largest_page, len(found))
         return found, keys[size - 1] if len(keys) > size else None
+
+    def scan_outcomes(self, after: Key | None, limit: int = 0) -> tuple[list[Outcome], Key | None]:
+        table, size = self.store.outcomes_table, limit or self.size
+        keys = sorted(key for key in table if after is None or key > after)
+        return [items.decode_outcome(table[key]) for key in keys[:size]], keys[size - 1] if len(keys) > size else None
 
     def find_suppressed_on(self, day: str, limit: int, after: Item | None, *, oldest_first: bool) -> Page[Suppression]:
         assert oldest_first
@@ -226,11 +231,11 @@ def run_export(context: JobContext, **wanted: Any) -> tuple[ListJob, bytes]:
 _S = TypeVar("_S")
 
 
-def ingest_facts(facts: Iterable[Feedback], store: _S) -> _S:
-    """Bring each of these facts into the store, and return it."""
+def ingest_facts(facts: Iterable[Feedback], store: _S, **others: Any) -> _S:
+    """Bring each of these facts into the store, by these ports, and return it."""
     with fake_source():
         for number, each in enumerate(facts):
-            assert not ingest([message([each], str(number))], ports(store)).failed
+            assert not ingest([message([each], str(number))], ports(store, **others)).failed
     return store
 
 

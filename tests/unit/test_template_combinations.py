@@ -191,6 +191,7 @@ EVERYTHING: Final = {
     "PublicUrl": "https://hooks.example.com",
     "SyncSesSuppressions": "true",
     "ExportSchedule": "cron(30 2 * * ? *)",
+    "OutcomesSchedule": "cron(30 3 * * ? *)",
     "RulesParameter": "/aftersend/rules",
     "JwtIssuer": "https://login.example.com",
     "JwtAudience": "aftersend",

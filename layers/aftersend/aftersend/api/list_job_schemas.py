@@ -20,6 +20,8 @@ from aftersend.lists.job import (
     ImportRequest,
     JobState,
     ListJob,
+    OutcomesProgress,
+    OutcomesRequest,
     RevertProgress,
     RevertRequest,
 )
@@ -71,7 +73,7 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job and its progress."""
 
     id: str
-    job: Literal["import", "export", "revert", "drop"]
+    job: Literal["import", "export", "outcomes", "revert", "drop"]
     state: JobState
     dry_run: bool = False
     by: str
@@ -111,6 +113,8 @@ def summarize_job(job: ListJob) -> JobView:
             shown = replace(shown, dry_run=wanted.dry_run, reverted=found)
         case ExportRequest() as wanted, ExportProgress() as done:
             shown = replace(shown, format=wanted.layout, exported=ExportSummary(rows=done.rows))
+        case OutcomesRequest(), OutcomesProgress() as done:
+            shown = replace(shown, exported=ExportSummary(rows=done.rows))
         case DropRequest() as wanted, DropProgress() as done:
             file = wanted.key.removeprefix(DROP_FOLDER)
             summary = DropSummary(file, wanted.size, done.position.offset, done.sent, done.parked)
@@ -118,9 +122,10 @@ def summarize_job(job: ListJob) -> JobView:
     return shown
 
 
-_NAMES: Final[dict[type, Literal["import", "export", "revert", "drop"]]] = {
+_NAMES: Final[dict[type, Literal["import", "export", "outcomes", "revert", "drop"]]] = {
     ImportRequest: "import",
     ExportRequest: "export",
+    OutcomesRequest: "outcomes",
     RevertRequest: "revert",
     DropRequest: "drop",
 }

@@ -10,7 +10,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from aftersend.core.errors import ContentionExhausted, VersionMoved
-from aftersend.core.model import Key, Reverted, Suppression
+from aftersend.core.model import Key, Outcome, Reverted, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
@@ -30,6 +30,7 @@ class QueriesPort(Protocol):
     """What is asked of the tables beside their keys: `aftersend.storage.queries.Queries` is one."""
 
     def scan_suppressions(self, after: Key | None, limit: int = ...) -> tuple[list[Suppression], Key | None]: ...  # noqa: D102
+    def scan_outcomes(self, after: Key | None, limit: int = ...) -> tuple[list[Outcome], Key | None]: ...  # noqa: D102
     def find_suppressed_on(  # noqa: D102
         self, day: str, limit: int, after: Item | None, *, oldest_first: bool
     ) -> Page[Suppression]: ...

@@ -69,6 +69,12 @@ class RevertRequest(Struct, frozen=True, kw_only=True, tag="revert"):
     note: str | None = None
 
 
+class OutcomesRequest(Struct, frozen=True, kw_only=True, tag="outcomes"):
+    """Export all outcomes into files of their own for each day."""
+
+    day: str  # on which it was asked for (UTC): 2026-03-02
+
+
 class ImportProgress(Struct, frozen=True, kw_only=True, tag="import"):
     """How far an import is."""
 
@@ -102,6 +108,15 @@ class RevertProgress(Struct, frozen=True, kw_only=True, tag="revert"):
     changed: int = 0
 
 
+class OutcomesProgress(Struct, frozen=True, kw_only=True, tag="outcomes"):
+    """How far an export of outcomes is: how many files and rows are there, and after which key to go on."""
+
+    after: Key | None = None
+    complete: bool = False  # the whole table has been read
+    files: int = 0
+    rows: int = 0
+
+
 class DropRequest(Struct, frozen=True, kw_only=True, tag="drop"):
     """Send the bodies in a dropped file to the feedback queue."""
 
@@ -119,12 +134,13 @@ class DropProgress(Struct, frozen=True, kw_only=True, tag="drop"):
     parked: int = 0
 
 
-JobRequest = ImportRequest | ExportRequest | RevertRequest | DropRequest
-JobProgress = ImportProgress | ExportProgress | RevertProgress | DropProgress
+JobRequest = ImportRequest | ExportRequest | OutcomesRequest | RevertRequest | DropRequest
+JobProgress = ImportProgress | ExportProgress | OutcomesProgress | RevertProgress | DropProgress
 
 NO_PROGRESS: Final[dict[type[JobRequest], JobProgress]] = {
     ImportRequest: ImportProgress(),
     ExportRequest: ExportProgress(),
+    OutcomesRequest: OutcomesProgress(),
     RevertRequest: RevertProgress(),
     DropRequest: DropProgress(),
 }

@@ -11,6 +11,7 @@ from aftersend.core.errors import MalformedFeedback
 from aftersend.lists.context import JobContext
 from aftersend.lists.drop import drop_file
 from aftersend.lists.export_list import export_list
+from aftersend.lists.export_outcomes import export_outcomes
 from aftersend.lists.import_list import import_list
 from aftersend.lists.job import (
     LEASE,
@@ -21,6 +22,7 @@ from aftersend.lists.job import (
     JobRequest,
     JobState,
     ListJob,
+    OutcomesRequest,
     RevertRequest,
 )
 from aftersend.lists.revert import revert
@@ -28,6 +30,7 @@ from aftersend.lists.revert import revert
 _USE_CASES: Final[dict[type[JobRequest], Callable[[ListJob, JobContext], Iterator[JobProgress]]]] = {
     ImportRequest: import_list,
     ExportRequest: export_list,
+    OutcomesRequest: export_outcomes,
     RevertRequest: revert,
     DropRequest: drop_file,
 }

@@ -17,7 +17,16 @@ from aftersend.core.errors import ServiceError
 from aftersend.core.vocabulary import Channel
 from aftersend.lists.context import JobContext
 from aftersend.lists.drop import make_drop_id, read_notice
-from aftersend.lists.job import LEASE, DropRequest, ExportRequest, JobRequest, JobState, ListJob, create_job
+from aftersend.lists.job import (
+    LEASE,
+    DropRequest,
+    ExportRequest,
+    JobRequest,
+    JobState,
+    ListJob,
+    OutcomesRequest,
+    create_job,
+)
 from aftersend.lists.job_table import JobLeased
 from aftersend.lists.runner import run_job
 
@@ -59,6 +68,10 @@ class ListJobService(Struct, frozen=True, kw_only=True):
         Each replaces the file of the last time. One that is made twice at once leaves the file of either, whole.
         """
         return [self.begin(request, by) for request in SCHEDULED]
+
+    def export_outcomes(self, by: str) -> list[ListJob]:
+        """Begin the export of all outcomes that is made on a schedule, and return what it is after some seconds."""
+        return [self.begin(OutcomesRequest(day=f"{self.context.clock():%Y-%m-%d}"), by)]
 
     def announce(self, request: JobRequest, by: str) -> ListJob:
         """Begin a job whose list is still to be uploaded into the bucket, and return it."""
