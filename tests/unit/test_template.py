@@ -53,6 +53,7 @@ LATER: Final = {
     *("AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
     *("ErrorLinesAlarm", "FailedFeedbackAlarm", "SesComplaintsAlarm"),
     *("TextMessageRule", "FeedbackQueuesPolicy", "DeliveryLogsPermission"),
+    *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
 }
 
