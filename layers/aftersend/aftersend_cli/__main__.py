@@ -10,16 +10,12 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
-
-from aftersend.aws.errors import CallFailed
-from aftersend.classify.rules import RuleError
 from aftersend.core.errors import AftersendError, ConfigurationError
 from aftersend_cli import bridge_arguments
+from aftersend_cli.account import use_account
 from aftersend_cli.endpoint import API, find_endpoint
 from aftersend_cli.errors import FAILED, REFUSED, CommandError
 from aftersend_cli.output import Output
-from aftersend_cli.stack import find_stack, use_account
 from aftersend_cli.versions import find_version
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
@@ -167,16 +163,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:  # Ctrl-C, wherever it was
         return _INTERRUPTED
-    except _FAULTS as error:
+    except _find_faults() as error:  # looked up only once there is one
         sys.stderr.write(f"aftersend: {' '.join(_explain(error).split())}\n")
-        return error.code if isinstance(error, CommandError) else _CODES.get(type(error), FAILED)
+        return _find_code(error)
 
 
-# All that a command meets which is no mistake in it.
-_FAULTS: Final = (AftersendError, BotoCoreError, CallFailed, ClientError, CommandError, OSError)
-_CODES: Final[dict[type[Exception], int]] = dict.fromkeys(
-    (ConfigurationError, RuleError, ProfileNotFound, NoCredentialsError, NoRegionError), REFUSED
-)
+def _find_faults() -> tuple[type[Exception], ...]:
+    """Return all that a command meets which is no mistake in it."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # most commands end without
+
+    from aftersend.aws.errors import CallFailed  # noqa: PLC0415
+
+    return AftersendError, BotoCoreError, CallFailed, ClientError, CommandError, OSError
+
+
+def _find_code(error: Exception) -> int:
+    from botocore.exceptions import NoCredentialsError, NoRegionError, ProfileNotFound  # noqa: PLC0415
+
+    if isinstance(error, CommandError):
+        return error.code
+    asked_wrongly = (ConfigurationError, ProfileNotFound, NoCredentialsError, NoRegionError)
+    return REFUSED if isinstance(error, asked_wrongly) else FAILED
 
 
 def _explain(error: Exception) -> str:
@@ -193,6 +200,8 @@ def _run(options: argparse.Namespace) -> int:
     if name == _BRIDGE:
         return int(_load_bridge().run(options))
     if name in _OF_A_STACK:
+        from aftersend_cli.stack import find_stack  # noqa: PLC0415  # boto3 takes a fifth of a second
+
         return int(_load(_OF_A_STACK[name]).run(options, find_stack(options.stack)))
     output = Output(as_json=options.json, utc=options.utc)
     return int(_load(_OF_THE_API[name]).run(options, find_endpoint(options.api, options.stack), output))

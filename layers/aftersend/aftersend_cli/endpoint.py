@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
+import time
 from collections.abc import Mapping
+from hashlib import sha256
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
-from botocore.httpsession import URLLib3Session
 from msgspec import Struct
 
+from aftersend.aws.sigv4 import UnsignedRequest, build_authorization
+from aftersend_cli import account
 from aftersend_cli.errors import CommandError, NotAllowedError, NotKnownError, UsageError
-from aftersend_cli.stack import find_stack
 
 API: Final = "AFTERSEND_API"  # the address
 TOKEN: Final = "AFTERSEND_TOKEN"  # a token itself, or "@" and the name of a file that holds it  # noqa: S105
@@ -48,13 +50,24 @@ class ApiAnswer(Struct, frozen=True):
             raise NotKnownError("the answer is not one of the API: is its address right?") from error
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Leaves an answer that names another place as it is: a signature is for one place alone."""
+
+    def redirect_request(
+        self, _request: Request, _file: IO[bytes], _code: int, _text: str, _headers: HTTPMessage, _place: str
+    ) -> None:
+        return None
+
+
 class Endpoint:
     """One API. Every method raises NotKnownError, NotAllowedError, UsageError or CommandError."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._token = token
-        self._http = URLLib3Session(timeout=TIMEOUT)
+        authorities = os.environ.get("AWS_CA_BUNDLE")  # as for all tools of AWS; proxies are the environment's, too
+        context = ssl.create_default_context(cafile=authorities) if authorities else None
+        self._open = build_opener(_NoRedirects, HTTPSHandler(context=context)).open
 
     def ask(
         self,
@@ -75,29 +88,38 @@ class Endpoint:
         sent = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body, sent["content-type"] = json.dumps(body).encode(), "application/json"
-        request = AWSRequest(method=method, url=target, data=body, headers=sent)
-        self._sign(request)
-        try:
-            got = self._http.send(request.prepare())
-        except BotoCoreError as error:
-            raise NotKnownError(f"{urlsplit(self.url).netloc} does not answer: {error}") from error
-        answer = ApiAnswer(got.status_code, {name.lower(): value for name, value in got.headers.items()}, got.content)
+        sent |= self._sign(method, target, body or b"")
+        answer = self._send(Request(target, data=body, headers=sent, method=method))  # noqa: S310  # http or https
         if not 200 <= answer.status < 300 and answer.status not in expected:
             raise _explain(answer)
         return answer
 
-    def _sign(self, request: AWSRequest) -> None:
+    def _send(self, request: Request) -> ApiAnswer:
+        try:
+            with self._open(request, timeout=TIMEOUT) as got:
+                return _read_answer(got.status, got.headers, got.read())
+        except HTTPError as answer:  # every status but those of success
+            with answer:
+                return _read_answer(answer.code, answer.headers, answer.read())
+        except (HTTPException, OSError) as error:
+            why = error.reason if isinstance(error, URLError) else error
+            raise NotKnownError(f"{urlsplit(self.url).netloc} does not answer: {why}") from error
+
+    def _sign(self, method: str, target: str, body: bytes) -> dict[str, str]:
+        """Return the headers that say who asks."""
         if self._token is not None:
-            request.headers["authorization"] = f"Bearer {self._token}"
-            return
-        session = boto3.Session() if boto3.DEFAULT_SESSION is None else boto3.DEFAULT_SESSION
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
-        region = _find_region(self.url) or session.region_name
-        if region is None:
-            raise NoRegionError
-        SigV4Auth(credentials, _SERVICE, region).add_auth(request)
+            return {"authorization": f"Bearer {self._token}"}
+        place, who = urlsplit(target), account.find_signer(_find_region(self.url))
+        signed = {"host": place.netloc, "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())}
+        if who.token:
+            signed["x-amz-security-token"] = who.token
+        unsigned = UnsignedRequest(method, place.path or "/", place.query, signed, sha256(body).hexdigest())
+        said = build_authorization(unsigned, key_id=who.key_id, secret=who.secret, region=who.region, service=_SERVICE)
+        return signed | {"authorization": said}
+
+
+def _read_answer(status: int, headers: Mapping[str, str], body: bytes) -> ApiAnswer:
+    return ApiAnswer(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
 def encode(name: str) -> str:
@@ -136,13 +158,19 @@ def _explain(answer: ApiAnswer) -> CommandError:
 
 def find_endpoint(api: str | None, stack: str | None) -> Endpoint:
     """Find the API: at `api`, of the stack of that name, or where the environment says. Raises UsageError."""
-    url = api or (find_stack(stack).outputs.get(OUTPUT) if stack else os.environ.get(API))
+    url = api or (_find_outputs(stack).get(OUTPUT) if stack else os.environ.get(API))
     if not url:
         asked = f"stack {stack} has no output {OUTPUT}" if stack else f"where is the API? Give --stack, --api or {API}"
         raise UsageError(asked)
     if urlsplit(url).scheme not in {"http", "https"}:
         raise UsageError(f"{url!r} is no address of an API")
     return Endpoint(url, _read_token())
+
+
+def _find_outputs(stack: str) -> Mapping[str, str]:
+    from aftersend_cli.stack import find_stack  # noqa: PLC0415  # boto3 takes a fifth of a second
+
+    return find_stack(stack).outputs
 
 
 def _read_token() -> str | None:

@@ -6,7 +6,6 @@ DescribeStackResources stops at a hundred.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -91,13 +90,6 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
     def read_classifier(self) -> Classifier:
         """Return the rules that its functions have; raises ConfigurationError where they cannot be read."""
         return load_user_classifier(self.parameters.get("RulesParameter", ""), connect)
-
-
-def use_account(profile: str | None, region: str | None) -> None:
-    """Have every client of this process use a profile and a region; None for what the environment says."""
-    if profile or region:
-        boto3.setup_default_session(profile_name=profile, region_name=region)
-        os.environ["AWS_CLIENT"] = "boto3"  # which knows profiles; ours knows the variables of Lambda
 
 
 def make_client(service: str) -> Any:

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from aftersend import settings
-from aftersend.aws import account, services
-
 
 def connect(service: str) -> Any:
     """Make a client of one of the services in the tables, once and outside the handler; see `aws.protocols`.
 
     Raises ConfigurationError where the environment variable `AWS_CLIENT` is neither "lean" nor "boto3".
     """
+    from aftersend import settings  # noqa: PLC0415  # who only signs needs none of it
+    from aftersend.aws import account, services  # noqa: PLC0415
+
     found = account.read_account(settings.environment()) if service in services.OPERATIONS else None
     if found is not None:
         return services.make_client(service, found)
