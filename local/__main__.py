@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aftersend.core.errors import ConfigurationError
 from aftersend.sources import SOURCES
-from aftersend.sources.message import select_headers
+from aftersend_cli import feedback, refusals
 from aftersend_cli.versions import find_version
 from local import commands, mapping, reevaluate, rules
 
@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "parse":
-            return commands.parse(options.source, options.files, select_headers(dict(options.header)), options.rules)
+            return feedback.run(options)
         case "classify":
-            return commands.judge(options.file)
+            return refusals.run(options)
         case "expect":
             return commands.expectations(options.files)
     return _OTHERS[options.command](options)
@@ -84,12 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    _parsing(commands_)
+    feedback.arguments(commands_.add_parser("parse", help="print the feedback in files, and what it means"))
 
-    each = commands_.add_parser("classify", help="say what refusals mean: lines in, JSON Lines out")
-    each.add_argument(
-        "file", nargs="?", default="-", metavar="FILE", help="replies, or {id, source, replycode, text …}; - is stdin"
-    )
+    refusals.arguments(commands_.add_parser("classify", help="say what refusals mean: lines in, JSON Lines out"))
 
     rules.arguments(commands_.add_parser("rules", help="try rules of your own before a stack is given them"))
 
@@ -129,21 +126,6 @@ _EXAMPLES: Final = {
 }
 
 
-def _parsing(commands_: Any) -> None:
-    each = commands_.add_parser("parse", help="print the feedback in files, and what it means, as JSON Lines")
-    each.add_argument("source", choices=sorted(SOURCES), help="who sent them")
-    each.add_argument("files", nargs="+", metavar="FILE", help="a body, a Lambda event, or JSON Lines; - is stdin")
-    each.add_argument(
-        "--header",
-        action="append",
-        default=[],
-        type=_header,
-        metavar="'NAME: VALUE'",
-        help="that came beside each body",
-    )
-    each.add_argument("--rules", metavar="FILE", help="rules of your own, and what you know of SMSCs")
-
-
 def _serving(commands_: Any) -> None:
     each = commands_.add_parser("serve", help="run the HTTP APIs here until Ctrl-C, and work what is pushed to them")
     each.add_argument("--port", type=_port, default=8080, metavar="N", help="to listen on (default 8080; 0: any free)")
@@ -161,13 +143,6 @@ def _serving(commands_: Any) -> None:
     each.add_argument("source", choices=sorted(SOURCES), help="who sends them")
     each.add_argument("files", nargs="+", metavar="FILE", help="one body each; - is stdin")
     each.add_argument("--to", default="127.0.0.1:8080", metavar="HOST", help="where it runs (default 127.0.0.1:8080)")
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is no header, which is 'name: value'")
-    return name.strip(), value.strip()
 
 
 def _port(text: str) -> int:

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from aftersend.classify import Classifier
-from local.reports import summary
+from aftersend_cli.mails import summarize_mail
 from local.samples import Sample
 
 SHOWN: Final = ("report/dsn-postfix-two-recipients", "report/dsn-of-ses-message", "report/arf-of-ses-message")
@@ -31,7 +31,7 @@ def mails(samples: Iterable[Sample], classifier: Classifier) -> Table:
     for sample in samples:
         if sample.name not in SHOWN:
             continue
-        found = summary(sample.path.name, sample.body(), classifier)
+        found = summarize_mail(sample.path.name, sample.body(), classifier)
         for each in found["recipients"]:
             code = ", ".join(str(part) for part in (each["replycode"], each["status"]) if part) or "-"
             meaning = f"{each['class']}, {each['reason']} ({each['rule']})"

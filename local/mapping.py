@@ -23,8 +23,7 @@ from aftersend.sources.envelope import peel
 from aftersend.sources.mapping.compiled import SourceMapping, load
 from aftersend.sources.mapping.facts import find_meaning, find_word, list_events, read_body
 from aftersend.sources.mapping.paths import find_all
-from local.commands import print_line
-from local.samples import explained, plain
+from aftersend_cli.explaining import explain, make_plain, print_line
 
 _EXIT_CODES: Final = """
 exit codes:
@@ -74,7 +73,7 @@ def _check_body(name: str, mapping: SourceMapping, body: bytes, classifier: Clas
     for fact in facts:
         verdict = classifier(fact)
         code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
-        print_line(plain(fact) | {"verdict": explained(verdict, classifier, code, channel) if verdict else None})
+        print_line(make_plain(fact) | {"verdict": explain(verdict, classifier, code, channel) if verdict else None})
     for line in _list_findings(mapping, events, facts):
         sys.stderr.write(f"{name}: {line}\n")
     return 0

@@ -24,8 +24,8 @@ from aftersend.classify.evidence import find_code, find_phase, find_status
 from aftersend.classify.rules import Lines, RuleDefinition, RuleError, parse, split_lines
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Kind, Verdict
-from local.commands import explain_refusal, judge_refusal, read_refusals
-from local.wordings import DEFAULT_SOURCE, list_files, read_file
+from aftersend_cli.refusals import DEFAULT_SOURCE, explain_refusal, judge_refusal, read_refusals
+from local.wordings import list_files, read_file
 
 _EXIT_CODES: Final = """
 exit codes:

@@ -16,10 +16,10 @@ import msgspec
 
 from aftersend.classify import Classifier
 from aftersend.core.errors import MalformedFeedback
-from aftersend.core.model import Feedback, Verdict
-from aftersend.core.vocabulary import Channel
+from aftersend.core.model import Verdict
 from aftersend.sources import SOURCES, read
 from aftersend.sources.message import NO_HEADERS, Headers
+from aftersend_cli.explaining import make_plain
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EVENTS: Final = ROOT / "events"
@@ -69,31 +69,13 @@ def reading(sample: Sample, classifier: Classifier) -> dict[str, Any]:
         facts = read(sample.source, sample.body(), sample.headers)
     except MalformedFeedback as error:
         return {"malformed": error.why}
-    return {"feedback": [plain(fact) | {"verdict": _class_and_reason(classifier(fact))} for fact in facts]}
+    return {"feedback": [make_plain(fact) | {"verdict": _class_and_reason(classifier(fact))} for fact in facts]}
 
 
 def expect(sample: Sample, classifier: Classifier) -> None:
     """Write what `sample` says now as its expectation."""
     found = msgspec.json.encode(reading(sample, classifier))
     sample.expectation.write_bytes(msgspec.json.format(found, indent=2) + b"\n")
-
-
-def plain(fact: Feedback) -> dict[str, Any]:
-    """A fact in the types of JSON."""
-    built: dict[str, Any] = msgspec.to_builtins(fact)
-    return built
-
-
-def explained(
-    verdict: Verdict, classifier: Classifier, code: str | None = None, channel: Channel | None = Channel.EMAIL
-) -> dict[str, str]:
-    """A verdict on evidence with the provider's `code`, with its advice, in the types of JSON."""
-    return {
-        "class": verdict.klass,
-        "reason": verdict.reason,
-        "rule": verdict.rule,
-        "advice": classifier.advise(verdict, code, channel),
-    }
 
 
 def _class_and_reason(verdict: Verdict | None) -> dict[str, str] | None:

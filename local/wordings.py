@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from aftersend.classify import Classifier, evidence_from
 from aftersend.classify.shipped import FOLDER as RULES
 from aftersend.core.model import Class, Evidence, Kind, Protocol, Reason, Verdict
+from aftersend_cli.refusals import DEFAULT_SOURCE
 
 FOLDER: Final = RULES.with_name("wordings")  # development data: a layer that was built has none
-DEFAULT_SOURCE: Final = "report"  # of what names no source: it is taken for a reply that a mail reports
 _EVIDENCE: Final = tuple(inspect.signature(evidence_from).parameters)
 _EXPECTED: Final = ("reason", "class")
 _COLUMNS: Final = (*_EXPECTED, "source", "kind", *_EVIDENCE)

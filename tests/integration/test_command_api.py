@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from threading import Thread
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from aftersend_cli.__main__ import main
 from aftersend_cli.endpoint import API, TOKEN, Endpoint
-from aftersend_cli.errors import NotKnownError
+from aftersend_cli.errors import CommandError, NotKnownError
 from tests.support import wsgi
 from tests.support.api import Api
 from tests.support.api_world import world
@@ -194,15 +200,19 @@ def test_nobody_answers(
 def test_every_answer_has_its_exit_code(
     status: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def answer(_self: Any, _request: Any) -> Any:
-        return SimpleNamespace(status_code=status, headers={"Apigw-Requestid": "abc"}, content=b'{"detail": "so"}')
-
-    monkeypatch.setenv(API, "https://abc.execute-api.eu-west-1.amazonaws.com")
     monkeypatch.setenv(TOKEN, "test")
-    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer)
-    done = Run(capsys, "why", OLD)
+    with answering(status, {"Apigw-Requestid": "abc"}, b'{"detail": "so"}') as (url, _):
+        done = Run(capsys, "why", OLD, "--api", url)
     assert (done.code, done.out) == (code, "")
     assert f"so (status {status}, request abc)" in done.err
+
+
+def test_an_answer_that_names_another_place_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, "test")
+    with answering(200) as (other, asked), answering(307, {"Location": other}) as (url, _):
+        with pytest.raises(CommandError, match="307"):
+            Endpoint(url, "test").ask("GET", "/recipients/a")
+        assert not asked
 
 
 def test_a_token_that_is_wrong_and_an_address_that_is_none(
@@ -226,21 +236,56 @@ def test_what_a_remote_server_writes_cannot_turn_a_terminal_around(
     assert "\u202e" not in done.out and "<img onerror=x>" in done.out
 
 
-def test_a_request_is_signed_where_there_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[Any] = []
+@pytest.mark.parametrize("token", [None, "t"])
+@pytest.mark.parametrize("path", ["/", "/recipients/ann%40example.com", "/messages/a%2Fb%2520c", "/x%2B%3C%C3%A9%3E"])
+def test_a_request_is_signed_as_botocore_signs(path: str, token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
+    for name in ("AWS_PROFILE", "AWS_CLIENT", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (given | ({"AWS_SESSION_TOKEN": token} if token else {})).items():
+        monkeypatch.setenv(name, value)
+    with answering(200, {}, b"{}") as (url, asked):
+        Endpoint(url).ask("POST", path, {"limit": 1, "a b": "&="}, {"recipients": ["é"]})
+    (request,) = asked
+    expected = AWSRequest("POST", f"{url}{request.target}", data=request.body, headers={"host": url[7:]})
+    expected.context["timestamp"] = request.headers["x-amz-date"]
+    signer = SigV4Auth(Credentials("AKID", "x", token), "execute-api", "eu-west-1")
+    if token:
+        expected.headers["x-amz-security-token"] = token
+    expected.headers["x-amz-date"] = request.headers["x-amz-date"]
+    text = signer.string_to_sign(expected, signer.canonical_request(expected))
+    assert request.headers["authorization"].endswith(f"Signature={signer.signature(text, expected)}")
 
-    def answer(_self: Any, request: Any) -> Any:
-        sent.append(request)
-        return SimpleNamespace(status_code=200, headers={}, content=b"{}")
 
-    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer)
-    for name, value in {"ACCESS_KEY_ID": "AKID", "SECRET_ACCESS_KEY": "x", "SESSION_TOKEN": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    Endpoint("https://abc.execute-api.eu-west-1.amazonaws.com").ask(
-        "GET", "/recipients/ann%40example.com", {"limit": 1}
-    )
-    (request,) = sent
-    authorization = request.headers["Authorization"]
-    text = authorization.decode() if isinstance(authorization, bytes) else authorization
-    assert text.startswith("AWS4-HMAC-SHA256 Credential=AKID/") and "/eu-west-1/execute-api/aws4_request" in text
-    assert request.url.endswith("/recipients/ann%40example.com?limit=1")
+class Asked(NamedTuple):
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@contextmanager
+def answering(
+    status: int, headers: Mapping[str, str] = MappingProxyType({}), body: bytes = b""
+) -> Iterator[tuple[str, list[Asked]]]:
+    """A server that gives one answer to everything, its address, and what it was asked."""
+    asked: list[Asked] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            found = {name.lower(): value for name, value in self.headers.items()}
+            asked.append(Asked(self.path, found, self.rfile.read(int(found.get("content-length", 0)))))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer  # noqa: N815  # so they are called
+
+        def log_message(self, *_: Any) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()

@@ -283,6 +283,19 @@ class TestClassify:
         (row,), err = printed(capsys)
         assert (row["id"], row["class"], row["reason"], err) == (None, "hard", "user_unknown", "")
 
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_takes_an_array(self, indent: int | None, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        array = [{"id": 1, "text": "550 5.1.1 user unknown"}, "552 mailbox full", ["no"], {"id": 2}]
+        stdin(json.dumps(array, indent=indent))
+        assert main(["classify"]) == 1
+        rows, err = printed(capsys)
+        assert [(row["id"], row["reason"]) for row in rows] == [
+            (1, "user_unknown"),
+            (None, "mailbox_full"),
+            (2, "undetermined"),
+        ]
+        assert err.startswith("element 3: not a JSON object") and err.count("\n") == 1
+
     @pytest.mark.parametrize("line", ["7", "2026-03-02", "5500 user unknown", "user unknown", "1.2.3 x"])
     def test_other_lines_are_no_replies(self, line: str, stdin: Any, capsys: pytest.CaptureFixture[str]) -> None:
         stdin(line)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aftersend import classify
-from local.reports import summary
+from aftersend_cli.mails import read_mails, summarize_mail
 from local.samples import EVENTS
 
 CLASSIFIER = classify.load()
@@ -13,7 +15,7 @@ CLASSIFIER = classify.load()
 
 def of(name: str) -> dict[str, object]:
     """The summary of a sample."""
-    return summary(name, (EVENTS / "report" / name).read_bytes(), CLASSIFIER)
+    return summarize_mail(name, (EVENTS / "report" / name).read_bytes(), CLASSIFIER)
 
 
 def test_a_bounce_says_of_everybody_what_became_of_it() -> None:
@@ -65,3 +67,22 @@ def test_all_mails_of_a_mailbox_are_read() -> None:
     result = of("dsn-mailbox.eml")
     assert isinstance(result["recipients"], list)
     assert [each["action"] for each in result["recipients"]] == ["failed", "failed", "delayed"]
+
+
+MAILS = (b"Subject: one\n\n>From here on\nFrom below, no separator\n", b"Subject: two\n\ntext\n")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_mailbox_and_a_folder_are_taken_apart(tmp_path: Path, end: bytes) -> None:
+    mailbox = b"\n".join(b"From a@example.com Mon Mar  2 10:00:00 2026\n" + mail for mail in MAILS)
+    for name, body in (("a.mbox", mailbox), ("cur/b.eml", MAILS[1])):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(body.replace(b"\n", end))
+    found = dict(read_mails(str(tmp_path)))
+    assert [Path(name).name for name in found] == ["a.mbox:1", "a.mbox:2", "b.eml"]
+    first, second, other = (body.replace(b"\r\n", b"\n").rstrip() for body in found.values())
+    assert (first, second, other) == (
+        MAILS[0].replace(b">From", b"From").rstrip(),
+        MAILS[1].rstrip(),
+        MAILS[1].rstrip(),
+    )

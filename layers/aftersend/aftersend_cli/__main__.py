@@ -143,6 +143,16 @@ _OF_A_STACK: Final = {
 }
 # These work on this machine alone.
 _OFFLINE: Final = {
+    "parse": _Command(
+        "feedback",
+        "print the feedback in bodies, events of Lambda or mailboxes, and what it means",
+        ("ses bounce.json", "report bounces.mbox", "mailerq body.json --header 'x-queue: retry'"),
+    ),
+    "classify": _Command(
+        "refusals",
+        "say what refusals mean: replies of servers, or JSON",
+        ("replies.jsonl", "- < replies.txt"),
+    ),
     "completion": _Command("completion", "write what makes a shell complete commands", ("bash", "zsh", "fish")),
 }
 _BRIDGE: Final = "rabbitmq"
@@ -195,7 +205,7 @@ def _explain(error: Exception) -> str:
 def _run(options: argparse.Namespace) -> int:
     name = options.command
     if name in _OFFLINE:
-        return int(_load(_OFFLINE[name]).run(options, make_parser))
+        return int(_load(_OFFLINE[name]).run(options))
     use_account(options.profile, options.region)
     if name == _BRIDGE:
         return int(_load_bridge().run(options))

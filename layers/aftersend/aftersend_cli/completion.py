@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 _BASH: Final = """\
@@ -27,8 +27,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=sorted(_SHELLS))
 
 
-def run(options: argparse.Namespace, make_parser: Callable[[], argparse.ArgumentParser]) -> int:
+def run(options: argparse.Namespace) -> int:
     """Write it, for `eval "$(aftersend completion bash)"`."""
+    from aftersend_cli.__main__ import make_parser  # noqa: PLC0415  # which imports this module
+
     sys.stdout.write(_SHELLS[options.shell](list_options(make_parser())))
     return 0
 

@@ -11,6 +11,7 @@ import os
 import ssl
 import time
 from collections.abc import Mapping
+from email.message import Message
 from hashlib import sha256
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
@@ -118,7 +119,7 @@ class Endpoint:
         return signed | {"authorization": said}
 
 
-def _read_answer(status: int, headers: Mapping[str, str], body: bytes) -> ApiAnswer:
+def _read_answer(status: int, headers: Message, body: bytes) -> ApiAnswer:
     return ApiAnswer(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
