@@ -124,6 +124,7 @@ def test_the_function_may_use_every_index_that_it_asks() -> None:
     lookups.find_suppressed_on("2026-03-01", 1)
     lookups.find_recipients_of("test:1", 1)
     lookups.find_outcomes_by_identifier("order:42", 1)
+    lookups.find_listed("2026-03-01/bounced/0", "", "~", 1)
     lookups.find_outcomes_to_review("content", 1)
     lookups.find_suppressions_to_review("contradicted", 1)
     Store(Recording(), TABLES).find_bounces(ReadBounces("email:ann@example.com", ("soft",), limit=1))

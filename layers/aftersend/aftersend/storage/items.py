@@ -39,6 +39,7 @@ from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.core.validity import WAITING
+from aftersend.storage.listing import encode_listing
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
 from aftersend.storage.schema import decoder, encode_schema
 
@@ -142,7 +143,7 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
-    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome)
+    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome) | encode_listing(outcome)
     identifier = find_identifier(outcome.context.correlation, find_by)
     if identifier is not None and outcome.proven:
         item["identifier"] = {"S": identifier}
