@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from aftersend.api import app
 from aftersend.api.context import ApiContext
 from aftersend.core import policy, vocabulary
-from aftersend.core.spike_guard import Incident, find_incidents
+from aftersend.core.spike_guard import Incident, find_confirmed, find_incidents
 from aftersend.core.vocabulary import Channel, Judgement
 from aftersend.sources import name_source
 from aftersend.storage.queries import Queries
@@ -151,6 +151,9 @@ class Watching(MemoryWatch):
 
     def find_incidents(self) -> list[Incident]:
         return [found for traffic in self.windows.values() for found in find_incidents(traffic, self._rules)]
+
+    def find_confirmed(self) -> list[Incident]:
+        return [found for traffic in self.windows.values() for found in find_confirmed(traffic)]
 
 
 class Clock:

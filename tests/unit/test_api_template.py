@@ -122,6 +122,7 @@ def test_the_function_may_use_every_index_that_it_asks() -> None:
 
     lookups = Queries(Recording(), TABLES)
     lookups.find_suppressed_on("2026-03-01", 1)
+    lookups.find_suppressions_at("example.com", 1)
     lookups.find_recipients_of("test:1", 1)
     lookups.find_outcomes_by_identifier("order:42", 1)
     lookups.find_listed("2026-03-01/bounced/0", "", "~", 1)

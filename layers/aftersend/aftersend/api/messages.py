@@ -260,7 +260,7 @@ def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
         unproven=not counting,
-        verdict=_show_verdict(outcome.verdict, decider, context),
+        verdict=show_verdict(outcome.verdict, decider, context),
         write_again_at=find_write_again(outcome, context.policy),
         resolved=show_decision(outcome.resolved) if outcome.resolved else None,
         saturated=list(outcome.saturated),
@@ -279,7 +279,7 @@ def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext, *, unp
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
         unproven=unproven,
-        verdict=_show_verdict(context.classify(fact), fact, context),
+        verdict=show_verdict(context.classify(fact), fact, context),
         evidence=fact.evidence,
         engagement=fact.engagement,
         received_as=fact.received_as,
@@ -287,7 +287,8 @@ def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext, *, unp
     )
 
 
-def _show_verdict(verdict: Verdict | None, fact: Feedback, context: ApiContext) -> VerdictView | None:
+def show_verdict(verdict: Verdict | None, fact: Feedback, context: ApiContext) -> VerdictView | None:
+    """Return what a verdict says, with what to do about the fact; None where there is none."""
     if verdict is None:
         return None
     return VerdictView(

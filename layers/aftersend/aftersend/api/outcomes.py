@@ -26,7 +26,7 @@ from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest, header, parse_named
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import PLAIN, Cursor
+from aftersend.api.schemas import PLAIN, Cursor, Domain
 from aftersend.core.model import Class, Outcome, Reason, Status
 from aftersend.core.times import Moment, format_time
 from aftersend.core.validity import show_at
@@ -39,10 +39,6 @@ route: Final = Router(tag="What went wrong?")
 MAX_TEXT: Final = 200  # characters of a refusal that a row shows; the outcome itself has the whole
 _FILTERS: Final = ("klass", "reason", "source", "stream", "sender", "domain", "system", "identifier")
 
-Domain = Annotated[
-    str,
-    Meta(min_length=1, max_length=255, pattern=r"^[^\s@:/]+$", description="The domain of an address, as example.com."),
-]
 Sender = Annotated[
     str,
     Meta(

@@ -248,7 +248,8 @@ def decode_bounce(item: Item) -> Bounce:
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
     """Return the item of a suppression; it expires `retention` after nothing in it can hold any more.
 
-    `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
+    `day` and `at` place it in the index by the day of its newest cause, `domain` in that of the domains of addresses;
+    without a cause it is in neither.
     """
     item = build_suppression_key(suppression.key) | _SUPPRESSION_SCHEMA
     item["causes"] = {"S": _encode(suppression.causes).decode()}
@@ -256,6 +257,9 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
     if latest:
         item |= {"day": {"S": format_time(max(latest))[:10]}, "at": {"S": format_time(max(latest))}}
+        domain = suppression.recipient.rpartition("@")[2]
+        if suppression.recipient.startswith("email:") and domain:
+            item["domain"] = {"S": domain}
     if find_contradiction_to_review(suppression) is not None:
         item["review"] = {"S": "contradicted"}
     for name in ("released_at", "forced_at"):

@@ -134,6 +134,12 @@ class Queries:
         request["ScanIndexForward"] = oldest_first
         return self._read_page(request, items.decode_suppression)
 
+    def find_suppressions_at(self, domain: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the suppressions of addresses at this domain, by the address."""
+        request = build_query(self._tables.suppressions, "domain", domain, index="by_domain", limit=limit, after=after)
+        request["ScanIndexForward"] = True
+        return self._read_page(request, _decode_suppression_key)
+
     def scan_suppressions(self, after: Key | None, limit: int = SCAN_LIMIT) -> tuple[list[Suppression], Key | None]:
         """Return a page of all suppressions, and the key after which to go on; None where there is no more."""
         with translate_errors("DynamoDB: Scan"):
