@@ -124,7 +124,7 @@ def test_settings_hold_what_the_variables_name() -> None:
     )
     assert loaded("Query", AWS_REGION="eu-west-1", SYNC_SES_SUPPRESSIONS="true")[0] == [
         api,
-        Deployment(stack="AWS::StackName", region="eu-west-1", syncs_ses_list=True),
+        Deployment(stack="aftersend", region="eu-west-1", syncs_ses_list=True),
     ]
     assert loaded("RunListJobs")[0] == [
         api,

@@ -15,6 +15,8 @@ from msgspec import Struct, field
 
 from aftersend.api import (
     checks,
+    classification,
+    configuration,
     document,
     erasure,
     incidents,
@@ -42,6 +44,8 @@ _MODULES: Final = (
     incidents,
     list_jobs,
     erasure,
+    classification,
+    configuration,
     document,
 )
 ROUTES: Final = RouteTable(route for module in _MODULES for route in module.route.routes)

@@ -49,7 +49,7 @@ class RefusalText(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class ClassifyRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is to be judged: a refusal, or an event of a source as it came."""
 
-    source: Annotated[str, Meta(min_length=1, max_length=64)] = "report"  # some rules are for one source alone
+    source: Annotated[str, Meta(min_length=1, max_length=64)]  # of a mail server's own words: report
     refusal: RefusalText | None = None
     event: Any = None  # JSON as it is, or a text with anything else
 
@@ -80,7 +80,10 @@ class ClassifyResponse(Struct, frozen=True, kw_only=True):
     answer=ClassifyResponse,
     problems=("not-one-recipient",),
     examples=(
-        Example(name="a-text", body={"refusal": {"text": "452 4.2.2 The email account is over quota", "code": 452}}),
+        Example(
+            name="a-text",
+            body={"source": "report", "refusal": {"text": "452 4.2.2 The email account is over quota", "code": 452}},
+        ),
     ),
 )
 def classify(request: ApiRequest[NoParameters, ClassifyRequest]) -> ApiResponse:
