@@ -23,6 +23,7 @@ ORDER: Final = (
     "export",
     "drop",
     "history",
+    "listing",
     "coldstart",
     "check",
     "coldstart_query",

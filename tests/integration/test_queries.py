@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend.core.errors import StoreUnavailable
-from aftersend.core.model import Context, Kind, Outcome, Status, Suppression
+from aftersend.core.model import Class, Context, Feedback, Kind, Outcome, Reason, Status, Suppression
 from aftersend.core.outcome import merge
 from aftersend.core.writes import Put
 from aftersend.ingest import ingest
 from aftersend.storage.items import encode_outcome, find_shard
+from aftersend.storage.listing import ListedOutcome, list_partitions
 from aftersend.storage.queries import Page, Queries
 from aftersend.storage.store import Store, TableNames
 from tests.engines import Engine
@@ -130,6 +131,46 @@ def test_what_that_costs(concurrent_engine: Engine) -> None:
     assert [write(count, FIND_BY) for count in (1, 2, 3)] == [1, 0, 0]
 
 
+def test_what_went_wrong_is_found_by_day_and_status(engine: Engine) -> None:
+    client, tables = engine.connect(), engine.tables()
+    store, queries = Store(client, tables, clock=lambda: NOW), Queries(client, tables)
+    refused = [bounce(1 + number / 10, "hard", f"test:{number}", recipient=BOB) for number in range(5)]
+    for each in [*refused, fact(Kind.DELIVERED, 1, message="test:6"), fact(Kind.DEFERRED, 1, "soft", message="test:7")]:
+        assert store.answer(Put(replace(merge(None, [each], classify), version=1))) is None
+
+    def ask(status: Status, low: str = "0", high: str = "~", limit: int = 9) -> list[ListedOutcome]:
+        names = list_partitions(START.date() + timedelta(days=1), (status,), unproven=False)
+        pages = [queries.find_listed(name, low, high, limit) for name in names]
+        return sorted((row for page in pages for row in page.found), key=lambda row: row.place, reverse=True)
+
+    found = ask(Status.BOUNCED)
+    assert [row.key for row in found] == [(BOB, f"test:{number}") for number in (4, 3, 2, 1, 0)]
+    assert {(row.status, row.source, row.system, row.klass, row.reason) for row in found} == {
+        (Status.BOUNCED, "test", "other", Class.HARD, Reason.USER_UNKNOWN)
+    }
+    assert [row.at for row in found] == [START + timedelta(days=1 + number / 10) for number in (4, 3, 2, 1, 0)]
+    assert ask(Status.BOUNCED, low=found[2].place, high=found[1].place) == found[1:3]
+    assert [row.key for row in ask(Status.DEFERRED)] == [(ANN, "test:7")]
+    assert ask(Status.COMPLAINED) == []
+
+
+def test_what_listing_costs(concurrent_engine: Engine) -> None:
+    """One unit to enter the index and one to leave it, and nothing for all that is heard besides."""
+    tables, client = concurrent_engine.tables(), concurrent_engine.client()
+
+    def write(*heard: Feedback) -> float:
+        item = encode_outcome(merge(None, heard, classify), timedelta(days=180))
+        answer: Any = client.put_item(TableName=tables.outcomes, Item=item, ReturnConsumedCapacity="INDEXES")
+        indexes = answer["ConsumedCapacity"].get("GlobalSecondaryIndexes", {})
+        return float(indexes.get("by_trouble", {"CapacityUnits": 0})["CapacityUnits"])
+
+    sent, waits, late = fact(Kind.SENT, 0), fact(Kind.DEFERRED, 1, "soft"), fact(Kind.DELIVERED, 2)
+    assert [write(sent), write(sent, waits), write(sent, waits, fact(Kind.DEFERRED, 1.5, "soft"))] == [0, 1, 0]
+    assert [write(sent, waits, late), write(sent, waits, late, fact(Kind.OPENED, 3))] == [1, 0]
+    refused = bounce(4, "hard")
+    assert [write(sent, refused), write(sent, refused, fact(Kind.CLICKED, 5)), write(sent, late)] == [1, 0, 1]
+
+
 VALIDITY = {"test": 48}
 
 
@@ -225,7 +266,7 @@ def test_every_attribute_that_a_line_reads_is_asked_for() -> None:
         recipient=ANN,
         feedback=(bounce(1, "hard"),),
         status=Status.COMPLAINED,
-        decided_by="x",
+        decided_by=bounce(1, "hard").id,
         first_at=NOW,
         last_at=NOW,
         delivered_at=NOW,

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.aws.errors import NoAnswer
 from aftersend.core import spike_guard
@@ -49,8 +50,10 @@ def test_a_window_is_stored_and_its_incident_found(engine: Engine) -> None:
     assert (known.version, windows.record(_all(_reports(60)))) == (1, known)
     (incident,) = windows.find_incidents()
     assert (incident.window, incident.reason, incident.refused) == (WINDOW, Reason.USER_UNKNOWN, 60)
+    assert windows.find_confirmed() == []
     windows.record(spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION))
     assert windows.find_incidents() == []
+    assert windows.find_confirmed() == [replace(incident, decision=DECISION)]
 
 
 def test_many_who_report_at_once_are_all_heard(concurrent_engine: Engine) -> None:
@@ -82,12 +85,12 @@ def test_a_window_with_an_incident_does_not_expire() -> None:
     states = [
         (spike, {"S": "open"}),
         (merge_traffic(spike, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, revert)), {"S": "reverted"}),
-        (merge_traffic(spike, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION)), None),
+        (merge_traffic(spike, spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, DECISION)), {"S": "confirmed"}),
         (_all(_reports(3)), None),
     ]
     for traffic, state in states:
         item = encode_traffic(traffic, RULES)
-        assert (item.get("state"), "expires_at" in item) == (state, state is None)
+        assert (item.get("state"), "expires_at" in item) == (state, state in (None, {"S": "confirmed"}))
 
 
 class _Deaf(FakeDynamoDB):

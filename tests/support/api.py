@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from aftersend.api import app
 from aftersend.api.context import ApiContext
 from aftersend.core import policy, vocabulary
-from aftersend.core.spike_guard import Incident, find_incidents
+from aftersend.core.spike_guard import Incident, find_confirmed, find_incidents
 from aftersend.core.vocabulary import Channel, Judgement
 from aftersend.sources import name_source
 from aftersend.storage.queries import Queries
@@ -41,13 +41,14 @@ class MemoryQueries(FakeDynamoDB):
             {"KeySchema": definition["KeySchema"], "Projection": {"ProjectionType": "ALL"}},
         )
         names = [each["AttributeName"] for each in index["KeySchema"]]
-        assert (request["KeyConditionExpression"], request["ExpressionAttributeNames"]["#name"]) == (
-            "#name = :value",
-            names[0],
-        )
+        assert request["ExpressionAttributeNames"]["#name"] == names[0]
         order = [*names, *[key for key in keys if key not in names]]
-        wanted = request["ExpressionAttributeValues"][":value"]
-        found = [item for item in self._tables[request["TableName"]].values() if item.get(names[0]) == wanted]
+        values = request["ExpressionAttributeValues"]
+        found = [item for item in self._tables[request["TableName"]].values() if item.get(names[0]) == values[":value"]]
+        if request["KeyConditionExpression"] == f"#name = :value AND {names[-1]} BETWEEN :low AND :high":
+            found = [each for each in found if values[":low"]["S"] <= each[names[1]]["S"] <= values[":high"]["S"]]
+        else:
+            assert request["KeyConditionExpression"] == "#name = :value"
         found = sorted(
             (item for item in found if all(name in item for name in names)),
             key=lambda item: [item[name]["S"] for name in order],
@@ -58,10 +59,11 @@ class MemoryQueries(FakeDynamoDB):
             found = found[[{name: item[name] for name in order} for item in found].index(start) + 1 :]
         limit = request.get("Limit", len(found))
         page = found[:limit]
-        if index["Projection"]["ProjectionType"] == "KEYS_ONLY":
-            shown = [{name: item[name] for name in order} for item in page]
-        else:
+        if index["Projection"]["ProjectionType"] == "ALL":
             shown = page
+        else:
+            projected = [*order, *index["Projection"].get("NonKeyAttributes", ())]
+            shown = [{name: item[name] for name in projected if name in item} for item in page]
         more = {"LastEvaluatedKey": {name: page[-1][name] for name in order}} if page and len(found) > limit else {}
         return {"Items": shown, **more}
 
@@ -149,6 +151,9 @@ class Watching(MemoryWatch):
 
     def find_incidents(self) -> list[Incident]:
         return [found for traffic in self.windows.values() for found in find_incidents(traffic, self._rules)]
+
+    def find_confirmed(self) -> list[Incident]:
+        return [found for traffic in self.windows.values() for found in find_confirmed(traffic)]
 
 
 class Clock:

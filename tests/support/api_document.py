@@ -56,7 +56,10 @@ def block(route: Route, example: Example, answer: Answer) -> str:
     ]
     if answer.text:
         is_json = "json" in answer.headers["content-type"]
-        lines += ["", json.dumps(answer.json, indent=2, ensure_ascii=False) if is_json else answer.text.strip()]
+        lines += [
+            "",
+            json.dumps(answer.json, indent=2, ensure_ascii=False) if is_json else "\n".join(answer.text.splitlines()),
+        ]
     return "\n".join(["```console", "$ " + " ".join(command), *lines, "```", ""])
 
 

@@ -20,6 +20,8 @@ from aftersend.core import policy, spike_guard
 from aftersend.core.model import Context, Evidence, Feedback, Kind, Reason
 from aftersend.core.spike_guard import Window
 from aftersend.ingest import ingest
+from aftersend.settings import Deployment
+from aftersend.sources import read
 from aftersend.sources.message import Message
 from tests.support.api import Answer, Api, Clock
 from tests.support.facts import fake_source
@@ -101,7 +103,14 @@ def world() -> Api:
         report = ingest([Message("m", body, NOW, "test")], ports(store, classify=judge))
     assert not report.failed and not report.unreadable
     made = ListJobApi(store, clock=Clock(NOW)).api.context
-    context = replace(made, classify=judge, advise=judge.advise_on, policy=rules)
+    context = replace(
+        made,
+        classify=judge,
+        advise=judge.advise_on,
+        policy=rules,
+        parse=read,
+        deployment=Deployment(stack="aftersend", region="eu-west-1"),
+    )
     for number in range(60):
         key = f"email:user{number}@accident.example"
         context.spike_windows.record(spike_guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))

@@ -111,6 +111,19 @@ class MemoryJobTable(FakeDynamoDB):
         self.table[item["id"]["S"]] = item
         return {}
 
+    def query(self, **request: Any) -> dict[str, Any]:
+        month = request["ExpressionAttributeValues"][":month"]
+        found = sorted(
+            (item for item in self.table.values() if item["month"] == month),
+            key=lambda item: (item["created_at"]["S"], item["id"]["S"]),
+            reverse=True,
+        )
+        keys = [{name: item[name] for name in ("id", "month", "created_at")} for item in found]
+        start = keys.index(request["ExclusiveStartKey"]) + 1 if "ExclusiveStartKey" in request else 0
+        page = keys[start : start + request["Limit"]]
+        more = {"LastEvaluatedKey": page[-1]} if page and start + len(page) < len(keys) else {}
+        return {"Items": page, **more}
+
 
 def memory_jobs() -> ListJobs:
     """Return an empty table of jobs."""

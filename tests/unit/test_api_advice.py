@@ -88,7 +88,7 @@ def test_the_suggestion_of_directmail_s_document_stands_wherever_a_person_reads_
     api = with_directmail(Event(failed=failed, status="4", code=code, said=f"{code} 4f2a", rcpt=ANN))
     (line,) = api("GET", f"/recipients/{ANN}").json["outcomes"]
     answers = [line, *api("GET", f"/messages/{line['message']}").json["outcomes"]]
-    answers.append(api("GET", f"/outcomes?message={line['message']}&recipient={ANN}").json)
+    answers.append(api("GET", f"/recipients/{ANN}/messages/{line['message']}").json)
     answers += api("GET", f"/recipients/{ANN}").json["suppressions"]
     suppression = api("GET", f"/suppressions/{ANN}")
     answers += [suppression.json] if suppression.status == 200 else []
@@ -128,7 +128,7 @@ def test_the_advice_of_a_user_s_own_rule_stands_there_too() -> None:
     facts = [fact(Kind.BOUNCED, day, message=f"test:{day}", evidence=evidence) for day in range(5)]
     api = with_facts(*facts, rules=classify.load(MINE))
     asked = ("/messages/test:1", "/recipients/ann@example.com", "/suppressions/ann@example.com")
-    for target in (*asked, "/outcomes?message=test:1&recipient=ann@example.com"):
+    for target in (*asked, "/recipients/ann@example.com/messages/test:1"):
         found = {*find_advice(api("GET", target).json)}
         assert found == {"Write again in autumn."}, target
 

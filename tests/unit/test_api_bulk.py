@@ -18,7 +18,7 @@ from aftersend.core.suppression import find_active_causes
 from aftersend.ingest import ingest
 from aftersend.lists import import_list
 from aftersend.lists.formats import FORMATS, FormatName
-from aftersend.lists.job import LEASE, JobState
+from aftersend.lists.job import LEASE, ExportRequest, JobState, RevertRequest, create_job
 from tests.support.api import ARN, Api, api_context
 from tests.support.facts import fact, fake_source, message
 from tests.support.list_jobs import ListJobApi, MemoryFiles, ingest_facts, job_context, make_ticking_timer
@@ -40,6 +40,25 @@ ACCIDENT = {
 
 def suppressed(store: MemoryStore) -> set[str]:
     return {row.recipient for row in stored(store).suppressions.values() if find_active_causes(row, NOW)}
+
+
+def test_jobs_are_listed_the_newest_first_over_the_month_s_end() -> None:
+    world = ListJobApi()
+    begun = []
+    for day in range(5):
+        now = NOW - timedelta(days=day * 7 + 1)
+        job = create_job(
+            f"{day + 10:032x}", RevertRequest(dry_run=True, domain="d", reason="r", since=now, until=now), ARN, now
+        )
+        begun.append(world.context.jobs.put(replace(job, state=JobState.FAILED if day == 3 else JobState.DONE)).id)
+    world.service.begin(ExportRequest(), "somebody", None)
+    pages = list(world.api.pages("/jobs?limit=2"))
+    assert [each["job"] for page in pages for each in page["jobs"]] == ["export", *["revert"] * 5]
+    assert [each["id"] for page in pages for each in page["jobs"]][1:] == begun
+    (failed,) = [each for page in world.api.pages("/jobs?state=failed&limit=2") for each in page["jobs"]]
+    assert failed["id"] == begun[3]
+    (export,) = [each for page in world.api.pages("/jobs?job=export&limit=2") for each in page["jobs"]]
+    assert (export["by"], "download" in export) == ("somebody", False)
 
 
 def test_a_small_list_is_taken_in_at_once() -> None:

@@ -64,6 +64,10 @@ def test_a_decision_is_about_one_incident_and_a_later_one_replaces_it() -> None:
     api.context.clock.now += HOUR  # type: ignore[attr-defined]
     assert api("PUT", f"/incidents/{second}/decision", {"decision": "confirm"}).status == 204
     assert [each["id"] for each in listed(api)] == [first]
+    (confirmed,) = api("GET", "/incidents?state=confirmed").json["incidents"]
+    assert (confirmed["id"], confirmed["state"], confirmed["decided_by"]) == (second, "confirmed", ARN)
+    assert [each["id"] for each in api("GET", "/incidents?state=open").json["incidents"]] == [first]
+    assert api("GET", "/incidents?state=reverted").json == {"incidents": []}
 
 
 def test_an_id_stays_while_refusals_go_on() -> None:

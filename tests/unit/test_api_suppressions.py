@@ -688,3 +688,26 @@ def test_nobody_hears_that_somebody_else_has_written_what_they_wrote_themselves(
     version = 1 if path == "/review/outcomes" else 2  # a hard bounce was announced before
     answer = Api(api_context(store))(method, path, body, {"If-Match": f'"{version}"'})
     assert (answer.status, store.due) in [(200, False), (204, False)], answer.text
+
+
+# ---- Of a domain ----------------------------------------------------------------------------------------------------
+
+
+def test_the_suppressions_of_a_domain_are_those_of_its_addresses() -> None:
+    names = [f"email:user{number}@example.com" for number in range(7)]
+    keys = [(each, scope) for each in names for scope in ("*", "news")]
+    others = [("email:ann@mail.example.com", "*"), ("email:ann@example.org", "*"), ("sms:+15550100", "*")]
+    store = suppressed(*keys, *others, (make_alias("email:gone@example.com", KEY), "*"))
+    suppressed(("email:left@example.com", "news"), kind=CauseKind.UNSUBSCRIBED, store=store)
+    api = Api(api_context(store))
+
+    def found(query: str) -> list[tuple[str, str]]:
+        pages = api.pages(f"/suppressions?domain=Example.COM&limit=3{query}")
+        return [(each["recipient"], each["scope"]) for page in pages for each in page["suppressions"]]
+
+    assert sorted(found("")) == sorted([*keys, ("email:left@example.com", "news")])
+    assert [name for name, _ in found("")] == sorted(name for name, _ in found(""))
+    assert found("&cause=unsubscribed") == [("email:left@example.com", "news")]
+    assert found("&from=2026-03-01&to=2026-03-05") == []
+    assert len(found("&from=2026-03-25&to=2026-03-31")) == 15
+    assert api("GET", "/suppressions?domain=a@b").status == 422

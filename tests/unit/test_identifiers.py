@@ -68,7 +68,7 @@ def test_every_recipient_s_outcome_of_a_message_is_found_and_no_other() -> None:
 def test_what_is_found_is_the_outcome_itself() -> None:
     api = over(bounce(1, "hard", context=named(order="42")))
     (found,) = api("GET", "/messages?identifier=order:42").json["outcomes"]
-    assert found == api("GET", "/outcomes?message=test:1&recipient=ann@example.com").json
+    assert found == api("GET", "/recipients/ann@example.com/messages/test:1").json
     assert found["correlation"] == {"order": "42"}
 
 
@@ -196,7 +196,7 @@ def shown(count: int, parts: int = 1) -> Any:
         fact(Kind.SENT, part, context=Context(correlation=dict.fromkeys(names[part::parts], "1")))
         for part in range(parts)
     ]
-    return over(*facts)("GET", "/outcomes?message=test:1&recipient=ann@example.com").json
+    return over(*facts)("GET", "/recipients/ann@example.com/messages/test:1").json
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])

@@ -146,6 +146,8 @@ def test_an_outcome_is_readable_in_the_console() -> None:
         "bounce_ref": '{"source":"test","provider_code":"hard"}',
         "schema": "1",
         "status": "bounced",
+        "listed": "2026-03-02/bounced/1",
+        "listed_at": "2026-03-02T00:00:00.000Z/test/other/f1e531239b",
         "class": "hard",
         "reason": "user_unknown",
         "rule": "test.hard",

@@ -15,7 +15,7 @@ from aftersend.core import policy
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import CauseKind, Class, Kind, Reason
 from aftersend.ingest import BatchReport
-from aftersend.settings import ApiSettings, JobSettings, ListJobSettings, PollSettings, ReplaySettings
+from aftersend.settings import ApiSettings, Deployment, JobSettings, ListJobSettings, PollSettings, ReplaySettings
 from aftersend.sources import SOURCES
 from aftersend.verp import Verp
 from aftersend.webhooks.receive import PushResponse, PushResult
@@ -51,7 +51,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "consume": (settings.load_ingest, settings.load_broker_queues),
     "receive": (settings.load_webhooks,),
     "poll": (settings.load_poll,),
-    "query": (settings.load_api,),
+    "query": (settings.load_api, settings.load_deployment),
     "list_jobs": (settings.load_api, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),
@@ -74,7 +74,13 @@ def loaded(function: str, **others: str) -> tuple[list[Any], set[str]]:
 def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
     """Variables that all functions are given are read by some; those of one function are read by it."""
     _, asked = loaded(name)
-    optional = {"SOURCE", "INBOUND_BUCKET", "VERP_KEY", "VERP_TEMPLATE"}  # of some sources, and empty for the others
+    optional = {
+        "AWS_REGION",
+        "SOURCE",
+        "INBOUND_BUCKET",
+        "VERP_KEY",
+        "VERP_TEMPLATE",
+    }  # of some sources, and empty for the others
     assert asked - variables(name).keys() <= optional
     own = FUNCTIONS[name]["Environment"]["Variables"]
     emptied = {variable for variable in own.keys() & SHARED["Environment"]["Variables"].keys() if own[variable] == ""}
@@ -116,7 +122,10 @@ def test_settings_hold_what_the_variables_name() -> None:
         retention=settings.load_api(variables("Query")).retention,
         workers=8,
     )
-    assert loaded("Query")[0] == [api]
+    assert loaded("Query", AWS_REGION="eu-west-1", SYNC_SES_SUPPRESSIONS="true")[0] == [
+        api,
+        Deployment(stack="aftersend", region="eu-west-1", syncs_ses_list=True),
+    ]
     assert loaded("RunListJobs")[0] == [
         api,
         ListJobSettings(

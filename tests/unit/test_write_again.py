@@ -139,7 +139,7 @@ def test_the_api_says_when_to_write_again() -> None:
     person = asked("GET", PERSON).json
     assert (person["write_again_at"], person["outcomes"][0]["write_again_at"]) == (wanted, wanted)
     assert asked("GET", "/messages/test:1").json["outcomes"][0]["write_again_at"] == wanted
-    assert asked("GET", "/outcomes?message=test:1&recipient=ann@example.com").json["write_again_at"] == wanted
+    assert asked("GET", "/recipients/ann@example.com/messages/test:1").json["write_again_at"] == wanted
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from aftersend.settings import IngestSettings, ListJobSettings
 if TYPE_CHECKING:
     from aftersend.api.context import ApiContext
     from aftersend.aws.protocols import FullS3Client, S3Client, SQSClient
-    from aftersend.core.model import Reverted
+    from aftersend.core.model import Feedback, Reverted
     from aftersend.core.outcome import Classify
     from aftersend.core.policy import Policy
     from aftersend.jobs.poll_mns import PollResult
@@ -125,9 +125,22 @@ def receive() -> WebhookPorts:
 
 def query() -> ApiContext:
     """Return what the handlers of the HTTP API work with."""
+    return replace(_make_api_context(), deployment=settings.load_deployment(), parse=_parse)
+
+
+def _make_api_context() -> ApiContext:
     from aftersend.api import context
 
     return context.build(settings.load_api(), connect, _name_source)
+
+
+def _parse(source: str, body: bytes) -> list[Feedback]:
+    from aftersend import sources
+    from aftersend.storage import user_mappings
+
+    config = settings.load_api()
+    user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
+    return sources.read(source, body)
 
 
 def _name_source(source: str) -> str:
@@ -140,7 +153,7 @@ def list_jobs() -> ApiContext:
     """Return what the handlers of the HTTP API work with, list jobs and dropped files among them."""
     from aftersend.storage import user_mappings
 
-    made, config = query(), settings.load_list_jobs()
+    made, config = _make_api_context(), settings.load_list_jobs()
     user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     service = build_list_jobs(
         config,

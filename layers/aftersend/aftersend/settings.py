@@ -142,6 +142,23 @@ def load_api(environ: Environ = os.environ) -> ApiSettings:
     return ApiSettings(**_read_tables(environ), spike_windows_table=_require(environ, "SPIKE_WINDOWS_TABLE"))
 
 
+class Deployment(Struct, frozen=True, kw_only=True):
+    """What the API says about the stack that it belongs to, beside the policy."""
+
+    stack: str = ""
+    region: str = ""
+    syncs_ses_list: bool = False  # suppressions go to the list of Amazon SES, too
+
+
+def load_deployment(environ: Environ = os.environ) -> Deployment:
+    """Read what `query` says about its stack."""
+    return Deployment(
+        stack=_get(environ, "POWERTOOLS_SERVICE_NAME"),
+        region=_get(environ, "AWS_REGION"),
+        syncs_ses_list=_get(environ, "SYNC_SES_SUPPRESSIONS") == "true",
+    )
+
+
 class ListJobSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that imports, exports, reverts and erases, beside those of the HTTP API."""
 

@@ -15,11 +15,14 @@ from msgspec import Struct, field
 
 from aftersend.api import (
     checks,
+    classification,
+    configuration,
     document,
     erasure,
     incidents,
     list_jobs,
     messages,
+    outcomes,
     recipients,
     review,
     suppressions,
@@ -31,7 +34,20 @@ from aftersend.api.responses import ApiResponse
 from aftersend.api.routing import Route, RouteTable
 from aftersend.core.errors import AftersendError, ServiceError, Unreadable, VersionMoved
 
-_MODULES: Final = (checks, suppressions, recipients, messages, review, incidents, list_jobs, erasure, document)
+_MODULES: Final = (
+    checks,
+    suppressions,
+    recipients,
+    messages,
+    outcomes,
+    review,
+    incidents,
+    list_jobs,
+    erasure,
+    classification,
+    configuration,
+    document,
+)
 ROUTES: Final = RouteTable(route for module in _MODULES for route in module.route.routes)
 _RETRY: Final = {"Retry-After": "1"}
 
@@ -67,7 +83,7 @@ def answer(event: Mapping[str, Any], context: ApiContext) -> tuple[dict[str, Any
 
 
 def _handle(event: Mapping[str, Any], context: ApiContext, log: RequestLog) -> ApiResponse:
-    methods, names = ROUTES.find(event["rawPath"])
+    methods, names = ROUTES.find(event["rawPath"], log.method)
     route = methods.get(log.method)
     if route is not None:  # the path of what is none may hold anything
         log.route = route.path

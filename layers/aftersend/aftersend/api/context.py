@@ -17,7 +17,7 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Incident
 from aftersend.core.vocabulary import Advise, Channel, Judgement
-from aftersend.settings import ApiSettings
+from aftersend.settings import ApiSettings, Deployment
 from aftersend.storage import user_mappings
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
@@ -46,6 +46,8 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     pool: Executor
     clock: Callable[[], datetime]  # UTC, in milliseconds
     digest_key: bytes
+    deployment: Deployment = Deployment()
+    parse: Callable[[str, bytes], list[Feedback]] | None = None  # a body of a source; raises MalformedFeedback
     list_jobs: ListJobService | None = None  # in the function that works them
 
     def make_alias(self, recipient: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from aftersend.api.problems import Problem
-from aftersend.api.request import ApiRequest, PlainRequest
+from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, empty_response, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import NoParameters
@@ -23,7 +23,15 @@ from aftersend.core.times import format_time
 
 route: Final = Router(tag="Which incidents need a decision?")
 
+IncidentState = Literal["open", "reverted", "confirmed"]
 _ACTS: Final = {"confirm": Act.CONFIRMED, "revert": Act.REVERTED}
+_STATES: Final[dict[Act, IncidentState]] = {Act.CONFIRMED: "confirmed", Act.REVERTED: "reverted"}
+
+
+class IncidentQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which incidents."""
+
+    state: IncidentState | None = None  # by default those that are open or reverted
 
 
 class IncidentDecision(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +49,7 @@ class IncidentView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: str
     until: str  # the first moment after it
     reason: Reason
-    state: Literal["open", "reverted"]
+    state: IncidentState
     refused: int  # outcomes, approximately
     sent: int  # outcomes in all, approximately
     decided_at: str | None = None
@@ -50,16 +58,28 @@ class IncidentView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class IncidentList(Struct, frozen=True):
-    """All incidents that are open or reverted, the latest window first."""
+    """Incidents, the latest window first."""
 
     incidents: list[IncidentView]
 
 
-@route("GET", "/incidents", needs="ask", answer=IncidentList, examples=(Example(name="one-that-is-open"),))
-def list_incidents(request: PlainRequest) -> ApiResponse:
-    """List the incidents that are open or reverted, the latest first."""
-    found = sorted(request.context.spike_windows.find_incidents(), key=lambda each: each.window.since, reverse=True)
-    return json_response(IncidentList([_show(each) for each in found]))
+@route(
+    "GET",
+    "/incidents",
+    needs="ask",
+    query=IncidentQuery,
+    answer=IncidentList,
+    examples=(Example(name="one-that-is-open"),),
+)
+def list_incidents(request: ApiRequest[IncidentQuery, None]) -> ApiResponse:
+    """List the incidents that are open or reverted, or those that were confirmed, the latest first.
+
+    A confirmed incident is listed for thirty days, with who has confirmed it and when.
+    """
+    windows, state = request.context.spike_windows, request.query.state
+    found = windows.find_confirmed() if state == "confirmed" else windows.find_incidents()
+    shown = [_show(each) for each in sorted(found, key=lambda each: each.window.since, reverse=True)]
+    return json_response(IncidentList([each for each in shown if state in (None, each.state)]))
 
 
 @route(
@@ -79,7 +99,7 @@ def list_incidents(request: PlainRequest) -> ApiResponse:
 def decide_incident(request: ApiRequest[NoParameters, IncidentDecision]) -> ApiResponse:
     """Confirm an incident, or revert it.
 
-    A later decision replaces an earlier one. A confirmed incident is no longer listed, and can no longer be decided.
+    A later decision replaces an earlier one. A confirmed incident can no longer be decided.
     """
     wanted = request.path["incident"]
     windows = request.context.spike_windows
@@ -107,7 +127,7 @@ def _show(incident: Incident) -> IncidentView:
         since=format_time(incident.window.since),
         until=format_time(incident.window.until),
         reason=incident.reason,
-        state="reverted" if decision else "open",
+        state=_STATES[decision.act] if decision else "open",
         refused=incident.refused,
         sent=incident.sent,
         decided_at=format_time(decision.at) if decision else None,

@@ -61,6 +61,9 @@ class DropSummary(Struct, frozen=True):
     parked: int  # lines that could be no body, in the queue of unreadable ones
 
 
+JobKind = Literal["import", "export", "outcomes", "revert", "drop"]
+
+
 class FileLink(Struct, frozen=True, kw_only=True):
     """Where to upload or download a file. The link works until it expires, for whoever has it."""
 
@@ -73,7 +76,7 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job and its progress."""
 
     id: str
-    job: Literal["import", "export", "outcomes", "revert", "drop"]
+    job: JobKind
     state: JobState
     dry_run: bool = False
     by: str
@@ -122,7 +125,7 @@ def summarize_job(job: ListJob) -> JobView:
     return shown
 
 
-_NAMES: Final[dict[type, Literal["import", "export", "outcomes", "revert", "drop"]]] = {
+_NAMES: Final[dict[type, JobKind]] = {
     ImportRequest: "import",
     ExportRequest: "export",
     OutcomesRequest: "outcomes",

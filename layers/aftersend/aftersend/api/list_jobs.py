@@ -14,18 +14,19 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from aftersend.api.context import ApiContext
-from aftersend.api.list_job_schemas import JobView, show_job
+from aftersend.api.list_job_schemas import JobKind, JobView, show_job, summarize_job
 from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest, PlainRequest, parse_named
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import EVERYWHERE, JOB_ID, Cursor, NoParameters, Note, Scope
+from aftersend.api.schemas import EVERYWHERE, JOB_ID, Cursor, NoParameters, Note, PageQuery, Scope
 from aftersend.core.model import CauseKind, Key, Reason
 from aftersend.core.spike_guard import find_group
 from aftersend.core.times import Moment, parse_time
 from aftersend.lists import export_rows
 from aftersend.lists.formats import FormatName
-from aftersend.lists.job import ExportRequest, ImportRequest, JobState, ListJob, RevertRequest
+from aftersend.lists.job import RETENTION, ExportRequest, ImportRequest, JobState, ListJob, RevertRequest
+from aftersend.storage.items import Item
 
 if TYPE_CHECKING:
     from aftersend.lists.service import ListJobService
@@ -238,6 +239,53 @@ def _canonicalize_domain(given: str) -> str:
     if _GROUP(given):
         return given
     return find_group(parse_named(f"email:anybody@{given.strip().removeprefix('email:')}"))
+
+
+class JobsQuery(PageQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which jobs."""
+
+    job: JobKind | None = None
+    state: JobState | None = None
+
+
+class JobPage(Struct, frozen=True, omit_defaults=True):
+    """One page, the newest first. It may be short, with filters even empty, and still have a `next`."""
+
+    jobs: list[JobView]
+    next: str | None = None
+
+
+class _JobPlace(Struct, frozen=True, array_like=True):
+    month: str
+    after: Item | None
+
+
+@route(
+    "GET",
+    "/jobs",
+    needs="bulk",
+    query=JobsQuery,
+    answer=JobPage,
+    examples=(Example(name="none-has-failed", query="job=import&state=failed"),),
+)
+def list_all_jobs(request: ApiRequest[JobsQuery, None]) -> ApiResponse:
+    """List jobs of the last thirty days, for which they are kept, the newest first.
+
+    Links to files are in the answer about one job.
+    """
+    context, wanted, jobs = request.context, request.query, find_service(request.context).context.jobs
+    now = context.clock()
+    months = [f"{moment:%Y-%m}" for moment in (now, now - RETENTION)]
+    place: _JobPlace | None = request.decode_cursor(wanted.cursor, _JobPlace) or _JobPlace(months[0], None)
+    found: list[ListJob] = []
+    while place is not None and len(found) < wanted.limit:
+        ids, after = jobs.find_ids(place.month, wanted.limit - len(found), place.after)
+        read = [job for job in context.pool.map(jobs.get, ids) if job is not None]
+        found += [job for job in read if wanted.state in (None, job.state)]
+        later = _JobPlace(months[1], None) if place.month != months[1] else None
+        place = _JobPlace(place.month, after) if after else later
+    shown = [each for each in map(summarize_job, found) if wanted.job in (None, each.job)]
+    return json_response(JobPage(shown, request.encode_cursor(place)))
 
 
 @route("GET", "/jobs/{job}", needs="bulk", **(_JOB | {"statuses": {200: "The job."}}))

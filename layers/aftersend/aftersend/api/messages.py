@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
-from aftersend.api.request import MAX_KEY, ApiRequest, parse_known
+from aftersend.api.request import ApiRequest, PlainRequest, parse_known
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import Cursor, DecisionView, InQuery, MessageId, show_decision
+from aftersend.api.schemas import Cursor, DecisionView, InQuery, show_decision
 from aftersend.core.model import Class, Engagement, Evidence, Feedback, Key, Kind, Outcome, Reason, Status, Verdict
 from aftersend.core.outcome import select_counting
 from aftersend.core.recipient import split_channel
@@ -26,6 +27,7 @@ from aftersend.core.vocabulary import Judgement
 from aftersend.core.write_again import find_write_again
 from aftersend.storage.items import Item, make_identifier
 from aftersend.storage.queries import Page
+from aftersend.storage.store import BATCH
 
 route: Final = Router(tag="What happened to this message?")
 
@@ -41,13 +43,6 @@ class OutcomeQuery(Struct, frozen=True, forbid_unknown_fields=True):
     )
     cursor: Cursor | None = None
     recipient: InQuery | None = None  # only this one
-
-
-class OutcomeKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which outcome. Both stand in the query string, because both may hold any sign that a path is made of."""
-
-    message: MessageId
-    recipient: InQuery
 
 
 Identifier = Annotated[
@@ -213,19 +208,35 @@ def find_messages(request: ApiRequest[IdentifierQuery, None]) -> ApiResponse:
 
 @route(
     "GET",
-    "/outcomes",
+    "/recipients/{recipient}/messages/{message}",
     needs="ask",
-    query=OutcomeKey,
     answer=OutcomeView,
     versioned=True,
-    problems=("not-found", "not-one-recipient"),
-    examples=(Example(name="one", query="message=ses:0102-b2&recipient=max.huber@example.com"),),
+    examples=(Example(name="one", path={"recipient": "max.huber@example.com", "message": "ses:0102-b2"}),),
 )
-def get_outcome(request: ApiRequest[OutcomeKey, None]) -> ApiResponse:
+def get_outcome(request: PlainRequest) -> ApiResponse:
     """Get the outcome of one message to one recipient, with all feedback, its verdicts and what to do."""
-    context, wanted = request.context, request.query
-    found = _find_outcome(context, (parse_known(wanted.recipient, context), truncate(wanted.message, MAX_KEY)))
-    return json_response(show_outcome(found, context), version=found.version)
+    found = _find_by_path(request)
+    return json_response(show_outcome(found, request.context), version=found.version)
+
+
+_BETWEEN: Final = "/messages/"
+
+
+def _find_by_path(request: PlainRequest) -> Outcome:
+    """The outcome that the path names. Recipients and messages may hold what stands between them: each way to read the
+    path is tried, the shortest recipient first."""
+    parts = f"{request.path['recipient']}{_BETWEEN}{request.path['message']}".split(_BETWEEN)
+    keys: list[Key] = []
+    for at in range(1, len(parts)):
+        one = replace(request, path={"recipient": _BETWEEN.join(parts[:at]), "message": _BETWEEN.join(parts[at:])})
+        try:
+            keys.append((one.stored_recipient(), one.message()))
+        except Problem:
+            if at + 1 == len(parts) and not keys:
+                raise
+    found = request.context.store.get_outcomes(keys[:BATCH])
+    return next((found[key] for key in keys if key in found), None) or _find_outcome(request.context, keys[0])
 
 
 def _find_outcome(context: ApiContext, key: Key) -> Outcome:
@@ -249,7 +260,7 @@ def show_outcome(outcome: Outcome, context: ApiContext) -> OutcomeView:
     return OutcomeView(
         **{name: getattr(outcome, name) for name in _SAME},
         unproven=not counting,
-        verdict=_show_verdict(outcome.verdict, decider, context),
+        verdict=show_verdict(outcome.verdict, decider, context),
         write_again_at=find_write_again(outcome, context.policy),
         resolved=show_decision(outcome.resolved) if outcome.resolved else None,
         saturated=list(outcome.saturated),
@@ -268,7 +279,7 @@ def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext, *, unp
         at=fact.occurred_at,
         decided=fact.id == outcome.decided_by,
         unproven=unproven,
-        verdict=_show_verdict(context.classify(fact), fact, context),
+        verdict=show_verdict(context.classify(fact), fact, context),
         evidence=fact.evidence,
         engagement=fact.engagement,
         received_as=fact.received_as,
@@ -276,7 +287,8 @@ def _show_feedback(fact: Feedback, outcome: Outcome, context: ApiContext, *, unp
     )
 
 
-def _show_verdict(verdict: Verdict | None, fact: Feedback, context: ApiContext) -> VerdictView | None:
+def show_verdict(verdict: Verdict | None, fact: Feedback, context: ApiContext) -> VerdictView | None:
+    """Return what a verdict says, with what to do about the fact; None where there is none."""
     if verdict is None:
         return None
     return VerdictView(

@@ -171,11 +171,15 @@ def _describe_responses(route: Route, schemas: Schemas, shown: list[tuple[Exampl
             "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()},
         }
         if route.answer is not None:
-            content = _show(schemas.of_answer(route.answer), status, shown)
+            content = _show(
+                schemas.of_answer(route.answer),
+                status,
+                [each for each in shown if each[2] is None or not isinstance(each[2], str)],
+            )
             found[str(status)]["content"] = {"application/json": content}
         if route.files:
-            content = _show({"type": "string"}, status, shown)
-            found[str(status)]["content"] = dict.fromkeys(route.files, content)
+            content = _show({"type": "string"}, status, [each for each in shown if isinstance(each[2], str)])
+            found[str(status)].setdefault("content", {}).update(dict.fromkeys(route.files, content))
     by_status: dict[int, list[str]] = {}
     for name in list_problems(route):
         by_status.setdefault(TYPES[name].status, []).append(f"{TYPES[name].title}: {TYPES[name].meaning}.")

@@ -28,7 +28,7 @@ from aftersend.storage.store import BATCH
 
 route: Final = Router(tag="How is this recipient doing?")
 
-MAX_TEXT: Final = 200  # characters of a refusal that a line shows; `GET /outcomes` has the whole
+MAX_TEXT: Final = 200  # characters of a refusal that a line shows; the outcome itself has the whole
 _AGAINST: Final = frozenset({Class.HARD, Class.SOFT})  # the classes that are held against an address
 
 

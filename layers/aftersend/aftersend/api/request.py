@@ -131,13 +131,18 @@ def check_scope(event: Mapping[str, Any], needed: str) -> None:
     token = event.get("requestContext", {}).get("authorizer", {}).get("jwt")
     if token is None:
         return
+    scope = SCOPES + needed
+    if scope not in list_scopes(token):
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'  # RFC 6750, 3.1
+        raise Problem("forbidden", f"the token lacks the scope {scope}", {"WWW-Authenticate": challenge})
+
+
+def list_scopes(token: Mapping[str, Any]) -> set[str]:
+    """Return the scopes of a token that API Gateway has verified."""
     claims = token.get("claims") or {}
     # One text with blanks (RFC 8693 section 4.2, `scope`), or a list, which API Gateway writes as "[a b]" (`scp`).
     claimed = " ".join(str(claims.get(name) or "") for name in ("scope", "scp"))
-    scope = SCOPES + needed
-    if scope not in {*_SCOPE.findall(claimed), *(token.get("scopes") or ())}:
-        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'  # RFC 6750, 3.1
-        raise Problem("forbidden", f"the token lacks the scope {scope}", {"WWW-Authenticate": challenge})
+    return {*_SCOPE.findall(claimed), *(token.get("scopes") or ())}
 
 
 def parse_named(given: str) -> str:

@@ -12,7 +12,8 @@
 Requests are decoded by what a route says, and the OpenAPI document is made from it (`openapi`): the first line of the
 docstring is the summary of the operation, the rest its description, and the name of the function its id.
 
-`{name}` in a path takes all that is left of the path, slashes too: API Gateway hands paths on decoded.
+`{name}` in a path takes all that is left of the path, slashes too: API Gateway hands paths on decoded. Of two names the
+first takes as little as it can: ids of messages may hold what stands between them, recipients hardly ever.
 """
 
 from __future__ import annotations
@@ -117,17 +118,24 @@ class RouteTable:
         dynamic = sorted((path for path in self._paths if "{" in path), key=len, reverse=True)
         self._patterns = [(_compile(path), path) for path in dynamic]
 
-    def find(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]]:
-        """Return the routes of a path by their methods, and what stands for its names; nothing if there are none."""
+    def find(self, path: str, method: str = "GET") -> tuple[Mapping[str, Route], Mapping[str, str]]:
+        """Return the routes of a path by their methods, and what stands for its names; nothing if there are none.
+
+        A path of two names counts only where it has the method: somebody's name may look like the rest of one.
+        """
         if path in self._paths:
             return self._paths[path], {}
         for pattern, own in self._patterns:
-            if match := pattern.fullmatch(path):
+            if (match := pattern.fullmatch(path)) and (pattern.groups == 1 or method in self._paths[own]):
                 return self._paths[own], match.groupdict()
         return {}, {}
 
 
 def _compile(path: str) -> re.Pattern[str]:
-    """The pattern of a path; every other part of it is a name."""
-    parts = _NAME.split(path)
-    return re.compile("".join(f"(?P<{part}>.+)" if at % 2 else re.escape(part) for at, part in enumerate(parts)))
+    """The pattern of a path; every other part of it is a name, and the last of them takes all that is left."""
+    parts, last = _NAME.split(path), 2 * len(_NAME.findall(path)) - 1
+    return re.compile(
+        "".join(
+            f"(?P<{part}>.+{'' if at == last else '?'})" if at % 2 else re.escape(part) for at, part in enumerate(parts)
+        )
+    )

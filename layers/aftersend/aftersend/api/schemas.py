@@ -38,6 +38,10 @@ InQuery = Annotated[str, Meta(min_length=1, max_length=1000, description="One re
 Scope = Annotated[
     str, Meta(min_length=1, max_length=256, pattern=PLAIN, description="A message stream; * means all of them.")
 ]
+Domain = Annotated[
+    str,
+    Meta(min_length=1, max_length=255, pattern=r"^[^\s@:/]+$", description="The domain of an address, as example.com."),
+]
 Note = Annotated[
     str,
     Meta(

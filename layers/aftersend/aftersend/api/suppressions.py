@@ -14,10 +14,10 @@ from aftersend.api import decisions
 from aftersend.api.context import ApiContext
 from aftersend.api.near_misses import find_spellings
 from aftersend.api.problems import Problem
-from aftersend.api.request import ApiRequest
+from aftersend.api.request import ApiRequest, parse_named
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.api.schemas import EVERYWHERE, Cursor, Limit, Note, ScopeQuery, SuppressionView
+from aftersend.api.schemas import EVERYWHERE, Cursor, Domain, Limit, Note, ScopeQuery, SuppressionView
 from aftersend.api.suppression_views import show_suppressions
 from aftersend.core.erasure import is_alias
 from aftersend.core.model import CauseKind, Key, Reason, Suppression
@@ -32,6 +32,7 @@ route: Final = Router(tag="Why is this person blocked, and may I unblock them?")
 MAX_QUERIES: Final = 64  # of the index for one page, one after another; days without a suppression hardly count
 MAX_AHEAD: Final = 16  # days that are asked for at once
 MAX_DAYS: Final = 366
+MAX_DOMAIN_PAGES: Final = 20  # of the index for one answer, one after another
 MAX_NOTE: Final = 1000  # bytes
 _USUAL: Final = timedelta(days=6)
 _DAY: Final = timedelta(days=1)
@@ -49,6 +50,7 @@ class SuppressionQuery(Struct, frozen=True, forbid_unknown_fields=True):
     cause: CauseKind | None = None
     reason: Reason | None = None
     source: Annotated[str, Meta(max_length=64)] | None = None
+    domain: Domain | None = None  # of addresses: all of them, by the address, and of any day unless from or to says so
     active: bool = False  # only what holds now
     limit: Limit = 50
     cursor: Cursor | None = None
@@ -92,13 +94,46 @@ def list_suppressions(request: ApiRequest[SuppressionQuery, None]) -> ApiRespons
     """List suppressions by the day of their newest cause, the newest first.
 
     Without `from` and `to`, the list covers the last seven days. If there are several filters, one cause must match all
-    of them. The list is read from an index, which lags behind the table by a moment.
+    of them. With `domain`, it has the suppressions of all addresses there, in the order of the addresses. The list is
+    read from an index, which lags behind the table by a moment.
     """
     context, wanted = request.context, request.query
+    if wanted.domain is not None:
+        return _list_domain(request, wanted.domain)
     first, last = _days(wanted, context.clock().date())
     place = request.decode_cursor(wanted.cursor, _Place) or _Place(last, None)
     found, after = _page(context, wanted, place, first)
     return json_response(SuppressionPage(show_suppressions(context, found), request.encode_cursor(after)))
+
+
+class _DomainPlace(Struct, frozen=True, array_like=True):
+    last: Item
+
+
+def _list_domain(request: ApiRequest[SuppressionQuery, None], given: str) -> ApiResponse:
+    context, wanted = request.context, request.query
+    domain = parse_named(f"email:anybody@{given}").rpartition("@")[2]
+    dated = wanted.since is not None or wanted.to is not None
+    days = _days(wanted, context.clock().date()) if dated else None
+    place = request.decode_cursor(wanted.cursor, _DomainPlace)
+    found: list[Suppression] = []
+    last = place.last if place else None
+    for _ in range(MAX_DOMAIN_PAGES):
+        page = context.queries.find_suppressions_at(domain, wanted.limit - len(found), last)
+        stored = context.store.get_suppressions(page.found) if page.found else {}
+        rows = [stored[key] for key in page.found if key in stored]
+        found += [each for each in rows if _is_of(each, days) and _fits(each, wanted, context, context.clock())]
+        last = page.last
+        if last is None or len(found) == wanted.limit:
+            break
+    after = _DomainPlace(last) if last else None
+    return json_response(SuppressionPage(show_suppressions(context, found), request.encode_cursor(after)))
+
+
+def _is_of(stored: Suppression, days: tuple[date, date] | None) -> bool:
+    """Whether its newest cause is of one of these days, both included."""
+    latest = [cause.latest.at for cause in stored.causes.values() if cause.latest]
+    return days is None or bool(latest and days[0] <= max(latest).date() <= days[1])
 
 
 def _days(wanted: SuppressionQuery, today: date) -> tuple[date, date]:

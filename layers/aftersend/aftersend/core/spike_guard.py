@@ -143,6 +143,17 @@ def find_incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
     return found
 
 
+def find_confirmed(traffic: Traffic) -> list[Incident]:
+    """Find the incidents of a window that a person has confirmed: what was refused in them counts."""
+    counts = {reason: _estimate(sketch) for reason, sketch in traffic.refused.items()}
+    sent = sum(counts.values()) + SAMPLE * _estimate(traffic.reached)
+    return [
+        Incident(traffic.window, each.reason, counts.get(each.reason, 0), sent, each.decision)
+        for each in traffic.judged
+        if each.decision.act is Act.CONFIRMED
+    ]
+
+
 def find_reverted_windows(found: Iterable[Incident], recipient: str) -> list[Reverted]:
     """Find the windows in which evidence against `recipient` does not hold: for `suppression.find_active_causes`."""
     domain = find_group(recipient)

@@ -193,6 +193,7 @@ def encode_job(job: ListJob) -> Item:
         "progress": {"S": _encode(job.progress).decode()},
         "by": {"S": job.by},
         "created_at": {"S": format_time(job.created_at)},
+        "month": {"S": format_time(job.created_at)[:7]},
         "version": {"N": str(job.version)},
         "expires_at": {"N": str(int((job.created_at + RETENTION).timestamp()))},
     }

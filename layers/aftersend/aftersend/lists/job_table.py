@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
+from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.errors import ServiceError
 from aftersend.lists.job import LEASE, JobState, ListJob, decode_job, encode_job
 from aftersend.storage import versioned
+from aftersend.storage.items import Item
 
 _OPEN: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 
@@ -30,6 +32,23 @@ class ListJobs:
         """Return the job as it is now."""
         item = versioned.get(self._client, self._table, {"id": {"S": id_}})
         return decode_job(item) if item else None
+
+    def find_ids(self, month: str, limit: int, after: Item | None = None) -> tuple[list[str], Item | None]:
+        """Return the ids of jobs that were asked for in a month (2026-03), the newest first, and where to go on."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "by_month",
+            "KeyConditionExpression": "#month = :month",
+            "ExpressionAttributeNames": {"#month": "month"},
+            "ExpressionAttributeValues": {":month": {"S": month}},
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if after:
+            request["ExclusiveStartKey"] = after
+        with translate_errors("DynamoDB: Query"):
+            page = self._client.query(**request)
+        return [item["id"]["S"] for item in page["Items"]], page.get("LastEvaluatedKey")
 
     def put(self, job: ListJob) -> ListJob:
         """Store the job as its next version, and return that; raises JobLeased where somebody else has written it."""

@@ -39,6 +39,7 @@ from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.core.validity import WAITING
+from aftersend.storage.listing import encode_listing
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
 from aftersend.storage.schema import decoder, encode_schema
 
@@ -142,7 +143,7 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
     item |= _encode_context(outcome.context)
-    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome)
+    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome) | encode_listing(outcome)
     identifier = find_identifier(outcome.context.correlation, find_by)
     if identifier is not None and outcome.proven:
         item["identifier"] = {"S": identifier}
@@ -247,7 +248,8 @@ def decode_bounce(item: Item) -> Bounce:
 def encode_suppression(suppression: Suppression, retention: timedelta, now: datetime) -> Item:
     """Return the item of a suppression; it expires `retention` after nothing in it can hold any more.
 
-    `day` and `at` place it in the index by the day of its newest cause; without a cause it is not in there.
+    `day` and `at` place it in the index by the day of its newest cause, `domain` in that of the domains of addresses;
+    without a cause it is in neither.
     """
     item = build_suppression_key(suppression.key) | _SUPPRESSION_SCHEMA
     item["causes"] = {"S": _encode(suppression.causes).decode()}
@@ -255,6 +257,9 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
     if latest:
         item |= {"day": {"S": format_time(max(latest))[:10]}, "at": {"S": format_time(max(latest))}}
+        domain = suppression.recipient.rpartition("@")[2]
+        if suppression.recipient.startswith("email:") and domain:
+            item["domain"] = {"S": domain}
     if find_contradiction_to_review(suppression) is not None:
         item["review"] = {"S": "contradicted"}
     for name in ("released_at", "forced_at"):

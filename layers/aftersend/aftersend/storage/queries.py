@@ -20,6 +20,7 @@ from aftersend.core.times import format_time, parse_time
 from aftersend.core.validity import VERDICT, WAITING
 from aftersend.storage import items, schema
 from aftersend.storage.items import Item
+from aftersend.storage.listing import ListedOutcome, decode_listed
 from aftersend.storage.store import TableNames
 
 SCAN_LIMIT: Final = 500  # items of a page: what is held in memory at once, and worked before anybody looks at the clock
@@ -133,6 +134,12 @@ class Queries:
         request["ScanIndexForward"] = oldest_first
         return self._read_page(request, items.decode_suppression)
 
+    def find_suppressions_at(self, domain: str, limit: int, after: Item | None = None) -> Page[Key]:
+        """Return keys of the suppressions of addresses at this domain, by the address."""
+        request = build_query(self._tables.suppressions, "domain", domain, index="by_domain", limit=limit, after=after)
+        request["ScanIndexForward"] = True
+        return self._read_page(request, _decode_suppression_key)
+
     def scan_suppressions(self, after: Key | None, limit: int = SCAN_LIMIT) -> tuple[list[Suppression], Key | None]:
         """Return a page of all suppressions, and the key after which to go on; None where there is no more."""
         with translate_errors("DynamoDB: Scan"):
@@ -186,6 +193,18 @@ class Queries:
         request["KeyConditionExpression"] += " AND due_at <= :by"
         request["ExpressionAttributeValues"][":by"] = {"S": format_time(by)}
         return self._read_page(request, _decode_outcome_key)
+
+    def find_listed(
+        self, partition: str, low: str, high: str, limit: int, after: Item | None = None
+    ) -> Page[ListedOutcome]:
+        """Return what went wrong in one of `listing.list_partitions`, from `low` to `high`, the newest first.
+
+        Both are places or the beginnings of some, such as a time, and `high` is included where it is a whole one.
+        """
+        request = build_query(self._tables.outcomes, "listed", partition, index="by_trouble", limit=limit, after=after)
+        request["KeyConditionExpression"] += " AND listed_at BETWEEN :low AND :high"
+        request["ExpressionAttributeValues"] |= {":low": {"S": low}, ":high": {"S": high}}
+        return self._read_page(request, decode_listed)
 
     def find_outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the outcomes that a person should look at for this reason, the newest first."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -33,7 +33,8 @@ from aftersend.storage.schema import decoder, encode_schema
 
 SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
 RETENTION: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
-STATES: Final = ("open", "reverted")
+STATES: Final = ("open", "reverted")  # those of incidents that stand
+CONFIRMED: Final = "confirmed"  # of a window in which none stands any more: for a list of what people have decided
 REMEMBERED: Final = 256  # windows that a process remembers
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -58,6 +59,8 @@ def encode_traffic(traffic: Traffic, rules: Guard) -> Item:
     if found:
         item["state"] = {"S": "open" if any(each.decision is None for each in found) else "reverted"}
     else:
+        if spike_guard.find_confirmed(traffic):
+            item["state"] = {"S": CONFIRMED}
         item["expires_at"] = {"N": str(int((traffic.window.until + RETENTION).timestamp()))}
     return item
 
@@ -150,24 +153,30 @@ class SpikeWindows:
         A window that this version cannot read is passed over: without its incident, what was refused in it counts, so
         addresses stay suppressed that a person may have meant to free, and no other window is held up by it.
         """
-        found: list[Incident] = []
-        for state in STATES:
-            request = {
-                "TableName": self._table,
-                "IndexName": "by_state",
-                "KeyConditionExpression": "#state = :state",
-                "ExpressionAttributeNames": {"#state": "state"},
-                "ExpressionAttributeValues": {":state": {"S": state}},
-            }
-            while request:
-                with translate_errors("DynamoDB: Query"):
-                    page = self._client.query(**request)
-                for item in page["Items"]:
-                    with suppress(Unreadable):
-                        found += spike_guard.find_incidents(decode_traffic(item), self._rules)
-                last = page.get("LastEvaluatedKey")
-                request = request | {"ExclusiveStartKey": last} if last else {}
-        return found
+        traffic = (each for state in STATES for each in self._find_windows(state))
+        return [found for each in traffic for found in spike_guard.find_incidents(each, self._rules)]
+
+    def find_confirmed(self) -> list[Incident]:
+        """Return the incidents that people have confirmed, as long as their windows are kept (RETENTION)."""
+        traffic = (each for state in (*STATES, CONFIRMED) for each in self._find_windows(state))
+        return [found for each in traffic for found in spike_guard.find_confirmed(each)]
+
+    def _find_windows(self, state: str) -> Iterator[Traffic]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "by_state",
+            "KeyConditionExpression": "#state = :state",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":state": {"S": state}},
+        }
+        while request:
+            with translate_errors("DynamoDB: Query"):
+                page = self._client.query(**request)
+            for item in page["Items"]:
+                with suppress(Unreadable):
+                    yield decode_traffic(item)
+            last = page.get("LastEvaluatedKey")
+            request = request | {"ExclusiveStartKey": last} if last else {}
 
 
 class IncidentCache:
