@@ -55,8 +55,12 @@ LATER: Final = {
     *("ErrorLinesAlarm", "FailedFeedbackAlarm", "SesComplaintsAlarm"),
     *("TextMessageRule", "FeedbackQueuesPolicy", "DeliveryLogsPermission"),
     *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
+    *("Console", "ConsoleClientId", "ConsoleOrigin", "ConsoleHasAnIssuer", "ConsoleHasOneIssuer", "HasConsole"),
+    *("MakesUserPool", "IsProtected", "ServeConsole", "ServeConsoleLogs", "ServeConsoleRole", "ConsoleUrl"),
+    *("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolDomain", "AWS::Cognito::UserPoolResourceServer"),
+    *("AWS::Cognito::UserPoolGroup", "AWS::Cognito::UserPoolClient"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
-    *("by_trouble", "by_domain", "by_month", "/jobs"),
+    *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
 }
 
 
@@ -77,7 +81,7 @@ def _write_block(name: str) -> str:
     if name.startswith("by_"):
         return rf"^        - IndexName: {name}\b.*\n(?:          .*\n)*"
     if name.startswith("/"):
-        return rf"^          {re.escape(name)}:\n(?:            .*\n)*"
+        return rf"^          {re.escape(name)}:.*\n(?:            .*\n)*"
     return rf"^  {name}:.*\n(?:    .*\n)*\n?"
 
 

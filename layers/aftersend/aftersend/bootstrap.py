@@ -25,6 +25,7 @@ from aftersend.settings import IngestSettings, ListJobSettings
 if TYPE_CHECKING:
     from aftersend.api.context import ApiContext
     from aftersend.aws.protocols import FullS3Client, S3Client, SQSClient
+    from aftersend.console.hosted import HostedConsole
     from aftersend.core.model import Feedback, Reverted
     from aftersend.core.outcome import Classify
     from aftersend.core.policy import Policy
@@ -149,11 +150,20 @@ def _name_source(source: str) -> str:
     return name_source(source)
 
 
+def console() -> HostedConsole:
+    """Return what serves the files of the console, and knows where people sign in."""
+    from aftersend.console.hosted import HostedConsole
+    from aftersend.webhooks.fetch import get
+
+    config = settings.load_console()
+    return HostedConsole(config.issuer, config.client_id, get)
+
+
 def list_jobs() -> ApiContext:
     """Return what the handlers of the HTTP API work with, list jobs and dropped files among them."""
     from aftersend.storage import user_mappings
 
-    made, config = _make_api_context(), settings.load_list_jobs()
+    made, config = query(), settings.load_list_jobs()
     user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     service = build_list_jobs(
         config,

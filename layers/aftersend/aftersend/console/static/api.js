@@ -7,10 +7,11 @@ export const SETTINGS = Object.fromEntries(
 );
 const BASE = SETTINGS.api ?? "/";
 const PATIENCE = [2000, 4000, 8000]; // milliseconds before a question that was one too many is asked again
-let authorize = async () => ({}); // headers that say who asks, where the page knows
+// Headers that say who asks, and what to do where that is not taken any more; of a page that knows no more, nothing.
+let authorization = { give: async () => ({}), renew: null };
 
-export function setAuthorization(give) {
-  authorize = give;
+export function setAuthorization(given) {
+  authorization = given;
 }
 
 // What went wrong: `status` 0 is no answer at all. `data` has the members of the problem detail (RFC 9457).
@@ -29,7 +30,7 @@ export const part = (text) => encodeURIComponent(text).replaceAll("%3F", "%253F"
 export async function ask(method, path, { query = {}, body, ifMatch, type, signal } = {}) {
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== ""));
   const url = `${BASE}${path.replace(/^\//, "")}${asked.size ? `?${asked}` : ""}`;
-  const headers = await authorize();
+  const headers = await authorization.give();
   // A row that was never written has no version: then nothing may have been written since.
   if (ifMatch === 0) headers["If-None-Match"] = "*";
   else if (ifMatch !== undefined) headers["If-Match"] = `"${ifMatch}"`;
@@ -37,6 +38,7 @@ export async function ask(method, path, { query = {}, body, ifMatch, type, signa
   const content = body === undefined || type ? body : JSON.stringify(body);
   for (const wait of [...PATIENCE, null]) {
     const answer = await send(url, { method, headers, body: content, signal, cache: "no-store" });
+    if (answer.status === 401 && authorization.renew) await authorization.renew();
     if (answer.status !== 429 || wait === null) return read(answer);
     dispatchEvent(new CustomEvent("aftersend-busy", { detail: wait }));
     await new Promise((resolve) => setTimeout(resolve, wait));

@@ -2,6 +2,7 @@
 import { announce, Busy, Dialog, LiveRegion, StalePage, Table } from "./parts.js";
 import { useWho } from "./rights.js";
 import { goTo, linkTo, understandLookup, useRoute } from "./router.js";
+import { isNeeded, signIn, signOut } from "./sign_in.js";
 import { say } from "./texts.js";
 import { nameZone, showInUtc, useZone } from "./time.js";
 import { html, render, useEffect, useRef, useState } from "./view.js";
@@ -60,6 +61,7 @@ function Head({ route, showHelp }) {
       <div class="bar-aside">
         <${Who} />
         <button type="button" class="quiet" aria-pressed=${utc} onClick=${switchZone}>${say("zone.button", { zone: nameZone() })}</button>
+        ${isNeeded() && html`<button type="button" class="quiet" onClick=${signOut}>${say("signin.out")}</button>`}
         <button type="button" class="quiet keys-button" onClick=${showHelp}>${say("keys.button")}</button>
       </div>
     </header>`;
@@ -171,4 +173,8 @@ function KeyHelp({ onClose }) {
     <//>`;
 }
 
-render(html`<${App} />`, document.getElementById("console"));
+const place = document.getElementById("console");
+signIn().then(
+  () => render(html`<${App} />`, place),
+  (error) => render(html`<main><h1>${say("signin.failed")}</h1><p>${error.message}</p><p><a href=${location.pathname}>${say("signin.again")}</a></p></main>`, place),
+);
