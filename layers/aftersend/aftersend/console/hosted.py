@@ -80,7 +80,7 @@ class HostedConsole:
         if answer.status != 200:
             raise HostUnavailable(f"{self._issuer} answers {answer.status}")
         try:
-            found = msgspec.json.decode(answer.body, type=Issuer)
+            found = msgspec.json.decode(answer.content, type=Issuer)
         except DECODE_ERRORS as error:
             raise HostUnavailable(f"{self._issuer} does not say where to sign in") from error
         named = (found.authorization_endpoint, found.token_endpoint, found.end_session_endpoint or self._issuer)
