@@ -1,7 +1,6 @@
 // The console: the head with the look-up box, the keys, and the page that the address names.
-import { get, Problem } from "./api.js";
-import { announce, Busy, Dialog, LiveRegion, ProblemNote, Table } from "./parts.js";
-import { setWho, useWho } from "./rights.js";
+import { announce, Busy, Dialog, LiveRegion, StalePage, Table } from "./parts.js";
+import { useWho } from "./rights.js";
 import { goTo, linkTo, understandLookup, useRoute } from "./router.js";
 import { say } from "./texts.js";
 import { nameZone, showInUtc, useZone } from "./time.js";
@@ -10,6 +9,9 @@ import { html, render, useEffect, useRef, useState } from "./view.js";
 // In the order in which they are needed; the letter goes there after a g.
 const PAGES = {
   address: { key: "a", load: () => import("./pages/address.js").then((each) => each.AddressPage) },
+  message: { key: "m", load: () => import("./pages/message.js").then((each) => each.MessagePage) },
+  review: { key: "r", load: () => import("./pages/review.js").then((each) => each.ReviewPage) },
+  lists: { key: "l", load: () => import("./pages/lists.js").then((each) => each.ListsPage) },
 };
 const KEYS_OFF = "aftersend-keys";
 
@@ -79,6 +81,8 @@ function LookUp({ route }) {
   const box = useRef(null);
   const named = route.page === "address" || route.page === "message" ? route.name : "";
   useEffect(() => { box.current.value = named; }, [named]);
+  // Whoever comes to ask begins to type; whoever comes to a list moves in it by keys.
+  useEffect(() => { if (!route.name && (route.page === "address" || route.page === "message")) box.current.focus(); }, [route.page]);
   const submit = (event) => {
     event.preventDefault();
     const wanted = understandLookup(box.current.value);
@@ -90,7 +94,7 @@ function LookUp({ route }) {
     <form class="lookup" role="search" onSubmit=${submit}>
       <label for="lookup">${say("lookup.label")}</label>
       <div class="lookup-row">
-        <input id="lookup" ref=${box} type="text" autocomplete="off" autocapitalize="none" spellcheck=${false} inputmode="email" enterkeyhint="search" autofocus=${!route.name} />
+        <input id="lookup" ref=${box} type="text" autocomplete="off" autocapitalize="none" spellcheck=${false} inputmode="email" enterkeyhint="search" />
         <button type="submit" class="main">${say("lookup.button")}</button>
       </div>
     </form>`;
@@ -110,10 +114,6 @@ function Page({ route }) {
   if (!(route.page in PAGES)) return html`<h1>${say("page.unknown")}</h1>`;
   const Chosen = loaded[route.page];
   return Chosen ? html`<${Chosen} route=${route} />` : html`<${Busy} />`;
-}
-
-function StalePage() {
-  return html`<h1>${say("page.stale")}</h1>`;
 }
 
 // ---- Keys --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // What pages are made of: signs, moments, quotations, tables, forms, dialogs, and what stands where there is nothing.
 import { say } from "./texts.js";
 import { NAMES } from "./names.js";
-import { MAX_QUOTE, maskOthers, writeOut } from "./safe.js";
+import { linkTo } from "./router.js";
+import { bareAddress, MAX_QUOTE, maskOthers, writeOut } from "./safe.js";
 import { useZone, writeDistance, writeMoment } from "./time.js";
 import { html, useEffect, useId, useRef, useState } from "./view.js";
 
@@ -43,7 +44,7 @@ export function Moment({ at, distance = false }) {
   const utc = useZone();
   if (!at) return null;
   const other = writeMoment(at, { inUtc: !utc });
-  return html`<time datetime=${at} title=${other}>${writeMoment(at)}</time>${distance && html`<span class="soft">${" "}${writeDistance(at)}</span>`}`;
+  return html`<time datetime=${at} title=${other}>${writeMoment(at)}</time>${distance && html`<span class="soft">${` (${writeDistance(at)})`}</span>`}`;
 }
 
 const TONES = {
@@ -57,6 +58,12 @@ export function Status({ status, klass }) {
 
 export const nameReason = (reason) => (reason ? say(`reason.${reason}`) : "");
 export const namePerson = (by) => (by ? by.split("/").at(-1) : "");
+export const linkToPerson = (recipient, query) => linkTo("address", recipient.replace(/^email:/, ""), query);
+
+export function Person({ recipient }) {
+  return html`<a href=${linkToPerson(recipient)}>${writeOut(bareAddress(recipient))}</a>`;
+}
+
 export const count = (number) => number.toLocaleString("en-GB");
 
 export function CopyButton({ text, label }) {
@@ -64,7 +71,7 @@ export function CopyButton({ text, label }) {
     await navigator.clipboard.writeText(text());
     announce(say("copied"));
   };
-  return html`<button type="button" class="quiet" onClick=${copy}>${label ?? say("copy")}</button>`;
+  return html`<button type="button" onClick=${copy}>${label ?? say("copy")}</button>`;
 }
 
 // The words of a stranger: never markup, never a link, and nobody else's address unless it is asked for.
@@ -104,7 +111,7 @@ export function Table({ caption, columns, rows, keyOf, detailOf, current, rowPro
           return html`
             <tr role="row" key=${keyOf?.(row) ?? place} class=${current === place ? "current" : ""} ...${rowProps(row, place)}>
               ${shown.map((each, at) => html`<${at === 0 ? "th" : "td"} role=${at === 0 ? "rowheader" : "cell"} scope=${at === 0 ? "row" : undefined}
-                class=${each.number ? "number" : ""} data-label=${each.name}>${each.show(row, place)}<//>`)}
+                class=${each.number ? "number" : ""} data-label=${each.name}><div class="cell">${each.show(row, place)}</div><//>`)}
             </tr>
             ${detail && html`<tr role="row" class="detail"><td role="cell" colspan=${shown.length}>${detail}</td></tr>`}`;
         })}
@@ -146,6 +153,7 @@ export function Dialog({ title, onClose, children }) {
   useEffect(() => {
     const dialog = element.current;
     dialog.showModal();
+    dialog.querySelector("[data-first]")?.focus();
     dialog.addEventListener("close", onClose);
     return () => {
       dialog.removeEventListener("close", onClose);
@@ -179,10 +187,25 @@ export function DecisionForm({ send, action, onClose, children, danger = false, 
       ${problem && html`<${ProblemNote} problem=${problem} />`}
       ${children}
       <div class="buttons">
-        <button type="button" onClick=${onClose} autofocus=${danger}>${say("cancel")}</button>
+        <button type="button" onClick=${onClose} data-first=${danger ? "" : undefined}>${say("cancel")}</button>
         <button type="submit" class=${danger ? "danger" : "main"} aria-disabled=${isBusy}>${isBusy ? say("sending") : action}</button>
       </div>
     </form>`;
+}
+
+// A file that is made here, of what is shown here.
+export function Download({ name, label, content, type = "text/csv" }) {
+  const give = () => {
+    const url = URL.createObjectURL(new Blob([content()], { type: `${type};charset=utf-8` }));
+    const link = Object.assign(document.createElement("a"), { href: url, download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  };
+  return html`<button type="button" onClick=${give}>${label}</button>`;
+}
+
+export function JobTally({ counts }) {
+  return html`<p class="tally">${counts.map(([number, name]) => html`<span key=${name}><strong>${count(number)}</strong> ${name}</span>`)}</p>`;
 }
 
 // ---- Where there is nothing, not yet, or no answer ---------------------------------------------------------------
@@ -214,6 +237,27 @@ export function Answered({ answer, children }) {
   if (answer.problem) return html`<${ProblemNote} problem=${answer.problem} onRetry=${answer.reload} />`;
   if (answer.data === undefined) return html`<${Busy} slow=${answer.slow} />`;
   return children(answer.data);
+}
+
+// A part of a page that is fetched when it is first needed.
+const fetched = new Map();
+export function Lazy({ from, name, ...given }) {
+  const [Part, setPart] = useState(() => fetched.get(name));
+  useEffect(() => {
+    if (Part) return;
+    from().then(
+      (found) => {
+        fetched.set(name, found[name]);
+        setPart(() => found[name]);
+      },
+      () => setPart(() => StalePage),
+    );
+  }, []);
+  return Part ? html`<${Part} ...${given} />` : html`<${Busy} />`;
+}
+
+export function StalePage() {
+  return html`<h1>${say("page.stale")}</h1>`;
 }
 
 export function Section({ title, aside, children }) {

@@ -1,4 +1,5 @@
 // What whoever is here may do, as far as the API has said. Until it has, everything is offered; the API refuses.
+import { say } from "./texts.js";
 import { useEffect, useState } from "./view.js";
 
 export const rights = new Set(["ask", "decide", "bulk"]);
@@ -22,3 +23,6 @@ export function useWho() {
   }, []);
   return current;
 }
+
+// Why whoever is here may not do this, or "" where they may. Only what is certain is refused here; the API refuses all else.
+export const whyNot = (right) => (rights.has(right) ? "" : say("right.missing", { right: say(`right.${right}`) }));

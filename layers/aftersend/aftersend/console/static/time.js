@@ -62,7 +62,7 @@ export function writeMoment(iso, { inUtc = utc, seconds = false } = {}) {
   if (Number.isNaN(date.getTime())) return iso;
   const at = readParts(date, inUtc ? "UTC" : HERE);
   const clock = `${at.hour}:${at.minute}${seconds ? `:${at.second}` : ""}`;
-  return `${at.day} ${nameMonth(at.month)} ${at.year}, ${clock} (${at.offset})`;
+  return `${Number(at.day)} ${nameMonth(at.month)} ${at.year}, ${clock} (${at.offset})`;
 }
 
 export function writeClock(iso) {
@@ -96,4 +96,13 @@ export function writeDistance(iso, now = Date.now()) {
 export function readMoment(local) {
   const time = Date.parse(utc ? `${local}Z` : local);
   return Number.isNaN(time) ? null : new Date(time).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+// The same moment for such a field, to the minute.
+export function writeField(iso) {
+  const date = new Date(iso ?? "");
+  if (Number.isNaN(date.getTime())) return "";
+  const at = readParts(date, utc ? "UTC" : HERE);
+  const two = (text) => text.padStart(2, "0");
+  return `${at.year}-${two(at.month)}-${two(at.day)}T${at.hour}:${at.minute}`;
 }

@@ -1,14 +1,13 @@
 // Why does this person get no mail, what was sent to them, and may it be lifted?
 import { get, part, Problem, useAnswer } from "../api.js";
-import { DeciderDialog, whoMay } from "./decide.js";
+import { whyNot } from "../rights.js";
 import { goTo, linkTo } from "../router.js";
 import { bareAddress, maskOthers, writeOut } from "../safe.js";
-import { say } from "../texts.js";
+import { say, sayCount } from "../texts.js";
 import { writeDay, writeMoment } from "../time.js";
 import { html, useEffect, useState } from "../view.js";
-import { FeedbackList } from "./feedback.js";
 import {
-  announce, Answered, Badge, Busy, CopyButton, count, Empty, Moment, namePerson, nameReason, nameSource, ProblemNote, Quote,
+  announce, Answered, Badge, Busy, CopyButton, count, Empty, Lazy, Moment, namePerson, nameReason, nameSource, ProblemNote, Quote,
   Section, Sign, Status, Table,
 } from "../parts.js";
 
@@ -53,7 +52,7 @@ function Person({ name, route }) {
     ${person.erased && html`<${Forgotten} result=${person.erased} />`}
     ${person.unknown && html`<${Unknown} person=${person} name=${name} open=${open} />`}
     ${person.answer && html`<${Known} person=${person} open=${open} route=${route} reload=${answer.reload} />`}
-    ${dialog && html`<${DeciderDialog} ...${dialog} recipient=${person.recipient ?? name} onDone=${done} onClose=${() => setDialog(null)}
+    ${dialog && html`<${Lazy} name="DeciderDialog" from=${() => import("./decide.js")} ...${dialog} recipient=${person.recipient ?? name} onDone=${done} onClose=${() => setDialog(null)}
       readAgain=${async (scope) => rowOf(await readPerson(name), scope)} />`}`;
 }
 
@@ -175,10 +174,10 @@ function Facts({ cause, answer }) {
 
 function LiftButton({ row, open, answer }) {
   const lift = answer.lift;
-  const denied = whoMay("decide");
+  const denied = whyNot("decide");
   if (lift === "nothing") return null;
   if (denied) return html`<button type="button" aria-disabled="true" title=${denied}>${say(`lift.button.${lift}`)}</button><span class="soft">${denied}</span>`;
-  const tone = { free: "main", "if-known": "main", ask: "main", provider: "main" }[lift] ?? "";
+  const tone = lift === "free" ? "main" : ""; // all others take a thought
   return html`<button type="button" class=${tone} onClick=${() => open("lift", { row, lift })}>${say(`lift.button.${lift}`)}</button>`;
 }
 
@@ -259,12 +258,12 @@ function SentMessage({ line }) {
 
 function Health({ health }) {
   const said = ["delivered", "bounced", "complained"].filter((each) => health[each]).map((each) => `${count(health[each])} ${say(`health.${each}`)}`);
-  return `${say("messages", { count: count(health.messages) })}${said.length ? `: ${said.join(", ")}` : ""}`;
+  return `${sayCount("messages", health.messages)}${said.length ? `: ${said.join(", ")}` : ""}`;
 }
 
 function OneOutcome({ message, recipient }) {
   const answer = useAnswer(() => get("outcomes", { message, recipient }), [message, recipient]);
-  return html`<${Answered} answer=${answer}>${(outcome) => html`<${FeedbackList} outcome=${outcome} />`}<//>`;
+  return html`<${Answered} answer=${answer}>${(outcome) => html`<${Lazy} name="FeedbackList" from=${() => import("./feedback.js")} outcome=${outcome} />`}<//>`;
 }
 
 // ---- What people decided, and more -------------------------------------------------------------------------------
@@ -286,7 +285,7 @@ function Decisions({ rows }) {
 
 function More({ person, open }) {
   const row = rowOf(person, ALL);
-  const [mayDecide, mayBulk] = [!whoMay("decide"), !whoMay("bulk")];
+  const [mayDecide, mayBulk] = [!whyNot("decide"), !whyNot("bulk")];
   if (!mayDecide && !mayBulk) return null;
   return html`
     <${Section} title=${say("more")}>
@@ -307,7 +306,7 @@ function Unknown({ person, name, open }) {
       ${person.near.length > 0 && html`<p class="what">${say("unknown.near")}${" "}
         ${person.near.map((each, at) => html`${at > 0 && ", "}<a href=${linkTo("address", bareAddress(each))}>${bareAddress(each)}</a>`)}</p>`}
       <div class="buttons">
-        ${!whoMay("decide") && html`<button type="button" onClick=${() => open("suppress", { row: emptyRow(ALL) })}>${say("suppress.button")}</button>`}
+        ${!whyNot("decide") && html`<button type="button" onClick=${() => open("suppress", { row: emptyRow(ALL) })}>${say("suppress.button")}</button>`}
       </div>
     </article>`;
 }

@@ -1,17 +1,14 @@
 // What a person decides about one recipient: lift, suppress, forget. Each dialog says what will be done, asks for a note,
 // and sends the version that was shown, so that nobody decides over what a colleague has just decided.
 import { ask, part, Problem } from "../api.js";
-import { rights } from "../rights.js";
 import { bareAddress, writeOut } from "../safe.js";
 import { say } from "../texts.js";
+import "../texts/deciding.js";
 import { readMoment, useZone, nameZone } from "../time.js";
 import { html, useState } from "../view.js";
 import { CheckField, DecisionForm, Dialog, Field, namePerson } from "../parts.js";
 
 const ALL = "*";
-
-// Why the person here may not do this, or "" where they may. Only what is certain is refused here; the API refuses all else.
-export const whoMay = (right) => (rights.has(right) ? "" : say("right.missing", { right: say(`right.${right}`) }));
 
 export function DeciderDialog(given) {
   const Chosen = { lift: LiftDialog, suppress: SuppressDialog, forget: ForgetDialog }[given.kind];

@@ -1,7 +1,7 @@
 // What was heard of one message to one recipient, in the order of time, and which of it decides.
-import { linkTo } from "../router.js";
 import { writeOut } from "../safe.js";
 import { say } from "../texts.js";
+import "../texts/feedback.js";
 import { writeMoment } from "../time.js";
 import { html } from "../view.js";
 import { Badge, Moment, nameReason, nameSource, Quote } from "../parts.js";
@@ -52,5 +52,3 @@ function Technical({ fact }) {
       <dl>${rows.map(([name, value]) => html`<div key=${name}><dt>${name.replaceAll("_", " ")}</dt><dd>${writeOut(String(value))}</dd></div>`)}</dl>
     </details>`;
 }
-
-export const linkToAddress = (recipient, query) => linkTo("address", recipient.replace(/^email:/, ""), query);
