@@ -67,9 +67,7 @@ class ConsoleSite:
     of tokens.
     """
 
-    def __init__(
-        self, api: str = "/", settings: Mapping[str, str] | None = None, connect: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, api: str = "/", settings: Mapping[str, str] | None = None, connect: Sequence[str] = ()) -> None:
         contents = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in _list_files()}
         digest = sha256()
         for name, content in contents.items():

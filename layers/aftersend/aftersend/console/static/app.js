@@ -88,7 +88,7 @@ function LookUp({ route }) {
     const wanted = understandLookup(box.current.value);
     if (!wanted) return announce(say("lookup.empty"));
     if (wanted.entries) sessionStorage.setItem("aftersend-check", wanted.entries.join("\n"));
-    return goTo(wanted.page, wanted.name);
+    return goTo(wanted.page, wanted.name, wanted.query);
   };
   return html`
     <form class="lookup" role="search" onSubmit=${submit}>

@@ -61,6 +61,8 @@ export function understandLookup(typed) {
   if (several.length > 1 && several.every((each) => each.includes("@") || /^\+?[\d ()-]{6,}$/.test(each))) {
     return { page: "lists", name: "check", entries: several };
   }
+  const [one, two, ...more] = text.split(/\s+/);
+  if (two && !more.length && /^[a-z][a-z0-9_]*:/i.test(one) && two.includes("@")) return { page: "message", name: one, query: { to: two } };
   if (/^(email|sms|push|mailto):/i.test(text) || /^(\+|00)[\d ()./-]{6,}$/.test(text)) return { page: "address", name: text };
   if (/^<[^<>\s]+@[^<>\s]+>$/.test(text)) return { page: "message", name: `rfc5322:${text}` };
   if (text.includes("@") && !SOURCES.test(text)) return { page: "address", name: text };

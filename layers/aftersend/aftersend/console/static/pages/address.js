@@ -158,7 +158,7 @@ function AnswerCard({ person, row, open, isFirst = false }) {
       <div class="buttons">
         ${isStopped && html`<${LiftButton} row=${row} open=${open} answer=${answer} />`}
         <${CopyButton} label=${say("copy.answer")} text=${() => copyAnswer(answer, quote, person.recipient)} />
-        ${person.written?.scope === shown.scope && html`<span class="done" role="status"><${Sign} tone="go" /> ${say("written")}</span>`}
+        ${person.written && (!row || row.scope === person.written.scope) && html`<span class="done" role="status"><${Sign} tone="go" /> ${say("written")}</span>`}
       </div>
     </article>`;
 }
@@ -244,8 +244,7 @@ function Sent({ person, route }) {
           { name: say("why"), show: (each) => html`<span title=${each.text ? writeOut(maskOthers(each.text, person.recipient)) : undefined}>${nameReason(each.reason)}</span>` },
           { name: say("subject"), show: (each) => html`<${SentMessage} line=${each} />` },
           { name: say("details"), show: (each) => html`<button type="button" class="link" aria-expanded=${opened === each.message}
-            aria-label=${say("details.of", { message: each.message })}
-            onClick=${() => setOpened(opened === each.message ? null : each.message)}>${say(opened === each.message ? "details.close" : "details.open")}</button>` },
+            onClick=${() => setOpened(opened === each.message ? null : each.message)}>${say(opened === each.message ? "details.close" : "details.open")}<span class="unseen">${` ${say("details.of", { message: each.message })}`}</span></button>` },
         ]} />`}
       ${older.next && html`<button type="button" onClick=${more}>${say("more.older")}</button>`}
     <//>`;

@@ -2,7 +2,7 @@
 import { ask, Problem } from "../api.js";
 import { writeCsv, writeOut } from "../safe.js";
 import { say } from "../texts.js";
-import { html, useState } from "../view.js";
+import { html, useEffect, useState } from "../view.js";
 import {
   announce, Badge, count, Download, Field, linkToPerson, Moment, ProblemNote, Section, Table,
 } from "../parts.js";
@@ -12,11 +12,13 @@ const MAX = 10_000; // one after the other; more is a list to import
 const SHOWN = 200; // rows on the page; the file has all
 
 export function CheckList() {
-  const [text, setText] = useState(() => take());
+  const [pasted] = useState(take);
+  const [text, setText] = useState(pasted);
   const [stream, setStream] = useState("");
   const [state, setState] = useState({});
+  useEffect(() => { if (pasted) check(); }, []); // the look-up box has asked already
   const check = async (event) => {
-    event.preventDefault();
+    event?.preventDefault();
     const given = text.split(/[\n;]+|,(?![^<]*>)/).map((each) => each.trim()).filter(Boolean);
     if (!given.length) return setState({ error: say("check.none") });
     if (given.length > MAX) return setState({ error: say("check.many", { count: count(given.length), max: count(MAX) }) });
@@ -77,13 +79,13 @@ function Results({ found }) {
         <${Download} name="allowed.csv" label=${say("check.csv")} content=${() => writeCsv([["recipient"], ...allowed.map((each) => [each.recipient.replace(/^email:/, "")])])} />
         <${Download} name="checked.csv" label=${say("check.csv.all")} content=${() => writeCsv([["given", "recipient", "suppressed", "cause", "reason", "until"], ...results.map(toRow)])} />
       </div>
-      <${Field} kind="select" label=${say("check.only")} value=${only} onChange=${(event) => setOnly(event.target.value)}>
-        <option value="stopped">${say("check.show.stopped")}</option><option value="allowed">${say("check.show.allowed")}</option><//>
+      <div class="filters"><${Field} kind="select" label=${say("check.only")} value=${only} onChange=${(event) => setOnly(event.target.value)}>
+        <option value="stopped">${say("check.show.stopped")}</option><option value="allowed">${say("check.show.allowed")}</option><//></div>
       <${Table} caption=${said} rows=${rows.slice(0, SHOWN)} columns=${[
         { name: say("check.given"), show: (each) => (each.recipient ? html`<a href=${linkToPerson(each.recipient)}>${writeOut(each.given)}</a>` : writeOut(each.given)) },
         { name: say("check.answer"), show: (each) => html`<${Answer} result=${each} />` },
         { name: say("why"), show: (each) => (each.error ? writeOut(each.error.detail) : (each.why ?? []).map((cause) => say(`cause.${cause.cause}`)).join(", ")) },
-        { name: say("until"), show: (each) => each.until && html`<${Moment} at=${each.until} />` },
+        { name: say("check.until"), show: (each) => each.until && html`<${Moment} at=${each.until} />` },
       ]} />
     </div>`;
 }

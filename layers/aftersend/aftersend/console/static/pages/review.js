@@ -12,6 +12,7 @@ import {
   ProblemNote, Quote, Section,
 } from "../parts.js";
 
+const FEW = 5; // groups that are open from the beginning
 const ENOUGH = 100; // things that are read before a person is asked to go on
 const KINDS = ["contradicted", "undetermined", "content"];
 const DECISIONS = { contradicted: ["release", "keep"], undetermined: ["keep", "suppress"], content: ["keep", "suppress"] };
@@ -141,17 +142,17 @@ function Groups({ kind, groups, open }) {
   return html`
     <${Section} title=${say(`review.${kind}`)}>
       <p class="soft">${say(`review.${kind}.what`)}</p>
-      <div class="items">${groups.map((group) => html`<${Group} key=${group.key} kind=${kind} group=${group} open=${open} />`)}</div>
+      <div class="items">${groups.map((group) => html`<${Group} key=${group.key} kind=${kind} group=${group} open=${open} isOpen=${groups.length <= FEW} />`)}</div>
     <//>`;
 }
 
-function Group({ kind, group, open }) {
+function Group({ kind, group, open, isOpen }) {
   const [first] = group.items;
   const domains = [...new Set(group.items.map((each) => domainOf(recipientOf(each))))];
   const where = domains.length > 1 ? say("review.several", { count: domains.length }) : domains[0];
   const head = first.row ? writeOut(bareAddress(first.row.recipient)) : say("review.group", { count: count(group.items.length), where: writeOut(where) });
   return html`
-    <details class="item" data-item tabindex="-1">
+    <details class="item" open=${isOpen} data-item tabindex="-1">
       <summary><span class="item-name">${head}</span>${!first.row && html`<span class="clip">${writeOut(group.text) || say("review.group.no.text")}</span>`}</summary>
       <div class="item-body">
         ${first.row && html`<p>${writeOut(first.row.answer.sentence)}</p>`}

@@ -1,5 +1,6 @@
 // A rule of one's own out of a text that no rule knows, to copy into the document of rules.
 import { say } from "../texts.js";
+import "../texts/feedback.js";
 import "../texts/review.js";
 import { html, useState } from "../view.js";
 import { CopyButton, Dialog, Field } from "../parts.js";

@@ -27,6 +27,7 @@ addTexts({
   "check.given": "As given",
   "check.answer": "May I write?",
   "check.only": "Show",
+  "check.until": "Until",
   "check.show.stopped": "those that may not",
   "check.show.allowed": "those that may",
   "check.csv": "Download those that may, as CSV",
