@@ -135,7 +135,7 @@ def test_somebody_who_wants_to_be_forgotten_is_three_steps_and_leaves_no_trace(v
     visitor.press("Forget them", "dialog")
     visitor.see("That is another address.")
     visitor.page.get_by_label("to confirm").fill(who)
-    visitor.page.keyboard.press("Enter")
+    visitor.press("Forget them", "dialog")
     visitor.see("They are forgotten")
     assert visitor.steps - begin == 4  # one of them a slip
     assert who not in visitor.page.url
@@ -187,13 +187,20 @@ def test_who_is_unknown_and_what_is_no_address(visitor: Visitor) -> None:
 
 def test_the_words_of_a_stranger_are_text_and_name_nobody_else(visitor: Visitor) -> None:
     visitor.open("#/address/hostile@example.org")
-    visitor.see("<img src=x onerror=document.title='taken'> ⟨U+202E⟩uoy rof⟨U+202C⟩ forwarded to s…@elsewhere.example")
+    visitor.see("<img src=x onerror=document.title='taken'> ⟨U+202E⟩uoy rof⟨U+202C⟩ forwarded to x…@elsewhere.example")
     content = visitor.page.content()
     assert "secret.person" not in content
     assert "list-owner" not in content
-    assert (visitor.page.locator("main img").count(), visitor.page.title()) == (0, "Address – Aftersend")
-    visitor.press("Show the other addresses")
-    visitor.see("secret.person@elsewhere.example")
+    assert (visitor.page.locator("main img").count(), visitor.page.title()) == (0, "Address \u2013 Aftersend")
+    masked = visitor.page.evaluate(
+        """async () => {
+          const app = document.querySelector('script[type=module]').src;
+          const { maskOthers } = await import(app.replace('app.js', 'safe.js'));
+          const text = '<Ann@example.com> to bob+x@list.example, b=ann=example.com@v.example';
+          return maskOthers(text, 'email:ann@example.com');
+        }"""
+    )
+    assert masked == "<Ann@example.com> to b…@list.example, b…@v.example"
 
 
 def test_a_moment_has_the_offset_that_held_then(site: Site) -> None:
@@ -201,11 +208,12 @@ def test_a_moment_has_the_offset_that_held_then(site: Site) -> None:
         visitor.open()
         written = visitor.page.evaluate(
             """async () => {
-              const { writeMoment } = await import(document.querySelector('script[type=module]').src.replace('app.js', 'time.js'));
+              const app = document.querySelector('script[type=module]').src;
+              const { writeMoment } = await import(app.replace('app.js', 'time.js'));
               return ['2026-03-08T06:30:00Z', '2026-03-08T07:30:00Z'].map((each) => writeMoment(each));
             }"""
         )
-    assert written == ["8 Mar 2026, 01:30 (UTC−5)", "8 Mar 2026, 03:30 (UTC−4)"]
+    assert written == ["8 Mar 2026, 01:30 (UTC\u22125)", "8 Mar 2026, 03:30 (UTC\u22124)"]
 
 
 # ---- An operator ----------------------------------------------------------------------------------------------------
@@ -229,7 +237,7 @@ def test_an_accident_of_a_provider_is_taken_back_in_four_steps(visitor: Visitor,
 
 def test_refusals_in_the_same_words_are_decided_together_in_two_steps(visitor: Visitor, site: Site) -> None:
     visitor.open("#/review")
-    visitor.see("6 × at example.org")
+    visitor.see("6 \u00d7 at example.org")
     begin = visitor.steps
     visitor.press("Suppress…")
     visitor.page.get_by_label("Note").fill("Their word for unknown.")
@@ -240,7 +248,7 @@ def test_refusals_in_the_same_words_are_decided_together_in_two_steps(visitor: V
     site.ask("POST", "/review/outcomes", body)
     visitor.press("Suppress them", "dialog")
     visitor.see("was changed by somebody else meanwhile")
-    visitor.see("2 of 6 are decided.") if False else visitor.see("of 6 are decided.")
+    visitor.see("of 6 are decided.")
     visitor.press("Go on with the others", "dialog")
     visitor.page.locator("dialog").wait_for(state="detached")
     assert visitor.steps - begin == 3  # one of them for what the colleague did
@@ -258,7 +266,7 @@ def test_which_of_a_list_may_be_written_to_is_two_steps(visitor: Visitor) -> Non
     visitor.see("1 may be written to, 2 may not")
     with visitor.page.expect_download() as download:
         visitor.press("Download those that may, as CSV")
-    assert download.value.path().read_text() == "recipient\r\nteam01@example.net\r\n"
+    assert download.value.path().read_bytes() == b"recipient\r\nteam01@example.net\r\n"
     assert (visitor.steps - begin, visitor.asked) == (2, ["POST /suppressions/check"])
 
 
@@ -278,7 +286,7 @@ def test_a_list_is_tried_before_it_is_imported(visitor: Visitor, site: Site) -> 
     assert visitor.steps == 4
     assert site.ask("GET", "/suppressions/imported0@example.org")["suppressed"] is True
     visitor.go("#/lists/export", "text=Take our list along")
-    visitor.press("Export")
+    visitor.press("Export", "form.stack")
     visitor.see("rows are written.")
     assert "http" in str(visitor.page.get_by_role("link", name="Download").get_attribute("href"))
 

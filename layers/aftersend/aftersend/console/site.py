@@ -62,9 +62,9 @@ class _File(Struct, frozen=True):
 class ConsoleSite:
     """The files of the console, read and compressed once, with the settings of whoever serves them.
 
-    `api` is where the API is, as a path on the same host that ends with a slash. `settings` are texts that the page reads by
-    name, nothing secret: everybody may read them. `connect` are other origins that the page may ask, such as an issuer
-    of tokens.
+    `api` is where the API is, as a path on the same host that ends with a slash. `settings` are texts that the page
+    reads by name, nothing secret: everybody may read them. `connect` are other origins that the page may ask, such as
+    an issuer of tokens.
     """
 
     def __init__(self, api: str = "/", settings: Mapping[str, str] | None = None, connect: Sequence[str] = ()) -> None:

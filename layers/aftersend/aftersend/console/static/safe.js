@@ -2,7 +2,7 @@
 
 // Signs that show nothing, or that turn the order of what stands behind them: written out instead.
 const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-const ADDRESS = /([^\s<>"'(),;:[\]@=]+)@([^\s<>"'(),;:[\]@]+)/g;
+const ADDRESS = /([^\s<>"'(),;:[\]@]+)@([^\s<>"'(),;:[\]@]+)/g;
 export const MAX_QUOTE = 1024;
 
 export function writeOut(text) {

@@ -2,6 +2,7 @@
 import { ask, Problem } from "../api.js";
 import { writeCsv, writeOut } from "../safe.js";
 import { say } from "../texts.js";
+import "../texts/lists.js";
 import { html, useEffect, useState } from "../view.js";
 import {
   announce, Badge, count, Download, Field, linkToPerson, Moment, ProblemNote, Section, Table,

@@ -3,6 +3,7 @@ import { ask, Problem } from "../api.js";
 import { followJob, isOver } from "../jobs.js";
 import { writeOut } from "../safe.js";
 import { say } from "../texts.js";
+import "../texts/lists.js";
 import { nameZone, readMoment, useZone, writeField } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { announce, CheckField, count, Field, JobTally, ProblemNote, Section } from "../parts.js";
@@ -88,7 +89,7 @@ export function RevertList({ route }) {
     state.run("suppressions/revert", { dry_run: dryRun, domain: given.domain.trim(), reason: given.reason, note: given.note.trim(), force: given.force, ...times }, { choice });
   };
   const found = state.job?.reverted ?? {};
-  const suffix = state.job?.dry_run ? "" : ".real";
+  const isDry = Boolean(state.job?.dry_run);
   return html`
     <${Section} title=${say("revert.title")}>
       <p class="soft">${say("revert.what")}</p>
@@ -105,9 +106,9 @@ export function RevertList({ route }) {
           ${isTried && found.changed > 0 && html`<button type="button" class="danger" onClick=${() => run(false)}>${say("revert.real", { count: count(found.changed) })}</button>`}</div>
       </form>
       <${JobNotes} state=${state}>
-        <article class=${`answer answer-${state.job?.dry_run ? "note" : "go"}`}>
-          <h3>${say(state.job?.dry_run ? "import.dry.result" : "written")}</h3>
-          <${JobTally} counts=${[[found.found ?? 0, say("revert.found")], [found.changed ?? 0, say(`revert.changed${suffix}`)], [found.freed ?? 0, say(`revert.freed${suffix}`)]]} />
+        <article class=${`answer answer-${isDry ? "note" : "go"}`}>
+          <h3>${say(isDry ? "import.dry.result" : "written")}</h3>
+          <${JobTally} counts=${[[found.found ?? 0, say("revert.found")], [found.changed ?? 0, say(isDry ? "revert.changed" : "revert.changed.real")], [found.freed ?? 0, say(isDry ? "revert.freed" : "revert.freed.real")]]} />
         </article>
       <//>
     <//>`;

@@ -3,6 +3,7 @@ import { ask, Problem } from "../api.js";
 import { followJob } from "../jobs.js";
 import { writeOut } from "../safe.js";
 import { say } from "../texts.js";
+import "../texts/lists.js";
 import { nameZone, readMoment, useZone } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { announce, CheckField, count, Field, JobTally, ProblemNote, Section, Sign, Table } from "../parts.js";

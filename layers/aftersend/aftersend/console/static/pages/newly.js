@@ -3,6 +3,7 @@ import { get, Problem } from "../api.js";
 import { linkTo, replaceQuery } from "../router.js";
 import { bareAddress, writeCsv, writeOut } from "../safe.js";
 import { say } from "../texts.js";
+import "../texts/lists.js";
 import { daysAgo, isoDay, writeDay } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { Badge, CheckField, count, Download, Empty, Field, nameReason, Person, ProblemNote, Section, Table } from "../parts.js";

@@ -3,6 +3,7 @@ import { ask, get, part, Problem, useAnswer } from "../api.js";
 import { linkTo } from "../router.js";
 import { bareAddress, writeOut } from "../safe.js";
 import { say, sayCount } from "../texts.js";
+import "../texts/deciding.js";
 import "../texts/review.js";
 import { writeClock, writeMoment } from "../time.js";
 import { html, useState } from "../view.js";
@@ -20,7 +21,9 @@ const DECISIONS = { contradicted: ["release", "keep"], undetermined: ["keep", "s
 export function ReviewPage() {
   const answer = useAnswer(readAll, []);
   const [dialog, setDialog] = useState(null);
+  const [decided, setDecided] = useState(""); // the incident that was decided here stays open
   const done = () => {
+    setDecided(dialog?.incident?.id ?? "");
     setDialog(null);
     announce(say("review.decided"));
     answer.reload();
@@ -29,7 +32,7 @@ export function ReviewPage() {
     <h1>${say("review.title")}</h1>
     <${Answered} answer=${answer}>${(found) => html`
       <${Tally} found=${found} />
-      <${Incidents} incidents=${found.incidents} open=${setDialog} />
+      <${Incidents} incidents=${found.incidents} open=${setDialog} decided=${decided} />
       ${KINDS.map((kind) => html`<${Groups} key=${kind} kind=${kind} groups=${found.groups[kind]} open=${setDialog} />`)}`}<//>
     ${dialog?.incident && html`<${IncidentDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}
     ${dialog?.group && html`<${GroupDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}
@@ -83,19 +86,19 @@ function Tally({ found }) {
 
 // ---- Incidents ---------------------------------------------------------------------------------------------------
 
-function Incidents({ incidents, open }) {
+function Incidents({ incidents, open, decided }) {
   if (!incidents.length) return null;
   return html`
     <${Section} title=${say("review.incidents")}>
       <p class="soft">${say("review.incidents.what")}</p>
-      <div class="items">${incidents.map((each) => html`<${Incident} key=${each.id} incident=${each} open=${open} />`)}</div>
+      <div class="items">${incidents.map((each) => html`<${Incident} key=${each.id} incident=${each} open=${open} isDecided=${each.id === decided} />`)}</div>
     <//>`;
 }
 
-function Incident({ incident, open }) {
+function Incident({ incident, open, isDecided }) {
   const tone = { open: "warn", reverted: "go", confirmed: "stop" }[incident.state];
   const head = say("review.incident.head", { refused: count(incident.refused), sent: count(incident.sent), reason: nameReason(incident.reason) });
-  const isOpen = incident.state === "open";
+  const isOpen = incident.state === "open" || isDecided;
   return html`
     <details class="item" open=${isOpen} data-item tabindex="-1">
       <summary><span class="item-name">${writeOut(incident.domain)}</span><${Badge} tone=${tone}>${say(`review.incident.${incident.state}`)}<//><span>${head}</span>

@@ -105,7 +105,6 @@ addTexts({
   "new.to": "To (day in UTC)",
   "new.cause": "Cause",
   "new.active": "Only what holds now",
-  "new.show": "Show",
   "new.none": "Nobody between {from} and {to} fits.",
   "new.none.all": "Show the last 30 days, all causes",
   "new.searching": "Looking further back …",
