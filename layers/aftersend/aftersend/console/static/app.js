@@ -1,5 +1,6 @@
 // The console: the head with the look-up box, the keys, and the page that the address names.
 import { announce, Busy, Dialog, LiveRegion, StalePage, Table } from "./parts.js";
+import { askConfiguration } from "./configuration.js";
 import { useWho } from "./rights.js";
 import { goTo, linkTo, understandLookup, useRoute } from "./router.js";
 import { say } from "./texts.js";
@@ -10,6 +11,8 @@ import { html, render, useEffect, useRef, useState } from "./view.js";
 const PAGES = {
   address: { key: "a", load: () => import("./pages/address.js").then((each) => each.AddressPage) },
   message: { key: "m", load: () => import("./pages/message.js").then((each) => each.MessagePage) },
+  problems: { key: "w", load: () => import("./pages/problems.js").then((each) => each.ProblemsPage) },
+  numbers: { key: "n", load: () => import("./pages/numbers.js").then((each) => each.NumbersPage) },
   review: { key: "r", load: () => import("./pages/review.js").then((each) => each.ReviewPage) },
   lists: { key: "l", load: () => import("./pages/lists.js").then((each) => each.ListsPage) },
 };
@@ -19,6 +22,7 @@ function App() {
   const route = useRoute();
   const zone = useZone(); // whatever shows a time is drawn again
   const [help, setHelp] = useState(false);
+  useEffect(() => { setTimeout(askConfiguration, 500); }, []); // after the first answer, which needs none of it
   useKeys({ showHelp: () => setHelp(true) });
   useEffect(() => {
     document.title = `${say(route.page in PAGES ? `page.${route.page}` : "page.unknown")} – ${say("brand")}`;

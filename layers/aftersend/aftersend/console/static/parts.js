@@ -111,7 +111,7 @@ export function Table({ caption, columns, rows, keyOf, detailOf, current, rowPro
           return html`
             <tr role="row" key=${keyOf?.(row) ?? place} class=${current === place ? "current" : ""} ...${rowProps(row, place)}>
               ${shown.map((each, at) => html`<${at === 0 ? "th" : "td"} role=${at === 0 ? "rowheader" : "cell"} scope=${at === 0 ? "row" : undefined}
-                class=${each.number ? "number" : ""} data-label=${each.name}><div class="cell">${each.show(row, place)}</div><//>`)}
+                class=${each.number ? "number" : each.wide ? "wide" : ""} data-label=${each.name}><div class="cell">${each.show(row, place)}</div><//>`)}
             </tr>
             ${detail && html`<tr role="row" class="detail"><td role="cell" colspan=${shown.length}>${detail}</td></tr>`}`;
         })}

@@ -1,5 +1,5 @@
 // Why does this person get no mail, what was sent to them, and may it be lifted?
-import { get, part, Problem, useAnswer } from "../api.js";
+import { get, getOutcome, part, Problem, useAnswer } from "../api.js";
 import { whyNot } from "../rights.js";
 import { goTo, linkTo } from "../router.js";
 import { bareAddress, maskOthers, writeOut } from "../safe.js";
@@ -84,7 +84,7 @@ async function readQuote(person, latest) {
   const line = person.outcomes.find((each) => each.message === latest.message);
   if (line?.text && line.text.length < WHOLE_TEXT) return { text: line.text, ...latest };
   try {
-    const outcome = await get("outcomes", { message: latest.message, recipient: person.recipient });
+    const outcome = await getOutcome(person.recipient, latest.message);
     const fact = outcome.feedback.find((each) => each.id === latest.feedback);
     return fact?.evidence?.text ? { text: fact.evidence.text, ...latest } : { text: line?.text, ...latest };
   } catch (problem) {
@@ -261,7 +261,7 @@ function Health({ health }) {
 }
 
 function OneOutcome({ message, recipient }) {
-  const answer = useAnswer(() => get("outcomes", { message, recipient }), [message, recipient]);
+  const answer = useAnswer(() => getOutcome(recipient, message), [message, recipient]);
   return html`<${Answered} answer=${answer}>${(outcome) => html`<${Lazy} name="FeedbackList" from=${() => import("./feedback.js")} outcome=${outcome} />`}<//>`;
 }
 

@@ -40,8 +40,8 @@ export function ReviewPage() {
 }
 
 async function readAll() {
-  const [{ incidents }, review] = await Promise.all([get("incidents"), readReview()]);
-  return { incidents, ...review, at: new Date().toISOString() };
+  const [{ incidents }, { incidents: confirmed }, review] = await Promise.all([get("incidents"), get("incidents", { state: "confirmed" }), readReview()]);
+  return { incidents: [...incidents, ...confirmed], ...review, at: new Date().toISOString() };
 }
 
 async function readReview() {
@@ -106,7 +106,7 @@ function Incident({ incident, open, isDecided }) {
       <div class="item-body">
         ${incident.decided_by && html`<p>${say("review.incident.by", { who: writeOut(namePerson(incident.decided_by)), note: writeOut(incident.note ?? "") })} <${Moment} at=${incident.decided_at} /></p>`}
         ${!whyNot("decide") && html`<div class="buttons">
-          ${incident.state !== "reverted" && html`<button type="button" onClick=${() => open({ incident, decision: "revert" })}>${say("review.incident.revert")}</button>`}
+          ${incident.state === "open" && html`<button type="button" onClick=${() => open({ incident, decision: "revert" })}>${say("review.incident.revert")}</button>`}
           ${incident.state !== "confirmed" && html`<button type="button" onClick=${() => open({ incident, decision: "confirm" })}>${say("review.incident.confirm")}</button>`}
         </div>`}
         ${incident.state === "reverted" && html`<p class="soft">${say("review.incident.after")} <a href=${linkTo("lists", "revert", { domain: incident.domain, reason: "suppressed", since: incident.since })}>${say("review.incident.after.link")}</a></p>`}

@@ -108,7 +108,6 @@ addTexts({
   "new.none": "Nobody between {from} and {to} fits.",
   "new.none.all": "Show the last 30 days, all causes",
   "new.searching": "Looking further back …",
-  "new.stop": "Stop",
   "new.who": "Whom",
   "new.since": "Last said",
   "new.sentence": "Why",
