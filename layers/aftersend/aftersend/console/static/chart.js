@@ -1,6 +1,7 @@
 // Charts as SVG: bars by day on one scale, the limits as lines, how sure a bar is as a thin line. A picture for those who
 // see it, one sentence for those who hear it, and a table below for all.
 import { say } from "./texts.js";
+import "./texts/numbers.js";
 import { writeDay } from "./time.js";
 import { html } from "./view.js";
 import { writeShare } from "./rates.js";

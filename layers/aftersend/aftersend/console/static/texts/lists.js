@@ -9,6 +9,7 @@ addTexts({
   "lists.export": "Export",
   "lists.revert": "Take back",
   "lists.new": "Newly suppressed",
+  "lists.jobs": "Jobs",
   "lists.stream": "Stream (optional)",
   "lists.stream.hint": "Empty: only what holds for all streams counts.",
   "lists.denied": "Your role may not work on whole lists: it needs the right “bulk”.",

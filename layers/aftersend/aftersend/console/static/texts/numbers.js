@@ -18,7 +18,6 @@ addTexts({
   "numbers.days.30": "last 30",
   "numbers.days.90": "last 90",
   "numbers.days.own": "{from} – {to}",
-  "numbers.zoom": "Only {day}",
   "numbers.zoom.out": "Show all days again",
   "numbers.csv": "Download, as CSV",
   "numbers.utc": "Days are days in UTC: changing the zone moves no bar. Today is pale: refusals come before deliveries.",
