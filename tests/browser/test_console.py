@@ -313,9 +313,11 @@ def test_why_is_answered_and_lifted_by_the_keyboard_alone(visitor: Visitor, site
     assert who in status.inner_text()
     reach(visitor, "Lift…")
     keyboard.press("Enter")
+    visitor.page.locator("dialog textarea").wait_for()
     keyboard.press("Escape")
     assert focused(visitor) == "Lift…"
     keyboard.press("Enter")
+    visitor.page.locator("dialog textarea").wait_for()
     keyboard.type("They called again.")
     reach(visitor, "Lift it")
     keyboard.press("Enter")

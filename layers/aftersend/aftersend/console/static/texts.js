@@ -43,6 +43,7 @@ const TEXTS = {
   "more.rows": "Load more",
   "more.loaded": "{count} more are shown.",
   "all": "All",
+  "check.at": "as of",
   "stop": "Stop",
 
   // ---- Words for what is stored ----

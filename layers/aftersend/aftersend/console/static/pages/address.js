@@ -35,7 +35,8 @@ function Person({ name, route }) {
   const [dialog, setDialog] = useState(null);
   const person = answer.data;
   useEffect(() => {
-    if (person?.answer) announce(person.answer.sentence);
+    if (person?.erased) announce(say("forgotten.head"));
+    else if (person?.answer) announce(person.answer.sentence);
     else if (person) announce(say("unknown.head", { name }));
   }, [person]);
   if (answer.problem) return html`<${NoAnswer} name=${name} problem=${answer.problem} onRetry=${answer.reload} />`;

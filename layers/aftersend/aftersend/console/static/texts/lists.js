@@ -21,7 +21,6 @@ addTexts({
   "check.progress": "{done} of {all} are checked.",
   "check.head": "{allowed} may be written to, {stopped} may not",
   "check.errors": "{count} name nobody",
-  "check.at": "as of",
   "check.allowed": "may be written to",
   "check.stopped": "no",
   "check.error": "names nobody",
