@@ -1,8 +1,8 @@
 """The console in a real browser over a stack with ten thousand outcomes: how much is loaded, and when it is useful.
 
-A page is opened afresh, with nothing in the browser's cache, until there is what somebody came for. The stack is the one
-of this machine, whose tables are moto's: a function's answer takes longer there than DynamoDB's. Before that, the tasks
-of a support agent, an operator and a data person are walked and counted in steps and requests.
+A page is opened afresh, with nothing in the browser's cache, until there is what somebody came for. The stack is the
+one of this machine, whose tables are moto's: a function's answer takes longer there than DynamoDB's. Before that, tasks
+of a support agent and a data person are walked and counted in steps and requests.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ def main() -> None:
         sys.stdout.write(f"console: {why}\n")
         return
     sizes = {
-        path: size / 1000 for path, size in ConsoleSite().measure().items() if not path.endswith((".txt", ".json"))
+        path: size / 1024 for path, size in ConsoleSite().measure().items() if not path.endswith((".txt", ".json"))
     }
     with open_site(OUTCOMES) as site:
         tasks = [_walk(site, name, task) for name, task in TASKS.items()]
         rows, first = [], 0.0
         for name, (place, wait) in PLACES.items():
             taken, loaded = zip(*(_open(site, place, wait) for _ in range(TURNS)), strict=True)
-            first = first or max(loaded) / 1000
-            rows.append((name, f"{median(taken) * 1000:.0f} ms", f"{max(loaded) / 1000:.1f} KB"))
+            first = first or max(loaded) / 1024
+            rows.append((name, f"{median(taken) * 1000:.0f} ms", f"{max(loaded) / 1024:.1f} KB"))
     table.show("The console: tasks", ("task", "steps", "requests", "seconds"), tasks)
     table.show(
         f"The console over {OUTCOMES:,} outcomes, from nothing to what one came for",

@@ -6,7 +6,8 @@ import { say } from "../texts.js";
 import "../texts/deciding.js";
 import { readMoment, useZone, nameZone } from "../time.js";
 import { html, useState } from "../view.js";
-import { CheckField, DecisionForm, Dialog, Field, namePerson } from "../parts.js";
+import { CheckField, DecisionForm, Dialog, Field } from "../forms.js";
+import { namePerson } from "../parts.js";
 
 const ALL = "*";
 

@@ -6,7 +6,8 @@ import { say } from "../texts.js";
 import "../texts/lists.js";
 import { daysAgo, isoDay, writeDay } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
-import { Badge, CheckField, count, Download, Empty, Field, nameReason, Person, ProblemNote, Section, Table } from "../parts.js";
+import { CheckField, Field } from "../forms.js";
+import { Badge, count, Download, Empty, nameReason, Person, ProblemNote, Section, Table } from "../parts.js";
 
 const CAUSES = ["hard", "complaint", "unsubscribed", "streak", "pause", "provider", "manual"];
 const ENOUGH = 50;

@@ -10,7 +10,8 @@ import "../texts/feedback.js";
 import "../texts/numbers.js";
 import { daysAgo, isoDay, listDays, writeDay } from "../time.js";
 import { html } from "../view.js";
-import { Answered, Badge, count, Download, Empty, Field, Moment, nameReason, nameSource, Section, Table } from "../parts.js";
+import { Field } from "../forms.js";
+import { Answered, Badge, count, Download, Empty, Moment, nameReason, nameSource, Section, Table } from "../parts.js";
 
 const DIMENSIONS = ["system", "stream", "sender", "campaign", "source", "all"];
 const SPANS = [7, 14, 30, 90];

@@ -7,8 +7,9 @@ import { say, sayCount } from "../texts.js";
 import "../texts/deciding.js";
 import "../texts/operations.js";
 import { html, useState } from "../view.js";
+import { DecisionForm, Dialog, Field } from "../forms.js";
 import {
-  announce, Answered, Badge, count, DecisionForm, Dialog, Empty, Field, Lazy, Moment, nameSource, ProblemNote, Quote, Section, Sign, Table,
+  announce, Answered, Badge, count, Empty, Lazy, Moment, nameSource, ProblemNote, Quote, Section, Sign, Table,
 } from "../parts.js";
 
 export function OperationsPage() {

@@ -9,7 +9,8 @@ import "../texts/feedback.js";
 import "../texts/problems.js";
 import { daysAgo, isoDay, writeDay } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
-import { count, Download, Empty, Field, Moment, nameReason, nameSource, Person, ProblemNote, Status, Table } from "../parts.js";
+import { Field } from "../forms.js";
+import { count, Download, Empty, Moment, nameReason, nameSource, Person, ProblemNote, Status, Table } from "../parts.js";
 
 const FILTERS = ["status", "class", "reason", "system", "source", "sender", "domain", "stream", "identifier"];
 const STATUSES = ["bounced", "complained", "rejected", "deferred", "expired"];

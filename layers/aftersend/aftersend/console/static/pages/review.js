@@ -8,9 +8,10 @@ import "../texts/review.js";
 import { writeClock, writeMoment } from "../time.js";
 import { html, useState } from "../view.js";
 import { whyNot } from "../rights.js";
+import { DecisionForm, Dialog, Field } from "../forms.js";
 import {
-  announce, Answered, Badge, count, DecisionForm, Dialog, Empty, explain, Field, Lazy, Moment, namePerson, nameReason, Person,
-  ProblemNote, Quote, Section,
+  announce, Answered, Badge, count, Empty, explain, Lazy, Moment, namePerson, nameReason, Person, Quote,
+  Section,
 } from "../parts.js";
 
 const FEW = 5; // groups that are open from the beginning

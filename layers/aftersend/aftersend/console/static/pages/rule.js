@@ -4,7 +4,8 @@ import { say } from "../texts.js";
 import "../texts/feedback.js";
 import "../texts/review.js";
 import { html, useEffect, useState } from "../view.js";
-import { CopyButton, Dialog, Field, nameReason } from "../parts.js";
+import { Dialog, Field } from "../forms.js";
+import { CopyButton, nameReason } from "../parts.js";
 
 const REASONS = [
   "user_unknown", "invalid_address", "invalid_domain", "mailbox_disabled", "mailbox_full", "recipient_refused", "message_too_large",
