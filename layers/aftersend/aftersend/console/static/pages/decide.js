@@ -133,8 +133,6 @@ function ForgetDialog({ recipient, onDone, onClose }) {
     try {
       const { data } = await ask("DELETE", `recipients/${part(recipient)}`);
       onDone({ erased: data });
-      history.replaceState(null, "", "#/address"); // the address stands nowhere any more
-      document.querySelector("#lookup").value = "";
     } catch (failed) {
       if (!(failed instanceof Problem)) throw failed;
       setProblem(failed);
