@@ -14,6 +14,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -245,7 +246,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(response.body)
+            with suppress(ConnectionError):  # a browser hangs up where somebody has gone to another page
+                self.wfile.write(response.body)
 
     def log_message(self, *_: Any) -> None:
         """Nothing: the line above says it."""

@@ -27,6 +27,7 @@ ORDER: Final = (
     "coldstart",
     "check",
     "coldstart_query",
+    "console",
     "classify_corpus",
     "mails_corpus",
 )

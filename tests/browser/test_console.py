@@ -183,6 +183,10 @@ def test_who_is_unknown_and_what_is_no_address(visitor: Visitor) -> None:
     assert "Nothing is known of nobody.at.all@example.org" in visitor.headline
     visitor.look_up("ann@")
     visitor.see("is nobody's address")
+    visitor.look_up("anoyed@example.com")
+    visitor.see("Did you mean")
+    visitor.press("annoyed@example.com", "article")
+    visitor.see("as spam on")
 
 
 def test_the_words_of_a_stranger_are_text_and_name_nobody_else(visitor: Visitor) -> None:
@@ -313,9 +317,11 @@ def test_why_is_answered_and_lifted_by_the_keyboard_alone(visitor: Visitor, site
     assert who in status.inner_text()
     reach(visitor, "Lift…")
     keyboard.press("Enter")
+    visitor.page.locator("dialog textarea").wait_for()
     keyboard.press("Escape")
     assert focused(visitor) == "Lift…"
     keyboard.press("Enter")
+    visitor.page.locator("dialog textarea").wait_for()
     keyboard.type("They called again.")
     reach(visitor, "Lift it")
     keyboard.press("Enter")

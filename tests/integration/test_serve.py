@@ -122,6 +122,17 @@ def test_what_is_there(server: Server) -> None:
     assert "outcomes" in text
 
 
+def test_the_console_stands_at_the_root_and_only_under_this_host(server: Server) -> None:
+    status, page = ask(server, "GET", "/", {"accept-encoding": "gzip;q=0"})
+    assert (status, "<title>Aftersend</title>" in page) == (200, True)
+    assert server.site.secret not in page
+    (script,) = re.findall(r'<script type="module" src="([^"]+)">', page)
+    assert ask(server, "GET", f"/{script}")[0] == ask(server, "HEAD", f"/{script}")[0] == 200
+    assert ask(server, "GET", "/assets-0123456789abcdef/app.js")[0] == 404
+    for path in ("/", f"/{script}", "/local", "/suppressions/somebody@example.com"):
+        assert ask(server, "GET", path, {"host": "rebound.example"})[0] == 421
+
+
 def test_the_command_that_is_shown_works(server: Server) -> None:
     _, text = ask(server, "GET", "/local")
     command = text[text.index("curl -i") :].partition("\n\n")[0].replace("\\\n", " ")

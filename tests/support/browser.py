@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 AXE: Final = ROOT / "tests" / "vendor" / "axe-core" / "axe.min.js.gz"
 ZONE: Final = "Europe/Berlin"
+# The page itself, and who is there: once for a visit, and no answer waits for it.
+_ASIDE: Final = ("/assets-", "/me/", "/configuration/")
 # Chromium writes this of every answer that is no success; which of them are right, each test says itself.
 _ANSWERED: Final = "Failed to load resource: the server responded with a status of"
 
@@ -96,7 +98,7 @@ class Visitor:
         self.asked: list[str] = []  # "GET /recipients/…", without what belongs to the page itself
         self.faults: list[str] = []
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._note)
         self.page.on("request", self._count)
@@ -107,7 +109,7 @@ class Visitor:
 
     def _count(self, request: Any) -> None:
         url = urlsplit(request.url)
-        if request.url.startswith(self.site.url) and not url.path.startswith("/assets-") and url.path != "/":
+        if request.url.startswith(self.site.url) and not f"{url.path}/".startswith(_ASIDE) and url.path != "/":
             self.asked.append(f"{request.method} {unquote(url.path)}")
 
     def open(self, place: str = "") -> Visitor:

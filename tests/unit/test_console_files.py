@@ -134,6 +134,26 @@ def test_nobody_is_kept_in_the_browser() -> None:
     assert sorted(set(kept)) == ['"aftersend-check"', "KEY", "KEYS_OFF"]
 
 
+_IMPORTED: Final = re.compile(r'^import \{([^}]*)\} from "([^"]+)";', re.MULTILINE)
+_EXPORTED: Final = re.compile(r"^export (?:async )?(?:function|const|class) (\w+)|^export \{([^}]*)\}", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_module_imports_what_there_is_and_what_it_uses(name: str) -> None:
+    source = (STATIC / name).read_text()
+    used = _IMPORTED.sub("", source)
+    for names, other in _IMPORTED.findall(source):
+        target = (STATIC / name).parent / other
+        if target.parent.name == "vendor":
+            continue
+        given = {
+            part.strip() for one, many in _EXPORTED.findall(target.read_text()) for part in [one, *many.split(",")]
+        }
+        for wanted in filter(None, (each.strip() for each in names.split(","))):
+            assert wanted in given, f"{other} has no {wanted}"
+            assert re.search(rf"(?<![\w.]){wanted}\b", used), f"{wanted} is not used"
+
+
 # ---- Texts ----------------------------------------------------------------------------------------------------------
 
 

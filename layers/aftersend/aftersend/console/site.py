@@ -21,12 +21,20 @@ from typing import Final
 from msgspec import Struct
 
 STATIC: Final = Path(__file__).with_name("static")
+VENDORED: Final = STATIC / "vendor"
 PAGE: Final = "index.html"
 _MARK: Final = "assets/"  # what stands in the page for the folder whose name is a digest
 _META: Final = "<!-- settings -->"  # where the page has the settings of whoever serves it
 _NO_WEIGHT: Final = re.compile(r"0(\.0*)?").fullmatch
 _DIGITS: Final = 16  # of the digest, in a name
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+# Lines that are comments, and what lines are indented by.
+_ASIDE: Final = {
+    ".css": re.compile(rb"^[ \t]+|/\*.*?\*/\n?", re.MULTILINE | re.DOTALL),
+    ".html": re.compile(rb"^[ \t]+", re.MULTILINE),
+    ".js": re.compile(rb"^[ \t]*//.*\n|^[ \t]+|^\n", re.MULTILINE),
+}
+_NOTHING: Final = re.compile(rb"(?!)")
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -68,7 +76,7 @@ class ConsoleSite:
     """
 
     def __init__(self, api: str = "/", settings: Mapping[str, str] | None = None, connect: Sequence[str] = ()) -> None:
-        contents = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in _list_files()}
+        contents = {path.relative_to(STATIC).as_posix(): _read(path) for path in _list_files()}
         digest = sha256()
         for name, content in contents.items():
             digest.update(name.encode() + b"\0" + sha256(content).digest())
@@ -133,6 +141,12 @@ def takes_gzip(accept_encoding: str) -> bool:
 
 def _list_files() -> list[Path]:
     return sorted(path for path in STATIC.rglob("*") if path.suffix in _TYPES)
+
+
+def _read(path: Path) -> bytes:
+    """The file as it is sent: of our own, without what only people who work on it read: comments, and indentation."""
+    content = path.read_bytes()
+    return content if path.parent == VENDORED else _ASIDE.get(path.suffix, _NOTHING).sub(b"", content)
 
 
 def _make_file(name: str, content: bytes, caching: str, policy: str) -> _File:

@@ -63,6 +63,12 @@ async function read(answer) {
 
 export const get = async (path, query, options) => (await ask("GET", path, { query, ...options })).data;
 
+// What became of one message to one recipient.
+export async function getOutcome(recipient, message) {
+  const { outcomes } = await get(`messages/${part(message)}`, { recipient });
+  return outcomes[0];
+}
+
 // An answer for a component: what there is, whether it takes long, what went wrong, and a way to ask again. An answer
 // that comes after another question was asked is dropped.
 export function useAnswer(question, inputs) {

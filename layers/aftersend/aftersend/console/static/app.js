@@ -1,5 +1,5 @@
 // The console: the head with the look-up box, the keys, and the page that the address names.
-import { announce, Busy, Dialog, LiveRegion, StalePage, Table } from "./parts.js";
+import { announce, Busy, Lazy, LiveRegion, StalePage } from "./parts.js";
 import { useWho } from "./rights.js";
 import { goTo, linkTo, understandLookup, useRoute } from "./router.js";
 import { isNeeded, signIn, signOut } from "./sign_in.js";
@@ -11,15 +11,21 @@ import { html, render, useEffect, useRef, useState } from "./view.js";
 const PAGES = {
   address: { key: "a", load: () => import("./pages/address.js").then((each) => each.AddressPage) },
   message: { key: "m", load: () => import("./pages/message.js").then((each) => each.MessagePage) },
+  problems: { key: "w", load: () => import("./pages/problems.js").then((each) => each.ProblemsPage) },
+  numbers: { key: "n", load: () => import("./pages/numbers.js").then((each) => each.NumbersPage) },
   review: { key: "r", load: () => import("./pages/review.js").then((each) => each.ReviewPage) },
   lists: { key: "l", load: () => import("./pages/lists.js").then((each) => each.ListsPage) },
 };
-const KEYS_OFF = "aftersend-keys";
+export const KEYS_OFF = "aftersend-keys";
 
 function App() {
   const route = useRoute();
   const zone = useZone(); // whatever shows a time is drawn again
   const [help, setHelp] = useState(false);
+  useEffect(() => {
+    // After the first answer, which needs none of it.
+    setTimeout(() => import("./configuration.js").then((each) => each.askConfiguration()), 500);
+  }, []);
   useKeys({ showHelp: () => setHelp(true) });
   useEffect(() => {
     document.title = `${say(route.page in PAGES ? `page.${route.page}` : "page.unknown")} – ${say("brand")}`;
@@ -32,7 +38,7 @@ function App() {
       <${Page} route=${route} />
     </main>
     <${LiveRegion} />
-    ${help && html`<${KeyHelp} onClose=${() => setHelp(false)} />`}`;
+    ${help && html`<${Lazy} name="KeyHelp" from=${() => import("./keys.js")} pages=${PAGES} onClose=${() => setHelp(false)} />`}`;
 }
 
 function skip(event) {
@@ -151,26 +157,6 @@ function moveInList(step) {
   const items = [...document.querySelectorAll("[data-item]")];
   const at = items.indexOf(document.activeElement?.closest("[data-item]"));
   items[Math.min(Math.max(at + step, 0), items.length - 1)]?.focus();
-}
-
-function KeyHelp({ onClose }) {
-  const [isOff, setOff] = useState(localStorage.getItem(KEYS_OFF) === "off");
-  const turn = () => {
-    localStorage.setItem(KEYS_OFF, isOff ? "on" : "off");
-    setOff(!isOff);
-  };
-  const letters = Object.entries(PAGES).map(([page, { key }]) => `${key} ${say(`page.${page}`)}`).join(", ");
-  const rows = [["/", say("key.lookup")], ["?", say("key.keys")], ["u", say("key.utc")], ["g …", say("key.go", { letters })], ["j k", say("key.move")], ["o", say("key.open")]];
-  return html`
-    <${Dialog} title=${say("keys.title")} onClose=${onClose}>
-      <${Table} caption=${say("keys.title")} rows=${rows} columns=${[
-        { name: say("keys.column.key"), show: ([key]) => html`<kbd>${key}</kbd>` },
-        { name: say("keys.column.what"), show: ([, what]) => what },
-      ]} />
-      <p class="soft">${say("key.none")}</p>
-      <div class="buttons"><button type="button" onClick=${turn}>${say(isOff ? "keys.on" : "keys.off")}</button>
-        <button type="button" class="main" onClick=${onClose}>${say("close")}</button></div>
-    <//>`;
 }
 
 const place = document.getElementById("console");

@@ -4,7 +4,7 @@ import { NAMES } from "./names.js";
 import { linkTo } from "./router.js";
 import { bareAddress, MAX_QUOTE, maskOthers, writeOut } from "./safe.js";
 import { useZone, writeDistance, writeMoment } from "./time.js";
-import { html, useEffect, useId, useRef, useState } from "./view.js";
+import { html, useEffect, useState } from "./view.js";
 
 export const nameSource = (source) => NAMES[source] ?? source;
 
@@ -111,7 +111,7 @@ export function Table({ caption, columns, rows, keyOf, detailOf, current, rowPro
           return html`
             <tr role="row" key=${keyOf?.(row) ?? place} class=${current === place ? "current" : ""} ...${rowProps(row, place)}>
               ${shown.map((each, at) => html`<${at === 0 ? "th" : "td"} role=${at === 0 ? "rowheader" : "cell"} scope=${at === 0 ? "row" : undefined}
-                class=${each.number ? "number" : ""} data-label=${each.name}><div class="cell">${each.show(row, place)}</div><//>`)}
+                class=${each.number ? "number" : each.wide ? "wide" : ""} data-label=${each.name}><div class="cell">${each.show(row, place)}</div><//>`)}
             </tr>
             ${detail && html`<tr role="row" class="detail"><td role="cell" colspan=${shown.length}>${detail}</td></tr>`}`;
         })}
@@ -119,79 +119,7 @@ export function Table({ caption, columns, rows, keyOf, detailOf, current, rowPro
     </table>`;
 }
 
-// ---- Forms and dialogs -------------------------------------------------------------------------------------------
-
-export function Field({ label, hint, error, kind = "input", children, ...given }) {
-  const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
-  const common = { id, "aria-describedby": described, "aria-invalid": error ? "true" : undefined, ...given };
-  return html`
-    <div class="field">
-      <label for=${id}>${label}</label>
-      ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
-      ${error && html`<p class="error" id=${`${id}-error`}><${Sign} tone="stop" /> ${error}</p>`}
-      ${kind === "textarea" && html`<textarea ...${common}></textarea>`}
-      ${kind === "select" && html`<select ...${common}>${children}</select>`}
-      ${kind === "input" && html`<input ...${common} />`}
-    </div>`;
-}
-
-export function CheckField({ label, error, ...given }) {
-  const id = useId();
-  return html`
-    <div class="field">
-      ${error && html`<p class="error" id=${`${id}-error`}><${Sign} tone="stop" /> ${error}</p>`}
-      <label class="check"><input type="checkbox" aria-describedby=${error ? `${id}-error` : undefined} aria-invalid=${error ? "true" : undefined} ...${given} />
-        <span>${label}</span></label>
-    </div>`;
-}
-
-// A native dialog: Escape closes it, and the focus goes back to where it was.
-export function Dialog({ title, onClose, children }) {
-  const element = useRef(null);
-  const id = useId();
-  useEffect(() => {
-    const dialog = element.current;
-    dialog.showModal();
-    dialog.querySelector("[data-first]")?.focus();
-    dialog.addEventListener("close", onClose);
-    return () => {
-      dialog.removeEventListener("close", onClose);
-      dialog.close();
-    };
-  }, []);
-  return html`
-    <dialog ref=${element} aria-labelledby=${id}>
-      <h2 id=${id}>${title}</h2>
-      ${children}
-    </dialog>`;
-}
-
-// A form in a dialog whose sending may fail: what was typed stays, and the first field that is wrong has the focus.
-export function DecisionForm({ send, action, onClose, children, danger = false, problem }) {
-  const [isBusy, setBusy] = useState(false);
-  const form = useRef(null);
-  const submit = async (event) => {
-    event.preventDefault();
-    if (isBusy) return;
-    setBusy(true);
-    try {
-      await send();
-    } finally {
-      setBusy(false);
-      requestAnimationFrame(() => form.current?.querySelector('[aria-invalid="true"]')?.focus());
-    }
-  };
-  return html`
-    <form ref=${form} onSubmit=${submit} novalidate>
-      ${problem && html`<${ProblemNote} problem=${problem} />`}
-      ${children}
-      <div class="buttons">
-        <button type="button" onClick=${onClose} data-first=${danger ? "" : undefined}>${say("cancel")}</button>
-        <button type="submit" class=${danger ? "danger" : "main"} aria-disabled=${isBusy}>${isBusy ? say("sending") : action}</button>
-      </div>
-    </form>`;
-}
+// ---- Files and jobs ------------------------------------------------------------------------------------------
 
 // A file that is made here, of what is shown here.
 export function Download({ name, label, content, type = "text/csv" }) {

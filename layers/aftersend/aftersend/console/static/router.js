@@ -36,10 +36,14 @@ export function goTo(page, name, query) {
   location.hash = linkTo(page, name, query);
 }
 
-// Filters are kept in the address without a step of the browser's history for each letter.
-export function replaceQuery(route, changes) {
-  history.replaceState(null, "", linkTo(route.page, route.name, { ...route.query, ...changes }));
+// To go somewhere without a step of the browser's history: what was there is not to be come back to.
+export function replaceRoute(page, name, query) {
+  history.replaceState(null, "", linkTo(page, name, query));
   dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+export function replaceQuery(route, changes) {
+  replaceRoute(route.page, route.name, { ...route.query, ...changes });
 }
 
 export function useRoute() {

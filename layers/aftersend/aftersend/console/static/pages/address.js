@@ -1,7 +1,7 @@
 // Why does this person get no mail, what was sent to them, and may it be lifted?
-import { get, part, Problem, useAnswer } from "../api.js";
+import { get, getOutcome, part, Problem, useAnswer } from "../api.js";
 import { whyNot } from "../rights.js";
-import { goTo, linkTo } from "../router.js";
+import { linkTo, replaceRoute } from "../router.js";
 import { bareAddress, maskOthers, writeOut } from "../safe.js";
 import { say, sayCount } from "../texts.js";
 import { writeDay, writeMoment } from "../time.js";
@@ -17,8 +17,15 @@ const ORDER = ["complaint", "unsubscribed", "manual", "hard", "provider", "strea
 const WHOLE_TEXT = 200; // characters of a refusal that the history has; a longer one is asked for
 
 export function AddressPage({ route }) {
-  if (!route.name) return html`<${Welcome} />`;
-  return html`<${Person} key=${route.name} name=${route.name} route=${route} />`;
+  const [forgotten, setForgotten] = useState(null);
+  useEffect(() => { if (route.name) setForgotten(null); }, [route.name]);
+  if (!route.name) return forgotten ? html`<${Forgotten} result=${forgotten} />` : html`<${Welcome} />`;
+  const forget = (result) => {
+    setForgotten(result);
+    announce(say("forgotten.head"));
+    replaceRoute("address"); // the address stands nowhere any more
+  };
+  return html`<${Person} key=${route.name} name=${route.name} route=${route} forget=${forget} />`;
 }
 
 function Welcome() {
@@ -30,7 +37,7 @@ function Welcome() {
     </ul>`;
 }
 
-function Person({ name, route }) {
+function Person({ name, route, forget }) {
   const answer = useAnswer(() => readPerson(name), [name]);
   const [dialog, setDialog] = useState(null);
   const person = answer.data;
@@ -42,14 +49,13 @@ function Person({ name, route }) {
   if (!person) return html`<${Busy} slow=${answer.slow} />`;
   const done = (written) => {
     setDialog(null);
-    if (written.erased) return answer.setData(written);
+    if (written.erased) return forget(written.erased);
     announce(written.answer.sentence);
     answer.setData(putWritten(person, written));
     return refresh(answer, name, written);
   };
   const open = (kind, given = {}) => setDialog({ kind, ...given });
   return html`
-    ${person.erased && html`<${Forgotten} result=${person.erased} />`}
     ${person.unknown && html`<${Unknown} person=${person} name=${name} open=${open} />`}
     ${person.answer && html`<${Known} person=${person} open=${open} route=${route} reload=${answer.reload} />`}
     ${dialog && html`<${Lazy} name="DeciderDialog" from=${() => import("./decide.js")} ...${dialog} recipient=${person.recipient ?? name} onDone=${done} onClose=${() => setDialog(null)}
@@ -84,7 +90,7 @@ async function readQuote(person, latest) {
   const line = person.outcomes.find((each) => each.message === latest.message);
   if (line?.text && line.text.length < WHOLE_TEXT) return { text: line.text, ...latest };
   try {
-    const outcome = await get("outcomes", { message: latest.message, recipient: person.recipient });
+    const outcome = await getOutcome(person.recipient, latest.message);
     const fact = outcome.feedback.find((each) => each.id === latest.feedback);
     return fact?.evidence?.text ? { text: fact.evidence.text, ...latest } : { text: line?.text, ...latest };
   } catch (problem) {
@@ -261,7 +267,7 @@ function Health({ health }) {
 }
 
 function OneOutcome({ message, recipient }) {
-  const answer = useAnswer(() => get("outcomes", { message, recipient }), [message, recipient]);
+  const answer = useAnswer(() => getOutcome(recipient, message), [message, recipient]);
   return html`<${Answered} answer=${answer}>${(outcome) => html`<${Lazy} name="FeedbackList" from=${() => import("./feedback.js")} outcome=${outcome} />`}<//>`;
 }
 
@@ -334,6 +340,6 @@ function Forgotten({ result }) {
       <h1 class="verdict"><${Sign} tone="go" /> ${say("forgotten.head")}</h1>
       <p class="what">${say("forgotten.what", { outcomes: count(result.outcomes), suppressions: count(result.suppressions) })}
         ${" "}${say(result.suppressed ? "forgotten.suppressed" : "forgotten.free")}</p>
-      <div class="buttons"><button type="button" onClick=${() => goTo("address")}>${say("forgotten.next")}</button></div>
+      <div class="buttons"><button type="button" onClick=${() => document.getElementById("lookup").focus()}>${say("forgotten.next")}</button></div>
     </article>`;
 }

@@ -4,9 +4,8 @@ import { writeCsv, writeOut } from "../safe.js";
 import { say } from "../texts.js";
 import "../texts/lists.js";
 import { html, useEffect, useState } from "../view.js";
-import {
-  announce, Badge, count, Download, Field, linkToPerson, Moment, ProblemNote, Section, Table,
-} from "../parts.js";
+import { Field } from "../forms.js";
+import { announce, Badge, count, Download, linkToPerson, Moment, ProblemNote, Section, Table } from "../parts.js";
 
 const AT_ONCE = 1000; // that the API takes
 const MAX = 10_000; // one after the other; more is a list to import

@@ -6,7 +6,8 @@ import { say } from "../texts.js";
 import "../texts/deciding.js";
 import { readMoment, useZone, nameZone } from "../time.js";
 import { html, useState } from "../view.js";
-import { CheckField, DecisionForm, Dialog, Field, namePerson } from "../parts.js";
+import { CheckField, DecisionForm, Dialog, Field } from "../forms.js";
+import { namePerson } from "../parts.js";
 
 const ALL = "*";
 
@@ -132,8 +133,6 @@ function ForgetDialog({ recipient, onDone, onClose }) {
     try {
       const { data } = await ask("DELETE", `recipients/${part(recipient)}`);
       onDone({ erased: data });
-      history.replaceState(null, "", "#/address"); // the address stands nowhere any more
-      document.querySelector("#lookup").value = "";
     } catch (failed) {
       if (!(failed instanceof Problem)) throw failed;
       setProblem(failed);

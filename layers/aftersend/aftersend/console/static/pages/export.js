@@ -6,7 +6,8 @@ import { say } from "../texts.js";
 import "../texts/lists.js";
 import { nameZone, readMoment, useZone, writeField } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
-import { announce, CheckField, count, Field, JobTally, ProblemNote, Section } from "../parts.js";
+import { CheckField, Field } from "../forms.js";
+import { announce, count, JobTally, ProblemNote, Section } from "../parts.js";
 
 const LAYOUTS = ["csv", "jsonl", "addresses", "tokens"];
 const CHANNELS = ["email", "sms", "push"];

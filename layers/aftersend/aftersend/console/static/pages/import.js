@@ -6,7 +6,8 @@ import { say } from "../texts.js";
 import "../texts/lists.js";
 import { nameZone, readMoment, useZone } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
-import { announce, CheckField, count, Field, JobTally, ProblemNote, Section, Sign, Table } from "../parts.js";
+import { CheckField, Field } from "../forms.js";
+import { announce, count, JobTally, ProblemNote, Section, Sign, Table } from "../parts.js";
 
 const MAX = 5 * 1024 * 1024; // bytes that the API takes with a request
 const FORMATS = [

@@ -12,6 +12,7 @@ const TABS = {
   import: { part: "ImportList", from: () => import("./import.js"), right: "bulk" },
   export: { part: "ExportList", from: () => import("./export.js"), right: "bulk" },
   revert: { part: "RevertList", from: () => import("./export.js"), right: "bulk" },
+  jobs: { part: "JobList", from: () => import("./joblist.js"), right: "bulk" },
 };
 
 export function ListsPage({ route }) {

@@ -6,8 +6,9 @@ import { say } from "../texts.js";
 import "../texts/message.js";
 import { html, useState } from "../view.js";
 import { FeedbackList } from "./feedback.js";
+import { Field } from "../forms.js";
 import {
-  announce, Answered, Badge, CopyButton, count, Empty, Field, linkToPerson, Moment, nameReason, Section, Sign, Status,
+  announce, Answered, Badge, CopyButton, count, Empty, linkToPerson, Moment, nameReason, Section, Sign, Status,
 } from "../parts.js";
 
 const BEGINNINGS = ["", "ses:", "rfc5322:", "mailerq:", "directmail:", "sendgrid:", "postmark:", "mailgun:"];

@@ -6,7 +6,8 @@ import { say } from "../texts.js";
 import "../texts/lists.js";
 import { daysAgo, isoDay, writeDay } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
-import { Badge, CheckField, count, Download, Empty, Field, nameReason, Person, ProblemNote, Section, Table } from "../parts.js";
+import { CheckField, Field } from "../forms.js";
+import { Badge, count, Download, Empty, nameReason, Person, ProblemNote, Section, Table } from "../parts.js";
 
 const CAUSES = ["hard", "complaint", "unsubscribed", "streak", "pause", "provider", "manual"];
 const ENOUGH = 50;
@@ -49,7 +50,7 @@ export function NewlySuppressed({ route }) {
       <${Filters} wanted=${wanted} route=${route} />
       ${problem && html`<${ProblemNote} problem=${problem} onRetry=${() => look(rows, next)} />`}
       ${rows.length > 0 && html`<${Rows} rows=${rows} />`}
-      ${isBusy && html`<div class="buttons" role="status"><span>${say("new.searching")}</span><button type="button" onClick=${stop}>${say("new.stop")}</button></div>`}
+      ${isBusy && html`<div class="buttons" role="status"><span>${say("new.searching")}</span><button type="button" onClick=${stop}>${say("stop")}</button></div>`}
       ${!isBusy && !problem && rows.length === 0 && html`<${Empty} action=${html`<a href=${linkTo("lists", "new", { from: daysAgo(29) })}>${say("new.none.all")}</a>`}>${say("new.none", { from: writeDay(wanted.from), to: writeDay(wanted.to) })}<//>`}
       <div class="buttons">
         ${!isBusy && next && html`<button type="button" onClick=${() => look(rows, next)}>${say("more.rows")}</button>`}

@@ -8,9 +8,10 @@ import "../texts/review.js";
 import { writeClock, writeMoment } from "../time.js";
 import { html, useState } from "../view.js";
 import { whyNot } from "../rights.js";
+import { DecisionForm, Dialog, Field } from "../forms.js";
 import {
-  announce, Answered, Badge, count, DecisionForm, Dialog, Empty, explain, Field, Lazy, Moment, namePerson, nameReason, Person,
-  ProblemNote, Quote, Section,
+  announce, Answered, Badge, count, Empty, explain, Lazy, Moment, namePerson, nameReason, Person, Quote,
+  Section,
 } from "../parts.js";
 
 const FEW = 5; // groups that are open from the beginning
@@ -40,8 +41,8 @@ export function ReviewPage() {
 }
 
 async function readAll() {
-  const [{ incidents }, review] = await Promise.all([get("incidents"), readReview()]);
-  return { incidents, ...review, at: new Date().toISOString() };
+  const [{ incidents }, { incidents: confirmed }, review] = await Promise.all([get("incidents"), get("incidents", { state: "confirmed" }), readReview()]);
+  return { incidents: [...incidents, ...confirmed], ...review, at: new Date().toISOString() };
 }
 
 async function readReview() {
@@ -106,7 +107,7 @@ function Incident({ incident, open, isDecided }) {
       <div class="item-body">
         ${incident.decided_by && html`<p>${say("review.incident.by", { who: writeOut(namePerson(incident.decided_by)), note: writeOut(incident.note ?? "") })} <${Moment} at=${incident.decided_at} /></p>`}
         ${!whyNot("decide") && html`<div class="buttons">
-          ${incident.state !== "reverted" && html`<button type="button" onClick=${() => open({ incident, decision: "revert" })}>${say("review.incident.revert")}</button>`}
+          ${incident.state === "open" && html`<button type="button" onClick=${() => open({ incident, decision: "revert" })}>${say("review.incident.revert")}</button>`}
           ${incident.state !== "confirmed" && html`<button type="button" onClick=${() => open({ incident, decision: "confirm" })}>${say("review.incident.confirm")}</button>`}
         </div>`}
         ${incident.state === "reverted" && html`<p class="soft">${say("review.incident.after")} <a href=${linkTo("lists", "revert", { domain: incident.domain, reason: "suppressed", since: incident.since })}>${say("review.incident.after.link")}</a></p>`}

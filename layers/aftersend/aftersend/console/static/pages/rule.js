@@ -1,9 +1,11 @@
 // A rule of one's own out of a text that no rule knows, to copy into the document of rules.
+import { ask, Problem } from "../api.js";
 import { say } from "../texts.js";
 import "../texts/feedback.js";
 import "../texts/review.js";
-import { html, useState } from "../view.js";
-import { CopyButton, Dialog, Field } from "../parts.js";
+import { html, useEffect, useState } from "../view.js";
+import { Dialog, Field } from "../forms.js";
+import { CopyButton, nameReason } from "../parts.js";
 
 const REASONS = [
   "user_unknown", "invalid_address", "invalid_domain", "mailbox_disabled", "mailbox_full", "recipient_refused", "message_too_large",
@@ -26,8 +28,23 @@ export function RuleDialog({ text, onClose }) {
         <option value="">${say("rule.class.usual")}</option>${CLASSES.map((each) => html`<option value=${each}>${say(`class.${each}`)}</option>`)}<//>
       <${Field} label=${say("rule.id")} value=${given.id} onInput=${take("id")} spellcheck=${false} />
       <pre class="code" tabindex="0" aria-label=${say("rule.toml")}>${toml}</pre>
+      <${Verdict} text=${text} />
       <div class="buttons"><button type="button" onClick=${onClose}>${say("close")}</button><${CopyButton} label=${say("rule.copy")} text=${() => toml} /></div>
     <//>`;
+}
+
+// What the same text means by the rules that hold today: another rule may have come since it was stored.
+function Verdict({ text }) {
+  const [verdict, setVerdict] = useState(null);
+  useEffect(() => {
+    ask("POST", "classify", { body: { source: "report", refusal: { text } } }).then(
+      ({ data }) => setVerdict(data.feedback[0]?.verdict),
+      (problem) => { if (!(problem instanceof Problem)) throw problem; },
+    );
+  }, [text]);
+  if (!verdict) return null;
+  const said = verdict.class === "undetermined" ? say("rule.now.unknown") : `${say(`class.${verdict.class}`)}: ${nameReason(verdict.reason)} (${verdict.rule})`;
+  return html`<p class="soft" role="status">${say("rule.now")} ${said}</p>`;
 }
 
 // The words alone: codes, numbers, addresses and what stands in brackets differ from one refusal to the next.

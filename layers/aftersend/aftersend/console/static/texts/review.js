@@ -66,6 +66,8 @@ addTexts({
   "rule.class": "Against whom",
   "rule.class.usual": "as usual for this",
   "rule.id": "A name for it",
+  "rule.now": "By today's rules the words alone mean:",
+  "rule.now.unknown": "no rule knows them",
   "rule.copy": "Copy the rule",
   "rule.toml": "The rule, as TOML",
 });
