@@ -131,7 +131,7 @@ def test_nobody_is_kept_in_the_browser() -> None:
         for path in MODULES
         for found in re.findall(r"(?:local|session)Storage\.setItem\((.+?),", path.read_text())
     ]
-    assert sorted(set(kept)) == ['"aftersend-check"', "KEY", "KEYS_OFF"]
+    assert sorted(set(kept)) == ['"aftersend-check"', "KEY", "KEYS_OFF", "WAY"]
 
 
 _IMPORTED: Final = re.compile(r'^import \{([^}]*)\} from "([^"]+)";', re.MULTILINE)
