@@ -43,6 +43,6 @@ def test_process_starts_without_what_is_dear() -> None:
     assert not found & DEAR
 
 
-@pytest.mark.parametrize("name", ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "HTTPS_PROXY"])
+@pytest.mark.parametrize("name", ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "HTTPS_PROXY"])
 def test_process_starts_with_boto3_where_only_that_will_do(name: str) -> None:
     assert "boto3" in _imported({name: "http://127.0.0.1:9/credentials"})

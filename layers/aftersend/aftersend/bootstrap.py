@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend import settings
-from aftersend.aws import connect
+from aftersend.aws import connect, snapshot
 from aftersend.settings import IngestSettings, ListJobSettings
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from aftersend.webhooks.receive import WebhookPorts
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
+
+snapshot.register(settings.environment())
 
 
 class Ingestion(Struct, frozen=True, kw_only=True):

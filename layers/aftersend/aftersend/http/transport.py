@@ -18,7 +18,7 @@ from ssl import SSLCertVerificationError, SSLEOFError, SSLSocket, SSLZeroReturnE
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
-from weakref import finalize
+from weakref import WeakSet, finalize
 
 from msgspec import Struct
 
@@ -63,6 +63,7 @@ class Transport:
         self._lock = Lock()
         self._idle: _Idle = []
         finalize(self, _close, self._idle)
+        _made.add(self)
 
     def __enter__(self) -> Transport:
         return self
@@ -167,3 +168,12 @@ def _is_readable(connection: socket.socket) -> bool:
 def _close(idle: _Idle) -> None:
     while idle:
         idle.pop()[0].close()
+
+
+_made: Final[WeakSet[Transport]] = WeakSet()
+
+
+def close_all() -> None:
+    """Close every connection to any host that is not in use."""
+    for each in tuple(_made):
+        each.close()
