@@ -76,6 +76,7 @@ def consume() -> Ingestion:
 def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     """Return all that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
     from aftersend import classify
+    from aftersend.classify.lazy import LazyClassifier
     from aftersend.ports import Ports
     from aftersend.sources import configure
     from aftersend.storage import user_mappings, user_rules
@@ -91,20 +92,22 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     mappings = user_mappings.read_user_mappings(config.rules_parameter, connect)
     user_mappings.add_user_sources(mappings)
     rules = user_rules.read_user_rules(config.rules_parameter, connect)
+    classifier = LazyClassifier(partial(user_mappings.make_user_classifier, rules, mappings))
+    if rules or mappings:
+        classifier.load()  # a mistake of the user's stops the start, and loses no message any time
     tables = TableNames(
         outcomes=config.outcomes_table,
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
     )
-    rules = user_rules.read_user_rules(config.rules_parameter, connect)
     return Ports(
         store=Store(dynamodb, tables),
         archive=Archive(s3, config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
-        classify=user_mappings.make_user_classifier(rules, mappings),
-        parsers=configure(classify.read_settings(rules)),
+        classify=classifier,
+        parsers=configure(classify.read_settings(rules)) if rules else {},
         pool=ThreadPoolExecutor(config.workers),
         clock=_now,
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),

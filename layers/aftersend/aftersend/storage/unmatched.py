@@ -19,7 +19,7 @@ from typing import Any, Final
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import DynamoDBClient
-from aftersend.classify import normalise
+from aftersend.classify.text import normalise
 from aftersend.core.model import Class, Feedback, Reason, Verdict
 from aftersend.core.smsc import is_qualification
 from aftersend.core.text import truncate
