@@ -36,9 +36,9 @@ def handler(event, context):
 JUDGING: Final = """from app import handler, made
 from aftersend.sources import read
 
-BODY = b'{"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "bounceSubType": "General", "timestamp":' \\
-    b' "2026-03-02T10:00:00Z", "bouncedRecipients": [{"emailAddress": "ann@example.com", "diagnosticCode":' \\
-    b' "smtp; 550 5.1.1 user unknown"}]}, "mail": {"messageId": "m-1", "timestamp": "2026-03-02T10:00:00Z"}}'
+BODY = b'''{"notificationType": "Bounce", "mail": {"messageId": "m-1", "timestamp": "2026-03-02T10:00:00Z"},
+"bounce": {"bounceType": "Permanent", "bounceSubType": "General", "timestamp": "2026-03-02T10:00:00Z",
+"bouncedRecipients": [{"emailAddress": "ann@example.com", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}]}}'''
 assert [made.ports.classify(fact).klass for fact in read("ses", BODY)] == ["hard"]
 """
 _NO_RECORDS: Final[dict[str, list[str]]] = {"Records": []}
