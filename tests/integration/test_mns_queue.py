@@ -289,9 +289,9 @@ def test_what_waits_in_mns_waits_in_sqs(deployed: Deployed, queue: Queue, capsys
     assert deployed.run(60) == {"forwarded": 41}
     assert deployed.bodies() == sent
     assert queue.messages == []
-    (metrics,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
-    assert (metrics["source"], metrics["Polled"], metrics["Forwarded"]) == ("directmail", [41.0], [41.0])
-    assert metrics["Undeleted"] == [0.0]
+    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "drained" in line)
+    assert (line["source"], line["received"], line["forwarded"]) == ("directmail", 41, 41)
+    assert line["undeleted"] == 0
     assert deployed.run() == {"forwarded": 0}
 
 

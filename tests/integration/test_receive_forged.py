@@ -521,8 +521,9 @@ def refused(bench: WebhookBench, push: Push, code: FailureCode) -> None:
     """It is refused with that code, which is counted, and nothing of it is queued."""
     answer = bench.answer(push)
     assert answer == {"statusCode": 403, "headers": {}, "body": ""}, bench.lines()
-    counted = [line for line in bench.lines() if "VerificationFailed" in line]
-    assert counted[-1]["code"] == code
+    counted, said = bench.lines()[-2:]
+    assert counted["VerificationFailed"] == [1.0]
+    assert (said["message"], said["code"]) == ("VerificationFailed", code)
     assert bench.queued() == []
 
 
