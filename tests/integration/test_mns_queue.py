@@ -283,13 +283,13 @@ def deployed(server: Cloud, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> De
     return Deployed(server, monkeypatch)
 
 
-def test_what_waits_in_mns_waits_in_sqs(deployed: Deployed, queue: Queue, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_waits_in_mns_waits_in_sqs(deployed: Deployed, queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
     sent = [DELIVERED, *map(str, range(40))]
     queue.put(*sent)
     assert deployed.run(60) == {"forwarded": 41}
     assert deployed.bodies() == sent
     assert queue.messages == []
-    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "drained" in line)
+    (line,) = (vars(each) for each in caplog.records if each.getMessage() == "drained")
     assert (line["source"], line["received"], line["forwarded"]) == ("directmail", 41, 41)
     assert line["undeleted"] == 0
     assert deployed.run() == {"forwarded": 0}

@@ -462,9 +462,7 @@ def written_lines() -> list[dict[str, Any]]:
     report = BatchReport(sources=ids, failed={"1": "why"}, unreadable={"2": "why"}, waiting={"3"}, handed_back={"4"},
                          counts=counts, ages={"ses": 1.5}, suppressed=[("email:ann@example.com", "hard")])  # fmt: skip
     observability.report_batch(report, b"k", logger, cast(Any, Metrics()))
-    push = PushResponse(
-        status=403, result=PushResult.VERIFICATION_FAILED, source="ses", scheme="sns", code="stale", reason="old"
-    )
+    push = PushResponse(status=403, result=PushResult.VERIFICATION_FAILED, source="ses", code="stale", reason="old")
     observability.report_push(push, logger, cast(Any, Metrics()))
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
