@@ -201,7 +201,7 @@ class TestSubscriptions:
         assert bench.post(altered(push, basic("sns:another-password"))) == 403
         assert bench.post(altered(push, basic())) == 200
         assert len(bench.queued()) == 1
-        assert [line["message"] for line in bench.lines()][:1] == ["Challenged"]
+        assert "Challenged" in [line.get("message") for line in bench.lines()]
 
 
 class TestSecrets:
