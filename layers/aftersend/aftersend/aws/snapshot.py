@@ -20,7 +20,9 @@ from aftersend.http import transport
 def register(environ: Mapping[str, str]) -> None:
     """Have `renew` be called wherever a snapshot is restored; does nothing where the function is of none."""
     if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-        from snapshot_restore_py import register_after_restore  # noqa: PLC0415  # Lambda's runtime has it
+        from snapshot_restore_py import (  # type: ignore[import-untyped]  # noqa: PLC0415  # Lambda's runtime has it
+            register_after_restore,
+        )
 
         register_after_restore(renew)
 
