@@ -238,6 +238,7 @@ SWITCHES: Final = {
     "HasMnsQueue": {"Poll"},
     "HasMail": {"ProcessReport"},
     "HasSyncSesList": {"SyncSesList"},
+    "HasConsole": {"ServeConsole"},
 }
 
 
@@ -247,7 +248,7 @@ def test_what_may_be_left_out_is_off_unless_somebody_says_so() -> None:
     for condition, functions in SWITCHES.items():
         assert {conditions[name] for name in functions} == {condition}
         for parameter in mentioned(TEMPLATE["Conditions"][condition]):
-            assert PARAMETERS[parameter]["Default"] in ("", "false")
+            assert PARAMETERS[parameter]["Default"] in ("", "false", "off")
 
 
 def test_whatever_names_what_may_be_left_out_is_left_out_with_it() -> None:
