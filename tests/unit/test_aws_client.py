@@ -157,7 +157,7 @@ def _until_it_is_readable(used: Any) -> None:
     """What the other side did has arrived here."""
     [(connection, _)] = used._client._transport._idle
     deadline = time.monotonic() + 5
-    while not transport._is_readable(connection):
+    while not connection.is_readable():
         assert time.monotonic() < deadline
 
 
