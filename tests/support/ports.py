@@ -155,14 +155,15 @@ def ports(store: Any = None, *, pool: Executor | None = None, **others: Any) -> 
     """
     in_steps = {"store": store or MemoryStore(), "archive": MemoryArchive()}
     in_steps |= {name: others.pop(name) for name in IN_STEPS if name in others}
-    given: dict[str, Any] = {
+    given: dict[str, Any] = {name: AtOnce(port) for name, port in in_steps.items()}
+    given |= {
         "dead_letters": MemoryDeadLetters(),
         "policy": policy.load(),
         "classify": classify,
         "open_tasks": partial(PooledTasks, {}, pool) if pool else partial(MultiplexedTasks, {}, 8),
         "clock": lambda: NOW,
     }
-    return Ports(**{name: AtOnce(port) for name, port in in_steps.items()}, **(given | others))
+    return Ports(**(given | others))
 
 
 IN_STEPS: Final = ("archive", "unmatched_texts", "spike_windows")

@@ -64,9 +64,9 @@ def ingest(messages: Sequence[Message], ports: Ports, seconds_left: SecondsLeft 
         finish_reading = _begin_reading(_list_keys(bodies), ports.store.get_outcomes, tasks)
         batch = _gather(bodies, finish_archive(), tasks, ports, report)
         stored = finish_reading()
-        stored |= _read_all([key for key in batch if key not in stored], ports.store.get_outcomes, tasks)
+        late = _read_all([key for key in batch if key not in stored], ports.store.get_outcomes, tasks)
         budget = _Budget(seconds_left, MARGIN, next(iter(batch.values())).messages.copy() if batch else set())
-        outcomes = _update_outcomes(batch, stored, tasks, ports, report, budget)
+        outcomes = _update_outcomes(batch, stored | late, tasks, ports, report, budget)
         news = {key: new.facts for key, new in batch.items()}
         plan = plan_updates(outcomes, news, ports.classify, ports.policy, ports.clock())
         _report_traffic(plan, batch, tasks, ports, report)
