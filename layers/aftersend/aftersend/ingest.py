@@ -331,11 +331,11 @@ def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports
     """
     if ports.unmatched_texts is None:
         return
-    trusted = trusts_reports((*facts, *(stored.feedback if stored else ())), ports.policy.report)
-    known = {fact.id for fact in stored.feedback} if stored else set()
+    known = {fact.id: fact for fact in stored.feedback} if stored else {}
     for fact in facts:
-        counts = fact.id not in known and (trusted or not fact.forgeable)
-        if counts and needs_rule(fact, ports.classify(fact)):
+        if fact.id in known or not needs_rule(fact, ports.classify(fact)):
+            continue
+        if not fact.forgeable or trusts_reports((*facts, *known.values()), ports.policy.report):
             yield from ports.unmatched_texts.count(fact, ports.clock())
 
 

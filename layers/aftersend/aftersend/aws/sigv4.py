@@ -51,14 +51,16 @@ class Signer:
         path, query = _canonicalize_path(request.path, service), _canonicalize_query(request.query)
         self._canonical = sha256(f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n".encode())
         self._string_to_sign = f"{_ALGORITHM}\n{now}\n{scope}\n"
-        self._key = _derive_key(secret, scope)
+        self._signature = hmac.new(_derive_key(secret, scope), digestmod="sha256")
         self.prefix = f"{_ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={signed}, Signature="
 
     def sign(self, digest: str) -> str:
         """Return what follows `prefix` in the value of the header; `digest` is the body's SHA-256 in hexadecimal."""
         canonical = self._canonical.copy()
         canonical.update(digest.encode())
-        return hmac.digest(self._key, f"{self._string_to_sign}{canonical.hexdigest()}".encode(), "sha256").hex()
+        signature = self._signature.copy()
+        signature.update(f"{self._string_to_sign}{canonical.hexdigest()}".encode())
+        return signature.hexdigest()
 
 
 def _canonicalize_path(path: str, service: str) -> str:
