@@ -1,10 +1,11 @@
 """Feedback per second, CPU and write units from SQS records to DynamoDB, beside one transaction for each event.
 
 All sides work the same batches of raw bodies on the same engine, in turns. Ours does what the function does: it keeps
-every body in the archive, tells the spike guard, counts texts that no rule knows, and writes its line of log and its metrics; the
-transactions store their two rows and no more. CPU is the client's process alone; the bucket is a process of its own.
-Write units are all that is written, of ours the suppressions and the spike guard too, as the engine counts them; it
-does not say what a refused write would cost, so repeats cost the transactions nothing here, which is too little.
+every body in the archive, tells the spike guard, counts texts that no rule knows, and writes its line of log and its
+metrics; the transactions store their two rows and no more. CPU is the client's process alone; the bucket is a process
+of its own. Write units are all that is written, of ours the suppressions and the spike guard too, as the engine counts
+them in a round of its own; it does not say what a refused write would cost, so repeats cost the transactions nothing
+here, which is too little.
 
 Aftersend works with its own client, as functions do: with several calls under way in one thread, and with one at a
 time; and once more with boto3's in threads, which is what the transactions use. The second table shows what the size of

@@ -52,9 +52,9 @@ def _wait(wanted: Wait | Pause) -> bool:
     return bool(watch.poll(_to_milliseconds(wanted.until - time.monotonic())))
 
 
-def _to_milliseconds(seconds: float) -> int:
-    """Return what `poll` takes: rounded up, so that nobody looks again before the time has come."""
-    return max(0, ceil(seconds * 1000))
+def _to_milliseconds(seconds: float) -> int | None:
+    """Return what `poll` takes: rounded up, so that nobody looks again before the time has come; None is for ever."""
+    return None if seconds == inf else max(0, ceil(seconds * 1000))
 
 
 class Group(Generic[_T]):
@@ -185,7 +185,7 @@ class Multiplexer:
 
     def _poll_sockets(self, patience: float) -> list[tuple[int, int]]:
         if self._by_socket:
-            return self._poll.poll(None if patience == inf else _to_milliseconds(patience))
+            return self._poll.poll(_to_milliseconds(patience))
         if patience > 0:
             self._sleep(patience)
         return []
