@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from aftersend.aws.tasks import MultiplexedTasks, PooledTasks
+from msgspec.structs import replace
+
+from aftersend.aws.tasks import MultiplexedClient, MultiplexedTasks, PooledTasks
 from aftersend.core import policy
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.spike_guard import Traffic, Window, merge_traffic
@@ -18,7 +20,7 @@ from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.ports import Letter, Ports
 from aftersend.sources.message import Message
 from aftersend.storage import items
-from aftersend.storage.store import make_row
+from aftersend.storage.store import StoreSteps, TableNames, make_row
 from tests.support.facts import classify
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -164,6 +166,14 @@ def ports(store: Any = None, *, pool: Executor | None = None, **others: Any) -> 
         "clock": lambda: NOW,
     }
     return Ports(**(given | others))
+
+
+def connected_ports(client: Any, names: TableNames, at_once: int = 8) -> Ports:
+    """Ports for `ingest` as functions have them: the tables behind a client, worked in one thread if it is ours."""
+    clients = {"dynamodb": client}
+    ours = isinstance(client, MultiplexedClient)
+    open_tasks = partial(MultiplexedTasks, clients, at_once) if ours else partial(PooledTasks, clients, Inline())
+    return replace(ports(open_tasks=open_tasks), store=StoreSteps(names, lambda: NOW))
 
 
 IN_STEPS: Final = ("archive", "unmatched_texts", "spike_windows")

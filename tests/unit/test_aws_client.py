@@ -71,7 +71,11 @@ def _skip_pauses(waits: Waits[Any]) -> Waits[Any]:
     try:
         wanted = next(waits)
         while True:
-            wanted = waits.send(time.sleep(wanted.seconds) is None if isinstance(wanted, Pause) else (yield wanted))
+            if isinstance(wanted, Pause):
+                time.sleep(wanted.seconds)
+                wanted = waits.send(True)
+            else:
+                wanted = waits.send((yield wanted))
     except StopIteration as end:
         return end.value
     finally:

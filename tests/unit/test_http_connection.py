@@ -76,6 +76,16 @@ def speak(peer: socket.socket, *pieces: bytes) -> Callable[[Wait], None]:
     return act
 
 
+def note(waits: list[Wait], act: Callable[[Wait], bool | None]) -> Callable[[Wait], bool | None]:
+    """What does `act`, and keeps what was waited for."""
+
+    def noted(wanted: Wait) -> bool | None:
+        waits.append(wanted)
+        return act(wanted)
+
+    return noted
+
+
 def receive(connection: Connection, max_body: int = 100) -> Waits[HttpResponse]:
     return connection.receive(max_body, SILENCE, ENDS)
 
@@ -97,7 +107,7 @@ def test_an_answer_may_come_byte_by_byte(pair: tuple[Connection, socket.socket],
     connection, peer = pair
     waits: list[Wait] = []
     say = speak(peer, *(raw[at : at + 1] for at in range(len(raw))))
-    found = drive(receive(connection), lambda wanted: (waits.append(wanted), say(wanted))[1])
+    found = drive(receive(connection), note(waits, say))
     assert found.content == b"12345"
     assert len(waits) == len(raw), "whoever drips does not keep others waiting"
     assert {each.events for each in waits} == {POLLIN}
@@ -171,14 +181,9 @@ STATES: dict[str, Callable[[Connection], Waits[Any]]] = {
 def test_silence_has_an_end_in_every_state(pair: tuple[Connection, socket.socket], state: str) -> None:
     connection, _ = pair
     waits: list[Wait] = []
-
-    def wait(wanted: Wait) -> bool:
-        waits.append(wanted)
-        return False
-
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        drive(STATES[state](connection), wait)
+        drive(STATES[state](connection), note(waits, lambda _: False))
     (only,) = waits
     assert SILENCE <= only.until - began <= SILENCE + 1
 
@@ -189,7 +194,7 @@ def test_nothing_is_waited_for_beyond_the_end_of_the_whole(pair: tuple[Connectio
     ends = time.monotonic() + 3
     waits: list[Wait] = []
     say = speak(peer, *(RESPONSE[at : at + 1] for at in range(len(RESPONSE))))
-    drive(connection.receive(100, SILENCE, ends), lambda wanted: (waits.append(wanted), say(wanted))[1])
+    drive(connection.receive(100, SILENCE, ends), note(waits, say))
     assert {wanted.until for wanted in waits} == {ends}
     with pytest.raises(TimeoutError):
         drive(connection.receive(100, SILENCE, time.monotonic() - 1))
@@ -224,9 +229,7 @@ def test_a_peer_that_cannot_be_reached_is_waited_for_once() -> None:
             each.setblocking(False)
             each.connect_ex(full.getsockname())
         with pytest.raises(TimeoutError):
-            drive(
-                connection.connect(full.getsockname(), SILENCE, ENDS), lambda wanted: (waits.append(wanted), False)[1]
-            )
+            drive(connection.connect(full.getsockname(), SILENCE, ENDS), note(waits, lambda _: False))
         for each in taken:
             each.close()
     connection.close()
