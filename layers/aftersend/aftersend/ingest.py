@@ -1,8 +1,7 @@
 """The use case: gather, decide, apply. One batch of raw bodies in, tables brought up to date, and a report of it.
 
 The order makes it safe to stop anywhere and start again with the same batch: bodies are archived before anything is
-written, outcomes are
-written before suppressions, and whatever was already done changes nothing when it is done again.
+written, outcomes are written before suppressions, and whatever was already done changes nothing when it is done again.
 """
 
 from __future__ import annotations
