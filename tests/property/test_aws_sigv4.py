@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aftersend.aws.sigv4 import Signer, UnsignedRequest, encode_path
+from aftersend.aws.sigv4 import Signer, UnsignedRequest, build_authorization, encode_path
 
 NOW = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
 REGION = "cn-north-1"
@@ -73,10 +73,13 @@ def test_every_request_is_signed_as_botocore_signs_it(
     theirs = _theirs(service, method, url, given_headers, body, secret, token)
     expected = theirs.headers["Authorization"]
     signed = {name.lower(): value for name, value in theirs.headers.items() if name != "Authorization"}
-    request = UnsignedRequest(method, encode_path(path), sent, signed | {"host": "host.example.com:8443"})
-    signer = Signer(request, key_id="AKID", secret=secret, region=REGION, service=service)
-    assert signer.sign(sha256(b"another, before").hexdigest()) != signer.sign(sha256(body).hexdigest())
-    assert signer.prefix + signer.sign(sha256(body).hexdigest()) == expected
+    signed |= {"host": "host.example.com:8443"}
+    request = UnsignedRequest(method, encode_path(path), sent, signed, sha256(body).hexdigest())
+    keys = {"key_id": "AKID", "secret": secret, "region": REGION, "service": service}
+    assert build_authorization(request, **keys) == expected
+    signer = Signer(request, **keys)
+    assert signer.sign(sha256(b"another, before").hexdigest()) != signer.sign(request.digest)
+    assert signer.prefix + signer.sign(request.digest) == expected
 
 
 @given(paths)

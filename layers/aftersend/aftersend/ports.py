@@ -27,7 +27,6 @@ class StorePort(Protocol):
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
-    def find_recipients_of(self, message: str) -> list[str]: ...  # noqa: D102
     def answer(self, request: Request) -> Answer: ...  # noqa: D102
 
 

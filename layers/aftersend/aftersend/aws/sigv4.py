@@ -23,7 +23,7 @@ _PATH: Final = "/~"  # besides letters, digits and "_.-", what stands in a path 
 
 
 class UnsignedRequest(Struct, frozen=True):
-    """What is signed, but for the body. `path` and `query` are as they go over the wire: encoded, no "?" between them.
+    """What is signed. `path` and `query` are as they go over the wire: percent-encoded, and with no "?" between.
 
     `headers` are all that are signed, with lower-case names; one is `host`, another `x-amz-date`, as 20260302T101112Z.
     """
@@ -32,11 +32,18 @@ class UnsignedRequest(Struct, frozen=True):
     path: str
     query: str
     headers: Mapping[str, str]
+    digest: str = ""  # of the body: SHA-256 in hexadecimal; a `Signer` is given that of each
 
 
 def encode_path(path: str) -> str:
     """Return a path as it goes over the wire: percent-encoded."""
     return quote(path, safe=_PATH)
+
+
+def build_authorization(request: UnsignedRequest, *, key_id: str, secret: str, region: str, service: str) -> str:
+    """Return the value of the `Authorization` header."""
+    signer = Signer(request, key_id=key_id, secret=secret, region=region, service=service)
+    return signer.prefix + signer.sign(request.digest)
 
 
 class Signer:

@@ -216,10 +216,6 @@ class Store:
         """Return every outcome of one recipient."""
         return self._run(self._steps.find_outcomes_of(recipient))
 
-    def find_recipients_of(self, message: str) -> list[str]:
-        """Return who had an outcome of this message a moment ago; of more than 101, that many."""
-        return self._run(self._steps.find_recipients_of(message))
-
     def find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
         """Return a page of one recipient's bounces, in the order and of the groups that are wanted."""
         return self._run(self._steps.find_bounces(wanted))
