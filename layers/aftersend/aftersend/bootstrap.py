@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aftersend.jobs.runner import JobRunner
     from aftersend.jobs.ses_sync import SesSync
     from aftersend.lists.service import ListJobService
-    from aftersend.ports import Ports, StorePort
+    from aftersend.ports import Ports, StorePort, Tasks
     from aftersend.storage.store import TableNames
     from aftersend.webhooks.receive import WebhookPorts
 
@@ -85,7 +85,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     from aftersend.storage.dead_letters import DeadLetters
     from aftersend.storage.inbound_mail import InboundMail
     from aftersend.storage.spike_windows import SpikeWindows
-    from aftersend.storage.store import Store, TableNames
+    from aftersend.storage.store import StoreSteps, TableNames
     from aftersend.storage.unmatched import UnmatchedTexts
     from aftersend.verp import Verp
 
@@ -103,19 +103,28 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         find_by=config.policy.identifiers.find_by,
     )
     return Ports(
-        store=Store(dynamodb, tables),
-        archive=Archive(s3, config.archive_bucket),
+        store=StoreSteps(tables),
+        archive=Archive(config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
         classify=classifier,
         parsers=configure(classify.read_settings(rules)) if rules else {},
-        pool=ThreadPoolExecutor(config.workers),
+        open_tasks=_choose_tasks({"dynamodb": dynamodb, "s3": s3}, config.workers),
         clock=_now,
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
-        unmatched_texts=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
+        unmatched_texts=UnmatchedTexts(config.unmatched_texts_table, config.retention),
         unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
         prove=Verp(config.verp_keys, config.verp_template).prove if config.verp_template and config.verp_keys else None,
     )
+
+
+def _choose_tasks(clients: Mapping[str, Any], limit: int) -> Callable[[], Tasks]:
+    """Return what opens a batch's tasks, `limit` of them at once: in one thread, or in threads where clients block."""
+    from aftersend.aws.tasks import MultiplexedClient, MultiplexedTasks, PooledTasks
+
+    if all(isinstance(client, MultiplexedClient) for client in clients.values()):
+        return partial(MultiplexedTasks, clients, limit)
+    return partial(PooledTasks, clients, ThreadPoolExecutor(limit), time.sleep)
 
 
 def receive() -> WebhookPorts:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.aws.calls import translate_errors
-from aftersend.aws.protocols import S3Client
+from aftersend.core.steps import Call, Steps
 from aftersend.core.times import format_time
 from aftersend.sources.message import Message
 
@@ -32,6 +32,8 @@ class _Line(Struct, frozen=True, omit_defaults=True):
     headers: dict[str, str] = {}
 
 
+_LEVEL: Final = 1  # of gzip: half the time of 6, for a sixth more bytes
+
 _encode: Final = msgspec.json.Encoder().encode_lines
 
 
@@ -44,7 +46,7 @@ def build_put(bucket: str, messages: Sequence[Message]) -> dict[str, Any]:
     return {
         "Bucket": bucket,
         "Key": f"{folder(source, first)}{name}.jsonl.gz",
-        "Body": gzip.compress(_encode([_line(message) for message in messages]), compresslevel=6, mtime=0),
+        "Body": gzip.compress(_encode([_line(message) for message in messages]), compresslevel=_LEVEL, mtime=0),
         "ContentType": "application/x-ndjson",
         "ContentEncoding": "gzip",
     }
@@ -66,13 +68,11 @@ def _line(message: Message) -> _Line:
 class Archive:
     """Keeps raw bodies in one bucket."""
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
-        self._client = client
+    def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    def put(self, messages: Sequence[Message]) -> None:
+    def put(self, messages: Sequence[Message]) -> Steps[None]:
         """Keep `messages`, if there are any, all of one source; raises StoreUnavailable where the bucket fails."""
-        if not messages:
-            return
-        with translate_errors("S3: PutObject"):
-            self._client.put_object(**build_put(self._bucket, messages))
+        if messages:
+            with translate_errors("S3: PutObject"):
+                yield Call("s3", "put_object", build_put(self._bucket, messages))
