@@ -95,6 +95,7 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
             "?day=2026-03-02",
             "?status=bounced",
             "?identifier=X-Order:1",
+            "?domain=example.com",
         ):
             if route.method == "GET":
                 gateway.answer(Request("GET", path + query, {}), "localhost")
