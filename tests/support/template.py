@@ -154,4 +154,6 @@ def _value(value: Any, values: dict[str, str]) -> str:
             return "aftersend"
         case {"Fn::Sub": str(text)} if mentioned(value) <= TEMPLATE["Parameters"].keys():
             return re.sub(r"\$\{(\w+)\}", lambda name: str(TEMPLATE["Parameters"][name[1]]["Default"]), text)
+        case {"Fn::Sub": str(text)} | {"Fn::If": [_, {"Fn::Sub": str(text)}, ""]} if len(mentioned(value)) > 1:
+            return re.sub(r"\$\{(\w+)\.\w+\}", lambda name: values.get(name[1], name[1]), text)
     return values.get(one(value), one(value))

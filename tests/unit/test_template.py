@@ -57,6 +57,7 @@ LATER: Final = {
     *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
     *("by_trouble", "by_domain", "by_month", "/jobs"),
+    *("Operate", "OperateLogs", "OperateRole", "/status", "/unmatched", "/dead-letters", "/dead-letters/{path+}"),
 }
 
 

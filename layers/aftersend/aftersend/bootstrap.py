@@ -149,6 +149,19 @@ def _name_source(source: str) -> str:
     return name_source(source)
 
 
+def operate() -> ApiContext:
+    """Return what the handlers of the HTTP API work with that look into queues."""
+    from aftersend.storage.queue_overview import QueueOverview
+    from aftersend.storage.unmatched import UnmatchedTexts
+
+    made, config = _make_api_context(), settings.load_operations()
+    return replace(
+        made,
+        queues=QueueOverview(partial(connect, "sqs"), config.queues),
+        unmatched_texts=UnmatchedTexts(connect("dynamodb"), config.unmatched_texts_table, made.tables.retention),
+    )
+
+
 def list_jobs() -> ApiContext:
     """Return what the handlers of the HTTP API work with, list jobs and dropped files among them."""
     from aftersend.storage import user_mappings

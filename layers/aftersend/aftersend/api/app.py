@@ -22,6 +22,7 @@ from aftersend.api import (
     incidents,
     list_jobs,
     messages,
+    operations,
     outcomes,
     recipients,
     review,
@@ -46,6 +47,7 @@ _MODULES: Final = (
     erasure,
     classification,
     configuration,
+    operations,
     document,
 )
 ROUTES: Final = RouteTable(route for module in _MODULES for route in module.route.routes)
