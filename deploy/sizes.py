@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ _MADE: Final = {
 _ATTRIBUTES: Final = {"ProviderURL": len("https://cognito-idp..amazonaws.com.cn/") + 16 + 55}  # a region, and the id
 _RANDOM: Final = len("--") + 13
 _STACK: Final = 128
+_QUEUE_NAME: Final = re.compile(r"\$\{(\w+)\.QueueName\}")
 
 
 def measure(template: Json, values: Mapping[str, str], stack: str = "s" * _STACK) -> dict[str, int]:
@@ -60,9 +62,14 @@ def _largest(value: Any, resources: Json, known: Mapping[str, str]) -> int:
         case {"Fn::Sub": str(text)} if text.startswith("{{resolve:"):
             return _secret(resources[text.partition("${")[2].partition("}")[0]])
         case {"Fn::Sub": str(text)}:
+            stack = known["AWS::StackName"]
             for name, known_value in known.items():
                 text = text.replace(f"${{{name}}}", known_value)
-            return len(text.encode())
+            return len(
+                _QUEUE_NAME.sub(
+                    lambda found: "q" * _measure_name(found[1], _MADE["AWS::SQS::Queue"][1], stack), text
+                ).encode()
+            )
         case str():
             return len(value.encode())
     raise ValueError(f"no variable: {value}")
@@ -70,7 +77,11 @@ def _largest(value: Any, resources: Json, known: Mapping[str, str]) -> int:
 
 def _made(name: str, kind: str, stack: str) -> int:
     before, longest = _MADE[kind]
-    return len(before) + min(longest, len(stack) + len(name) + _RANDOM)
+    return len(before) + _measure_name(name, longest, stack)
+
+
+def _measure_name(name: str, longest: int, stack: str) -> int:
+    return min(longest, len(stack) + len(name) + _RANDOM)
 
 
 def _secret(resource: Json) -> int:

@@ -87,7 +87,9 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
     assert suppressed, "whoever is released has bounced"
     gateway = Gateway(stack, functions | {"Query": function(stack, "Query", POLICY=policy)})
     for route in ROUTES.routes:
-        path = route.path.format(recipient="ann@example.com", message="ses:1", incident="0123456789abcdef0123", job="j")
+        path = route.path.format(
+            recipient="ann@example.com", message="ses:1", incident="0123456789abcdef0123", job="j", queue="Q"
+        )
         for query in (
             "",
             "?cause=hard&active=true",
@@ -95,6 +97,7 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
             "?day=2026-03-02",
             "?status=bounced",
             "?identifier=X-Order:1",
+            "?domain=example.com",
         ):
             if route.method == "GET":
                 gateway.answer(Request("GET", path + query, {}), "localhost")
@@ -111,6 +114,26 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
     assert asked >= {
         (action, name + part) for of, action, name, part in roles.granted() if of == "Query" and "/index/" in part
     }
+
+
+def test_dead_letters_of_every_queue_are_seen_and_put_back(stack: Stack) -> None:
+    gateway = Gateway(stack, Lambdas(stack).functions)
+
+    def ask(method: str, path: str, body: bytes = b"") -> Any:
+        answer = gateway.answer(Request(method, path, {"content-type": "application/json"}, body), "localhost")
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+    made = stack.physical_ids("AWS::SQS::Queue")
+    queues = [each["name"] for each in ask("GET", "/dead-letters")["queues"] if "goes_back_to" in each]
+    assert {each for each in made if each.endswith("DeadLetters")} - {*queues} <= {"SyncSesListDeadLetters"}
+    for name in queues:
+        stack.client("sqs").send_message(QueueUrl=made[name], MessageBody="{}")
+        assert ask("GET", f"/dead-letters/{name}?limit=1")["shown"]
+        assert ask("POST", f"/dead-letters/{name}/redrive", b'{"messages":"all"}')["moved"] >= 1
+    assert ask("GET", "/status")["unreadable"] == 0
+    assert ask("GET", "/unmatched")["complete"]
+    assert ask("GET", "/jobs") == {"jobs": []}
 
 
 # ---- The check itself ------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -23,7 +23,11 @@ from aftersend.ingest import ingest
 from aftersend.settings import Deployment
 from aftersend.sources import read
 from aftersend.sources.message import Message
+from aftersend.storage.dead_letters import build_send
+from aftersend.storage.queue_overview import QueueOverview
+from aftersend.storage.unmatched import UnmatchedTextQueries
 from tests.support.api import Answer, Api, Clock
+from tests.support.clients import FakeDynamoDB, FakeSQS
 from tests.support.facts import fake_source
 from tests.support.list_jobs import ListJobApi
 from tests.support.ports import MemoryStore, ports
@@ -94,6 +98,44 @@ EXAMPLES: Final[tuple[tuple[Route, Example], ...]] = tuple(
 )
 
 
+class WorldQueues(FakeSQS):
+    """The queues of a stack, in which one body of Amazon SES lies that nobody could read."""
+
+    urls: ClassVar = {
+        name: name for name in ("FeedbackQueue", "FeedbackDeadLetters", "UnreadableBodies", "SesBouncesQueue")
+    }
+    counted: ClassVar = {"UnreadableBodies": 1}
+
+    def get_queue_attributes(self, **request: Any) -> Any:
+        return {"Attributes": {"ApproximateNumberOfMessages": str(self.counted.get(request["QueueUrl"], 0))}}
+
+    def receive_message(self, **request: Any) -> Any:
+        sent = build_send(request["QueueUrl"], BROKEN, "no field eventType")
+        times = {"SentTimestamp": str(int(BROKEN.received_at.timestamp() * 1000)), "ApproximateReceiveCount": "1"}
+        found = {"MessageId": "7a2c2b1e-0000-4000-8000-000000000001", "ReceiptHandle": "a", "Body": sent["MessageBody"]}
+        named = {"MessageAttributes": sent["MessageAttributes"], "Attributes": times}
+        return {"Messages": [found | named]} if self.counted.get(request["QueueUrl"]) else {}
+
+    def change_message_visibility_batch(self, **_: Any) -> Any:
+        return {}
+
+    def delete_message(self, **_: Any) -> Any:
+        raise AssertionError("no example puts it back")
+
+
+BROKEN: Final = Message("m-1", b'{"mail": {"messageId": "0102-e5"}}', _at(30, 7), "ses")
+
+
+class WorldTexts(FakeDynamoDB):
+    """Texts that no rule knows: one, which has come twice."""
+
+    def scan(self, **_: Any) -> Any:
+        text = {"source": "ses", "text": "refused [ref #]", "example": "554 refused [ref 42-0815]"}
+        about = {"first_at": "2026-03-30T08:00:00.000Z", "code": "554", "status": "-"}
+        item = {name: {"S": value} for name, value in (text | about).items()}
+        return {"Items": [item | {"schema": {"N": "1"}, "seen": {"SS": ["a", "b"]}}]}
+
+
 def world() -> Api:
     """The API over these facts."""
     store, rules = MemoryStore((_HEADER,)), policy.load(f'[identifiers]\nfind_by = ["{_HEADER}"]')
@@ -110,6 +152,8 @@ def world() -> Api:
         policy=rules,
         parse=read,
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
+        queues=QueueOverview(WorldQueues, WorldQueues.urls),
+        unmatched_texts=UnmatchedTextQueries(WorldTexts(), "UnmatchedTexts"),
     )
     for number in range(60):
         key = f"email:user{number}@accident.example"

@@ -37,6 +37,7 @@ _NAMED: Final = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:UploadPart": "s3:PutObject",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
     "sqs:SendMessageBatch": "sqs:SendMessage",
 }
 _SERVICES: Final = {"sesv2": "ses"}
@@ -90,7 +91,12 @@ def _logical(function: str, physical: str) -> str:
         if physical and value == physical and variable in given:
             (name,) = mentioned(given[variable]) - {"AWS::NoValue"}
             return name
-    return ""
+    pairs = [each.partition("=") for name in given if name.endswith("QUEUES") for each in _read(name).split()]
+    return next((name for name, _, queue in pairs if queue and physical.endswith(f"/{queue}")), "")
+
+
+def _read(variable: str) -> str:
+    return _Running.variables.get(variable, "")
 
 
 def is_allowed(function: str, action: str, name: str, part: str) -> bool:

@@ -150,10 +150,10 @@ def _value(value: Any, values: dict[str, str]) -> str:
             return text
         case {"Ref": str(name)} if name in TEMPLATE["Parameters"]:
             return str(TEMPLATE["Parameters"][name]["Default"])
-        case {"Fn::If": [_, _, otherwise]}:
-            return _value(otherwise, values)
-        case {"Ref": "AWS::StackName"}:
-            return "aftersend"
         case {"Fn::Sub": str(text)} if mentioned(value) <= TEMPLATE["Parameters"].keys():
             return re.sub(r"\$\{(\w+)\}", lambda name: str(TEMPLATE["Parameters"][name[1]]["Default"]), text)
-    return values.get(one(value), one(value))
+        case {"Fn::Sub": str(text)} | {"Fn::If": [_, {"Fn::Sub": str(text)}, ""]} if len(mentioned(value)) > 1:
+            return re.sub(r"\$\{(\w+)\.\w+\}", lambda name: values.get(name[1], name[1]), text)
+        case {"Fn::If": [_, _, otherwise]} if len(mentioned(value)) > 1:
+            return _value(otherwise, values)
+    return ({"AWS::StackName": "aftersend"} | values).get(one(value), one(value))

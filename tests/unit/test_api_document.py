@@ -56,7 +56,7 @@ def ask(name: str, query: str = "") -> Answer:
     """An operation about somebody, with an empty body where it has one."""
     method, path, operation = OPERATIONS[name]
     target = path.replace("{job}", "0" * 32).replace("{recipient}", "a@example.com").replace("{message}", "test:1")
-    target = target.replace("{incident}", "0" * 20)
+    target = target.replace("{incident}", "0" * 20).replace("{queue}", "UnreadableBodies")
     kinds = list(operation.get("requestBody", {}).get("content", ()))
     body: Any = None if not kinds else {} if kinds == ["application/json"] else "-"
     return world()(method.upper(), target + query, body, {"content-type": kinds[0]} if kinds else None)

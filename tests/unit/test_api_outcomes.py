@@ -122,6 +122,15 @@ def test_the_span_has_its_beginning_and_not_its_end() -> None:
     ]
 
 
+def test_days_that_have_not_come_are_not_read() -> None:
+    api = asking(clock=Clock(START + timedelta(days=5, hours=12)))
+    assert listed(api, "from=2026-03-01T00:00:00Z&to=2027-03-01T00:00:00Z&limit=200") == [
+        *("test:7", "test:5", "test:4", "test:3", "test:2", "test:1")  # a clock may be ahead of ours by a day
+    ]
+    page = api("GET", "/outcomes?from=2026-06-01T00:00:00Z&to=2026-07-01T00:00:00Z").json
+    assert page == {"outcomes": [], "looked_back_to": "2026-06-01T00:00:00Z"}
+
+
 @pytest.mark.parametrize(
     "query",
     [

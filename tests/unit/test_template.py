@@ -63,6 +63,7 @@ LATER: Final = {
     *("# The console", "# For tools of your own"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
     *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
+    *("Operate", "OperateLogs", "OperateRole", "/status", "/unmatched", "/dead-letters", "/dead-letters/{path+}"),
 }
 
 

@@ -55,6 +55,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "receive": (settings.load_webhooks,),
     "poll": (settings.load_poll,),
     "query": (settings.load_api, settings.load_deployment),
+    "operate": (settings.load_api, settings.load_deployment, settings.load_operations),
     "list_jobs": (settings.load_api, settings.load_deployment, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),

@@ -140,13 +140,14 @@ def receive() -> WebhookPorts:
 
 def query() -> ApiContext:
     """Return what the handlers of the HTTP API work with."""
-    return replace(_make_api_context(), deployment=settings.load_deployment(), parse=_parse)
+    return replace(_make_api_context(), parse=_parse)
 
 
 def _make_api_context() -> ApiContext:
     from aftersend.api import context
 
-    return context.build(settings.load_api(), connect, _name_source)
+    made = context.build(settings.load_api(), connect, _name_source)
+    return replace(made, deployment=settings.load_deployment())  # it says which claim of a token lists rights
 
 
 def _parse(source: str, body: bytes) -> list[Feedback]:
@@ -173,11 +174,24 @@ def console() -> HostedConsole:
     return HostedConsole(config.issuer, config.client_id, get)
 
 
+def operate() -> ApiContext:
+    """Return what the handlers of the HTTP API work with that look into queues."""
+    from aftersend.storage.queue_overview import QueueOverview
+    from aftersend.storage.unmatched import UnmatchedTextQueries
+
+    made, config = _make_api_context(), settings.load_operations()
+    return replace(
+        made,
+        queues=QueueOverview(partial(connect, "sqs"), config.queues),
+        unmatched_texts=UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table),
+    )
+
+
 def list_jobs() -> ApiContext:
     """Return what the handlers of the HTTP API work with, list jobs and dropped files among them."""
     from aftersend.storage import user_mappings
 
-    made, config = query(), settings.load_list_jobs()
+    made, config = _make_api_context(), settings.load_list_jobs()
     user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     service = build_list_jobs(
         config,

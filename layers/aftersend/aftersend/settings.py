@@ -173,6 +173,27 @@ def load_console(environ: Environ = os.environ) -> ConsoleSettings:
     return ConsoleSettings(issuer=_require(environ, "CONSOLE_ISSUER"), client_id=_require(environ, "CONSOLE_CLIENT_ID"))
 
 
+class OperationSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that looks into queues, beside those of the HTTP API."""
+
+    queues: dict[str, str]  # the URL of each queue by its logical id
+    unmatched_texts_table: str
+
+
+def load_operations(environ: Environ = os.environ) -> OperationSettings:
+    """Read what `operate` needs beside the settings of `query`.
+
+    QUEUES and MAIL_QUEUES are of the form "ReportQueue=NAME ReportDeadLetters=NAME". All queues are of one account and
+    region, so their URLs differ from that of the feedback queue in the name alone.
+    """
+    base = _require(environ, "FEEDBACK_QUEUE").rpartition("/")[0]
+    pairs = (each.partition("=") for each in f"{_require(environ, 'QUEUES')} {_get(environ, 'MAIL_QUEUES')}".split())
+    return OperationSettings(
+        queues={name: f"{base}/{queue}" for name, _, queue in pairs if queue},
+        unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),
+    )
+
+
 class ListJobSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that imports, exports, reverts and erases, beside those of the HTTP API."""
 

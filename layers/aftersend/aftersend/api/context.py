@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from aftersend.classify.engine import Classifier
     from aftersend.lists.service import ListJobService
     from aftersend.ports import StorePort
+    from aftersend.storage.queue_overview import QueueOverview
+    from aftersend.storage.unmatched import UnmatchedTextQueries
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
@@ -49,6 +51,8 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     deployment: Deployment = Deployment()
     parse: Callable[[str, bytes], list[Feedback]] | None = None  # a body of a source; raises MalformedFeedback
     list_jobs: ListJobService | None = None  # in the function that works them
+    queues: QueueOverview | None = None  # in the function that looks into them
+    unmatched_texts: UnmatchedTextQueries | None = None  # in the same
 
     def make_alias(self, recipient: str) -> str:
         """Return what stands for this recipient, should they have been erased."""

@@ -26,6 +26,7 @@ MAX_QUERIES: Final = 1_280  # of the index for one answer: a month of nothing, o
 MAX_ROWS: Final = 5_000  # of the index that one answer looks at
 MAX_DAYS: Final = 366  # of a span
 USUAL: Final = timedelta(days=7)
+_AHEAD: Final = timedelta(days=1)  # that clocks of sources may be ahead of ours
 _MOST_AT_ONCE: Final = 500  # rows of a query; some 150 KB
 _DAY: Final = timedelta(days=1)
 
@@ -47,6 +48,7 @@ def make_span(
     first = _read_moment(since, "from") if since else last - USUAL
     if not timedelta(0) < last - first <= timedelta(days=MAX_DAYS):
         raise Problem("unprocessable-content", f"from must be before to, and {MAX_DAYS} days before it at most")
+    last = max(min(last, now + _AHEAD), first)  # nothing is known of later days
     return Span(low=format_time(first), high=format_time(last), statuses=statuses, unproven=unproven)
 
 

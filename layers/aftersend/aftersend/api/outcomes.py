@@ -201,7 +201,7 @@ class Listing(Struct, frozen=True, kw_only=True):
         stored = read_outcomes(self.context, [row.key for row in rows]) if rows else {}
         for number, row in enumerate(rows, start=1):
             outcome = stored.get(row.key)
-            if outcome is not None and self._still_fits(row, outcome):
+            if outcome is not None and self.still_fits(row, outcome):
                 found.append(show_row(row, outcome, self.context))
             if len(found) == limit and number < len(rows):
                 return row.place
@@ -220,7 +220,7 @@ class Listing(Struct, frozen=True, kw_only=True):
             and wanted.stream in (None, _find_stream(row.sender, self.context))
         )
 
-    def _still_fits(self, row: ListedOutcome, outcome: Outcome) -> bool:
+    def still_fits(self, row: ListedOutcome, outcome: Outcome) -> bool:
         """Whether it stands where the index, which is a moment behind, says, and has the identifier that is wanted."""
         if encode_listing(outcome).get("listed_at", {}).get("S") != row.place:
             return False

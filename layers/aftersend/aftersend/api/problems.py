@@ -44,6 +44,7 @@ TYPES: Final = {
         "a complaint and leaving are a person's own wish, which is only released with `force`",
         own=True,
     ),
+    "not-redrivable": ProblemType(409, "Not redrivable", "these messages came from no queue that is worked", own=True),
     "version-mismatch": ProblemType(
         412, "Version mismatch", "the stored version is not the one that the request expects", own=True
     ),

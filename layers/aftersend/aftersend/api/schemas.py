@@ -66,6 +66,9 @@ PATH_PARAMETERS: Final[dict[str, Any]] = {
     ],
     "message": MessageId,
     "job": Annotated[str, Meta(pattern=JOB_ID, description="The id of a job.")],
+    "queue": Annotated[
+        str, Meta(pattern="^[A-Za-z]{1,64}$", description="The name of a queue, as the template has it.")
+    ],
     "incident": Annotated[str, Meta(pattern=INCIDENT_ID, description="The id of an incident.")],
 }
 

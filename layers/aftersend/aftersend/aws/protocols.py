@@ -45,6 +45,15 @@ class SQSClient(Protocol):
     def send_message_batch(self, **request: Any) -> Any: ...  # noqa: D102
 
 
+class FullSQSClient(SQSClient, Protocol):
+    """The operations of SQS that somebody needs who looks into queues, or moves what lies there."""
+
+    def receive_message(self, **request: Any) -> Any: ...  # noqa: D102
+    def delete_message(self, **request: Any) -> Any: ...  # noqa: D102
+    def get_queue_attributes(self, **request: Any) -> Any: ...  # noqa: D102
+    def change_message_visibility_batch(self, **request: Any) -> Any: ...  # noqa: D102
+
+
 class SSMClient(Protocol):
     """AWS Systems Manager: parameters."""
 

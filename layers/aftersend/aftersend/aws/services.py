@@ -14,7 +14,10 @@ OPERATIONS: Final = {
     "dynamodb": ("batch_get_item", "delete_item", "get_item", "put_item", "query", "scan", "update_item"),
     "s3": ("get_object", "put_object"),
     "secretsmanager": ("get_secret_value",),
-    "sqs": ("send_message", "send_message_batch"),
+    "sqs": (
+        *("send_message", "send_message_batch", "receive_message", "delete_message", "get_queue_attributes"),
+        "change_message_visibility_batch",
+    ),
     "ssm": ("get_parameter", "get_parameters_by_path"),
 }
 # What boto3 alone does here: work that is rare, and no batch waits for it.

@@ -51,6 +51,7 @@ class ListJobsPort(Protocol):
     def get(self, id_: str) -> ListJob | None: ...  # noqa: D102
     def put(self, job: ListJob) -> ListJob: ...  # noqa: D102
     def acquire(self, id_: str, now: datetime) -> ListJob | None: ...  # noqa: D102
+    def find_ids(self, month: str, limit: int, after: Item | None = None) -> tuple[list[str], Item | None]: ...  # noqa: D102
 
 
 class ListFilesPort(Protocol):

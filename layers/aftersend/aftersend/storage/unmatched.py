@@ -12,18 +12,23 @@ statistic.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
 
+from msgspec import Struct
+
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
+from aftersend.aws.protocols import DynamoDBClient
+from aftersend.core.errors import Unreadable
 from aftersend.core.model import Class, Feedback, Reason, Verdict
 from aftersend.core.smsc import is_qualification
 from aftersend.core.steps import Call, Steps
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time
-from aftersend.storage.schema import ATTRIBUTE
+from aftersend.storage.schema import ATTRIBUTE, decoder
 from aftersend.storage.versioned import CONDITION_FAILED
 
 SCHEMA: Final = 1  # what this version writes, and the highest that it adds to: see `aftersend.storage.schema`
@@ -97,6 +102,37 @@ def _mask_person(text: str, recipient: str, mask: str) -> str:
     return re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", mask, without, flags=re.IGNORECASE) if local else without
 
 
+MAX_READ: Final = 5_000  # texts that one list looks at; some 10 MB
+_AT_ONCE: Final = 500
+
+
+class UnmatchedText(Struct, frozen=True, kw_only=True):
+    """A text that no rule knows."""
+
+    source: str
+    text: str  # normalised
+    example: str
+    seen: int  # up to MAX_SEEN
+    first_at: str  # the time of the first that was counted
+    code: str | None
+    status: str | None
+
+
+@decoder(SCHEMA)
+def decode_text(item: dict[str, Any]) -> UnmatchedText:
+    """Return the text that `build_count` has counted; raises Unreadable for any other item."""
+    code, status = (item[name]["S"] for name in ("code", "status"))
+    return UnmatchedText(
+        source=item["source"]["S"],
+        text=item["text"]["S"].strip(),
+        example=item["example"]["S"],
+        seen=len(item["seen"]["SS"]),
+        first_at=item["first_at"]["S"],
+        code=None if code == "-" else code,
+        status=None if status == "-" else status,
+    )
+
+
 class UnmatchedTexts:
     """Counts texts in one table. Safe to share between threads."""
 
@@ -122,3 +158,28 @@ class UnmatchedTexts:
             stored = refusal.answer.get("Item", {}).get("seen", {}).get("SS", ())
             if len(stored) >= MAX_SEEN and len(self._full) < _MAX_REMEMBERED:
                 self._full.add(digest)
+
+
+class UnmatchedTextQueries:
+    """Reads the texts of one table."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client, self._table = client, table
+
+    def list_texts(self) -> tuple[list[UnmatchedText], bool]:
+        """Return texts, and whether these are all: of more than MAX_READ a part that is as good as any.
+
+        Raises StoreUnavailable where the table does not answer. An item of a higher schema is passed over.
+        """
+        found: list[UnmatchedText] = []
+        request: dict[str, Any] = {"TableName": self._table, "Limit": _AT_ONCE}
+        for _ in range(MAX_READ // _AT_ONCE):
+            with translate_errors("DynamoDB: Scan"):
+                page = self._client.scan(**request)
+            for item in page["Items"]:
+                with suppress(Unreadable):
+                    found.append(decode_text(item))
+            if "LastEvaluatedKey" not in page:
+                return found, True
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return found, False

@@ -1,0 +1,20 @@
+"""One request of the HTTP API to `aftersend.api`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from aftersend import bootstrap
+from aftersend.api import app
+
+logger = Logger()
+made = bootstrap.operate()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer one request. The log names the route and no path: addresses stand in paths."""
+    answer, log = app.answer(event, made)
+    log.write(logger)
+    return answer
