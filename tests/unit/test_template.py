@@ -57,6 +57,8 @@ LATER: Final = {
     *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
     *("by_trouble", "by_domain", "by_month", "/jobs"),
+    *("Statistics", "StreamWindowSeconds", "HasStreams", "StatisticsTableName"),
+    *("StatisticsTable", "Streams", "StreamsLogs", "StreamsRole", "StreamsAlarm"),
 }
 
 

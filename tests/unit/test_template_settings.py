@@ -56,6 +56,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "reevaluate": (settings.load_tables, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
+    "streams": (settings.load_streams,),
 }
 # What has no default in a test: a deployment that has them names them.
 GIVEN: Final = {"MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com", "MNS_SECRET": "arn"}

@@ -238,6 +238,7 @@ SWITCHES: Final = {
     "HasMnsQueue": {"Poll"},
     "HasMail": {"ProcessReport"},
     "HasSyncSesList": {"SyncSesList"},
+    "HasStreams": {"Streams"},
 }
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from aftersend.core.changes import Change
 from aftersend.core.errors import OutOfTime, ServiceError
 from aftersend.core.model import Feedback, Key, Outcome, Suppression
 from aftersend.core.outcome import Classify
@@ -56,6 +57,18 @@ class SpikeWindowsPort(Protocol):
     """Where the spike guard's windows are stored: `aftersend.storage.spike_windows.SpikeWindows` is one."""
 
     def record(self, traffic: Traffic) -> object: ...  # noqa: D102
+
+
+class ChangesPort(Protocol):
+    """Where changes of outcomes and suppressions go, before they are counted."""
+
+    def publish(self, changes: Sequence[Change]) -> int:
+        """Publish what follows from `changes`, in their order, and return how many events that were.
+
+        The same change may come again, after a crash between this and counting; its `id` is the same then. Raises
+        ServiceError where not all could be published: the batch comes again.
+        """
+        ...
 
 
 class Ports(Struct, frozen=True, kw_only=True):
