@@ -329,6 +329,64 @@ def _drop_nothing(rows: Rows) -> Rows:
     return {row: cells for row, cells in kept.items() if cells}
 
 
+# ---- Recount ---------------------------------------------------------------------------------------------------------
+
+
+def sum_rows(rows: Iterable[Outcome | Suppression], find_stream: FindStream) -> Rows:
+    """Count from scratch what is in the tables."""
+    total: Rows = {}
+    for row in rows:
+        for cell, number in count_row(row, find_stream).items():
+            cells = total.setdefault(Row(cell.day, cell.dimension), {})
+            cells[cell] = cells.get(cell, 0) + number
+    return total
+
+
+def recount(stored: Mapping[Row, Counts], live: Mapping[Row, Counts]) -> Rows:
+    """Return each row as it must be: what is in the tables (`live`), and what has left them as it is stored.
+
+    Values that stand alone go on to do so, also where nothing is left of them; others do as far as there is room.
+    """
+    places = {(row.day, row.dimension) for row in (*stored, *live)}
+    rows: Rows = {}
+    for day, dimension in places:
+        place = Row(day, dimension)
+        known, gone = stored.get(place, {}), [stored.get(Row(day, dimension, why), {}) for why in Gone]
+        total = add_counts((1, counts) for counts in (live.get(place, {}), *gone))
+        admitted = list_own_values(known)
+        cells = fold_values(total, admit_values(admitted, list_own_values(total)), dimension)
+        rows[place] = dict.fromkeys(known, 0) | cells
+    return rows
+
+
+def list_own_values(cells: Iterable[Cell]) -> frozenset[str]:
+    """List the values that stand alone in a row with these cells."""
+    return frozenset(cell.value for cell in cells) - {OTHER}
+
+
+def admit_values(known: frozenset[str], wanted: frozenset[str]) -> frozenset[str]:
+    """Return the values that stand alone from now on: those that do, and of the wanted ones as many as have room."""
+    return known | {*sorted(wanted - known)[: max(0, MAX_VALUES - len(known))]}
+
+
+class Disagreement(NamedTuple):
+    """A counter that is not what a recount gives."""
+
+    cell: Cell
+    counted: int
+    recounted: int
+
+
+def compare_rows(stored: Mapping[Row, Counts], recounted: Mapping[Row, Counts]) -> list[Disagreement]:
+    """List the counters that are not what a recount gives."""
+    return [
+        Disagreement(cell, counted, number)
+        for row, cells in sorted(recounted.items(), key=lambda each: each[0][:2])
+        for cell, number in sorted(cells.items())
+        if (counted := stored.get(row, {}).get(cell, 0)) != number
+    ]
+
+
 def fold_values(cells: Counts, admitted: frozenset[str], dimension: Dimension) -> dict[Cell, int]:
     """Count under OTHER what is not among the values that stand alone; in most dimensions all of them do."""
     if dimension not in OPEN:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -30,8 +30,19 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.errors import ContentionExhausted, StoreUnavailable
-from aftersend.core.receiving_system import OTHER
-from aftersend.core.statistics import MAX_VALUES, OPEN, Cell, Counts, Dimension, Gone, Measure, Row, Rows, fold_values
+from aftersend.core.statistics import (
+    OPEN,
+    Cell,
+    Counts,
+    Dimension,
+    Gone,
+    Measure,
+    Row,
+    Rows,
+    admit_values,
+    fold_values,
+    list_own_values,
+)
 from aftersend.storage import versioned
 from aftersend.storage.items import Item
 from aftersend.storage.schema import ATTRIBUTE, check_schema, decoder, encode_schema
@@ -167,11 +178,6 @@ def decode_row(item: Item) -> tuple[Row, dict[Cell, int]]:
     return row, cells
 
 
-def list_own_values(cells: Iterable[Cell]) -> frozenset[str]:
-    """List the values that stand alone in a row with these cells."""
-    return frozenset(cell.value for cell in cells) - {OTHER}
-
-
 class StatisticsTable:
     """Reads and writes counters.
 
@@ -233,12 +239,11 @@ class StatisticsTable:
             place = row.day, row.dimension
             if place not in admitted:
                 admitted[place] = self._read_values(place, list_own_values(cells))
-            known, new = admitted[place], list[str]()
+            known = admitted[place]
             if row.gone is None:
-                new = sorted(list_own_values(cells) - known)[: max(0, MAX_VALUES - len(known))]
-                admitted[place] = known | {*new}
+                admitted[place] = admit_values(known, list_own_values(cells))
             if folded := fold_values(cells, admitted[place], row.dimension):
-                yield build_row_update(self._table, row, folded, len(new), len(known))
+                yield build_row_update(self._table, row, folded, len(admitted[place]) - len(known), len(known))
 
     def _remember(self, values: Mapping[_Place, frozenset[str]]) -> None:
         for place, known in values.items():
@@ -249,7 +254,7 @@ class StatisticsTable:
     def _read_values(self, place: _Place, wanted: frozenset[str]) -> frozenset[str]:
         """The values that stand alone, read anew unless it is known already which of the wanted ones do."""
         known = self._values.get(place, frozenset())
-        if wanted <= known or len(known) >= MAX_VALUES:
+        if admit_values(known, wanted) == known and known:  # all of them do, or there is no room
             return known
         item = versioned.get(self._client, self._table, build_row_key(Row(*place)))
         known = list_own_values(decode_row(item)[1]) if item else frozenset()
