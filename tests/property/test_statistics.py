@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from aftersend.core import policy, statistics
 from aftersend.core.erasure import make_alias, merge_into_alias, strip_suppressions
 from aftersend.core.model import Act, Decision, Feedback, Suppression
+from aftersend.core.statistics import Counts, Gone, Row, sum_rows
 from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
@@ -117,3 +119,17 @@ def test_counters_equal_a_recount_whatever_is_delivered(facts: list[Feedback], r
             world.deliver()
     world.deliver()
     assert not world.find_disagreements()
+    stored = world.read()
+    for why in Gone:
+        left = [row for row, by_ttl in world.store.removed if by_ttl == (why is Gone.EXPIRED)]
+        assert _sum_values(stored, why) == _sum_values(sum_rows(left, STREAMS)), "what has left the tables is not lost"
+
+
+def _sum_values(rows: Mapping[Row, Counts], gone: Gone | None = None) -> dict[Any, int]:
+    """Counters of what is gone, or of all, over all values: senders' values may have had no room."""
+    total: Counter[Any] = Counter()
+    for row, cells in rows.items():
+        if row.gone is gone:
+            for cell, number in cells.items():
+                total[cell._replace(value="")] += number
+    return {cell: number for cell, number in total.items() if number}

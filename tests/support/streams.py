@@ -62,6 +62,7 @@ class StreamedStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.shards: dict[tuple[str, str], list[Record]] = {}  # of a table, by id; the older ones come first
+        self.removed: list[tuple[Outcome | Suppression, bool]] = []  # and whether by TTL
         self._number, self._generation = FIRST, 0
 
     def answer(self, request: Request) -> Any:
@@ -80,6 +81,7 @@ class StreamedStore(MemoryStore):
         old = self._row(row)
         table = self.outcomes_table if isinstance(row, Outcome) else self.suppressions_table
         del table[row.key]
+        self.removed.append((row, by_ttl))
         self._tell(row, old, None, by_ttl=by_ttl)
 
     def list_rows(self) -> list[Outcome | Suppression]:
