@@ -100,7 +100,7 @@ class History:
                 return
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(feedback(max_size=20), st.randoms(use_true_random=False))
 def test_counters_equal_a_recount_whatever_is_delivered(facts: list[Feedback], random: Random) -> None:
     """Issue: "equal to a recount from scratch after any order, repeats, crashes, re-evaluation and release; what
