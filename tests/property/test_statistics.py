@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aftersend.core import policy, statistics
 from aftersend.core.erasure import make_alias, merge_into_alias, strip_suppressions
 from aftersend.core.model import Act, Decision, Feedback, Suppression
-from aftersend.core.statistics import Counts, Gone, Row, sum_rows
+from aftersend.core.statistics import CounterRow, Counts, Gone, sum_rows
 from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
@@ -125,7 +125,7 @@ def test_counters_equal_a_recount_whatever_is_delivered(facts: list[Feedback], r
         assert _sum_values(stored, why) == _sum_values(sum_rows(left, STREAMS)), "what has left the tables is not lost"
 
 
-def _sum_values(rows: Mapping[Row, Counts], gone: Gone | None = None) -> dict[Any, int]:
+def _sum_values(rows: Mapping[CounterRow, Counts], gone: Gone | None = None) -> dict[Any, int]:
     """Counters of what is gone, or of all, over all values: senders' values may have had no room."""
     total: Counter[Any] = Counter()
     for row, cells in rows.items():

@@ -15,7 +15,7 @@ import msgspec
 
 from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.core.model import Outcome, Suppression
-from aftersend.core.statistics import Cell, Row, compare_rows, recount, sum_rows
+from aftersend.core.statistics import Cell, CounterRow, compare_rows, recount, sum_rows
 from aftersend.core.writes import Put, Refused, Request
 from aftersend.jobs.streams import StreamResult, StreamWorker
 from aftersend.storage import items
@@ -178,7 +178,7 @@ class StreamWorld:
         self.worker(self._faults).run(make_event(*place, batch))
         self._faults.between = between
 
-    def read(self) -> dict[Row, dict[Cell, int]]:
+    def read(self) -> dict[CounterRow, dict[Cell, int]]:
         """Return all counters."""
         return dict(self.table().scan_rows())
 

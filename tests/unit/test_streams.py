@@ -16,7 +16,7 @@ from aftersend.core.changes import Change
 from aftersend.core.errors import ConfigurationError, ContentionExhausted, StoreUnavailable
 from aftersend.core.model import Context, Kind, Outcome
 from aftersend.core.outcome import merge
-from aftersend.core.statistics import Cell, Dimension, Gone, Measure, Row
+from aftersend.core.statistics import Cell, CounterRow, Dimension, Gone, Measure
 from aftersend.jobs.streams import StreamWorker
 from aftersend.storage import items
 from aftersend.storage.parked_records import ParkedRecords
@@ -61,7 +61,7 @@ class World:
         return self.worker.run(make_event(table, SHARD, records)).answer()
 
     def read(self, dimension: Dimension = Dimension.ALL, gone: Gone | None = None) -> dict[tuple[str, Measure], int]:
-        cells = dict(self.table().scan_rows()).get(Row(DAY, dimension, gone), {})
+        cells = dict(self.table().scan_rows()).get(CounterRow(DAY, dimension, gone), {})
         return {(cell.value, cell.measure): number for cell, number in cells.items() if number}
 
 
@@ -357,12 +357,12 @@ def test_a_bucket_that_does_not_take_it_hands_the_batch_back() -> None:
 
 
 def test_a_row_is_read_as_it_was_written() -> None:
-    row = Row(DAY, Dimension.SENDER)
+    row = CounterRow(DAY, Dimension.SENDER)
     cells = {Cell(DAY, Dimension.SENDER, "mail.shop.example", measure): 3 for measure in Measure}
     table = World().table()
     table.put_row(row, cells)
     assert dict(table.scan_rows()) == {row: cells}
-    assert table.read_rows([row, Row(DAY, Dimension.ALL)]) == {row: cells}
+    assert table.read_rows([row, CounterRow(DAY, Dimension.ALL)]) == {row: cells}
 
 
 def test_a_transaction_fits_what_dynamodb_takes() -> None:
@@ -371,7 +371,7 @@ def test_a_transaction_fits_what_dynamodb_takes() -> None:
         Cell(DAY, Dimension.SYSTEM, "x" * 48 + str(at), Measure.BOUNCED_UNDETERMINED): 10**6
         for at in range(statistics.MAX_CELLS)
     }
-    rows = {Row(f"2026-03-{at:02}", Dimension.SYSTEM): cells for at in range(1, statistics.MAX_ROWS + 1)}
+    rows = {CounterRow(f"2026-03-{at:02}", Dimension.SYSTEM): cells for at in range(1, statistics.MAX_ROWS + 1)}
     assert World().table().commit(Shard("s", "1"), 0, 1, rows) == 1
 
 

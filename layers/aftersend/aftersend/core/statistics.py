@@ -288,7 +288,7 @@ def _name_day(moment: datetime) -> str:
 # ---- What is committed together --------------------------------------------------------------------------------------
 
 
-class Row(NamedTuple):
+class CounterRow(NamedTuple):
     """The cells that are stored together: those of one day and dimension, of all or of what is gone."""
 
     day: str
@@ -296,21 +296,21 @@ class Row(NamedTuple):
     gone: Gone | None = None
 
 
-Rows = dict[Row, dict[Cell, int]]
+CounterRows = dict[CounterRow, dict[Cell, int]]
 
 
-def group_rows(difference: Difference) -> Rows:
+def group_rows(difference: Difference) -> CounterRows:
     """Group by rows what a change moves."""
-    rows: Rows = {}
+    rows: CounterRows = {}
     for gone, counts in ((None, difference.counted), (difference.why, difference.gone)):
         for cell, number in counts.items():
-            rows.setdefault(Row(cell.day, cell.dimension, gone), {})[cell] = number
+            rows.setdefault(CounterRow(cell.day, cell.dimension, gone), {})[cell] = number
     return rows
 
 
-def fill_commit(differences: Sequence[Difference]) -> tuple[int, Rows]:
+def fill_commit(differences: Sequence[Difference]) -> tuple[int, CounterRows]:
     """Take from the front as many changes as fit one transaction, at least one: how many they are, and their sum."""
-    total: Rows = {}
+    total: CounterRows = {}
     for taken, difference in enumerate(differences):
         rows = group_rows(difference)
         new = sum(row not in total for row in rows)
@@ -324,7 +324,7 @@ def fill_commit(differences: Sequence[Difference]) -> tuple[int, Rows]:
     return len(differences), _drop_nothing(total)
 
 
-def _drop_nothing(rows: Rows) -> Rows:
+def _drop_nothing(rows: CounterRows) -> CounterRows:
     kept = {row: {cell: number for cell, number in cells.items() if number} for row, cells in rows.items()}
     return {row: cells for row, cells in kept.items() if cells}
 
@@ -332,26 +332,26 @@ def _drop_nothing(rows: Rows) -> Rows:
 # ---- Recount ---------------------------------------------------------------------------------------------------------
 
 
-def sum_rows(rows: Iterable[Outcome | Suppression], find_stream: FindStream) -> Rows:
+def sum_rows(rows: Iterable[Outcome | Suppression], find_stream: FindStream) -> CounterRows:
     """Count from scratch what is in the tables."""
-    total: Rows = {}
+    total: CounterRows = {}
     for row in rows:
         for cell, number in count_row(row, find_stream).items():
-            cells = total.setdefault(Row(cell.day, cell.dimension), {})
+            cells = total.setdefault(CounterRow(cell.day, cell.dimension), {})
             cells[cell] = cells.get(cell, 0) + number
     return total
 
 
-def recount(stored: Mapping[Row, Counts], live: Mapping[Row, Counts]) -> Rows:
+def recount(stored: Mapping[CounterRow, Counts], live: Mapping[CounterRow, Counts]) -> CounterRows:
     """Return each row as it must be: what is in the tables (`live`), and what has left them as it is stored.
 
     Values that stand alone go on to do so, also where nothing is left of them; others do as far as there is room.
     """
     places = {(row.day, row.dimension) for row in (*stored, *live)}
-    rows: Rows = {}
+    rows: CounterRows = {}
     for day, dimension in places:
-        place = Row(day, dimension)
-        known, gone = stored.get(place, {}), [stored.get(Row(day, dimension, why), {}) for why in Gone]
+        place = CounterRow(day, dimension)
+        known, gone = stored.get(place, {}), [stored.get(CounterRow(day, dimension, why), {}) for why in Gone]
         total = add_counts((1, counts) for counts in (live.get(place, {}), *gone))
         admitted = list_own_values(known)
         cells = fold_values(total, admit_values(admitted, list_own_values(total)), dimension)
@@ -377,7 +377,7 @@ class Disagreement(NamedTuple):
     recounted: int
 
 
-def compare_rows(stored: Mapping[Row, Counts], recounted: Mapping[Row, Counts]) -> list[Disagreement]:
+def compare_rows(stored: Mapping[CounterRow, Counts], recounted: Mapping[CounterRow, Counts]) -> list[Disagreement]:
     """List the counters that are not what a recount gives."""
     return [
         Disagreement(cell, counted, number)

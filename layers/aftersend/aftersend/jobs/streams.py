@@ -26,7 +26,7 @@ from msgspec import Struct, field
 from aftersend.core.changes import Change
 from aftersend.core.errors import ConfigurationError, ServiceError, Unreadable
 from aftersend.core.model import Outcome, Suppression
-from aftersend.core.statistics import Difference, FindStream, Rows, fill_commit, find_difference
+from aftersend.core.statistics import CounterRows, Difference, FindStream, fill_commit, find_difference
 from aftersend.ports import ChangesPort
 from aftersend.storage import items
 from aftersend.storage.statistics import Shard
@@ -38,7 +38,7 @@ class CountersPort(Protocol):
     """Where counters are kept: `aftersend.storage.statistics.StatisticsTable` is one."""
 
     def read_checkpoint(self, shard: Shard) -> int: ...  # noqa: D102
-    def commit(self, shard: Shard, read: int, last: int, rows: Rows) -> int: ...  # noqa: D102
+    def commit(self, shard: Shard, read: int, last: int, rows: CounterRows) -> int: ...  # noqa: D102
 
 
 class ParkingPort(Protocol):

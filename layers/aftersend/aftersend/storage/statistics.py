@@ -33,16 +33,17 @@ from aftersend.core.errors import ContentionExhausted, StoreUnavailable
 from aftersend.core.statistics import (
     OPEN,
     Cell,
+    CounterRow,
+    CounterRows,
     Counts,
     Dimension,
     Gone,
     Measure,
-    Row,
-    Rows,
     admit_values,
     fold_values,
     list_own_values,
 )
+from aftersend.core.times import format_time, parse_time
 from aftersend.storage import versioned
 from aftersend.storage.items import Item
 from aftersend.storage.schema import ATTRIBUTE, check_schema, decoder, encode_schema
@@ -89,6 +90,8 @@ _PASSING: Final = frozenset(
 )
 
 
+_RECOUNT: Final[Item] = {"day": {"S": "#recount"}, "dimension": {"S": "last"}}
+
 _Place = tuple[str, Dimension]  # a row of what is counted: its day and dimension
 
 
@@ -99,7 +102,7 @@ class Shard(Struct, frozen=True):
     id: str
 
 
-def build_row_key(row: Row) -> Item:
+def build_row_key(row: CounterRow) -> Item:
     """Return the primary key of a row of counters."""
     return {
         "day": {"S": row.day},
@@ -133,7 +136,7 @@ def build_checkpoint_update(table: str, shard: Shard, read: int, last: int, now:
     }
 
 
-def build_row_update(table: str, row: Row, cells: Counts, new: int = 0, had: int = 0) -> dict[str, Any]:
+def build_row_update(table: str, row: CounterRow, cells: Counts, new: int = 0, had: int = 0) -> dict[str, Any]:
     """Build the part of a transaction that adds `cells` to a row, which gets `new` values beside the `had` it has."""
     names = {"#schema": ATTRIBUTE}
     values: Item = {":schema": encode_schema(SCHEMA)[ATTRIBUTE]}
@@ -156,7 +159,7 @@ def _name_counter(cell: Cell) -> str:
     return f"{cell.value}.{CODES[cell.measure]}"
 
 
-def encode_row(row: Row, cells: Counts) -> Item:
+def encode_row(row: CounterRow, cells: Counts) -> Item:
     """Return the item of a row with these counters and no others; used where all are known, by a recount."""
     item = build_row_key(row) | encode_schema(SCHEMA)
     item |= {_name_counter(cell): {"N": str(number)} for cell, number in cells.items()}
@@ -166,10 +169,10 @@ def encode_row(row: Row, cells: Counts) -> Item:
 
 
 @decoder(SCHEMA)
-def decode_row(item: Item) -> tuple[Row, dict[Cell, int]]:
+def decode_row(item: Item) -> tuple[CounterRow, dict[Cell, int]]:
     """Return the row that is stored, with every counter that it has; raises Unreadable for any other item."""
     dimension, _, gone = item["dimension"]["S"].partition("#")
-    row = Row(item["day"]["S"], Dimension(dimension), Gone(gone) if gone else None)
+    row = CounterRow(item["day"]["S"], Dimension(dimension), Gone(gone) if gone else None)
     cells = {}
     for name, attribute in item.items():
         value, dot, code = name.rpartition(".")
@@ -203,7 +206,7 @@ class StatisticsTable:
         item = versioned.get(self._client, self._table, build_checkpoint_key(shard))
         return _read_sequence(item) if item else 0
 
-    def commit(self, shard: Shard, read: int, last: int, rows: Rows) -> int:
+    def commit(self, shard: Shard, read: int, last: int, rows: CounterRows) -> int:
         """Count `rows` and move the checkpoint of a shard from `read` to `last`, both or neither.
 
         Returns the checkpoint afterwards: `last`, or where it was not at `read`, what it is; then nothing was counted.
@@ -230,7 +233,7 @@ class StatisticsTable:
                 return last
         raise ContentionExhausted(f"counters were being written {TRIES} times while a batch was to be counted")
 
-    def _build_updates(self, rows: Rows, admitted: dict[_Place, frozenset[str]]) -> Iterator[dict[str, Any]]:
+    def _build_updates(self, rows: CounterRows, admitted: dict[_Place, frozenset[str]]) -> Iterator[dict[str, Any]]:
         """What is added to each row, what is gone last; `admitted` gets the values that stand alone then."""
         for row, cells in sorted(rows.items(), key=lambda each: (each[0].gone is not None, each[0][:2], each[0].gone)):
             if row.dimension not in OPEN:
@@ -256,16 +259,16 @@ class StatisticsTable:
         known = self._values.get(place, frozenset())
         if admit_values(known, wanted) == known and known:  # all of them do, or there is no room
             return known
-        item = versioned.get(self._client, self._table, build_row_key(Row(*place)))
+        item = versioned.get(self._client, self._table, build_row_key(CounterRow(*place)))
         known = list_own_values(decode_row(item)[1]) if item else frozenset()
         self._remember({place: known})
         return known
 
     # ---- Reading -----------------------------------------------------------------------------------------------------
 
-    def read_rows(self, wanted: Sequence[Row]) -> dict[Row, dict[Cell, int]]:
+    def read_rows(self, wanted: Sequence[CounterRow]) -> dict[CounterRow, dict[Cell, int]]:
         """Return those of the wanted rows that there are, as they were a moment ago."""
-        found: dict[Row, dict[Cell, int]] = {}
+        found: dict[CounterRow, dict[Cell, int]] = {}
         keys = [build_row_key(row) for row in wanted]
         for start in range(0, len(keys), BATCH):
             request: Mapping[str, Any] = {self._table: {"Keys": keys[start : start + BATCH]}}
@@ -281,7 +284,7 @@ class StatisticsTable:
                 raise StoreUnavailable(f"BatchGetItem left keys unread after {TRIES} rounds")
         return found
 
-    def scan_rows(self) -> Iterator[tuple[Row, dict[Cell, int]]]:
+    def scan_rows(self) -> Iterator[tuple[CounterRow, dict[Cell, int]]]:
         """Yield every row of counters as it is now, checkpoints left out."""
         request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
         while True:
@@ -292,7 +295,18 @@ class StatisticsTable:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def put_row(self, row: Row, cells: Counts) -> None:
+    def note_recount(self) -> None:
+        """Write down that all counters were counted anew just now."""
+        item = _RECOUNT | encode_schema(SCHEMA) | {"at": {"S": format_time(self._clock())}}
+        with translate_errors("DynamoDB: PutItem"):
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def read_recount(self) -> datetime | None:
+        """Return when (UTC) all counters were counted anew for the last time; None for never."""
+        item = versioned.get(self._client, self._table, _RECOUNT)
+        return parse_time(item["at"]["S"]) if item else None
+
+    def put_row(self, row: CounterRow, cells: Counts) -> None:
         """Store a row as it is given, whatever is there: only while nothing is counted."""
         self._values.clear()
         with translate_errors("DynamoDB: PutItem"):
