@@ -126,7 +126,12 @@ def receive() -> WebhookPorts:
 
 def query() -> ApiContext:
     """Return what the handlers of the HTTP API work with."""
-    return replace(_make_api_context(), deployment=settings.load_deployment(), parse=_parse)
+    made = replace(_make_api_context(), deployment=settings.load_deployment(), parse=_parse)
+    if not (table := settings.load_statistics_table()):
+        return made
+    from aftersend.storage.statistics import StatisticsTable
+
+    return replace(made, statistics=StatisticsTable(connect("dynamodb"), table))
 
 
 def _make_api_context() -> ApiContext:

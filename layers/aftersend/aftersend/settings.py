@@ -216,6 +216,11 @@ def load_replay(environ: Environ = os.environ) -> ReplaySettings:
     )
 
 
+def load_statistics_table(environ: Environ = os.environ) -> str:
+    """Read the name of the table of counters; empty where nothing is counted."""
+    return _get(environ, "STATISTICS_TABLE")
+
+
 class StreamSettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that reads the tables' streams."""
 

@@ -25,6 +25,7 @@ from aftersend.api import (
     outcomes,
     recipients,
     review,
+    statistics,
     suppressions,
 )
 from aftersend.api.context import ApiContext
@@ -42,6 +43,7 @@ _MODULES: Final = (
     outcomes,
     review,
     incidents,
+    statistics,
     list_jobs,
     erasure,
     classification,

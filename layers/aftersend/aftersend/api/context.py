@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aftersend.classify.engine import Classifier
     from aftersend.lists.service import ListJobService
     from aftersend.ports import StorePort
+    from aftersend.storage.statistics import StatisticsTable
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
 
@@ -48,6 +49,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     digest_key: bytes
     deployment: Deployment = Deployment()
     parse: Callable[[str, bytes], list[Feedback]] | None = None  # a body of a source; raises MalformedFeedback
+    statistics: StatisticsTable | None = None  # None where nothing is counted
     list_jobs: ListJobService | None = None  # in the function that works them
 
     def make_alias(self, recipient: str) -> str:
