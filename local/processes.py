@@ -19,7 +19,15 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import IO, Any, Final
 
-from local.lambdas import FunctionFailed, Invocation, Mapping, list_mappings, load_handler, read_variables
+from local.lambdas import (
+    FunctionFailed,
+    Invocation,
+    Mapping,
+    StreamMapping,
+    list_mappings,
+    load_handler,
+    read_variables,
+)
 from local.samples import ROOT
 from local.signing import Published
 from local.stack import Stack
@@ -175,7 +183,7 @@ class Processes:
         for function in self.functions.values():
             function.close()
 
-    def _work(self, mapping: Mapping) -> None:
+    def _work(self, mapping: Mapping | StreamMapping) -> None:
         while not self._stopped:
             try:
                 self._drain(mapping)
@@ -186,7 +194,7 @@ class Processes:
                 if not self._stopped:
                     self._news.wait(_PATIENCE)
 
-    def _drain(self, mapping: Mapping) -> None:
+    def _drain(self, mapping: Mapping | StreamMapping) -> None:
         started = time.monotonic()
         for done, again in mapping.drain():
             seconds, started = time.monotonic() - started, time.monotonic()

@@ -29,6 +29,7 @@ from local.signing import Authority
 from local.stack import Stack, running
 
 HERE: Final = "127.0.0.1"
+COUNTED: Final = {"Statistics": "true"}  # there is something to show
 # What switches on functions that only `sam local invoke` reaches: no broker is here, and no queue of Alibaba's.
 EVERYTHING: Final = {
     "BrokerArn": "arn:aws:mq:eu-west-1:111122223333:broker:mail:b-00000000",
@@ -36,6 +37,7 @@ EVERYTHING: Final = {
     "MnsEndpoint": "https://1234567890123456.mns.eu-central-1.aliyuncs.com",
     "MnsSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:mns",
     "SyncSesSuppressions": "true",
+    **COUNTED,
 }
 _AT_ONCE: Final = 40  # samples before the functions are told of them
 _JSON: Final = {"content-type": "application/json"}
@@ -112,7 +114,7 @@ def serve(port: int, *, with_samples: bool = False, invoke: str | None = None, g
 
 def _run(port: int, *, with_samples: bool, invoke: str | None, gateway: str) -> None:
     say_line("Starting …")
-    with running(host=gateway, parameters=EVERYTHING if invoke else None) as stack, served(stack, port) as made:
+    with running(host=gateway, parameters=EVERYTHING if invoke else COUNTED) as stack, served(stack, port) as made:
         host = made.server.host
         say_line(f"{made.server.site.overview(host)}\nhttp://{host}/ shows this. Ctrl-C stops.")
         if invoke:

@@ -29,6 +29,7 @@ EVERYTHING: Final = {
     "MnsEndpoint": ENDPOINT,
     "MnsSecretArn": "mns",
     "SyncSesSuppressions": "true",
+    "Statistics": "true",
 }
 DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
 
@@ -134,6 +135,7 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Reevaluate-schedule": lambda _, answer: answer == {"due": 0},
     "Reevaluate": lambda _, answer: answer == DONE,
     "Replay": lambda _, answer: answer == DONE,
+    "Streams": lambda _, answer: answer == DONE | {"state": {}},
     "SyncSesList": lambda world, answer: answer == DONE and world.listed.listed == {NOBODY: "BOUNCE"},
 }
 

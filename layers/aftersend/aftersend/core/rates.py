@@ -107,7 +107,7 @@ def compute_interval(numerator: int, denominator: int) -> tuple[float, float]:
     around = _Z * sqrt(share * (1 - share) / denominator + square / (4 * denominator**2))
     scale = 1 + square / denominator
     low, high = (middle - around) / scale, (middle + around) / scale
-    return max(0.0, min(low, share)), min(1.0, max(high, share))  # whatever rounding does at the ends
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # whatever floating point does at the ends
 
 
 def _sum(counts: Mapping[Measure, int], measures: Iterable[Measure]) -> int:
