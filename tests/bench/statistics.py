@@ -1,8 +1,8 @@
-"""What it costs to count: write units for each change of the tables by the size of batches, how long a change takes to be
-counted, and whether counters of a hundred thousand outcomes equal a recount although whoever counts is killed.
+"""What it costs to count: write units for each change of the tables by the size of batches, how long a change takes to
+be counted, and whether counters of a hundred thousand outcomes equal a recount although whoever counts is killed.
 
-Units are what the engine counts for transactions, reads of checkpoints and rows included. The mix of events is a sender's
-good month: of a hundred messages four are refused and five deferred, a fifth is opened, mostly in the hours after, some on
+Units are what the engine counts for transactions, reads of checkpoints and rows included. The mix of events is a good
+month's: of a hundred messages four are refused and five deferred, a fifth is opened, mostly in the hours after, some on
 later days.
 """
 
