@@ -121,8 +121,14 @@ class Engine:
         `seen` is moved on. Numbers and ids that AWS would not have are taken as they are.
         """
         config = Config(parameter_validation=False)
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        client = boto3.client("dynamodbstreams", endpoint_url=self.endpoint, region_name=_REGION, config=config, **keys)
+        client = boto3.client(
+            "dynamodbstreams",
+            endpoint_url=self.endpoint,
+            region_name=_REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=config,
+        )
         arn = self.client().describe_table(TableName=table)["Table"]["LatestStreamArn"]
         for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             id_ = shard["ShardId"]

@@ -85,7 +85,7 @@ def both(service: str, operation: str, request: dict[str, Any], answer: Reply) -
 
 
 CELL = Cell("2026-03-01", Dimension.SENDER, "é.example", Measure.SENT)
-COUNTED = CounterRow(CELL.day, CELL.dimension), {CELL: 1}, 1
+UPDATE = build_row_update("T", CounterRow(CELL.day, CELL.dimension), {CELL: 1}, 1)
 REQUESTS = [
     ("dynamodb", "put_item", build_put("T", KEY, OUTCOME)),
     ("dynamodb", "put_item", build_put("T", KEY, SUPPRESSION)),
@@ -95,11 +95,7 @@ REQUESTS = [
     ("dynamodb", "batch_get_item", build_batch_get("T", [KEY, items.build_outcome_key((ANN, "é"))])),
     ("dynamodb", "query", build_query("T", ANN) | {"ExclusiveStartKey": KEY}),
     ("dynamodb", "update_item", build_count("T", FACT, NOW, timedelta(days=1))),
-    (
-        "dynamodb",
-        "transact_write_items",
-        {"TransactItems": [{"Update": build_row_update("T", *COUNTED)}], "ClientRequestToken": "t"},
-    ),
+    ("dynamodb", "transact_write_items", {"TransactItems": [{"Update": UPDATE}], "ClientRequestToken": "t"}),
     ("sqs", "send_message", build_send("https://sqs.example.com/1/letters", LETTER, "no JSON")),
     ("dynamodb", "scan", {"TableName": "T", "ExclusiveStartKey": KEY, "Segment": 0, "TotalSegments": 2}),
     ("dynamodb", "delete_item", {"TableName": "T", "Key": KEY, "ConditionExpression": "attribute_exists(recipient)"}),

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend.core import policy, statistics
-from aftersend.core.model import Act, Context, Decision, Evidence, Feedback, Kind
+from aftersend.core.model import Act, Context, Decision, Evidence, Feedback, Kind, Outcome, Suppression
 from aftersend.core.statistics import Gone, compare_rows, recount, sum_rows
 from aftersend.core.writes import SuppressionUpdate, update_suppression
 from aftersend.ingest import ingest
@@ -77,7 +77,10 @@ def _count_on(engine: Engine) -> None:
                 for event in engine.read_stream(name, read):
                     _deliver(worker, event, random)
     outcomes, suppressions = _scan(client, tables.outcomes), _scan(client, tables.suppressions)
-    rows = [*map(items.decode_outcome, outcomes), *map(items.decode_suppression, suppressions)]
+    rows: list[Outcome | Suppression] = [
+        *map(items.decode_outcome, outcomes),
+        *map(items.decode_suppression, suppressions),
+    ]
     stored = dict(table.scan_rows())
     assert any("B" in item["feedback"] for item in outcomes), "some are packed"
     assert any(row.gone is Gone.ERASED for row in stored)

@@ -65,7 +65,7 @@ class World:
         return {(cell.value, cell.measure): number for cell, number in cells.items() if number}
 
 
-DONE = {"state": {}, "batchItemFailures": []}
+DONE: dict[str, Any] = {"state": {}, "batchItemFailures": []}
 
 
 def test_a_change_moves_counters_by_what_it_changes() -> None:
