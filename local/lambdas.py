@@ -196,10 +196,6 @@ class StreamMapping:
                 if failures:
                     break
 
-    def show_again(self) -> int:
-        """Return 0: what must come again does so with the next batch."""
-        return 0
-
     def _read(self, shard: str) -> list[Json]:
         start = self._places.get(shard, {"ShardIteratorType": "TRIM_HORIZON"})
         place = self._client.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **start)["ShardIterator"]
@@ -245,6 +241,14 @@ class Lambdas:
         functions = stack.resources("AWS::Lambda::Function")
         self.functions = {name: Function(name, properties) for name, properties in functions.items()}
         self.mappings = list_mappings(stack, self.functions)
+        self.streams = list_streams(stack, self.functions)
+
+    def count(self) -> int:
+        """Work the streams of the tables, where the stack counts, to their end; how many changes were counted.
+
+        It is not done with every batch of the queues: moto copies all tables for each transaction.
+        """
+        return sum(done for stream in self.streams for done, _ in stream.drain())
 
     def drain(self) -> Counter[str]:
         """Work every queue until it is empty; how many batches, and how many messages were done or must come again."""
@@ -261,20 +265,26 @@ class Lambdas:
         return self.drain()
 
 
-def list_mappings(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[Mapping | StreamMapping]:
-    """Return every mapping of the stack that feeds one of `functions` from a queue, or from a stream what counts.
+def list_mappings(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[Mapping]:
+    """Return every mapping of the stack that feeds one of `functions` from a queue."""
+    queues = stack.client("sqs")
+    return [
+        Mapping(queues, properties, functions[_function_of(properties)], _function_of(properties))
+        for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
+        if ":sqs:" in str(properties["EventSourceArn"])
+    ]
+
+
+def list_streams(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[StreamMapping]:
+    """Return the mappings of the stack from the streams of its tables to the function that counts.
 
     The other one that reads a stream keeps the list of Amazon SES, which nobody plays here.
     """
-    queues = stack.client("sqs")
-    found: list[Mapping | StreamMapping] = []
-    for properties in stack.resources("AWS::Lambda::EventSourceMapping").values():
-        name, arn = _function_of(properties), str(properties["EventSourceArn"])
-        if ":sqs:" in arn:
-            found.append(Mapping(queues, properties, functions[name], name))
-        elif name == _COUNTS:
-            found.append(StreamMapping(stack, properties, functions[name], name))
-    return found
+    return [
+        StreamMapping(stack, properties, functions[_COUNTS], _COUNTS)
+        for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
+        if _function_of(properties) == _COUNTS
+    ]
 
 
 def _function_of(properties: Json) -> str:

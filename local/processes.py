@@ -25,6 +25,7 @@ from local.lambdas import (
     Mapping,
     StreamMapping,
     list_mappings,
+    list_streams,
     load_handler,
     read_variables,
 )
@@ -34,6 +35,7 @@ from local.stack import Stack
 from local.template import Json
 
 _COMMAND: Final = (sys.executable, "-m", "local.processes")
+_GATHERED: Final = 5.0  # seconds that changes of the tables wait to be counted together
 _PATIENCE: Final = 2.0  # seconds after which a queue is looked at, although nobody said that something came
 
 
@@ -163,6 +165,10 @@ class Processes:
             threading.Thread(target=self._work, args=(each,), daemon=True)
             for each in list_mappings(stack, self.functions)
         ]
+        self._threads += [
+            threading.Thread(target=self._count, args=(each,), daemon=True)
+            for each in list_streams(stack, self.functions)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -183,7 +189,19 @@ class Processes:
         for function in self.functions.values():
             function.close()
 
-    def _work(self, mapping: Mapping | StreamMapping) -> None:
+    def _count(self, stream: StreamMapping) -> None:
+        """Gather changes for a while before they are counted, as the template has it."""
+        while not self._stopped:
+            try:
+                for done, _ in stream.drain():
+                    self._note(f"  {stream.name}: {done} changes counted")
+            except FunctionFailed as error:
+                if not self._stopped:
+                    self._say(f"{error}; the batch comes again")
+            with self._news:
+                self._news.wait_for(lambda: self._stopped, _GATHERED)
+
+    def _work(self, mapping: Mapping) -> None:
         while not self._stopped:
             try:
                 self._drain(mapping)
@@ -194,7 +212,7 @@ class Processes:
                 if not self._stopped:
                     self._news.wait(_PATIENCE)
 
-    def _drain(self, mapping: Mapping | StreamMapping) -> None:
+    def _drain(self, mapping: Mapping) -> None:
         started = time.monotonic()
         for done, again in mapping.drain():
             seconds, started = time.monotonic() - started, time.monotonic()

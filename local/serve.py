@@ -26,10 +26,9 @@ from local.samples import Sample, samples
 from local.serve_routes import Response
 from local.server import Server, Site, say_line
 from local.signing import Authority
-from local.stack import Stack, running
+from local.stack import COUNTED, Stack, running
 
 HERE: Final = "127.0.0.1"
-COUNTED: Final = {"Statistics": "true"}  # there is something to show
 # What switches on functions that only `sam local invoke` reaches: no broker is here, and no queue of Alibaba's.
 EVERYTHING: Final = {
     "BrokerArn": "arn:aws:mq:eu-west-1:111122223333:broker:mail:b-00000000",
