@@ -78,7 +78,7 @@ def test_it_is_no_longer_than_a_person_reads_and_plain_cloudformation() -> None:
 def _write_block(name: str) -> str:
     """The pattern of all lines that are about something of the template, by its name or by a text with a blank."""
     if " " in name:
-        return rf"^.*{re.escape(name)}.*\n(?:(?:#| {{16}}).*\n)*"
+        return rf"^.*{re.escape(name)}.*\n(?:(?:#| {{16}}).*\n)*\n?"
     if name.startswith("by_"):
         return rf"^        - IndexName: {name}\b.*\n(?:          .*\n)*"
     if name.startswith("/"):
