@@ -53,6 +53,7 @@ LATER: Final = {
     *("AWS::CloudWatch::Dashboard", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::Logs::MetricFilter"),
     *("AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
     *("ErrorLinesAlarm", "FailedFeedbackAlarm", "SesComplaintsAlarm"),
+    *("AWS::Logs::QueryDefinition", "SesMassRule", "MassBatchWindowSeconds", "HasBound"),
     *("TextMessageRule", "FeedbackQueuesPolicy", "DeliveryLogsPermission"),
     *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
