@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -32,6 +33,26 @@ def story(host: str, stack: Stack, lambdas: Lambdas, contents: Contents, out: Co
         out.print(f"  POST /suppressions/check   {_describe(found)}")
         if (who in found, _NOBODY in found) != (wanted, False):
             yield f"the API says {sorted(found)} of {who}, which should be {'suppressed' if wanted else 'allowed'}"
+
+
+def count_week(host: str, lambdas: Lambdas, contents: Contents, out: Console) -> Iterator[str]:
+    """Show how the fullest week went, where the stack counts; yields what does not agree with the tables."""
+    if not lambdas.streams:
+        return
+    lambdas.count()
+    days = Counter(each.first_at.date() for each in contents.outcomes if each.proven)
+    last = max(days, key=lambda day: (sum(days[day - timedelta(days=ago)] for ago in range(7)), day))
+    first = last - timedelta(days=6)
+    found = _ask(host, "GET", f"/statistics?from={first}&to={last}&by=system")
+    out.print(f"\n[bold]How are we doing?[/] GET /statistics?from={first}&to={last}&by=system")
+    for each in found["totals"][:5]:
+        hard, name = each["counts"].get("bounced_hard", 0), each.get("name", each["value"])
+        out.print(f"  {name:24}{each['messages']:6} messages, {hard:4} refused for good")
+    whole = _ask(host, "GET", f"/statistics?from={first}&to={last}")["totals"]
+    counted = sum(each["messages"] for each in whole)
+    stored = sum(number for day, number in days.items() if first <= day <= last)
+    if counted != stored:
+        yield f"{counted} messages of that week are counted, and {stored} are stored"
 
 
 def _bounced(contents: Contents) -> str:

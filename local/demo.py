@@ -31,7 +31,7 @@ from local.mails import mails
 from local.publish import Publisher, shuffled
 from local.pushes import Pusher, serve_webhooks
 from local.samples import Sample, samples
-from local.stack import Stack, running
+from local.stack import COUNTED, Stack, running
 from local.tables import Contents, DeadLetter, Tables
 
 _AT_ONCE: Final = 50  # bodies that are published before the functions get their turn
@@ -92,7 +92,7 @@ def demo(*, seed: int, everything: bool) -> int:
     out = show.console()
     started = time.monotonic()
     out.print("[bold]Aftersend on this machine.[/] Nothing leaves it: AWS is played by moto.\n")
-    with running() as stack, rigged(stack) as rig:
+    with running(parameters=COUNTED) as stack, rigged(stack) as rig:
         faults = present(rig, seed, out, everything=everything)
     out.print(f"\nTook {time.monotonic() - started:.1f} seconds.\n")
     for fault in faults:
@@ -115,6 +115,7 @@ def present(rig: Rig, seed: int, out: Console, *, everything: bool) -> list[str]
         *faults(first, second),
         *([] if archived else ["the archive is empty"]),
         *asking.story(rig.host, rig.stack, rig.lambdas, first.contents, out),
+        *asking.count_week(rig.host, rig.lambdas, first.contents, out),
     ]
 
 

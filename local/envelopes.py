@@ -204,6 +204,18 @@ def stream(row: Event, table: str = "aftersend-Suppressions", at: datetime = TAK
     }
 
 
+def _in_window(event: Event) -> Event:
+    """The same as a mapping with a tumbling window has it (Lambda developer guide, "Tumbling windows")."""
+    return event | {
+        "shardId": "shardId-00000001772443500000-1f0a9b3c",
+        "eventSourceARN": event["Records"][0]["eventSourceARN"],
+        "window": {"start": "2026-03-02T09:30:00Z", "end": "2026-03-02T09:45:00Z"},
+        "state": {},
+        "isFinalInvokeForWindow": False,
+        "isWindowTerminatedEarly": False,
+    }
+
+
 def _sqs_record(body: str, place: int, at: datetime, queue: str) -> Event:
     sent = str(int(at.timestamp() * 1000) + place)
     return {
@@ -324,6 +336,7 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
     "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),
     "SyncSesList-stream.json": lambda: stream(_hard_bounce()),
+    "Streams-suppressions.json": lambda: _in_window(stream(_hard_bounce())),
 }
 
 

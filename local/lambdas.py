@@ -18,11 +18,14 @@ from threading import RLock
 from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
+
 from local.environment import REGION, environment
 from local.samples import ROOT
 from local.stack import Stack
 from local.template import Json
 
+_COUNTS: Final = "Streams"  # the function that counts
 _MOST: Final = 10  # SQS hands out no more messages at once
 
 # Moto loses updates when threads write at the same time, so a function writes one after the other here.
@@ -168,6 +171,46 @@ class Mapping:
             self._queues.delete_message_batch(QueueUrl=self.url, Entries=entries)
 
 
+class StreamMapping:
+    """One event source mapping of the template: the stream of a table, and the function that it feeds."""
+
+    def __init__(self, stack: Stack, properties: Json, function: Callable[[Json], Json], name: str) -> None:
+        self.name = name  # of the function
+        self._client, self._arn = stack.client("dynamodbstreams"), str(properties["EventSourceArn"])
+        self._size = int(properties["BatchSize"])
+        self._function = function
+        self._places: dict[str, Json] = {}  # where each shard goes on
+
+    def drain(self) -> Iterator[tuple[int, int]]:
+        """Work batch after batch until nothing new is there; how many were done and how many must come again."""
+        for shard in self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]:
+            while records := self._read(shard["ShardId"]):
+                event = {"Records": records, "shardId": shard["ShardId"], "eventSourceARN": self._arn, "state": {}}
+                numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+                failures = self._function(event)["batchItemFailures"]
+                done = numbers.index(failures[0]["itemIdentifier"]) if failures else len(records)
+                if done:
+                    start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": numbers[done - 1]}
+                    self._places[shard["ShardId"]] = start
+                yield done, len(records) - done
+                if failures:
+                    break
+
+    def _read(self, shard: str) -> list[Json]:
+        start = self._places.get(shard, {"ShardIteratorType": "TRIM_HORIZON"})
+        place = self._client.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **start)["ShardIterator"]
+        found = self._client.get_records(ShardIterator=place, Limit=self._size)["Records"]
+        return [_show_record(record) for record in found]
+
+
+def _show_record(record: Json) -> Json:
+    """A record as Lambda shows it to a function: times are numbers, binary attributes base64."""
+    moment = record["dynamodb"]["ApproximateCreationDateTime"]
+    whole: Json = msgspec.json.decode(msgspec.json.encode(record))
+    whole["dynamodb"]["ApproximateCreationDateTime"] = moment.timestamp()
+    return whole
+
+
 def _record(message: Json, arn: str) -> Json:
     """A message as Lambda shows it to a function (Lambda developer guide, "Using Lambda with Amazon SQS")."""
     return {
@@ -198,6 +241,14 @@ class Lambdas:
         functions = stack.resources("AWS::Lambda::Function")
         self.functions = {name: Function(name, properties) for name, properties in functions.items()}
         self.mappings = list_mappings(stack, self.functions)
+        self.streams = list_streams(stack, self.functions)
+
+    def count(self) -> int:
+        """Work the streams of the tables, where the stack counts, to their end; how many changes were counted.
+
+        It is not done with every batch of the queues: moto copies all tables for each transaction.
+        """
+        return sum(done for stream in self.streams for done, _ in stream.drain())
 
     def drain(self) -> Counter[str]:
         """Work every queue until it is empty; how many batches, and how many messages were done or must come again."""
@@ -221,6 +272,18 @@ def list_mappings(stack: Stack, functions: TypingMapping[str, Callable[[Json], J
         Mapping(queues, properties, functions[_function_of(properties)], _function_of(properties))
         for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
         if ":sqs:" in str(properties["EventSourceArn"])
+    ]
+
+
+def list_streams(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[StreamMapping]:
+    """Return the mappings of the stack from the streams of its tables to the function that counts.
+
+    The other one that reads a stream keeps the list of Amazon SES, which nobody plays here.
+    """
+    return [
+        StreamMapping(stack, properties, functions[_COUNTS], _COUNTS)
+        for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
+        if _function_of(properties) == _COUNTS
     ]
 
 

@@ -19,13 +19,23 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import IO, Any, Final
 
-from local.lambdas import FunctionFailed, Invocation, Mapping, list_mappings, load_handler, read_variables
+from local.lambdas import (
+    FunctionFailed,
+    Invocation,
+    Mapping,
+    StreamMapping,
+    list_mappings,
+    list_streams,
+    load_handler,
+    read_variables,
+)
 from local.samples import ROOT
 from local.signing import Published
 from local.stack import Stack
 from local.template import Json
 
 _COMMAND: Final = (sys.executable, "-m", "local.processes")
+_GATHERED: Final = 5.0  # seconds that changes of the tables wait to be counted together
 _PATIENCE: Final = 2.0  # seconds after which a queue is looked at, although nobody said that something came
 
 
@@ -155,6 +165,10 @@ class Processes:
             threading.Thread(target=self._work, args=(each,), daemon=True)
             for each in list_mappings(stack, self.functions)
         ]
+        self._threads += [
+            threading.Thread(target=self._count, args=(each,), daemon=True)
+            for each in list_streams(stack, self.functions)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -174,6 +188,18 @@ class Processes:
             thread.join()
         for function in self.functions.values():
             function.close()
+
+    def _count(self, stream: StreamMapping) -> None:
+        """Gather changes for a while before they are counted, as the template has it."""
+        while not self._stopped:
+            try:
+                for done, _ in stream.drain():
+                    self._note(f"  {stream.name}: {done} changes counted")
+            except FunctionFailed as error:
+                if not self._stopped:
+                    self._say(f"{error}; the batch comes again")
+            with self._news:
+                self._news.wait_for(lambda: self._stopped, _GATHERED)
 
     def _work(self, mapping: Mapping) -> None:
         while not self._stopped:

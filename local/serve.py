@@ -26,7 +26,7 @@ from local.samples import Sample, samples
 from local.serve_routes import Response
 from local.server import OVERVIEW, Server, Site, say_line
 from local.signing import Authority
-from local.stack import Stack, running
+from local.stack import COUNTED, Stack, running
 
 HERE: Final = "127.0.0.1"
 # What switches on functions that only `sam local invoke` reaches: no broker is here, and no queue of Alibaba's.
@@ -36,6 +36,7 @@ EVERYTHING: Final = {
     "MnsEndpoint": "https://1234567890123456.mns.eu-central-1.aliyuncs.com",
     "MnsSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:mns",
     "SyncSesSuppressions": "true",
+    **COUNTED,
 }
 _AT_ONCE: Final = 40  # samples before the functions are told of them
 _JSON: Final = {"content-type": "application/json"}
@@ -112,7 +113,7 @@ def serve(port: int, *, with_samples: bool = False, invoke: str | None = None, g
 
 def _run(port: int, *, with_samples: bool, invoke: str | None, gateway: str) -> None:
     say_line("Starting …")
-    with running(host=gateway, parameters=EVERYTHING if invoke else None) as stack, served(stack, port) as made:
+    with running(host=gateway, parameters=EVERYTHING if invoke else COUNTED) as stack, served(stack, port) as made:
         host = made.server.host
         say_line(f"{made.server.site.overview(host)}\nhttp://{host}{OVERVIEW} shows this. Ctrl-C stops.")
         if invoke:

@@ -221,6 +221,7 @@ def _with_nothing(value: Any) -> Any:
     return [_with_nothing(each) for each in value] if isinstance(value, list) else value
 
 
+COUNTED: Final = {"Statistics": "true"}  # where statistics are to be shown: each change of the tables is work more
 # What switches on the parts of the template that a user may leave out.
 _SWITCHED_ON: Final = {
     "MailDomain": "bounce.example.com",

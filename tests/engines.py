@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
+import msgspec
 import yaml
 from botocore.config import Config
 
@@ -103,11 +104,50 @@ class Engine:
         """A fresh pair of empty tables."""
         return TableNames(outcomes=self.table("Outcomes"), suppressions=self.table("Suppressions"))
 
-    def table(self, name: str) -> str:
-        """The name of a fresh, empty table with the keys and indexes of this one of the template."""
+    def table(self, name: str, **others: Any) -> str:
+        """The name of a fresh, empty table with the keys and indexes of this one of the template; `others` beside."""
         fresh = {"TableName": f"{name}-{getpid()}-{next(_serial)}", "BillingMode": "PAY_PER_REQUEST"}
-        self.client().create_table(**(table_definitions()[name] | fresh))
-        return fresh["TableName"]
+        self.client().create_table(**(table_definitions()[name] | fresh | others))
+        return str(fresh["TableName"])
+
+    def streamed_tables(self) -> TableNames:
+        """A fresh pair of empty tables that have streams."""
+        stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
+        return TableNames(outcomes=self.table("Outcomes", **stream), suppressions=self.table("Suppressions", **stream))
+
+    def read_stream(self, table: str, seen: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the batches of a table's stream as Lambda hands them over, of each shard what comes after `seen`.
+
+        `seen` is moved on. Numbers and ids that AWS would not have are taken as they are.
+        """
+        config = Config(parameter_validation=False)
+        client = boto3.client(
+            "dynamodbstreams",
+            endpoint_url=self.endpoint,
+            region_name=_REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=config,
+        )
+        arn = self.client().describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            id_ = shard["ShardId"]
+            start: dict[str, str] = {"ShardIteratorType": "TRIM_HORIZON"}
+            if id_ in seen:
+                start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": seen[id_]}
+            place = client.get_shard_iterator(StreamArn=arn, ShardId=id_, **start)["ShardIterator"]
+            while records := (page := client.get_records(ShardIterator=place))["Records"]:
+                seen[id_] = records[-1]["dynamodb"]["SequenceNumber"]
+                yield {"Records": [_hand_over(each) for each in records], "shardId": id_, "eventSourceARN": arn}
+                place = page["NextShardIterator"]
+
+
+def _hand_over(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as Lambda's JSON has it: times are numbers, and binary attributes base64."""
+    whole: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    moment = record["dynamodb"]["ApproximateCreationDateTime"]
+    whole["dynamodb"]["ApproximateCreationDateTime"] = moment.timestamp()
+    return whole
 
 
 _serial = count()
@@ -119,7 +159,7 @@ def table_definitions() -> dict[str, dict[str, Any]]:
     resources = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)["Resources"]  # a SafeLoader
     wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
     found = {}
-    for name in ("Outcomes", "Suppressions", "SpikeWindows", "UnmatchedTexts", "ListJobs"):
+    for name in ("Outcomes", "Suppressions", "SpikeWindows", "UnmatchedTexts", "ListJobs", "StatisticsTable"):
         properties = _table(resources, name)["Properties"]
         found[name] = {"TableName": name} | {part: properties[part] for part in wanted if part in properties}
     return found

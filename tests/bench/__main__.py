@@ -24,6 +24,7 @@ ORDER: Final = (
     "drop",
     "history",
     "listing",
+    "statistics",
     "coldstart",
     "check",
     "coldstart_query",

@@ -20,10 +20,12 @@ from aftersend.aws.account import Account
 from aftersend.aws.errors import Refusal
 from aftersend.core.model import Evidence, Suppression
 from aftersend.core.outcome import merge
+from aftersend.core.statistics import Cell, CounterRow, Dimension, Measure
 from aftersend.sources.message import Message
 from aftersend.storage import items
 from aftersend.storage.archive import build_put as build_object
 from aftersend.storage.dead_letters import build_send
+from aftersend.storage.statistics import build_row_update
 from aftersend.storage.store import build_batch_get, build_query
 from aftersend.storage.unmatched import build_count
 from aftersend.storage.versioned import build_get, build_put
@@ -82,6 +84,8 @@ def both(service: str, operation: str, request: dict[str, Any], answer: Reply) -
     return one, other, *answers
 
 
+CELL = Cell("2026-03-01", Dimension.SENDER, "é.example", Measure.SENT)
+UPDATE = build_row_update("T", CounterRow(CELL.day, CELL.dimension), {CELL: 1}, 1)
 REQUESTS = [
     ("dynamodb", "put_item", build_put("T", KEY, OUTCOME)),
     ("dynamodb", "put_item", build_put("T", KEY, SUPPRESSION)),
@@ -91,6 +95,7 @@ REQUESTS = [
     ("dynamodb", "batch_get_item", build_batch_get("T", [KEY, items.build_outcome_key((ANN, "é"))])),
     ("dynamodb", "query", build_query("T", ANN) | {"ExclusiveStartKey": KEY}),
     ("dynamodb", "update_item", build_count("T", FACT, NOW, timedelta(days=1))),
+    ("dynamodb", "transact_write_items", {"TransactItems": [{"Update": UPDATE}], "ClientRequestToken": "t"}),
     ("sqs", "send_message", build_send("https://sqs.example.com/1/letters", LETTER, "no JSON")),
     ("dynamodb", "scan", {"TableName": "T", "ExclusiveStartKey": KEY, "Segment": 0, "TotalSegments": 2}),
     ("dynamodb", "delete_item", {"TableName": "T", "Key": KEY, "ConditionExpression": "attribute_exists(recipient)"}),

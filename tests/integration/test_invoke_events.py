@@ -29,6 +29,7 @@ EVERYTHING: Final = {
     "MnsEndpoint": ENDPOINT,
     "MnsSecretArn": "mns",
     "SyncSesSuppressions": "true",
+    "Statistics": "true",
 }
 DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
 
@@ -129,11 +130,13 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Query": answered(200, f'"recipient":"email:{NOBODY}"'),
     "RunListJobs-import": answered(200, '"invalid":0'),
     "RunListJobs-exports": lambda _, answer: answer == DONE,
+    "RunListJobs-outcomes": lambda _, answer: answer == DONE,
     "RunListJobs-dropped": lambda _, answer: answer == DONE,
     "RunListJobs-job": lambda _, answer: answer == DONE,
     "Reevaluate-schedule": lambda _, answer: answer == {"due": 0},
     "Reevaluate": lambda _, answer: answer == DONE,
     "Replay": lambda _, answer: answer == DONE,
+    "Streams": lambda _, answer: answer == DONE | {"state": {}},
     "SyncSesList": lambda world, answer: answer == DONE and world.listed.listed == {NOBODY: "BOUNCE"},
 }
 

@@ -18,9 +18,13 @@ from typing import Any, Final
 
 import pytest
 
+from aftersend.aws import boto
+from aftersend.core import policy
 from aftersend.core.errors import MalformedFeedback
 from aftersend.core.model import UNNAMED
+from aftersend.core.statistics import Disagreement, compare_rows, recount, sum_rows
 from aftersend.sources import SOURCES, read
+from aftersend.storage.statistics import StatisticsTable
 from local import signing
 from local.__main__ import main
 from local.demo import facts
@@ -29,7 +33,7 @@ from local.samples import Sample, samples
 from local.serve import Served, served
 from local.server import Server, send
 from local.signing import Authority
-from local.stack import running
+from local.stack import COUNTED, running
 from tests.support.network import free_ports
 from tests.support.template import ROOT
 from tests.support.webhooks import STRANGER
@@ -41,7 +45,7 @@ def sample(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Served]:
-    with running() as stack, served(stack) as everything, serving(everything.server):
+    with running(parameters=COUNTED) as stack, served(stack) as everything, serving(everything.server):
         yield everything
 
 
@@ -89,6 +93,24 @@ def test_signed_pushes_of_sns_reach_the_tables(server: Server, authority: Author
     for name in ("story-life.1-send", "story-life.7-complaint"):
         assert send(signing.sns(authority, url(server, "ses"), sample(name), now), server.host) == 200
     wait_until(lambda: "complained" in outcomes(server).values())
+
+
+def test_what_is_stored_is_counted(made: Served, server: Server) -> None:
+    """The function behind the streams of both tables is fed as Lambda feeds it."""
+    name = made.stack.physical_ids("AWS::DynamoDB::Table")["StatisticsTable"]
+    table = StatisticsTable(boto.adapt_client(made.stack.client("dynamodb"), "dynamodb"), name)
+    find_stream = policy.load().find_stream
+
+    def disagreements() -> list[Disagreement] | None:
+        contents, stored = server.site.tables.contents(), dict(table.scan_rows())
+        live = sum_rows([*contents.outcomes, *contents.suppressions], find_stream)
+        return compare_rows(stored, recount(stored, live)) if stored else None
+
+    wait_until(lambda: disagreements() == [])
+    day = min(row.day for row, _ in table.scan_rows())
+    status, text = ask(server, "GET", f"/statistics?from={day}&to={day}&by=source")
+    assert status == 200
+    assert json.loads(text)["totals"]
 
 
 def test_pushes_that_are_not_signed_so_do_not_and_the_console_says_why(

@@ -12,7 +12,8 @@ from aftersend.aws.errors import Refusal
 from tests.simulation.expressions import Expression, Item, plain, project
 from tests.support.template import TABLES
 
-MOST: Final = 100  # keys of a BatchGetItem
+MOST: Final = 100  # keys of a BatchGetItem, actions of a transaction
+LONGEST: Final = 4096  # bytes of an expression
 
 _wire: Final = msgspec.json.Encoder().encode
 _read: Final = msgspec.json.decode
@@ -106,6 +107,28 @@ class DynamoDB:
         self._check(request, table.items.get(key))
         before = table.items.get(key, request["Key"])
         table.write(key, _read(_wire(Expression(request["UpdateExpression"], request, before).update())))
+        return {}
+
+    def transact_write_items(self, **request: Any) -> Item:
+        """TransactWriteItems of updates: all of them or none."""
+        updates = [each["Update"] for each in request["TransactItems"]]
+        places = [(self.tables[each["TableName"]], each) for each in updates]
+        keys = [(table.name, table.key(each["Key"])) for table, each in places]
+        assert 0 < len(keys) <= MOST, "too many actions, or none"
+        assert len(keys) == len(set(keys)), "the same item twice"
+        assert all(len(each["UpdateExpression"]) <= LONGEST for each in updates), "an expression is too long"
+        reasons = []
+        for table, each in places:
+            try:
+                self._check(each, table.items.get(table.key(each["Key"])))
+            except Refusal as refusal:
+                reasons.append({"Code": "ConditionalCheckFailed", **refusal.answer})
+            else:
+                reasons.append({"Code": "None"})
+        if any(each["Code"] != "None" for each in reasons):
+            raise Refusal("TransactionCanceledException", {"CancellationReasons": reasons})
+        for each in updates:
+            self.update_item(**each)
         return {}
 
     @staticmethod

@@ -17,15 +17,19 @@ from aftersend.api.app import ROUTES
 from aftersend.api.openapi import operation_id
 from aftersend.api.routing import Example, Route
 from aftersend.core import policy, spike_guard
-from aftersend.core.model import Context, Evidence, Feedback, Kind, Reason
+from aftersend.core.model import Context, Evidence, Feedback, Kind, Outcome, Reason, Suppression
 from aftersend.core.spike_guard import Window
+from aftersend.core.statistics import sum_rows
 from aftersend.ingest import ingest
 from aftersend.settings import Deployment
 from aftersend.sources import read
 from aftersend.sources.message import Message
+from aftersend.storage import items
 from aftersend.storage.dead_letters import build_send
 from aftersend.storage.queue_overview import QueueOverview
+from aftersend.storage.statistics import StatisticsTable
 from aftersend.storage.unmatched import UnmatchedTextQueries
+from tests.simulation.dynamodb import DynamoDB
 from tests.support.api import Answer, Api, Clock
 from tests.support.clients import FakeDynamoDB, FakeSQS
 from tests.support.facts import fake_source
@@ -151,6 +155,7 @@ def world() -> Api:
         advise=judge.advise_on,
         policy=rules,
         parse=read,
+        statistics=_count(store),
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
         queues=QueueOverview(WorldQueues, WorldQueues.urls),
         unmatched_texts=UnmatchedTextQueries(WorldTexts(), "UnmatchedTexts"),
@@ -159,6 +164,18 @@ def world() -> Api:
         key = f"email:user{number}@accident.example"
         context.spike_windows.record(spike_guard.report_refusal(ACCIDENT, key, Reason.USER_UNKNOWN))
     return Api(context)
+
+
+def _count(store: MemoryStore) -> StatisticsTable:
+    """The counters of what is stored."""
+    table = StatisticsTable(DynamoDB({"counters": "StatisticsTable"}), "counters", lambda: NOW)
+    rows: list[Outcome | Suppression] = [
+        *map(items.decode_outcome, store.outcomes_table.values()),
+        *map(items.decode_suppression, store.suppressions_table.values()),
+    ]
+    for row, cells in sum_rows(rows, lambda _: None).items():
+        table.put_row(row, cells)
+    return table
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ class FakeDynamoDB:
     """A client of DynamoDB; every operation fails that a subclass does not define."""
 
     batch_get_item = delete_item = get_item = put_item = query = scan = update_item = _unexpected
+    transact_write_items = _unexpected
 
 
 class FakeS3:

@@ -59,6 +59,11 @@ def check(service: str, operation: str, request: dict[str, Any]) -> None:
     function = _Running.name
     if not function:
         return
+    if operation == "TransactWriteItems":  # is allowed by what each of its parts needs
+        for part in request["TransactItems"]:
+            [(kind, of_one)] = part.items()
+            check(service, f"{kind}Item", of_one)
+        return
     action = f"{_SERVICES.get(service, service)}:{operation}"
     action = _NAMED.get(action, action)
     for physical, part in _resources(request):

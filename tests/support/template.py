@@ -126,9 +126,12 @@ def _mappings(kind: str) -> dict[str, tuple[str, dict[str, Any]]]:
 
 MAPPINGS: Final = _mappings("SQS")
 STREAMS: Final = _mappings("DynamoDB")
+GIVEN_UP: Final = {  # where batches of streams go that were given up: a queue or a bucket
+    name: one(each["DestinationConfig"]["OnFailure"]["Destination"]) for name, (_, each) in STREAMS.items()
+}
 DEAD_LETTERS: Final = {
     one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each
-} | {one(each["DestinationConfig"]["OnFailure"]["Destination"]) for _, each in STREAMS.values()}
+} | {place for place in GIVEN_UP.values() if place in QUEUES}
 
 
 def variables(function: str, values: dict[str, str] | None = None) -> dict[str, str]:

@@ -194,7 +194,7 @@ def test_what_is_given_is_not_asked_for_and_what_is_the_default_is_not_noted() -
 
 def test_an_import_is_given_what_it_imports_and_nothing_else() -> None:
     kept = {name for name, each in TEMPLATE["Resources"].items() if each.get("DeletionPolicy", "").startswith("Retain")}
-    settled = settle(TEMPLATE, {"MailDomain": "bounce.example.com"})
+    settled = settle(TEMPLATE, {"MailDomain": "bounce.example.com", "Statistics": "true"})
     template = cut(settled, kept)
     assert template["Resources"].keys() == kept
     assert "Transform" not in template

@@ -60,10 +60,13 @@ LATER: Final = {
     *("MakesUserPool", "IsProtected", "ServeConsole", "ServeConsoleLogs", "ServeConsoleRole", "ConsoleUrl"),
     *("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolDomain", "AWS::Cognito::UserPoolResourceServer"),
     *("AWS::Cognito::UserPoolGroup", "AWS::Cognito::UserPoolClient"),
-    *("# The console", "# For tools of your own"),
+    *("# ---- The console", "# ---- For tools of your own"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
     *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
     *("Operate", "OperateLogs", "OperateRole", "/status", "/unmatched", "/dead-letters", "/dead-letters/{path+}"),
+    *("Statistics", "StreamWindowSeconds", "HasStreams", "StatisticsTableName"),
+    *("StatisticsTable", "Streams", "StreamsLogs", "StreamsRole", "StreamsAlarm"),
+    *("# ---- Streams", "{default: Statistics}", "{Sid: ReadCounters", "STATISTICS_TABLE: !If"),
 }
 
 
@@ -80,11 +83,11 @@ def test_it_is_no_longer_than_a_person_reads_and_plain_cloudformation() -> None:
 
 
 def _write_block(name: str) -> str:
-    """The pattern of all lines that are about something of the template."""
+    """The pattern of all lines that are about something of the template, by its name or by a text with a blank."""
+    if " " in name:
+        return rf"^.*{re.escape(name)}.*\n(?:(?:#| {{16}}).*\n)*\n?"
     if name.startswith("by_"):
         return rf"^        - IndexName: {name}\b.*\n(?:          .*\n)*"
-    if name.startswith("# "):  # what stands above a section
-        return rf"^# ---- {re.escape(name[2:])}.*\n(?:#.*\n)*\n?"
     if name.startswith("/"):
         return rf"^          {re.escape(name)}:.*\n(?:            .*\n)*"
     return rf"^  {name}:.*\n(?:    .*\n)*\n?"

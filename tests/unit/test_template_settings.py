@@ -54,13 +54,14 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "consume": (settings.load_ingest, settings.load_broker_queues),
     "receive": (settings.load_webhooks,),
     "poll": (settings.load_poll,),
-    "query": (settings.load_api, settings.load_deployment),
+    "query": (settings.load_api, settings.load_deployment, settings.load_statistics_table),
     "operate": (settings.load_api, settings.load_deployment, settings.load_operations),
     "list_jobs": (settings.load_api, settings.load_deployment, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
     "console": (settings.load_console,),
+    "streams": (settings.load_streams,),
 }
 # What has no default in a test: a deployment that has them names them.
 GIVEN: Final = {
@@ -69,6 +70,8 @@ GIVEN: Final = {
     "CONSOLE_ISSUER": "https://login.example.com",
     "CONSOLE_CLIENT_ID": "console",
 }
+# What a function is given only where something is on that it can do without.
+OFF: Final = {"Query": {"STATISTICS_TABLE"}}
 LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL", "AWS_CLIENT"}
 
 
@@ -109,7 +112,8 @@ def test_what_is_missing_is_named(name: str) -> None:
     """But for what may be empty, of which the function can do without."""
     _, asked = loaded(name)
     empty = {variable for variable in asked if _does_without(name, variable)}
-    assert all(variable not in empty for variable in asked if variable.endswith(("_TABLE", "_QUEUE", "_SECRETS")))
+    needed = {variable for variable in asked if variable.endswith(("_TABLE", "_QUEUE", "_SECRETS"))}
+    assert needed & empty <= OFF.get(name, set())
     for variable in asked - empty:
         with pytest.raises(ConfigurationError, match=variable):
             loaded(name, **{variable: " "})
@@ -137,6 +141,7 @@ def test_settings_hold_what_the_variables_name() -> None:
     assert loaded("Query", AWS_REGION="eu-west-1", SYNC_SES_SUPPRESSIONS="true")[0] == [
         api,
         Deployment(stack="aftersend", region="eu-west-1", syncs_ses_list=True),
+        "StatisticsTable",
     ]
     assert loaded("RunListJobs")[0] == [
         api,

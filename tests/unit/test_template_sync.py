@@ -12,7 +12,7 @@ from aftersend.jobs import ses_sync
 from tests.support.facts import START
 from tests.support.template import ALARMS, FUNCTIONS, RESOURCES, STREAMS, TEMPLATE, mentioned, one
 
-((FUNCTION, MAPPING),) = STREAMS.values()
+FUNCTION, MAPPING = STREAMS["SyncSesList.Stream"]
 
 
 def _passes(pattern: dict[str, Any], event: dict[str, Any]) -> bool:

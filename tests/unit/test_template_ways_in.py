@@ -239,6 +239,7 @@ SWITCHES: Final = {
     "HasMail": {"ProcessReport"},
     "HasSyncSesList": {"SyncSesList"},
     "HasConsole": {"ServeConsole"},
+    "HasStreams": {"Streams"},
 }
 
 

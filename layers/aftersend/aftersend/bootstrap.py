@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aftersend.jobs.replay import Replay, ReplayJob
     from aftersend.jobs.runner import JobRunner
     from aftersend.jobs.ses_sync import SesSync
+    from aftersend.jobs.streams import StreamWorker
     from aftersend.lists.service import ListJobService
     from aftersend.ports import Ports, StorePort, Tasks
     from aftersend.storage.store import TableNames
@@ -140,7 +141,12 @@ def receive() -> WebhookPorts:
 
 def query() -> ApiContext:
     """Return what the handlers of the HTTP API work with."""
-    return replace(_make_api_context(), parse=_parse)
+    made = replace(_make_api_context(), parse=_parse)
+    if not (table := settings.load_statistics_table()):
+        return made
+    from aftersend.storage.statistics import StatisticsTable
+
+    return replace(made, statistics=StatisticsTable(connect("dynamodb"), table))
 
 
 def _make_api_context() -> ApiContext:
@@ -293,6 +299,22 @@ def sync_ses_list() -> SesSync:
     from aftersend.jobs.ses_sync import SesSync
 
     return SesSync(connect("sesv2"), time.sleep)
+
+
+def streams() -> StreamWorker:
+    """Return what works the streams of both tables."""
+    from aftersend.jobs.streams import StreamWorker
+    from aftersend.storage.parked_records import ParkedRecords
+    from aftersend.storage.statistics import StatisticsTable
+
+    config = settings.load_streams()
+    return StreamWorker(
+        config.outcomes_table,
+        StatisticsTable(connect("dynamodb"), config.statistics_table),
+        ParkedRecords(connect("s3"), config.bucket),
+        config.policy.find_stream,
+        counts=config.statistics,
+    )
 
 
 def _now() -> datetime:

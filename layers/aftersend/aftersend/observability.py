@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
     from aftersend.jobs.replay import ReplayJob
     from aftersend.jobs.runner import RunResult
     from aftersend.jobs.ses_sync import SyncResult
+    from aftersend.jobs.streams import StreamResult
     from aftersend.lists.job import ListJob
     from aftersend.ports import BatchReport
     from aftersend.webhooks.receive import PushResponse
@@ -98,6 +99,14 @@ def report_sync(done: SyncResult, logger: Logger) -> None:
     """Log what was brought to the suppression list of Amazon SES."""
     log = logger.error if done.failed else logger.info
     log("synced", extra={**done.counts, "failed": done.failed, "why": done.why})
+
+
+def report_streams(done: StreamResult, logger: Logger) -> None:
+    """Log what was counted of a batch of a stream; a record that is parked is an error line of its own."""
+    for number, why in done.parked.items():
+        logger.error("parked", extra={"sequence": number, "why": why})
+    log = logger.warning if done.failed else logger.info
+    log("changes", extra={"counts": +done.counts, "failed": done.failed, "why": done.why})
 
 
 def report_reevaluation(job: ReevaluationJob, logger: Logger) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, Self, TypeVar
 
 from msgspec import Struct, field
 
+from aftersend.core.changes import Change
 from aftersend.core.errors import OutOfTime, ServiceError
 from aftersend.core.model import Feedback, Key, Outcome, Suppression
 from aftersend.core.outcome import Classify
@@ -83,6 +84,18 @@ class Tasks(Protocol):
 
     def advance(self) -> None:
         """Go on with everything that is under way and can go on, for who does something else meanwhile."""
+
+
+class ChangesPort(Protocol):
+    """Where changes of outcomes and suppressions go, before they are counted."""
+
+    def publish(self, changes: Sequence[Change]) -> int:
+        """Publish what follows from `changes`, in their order, and return how many events that were.
+
+        The same change may come again, after a crash between this and counting; its `id` is the same then. Raises
+        ServiceError where not all could be published: the batch comes again.
+        """
+        ...
 
 
 class Ports(Struct, frozen=True, kw_only=True):

@@ -251,6 +251,32 @@ def load_replay(environ: Environ = os.environ) -> ReplaySettings:
     )
 
 
+def load_statistics_table(environ: Environ = os.environ) -> str:
+    """Read the name of the table of counters; empty where nothing is counted."""
+    return _get(environ, "STATISTICS_TABLE")
+
+
+class StreamSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that reads the tables' streams."""
+
+    outcomes_table: str
+    statistics_table: str
+    statistics: bool  # whether anything is counted
+    bucket: str  # where records are parked that nobody can read
+    policy: Policy
+
+
+def load_streams(environ: Environ = os.environ) -> StreamSettings:
+    """Read the settings of `streams`."""
+    return StreamSettings(
+        outcomes_table=_require(environ, "OUTCOMES_TABLE"),
+        statistics_table=_require(environ, "STATISTICS_TABLE"),
+        statistics=_get(environ, "STATISTICS") == "true",
+        bucket=_require(environ, "ARCHIVE_BUCKET"),
+        policy=load_policy(_get(environ, "POLICY"), _get(environ, "VERP_TEMPLATE")),
+    )
+
+
 def load_policy(document: str, verp_template: str) -> Policy:
     """Load a policy (TOML) as the functions of a stack with this `VerpTemplate` do, "" where it has none.
 

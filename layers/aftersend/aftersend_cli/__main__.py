@@ -127,6 +127,11 @@ _OF_A_STACK: Final = {
         "join restored tables with those in use",
         ("--stack aftersend --from-outcomes restored-outcomes --from-suppressions restored-suppressions",),
     ),
+    "recount": _Command(
+        "recount",
+        "prove that counters are what the tables say, or make them so",
+        ("--stack aftersend", "--stack aftersend --apply"),
+    ),
     "sync": _Command(
         "sync",
         "bring the suppression list of Amazon SES to what a stack says",

@@ -27,6 +27,7 @@ from aftersend.api import (
     problem_groups,
     recipients,
     review,
+    statistics,
     suppressions,
 )
 from aftersend.api.context import ApiContext
@@ -45,6 +46,7 @@ _MODULES: Final = (
     problem_groups,
     review,
     incidents,
+    statistics,
     list_jobs,
     erasure,
     classification,

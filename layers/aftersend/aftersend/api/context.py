@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aftersend.lists.service import ListJobService
     from aftersend.ports import StorePort
     from aftersend.storage.queue_overview import QueueOverview
+    from aftersend.storage.statistics import StatisticsTable
     from aftersend.storage.unmatched import UnmatchedTextQueries
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
@@ -50,6 +51,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     digest_key: bytes
     deployment: Deployment = Deployment()
     parse: Callable[[str, bytes], list[Feedback]] | None = None  # a body of a source; raises MalformedFeedback
+    statistics: StatisticsTable | None = None  # None where nothing is counted
     list_jobs: ListJobService | None = None  # in the function that works them
     queues: QueueOverview | None = None  # in the function that looks into them
     unmatched_texts: UnmatchedTextQueries | None = None  # in the same

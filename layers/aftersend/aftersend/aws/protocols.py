@@ -18,6 +18,7 @@ class DynamoDBClient(Protocol):
     def put_item(self, **request: Any) -> Any: ...  # noqa: D102
     def query(self, **request: Any) -> Any: ...  # noqa: D102
     def scan(self, **request: Any) -> Any: ...  # noqa: D102
+    def transact_write_items(self, **request: Any) -> Any: ...  # noqa: D102
     def update_item(self, **request: Any) -> Any: ...  # noqa: D102
 
 

@@ -11,7 +11,10 @@ from aftersend.aws.json_service import JsonService
 from aftersend.aws.s3 import S3
 
 OPERATIONS: Final = {
-    "dynamodb": ("batch_get_item", "delete_item", "get_item", "put_item", "query", "scan", "update_item"),
+    "dynamodb": (
+        *("batch_get_item", "delete_item", "get_item", "put_item", "query", "scan", "transact_write_items"),
+        "update_item",
+    ),
     "s3": ("get_object", "put_object"),
     "secretsmanager": ("get_secret_value",),
     "sqs": (

@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import FullSQSClient
-from aftersend.sources.message import SOURCE, unpack
 
 DEAD_LETTERS: Final = "DeadLetters"  # at the end of the logical ids of dead-letter queues
 UNREADABLE: Final = "UnreadableBodies"
@@ -24,6 +23,7 @@ FEEDBACK: Final = "FeedbackQueue"
 MAX_EXCERPT: Final = 500  # characters of a body
 MAX_RECEIVES: Final = 20  # calls for one answer, of ten messages each
 MAX_MOVED: Final = 1_000  # messages for one answer
+_SOURCE: Final = "source"  # the attribute of a message, as `sources.message.SOURCE` has it
 _AT_ONCE: Final = 10
 _HIDDEN: Final = 30  # seconds for which messages are hidden, should nobody hand them back
 _COUNTS: Final = (
@@ -171,8 +171,8 @@ class QueueOverview:
         }
         if attributes:
             sent["MessageAttributes"] = attributes
-        if SOURCE in attributes:
-            sent["MessageGroupId"] = attributes[SOURCE]["StringValue"]
+        if _SOURCE in attributes:
+            sent["MessageGroupId"] = attributes[_SOURCE]["StringValue"]
         with translate_errors("SQS: SendMessage"):
             self._sqs.send_message(**sent)
         with translate_errors("SQS: DeleteMessage"):
@@ -180,12 +180,14 @@ class QueueOverview:
 
 
 def _read(each: Received) -> LyingMessage:
+    from aftersend.sources.message import unpack  # noqa: PLC0415  # most questions look into no queue
+
     attributes = {name: value.get("StringValue", "") for name, value in each.get("MessageAttributes", {}).items()}
     body, headers = unpack(each["Body"], attributes)
     of_queue = each.get("Attributes", {})
     return LyingMessage(
         id=each["MessageId"],
-        source=attributes.get(SOURCE),
+        source=attributes.get(_SOURCE),
         reason=attributes.get("reason"),
         file=headers.get("x-file"),
         sent_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(of_queue.get("SentTimestamp", 0))),
