@@ -18,7 +18,7 @@ import gc
 import io
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ from tests.bench.load import BATCH, Load, load
 from tests.bench.notifications import DELIVERED
 from tests.engines import Engine
 
-ROUNDS: Final = 5
+ROUNDS: Final = 4
 MESSAGES: Final = 300
 EACH: Final = 4  # feedback about each message
 SPREAD: Final = 10  # records a batch where feedback of one message must not meet
@@ -127,14 +127,14 @@ class MeteredInWaits:
 
 
 class Run(Struct):
-    """What one load cost."""
+    """What one load cost: time where nobody metered it, and units where somebody did."""
 
     records: int
     distinct: int
-    seconds: float
-    cpu: float
-    units: float
-    table_units: float
+    seconds: float = 0.0
+    cpu: float = 0.0
+    units: float = 0.0
+    table_units: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -169,17 +169,17 @@ class Bench:
         self._log, self._metrics = Logger("bench", stream=io.StringIO()), Metrics("bench", "bench")
         self._serial = count()
 
-    def ours(self, at_once: int = AT_ONCE) -> tuple[Meter, Batch]:
+    def ours(self, meter: Meter | None, at_once: int = AT_ONCE) -> Batch:
         """`ingest` on fresh tables, with so many calls under way in one thread."""
-        meter = Meter()
-        clients = self._lean | {"dynamodb": MeteredInWaits(self._lean["dynamodb"], meter)}
-        return meter, self._work(partial(MultiplexedTasks, clients, at_once))
+        lean = self._lean["dynamodb"]
+        clients = self._lean | {"dynamodb": MeteredInWaits(lean, meter) if meter else lean}
+        return self._work(partial(MultiplexedTasks, clients, at_once))
 
-    def in_threads(self) -> tuple[Meter, Batch]:
+    def in_threads(self, meter: Meter | None) -> Batch:
         """The same with boto3's client, in threads."""
-        meter = Meter()
-        dynamodb = Metered(boto.adapt_client(self._boto3, "dynamodb"), meter)
-        return meter, self._work(partial(PooledTasks, self._lean | {"dynamodb": dynamodb}, self._pool))
+        client = boto.adapt_client(self._boto3, "dynamodb")
+        clients = self._lean | {"dynamodb": Metered(client, meter) if meter else client}
+        return self._work(partial(PooledTasks, clients, self._pool))
 
     def _work(self, open_tasks: Callable[[], Tasks]) -> Batch:
         ports = Ports(
@@ -203,12 +203,12 @@ class Bench:
 
         return work
 
-    def transactions(self) -> tuple[Meter, Batch]:
+    def transactions(self, meter: Meter | None) -> Batch:
         """The baseline on fresh tables."""
-        meter = Meter()
         events, statuses = baseline.create_tables(self._boto3, f"{id(self)}-{next(self._serial)}")
-        work = baseline.Transactions(Metered(self._boto3, meter), events, statuses, self._pool).batch
-        return meter, lambda batch: work([message.body for message in batch])
+        client = Metered(self._boto3, meter) if meter else self._boto3
+        work = baseline.Transactions(client, events, statuses, self._pool).batch
+        return lambda batch: work([message.body for message in batch])
 
 
 def _refuse() -> Any:
@@ -225,98 +225,105 @@ def bring(messages: int, each: int = EACH, order: str = "shuffled", **others: An
     return brought._replace(batches=batches)
 
 
-def run(meter: Meter, work: Batch, load: Load) -> Run:
-    """Work all batches of `load`, one after another."""
+Contender = Callable[[Meter | None], Batch]
+
+
+def run(work: Batch, load: Load) -> Run:
+    """Work all batches of `load`, one after another, and take the time."""
     gc.collect()
-    before, tables, cpu, clock = meter.units, meter.table_units, time.process_time(), time.perf_counter()
+    cpu, clock = time.process_time(), time.perf_counter()
     for batch in load.batches:
         work(batch)
-    seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
-    return Run(load.records, load.distinct, seconds, cpu, meter.units - before, meter.table_units - tables)
+    return Run(load.records, load.distinct, time.perf_counter() - clock, time.process_time() - cpu)
 
 
-Contenders = Mapping[str, Callable[[], tuple[Meter, Batch]]]
+def charge(work: Batch, meter: Meter, load: Load) -> Run:
+    """Work all batches of `load`, one after another, and count what is charged for them."""
+    before, tables = meter.units, meter.table_units
+    for batch in load.batches:
+        work(batch)
+    return Run(load.records, load.distinct, units=meter.units - before, table_units=meter.table_units - tables)
 
 
-def compare(contenders: Contenders, messages: int = MESSAGES, rounds: int = ROUNDS, **others: Any) -> dict[str, Any]:
-    """All contenders on the same loads, in turns, each on empty tables."""
-    runs: dict[str, list[Run]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
-        brought = bring(messages, seed=number, **others)
+def compare(contenders: Mapping[str, Contender], loads: Callable[[str, int], Load]) -> dict[str, list[Run]]:
+    """All contenders on their loads by name and round, in turns, each on empty tables.
+
+    The first round warms up and is charged; time is taken in the others.
+    """
+    runs: dict[str, list[Run]] = {}
+    for name, make in contenders.items():
+        meter = Meter()
+        runs[name] = [charge(make(meter), meter, loads(name, 0))]
+    for number in range(1, ROUNDS + 1):
         for name in list(contenders)[:: 1 if number % 2 else -1]:
-            runs[name].append(run(*contenders[name](), brought))
-    return {name: each[1:] for name, each in runs.items()}  # the first round warms up
+            runs[name].append(run(contenders[name](None), loads(name, number)))
+    return runs
 
 
 def repeats(bench: Bench) -> float:
     """Write units when everything comes again."""
-    meter, work = bench.ours()
-    brought = bring(50)
-    run(meter, work, brought)
-    return run(meter, work, brought).units
+    meter, brought = Meter(), bring(50)
+    work = bench.ours(meter)
+    charge(work, meter, brought)
+    return charge(work, meter, brought).units
 
 
-def by_batch(bench: Bench) -> dict[int, list[Run]]:
-    """The same feedback in batches of several sizes, in turns: as many records of each as make some batches."""
-    runs: dict[int, list[Run]] = {size: [] for size in SIZES}
-    for number in range(ROUNDS + 1):
-        for size in SIZES:
-            runs[size].append(run(*bench.ours(), bring(max(size, MESSAGES // 4), seed=number, batch=size)))
-    return {size: each[1:] for size, each in runs.items()}
-
-
-def by_feedback(bench: Bench) -> list[tuple[str, Run]]:
+def by_feedback(bench: Bench) -> Iterator[tuple[str, list[Run]]]:
     """1, 2, 4 … 64 feedback for each message, spread over small batches, so that they seldom meet."""
-    return [
-        (f"{each} feedback for each message", run(*bench.ours(), bring(48, each, batch=SPREAD, fate=DELIVERED)))
-        for each in (1, 2, 4, 8, 16, 32, 64)
-    ]
+    for each in (1, 2, 4, 8, 16, 32, 64):
+        meter, brought = Meter(), bring(48, each, batch=SPREAD, fate=DELIVERED)
+        cost = [charge(bench.ours(meter), meter, brought), run(bench.ours(None), brought)]
+        yield f"{each} feedback for each message", cost
 
 
-def by_size(bench: Bench) -> list[tuple[str, Run]]:
+def by_size(bench: Bench) -> Iterator[tuple[str, list[Run]]]:
     """Loads of one size, on a table that has doubled between."""
-    meter, work = bench.ours()
-    found, stored = [], 0
+    meter, stored = Meter(), 0
+    metered, timed = bench.ours(meter), bench.ours(None)
     for goal in (100, 200, 400, 800):
         if goal > stored:
-            run(meter, work, bring(goal - stored, seed=goal))
-        cost = run(meter, work, bring(100, seed=goal + 1))
-        found.append((f"{goal} messages stored before", cost))
+            for work in (metered, timed):
+                run(work, bring(goal - stored, seed=goal))
+        brought = bring(100, seed=goal + 1)
+        yield f"{goal} messages stored before", [charge(metered, meter, brought), run(timed, brought)]
         stored = goal + 100
-    return found
 
 
 def _summary(name: str, runs: Sequence[Run]) -> list[str]:
-    figures = [median(each.rate for each in runs), median(each.microseconds for each in runs)]
-    prices = [median(each.price for each in runs), median(each.table_price for each in runs)]
-    return [name, *(f"{figure:.0f}" for figure in figures), *(f"{price:.2f}" for price in prices)]
+    """A line of the table: of several, the first was charged."""
+    charged, *timed = runs
+    figures = [median(each.rate for each in timed), median(each.microseconds for each in timed)]
+    return [name, *(f"{figure:.0f}" for figure in figures), f"{charged.price:.2f}", f"{charged.table_price:.2f}"]
 
 
-def _ratio(ours: Sequence[Run], theirs: Sequence[Run]) -> float:
-    """Our CPU a record to theirs, round by round."""
-    return median(one.microseconds / other.microseconds for one, other in zip(ours, theirs, strict=True))
+def _ratio(ours: Sequence[Run], theirs: Sequence[Run], what: str = "microseconds") -> float:
+    """Our figure to theirs, round by round."""
+    pairs = zip(ours[1:], theirs[1:], strict=True)
+    ratios: list[float] = [getattr(one, what) / getattr(other, what) for one, other in pairs]
+    return median(ratios)
 
 
 def show_sides(bench: Bench) -> None:
     """Print what each side costs, in two orders of arrival."""
-    contenders: Contenders = {
+    contenders: Mapping[str, Contender] = {
         "aftersend": bench.ours,
-        "aftersend, one call at a time": partial(bench.ours, 1),
+        "aftersend, one call at a time": partial(bench.ours, at_once=1),
         "aftersend with boto3": bench.in_threads,
         "transactions": bench.transactions,
     }
     rows, goals = [], []
     for order in ("shuffled", "as sent"):
-        runs = compare(contenders, order=order)
+        loads = [bring(MESSAGES, order=order, seed=number) for number in range(ROUNDS + 1)]
+        runs = compare(contenders, lambda _, number, loads=loads: loads[number])  # type: ignore[misc]
         rows += [_summary(f"{name}, {order}", each) for name, each in runs.items()]
         ours, theirs = runs["aftersend"], runs["transactions"]
-        faster = median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
         alone = _ratio(ours, runs["aftersend, one call at a time"])
         goals.append(table.goal(f"CPU a record to that of transactions, {order}", _ratio(ours, theirs), 0.15))
         goals.append(table.goal(f"CPU a record, {AT_ONCE} calls at once to one at a time, {order}", alone, 1.05))
+        faster = _ratio(ours, theirs, "rate")
         goals.append(table.goal(f"records/s against transactions, {order}", faster, 3, least=True))
-        goals.append(table.goal(f"WCU per distinct feedback, {order}", median(one.price for one in ours), 1.0))
-        goals.append(table.goal("  of it in tables", median(one.table_price for one in ours), 1.0))
+        goals.append(table.goal(f"WCU per distinct feedback, {order}", ours[0].price, 1.0))
+        goals.append(table.goal("  of it in tables", ours[0].table_price, 1.0))
     goals.append(table.goal("WCU when everything comes again", repeats(bench), 0))
     title = f"End to end: {MESSAGES} messages, {EACH} feedback each, 30 % of it twice, batches of {BATCH}"
     table.show(title, HEADER, rows, goals)
@@ -324,9 +331,15 @@ def show_sides(bench: Bench) -> None:
 
 def show_sizes(bench: Bench) -> None:
     """Print what the size of a batch does."""
-    sizes = by_batch(bench)
-    rows = [_summary(f"batches of {size}", runs) for size, runs in sizes.items()]
-    goals = [table.goal(f"CPU a record, batches of 1 to batches of {BATCH}", _ratio(sizes[1], sizes[BATCH]), 2.5)]
+
+    def brought(name: str, number: int) -> Load:
+        size = int(name.rpartition(" ")[2])
+        return bring(max(size, MESSAGES // 4), seed=number, batch=size)
+
+    runs = compare({f"batches of {size}": bench.ours for size in SIZES}, brought)
+    ratio = _ratio(runs["batches of 1"], runs[f"batches of {BATCH}"])
+    goals = [table.goal(f"CPU a record, batches of 1 to batches of {BATCH}", ratio, 2.5)]
+    rows = [_summary(name, each) for name, each in runs.items()]
     table.show("The size of a batch", HEADER, rows, goals)
 
 
@@ -344,7 +357,7 @@ def main() -> None:
         show_sides(bench)
         show_sizes(bench)
         grown = [*by_feedback(bench), *by_size(bench)]
-        table.show("Growth of the cost", HEADER, [_summary(name, [cost]) for name, cost in grown])
+        table.show("Growth of the cost", HEADER, [_summary(name, cost) for name, cost in grown])
 
 
 if __name__ == "__main__":
