@@ -1,4 +1,4 @@
-"""Pictures of the console for README and docs: `python -m tests.support.pictures`, into docs/pictures/.
+"""Pictures of the console for README and docs: `python -m tests.support.pictures [NAME…]`, into docs/pictures/.
 
 They are of the real page over a stack on this machine; the people in it are made up (`tests.support.console_world`).
 """
@@ -12,6 +12,7 @@ from tests.support.browser import Site, Visitor, lack, open_site
 from tests.support.template import ROOT
 
 FOLDER: Final = ROOT / "docs" / "pictures"
+LIFT: Final = "console-lift"
 LARGEST: Final = 200_000  # bytes of a picture
 
 # name: place, what must be there, scheme, width, whether the whole page is shown
@@ -35,15 +36,23 @@ def main() -> int:
         sys.stderr.write(f"no pictures: {why}\n")
         return 1
     FOLDER.mkdir(exist_ok=True)
+    names = sys.argv[1:] or [*SHOTS, LIFT]
     with open_site(600) as site:
-        for name in SHOTS:
-            take(site, name)
-        with site.visit(color_scheme="light") as visitor:
-            visitor.open("#/address/annoyed@example.com")
-            visitor.press("Lift against the complaint…")
-            visitor.page.get_by_label("How did they ask for it?").fill("Wrote to us that it was a mistake.")
-            save(visitor, "console-lift", whole=False)
+        for name in names:
+            if name == LIFT:
+                take_dialog(site)
+            else:
+                take(site, name)
     return 0
+
+
+def take_dialog(site: Site) -> None:
+    """Take a picture of the dialog that lifts a suppression."""
+    with site.visit(color_scheme="light") as visitor:
+        visitor.open("#/address/annoyed@example.com")
+        visitor.press("Lift against the complaint…")
+        visitor.page.get_by_label("How did they ask for it?").fill("Wrote to us that it was a mistake.")
+        save(visitor, LIFT, whole=False)
 
 
 def take(site: Site, name: str) -> None:

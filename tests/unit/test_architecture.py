@@ -25,6 +25,7 @@ PACKAGE: Final = Path(aftersend.__file__).parent
 # What each folder, or module beside the folders, may import of ours. The order is that of the layers, from below.
 LAYERS: Final[dict[str, set[str]]] = {
     "core": set(),
+    "console": set(),
     "classify": {"core"},
     "verp": {"core"},
     "sources": {"core", "classify", "verp"},
@@ -44,7 +45,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "api": {"core", "classify", "storage", "lists", "settings", "ports"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api"},
 }
-LAYERS["bootstrap"] = {*LAYERS} - {"client", "library", "reporter"}
+LAYERS["bootstrap"] = {*LAYERS} - {"client", "console", "library", "reporter"}
 
 # Folders and modules that are pure, with all that they import of ours.
 PURE: Final = ("core", "classify", "verp", "sources", "library")
