@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from aftersend.core.errors import AftersendError, ConfigurationError
@@ -19,6 +18,17 @@ from aftersend_cli.output import Output
 from aftersend_cli.versions import find_version
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
+# What the small package comes without, and the extra that brings it.
+_EXTRAS: Final = {
+    "boto3": "cli",
+    "botocore": "cli",
+    "yaml": "cli",
+    "aws_lambda_powertools": "rabbitmq",
+    "pika": "rabbitmq",
+}
+_WITHOUT_BOTO3: Final = (
+    "; or give --api, and AFTERSEND_TOKEN, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
+)
 _EXIT_CODES: Final = """
 exit codes:
   0  it is done; of a question: may be written to
@@ -171,14 +181,21 @@ _BRIDGE_EXAMPLES: Final = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. What goes wrong is one line on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = make_parser(next((each for each in given if not each.startswith("-")), "")).parse_args(given)
+    command = next((each for each in given if not each.startswith("-")), "")
     try:
-        return _run(options)
+        return _run(make_parser(command).parse_args(given))
     except BrokenPipeError:  # the reader has seen enough: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:  # Ctrl-C, wherever it was
         return _INTERRUPTED
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
+            raise
+        hint = _WITHOUT_BOTO3 if command in _OF_THE_API else ""
+        sys.stderr.write(f"aftersend: {missing} is missing: pip install 'aftersend[{_EXTRAS[missing]}]'{hint}\n")
+        return REFUSED
     except _find_faults() as error:  # looked up only once there is one
         sys.stderr.write(f"aftersend: {' '.join(_explain(error).split())}\n")
         return _find_code(error)
@@ -186,19 +203,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _find_faults() -> tuple[type[Exception], ...]:
     """Return all that a command meets which is no mistake in it."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # most commands end without
+    from aftersend.aws.errors import CallFailed  # noqa: PLC0415  # most commands end without
 
-    from aftersend.aws.errors import CallFailed  # noqa: PLC0415
+    return AftersendError, CallFailed, CommandError, OSError, *_find_classes("BotoCoreError", "ClientError")
 
-    return AftersendError, BotoCoreError, CallFailed, ClientError, CommandError, OSError
+
+def _find_classes(*names: str) -> tuple[type[Exception], ...]:
+    """Return exceptions of boto3's; none where nobody has imported it, and so nobody can have raised them."""
+    exceptions = sys.modules.get("botocore.exceptions")
+    return tuple(getattr(exceptions, each) for each in names) if exceptions else ()
 
 
 def _find_code(error: Exception) -> int:
-    from botocore.exceptions import NoCredentialsError, NoRegionError, ProfileNotFound  # noqa: PLC0415
-
     if isinstance(error, CommandError):
         return error.code
-    asked_wrongly = (ConfigurationError, ProfileNotFound, NoCredentialsError, NoRegionError)
+    asked_wrongly = ConfigurationError, *_find_classes("ProfileNotFound", "NoCredentialsError", "NoRegionError")
     return REFUSED if isinstance(error, asked_wrongly) else FAILED
 
 
@@ -214,9 +233,9 @@ def _run(options: argparse.Namespace) -> int:
         return int(_load(_OFFLINE[name]).run(options))
     use_account(options.profile, options.region)
     if name == _BRIDGE:
-        return int(_load_bridge().run(options))
+        return int(importlib.import_module("aftersend_cli.rabbitmq").run(options))
     if name in _OF_A_STACK:
-        from aftersend_cli.stack import find_stack  # noqa: PLC0415  # boto3 takes a fifth of a second
+        from aftersend_cli.stack import find_stack  # noqa: PLC0415  # what asks the API imports no tables
 
         return int(_load(_OF_A_STACK[name]).run(options, find_stack(options.stack)))
     output = Output(as_json=options.json, utc=options.utc)
@@ -228,15 +247,6 @@ def _load(command: _Command) -> Any:
     module, _, attribute = command.place.partition(":")
     found = importlib.import_module(f"aftersend_cli.{module}")
     return getattr(found, attribute) if attribute else found
-
-
-def _load_bridge() -> ModuleType:
-    try:
-        return importlib.import_module("aftersend_cli.rabbitmq")
-    except ModuleNotFoundError as error:
-        if error.name != "pika":
-            raise
-        raise CommandError("the client of RabbitMQ is missing: pip install 'aftersend[rabbitmq]'") from None
 
 
 def make_parser(wanted: str | None = None) -> argparse.ArgumentParser:
