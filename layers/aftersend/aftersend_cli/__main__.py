@@ -68,6 +68,29 @@ _OF_THE_API: Final = {
         ("list.txt --stream news", "--allowed < list.txt > allowed.txt", "--recipient ann@example.com"),
         writes=False,
     ),
+    "outcomes": _Command(
+        "outcomes:outcomes",
+        "list what went wrong, the newest first, and say how far that was looked",
+        (
+            "--since 24h",
+            "--since 7d --reason mailbox_full --system gmail",
+            "--from 2026-03-01 --to 2026-04-01 --csv > march.csv",
+        ),
+        writes=False,
+    ),
+    "problems": _Command(
+        "outcomes:problems",
+        "show what went wrong in groups, the largest first: why, where, in whose words, and whose it is to mend",
+        ("--since 24h", "--since 7d --sender @news.example.com", "--class block --json"),
+        writes=False,
+    ),
+    "stats": _Command(
+        "stats",
+        "count what became of messages, with rates beside the limits that Amazon SES judges by",
+        ("--since 30d", "--by system --since 7d", "--by reason --from 2026-03-01 --to 2026-03-31 --csv > march.csv"),
+        writes=False,
+    ),
+    "status": _Command("status", "say whether anything is stuck", ("", "--json"), writes=False),
     "lift": _Command(
         "decide:lift",
         "lift a suppression",
@@ -108,7 +131,17 @@ _OF_THE_API: Final = {
             '--note "Their directory was gone."',
         ),
     ),
-    "jobs": _Command("jobs:jobs", "show how far an import, export or revert is", ("0123…cdef",), writes=False),
+    "jobs": _Command(
+        "jobs:jobs",
+        "list imports, exports and reverts, or show how far one is",
+        ("", "--kind import --state failed", "0123…cdef --json"),
+        writes=False,
+    ),
+    "dead-letters": _Command(
+        "dead_letters:by_api",
+        "show what lies in the dead-letter queues, and why; send a queue back to work",
+        ("--look", "--stack aftersend --look", "--stack aftersend --redrive FeedbackDeadLetters"),
+    ),
     "console": _Command(
         "console",
         "open the console in a browser of this machine, signed in as you are here",
@@ -121,11 +154,6 @@ _OF_A_STACK: Final = {
         "smoke",
         "prove a stack: send a bounce through it, show what it makes of it, and delete that",
         ("--stack aftersend", "--stack aftersend --from news@example.com --yes"),
-    ),
-    "dead-letters": _Command(
-        "dead_letters",
-        "show what lies in the dead-letter queues, and why; send a queue back to work",
-        ("--stack aftersend --look", "--stack aftersend --redrive FeedbackDeadLetters"),
     ),
     "reevaluate": _Command(
         "reevaluate",
@@ -157,6 +185,8 @@ _OF_A_STACK: Final = {
         writes=False,
     ),
 }
+# These ask the API, unless a stack is named: then they look into it.
+_EITHER_WAY: Final = {"dead-letters": _OF_THE_API["dead-letters"]._replace(place="dead_letters:by_stack")}
 # These work on this machine alone.
 _OFFLINE: Final = {
     "parse": _Command(
@@ -217,8 +247,8 @@ def _find_classes(*names: str) -> tuple[type[Exception], ...]:
 def _find_code(error: Exception) -> int:
     if isinstance(error, CommandError):
         return error.code
-    asked_wrongly = ConfigurationError, *_find_classes("ProfileNotFound", "NoCredentialsError", "NoRegionError")
-    return REFUSED if isinstance(error, asked_wrongly) else FAILED
+    asked_wrongly = _find_classes("ProfileNotFound", "NoCredentialsError", "NoRegionError")
+    return REFUSED if isinstance(error, (ConfigurationError, *asked_wrongly)) else FAILED
 
 
 def _explain(error: Exception) -> str:
@@ -234,10 +264,11 @@ def _run(options: argparse.Namespace) -> int:
     use_account(options.profile, options.region)
     if name == _BRIDGE:
         return int(importlib.import_module("aftersend_cli.rabbitmq").run(options))
-    if name in _OF_A_STACK:
+    into_stack = _OF_A_STACK.get(name) or (_EITHER_WAY.get(name) if options.stack else None)
+    if into_stack:
         from aftersend_cli.stack import find_stack  # noqa: PLC0415  # what asks the API imports no tables
 
-        return int(_load(_OF_A_STACK[name]).run(options, find_stack(options.stack)))
+        return int(_load(into_stack).run(options, find_stack(options.stack)))
     output = Output(as_json=options.json, utc=options.utc)
     return int(_load(_OF_THE_API[name]).run(options, find_endpoint(options.api, options.stack), output))
 
