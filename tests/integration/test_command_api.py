@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -19,10 +23,13 @@ from botocore.credentials import Credentials
 from aftersend_cli.__main__ import main
 from aftersend_cli.endpoint import API, TOKEN, Endpoint
 from aftersend_cli.errors import CommandError, NotKnownError
+from aftersend_cli.jobs import follow
+from aftersend_cli.outcomes import FILTERS
 from tests.support import wsgi
 from tests.support.api import Api
 from tests.support.api_world import world
 from tests.support.network import free_ports
+from tests.support.template import ROOT
 
 OLD, FULL, ANGRY = "old.account@example.net", "full.box@example.org", "annoyed@example.com"
 
@@ -149,23 +156,167 @@ def test_reviews_and_incidents(api: Api, capsys: pytest.CaptureFixture[str]) -> 
     assert Run(capsys, "incidents", "revert", "0" * 20, "--yes").code == 2
 
 
-LIST = "recipient,kind,at\nann@example.com,hard,2026-03-01T00:00:00Z\nbob and eve,hard,2026-03-01T00:00:00Z\n"
+# ---- Lists ----------------------------------------------------------------------------------------------------------
+
+MARCH = ("--from", "2026-03-01", "--to", "2026-04-01")
+
+
+def test_outcomes_follow_pages_and_say_how_far_they_looked(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = "from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z"
+    expected = [each for page in api.pages(f"/outcomes?{query}&limit=200") for each in page["outcomes"]]
+    monkeypatch.setattr("aftersend_cli.outcomes.AT_ONCE", 2)
+    done = Run(capsys, "outcomes", *MARCH, "--json")
+    assert (done.code, [json.loads(line) for line in done.out.splitlines()]) == (0, expected)
+    assert done.err == f"{len(expected)} that fit; all was looked at, back to 2026-03-01 00:00Z.\n"
+    shown = Run(capsys, "outcomes", *MARCH)
+    assert [line[:17] for line in shown.out.splitlines()[1:]] == [
+        each["at"][:16].replace("T", " ") + "Z" for each in expected
+    ]
+    newest = Run(capsys, "outcomes", *MARCH, "--most", "3")
+    assert [line.split() for line in newest.out.splitlines()] == [line.split() for line in shown.out.splitlines()[:4]]
+    assert newest.err.startswith("The newest 3: none is missing back to 2026-03-2")
+
+
+def test_outcomes_as_a_file(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = api("GET", "/outcomes?from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z&format=csv&limit=200").text
+    monkeypatch.setattr("aftersend_cli.outcomes.AT_ONCE", 2)
+    done = Run(capsys, "outcomes", *MARCH, "--csv")
+    assert (done.code, done.out) == (0, whole)
+    assert f"{len(list(csv.reader(io.StringIO(whole)))) - 1} that fit" in done.err
+    most = Run(capsys, "outcomes", *MARCH, "--csv", "--most", "3").out
+    assert list(csv.reader(io.StringIO(most))) == list(csv.reader(io.StringIO(whole)))[:4]
+
+
+@pytest.mark.parametrize(
+    ("filters", "some"), [(("--reason", "mailbox_full"), FULL), (("--class", "hard", "--domain", "example.net"), OLD)]
+)
+def test_outcomes_have_the_filters_of_the_api(
+    api: Api, filters: tuple[str, ...], some: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [json.loads(line) for line in Run(capsys, "outcomes", *MARCH, *filters, "--json").out.splitlines()]
+    assert {each["recipient"] for each in found} == {f"email:{some}"}
+    assert set(FILTERS) == {
+        each["name"] for each in _list_parameters("/outcomes") if each["name"] not in {"from", "to", *_PAGING}
+    }
+
+
+_PAGING = ("format", "limit", "cursor")
+
+
+def _list_parameters(path: str) -> list[dict[str, Any]]:
+    document = json.loads((ROOT / "layers/aftersend/aftersend/api/openapi.json").read_text())
+    return list(document["paths"][path]["get"]["parameters"])
+
+
+def test_a_span_is_asked_for_as_people_say_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(TOKEN, "test")
+    with answering(200, {}, b'{"outcomes": [], "looked_back_to": "2026-03-01T00:00:00Z"}') as (url, asked):
+        assert Run(capsys, "outcomes", "--since", "36h", "--api", url).code == 0
+        assert Run(capsys, "outcomes", "--since", "36h", "--from", "2026-03-01", "--api", url).code == 2
+        assert Run(capsys, "outcomes", "--from", "2026-03-02", "--to", "2026-03-01", "--api", url).code == 2
+    (request,) = asked
+    begin = datetime.fromisoformat(parse_qs(urlsplit(request.target).query)["from"][0])
+    assert timedelta(hours=36) <= datetime.now(UTC) - begin < timedelta(hours=37)
+
+
+@pytest.mark.parametrize("wrong", [("--since", "0d"), ("--since", "1 day"), ("--from", "yesterday"), ("--most", "0")])
+def test_a_span_that_is_none(wrong: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["outcomes", *wrong])
+    assert stop.value.code == 2
+
+
+LIST = (
+    "recipient,kind,at,note\n"
+    "ann@example.com,hard,2026-03-01T00:00:00Z,\n"
+    'bob and eve,hard,2026-03-01T00:00:00Z,"two, of them"\n'
+    "dan@example.com,nonsense,2026-03-01T00:00:00Z,\n"
+)
 
 
 def test_an_import_is_a_dry_run_first_and_writes_what_is_refused(
     api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "list.csv").write_text(LIST)
-    rejects = tmp_path / "rejects.txt"
+    rejects = tmp_path / "rejects.csv"
     tried = Run(capsys, "import", str(tmp_path / "list.csv"), "--rejects", str(rejects))
     assert tried.code == 0
-    assert "2 rows: 1 new, 0 updated, 0 unchanged, 0 skipped, 1 invalid" in tried.out
-    assert rejects.read_text().splitlines()[1] == "bob and eve,hard,2026-03-01T00:00:00Z"
+    assert "3 rows: 1 new, 0 updated, 0 unchanged, 0 skipped, 2 invalid" in tried.out
+    assert tried.err == f"{rejects}: 2 refused rows, 0 skipped.\n"
+    written = list(csv.reader(io.StringIO(rejects.read_text())))
+    assert written[0] == ["import_line", "import_result", "import_why", "recipient", "kind", "at", "note"]
+    assert [(row[0], row[1], row[3], row[6]) for row in written[1:]] == [
+        ("3", "invalid", "bob and eve", "two, of them"),
+        ("4", "invalid", "dan@example.com", ""),
+    ]
     assert api("HEAD", "/suppressions/ann@example.com").status == 404
     applied = Run(capsys, "import", str(tmp_path / "list.csv"), "--apply", "--yes", "--json")
     job = json.loads(applied.out)
     assert job["imported"]["new"] == 1 and api("HEAD", "/suppressions/ann@example.com").status == 200
     assert job["id"] in Run(capsys, "jobs", job["id"]).out
+
+
+def test_what_was_rejected_is_imported_once_it_is_mended(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    rejects = tmp_path / "rejects.csv"
+    Run(capsys, "import", str(tmp_path / "list.csv"), "--rejects", str(rejects))
+    rejects.write_text(rejects.read_text().replace("bob and eve", "eve@example.com"))
+    done = Run(capsys, "import", str(rejects), "--apply", "--yes")
+    assert "2 rows: 1 new, 0 updated, 0 unchanged, 0 skipped, 1 invalid" in done.out
+
+
+def test_every_rejected_row_is_written_and_skipped_ones_too(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The API names a hundred; of another provider's list, those who are well are skipped."""
+    rows = [{"email": f"nobody {number}", "created": 1772600000, "reason": "550 unknown", "status": "5.1.1"}
+            for number in range(120)]  # fmt: skip
+    rows.append({"email": "well@example.com", "created": 1772600000, "reason": "554 5.7.1 blocked using a block list",
+                 "status": "5.7.1"})  # fmt: skip
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    rejects = tmp_path / "rejects.jsonl"
+    asked = ("import", str(tmp_path / "list.json"), "--format", "sendgrid-bounces", "--rejects", str(rejects), "--json")
+    done = Run(capsys, *asked)
+    counted = json.loads(done.out)["imported"]
+    written = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert (counted["invalid"], len(counted["errors"]), counted["skipped"]) == (120, 100, 1)
+    assert [each["import_result"] for each in written] == ["invalid"] * 120 + ["skipped"]
+    assert [each["email"] for each in written] == [each["email"] for each in rows]
+    assert "120 refused rows, 1 skipped." in done.err and "The stack says" not in done.err
+
+
+def test_jobs_are_listed(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Run(capsys, "jobs").out == ""
+    (tmp_path / "list.csv").write_text(LIST)
+    Run(capsys, "import", str(tmp_path / "list.csv"))
+    Run(capsys, "import", str(tmp_path / "list.csv"), "--apply", "--yes")
+    expected = api("GET", "/jobs").json["jobs"]
+    found = [json.loads(line) for line in Run(capsys, "jobs", "--json").out.splitlines()]
+    assert (len(found), found) == (3, expected), "a dry run goes before what is applied"
+    shown = Run(capsys, "jobs", "--most", "1")
+    assert expected[0]["id"] in shown.out and expected[1]["id"] not in shown.out
+    assert "3 rows, 1 new, 2 invalid" in Run(capsys, "jobs", "--kind", "import").out
+    assert Run(capsys, "jobs", "--kind", "export", "--json").out == ""
+
+
+def test_progress_is_a_bar_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = {"id": "0123", "job": "import", "state": "running", "imported": {"rows": 500, "new": 499, "invalid": 1}}
+    answers = iter([running | {"state": "done"}] * 2)
+    endpoint: Any = SimpleNamespace(ask=lambda *_: SimpleNamespace(json=lambda: next(answers)))
+    monkeypatch.setattr("aftersend_cli.jobs.FIRST_PAUSE", 0.0)
+    assert follow(running, endpoint, 2000)["state"] == "done"
+    assert capsys.readouterr().err == "import 0123: running 500 rows, 499 new, 1 invalid\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    follow(running, endpoint, 2000)
+    assert "[######..................]  25% running: 500 rows, 499 new, 1 invalid" in capsys.readouterr().err
 
 
 def test_an_export_and_a_revert(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

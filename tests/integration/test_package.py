@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 import aftersend
 from aftersend.console import ConsoleSite
+from tests.support import wsgi
+from tests.support.api_world import world
 from tests.support.comparison import compare
 from tests.support.package import LAYER, copy_requirements, run_isolated, unpack_wheel
 from tests.support.template import ROOT
@@ -53,10 +56,53 @@ def test_the_package_brings_the_console_whole(small: tuple[Path, Path]) -> None:
     assert run_isolated(script, *small).stdout == f"{[*ConsoleSite().measure()]}\n"
 
 
-def test_the_command_says_what_it_lacks(small: tuple[Path, Path]) -> None:
-    done = run_isolated("import sys; from aftersend_cli.entry import main; sys.exit(main())", *small, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "pip install 'aftersend[cli]'" in done.stderr
+def run_command(small: tuple[Path, Path], *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with the small package alone."""
+    script = f"import sys; from aftersend_cli.__main__ import main; sys.exit(main({list(arguments)!r}))"
+    return run_isolated(script, *small, check=False, **variables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra", "hint"),
+    [
+        (["sync", "--stack", "x"], "cli", False),
+        (["rabbitmq", "--stack", "x", "--queue", "results=a"], "rabbitmq", False),
+        (["why", "ann@example.com", "--stack", "x"], "cli", True),
+        (["check", "--recipient", "ann@example.com", "--api", "https://example.com"], "cli", True),
+    ],
+)
+def test_the_command_says_what_it_lacks(arguments: list[str], extra: str, hint: bool, small: tuple[Path, Path]) -> None:
+    done = run_command(small, *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert f"pip install 'aftersend[{extra}]'" in done.stderr
+    assert ("AFTERSEND_TOKEN" in done.stderr) == hint
+
+
+def test_the_small_package_explains_and_completes_every_command(small: tuple[Path, Path]) -> None:
+    done = run_command(small, "completion", "bash")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--redrive" in done.stdout and "--dry-run" in done.stdout
+
+
+TOKEN: Final = {"AFTERSEND_TOKEN": wsgi.TOKEN.removeprefix("Bearer ")}
+KEYS: Final = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
+
+
+def test_the_small_package_asks_an_api_with_a_token(small: tuple[Path, Path]) -> None:
+    with wsgi.serving(world().context) as url:
+        why = run_command(small, "why", "old.account@example.net", "--api", url, **TOKEN)
+        check = run_command(small, "check", "--recipient", "ann@example.com", AFTERSEND_API=url, **TOKEN)
+        signed = run_command(small, "check", "--recipient", "ann@example.com", "--api", url, **KEYS)
+    assert (why.returncode, why.stdout.startswith("No mail is sent to old.account@example.net")) == (1, True)
+    assert (check.returncode, check.stdout) == (0, "allowed  ann@example.com\n")
+    assert signed.returncode == 4, "the signed request has reached an API that takes tokens alone"
+
+
+def test_the_small_package_parses_and_classifies(small: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "replies.txt").write_text("550 5.1.1 User unknown\n")
+    assert "user_unknown" in run_command(small, "classify", str(tmp_path / "replies.txt")).stdout
+    parsed = run_command(small, "parse", "ses", str(ROOT / "events" / "ses" / "bounce-idn-recipient.json"))
+    assert (parsed.returncode, parsed.stderr) == (0, "") and "bounced" in parsed.stdout
 
 
 def test_its_page_names_all_that_it_offers_and_nothing_else() -> None:

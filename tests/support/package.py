@@ -38,9 +38,9 @@ def copy_requirements(names: list[str], target: Path) -> Path:
     return target
 
 
-def run_isolated(script: str, *folders: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_isolated(script: str, *folders: Path, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a script with the standard library and these folders alone."""
     return subprocess.run(
         [sys.executable, "-S", "-W", "error", "-c", script], check=check, capture_output=True, text=True, timeout=120,
-        env={"PYTHONPATH": os.pathsep.join(map(str, folders)), "PATH": ""},
+        env={"PYTHONPATH": os.pathsep.join(map(str, folders)), "PATH": "", **variables},
     )  # fmt: skip

@@ -23,7 +23,7 @@ from aftersend import settings
 from aftersend.core import policy
 from aftersend.core.policy import ReportProof
 from aftersend_cli import asking, stack
-from aftersend_cli.__main__ import main, make_parser
+from aftersend_cli.__main__ import _EXIT_CODES, main, make_parser
 from aftersend_cli.documents import load_documents
 from aftersend_cli.errors import CommandError, UsageError
 from deploy.settle import NOTES, settle
@@ -268,6 +268,46 @@ def test_every_command_has_examples_that_it_takes(command: str, capsys: pytest.C
         assert make_parser().parse_args(words).command == command
 
 
+def test_no_help_imports_what_is_slow() -> None:
+    """What is never imported costs no start; `check` stands in loops of scripts."""
+    script = (
+        "import sys\nfrom aftersend_cli.__main__ import _EXIT_CODES, main, make_parser\nmake_parser()\n"
+        "try:\n main(['check', '--help'])\nexcept SystemExit:\n print('|', *sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    imported = {name.partition(".")[0] for name in done.stdout.partition("|")[2].split()}
+    assert "aftersend_cli" in imported
+    assert not imported & {"boto3", "botocore", "yaml", "rich", "pika", "aws_lambda_powertools"}
+
+
+def test_asking_the_api_imports_no_tables() -> None:
+    """`check` of a stack in the environment, up to its answer, which is none here."""
+    script = "import sys; from aftersend_cli.__main__ import main; main(sys.argv[1:]); print(*sys.modules)"
+    given = ["check", "--recipient", "ann@example.com", "--api", "http://127.0.0.1:1"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *given], capture_output=True, text=True, check=True, timeout=60,
+        env={**os.environ, "AFTERSEND_TOKEN": "x"},
+    )  # fmt: skip
+    imported = set(done.stdout.split())
+    assert "aftersend_cli.check" in imported
+    slow = {"boto3", "botocore", "yaml", "rich", "aftersend.classify", "aftersend.storage", "aftersend.sources"}
+    assert not imported & slow
+
+
+def test_every_command_has_a_line_of_its_page_and_every_line_a_command() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    assert sorted(re.findall(r"^\| `([a-z-]+)[ A-Z]*` \|", page, re.MULTILINE)) == COMMANDS
+    for code in re.findall(r"^  (\d)  ", _EXIT_CODES, re.MULTILINE):
+        assert f"\n| {code} |" in page
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_asks_the_api_can_write_json(command: str) -> None:
+    """As the API gives it, lists as a line for each."""
+    options = PARSERS[command]._option_string_actions
+    assert ("--json" in options) == ("--api" in options)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -291,7 +331,7 @@ def test_what_is_shipped_and_what_is_installed() -> None:
     """The layer is the package alone; the command stands beside it, and nothing in the package knows of it."""
     makefile = (LAYER / "Makefile").read_text()
     assert re.findall(r"^\tcp -R (\S+)", makefile, re.MULTILINE) == ["aftersend"]
-    assert 'aftersend = "aftersend_cli.entry:main"' in (LAYER / "pyproject.toml").read_text()
+    assert 'aftersend = "aftersend_cli.__main__:main"' in (LAYER / "pyproject.toml").read_text()
 
 
 def test_pip_brings_the_command(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from aftersend.core.errors import AftersendError, ConfigurationError
@@ -19,6 +18,17 @@ from aftersend_cli.output import Output
 from aftersend_cli.versions import find_version
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
+# What the small package comes without, and the extra that brings it.
+_EXTRAS: Final = {
+    "boto3": "cli",
+    "botocore": "cli",
+    "yaml": "cli",
+    "aws_lambda_powertools": "rabbitmq",
+    "pika": "rabbitmq",
+}
+_WITHOUT_BOTO3: Final = (
+    "; or give --api, and AFTERSEND_TOKEN, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
+)
 _EXIT_CODES: Final = """
 exit codes:
   0  it is done; of a question: may be written to
@@ -58,6 +68,29 @@ _OF_THE_API: Final = {
         ("list.txt --stream news", "--allowed < list.txt > allowed.txt", "--recipient ann@example.com"),
         writes=False,
     ),
+    "outcomes": _Command(
+        "outcomes:outcomes",
+        "list what went wrong, the newest first, and say how far that was looked",
+        (
+            "--since 24h",
+            "--since 7d --reason mailbox_full --system gmail",
+            "--from 2026-03-01 --to 2026-04-01 --csv > march.csv",
+        ),
+        writes=False,
+    ),
+    "problems": _Command(
+        "outcomes:problems",
+        "show what went wrong in groups, the largest first: why, where, in whose words, and whose it is to mend",
+        ("--since 24h", "--since 7d --sender @news.example.com", "--class block --json"),
+        writes=False,
+    ),
+    "stats": _Command(
+        "stats",
+        "count what became of messages, with rates beside the limits that Amazon SES judges by",
+        ("--since 30d", "--by system --since 7d", "--by reason --from 2026-03-01 --to 2026-03-31 --csv > march.csv"),
+        writes=False,
+    ),
+    "status": _Command("status", "say whether anything is stuck", ("", "--json"), writes=False),
     "lift": _Command(
         "decide:lift",
         "lift a suppression",
@@ -98,7 +131,17 @@ _OF_THE_API: Final = {
             '--note "Their directory was gone."',
         ),
     ),
-    "jobs": _Command("jobs:jobs", "show how far an import, export or revert is", ("0123…cdef",), writes=False),
+    "jobs": _Command(
+        "jobs:jobs",
+        "list imports, exports and reverts, or show how far one is",
+        ("", "--kind import --state failed", "0123…cdef --json"),
+        writes=False,
+    ),
+    "dead-letters": _Command(
+        "dead_letters:by_api",
+        "show what lies in the dead-letter queues, and why; send a queue back to work",
+        ("--look", "--stack aftersend --look", "--stack aftersend --redrive FeedbackDeadLetters"),
+    ),
     "console": _Command(
         "console",
         "open the console in a browser of this machine, signed in as you are here",
@@ -111,11 +154,6 @@ _OF_A_STACK: Final = {
         "smoke",
         "prove a stack: send a bounce through it, show what it makes of it, and delete that",
         ("--stack aftersend", "--stack aftersend --from news@example.com --yes"),
-    ),
-    "dead-letters": _Command(
-        "dead_letters",
-        "show what lies in the dead-letter queues, and why; send a queue back to work",
-        ("--stack aftersend --look", "--stack aftersend --redrive FeedbackDeadLetters"),
     ),
     "reevaluate": _Command(
         "reevaluate",
@@ -152,6 +190,8 @@ _OF_A_STACK: Final = {
         writes=False,
     ),
 }
+# These ask the API, unless a stack is named: then they look into it.
+_EITHER_WAY: Final = {"dead-letters": _OF_THE_API["dead-letters"]._replace(place="dead_letters:by_stack")}
 # These work on this machine alone.
 _OFFLINE: Final = {
     "parse": _Command(
@@ -176,14 +216,21 @@ _BRIDGE_EXAMPLES: Final = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. What goes wrong is one line on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = make_parser(next((each for each in given if not each.startswith("-")), "")).parse_args(given)
+    command = next((each for each in given if not each.startswith("-")), "")
     try:
-        return _run(options)
+        return _run(make_parser(command).parse_args(given))
     except BrokenPipeError:  # the reader has seen enough: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:  # Ctrl-C, wherever it was
         return _INTERRUPTED
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
+            raise
+        hint = _WITHOUT_BOTO3 if command in _OF_THE_API else ""
+        sys.stderr.write(f"aftersend: {missing} is missing: pip install 'aftersend[{_EXTRAS[missing]}]'{hint}\n")
+        return REFUSED
     except _find_faults() as error:  # looked up only once there is one
         sys.stderr.write(f"aftersend: {' '.join(_explain(error).split())}\n")
         return _find_code(error)
@@ -191,20 +238,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _find_faults() -> tuple[type[Exception], ...]:
     """Return all that a command meets which is no mistake in it."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # most commands end without
+    from aftersend.aws.errors import CallFailed  # noqa: PLC0415  # most commands end without
 
-    from aftersend.aws.errors import CallFailed  # noqa: PLC0415
+    return AftersendError, CallFailed, CommandError, OSError, *_find_classes("BotoCoreError", "ClientError")
 
-    return AftersendError, BotoCoreError, CallFailed, ClientError, CommandError, OSError
+
+def _find_classes(*names: str) -> tuple[type[Exception], ...]:
+    """Return exceptions of boto3's; none where nobody has imported it, and so nobody can have raised them."""
+    exceptions = sys.modules.get("botocore.exceptions")
+    return tuple(getattr(exceptions, each) for each in names) if exceptions else ()
 
 
 def _find_code(error: Exception) -> int:
-    from botocore.exceptions import NoCredentialsError, NoRegionError, ProfileNotFound  # noqa: PLC0415
-
     if isinstance(error, CommandError):
         return error.code
-    asked_wrongly = (ConfigurationError, ProfileNotFound, NoCredentialsError, NoRegionError)
-    return REFUSED if isinstance(error, asked_wrongly) else FAILED
+    asked_wrongly = _find_classes("ProfileNotFound", "NoCredentialsError", "NoRegionError")
+    return REFUSED if isinstance(error, (ConfigurationError, *asked_wrongly)) else FAILED
 
 
 def _explain(error: Exception) -> str:
@@ -219,11 +268,12 @@ def _run(options: argparse.Namespace) -> int:
         return int(_load(_OFFLINE[name]).run(options))
     use_account(options.profile, options.region)
     if name == _BRIDGE:
-        return int(_load_bridge().run(options))
-    if name in _OF_A_STACK:
-        from aftersend_cli.stack import find_stack  # noqa: PLC0415  # boto3 takes a fifth of a second
+        return int(importlib.import_module("aftersend_cli.rabbitmq").run(options))
+    into_stack = _OF_A_STACK.get(name) or (_EITHER_WAY.get(name) if options.stack else None)
+    if into_stack:
+        from aftersend_cli.stack import find_stack  # noqa: PLC0415  # what asks the API imports no tables
 
-        return int(_load(_OF_A_STACK[name]).run(options, find_stack(options.stack)))
+        return int(_load(into_stack).run(options, find_stack(options.stack)))
     output = Output(as_json=options.json, utc=options.utc)
     return int(_load(_OF_THE_API[name]).run(options, find_endpoint(options.api, options.stack), output))
 
@@ -233,15 +283,6 @@ def _load(command: _Command) -> Any:
     module, _, attribute = command.place.partition(":")
     found = importlib.import_module(f"aftersend_cli.{module}")
     return getattr(found, attribute) if attribute else found
-
-
-def _load_bridge() -> ModuleType:
-    try:
-        return importlib.import_module("aftersend_cli.rabbitmq")
-    except ModuleNotFoundError as error:
-        if error.name != "pika":
-            raise
-        raise CommandError("the client of RabbitMQ is missing: pip install 'aftersend[rabbitmq]'") from None
 
 
 def make_parser(wanted: str | None = None) -> argparse.ArgumentParser:

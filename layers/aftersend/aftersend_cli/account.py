@@ -1,7 +1,7 @@
 """Whose account of AWS commands work in, and who signs what they ask.
 
-boto3 takes a fifth of a second to import, so it is asked only where the environment does not say it all: for a profile,
-SSO, a role, or the files of the AWS CLI.
+boto3 takes a fifth of a second to import, and the small package comes without it, so it is asked only where the
+environment does not say it all: for a profile, SSO, a role, or the files of the AWS CLI.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Signer(Struct, frozen=True, kw_only=True):
 
 def use_account(profile: str | None, region: str | None) -> None:
     """Have every client of this process use a profile and a region; None for what the environment says."""
-    if profile or region:
+    if region:
+        os.environ.update(AWS_REGION=region, AWS_DEFAULT_REGION=region)  # the one is read by Lambda, the other by boto3
+    if profile:
         import boto3  # noqa: PLC0415
 
         boto3.setup_default_session(profile_name=profile, region_name=region)

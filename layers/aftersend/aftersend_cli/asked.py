@@ -38,6 +38,13 @@ def pages(api: Endpoint, path: str, query: Query, name: str) -> Iterator[dict[st
             return
 
 
+def read_number(text: str) -> int:
+    """Read how many (argparse): a number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
 def find_suppression(api: Endpoint, recipient: str, stream: str | None) -> tuple[ApiAnswer, dict[str, Any] | None]:
     """Return the answer about a recipient in a stream, and what it says; None where nothing is stored."""
     answer = api.ask(

@@ -1,20 +1,26 @@
-"""`aftersend dead-letters`: what lies in the queues of a stack that nobody works, why, and the way back."""
+"""`aftersend dead-letters`: what lies in the queues of a stack that nobody works, why, and the way back.
+
+By the stack's name it looks into the queues itself, with the rights of whoever asks; by an API's address it asks that.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from types import SimpleNamespace
 from typing import Any, Final
 
 from aftersend_cli.asking import confirm
+from aftersend_cli.endpoint import Endpoint, encode
 from aftersend_cli.errors import UsageError
-from aftersend_cli.output import clean
+from aftersend_cli.output import Output
 from aftersend_cli.stack import DeployedStack, make_client
 
 QUEUE: Final = "AWS::SQS::Queue"
 COUNT: Final = "ApproximateNumberOfMessages"
 _MARKS: Final = ("DeadLetters", "UnreadableBodies")  # in the logical ids of queues that nobody works
 _LOOKED_AT: Final = 10  # messages of a queue
+_TOO_OFTEN: Final = "it failed too often"
 _SEEN_FOR: Final = 30  # seconds for which what was looked at is hidden from others
 
 
@@ -24,17 +30,58 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--redrive", metavar="QUEUE", help="send what lies in it back to the queue that it came from")
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
-    """Show them, or send one back."""
+def _run_by_stack(options: argparse.Namespace, stack: DeployedStack) -> int:
     queues = find_idle_queues(stack)
     client = make_client("sqs")
     if options.redrive:
         return _redrive(options, stack, queues, client)
+    output = Output(as_json=options.json, utc=options.utc)
     for name, url in sorted(queues.items()):
-        count = client.get_queue_attributes(QueueUrl=url, AttributeNames=[COUNT])["Attributes"][COUNT]
-        sys.stdout.write(f"{count:>6}  {name}\n")
-        if options.look and count != "0":
-            _show_messages(client, url)
+        count = int(client.get_queue_attributes(QueueUrl=url, AttributeNames=[COUNT])["Attributes"][COUNT])
+        shown = _look(client, url) if options.look and count else []
+        _show_queue({"name": name, "messages": count}, shown, output)
+    return 0
+
+
+def _run_by_api(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    if options.redrive:
+        return _redrive_by_api(options, api, output)
+    for each in api.ask("GET", "/dead-letters").json()["queues"]:
+        found = (
+            api.ask("GET", f"/dead-letters/{encode(each['name'])}").json() if options.look and each["messages"] else {}
+        )
+        _show_queue(each, found.get("shown", []), output)
+    return 0
+
+
+def _show_queue(queue: dict[str, Any], shown: list[dict[str, Any]], output: Output) -> None:
+    if output.as_json:
+        output.write_json(queue | ({"shown": shown} if shown else {}))
+        return
+    output.write(f"{queue['messages']:>6}  {queue['name']}")
+    for each in shown:  # nothing of a body: it may hold addresses; --json has how it begins
+        output.write(f"        {each['id']}  {each.get('source', '-')}  {each.get('reason', _TOO_OFTEN)}")
+
+
+def _redrive_by_api(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    path = f"/dead-letters/{encode(options.redrive)}"
+    queue = next(
+        (each for each in api.ask("GET", "/dead-letters").json()["queues"] if each["name"] == options.redrive), None
+    )
+    if queue is None:
+        raise UsageError(f"there is no queue {options.redrive!r} that nobody works")
+    plan = f"send {queue['messages']} messages of {options.redrive} back to {queue.get('goes_back_to', 'work')}"
+    confirm(api.url, [plan], yes=options.yes)
+    moved = 0
+    while True:  # a thousand at a time
+        done = api.ask("POST", f"{path}/redrive", body={"messages": "all"}).json()
+        moved += done["moved"]
+        if not done["left"] or not done["moved"]:
+            break
+    if output.as_json:
+        output.write_json(done | {"moved": moved})
+    else:
+        output.write(f"{moved} are back in {done['goes_back_to']}, about {done['left']} are left.")
     return 0
 
 
@@ -46,18 +93,20 @@ def find_idle_queues(stack: DeployedStack) -> dict[str, str]:
     return found
 
 
-def _show_messages(client: Any, url: str) -> None:
-    """Show sources and reasons. Nothing of a body: it may hold addresses."""
+def _look(client: Any, url: str) -> list[dict[str, Any]]:
+    """Return the first messages, without their bodies."""
     found = client.receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=_LOOKED_AT,
         VisibilityTimeout=_SEEN_FOR,
         MessageAttributeNames=["All"],
     )
+    shown = []
     for each in found.get("Messages", ()):
         attributes = {name: value.get("StringValue", "") for name, value in each.get("MessageAttributes", {}).items()}
-        source, reason = attributes.get("source", "-"), attributes.get("reason", "it failed too often")
-        sys.stdout.write(f"        {each['MessageId']}  {clean(source)}  {clean(reason)}\n")
+        named = {name: attributes[name] for name in ("source", "reason") if name in attributes}
+        shown.append({"id": each["MessageId"], **named})
+    return shown
 
 
 def _redrive(options: argparse.Namespace, stack: DeployedStack, queues: dict[str, str], client: Any) -> int:
@@ -69,3 +118,7 @@ def _redrive(options: argparse.Namespace, stack: DeployedStack, queues: dict[str
     client.start_message_move_task(SourceArn=attributes["QueueArn"])
     sys.stdout.write("They are on their way back.\n")
     return 0
+
+
+by_stack: Final = SimpleNamespace(arguments=arguments, run=_run_by_stack)
+by_api: Final = SimpleNamespace(arguments=arguments, run=_run_by_api)

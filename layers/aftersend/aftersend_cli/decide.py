@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from aftersend_cli.asked import (
 from aftersend_cli.endpoint import Endpoint, encode
 from aftersend_cli.errors import UsageError
 from aftersend_cli.output import Output
+from aftersend_cli.spans import read_moment
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -49,27 +49,20 @@ def _lift(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
 
 def _declare_suppress(parser: argparse.ArgumentParser) -> None:
     _declare(parser)
-    parser.add_argument(
-        "--until", type=_read_moment, metavar="DATE", help="until then (2026-06-21, UTC); else for good"
-    )
+    parser.add_argument("--until", type=read_moment, metavar="DATE", help="until then (2026-06-21, UTC); else for good")
 
 
 def _suppress(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     recipient = read_recipient(options.recipient)
     _, found = find_suppression(api, recipient, options.stream)
     sentence = found["answer"]["sentence"] if found else describe_missing(recipient)
-    until = f" until {options.until}" if options.until else ""
+    end = options.until.isoformat() if options.until else None
+    until = f" until {end}" if end else ""
     confirm_change(sentence, f"Suppress it{until}: “{options.note}”", yes=options.yes)
-    body = {"note": options.note} | ({"until": options.until} if options.until else {})
+    body = {"note": options.note} | ({"until": end} if end else {})
     path = f"/suppressions/{encode(recipient)}"
     write_answer(api.ask("PUT", path, {"scope": options.stream}, body=body).json(), output)
     return 0
-
-
-def _read_moment(text: str) -> str:
-    """A moment as the API takes it: without a zone it is UTC, without an hour it is midnight."""
-    at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
 def _declare_forget(parser: argparse.ArgumentParser) -> None:

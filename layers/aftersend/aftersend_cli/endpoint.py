@@ -174,7 +174,7 @@ def find_endpoint(api: str | None, stack: str | None) -> Endpoint:
 
 
 def _find_outputs(stack: str) -> Mapping[str, str]:
-    from aftersend_cli.stack import find_stack  # noqa: PLC0415  # boto3 takes a fifth of a second
+    from aftersend_cli.stack import find_stack  # noqa: PLC0415  # most name the address
 
     return find_stack(stack).outputs
 

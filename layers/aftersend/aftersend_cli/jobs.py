@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 import urllib.request
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from aftersend_cli.asked import add_note, confirm_change
+from aftersend_cli.asked import add_note, confirm_change, pages, read_number
 from aftersend_cli.endpoint import Endpoint, Query, encode
 from aftersend_cli.errors import CommandError, NotKnownError, UsageError
 from aftersend_cli.output import Output
+from aftersend_cli.spans import read_moment
 
 AT_ONCE: Final = 4_000_000  # bytes of a list that a request carries; a larger one is uploaded
 FIRST_PAUSE: Final = 2.0  # seconds between two looks at a job; they grow
 LONGEST_PAUSE: Final = 15.0
 _TYPES: Final = {".csv": "text/csv", ".tsv": "text/csv", ".txt": "text/csv", ".jsonl": "application/x-ndjson"}
 _MORE: Final = frozenset({"queued", "running"})
+_BAR: Final = 24  # columns
+_LISTED: Final = 50  # jobs, unless more are asked for
 _COUNTED: Final = ("new", "updated", "unchanged", "skipped", "invalid", "lifted")
 
 
-def follow(job: dict[str, Any], api: Endpoint) -> dict[str, Any]:
-    """Follow a job until it is done, with its progress on standard error; raises CommandError where it failed."""
+def follow(job: dict[str, Any], api: Endpoint, rows: int | None = None) -> dict[str, Any]:
+    """Follow a job until it is done, with its progress on standard error; raises CommandError where it failed.
+
+    `rows` is how many there are, as far as that is known: then a terminal has a bar.
+    """
     pause = FIRST_PAUSE
     while job["state"] in _MORE:
-        _show_progress(job)
+        _show_progress(job, rows)
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
         job = api.ask("GET", f"/jobs/{encode(job['id'])}").json()
@@ -38,12 +47,28 @@ def follow(job: dict[str, Any], api: Endpoint) -> dict[str, Any]:
     return job
 
 
-def _show_progress(job: dict[str, Any]) -> None:
-    done = job.get("imported") or job.get("exported") or job.get("reverted") or {}
-    counted = ", ".join(f"{value} {name}" for name, value in done.items() if isinstance(value, int))
+def _show_progress(job: dict[str, Any], rows: int | None) -> None:
+    done = _find_counts(job)
+    counted = ", ".join(f"{value:,} {name}" for name, value in done.items() if isinstance(value, int) and value)
     line = f"{job['job']} {job['id']}: {job['state']} {counted}"
-    sys.stderr.write(f"\r\x1b[K{line}" if sys.stderr.isatty() else f"{line}\n")
+    if not sys.stderr.isatty():
+        sys.stderr.write(f"{line}\n")
+    else:
+        if rows and "rows" in done:
+            line = f"{draw_bar(done['rows'], rows)} {job['state']}: {counted}"
+        sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
     sys.stderr.flush()
+
+
+def draw_bar(done: int, of: int) -> str:
+    """Draw how much of a whole is done; more than the whole, which is estimated, is the whole."""
+    share = min(done / of, 1.0)
+    full = int(share * _BAR)
+    return f"[{'#' * full}{'.' * (_BAR - full)}] {share:4.0%}"
+
+
+def _find_counts(job: dict[str, Any]) -> dict[str, Any]:
+    return job.get("imported") or job.get("exported") or job.get("reverted") or job.get("dropped") or {}
 
 
 def _show_job(job: dict[str, Any], output: Output) -> None:
@@ -62,6 +87,9 @@ def _show_job(job: dict[str, Any], output: Output) -> None:
         output.write(f"{exported['rows']} rows")
     if (reverted := job.get("reverted")) is not None:
         output.write(f"{reverted['found']} found, {reverted['changed']} changed, {reverted['freed']} freed")
+    if (dropped := job.get("dropped")) is not None:
+        read = f"{dropped['read']:,} of {dropped['size']:,} bytes"
+        output.write(f"{dropped['file']}: {read}, {dropped['sent']:,} bodies sent, {dropped['parked']:,} unreadable")
     if job.get("why"):
         output.write(job["why"], "bad")
 
@@ -70,12 +98,41 @@ def _show_job(job: dict[str, Any], output: Output) -> None:
 
 
 def _declare_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", metavar="ID", help="of a job that was begun: the import, export or revert said it")
+    about = "of a job that was begun: the import, export or revert said it; without it, jobs are listed"
+    parser.add_argument("job", nargs="?", metavar="ID", help=about)
+    parser.add_argument("--kind", choices=("import", "export", "outcomes", "revert", "drop"), help="list only these")
+    parser.add_argument("--state", metavar="NAME", help="list only these: waiting, queued, running, done or failed")
+    parser.add_argument("--most", type=read_number, metavar="N", help=f"the newest N alone (default {_LISTED})")
 
 
 def _run_jobs(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
-    _show_job(api.ask("GET", f"/jobs/{encode(options.job)}").json(), output)
+    if options.job:
+        _show_job(api.ask("GET", f"/jobs/{encode(options.job)}").json(), output)
+        return 0
+    found = pages(api, "/jobs", {"job": options.kind, "state": options.state}, "jobs")
+    rows = []
+    for each in islice(found, options.most or (None if output.as_json else _LISTED)):
+        output.write_json(each) if output.as_json else rows.append(_make_row(each, output))
+    if not output.as_json:
+        output.table(("id", "job", "state", "begun", "by", "what came of it"), rows)
+        output.remark(f"{len(rows)} jobs, the newest first." if rows else "There are none of the last thirty days.")
     return 0
+
+
+def _make_row(job: dict[str, Any], output: Output) -> tuple[str, ...]:
+    counted = ", ".join(
+        f"{value:,} {name}" for name, value in _find_counts(job).items() if isinstance(value, int) and value
+    )
+    dry = "dry run: " if job.get("dry_run") else ""
+    by = job["by"].rpartition("/")[2]
+    return (
+        job["id"],
+        job["job"],
+        job["state"],
+        output.moment(job["created_at"]),
+        by,
+        job.get("why") or f"{dry}{counted}",
+    )
 
 
 # ---- aftersend import -----------------------------------------------------------------------------------------------
@@ -85,13 +142,15 @@ def _declare_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="CSV, JSON or JSON Lines: a provider's list, or one of yours")
     parser.add_argument("--format", metavar="NAME", help="which list it is, where its columns do not say it")
     parser.add_argument("--stream", metavar="NAME", help="of complaints and unsubscriptions that name none")
-    parser.add_argument("--at", metavar="TIME", help="the time of rows that have none: 2026-03-01T00:00:00Z")
+    parser.add_argument(
+        "--at", type=read_moment, metavar="TIME", help="the time of rows that have none: 2026-03-01T00:00:00Z"
+    )
     parser.add_argument(
         "--full", action="store_true", help="it is all of the provider's list at --at: lift who is not in it any more"
     )
     parser.add_argument("--apply", action="store_true", help="import it; without this, it is a dry run and no more")
     parser.add_argument(
-        "--rejects", metavar="FILE", help="write the lines that are refused there, each with its reason"
+        "--rejects", metavar="FILE", help="write the rows that are refused or skipped there, each with its reason"
     )
 
 
@@ -99,28 +158,40 @@ def _run_import(options: argparse.Namespace, api: Endpoint, output: Output) -> i
     path = Path(options.file)
     if not path.is_file():
         raise UsageError(f"{options.file}: there is no such file")
-    tried = _import(path, options, api, dry_run=True)
-    _write_rejects(path, tried, options.rejects)
+    tried = _import(path, options, api, _estimate_rows(path), dry_run=True)
+    if options.rejects:
+        _write_rejects(path, tried, options, output)
     if not options.apply:
         _show_job(tried, output)
         return 0
     counted = ", ".join(f"{tried['imported'].get(name, 0)} {name}" for name in _COUNTED)
     confirm_change(f"{path.name}: {counted}", "Import it.", yes=options.yes)
-    _show_job(_import(path, options, api, dry_run=False), output)
+    _show_job(_import(path, options, api, tried["imported"]["rows"], dry_run=False), output)
     return 0
 
 
-def _import(path: Path, options: argparse.Namespace, api: Endpoint, *, dry_run: bool) -> dict[str, Any]:
-    query: Query = {"dry_run": dry_run, "format": options.format, "scope": options.stream, "at": options.at}
+def _estimate_rows(path: Path) -> int | None:
+    """Count the lines of a list that has a row in each; None for a JSON document."""
+    if path.suffix.lower() not in _TYPES:
+        return None
+    with path.open("rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(partial(file.read, 1 << 20), b""))
+
+
+def _import(
+    path: Path, options: argparse.Namespace, api: Endpoint, rows: int | None, *, dry_run: bool
+) -> dict[str, Any]:
+    at = options.at.isoformat() if options.at else None
+    query: Query = {"dry_run": dry_run, "format": options.format, "scope": options.stream, "at": at}
     query = {**query, "full": options.full or None}
     size = path.stat().st_size
     if size <= AT_ONCE:
         headers = {"content-type": _TYPES.get(path.suffix.lower(), "application/json")}
         got = api.ask("POST", "/suppressions/import", query, path.read_bytes(), headers)
-        return follow(got.json(), api)
+        return follow(got.json(), api, rows)
     job = api.ask("POST", "/suppressions/import/uploads", {**query, "bytes": size}).json()
     _upload(path, job["upload"]["url"], size)
-    return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api)
+    return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api, rows)
 
 
 def _upload(path: Path, url: str, size: int) -> None:
@@ -136,17 +207,15 @@ def _upload(path: Path, url: str, size: int) -> None:
             raise NotKnownError(f"the upload was not taken: {error}") from error
 
 
-def _write_rejects(path: Path, job: dict[str, Any], target: str | None) -> None:
-    errors = {each["line"]: each["why"] for each in job["imported"].get("errors", ())}
-    if target is None or not errors:
-        return
-    with (
-        path.open(encoding="utf-8-sig", errors="replace") as lines,
-        Path(target).open("w", encoding="utf-8") as rejects,
-    ):
-        for number, line in enumerate(lines, 1):
-            if number in errors:
-                rejects.write(f"# line {number}: {errors[number]}\n{line.rstrip()}\n")
+def _write_rejects(path: Path, tried: dict[str, Any], options: argparse.Namespace, output: Output) -> None:
+    from aftersend_cli.rejects import write_rejects  # noqa: PLC0415  # reads rows, which no other command here does
+
+    found = write_rejects(path, Path(options.rejects), tried.get("format"), options.at)
+    output.remark(f"{options.rejects}: {found.invalid} refused rows, {found.skipped} skipped.")
+    theirs = tried["imported"].get("invalid", 0), tried["imported"].get("skipped", 0)
+    if theirs != found:
+        said = f"{theirs[0]} refused and {theirs[1]} skipped"
+        output.remark(f"The stack says {said}: its own rules, policy or version judge some rows otherwise.")
 
 
 # ---- aftersend export -----------------------------------------------------------------------------------------------

@@ -14,8 +14,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
+from unicodedata import combining, east_asian_width
 
 NARROW: Final = 40  # columns that a terminal has at least
+FOLDED: Final = 24  # columns that a column of texts has at least, where it is folded
+_GAP: Final = "  "
 # Of what remote servers write: characters that would move the cursor or turn the text around.
 _HARMFUL: Final = {
     **dict.fromkeys([*range(0x20), 0x7F, *range(0x80, 0xA0)], " "),
@@ -48,21 +51,40 @@ class Output:
         for line in self._fold(clean(text), 4).splitlines():
             self._write(self._paint(f"  | {line}", "dim"))
 
+    def remark(self, text: str) -> None:
+        """Write what is about the answer and no part of it, to standard error: a pipe has the answer alone."""
+        sys.stdout.flush()
+        sys.stderr.write(f"{clean(text)}\n")
+
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table; where it is wider than the terminal, each row becomes a block of lines instead."""
+        """Write a table, of whose columns those that are empty are left out.
+
+        Where it is wider than the terminal, its last column, which has the longest texts, is folded between words;
+        where that is not enough, each row becomes a block of lines instead. Nothing is cut.
+        """
         cells = [[clean(cell) for cell in row] for row in rows]
-        if not cells:
+        used = [at for at in range(len(head)) if any(row[at] for row in cells)]
+        if not used:
             return
-        widths = [max(len(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
-        if self.width and sum(widths) + 2 * len(widths) > self.width:
-            for row in cells:
-                self._write("\n".join(f"{name}: {cell}" for name, cell in zip(head, row, strict=True) if cell))
-                self._write("")
+        head, cells = [head[at] for at in used], [[row[at] for at in used] for row in cells]
+        widths = [max(measure(row[at]) for row in [head, *cells]) for at in range(len(head))]
+        room = self.width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1) if self.width else widths[-1]
+        if room < min(widths[-1], FOLDED) or any(measure(word) > room for row in cells for word in row[-1].split()):
+            self._write_blocks(head, cells)
             return
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in ([*head], *cells)]
-        self._write(self._paint(lines[0], "dim"))
-        for line in lines[1:]:
-            self._write(line)
+        self._write(self._paint(_lay_out(head, widths), "dim"))
+        for *row, last in cells:
+            first, *more = _wrap(last, room) or [""] if measure(last) > room else [last]
+            self._write(_lay_out([*row, first], widths))
+            for part in more:
+                self._write(_lay_out([""] * len(row) + [part], widths))
+
+    def _write_blocks(self, head: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+        for row in cells:
+            for name, cell in zip(head, row, strict=True):
+                if cell:
+                    self._write(self._fold(f"{name}: {cell}"))
+            self._write("")
 
     def moment(self, text: str | None) -> str:
         """Return a time of the API for a person: local with its offset on a terminal, else UTC."""
@@ -76,13 +98,28 @@ class Output:
     def _fold(self, text: str, room: int = 0) -> str:
         if not self.width or len(text) <= self.width - room:
             return text
-        return "\n".join(textwrap.wrap(text, self.width - room, break_long_words=False, break_on_hyphens=False))
+        return "\n".join(_wrap(text, self.width - room))
 
     def _paint(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour and style else text
 
     def _write(self, text: str) -> None:
         sys.stdout.write(f"{text}\n")
+
+
+def measure(text: str) -> int:
+    """Return how many columns of a terminal a text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _lay_out(row: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(cell + " " * (width - measure(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def clean(text: str) -> str:

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from aftersend.aws import connect
@@ -104,10 +103,10 @@ def publish(stack: DeployedStack, label: str) -> Probe:
     """Publish a bounce that names somebody whom there is not; raises CommandError where the topic refuses."""
     recipient, message = f"{label}@example.com", f"{label}-{secrets.token_hex(8)}"
     body = make_bounce(recipient, message, datetime.now(UTC))
-    started = time.monotonic()
+    client, started = make_client("sns"), time.monotonic()
     try:
-        make_client("sns").publish(TopicArn=stack.find(TOPIC), Message=body)
-    except ClientError as error:
+        client.publish(TopicArn=stack.find(TOPIC), Message=body)
+    except client.exceptions.ClientError as error:
         raise CommandError(f"{stack.find(TOPIC)} takes nothing from you: {_code(error)}") from None
     _tell("published", started, f"to {TOPIC}, message {message}")
     return Probe(_find_key(body), TOPIC, started)
@@ -117,15 +116,15 @@ def send_mail(sender: str, label: str, configuration: str) -> Probe:
     """Send a mail that will bounce; raises CommandError where SES refuses it."""
     recipient = f"bounce+{label}@simulator.amazonses.com"
     text = {"Data": "A test of aftersend smoke; nobody reads it."}
-    started = time.monotonic()
+    client, started = make_client("sesv2"), time.monotonic()
     try:
-        sent = make_client("sesv2").send_email(
+        sent = client.send_email(
             FromEmailAddress=sender,
             Destination={"ToAddresses": [recipient]},
             Content={"Simple": {"Subject": {"Data": label}, "Body": {"Text": text}}},
             **({"ConfigurationSetName": configuration} if configuration else {}),
         )
-    except ClientError as error:
+    except client.exceptions.ClientError as error:
         why = error.response["Error"].get("Message", "")
         raise CommandError(f"Amazon SES does not send from {sender}: {_code(error)}: {why}") from None
     message = str(sent["MessageId"])
@@ -264,5 +263,5 @@ def _tell(step: str, started: float, what: str) -> None:
     sys.stdout.flush()
 
 
-def _code(error: ClientError) -> str:
+def _code(error: Any) -> str:
     return str(error.response["Error"]["Code"])

@@ -1,5 +1,7 @@
 """A deployed stack, found by its name: CloudFormation knows what everything is called.
 
+boto3 and yaml are imported once a stack is asked for: they take half a second, and the small package lacks them.
+
 Source: CloudFormation API reference, DescribeStacks, GetTemplate and ListStackResources, because
 DescribeStackResources stops at a hundred.
 """
@@ -10,9 +12,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-import boto3
-import yaml
-from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from aftersend.aws import connect
@@ -94,6 +93,8 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
 
 def make_client(service: str) -> Any:
     """Make a client of boto3's for what only commands ask."""
+    import boto3  # noqa: PLC0415
+
     return boto3.client(service)  # type: ignore[call-overload]  # any service
 
 
@@ -102,7 +103,7 @@ def find_stack(name: str) -> DeployedStack:
     formation = make_client("cloudformation")
     try:
         (found,) = formation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
+    except formation.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != _UNKNOWN:
             raise
         region = formation.meta.region_name
@@ -128,14 +129,18 @@ def find_stack(name: str) -> DeployedStack:
 def _read_settled(formation: Any, name: str) -> dict[str, str]:
     """Return what was settled when the stack was built, which its template notes (docs/deploy.md), and all defaults."""
     body = formation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-    template = yaml.load(body, Loader=_Loader) if isinstance(body, str) else body  # noqa: S506  # a SafeLoader
+    template = _load_yaml(body) if isinstance(body, str) else body
     defaults = {each: str(about.get("Default", "")) for each, about in (template.get("Parameters") or {}).items()}
     notes = (template.get("Metadata") or {}).get(NOTES) or {}
     return defaults | {each: str(value) for each, value in notes.get("Settings", {}).items()}
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose short tags of CloudFormation stand for nothing: what is read here has none."""
+def _load_yaml(text: str) -> Any:
+    """Load YAML whose short tags of CloudFormation stand for nothing: what is read here has none."""
+    import yaml  # noqa: PLC0415
 
+    class Loader(yaml.SafeLoader):
+        """Knows a constructor that others must not get."""
 
-_Loader.add_multi_constructor("!", lambda *_: None)
+    Loader.add_multi_constructor("!", lambda *_: None)
+    return yaml.load(text, Loader=Loader)  # noqa: S506  # a SafeLoader

@@ -1,0 +1,37 @@
+"""`aftersend status`: whether anything is stuck."""
+
+from __future__ import annotations
+
+import argparse
+
+from aftersend_cli.endpoint import Endpoint
+from aftersend_cli.output import Output
+
+STUCK = 1  # exit code: something was given up, or could not be read
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """It takes no arguments of its own."""
+
+
+def run(_options: argparse.Namespace, api: Endpoint, output: Output) -> int:
+    """Show what is in the queues; 1 where something was given up or could not be read."""
+    found = api.ask("GET", "/status").json()
+    given_up = sum(each["waiting"] + each["hidden"] for each in found["dead_letters"])
+    stuck = bool(given_up or found["unreadable"])
+    if output.as_json:
+        output.write_json(found)
+        return STUCK if stuck else 0
+    said = f"{given_up:,} messages were given up, {found['unreadable']:,} bodies could not be read."
+    output.write(
+        f"{said} aftersend dead-letters shows why." if stuck else "Nothing is stuck.", "bad" if stuck else "good"
+    )
+    queues = [each for each in [*found["queues"], *found["dead_letters"]] if any(map(each.get, _COUNTS))]
+    output.table(
+        ("queue", *_COUNTS.values()), [(each["name"], *(f"{each[name]:,}" for name in _COUNTS)) for each in queues]
+    )
+    output.remark(f"As SQS counts, which is about right; asked at {output.moment(found['asked_at'])}.")
+    return STUCK if stuck else 0
+
+
+_COUNTS = {"waiting": "wait", "hidden": "in work", "delayed": "come later"}
