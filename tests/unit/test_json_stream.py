@@ -26,6 +26,7 @@ CASES: dict[str, tuple[bytes, list[bytes | None]]] = {
     "over several lines": (b'{\n "a": [\n {\n "b": 1 }\n ]\n}\n' + GOOD, [b'{\n "a": [\n {\n "b": 1 }\n ]\n}', GOOD]),
     "cut off in a string": (b'{"a":"so far\n' + GOOD + b"\n" + GOOD, [None, GOOD, GOOD]),
     "cut off behind a value": (b'{"a":1\n' + GOOD + b"\n", [None, GOOD]),
+    "cut off before a value": (b'{"a":\n' + GOOD + b"\n", [None, GOOD]),
     "cut off, and nothing between": (b'{"a":1' + GOOD + GOOD, [None, GOOD, GOOD]),
     "the end is missing": (GOOD + b'\n{"a":{', [GOOD, None]),
     "a line of text": (b"no JSON at all\n" + GOOD + b"\n", [None, GOOD]),
@@ -75,7 +76,10 @@ def test_whatever_the_objects_hold_they_come_out_as_they_went_in(
     assert [json.loads(each.data) for each in records] == [each for each, _, _ in written]
 
 
-@given(st.lists(st.sampled_from([GOOD, ODD, b"\n", b"}{", b'{"', b'"', b"\\", b"x", b"}", b'{"a":1', b"{}"])), st.binary())
+PARTS = [GOOD, ODD, b"\n", b"}{", b'{"', b'"', b"\\", b"x", b"}", b'{"a":1', b"{}"]
+
+
+@given(st.lists(st.sampled_from(PARTS)), st.binary())
 def test_no_stream_stops_it_and_every_byte_of_it_is_looked_at_once(parts: list[bytes], noise: bytes) -> None:
     stream = b"".join(parts) + noise
     at = 0

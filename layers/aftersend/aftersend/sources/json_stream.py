@@ -6,7 +6,8 @@ are read, and objects that go over several lines. A record that is broken ends w
 what follows it is read. Errors quote nothing of the stream, which may be an address.
 
 That another one begins shows by the grammar of JSON (RFC 8259): outside of strings, an object that lies in another one
-follows a colon, a comma or a bracket; and a string holds no line break.
+follows a colon, a comma or a bracket; and a string holds no line break. Where an object goes over several lines, those
+that lie in it are indented: one that begins a line is a record.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _BEFORE_OBJECT: Final = b":,["
 
 
 class StreamRecord(Struct, frozen=True):
-    """One record: where it begins in the stream, where the next one may, and its bytes; of a broken one what is wrong."""
+    """One record: where it begins, where the next one may, and its bytes; of a broken one also what is wrong."""
 
     start: int
     after: int
@@ -125,6 +126,8 @@ class _Splitter:
 
     def _may_open(self, at: int) -> bool:
         """Whether an object may begin at `at` inside of another one."""
+        if self._data[at - 1] in b"\n":
+            return False  # it begins a line
         while self._data[at - 1] in b" \t\r\n":
             at -= 1
         return self._data[at - 1] in _BEFORE_OBJECT

@@ -2,7 +2,10 @@
 
     source=ses/date=2026-03-02/hour=10/<digest of the message ids>.jsonl.gz
 
-The key depends only on the batch, so a batch that comes again writes the same object again.
+The key depends only on the batch, so a batch that comes again writes the same object again. What Amazon Data Firehose
+brings lies in a folder of its own, in objects that it writes itself: JSON, one body behind the other.
+
+    source=ses/firehose/date=2026-03-02/hour=10/…
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import S3Client
 from aftersend.core.times import format_time
 from aftersend.sources.message import Message
+
+FIREHOSE: Final = "firehose/"  # the folder of what Firehose writes, below that of a source
 
 
 class _Line(Struct, frozen=True, omit_defaults=True):
@@ -76,3 +81,10 @@ class Archive:
             return
         with translate_errors("S3: PutObject"):
             self._client.put_object(**build_put(self._bucket, messages))
+
+
+class AlreadyArchived:
+    """Stands in the place of an `Archive` for bodies that come out of the archive itself."""
+
+    def put(self, messages: Sequence[Message]) -> None:
+        """Leave them where they are."""
