@@ -57,6 +57,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "query": (settings.load_api, settings.load_deployment),
     "list_jobs": (settings.load_api, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
+    "gather": (settings.load_ingest, settings.load_gather, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
 }
@@ -100,7 +101,7 @@ def test_what_is_missing_is_named(name: str) -> None:
     """But for what may be empty, of which the function can do without."""
     _, asked = loaded(name)
     empty = {variable for variable in asked if _does_without(name, variable)}
-    assert all(variable not in empty for variable in asked if variable.endswith(("_TABLE", "_QUEUE", "_SECRETS")))
+    assert not {each for each in empty if each.endswith(("_TABLE", "_QUEUE", "_SECRETS"))} - {"MASS_QUEUE"}
     for variable in asked - empty:
         with pytest.raises(ConfigurationError, match=variable):
             loaded(name, **{variable: " "})
@@ -145,7 +146,7 @@ def test_settings_hold_what_the_variables_name() -> None:
         )
     ]
     assert loaded("Replay")[0] == [
-        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue"),
+        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue", mass_queue="MassQueue"),
         JobSettings(queue="ReplayQueue", dead_letter_queue="ReplayDeadLetters"),
     ]
     assert set(loaded("Consume")[0][1].values()) == {"results"}, "by default"

@@ -190,7 +190,7 @@ class JobSettings(Struct, frozen=True, kw_only=True):
 
 
 def load_jobs(environ: Environ = os.environ) -> JobSettings:
-    """Read what `reevaluate` and `replay` need for their jobs."""
+    """Read what `reevaluate`, `replay` and `gather` need for their jobs."""
     return JobSettings(queue=_require(environ, "JOBS_QUEUE"), dead_letter_queue=_require(environ, "DEAD_LETTER_QUEUE"))
 
 
@@ -199,11 +199,26 @@ def load_tables(environ: Environ = os.environ) -> TableSettings:
     return TableSettings(**_read_tables(environ))
 
 
+class GatherSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that gathers objects of many records, beside those of `process` and for its jobs."""
+
+    bucket: str
+    feedback_queue: str
+
+
+def load_gather(environ: Environ = os.environ) -> GatherSettings:
+    """Read what `gather` needs beside the settings of `process` and for its jobs."""
+    return GatherSettings(
+        bucket=_require(environ, "ARCHIVE_BUCKET"), feedback_queue=_require(environ, "FEEDBACK_QUEUE")
+    )
+
+
 class ReplaySettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that sends archived bodies back to work, but for its jobs."""
 
     bucket: str
     feedback_queue: str
+    mass_queue: str = ""  # URL of the queue of the function that gathers objects; empty for none
     rules_parameter: str = ""  # SSM parameter below which the user's mappings are; empty for none
 
 
@@ -212,6 +227,7 @@ def load_replay(environ: Environ = os.environ) -> ReplaySettings:
     return ReplaySettings(
         bucket=_require(environ, "ARCHIVE_BUCKET"),
         feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
+        mass_queue=_get(environ, "MASS_QUEUE"),
         rules_parameter=_get(environ, "RULES_PARAMETER"),
     )
 

@@ -28,6 +28,16 @@ from aftersend.sources.message import Message
 FIREHOSE: Final = "firehose/"  # the folder of what Firehose writes, below that of a source
 
 
+def list_prefixes(source: str, folder: str) -> list[str]:
+    """List, in their order, the beginnings of the keys of a source's bodies in a folder such as date=2026-03-02/."""
+    return sorted([f"source={source}/{folder}", f"source={source}/{FIREHOSE}{folder}"])
+
+
+def is_file_of_firehose(key: str) -> bool:
+    """Whether Firehose wrote the object of this key."""
+    return f"/{FIREHOSE}" in key
+
+
 class _Line(Struct, frozen=True, omit_defaults=True):
     source: str
     message_id: str
