@@ -3,9 +3,9 @@
 A campaign goes out at an even rate. Its events lie in files as Firehose writes them, one for every five minutes: sends
 and deliveries alone; with the opens and clicks of those who read it, which trickle in over half a day; and with four
 events of every message, as in `endtoend`. The files are worked one after another, as they come, and all in one go,
-which is the least that is possible. One by one, the events come raw and in batches of a hundred, as they were published, and
-nothing of them is archived, where files are unpacked and cut as well. Write units are what the engine says that it
-consumed, with indexes and the spike guard; CPU is that of the client.
+which is the least that is possible. One by one, the events come raw and in batches of a hundred, as they were
+published, and nothing of them is archived, where files are unpacked and cut as well. Write units are what the engine
+says that it consumed, with indexes and the spike guard; CPU is that of the client.
 
 Two units a message cannot be saved: the item, and its entry in the index by message. So sends and deliveries alone, two
 records of a message, cost one unit a record at least.

@@ -65,6 +65,7 @@ LATER: Final = {
     *("MassStreamArn", "MassRoleArn", "RedriveMass"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
     *("OutcomesCapacity", "LeastUnitsPerSecond", "MostUnitsPerSecond", "WarmUnitsPerSecond", "OutcomesRecovery"),
+    "LeanRows",
     *("HasProvisioned", "HasWarm"),
 }
 

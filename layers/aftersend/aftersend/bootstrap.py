@@ -101,6 +101,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
+        lean=config.lean,
     )
     return Ports(
         store=Store(dynamodb, tables),
@@ -192,6 +193,7 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
+        lean=config.lean,
     )
 
     def make() -> ReevaluationPorts:

@@ -29,6 +29,7 @@ class TableSettings(Struct, frozen=True, kw_only=True):
     policy: Policy
     retention: timedelta
     workers: int
+    lean: bool = False  # whether outcomes are written in their lean form
     rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
 
 
@@ -254,6 +255,7 @@ def _read_tables(environ: Environ) -> dict[str, Any]:
         "policy": load_policy(_get(environ, "POLICY"), _get(environ, "VERP_TEMPLATE")),
         "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
         "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
+        "lean": _get(environ, "LEAN_ROWS") == "true",
         "rules_parameter": _get(environ, "RULES_PARAMETER"),
     }
 

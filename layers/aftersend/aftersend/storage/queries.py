@@ -18,7 +18,7 @@ from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Key, Outcome, Reason, Status, Suppression
 from aftersend.core.times import format_time, parse_time
 from aftersend.core.validity import VERDICT, WAITING
-from aftersend.storage import items, schema
+from aftersend.storage import items, lean, schema
 from aftersend.storage.items import Item
 from aftersend.storage.listing import ListedOutcome, decode_listed
 from aftersend.storage.store import TableNames
@@ -31,7 +31,18 @@ _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at", "due_at")
 _COUNTS: Final = ("opens", "clicks")
 _FLAGS: Final = ("auto_replied", "unproven")
-_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", *_FLAGS, *_TEXTS, *_TIMES, *_COUNTS)
+_LINE: Final = (
+    schema.ATTRIBUTE,
+    lean.REST,
+    "message",
+    "status",
+    "class",
+    "reason",
+    *_FLAGS,
+    *_TEXTS,
+    *_TIMES,
+    *_COUNTS,
+)
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -276,6 +287,7 @@ def show_line_at(line: OutcomeLine, now: datetime) -> OutcomeLine:
 
 @schema.decoder(items.OUTCOME_SCHEMA)
 def _decode_line(item: Item) -> OutcomeLine:
+    item = lean.unpack_row(item)
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
