@@ -40,6 +40,7 @@ from aftersend.core.suppression import compute_lapse, find_contradiction_to_revi
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.core.validity import WAITING
 from aftersend.storage import lean
+from aftersend.storage.days import encode_day
 from aftersend.storage.listing import encode_listing
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
 from aftersend.storage.schema import decoder, encode_schema
@@ -267,7 +268,7 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     item["version"] = {"N": str(suppression.version)}
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
     if latest:
-        item |= {"day": {"S": format_time(max(latest))[:10]}, "at": {"S": format_time(max(latest))}}
+        item |= encode_day(suppression.key, max(latest))
         domain = suppression.recipient.rpartition("@")[2]
         if suppression.recipient.startswith("email:") and domain:
             item["domain"] = {"S": domain}
