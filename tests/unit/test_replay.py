@@ -177,15 +177,17 @@ def test_a_file_of_firehose_is_replayed_in_slices_or_handed_to_who_gathers_it(mo
     monkeypatch.setattr(replay, "_AT_ONCE", 4)
     bucket = archive(a=packed(b"1"), b=packed(b"2"))
     bucket.objects[FILE] = pack_lines([*MASS[:5], b"broken", *MASS[5:]])
+    spread = {f"source=ses/part={part}/date=2026-03-02/hour=10/x.jsonl.gz": packed(part.encode()) for part in "07f"}
+    bucket.objects |= spread
     job, ended, queue, slices = JOB, False, Queue(), 0
     while not ended:
         job, ended = Replay(bucket, "archive", queue).run_slice(job, lambda: MARGIN - 1)
         slices += 1
-    assert queue.bodies == [b"1", b"2", *MASS]
-    assert (job.counts["objects"], slices) == (3, 2 + 3 + 1 + 1)
+    assert queue.bodies == [b"1", b"2", *MASS, b"0", b"7", b"f"]
+    assert (job.counts["objects"], slices) == (6, 2 + 3 + 1 + 3 + 1)
     keys: list[str] = []
     job, ended = Replay(bucket, "archive", queue := Queue(), send_object=keys.append).run_slice(JOB, lambda: PLENTY)
-    assert (queue.bodies, keys, ended) == ([b"1", b"2"], [FILE], True)
+    assert (queue.bodies, keys, ended) == ([b"1", b"2", b"0", b"7", b"f"], [FILE], True)
     assert job.counts["gathered objects"] == 1
 
 

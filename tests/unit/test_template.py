@@ -65,8 +65,8 @@ LATER: Final = {
     *("MassStreamArn", "MassRoleArn", "RedriveMass"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
     *("OutcomesCapacity", "LeastUnitsPerSecond", "MostUnitsPerSecond", "WarmUnitsPerSecond", "OutcomesRecovery"),
-    "LeanRows",
-    *("HasProvisioned", "HasWarm"),
+    *("LeanRows", "SpreadArchive"),
+    *("HasProvisioned", "HasWarm", "HasVerp"),
 }
 
 

@@ -105,7 +105,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     )
     return Ports(
         store=Store(dynamodb, tables),
-        archive=Archive(s3, config.archive_bucket),
+        archive=Archive(s3, config.archive_bucket, spread=config.spread_archive),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
         classify=classifier,

@@ -37,6 +37,7 @@ class IngestSettings(TableSettings, frozen=True, kw_only=True):
     """The settings of a function that brings feedback into the tables."""
 
     archive_bucket: str
+    spread_archive: bool = False  # whether the archive's keys are spread over several beginnings
     unreadable_queue: str  # URL of the queue for bodies that nobody can read
     unmatched_texts_table: str
     spike_windows_table: str
@@ -51,6 +52,7 @@ def load_ingest(environ: Environ = os.environ) -> IngestSettings:
     return IngestSettings(
         **_read_tables(environ),
         archive_bucket=_require(environ, "ARCHIVE_BUCKET"),
+        spread_archive=_get(environ, "SPREAD_ARCHIVE") == "true",
         unreadable_queue=_require(environ, "UNREADABLE_BODIES_QUEUE"),
         unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),
         spike_windows_table=_require(environ, "SPIKE_WINDOWS_TABLE"),
