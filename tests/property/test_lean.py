@@ -32,7 +32,7 @@ from tests.support.ports import NOW, RETENTION, MemoryStore, ports
 from tests.support.strategies import SHORT, deliveries
 
 _KEEP = {"recipient", "message", "status", "class", "reason", "version", "expires_at", "review", "last_at", "schema"}
-_INDEXED = {"bounce", "bounce_ref", "identifier", "waiting", "due_at", "rule"}
+_INDEXED = {"bounce", "bounce_ref", "identifier", "waiting", "due_at", "rule", "listed", "listed_at", "sender"}
 
 
 @lru_cache(maxsize=1)
