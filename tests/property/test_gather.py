@@ -42,7 +42,7 @@ def _expected(bodies: Sequence[bytes]) -> Any:
 
 
 def _say(number: int, kinds: Sequence[str] = ("Send", "Delivery")) -> list[bytes]:
-    about = {"recipient": f"r{number}@example.com", "number": number}
+    about: dict[str, Any] = {"recipient": f"r{number}@example.com", "number": number}
     made = {
         "Send": ses.event("Send", {}, **about),
         "Delivery": ses.delivery(TIMES[1], **about),

@@ -235,7 +235,8 @@ class Gatherer:
         """Have the few that could not be stored, or wait for what others say, come again as single messages."""
         if len(report.failed) > MOST_FORWARDED:
             raise StoreUnavailable(f"{len(report.failed)} records: {min(report.failed.values())}")
-        alone = [messages[id_] for id_ in report.unfinished]
+        unfinished = {*report.unfinished}
+        alone = [message for id_, message in messages.items() if id_ in unfinished]
         parcels = [OutgoingMessage(each.source, each.body, each.headers) for each in alone]
         results = self._single.send(parcels)
         if troubles := {**results.failed, **results.refused}:

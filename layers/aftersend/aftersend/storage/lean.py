@@ -50,7 +50,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 def pack_row(item: Item, facts: bytes) -> Item | None:
     """Return the lean row of a plain one that lacks its `facts` (JSON); None where it would not be smaller."""
     held: frozenset[str] = frozenset().union(*(names for key, names in _HELD.items() if key in item))
-    packed = {name: item[name] for name in _PACKED if name in item and name not in held}
+    packed: Item = {name: item[name] for name in _PACKED if name in item and name not in held}
     deflate = zlib.compressobj(level=6, zdict=_COMMON)
     rest = deflate.compress(_encode(packed) + b"\n" + facts) + deflate.flush()
     if len(rest) + len(REST) >= measure_item(packed) + len("feedback") + len(facts):
