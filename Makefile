@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 export CUSTOM_COMPILE_COMMAND := make lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test rules simulate simulate-faults check fmt build deploy bench bench-classify lock clean
+.PHONY: help setup demo test rules simulate simulate-faults check fmt build deploy bench bench-classify pictures lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the
 
 bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)
 	AFTERSEND_CORPUS="$(abspath $(CORPUS))" $(BIN)/python -m tests.bench classify_corpus mails_corpus
+
+pictures: $(STAMP) ## take the pictures of the console in docs/pictures (needs Chromium)
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)" $(BIN)/python -m tests.support.pictures
 
 lock: $(STAMP) ## upgrade requirements and their hashes: layers/aftersend/requirements.in, requirements-dev.in
 	$(BIN)/pip-compile $(LOCK) -o layers/aftersend/requirements.txt layers/aftersend/requirements.in

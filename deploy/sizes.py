@@ -17,7 +17,9 @@ _MADE: Final = {
     "AWS::S3::Bucket": ("", 63),
     "AWS::SQS::Queue": ("https://sqs.us-gov-west-1.amazonaws.com.cn/111122223333/", 80),
     "AWS::SecretsManager::Secret": ("arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:-abcdef", 64),
+    "AWS::Cognito::UserPoolClient": ("", 128),
 }
+_ATTRIBUTES: Final = {"ProviderURL": len("https://cognito-idp..amazonaws.com.cn/") + 16 + 55}  # a region, and the id
 _RANDOM: Final = len("--") + 13
 _STACK: Final = 128
 
@@ -53,6 +55,8 @@ def _largest(value: Any, resources: Json, known: Mapping[str, str]) -> int:
             )
         case {"Fn::If": [_, then, otherwise]}:
             return max(_largest(then, resources, known), _largest(otherwise, resources, known))
+        case {"Fn::GetAtt": [_, str(attribute)]}:
+            return _ATTRIBUTES[attribute]
         case {"Fn::Sub": str(text)} if text.startswith("{{resolve:"):
             return _secret(resources[text.partition("${")[2].partition("}")[0]])
         case {"Fn::Sub": str(text)}:

@@ -24,7 +24,7 @@ from local.publish import Publisher
 from local.pushes import Pusher
 from local.samples import Sample, samples
 from local.serve_routes import Response
-from local.server import Server, Site, say_line
+from local.server import OVERVIEW, Server, Site, say_line
 from local.signing import Authority
 from local.stack import Stack, running
 
@@ -114,7 +114,7 @@ def _run(port: int, *, with_samples: bool, invoke: str | None, gateway: str) -> 
     say_line("Starting …")
     with running(host=gateway, parameters=EVERYTHING if invoke else None) as stack, served(stack, port) as made:
         host = made.server.host
-        say_line(f"{made.server.site.overview(host)}\nhttp://{host}/ shows this. Ctrl-C stops.")
+        say_line(f"{made.server.site.overview(host)}\nhttp://{host}{OVERVIEW} shows this. Ctrl-C stops.")
         if invoke:
             write_environment(stack, made.processes, Path(invoke))
             say_line(_INVOKE.format(file=invoke, endpoint=stack.endpoint))

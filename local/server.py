@@ -14,11 +14,13 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from aftersend.console import ConsoleSite
 from aftersend.lists.drop import make_drop_id
 from aftersend.lists.job import DROP_FOLDER
 from aftersend.sources import SOURCES
@@ -32,6 +34,7 @@ from local.tables import Tables
 from local.template import Json
 
 RECEIVE: Final = "Receive"
+OVERVIEW: Final = "/local"  # what there is, with the addresses of the webhooks
 PUSH: Final = "/local/push/"  # and a source: signs the body, and pushes it here
 DROP: Final = "/local/drop/"  # and a source, and the name of a file: puts it into the bucket
 FIREHOSE: Final = "/local/firehose"  # puts a file of events into the archive, a line each, as Firehose does
@@ -52,14 +55,18 @@ class Site:
         self.gateway = Gateway(stack, functions)
         self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
+        self._console = ConsoleSite()
         self.push: Pushing | None = None  # set by whoever can push
         self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
 
     def answer(self, request: Request, host: str) -> Response:
         """Return the answer to a request."""
         path, _, query = request.target.partition("?")
-        if request.method == "GET" and path == "/":
-            return Response(200, {"content-type": "text/plain; charset=utf-8"}, self.overview(host).encode())
+        if request.method in ("GET", "HEAD") and (path == "/" or path.startswith("/assets-")):
+            return self._show_console(path.removeprefix("/"), request.headers)
+        if request.method == "GET" and path == OVERVIEW:
+            headers = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
+            return Response(200, headers, self.overview(host).encode())
         if request.method == "POST" and path.startswith(PUSH) and self.push is not None:
             (name,) = parse_qs(query).get("name", [""])[-1:]
             return self.push(path.removeprefix(PUSH), name, request.body)
@@ -69,6 +76,13 @@ class Site:
             key = put_file(self._stack, pack_file(request.body.splitlines()))
             return Response(202, {"content-type": "application/json"}, json.dumps({"object": key}).encode())
         return self.gateway.answer(request, host)
+
+    def _show_console(self, path: str, headers: Mapping[str, str]) -> Response:
+        """Return a file of the console, which asks the API at this very address."""
+        given = {name.lower(): value for name, value in headers.items()}
+        file = self._console.serve_file(path, given.get("accept-encoding", ""), given.get("if-none-match", ""))
+        reason = "" if file.status < 400 else "the console has no such file"
+        return Response(file.status, dict(file.headers), file.body, reason)
 
     def _drop(self, name: str, body: bytes) -> Response:
         """Put a file of feedback into the bucket, and say which job works it."""
@@ -82,6 +96,7 @@ class Site:
         routes = [f"  {route.method:6} http://{host}{self._address(route.path)}" for route in self.gateway.routes]
         outcomes, suppressions = self.tables.count()
         return _OVERVIEW.format(
+            host=host,
             routes="\n".join(routes),
             outcomes=count(outcomes, "outcome"),
             suppressions=count(suppressions, "suppression"),
@@ -102,7 +117,7 @@ def count(number: int, name: str) -> str:
 
 
 _OVERVIEW: Final = """\
-Aftersend on this machine.
+Aftersend on this machine. The console, for a browser: http://{host}/
 
 {routes}
 
@@ -238,11 +253,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        if response.status != 204:
+        if response.status not in (204, 304):
             self.send_header("content-length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(response.body)
+            with suppress(ConnectionError):  # a browser hangs up where somebody has gone to another page
+                self.wfile.write(response.body)
 
     def log_message(self, *_: Any) -> None:
         """Nothing: the line above says it."""

@@ -28,6 +28,7 @@ ORDER: Final = (
     "coldstart",
     "check",
     "coldstart_query",
+    "console",
     "classify_corpus",
     "mails_corpus",
 )

@@ -26,7 +26,7 @@ from aftersend.core.errors import ContentionExhausted
 from aftersend.core.model import Feedback, Kind, Outcome, Reason
 from aftersend.core.outcome import merge
 from aftersend.core.spike_guard import find_window, report_refusal
-from aftersend.ingest import Ports, ingest
+from aftersend.ingest import ingest
 from aftersend.storage.items import encode_outcome
 from aftersend.storage.spike_windows import SpikeWindows
 from aftersend.storage.store import Store
@@ -34,7 +34,7 @@ from tests import engines
 from tests.bench import table
 from tests.engines import Engine
 from tests.support.facts import START, bounce, classify, fact, fake_source, message
-from tests.support.ports import MemoryArchive, MemoryDeadLetters
+from tests.support.ports import ports
 
 SIZES: Final = (10, 1_000, 20_000)
 TIMES: Final = 5  # that one more feedback is brought in
@@ -81,15 +81,8 @@ class Bench:
     def __init__(self, engine: Engine, pool: ThreadPoolExecutor) -> None:
         self._client, self._writer, self._tables = Metered(engine.connect()), engine.client(), engine.tables()
         self._pool = pool
-        self._ports = Ports(
-            store=Store(self._client, self._tables),
-            archive=MemoryArchive(),
-            dead_letters=MemoryDeadLetters(),
-            policy=policy.load(),
-            classify=classify,
-            pool=pool,
-            clock=lambda: datetime.now(UTC),
-        )
+        store, now = Store(self._client, self._tables), partial(datetime.now, UTC)
+        self._ports = ports(store, pool=pool, classify=classify, clock=now)
 
     def fill(self, facts: Sequence[Feedback]) -> None:
         """Store one outcome of each fact, without anything that follows from it."""

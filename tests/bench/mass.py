@@ -19,23 +19,24 @@ import random
 import resource
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
 from msgspec import Struct
 
 from aftersend import classify
+from aftersend.aws.tasks import MultiplexedTasks
 from aftersend.core import policy
 from aftersend.ingest import Ports, ingest
 from aftersend.sources.message import Message as Body
 from aftersend.storage.archive import AlreadyArchived
 from aftersend.storage.spike_windows import SpikeWindows
-from aftersend.storage.store import Store
+from aftersend.storage.store import StoreSteps
 from tests import engines
 from tests.bench import table
-from tests.bench.endtoend import WORKERS, Metered
+from tests.bench.endtoend import AT_ONCE, Meter, MeteredInWaits
 from tests.bench.load import BATCH
 from tests.bench.notifications import DELIVERED, Message
 from tests.engines import Engine
@@ -84,28 +85,28 @@ def _unwrap(notice: bytes) -> bytes:
 class Bench:
     """Fresh tables for each run, on one engine."""
 
-    def __init__(self, engine: Engine, pool: ThreadPoolExecutor) -> None:
-        self._engine, self._pool = engine, pool
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._classify, self._policy = classify.load(), policy.load()
 
-    def ports(self) -> tuple[Metered, Ports]:
+    def ports(self) -> tuple[Meter, Ports]:
         """Return what works on fresh tables, and what keeps account of it."""
-        client = Metered(self._engine.connect())
-        guard = SpikeWindows(client, self._engine.table("SpikeWindows"), self._policy.guard)
-        return client, Ports(
-            store=Store(client, self._engine.tables()),
+        meter, client = Meter(), self._engine.connect()
+        clients = {"dynamodb": MeteredInWaits(client, meter)}
+        return meter, Ports(
+            store=StoreSteps(self._engine.tables()),
             archive=AlreadyArchived(),
             dead_letters=MemoryDeadLetters(),
             policy=self._policy,
             classify=self._classify,
-            pool=self._pool,
-            clock=lambda: datetime.now(UTC),
-            spike_windows=guard,
+            open_tasks=partial(MultiplexedTasks, clients, AT_ONCE),
+            clock=partial(datetime.now, UTC),
+            spike_windows=SpikeWindows(client, self._engine.table("SpikeWindows"), self._policy.guard),
         )
 
     def singles(self, events: Sequence[Event]) -> Cost:
         """One by one, in batches as they come."""
-        client, ports = self.ports()
+        meter, ports = self.ports()
         bodies = [Body(str(at), body, datetime.now(UTC), "ses") for at, (_, body) in enumerate(events)]
 
         def work() -> None:
@@ -114,11 +115,11 @@ class Bench:
                 if report.failed or report.unreadable:
                     raise RuntimeError(f"not stored: {report}")
 
-        return _measure(client, len(events), work)
+        return _measure(meter, len(events), work)
 
     def files(self, files: Sequence[bytes], count: int, *, together: bool = False, twice: bool = False) -> Cost:
         """In files, each by itself or all of one event; of `twice`, what it costs when all come again."""
-        client, ports = self.ports()
+        meter, ports = self.ports()
         world = GatherWorld(ports)
         keys = [world.put(str(at), content) for at, content in enumerate(files)]
 
@@ -128,16 +129,16 @@ class Bench:
             if world.single.bodies or world.unreadable.bodies:
                 raise RuntimeError("not stored")
 
-        first = _measure(client, count, work)
-        return _measure(client, count, work) if twice else first
+        first = _measure(meter, count, work)
+        return _measure(meter, count, work) if twice else first
 
 
-def _measure(client: Metered, records: int, work: Any) -> Cost:
+def _measure(meter: Meter, records: int, work: Any) -> Cost:
     gc.collect()
-    units, tables, cpu = client.units, client.table_units, time.process_time()
+    units, tables, cpu = meter.units, meter.table_units, time.process_time()
     work()
     cpu = time.process_time() - cpu
-    return Cost(records, client.units - units, client.table_units - tables, cpu)
+    return Cost(records, meter.units - units, meter.table_units - tables, cpu)
 
 
 def cut(events: Sequence[Event]) -> list[bytes]:
@@ -157,8 +158,8 @@ def compare(bench: Bench, name: str, opened: float, clicked: float) -> Iterator[
 
 def main() -> None:
     """Prints a table."""
-    with engines.running("dynoxide") as engine, ThreadPoolExecutor(WORKERS) as pool:
-        bench = Bench(engine, pool)
+    with engines.running("dynoxide") as engine:
+        bench = Bench(engine)
         bench.files(cut(publish(0, 0, 0)[:500]), 500)  # warms up
         costs = dict(row for name, load in LOADS.items() for row in compare(bench, name, *load))
         events = publish(1, 0, 0)

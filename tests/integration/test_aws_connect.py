@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from aftersend import aws
 from aftersend.aws.errors import CallFailed
 from aftersend.aws.json_service import JsonService
+from aftersend.aws.tasks import run_calls
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Suppression
 from aftersend.core.outcome import merge
@@ -61,7 +62,7 @@ def test_the_client_is_the_one_that_was_chosen(cloud: Cloud, chosen: str) -> Non
 
 def test_bodies_are_archived_parked_and_sent_on(cloud: Cloud) -> None:
     letters = [message([bounce(1)], "m1"), message([bounce(2)], "m2")]
-    Archive(aws.connect("s3"), BUCKET).put(letters)
+    run_calls(Archive(BUCKET).put(letters), {"s3": aws.connect("s3")})
     assert [body.encode() for body in cloud.archived()] == [each.body for each in letters]
     DeadLetters(partial(aws.connect, "sqs"), cloud.parking()).put(letters[0], "no JSON")
     results = QueueSender(aws.connect("sqs"), cloud.parking()).send([OutgoingMessage("ses", letters[1].body)])
@@ -85,7 +86,7 @@ def test_what_a_service_refuses_is_ours_under_the_same_name(cloud: Cloud) -> Non
     with pytest.raises(StoreUnavailable, match=r"^DynamoDB: PutItem failed: ResourceNotFoundException$"):
         Store(aws.connect("dynamodb"), TableNames(outcomes="Nowhere", suppressions="Nowhere")).put(OUTCOME)
     with pytest.raises(StoreUnavailable, match=r"^S3: PutObject failed: NoSuchBucket$"):
-        Archive(aws.connect("s3"), "there-is-no-such-bucket").put([message([bounce(1)])])
+        run_calls(Archive("there-is-no-such-bucket").put([message([bounce(1)])]), {"s3": aws.connect("s3")})
 
 
 def test_a_service_that_does_not_answer_is_ours(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 import aftersend
+from aftersend.console import ConsoleSite
 from tests.support.comparison import compare
 from tests.support.package import LAYER, copy_requirements, run_isolated, unpack_wheel
 from tests.support.template import ROOT
@@ -45,6 +46,11 @@ def test_the_small_package_knows_every_source(small: tuple[Path, Path]) -> None:
 def test_the_small_package_imports_nothing_of_aws(small: tuple[Path, Path]) -> None:
     script = "import sys, aftersend; aftersend.judge_reply('550 user unknown'); print(*sys.modules)"
     assert not [name for name in run_isolated(script, *small).stdout.split() if "aws" in name or "boto" in name]
+
+
+def test_the_package_brings_the_console_whole(small: tuple[Path, Path]) -> None:
+    script = "from aftersend.console import ConsoleSite; print([*ConsoleSite().measure()])"
+    assert run_isolated(script, *small).stdout == f"{[*ConsoleSite().measure()]}\n"
 
 
 def test_the_command_says_what_it_lacks(small: tuple[Path, Path]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from aftersend import aws, classify
+from aftersend.aws.tasks import run_calls
 from aftersend.core import policy
 from aftersend.core.model import CauseKind, Evidence
 from aftersend.jobs import reevaluate, replay
@@ -220,10 +221,11 @@ def test_a_backup_is_joined_by_the_name_of_the_stack(world: World, capsys: pytes
 
 
 def test_rules_are_tried_on_what_no_rule_knew(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    texts = UnmatchedTexts(aws.connect("dynamodb"), world.names["UnmatchedTexts"], timedelta(days=9))
+    texts = UnmatchedTexts(world.names["UnmatchedTexts"], timedelta(days=9))
     for number, text in enumerate(("zorp 9 quux", "zorp 9 quux", "frobnicated beyond words")):
         fact = bounce(number, "hard")
-        texts.count(replace(fact, evidence=Evidence(text=text)), fact.occurred_at)
+        steps = texts.count(replace(fact, evidence=Evidence(text=text)), fact.occurred_at)
+        run_calls(steps, {"dynamodb": aws.connect("dynamodb")})
     document = tmp_path / "rules.toml"
     document.write_text("")
     assert aftersend(["rules", str(document), "--stack", NAME]) == 0

@@ -116,21 +116,32 @@ def test_pushes_of_alibaba_are_taken(server: Server, authority: Authority, make:
 
 
 def test_what_is_there(server: Server) -> None:
-    status, text = ask(server, "GET", "/")
+    status, text = ask(server, "GET", "/local")
     assert status == 200
     assert f"ANY    http://{server.host}/feedback/{{source}}/{server.site.secret}" in text
     assert "outcomes" in text
 
 
+def test_the_console_stands_at_the_root_and_only_under_this_host(server: Server) -> None:
+    status, page = ask(server, "GET", "/", {"accept-encoding": "gzip;q=0"})
+    assert (status, "<title>Aftersend</title>" in page) == (200, True)
+    assert server.site.secret not in page
+    (script,) = re.findall(r'<script type="module" src="([^"]+)">', page)
+    assert ask(server, "GET", f"/{script}")[0] == ask(server, "HEAD", f"/{script}")[0] == 200
+    assert ask(server, "GET", "/assets-0123456789abcdef/app.js")[0] == 404
+    for path in ("/", f"/{script}", "/local", "/suppressions/somebody@example.com"):
+        assert ask(server, "GET", path, {"host": "rebound.example"})[0] == 421
+
+
 def test_the_command_that_is_shown_works(server: Server) -> None:
-    _, text = ask(server, "GET", "/")
+    _, text = ask(server, "GET", "/local")
     command = text[text.index("curl -i") :].partition("\n\n")[0].replace("\\\n", " ")
     done = subprocess.run(["bash", "-c", command], check=True, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[0].split()[1] == "200"
 
 
 def test_a_file_is_dropped_as_the_page_says(server: Server) -> None:
-    (address,) = re.findall(r"curl -T bodies\.jsonl http://[^/]+(/\S+)", ask(server, "GET", "/")[1])
+    (address,) = re.findall(r"curl -T bodies\.jsonl http://[^/]+(/\S+)", ask(server, "GET", "/local")[1])
     body = json.dumps(json.loads(sample("bounce-permanent-general")))
     status, text = ask(server, "PUT", address, body=f"{body}\n".encode())
     assert status == 202
@@ -198,7 +209,7 @@ def test_a_header_that_comes_twice_says_both(server: Server, authority: Authorit
 
 def test_it_says_one_line_for_each_request_and_no_secret(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     send(signing.sns_raw(url(server, "ses"), sample("delivery")), server.host)
-    ask(server, "GET", "/")
+    ask(server, "GET", "/local")
     ask(server, "GET", f"/{server.site.secret}")
     wait_until(lambda: len(outcomes(server)) > 0)
     printed = capsys.readouterr().out

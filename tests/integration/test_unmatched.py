@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
+from aftersend.aws.tasks import run_calls
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Evidence, Feedback
 from aftersend.storage.unmatched import MAX_SEEN, UnmatchedTexts
@@ -39,11 +40,15 @@ def _fact(number: int, text: str = TEXT) -> Feedback:
     return bounce(number / 24, evidence=Evidence(text=text.format(f"user{number}"), code=550))
 
 
+def _count(texts: UnmatchedTexts, client: Any, fact: Feedback) -> None:
+    run_calls(texts.count(fact, NOW), {"dynamodb": client})
+
+
 def test_a_text_is_counted_once_for_each_feedback(engine: Engine, table: str) -> None:
-    counted = UnmatchedTexts(engine.connect(), table, RETENTION)
+    counted, client = UnmatchedTexts(table, RETENTION), engine.connect()
     facts = [_fact(1), _fact(2), _fact(3), _fact(4, "something else")]
     for fact in facts * 3:
-        counted.count(fact, NOW)
+        _count(counted, client, fact)
     items = engine.client().scan(TableName=table)["Items"]
     seen = sorted((sorted(item["seen"]["SS"]) for item in items), key=len)
     assert seen == [[facts[3].id], sorted(fact.id for fact in facts[:3])]
@@ -63,21 +68,21 @@ class _Counted(FakeDynamoDB):
 
 def test_enough_is_enough_and_is_not_asked_about_again(engine: Engine, table: str) -> None:
     client = _Counted(engine.connect())
-    counted = UnmatchedTexts(client, table, RETENTION)
+    counted = UnmatchedTexts(table, RETENTION)
     for number in range(MAX_SEEN + 5):
-        counted.count(_fact(number), NOW)
+        _count(counted, client, _fact(number))
     [item] = engine.client().scan(TableName=table)["Items"]
     assert len(item["seen"]["SS"]) == MAX_SEEN
     if engine.name != "local":  # it does not hand back what is stored
         assert client.calls == MAX_SEEN + 1
-    counted.count(_fact(0, "something else"), NOW)
+    _count(counted, client, _fact(0, "something else"))
     assert len(engine.client().scan(TableName=table)["Items"]) == 2
 
 
 def test_a_text_that_was_counted_already_is_not_taken_for_one_that_came_often(engine: Engine, table: str) -> None:
-    counted = UnmatchedTexts(engine.connect(), table, RETENTION)
+    counted, client = UnmatchedTexts(table, RETENTION), engine.connect()
     for number in (1, 1, 2):
-        counted.count(_fact(number), NOW)
+        _count(counted, client, _fact(number))
     [item] = engine.client().scan(TableName=table)["Items"]
     assert len(item["seen"]["SS"]) == 2
 
@@ -89,4 +94,4 @@ def test_a_table_that_does_not_take_it_is_ours(failure: CallFailed) -> None:
             raise failure
 
     with pytest.raises(StoreUnavailable, match=str(failure)):
-        UnmatchedTexts(Broken(), "T", RETENTION).count(_fact(1), NOW)
+        _count(UnmatchedTexts("T", RETENTION), Broken(), _fact(1))

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aftersend.aws.sigv4 import UnsignedRequest, build_authorization, encode_path
+from aftersend.aws.sigv4 import Signer, UnsignedRequest, build_authorization, encode_path
 
 NOW = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
 REGION = "cn-north-1"
@@ -73,10 +73,13 @@ def test_every_request_is_signed_as_botocore_signs_it(
     theirs = _theirs(service, method, url, given_headers, body, secret, token)
     expected = theirs.headers["Authorization"]
     signed = {name.lower(): value for name, value in theirs.headers.items() if name != "Authorization"}
-    request = UnsignedRequest(
-        method, encode_path(path), sent, signed | {"host": "host.example.com:8443"}, sha256(body).hexdigest()
-    )
-    assert build_authorization(request, key_id="AKID", secret=secret, region=REGION, service=service) == expected
+    signed |= {"host": "host.example.com:8443"}
+    request = UnsignedRequest(method, encode_path(path), sent, signed, sha256(body).hexdigest())
+    keys = {"key_id": "AKID", "secret": secret, "region": REGION, "service": service}
+    assert build_authorization(request, **keys) == expected
+    signer = Signer(request, **keys)
+    assert signer.sign(sha256(b"another, before").hexdigest()) != signer.sign(request.digest)
+    assert signer.prefix + signer.sign(request.digest) == expected
 
 
 @given(paths)
@@ -88,18 +91,17 @@ def test_a_path_goes_over_the_wire_as_letters_and_comes_back_as_it_was(path: str
 
 
 def test_a_signature_depends_on_everything() -> None:
-    base = UnsignedRequest("POST", "/", "", {"host": "h", "x-amz-date": "20260301T000000Z"}, sha256(b"").hexdigest())
+    base = UnsignedRequest("POST", "/", "", {"host": "h", "x-amz-date": "20260301T000000Z"})
     keys = {"key_id": "A", "secret": "s", "region": "r", "service": "v"}
     others = [
-        UnsignedRequest("PUT", base.path, base.query, base.headers, base.digest),
-        UnsignedRequest(base.method, "/x", base.query, base.headers, base.digest),
-        UnsignedRequest(base.method, base.path, "a=", base.headers, base.digest),
-        UnsignedRequest(base.method, base.path, base.query, {**base.headers, "host": "i"}, base.digest),
-        UnsignedRequest(
-            base.method, base.path, base.query, {**base.headers, "x-amz-date": "20260302T000000Z"}, base.digest
-        ),
-        UnsignedRequest(base.method, base.path, base.query, base.headers, sha256(b"x").hexdigest()),
+        UnsignedRequest("PUT", base.path, base.query, base.headers),
+        UnsignedRequest(base.method, "/x", base.query, base.headers),
+        UnsignedRequest(base.method, base.path, "a=", base.headers),
+        UnsignedRequest(base.method, base.path, base.query, {**base.headers, "host": "i"}),
+        UnsignedRequest(base.method, base.path, base.query, {**base.headers, "x-amz-date": "20260302T000000Z"}),
     ]
-    signatures = {build_authorization(each, **keys).rpartition("=")[2] for each in [base, *others]}
-    signatures |= {build_authorization(base, **keys | {name: "other"}).rpartition("=")[2] for name in keys}
-    assert len(signatures) == 1 + len(others) + len(keys) - 1, "the key's id is sent, and not signed"
+    digest = sha256(b"").hexdigest()
+    signatures = {Signer(each, **keys).sign(digest) for each in [base, *others]}
+    signatures |= {Signer(base, **keys | {name: "other"}).sign(digest) for name in keys}
+    signatures.add(Signer(base, **keys).sign(sha256(b"x").hexdigest()))
+    assert len(signatures) == 2 + len(others) + len(keys) - 1, "the key's id is sent, and not signed"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftersend.http import http1
-from aftersend.http.http1 import HttpResponse, IncompleteRead, ProtocolError, TooLarge, read_response
+from aftersend.http.http1 import HttpResponse, IncompleteRead, ProtocolError, TooLarge
 
 MAX_BODY = 1 << 20
 
@@ -25,14 +26,24 @@ statuses = st.integers(200, 599).filter(lambda status: status not in {204, 304})
 cuts = st.lists(st.integers(1, 40), min_size=1, max_size=20)
 
 
-def receive(raw: bytes, sizes: Sequence[int] = (1 << 20,)) -> Callable[[int], bytes]:
-    """A connection over which `raw` comes in pieces, the last size for all that are left, and then its end."""
+def receive(raw: bytes, sizes: Sequence[int] = (1 << 20,)) -> Iterator[bytes]:
+    """The pieces in which `raw` comes, the last size for all that are left, and then its end."""
     stream, left = io.BytesIO(raw), list(sizes)
+    while piece := stream.read(left.pop(0) if len(left) > 1 else left[0]):
+        yield piece
+    yield from itertools.repeat(b"")
 
-    def piece(most: int) -> bytes:
-        return stream.read(min(most, left.pop(0) if len(left) > 1 else left[0]))
 
-    return piece
+def read_response(pieces: Iterator[bytes], max_body: int) -> HttpResponse:
+    """What the reader makes of these pieces."""
+    reader = http1.read_response(max_body)
+    next(reader)
+    try:
+        while True:
+            reader.send(next(pieces))
+    except StopIteration as end:
+        response: HttpResponse = end.value
+        return response
 
 
 def by_length(content: bytes) -> bytes:

@@ -319,11 +319,9 @@ def test_no_body_disappears(given_facts: list[Feedback]) -> None:
         *(message([each], f"m{number}") for number, each in enumerate(given_facts)),
         Message("x", b"?", NOW, "test"),
     ]
-    used = ports(policy=SHORT)
-    report = ingest(bodies, used)
-    assert isinstance(used.archive, MemoryArchive)
-    assert isinstance(used.dead_letters, MemoryDeadLetters)
-    assert used.archive.bodies == [("test", body) for body in bodies]
+    archive, letters = MemoryArchive(), MemoryDeadLetters()
+    report = ingest(bodies, ports(policy=SHORT, archive=archive, dead_letters=letters))
+    assert archive.bodies == [("test", body) for body in bodies]
     assert list(report.unreadable) == ["x"]
-    assert [parked.body for _, parked, _ in used.dead_letters.parked] == [b"?"]
+    assert [parked.body for _, parked, _ in letters.parked] == [b"?"]
     assert report.counts["test", "Feedback", Kind.DELIVERED] <= len(given_facts)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aftersend.aws.tasks import run_calls
 from aftersend.core import policy, spike_guard
 from aftersend.core.erasure import make_alias
 from aftersend.core.errors import ServiceError, Unreadable, VersionMoved
@@ -342,16 +343,16 @@ def test_a_job_of_a_newer_version_is_not_worked(moto: Engine) -> None:
 
 def test_a_text_of_a_newer_version_is_not_counted_and_no_feedback_fails_for_it(moto: Engine) -> None:
     table = moto.table("UnmatchedTexts")
-    texts = UnmatchedTexts(moto.connect(), table, RETENTION)
-    texts.count(bounce(1, "unclear"), NOW)
+    texts, client = UnmatchedTexts(table, RETENTION), {"dynamodb": moto.connect()}
+    run_calls(texts.count(bounce(1, "unclear"), NOW), client)
     [item] = moto.client().scan(TableName=table)["Items"]
     assert item["schema"] == {"N": str(unmatched.SCHEMA)}
-    texts.count(bounce(2, "unclear"), NOW)
+    run_calls(texts.count(bounce(2, "unclear"), NOW), client)
     [item] = moto.client().scan(TableName=table)["Items"]
     assert len(item["seen"]["SS"]) == 2
     tomorrow = item | {"schema": {"N": "2"}, "of_tomorrow": {"S": "x"}}
     moto.client().put_item(TableName=table, Item=tomorrow)
-    texts.count(bounce(3, "unclear"), NOW)
+    run_calls(texts.count(bounce(3, "unclear"), NOW), client)
     assert moto.client().scan(TableName=table)["Items"] == [tomorrow]
 
 

@@ -44,13 +44,11 @@ class Fault:
             self.function.__code__ = sound
 
 
-_PUT: Final = "client.put_item(**build_put(table, key, item))"
+_PUT: Final = "build_put(table, key, item)"
 
 
 def _unconditional(table: str) -> str:
-    return (
-        f'client.put_item(**(dict(TableName=table, Item=item) if table == "{table}" else build_put(table, key, item)))'
-    )
+    return f'dict(TableName=table, Item=item) if table == "{table}" else build_put(table, key, item)'
 
 
 FAULTS: Final = (
@@ -59,7 +57,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a partial BatchGetItem is taken for whole",
-        store.Store._read_batch,
+        store._read_batch,
         'if not answer.get("UnprocessedKeys"):',
         "if True:",
     ),
@@ -83,13 +81,13 @@ FAULTS: Final = (
     ),
     Fault(
         "a short page of the index of bounces is taken for whole",
-        store.Store._query,
-        'if "LastEvaluatedKey" not in page:',
+        store._query,
+        'if "LastEvaluatedKey" not in page or len(found) >= limit:',
         'if "LastEvaluatedKey" not in page or "IndexName" in request:',
     ),
-    Fault("no version check: outcomes", versioned.put, _PUT, _unconditional("Outcomes")),
-    Fault("no version check: suppressions", versioned.put, _PUT, _unconditional("Suppressions")),
-    Fault("no version check: windows of the spike guard", versioned.put, _PUT, _unconditional("SpikeWindows")),
+    Fault("no version check: outcomes", versioned.put_in_steps, _PUT, _unconditional("Outcomes")),
+    Fault("no version check: suppressions", versioned.put_in_steps, _PUT, _unconditional("Suppressions")),
+    Fault("no version check: windows of the spike guard", versioned.put_in_steps, _PUT, _unconditional("SpikeWindows")),
     Fault(
         "no version check: deletion of a suppression",
         versioned.delete,
@@ -105,9 +103,9 @@ FAULTS: Final = (
     Fault("a lost race is not run again", writes.update_suppression, "if lost_race(answer, after):", "if False:"),
     Fault(
         "a body that could not be archived goes on",
-        ingest._archive,
-        "report.failed |= {message.id: str(result) for message in group}",
-        "archived += group",
+        ingest._gather,
+        "if message.id not in archived:",
+        "if False:",
     ),
     Fault(
         "two facts of one moment are taken for one",

@@ -6,7 +6,7 @@ import base64
 import importlib.util
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -22,7 +22,10 @@ from aftersend import bootstrap, observability
 from aftersend.api import context as api_context
 from aftersend.aws import boto
 from aftersend.aws.errors import NoAnswer, Refusal
+from aftersend.aws.tasks import MultiplexedTasks
 from aftersend.core.errors import StoreUnavailable
+from aftersend.core.steps import Pause
+from aftersend.http.multiplexer import Multiplexer, Waits
 from aftersend.jobs import replay as replays
 from aftersend.ports import BatchReport
 from aftersend.sources.message import build_sqs_message, pack
@@ -88,6 +91,13 @@ class Failing:
         return lambda **request: self._world.call(f"{self._service}.{operation}", request, act)
 
 
+class FailingInWaits(Failing):
+    """The same as our own clients are: its calls can be under way at once in one thread."""
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Waits[Any]:
+        return self._world.wait_for(f"{self._service}.{operation}", {**request}, getattr(self._real, operation))
+
+
 class World:
     """Everything there is. `order` says which of the possible orders of the same history this is."""
 
@@ -142,12 +152,16 @@ class World:
             stack.enter_context(
                 patch.object(spike_windows.SpikeWindows.__init__, "__defaults__", (self.scheduler.pause,))
             )
+            timed = partial(Multiplexer, clock=lambda: self.scheduler.now, sleep=self.scheduler.pause)
+            stack.enter_context(patch.object(MultiplexedTasks.__init__, "__defaults__", (timed,)))
             stack.enter_context(patch.object(observability, "report_batch", self._count))
             stack.enter_context(fake_source())
             yield
 
     def _connect(self, service: str) -> Failing:
-        return Failing(self, service, self.services[service])
+        """Every other process works its batches in one thread, as with our clients; the others as with boto3's."""
+        kind = FailingInWaits if self._processes % 2 else Failing
+        return kind(self, service, self.services[service])
 
     def _token(self, size: int) -> str:
         return self.random.randbytes(size).hex()
@@ -172,15 +186,27 @@ class World:
 
     def call(self, name: str, request: Json, act: Callable[..., Any]) -> Any:
         """Carry out one call of the present task, once it is its turn."""
+        process, fault, seconds = self._begin_call(name)
+        self.scheduler.pause(seconds)
+        return self._end_call(process, name, fault, request, act)
+
+    def wait_for(self, name: str, request: Json, act: Callable[..., Any]) -> Waits[Any]:
+        """The same, for a task that has several under way."""
+        process, fault, seconds = self._begin_call(name)
+        yield Pause(seconds)
+        return self._end_call(process, name, fault, request, act)
+
+    def _begin_call(self, name: str) -> tuple[Process, str, float]:
+        """Return whose call this is, what befalls it, and the seconds that it takes."""
         task = self.scheduler.current
         assert task is not None, "only a task can call"
         process = task.process
         process.calls += 1
-        operation = name.partition(".")[2]
-        fault = self.faults.draw(f"{process.name} call {process.calls}", operation)
-        self.scheduler.pause(
-            self.random.uniform(5, 120) if fault.startswith("slow") else self.random.uniform(0.001, 0.02)
-        )
+        fault = self.faults.draw(f"{process.name} call {process.calls}", name.partition(".")[2])
+        slow = fault.startswith("slow")
+        return process, fault, self.random.uniform(5, 120) if slow else self.random.uniform(0.001, 0.02)
+
+    def _end_call(self, process: Process, name: str, fault: str, request: Json, act: Callable[..., Any]) -> Any:
         self.note(f"{process.name} {name} {_digest(request)} {fault}")
         if fault in ("crash before", "crash after"):
             if fault == "crash after":

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from aftersend.aws.tasks import MultiplexedClient, MultiplexedTasks, PooledTasks
 from aftersend.core import policy
 from aftersend.core.model import Key, Outcome, Suppression
 from aftersend.core.spike_guard import Traffic, Window, merge_traffic
+from aftersend.core.steps import Steps
 from aftersend.core.streaks import Bounce, ReadBounces
 from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.ports import Letter, Ports
 from aftersend.sources.message import Message
 from aftersend.storage import items
-from aftersend.storage.store import make_row
+from aftersend.storage.store import StoreSteps, TableNames, make_row
 from tests.support.facts import classify
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -120,6 +125,22 @@ class MemoryWatch:
         return self.windows[traffic.window]
 
 
+class AtOnce:
+    """A port whose methods work at once, as one in steps: there are none, and then their result."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+
+    def __getattr__(self, name: str) -> Callable[..., Steps[Any]]:
+        method = getattr(self.port, name.removesuffix("_in_steps"))
+
+        def steps(*arguments: Any) -> Steps[Any]:
+            yield from ()
+            return method(*arguments)
+
+        return steps
+
+
 class Inline(Executor):
     """An executor that works at once, in order, in the calling thread."""
 
@@ -129,15 +150,30 @@ class Inline(Executor):
         return iter([function(*arguments) for arguments in zip(*iterables, strict=True)])
 
 
-def ports(store: Any = None, **others: Any) -> Ports:
-    """Ports for `ingest`, all in memory but for those that are given."""
-    given: dict[str, Any] = {
-        "store": store or MemoryStore(),
-        "archive": MemoryArchive(),
+def ports(store: Any = None, *, pool: Executor | None = None, **others: Any) -> Ports:
+    """Ports for `ingest`, all in memory but for those that are given, which work at once.
+
+    They are worked as functions work theirs, in one thread, or in the threads of a pool where one is given.
+    """
+    in_steps = {"store": store or MemoryStore(), "archive": MemoryArchive()}
+    in_steps |= {name: others.pop(name) for name in IN_STEPS if name in others}
+    given: dict[str, Any] = {name: AtOnce(port) for name, port in in_steps.items()}
+    given |= {
         "dead_letters": MemoryDeadLetters(),
         "policy": policy.load(),
         "classify": classify,
-        "pool": Inline(),
+        "open_tasks": partial(PooledTasks, {}, pool) if pool else partial(MultiplexedTasks, {}, 8),
         "clock": lambda: NOW,
     }
     return Ports(**(given | others))
+
+
+def connected_ports(client: Any, names: TableNames, at_once: int = 8) -> Ports:
+    """Ports for `ingest` as functions have them: the tables behind a client, worked in one thread if it is ours."""
+    clients = {"dynamodb": client}
+    ours = isinstance(client, MultiplexedClient)
+    open_tasks = partial(MultiplexedTasks, clients, at_once) if ours else partial(PooledTasks, clients, Inline())
+    return replace(ports(open_tasks=open_tasks), store=StoreSteps(names, lambda: NOW))
+
+
+IN_STEPS: Final = ("archive", "unmatched_texts", "spike_windows")

@@ -156,7 +156,7 @@ def enforced() -> Iterator[None]:
             _Running.name, _Running.variables = before
 
     def call(self: Any, method: str, path: str, headers: Any, body: bytes, read: Any) -> Any:
-        target = headers.get("x-amz-target")
+        target = dict(headers).get("x-amz-target")
         if target:
             check(self._service, target.rpartition(".")[2], json.loads(body))
         else:

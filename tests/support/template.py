@@ -150,8 +150,8 @@ def _value(value: Any, values: dict[str, str]) -> str:
             return text
         case {"Ref": str(name)} if name in TEMPLATE["Parameters"]:
             return str(TEMPLATE["Parameters"][name]["Default"])
-        case {"Fn::If": [_, str(text), str()]}:
-            return text
+        case {"Fn::If": [_, _, otherwise]}:
+            return _value(otherwise, values)
         case {"Ref": "AWS::StackName"}:
             return "aftersend"
         case {"Fn::Sub": str(text)} if mentioned(value) <= TEMPLATE["Parameters"].keys():

@@ -14,17 +14,17 @@ import msgspec
 
 from aftersend.core.model import Feedback
 from aftersend.ingest import ingest
-from aftersend.storage.store import Store, TableNames
+from aftersend.storage.store import TableNames
 from tests.engines import Engine
 from tests.support.facts import fake_source, message
-from tests.support.ports import NOW, ports
+from tests.support.ports import connected_ports
 
 Batches = Sequence[Sequence[Feedback]]
 
 
 def work(client: Any, names: TableNames, batches: Batches) -> None:
     """Works every batch, as a function would, until nothing of it comes again."""
-    used = ports(Store(client, names, clock=lambda: NOW))
+    used = connected_ports(client, names)
     for batch in batches:
         messages = [message([each], str(number)) for number, each in enumerate(batch)]
         while messages:

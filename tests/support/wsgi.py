@@ -61,7 +61,7 @@ def event(environ: Environ) -> dict[str, Any]:
     }
 
 
-class _Silent(WSGIRequestHandler):
+class Silent(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing: paths hold addresses."""
 
@@ -69,7 +69,7 @@ class _Silent(WSGIRequestHandler):
 @contextmanager
 def serving(context: ApiContext) -> Iterator[str]:
     """The address of a server over this context, as long as the `with` lasts."""
-    with make_server("127.0.0.1", 0, Application(context), handler_class=_Silent) as server:
+    with make_server("127.0.0.1", 0, Application(context), handler_class=Silent) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

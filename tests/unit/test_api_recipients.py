@@ -106,6 +106,13 @@ def test_who_was_erased_is_found_by_the_alias() -> None:
     assert [each["cause"] for each in shown["erased"]] == ["hard"]
 
 
+def test_who_is_spelled_almost_so_may_be_meant() -> None:
+    refused = Api(api_context(stored(bounce(1, "hard"))))("GET", "/recipients/anm@example.com")
+    assert (refused.status, refused.json.get("near")) == (404, None)
+    refused = Api(api_context(stored(bounce(1, "hard"))))("GET", "/recipients/ann@exmaple.com")
+    assert (refused.status, refused.json["near"]) == (404, [ANN])
+
+
 def test_nobody_is_not_found() -> None:
     assert Api(api_context(stored(bounce(1, "hard"))))("GET", "/recipients/bob@example.org").status == 404
 

@@ -17,6 +17,7 @@ from moto import mock_aws
 
 from aftersend.aws.boto import adapt_client
 from aftersend.aws.errors import NoAnswer
+from aftersend.aws.tasks import run_calls
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.message import Message
 from aftersend.storage.archive import PARTS, Archive, build_put, list_prefixes
@@ -32,6 +33,10 @@ def s3() -> Iterator[Any]:
         client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
         client.create_bucket(Bucket="archive")
         yield client
+
+
+def _put(client: Any, bucket: str, messages: list[Message]) -> None:
+    run_calls(Archive(bucket).put(messages), {"s3": client})
 
 
 def _lines(body: bytes) -> list[dict[str, str]]:
@@ -86,22 +91,21 @@ def test_any_bytes_come_back(bodies: list[bytes]) -> None:
 
 
 def test_a_batch_that_comes_again_is_the_same_object_again(s3: Any) -> None:
-    archive = Archive(adapt_client(s3, "s3"), "archive")
     for _ in range(2):
-        archive.put(BATCH)
+        _put(adapt_client(s3, "s3"), "archive", BATCH)
     [found] = s3.list_objects_v2(Bucket="archive")["Contents"]
     body = s3.get_object(Bucket="archive", Key=found["Key"])["Body"].read()
     assert [line["message_id"] for line in _lines(body)] == ["b", "a"]
 
 
 def test_nothing_is_no_object(s3: Any) -> None:
-    Archive(adapt_client(s3, "s3"), "archive").put([])
+    _put(adapt_client(s3, "s3"), "archive", [])
     assert "Contents" not in s3.list_objects_v2(Bucket="archive")
 
 
 def test_a_bucket_that_is_not_there_is_ours(s3: Any) -> None:
     with pytest.raises(StoreUnavailable):
-        Archive(adapt_client(s3, "s3"), "elsewhere").put(BATCH)
+        _put(adapt_client(s3, "s3"), "elsewhere", BATCH)
 
 
 @pytest.mark.parametrize("error", [service_error("SlowDown"), NoAnswer("TimeoutError")])
@@ -111,5 +115,5 @@ def test_a_bucket_that_does_not_answer_is_ours(error: Exception) -> None:
             raise error
 
     with pytest.raises(StoreUnavailable) as raised:
-        Archive(Broken(), "archive").put(BATCH)
+        _put(Broken(), "archive", BATCH)
     assert "ann" not in str(raised.value)

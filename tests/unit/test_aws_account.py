@@ -19,6 +19,7 @@ from aftersend.aws.account import Account, ContainerEndpoint, read_account
 from aftersend.aws.json_service import JsonService
 from aftersend.core.errors import ConfigurationError
 from aftersend.http.http1 import HttpResponse
+from aftersend.http.multiplexer import Waits
 from aftersend.http.transport import Transport
 
 LAMBDA = {
@@ -182,7 +183,9 @@ def test_every_region_of_every_partition_is_where_botocore_has_it(service: str, 
 def test_an_object_has_the_address_that_boto3_gives_it(
     bucket: str, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(self: Transport, method: str, target: str, *_: Any, **__: Any) -> HttpResponse:
+    def exchange(self: Transport, message: bytes, _: float) -> Waits[HttpResponse]:
+        yield from ()
+        method, target, _version = message.partition(b"\r\n")[0].decode().split(" ")
         addresses.append(f"{method} https://{self.host}{target}")
         return HttpResponse(200, b"")
 
@@ -192,7 +195,7 @@ def test_an_object_has_the_address_that_boto3_gives_it(
         return AWSResponse(request.url, 200, headers, SimpleNamespace(stream=lambda: iter([b""])))
 
     addresses: list[str] = []
-    monkeypatch.setattr(Transport, "send", send)
+    monkeypatch.setattr(Transport, "exchange", exchange)
     mine = services.make_client("s3", _read(AWS_DEFAULT_REGION=region))
     config = Config(s3={"us_east_1_regional_endpoint": "regional"})  # and not the global one of old
     theirs = boto3.client("s3", region_name=region, aws_access_key_id="a", aws_secret_access_key="b", config=config)

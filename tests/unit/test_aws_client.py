@@ -20,8 +20,10 @@ from aftersend.aws.account import Account
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Suppression
+from aftersend.core.steps import Pause
 from aftersend.core.writes import Refused
 from aftersend.http import transport
+from aftersend.http.multiplexer import Multiplexer, Waits
 from aftersend.http.transport import Limits
 from aftersend.storage import items
 from aftersend.storage.store import Store, TableNames
@@ -43,6 +45,41 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
     monkeypatch.setattr("aftersend.aws.client.time.sleep", pauses.append)
     return pauses
+
+
+@pytest.fixture(autouse=True, params=["alone", "multiplexed"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are the same whether one waits for each, or many are under way in one thread."""
+    if request.param == "multiplexed":
+        monkeypatch.setattr("aftersend.aws.json_service.run_alone", _run_among_others)
+
+
+def _run_among_others(waits: Waits[Any]) -> Any:
+    used = Multiplexer(2)
+    try:
+        *_, result = used.begin([_yield_once(), _skip_pauses(waits)])()
+    finally:
+        used.close()
+    return result
+
+
+def _yield_once() -> Waits[None]:
+    yield Pause(0)
+
+
+def _skip_pauses(waits: Waits[Any]) -> Waits[Any]:
+    try:
+        wanted = next(waits)
+        while True:
+            if isinstance(wanted, Pause):
+                time.sleep(wanted.seconds)
+                wanted = waits.send(True)
+            else:
+                wanted = waits.send((yield wanted))
+    except StopIteration as end:
+        return end.value
+    finally:
+        waits.close()
 
 
 def dynamodb(endpoint: str, **given: Any) -> Any:
@@ -157,7 +194,7 @@ def _until_it_is_readable(used: Any) -> None:
     """What the other side did has arrived here."""
     [(connection, _)] = used._client._transport._idle
     deadline = time.monotonic() + 5
-    while not transport._is_readable(connection):
+    while not connection.is_readable():
         assert time.monotonic() < deadline
 
 

@@ -537,12 +537,13 @@ def test_a_key_has_something_in_every_place() -> None:
 
 def test_a_receipt_is_joined_to_whom_the_message_went_to_by_what_the_user_says_of_its_smsc() -> None:
     document = TWO_SPELLINGS + 'errors = "gsm-map"\n'
-    used = ports(MemoryStore(), classify=classify.load(document), parsers=configure(classify.read_settings(document)))
+    store, parsers = MemoryStore(), configure(classify.read_settings(document))
+    used = ports(store, classify=classify.load(document), parsers=parsers)
     receipt = Message("r", b"SR Acme UNDELIV 001|MESSAGE=id:0416342074 stat:UNDELIV err:001", NOW, "smpp")
     sent = Message("s", b'{"smsc":"Acme","recipient":"+4915550100","message":"18d0e03a"}', NOW, "smpp")
     assert ingest([receipt], used).unfinished == ["r"]
     assert ingest([sent, receipt], used).unfinished == []
-    found = stored(used.store)
+    found = stored(store)
     assert list(found.outcomes) == [(f"sms:{NUMBER}", "smpp:acme:416342074")]
     assert list(found.suppressions) == [(f"sms:{NUMBER}", "*")]
 

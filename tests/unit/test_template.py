@@ -49,7 +49,7 @@ def test_there_is_something_to_look_at() -> None:
 
 
 # What came after the number of lines was set, by type or by name: resources, parameters, conditions and outputs,
-# indexes of tables and paths of the API.
+# indexes of tables, paths of the API, and what stands above a section.
 LATER: Final = {
     *("AWS::CloudWatch::Dashboard", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::Logs::MetricFilter"),
     *("AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
@@ -57,8 +57,12 @@ LATER: Final = {
     *("AWS::Logs::QueryDefinition", "SesMassRule", "MassBatchWindowSeconds", "HasBound"),
     *("TextMessageRule", "FeedbackQueuesPolicy", "DeliveryLogsPermission"),
     *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
+    *("Console", "ConsoleClientId", "ConsoleOrigin", "ConsoleHasAnIssuer", "ConsoleHasOneIssuer", "HasConsole"),
+    *("MakesUserPool", "IsProtected", "ServeConsole", "ServeConsoleLogs", "ServeConsoleRole", "ConsoleUrl"),
+    *("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolDomain", "AWS::Cognito::UserPoolResourceServer"),
+    *("AWS::Cognito::UserPoolGroup", "AWS::Cognito::UserPoolClient"),
+    *("# The console", "# For tools of your own"),
     *("OutcomesSchedule", "HasOutcomesExport", "AnalyticsDatabaseName"),
-    *("by_trouble", "by_domain", "by_month", "/jobs"),
     *("MassStream", "MassStreamLogs", "MassStreamLog", "MassStreamRole", "SesMassRole", "MassQueue", "MassDeadLetters"),
     *("MassQueuePolicy", "Gather", "GatherLogs", "GatherRole", "MassAlarm"),
     *("MassByFirehose", "MassEventTypes", "MassBufferSeconds", "HasMass", "MakesMassDestination"),
@@ -67,6 +71,7 @@ LATER: Final = {
     *("OutcomesCapacity", "LeastUnitsPerSecond", "MostUnitsPerSecond", "WarmUnitsPerSecond", "OutcomesRecovery"),
     *("LeanRows", "SpreadArchive"),
     *("HasProvisioned", "HasWarm", "HasVerp"),
+    *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
 }
 
 
@@ -95,8 +100,10 @@ def _write_block(name: str) -> str:
     """The pattern of all lines that are about something of the template."""
     if name.startswith("by_"):
         return rf"^        - IndexName: {name}\b.*\n(?:          .*\n)*"
+    if name.startswith("# "):  # what stands above a section
+        return rf"^# ---- {re.escape(name[2:])}.*\n(?:#.*\n)*\n?"
     if name.startswith("/"):
-        return rf"^          {re.escape(name)}:\n(?:            .*\n)*"
+        return rf"^          {re.escape(name)}:.*\n(?:            .*\n)*"
     return rf"^  {name}:.*\n(?:    .*\n)*\n?"
 
 

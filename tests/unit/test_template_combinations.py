@@ -22,7 +22,15 @@ from local.template import translated
 from tests.support.conditions import Space
 from tests.support.template import TEMPLATE, many, nodes
 
-PSEUDO: Final = {"AWS::Region", "AWS::AccountId", "AWS::Partition", "AWS::StackName", "AWS::URLSuffix", "AWS::NoValue"}
+PSEUDO: Final = {
+    "AWS::Region",
+    "AWS::AccountId",
+    "AWS::Partition",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+    "AWS::NoValue",
+}
 
 
 @cache

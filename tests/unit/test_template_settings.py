@@ -55,14 +55,20 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "receive": (settings.load_webhooks,),
     "poll": (settings.load_poll,),
     "query": (settings.load_api, settings.load_deployment),
-    "list_jobs": (settings.load_api, settings.load_list_jobs),
+    "list_jobs": (settings.load_api, settings.load_deployment, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
     "gather": (settings.load_ingest, settings.load_gather, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
+    "console": (settings.load_console,),
 }
 # What has no default in a test: a deployment that has them names them.
-GIVEN: Final = {"MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com", "MNS_SECRET": "arn"}
+GIVEN: Final = {
+    "MNS_ENDPOINT": "https://1.mns.eu-central-1.aliyuncs.com",
+    "MNS_SECRET": "arn",
+    "CONSOLE_ISSUER": "https://login.example.com",
+    "CONSOLE_CLIENT_ID": "console",
+}
 LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL", "AWS_CLIENT"}
 
 
@@ -80,11 +86,13 @@ def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
     _, asked = loaded(name)
     optional = {
         "AWS_REGION",
+        "RIGHTS_CLAIM",
+        "SYNC_SES_SUPPRESSIONS",
         "SOURCE",
         "INBOUND_BUCKET",
         "VERP_KEY",
         "VERP_TEMPLATE",
-    }  # of some sources, and empty for the others
+    }  # of some sources or some functions, and empty for the others
     assert asked - variables(name).keys() <= optional
     own = FUNCTIONS[name]["Environment"]["Variables"]
     emptied = {variable for variable in own.keys() & SHARED["Environment"]["Variables"].keys() if own[variable] == ""}
@@ -132,6 +140,7 @@ def test_settings_hold_what_the_variables_name() -> None:
     ]
     assert loaded("RunListJobs")[0] == [
         api,
+        Deployment(stack="aftersend"),
         ListJobSettings(
             jobs_table="ListJobs",
             bucket="ListFiles",
@@ -146,7 +155,7 @@ def test_settings_hold_what_the_variables_name() -> None:
         )
     ]
     assert loaded("Replay")[0] == [
-        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue", mass_queue="MassQueue"),
+        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue"),
         JobSettings(queue="ReplayQueue", dead_letter_queue="ReplayDeadLetters"),
     ]
     assert set(loaded("Consume")[0][1].values()) == {"results"}, "by default"

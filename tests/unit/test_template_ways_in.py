@@ -239,6 +239,7 @@ SWITCHES: Final = {
     "HasMail": {"ProcessReport"},
     "HasMass": {"Gather"},
     "HasSyncSesList": {"SyncSesList"},
+    "HasConsole": {"ServeConsole"},
 }
 
 
@@ -248,7 +249,7 @@ def test_what_may_be_left_out_is_off_unless_somebody_says_so() -> None:
     for condition, functions in SWITCHES.items():
         assert {conditions[name] for name in functions} == {condition}
         for parameter in mentioned(TEMPLATE["Conditions"][condition]):
-            assert PARAMETERS[parameter]["Default"] in ("", "false")
+            assert PARAMETERS[parameter]["Default"] in ("", "false", "off")
 
 
 def test_whatever_names_what_may_be_left_out_is_left_out_with_it() -> None:

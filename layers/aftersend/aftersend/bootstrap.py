@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -25,6 +25,7 @@ from aftersend.settings import IngestSettings, ListJobSettings
 if TYPE_CHECKING:
     from aftersend.api.context import ApiContext
     from aftersend.aws.protocols import FullS3Client, S3Client, SQSClient
+    from aftersend.console.hosted import HostedConsole
     from aftersend.core.model import Feedback, Reverted
     from aftersend.core.outcome import Classify
     from aftersend.core.policy import Policy
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from aftersend.jobs.runner import JobRunner
     from aftersend.jobs.ses_sync import SesSync
     from aftersend.lists.service import ListJobService
-    from aftersend.ports import Ports, StorePort
+    from aftersend.ports import Ports, StorePort, Tasks
     from aftersend.storage.store import TableNames
     from aftersend.webhooks.receive import WebhookPorts
 
@@ -85,7 +86,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     from aftersend.storage.dead_letters import DeadLetters
     from aftersend.storage.inbound_mail import InboundMail
     from aftersend.storage.spike_windows import SpikeWindows
-    from aftersend.storage.store import Store, TableNames
+    from aftersend.storage.store import StoreSteps, TableNames
     from aftersend.storage.unmatched import UnmatchedTexts
     from aftersend.verp import Verp
 
@@ -104,19 +105,28 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         lean=config.lean,
     )
     return Ports(
-        store=Store(dynamodb, tables),
-        archive=Archive(s3, config.archive_bucket, spread=config.spread_archive),
+        store=StoreSteps(tables),
+        archive=Archive(config.archive_bucket, spread=config.spread_archive),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
         classify=classifier,
         parsers=configure(classify.read_settings(rules)) if rules else {},
-        pool=ThreadPoolExecutor(config.workers),
+        open_tasks=_choose_tasks({"dynamodb": dynamodb, "s3": s3}, config.workers),
         clock=_now,
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),
-        unmatched_texts=UnmatchedTexts(dynamodb, config.unmatched_texts_table, config.retention),
+        unmatched_texts=UnmatchedTexts(config.unmatched_texts_table, config.retention),
         unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
         prove=Verp(config.verp_keys, config.verp_template).prove if config.verp_template and config.verp_keys else None,
     )
+
+
+def _choose_tasks(clients: Mapping[str, Any], limit: int) -> Callable[[], Tasks]:
+    """Return what opens a batch's tasks, `limit` of them at once: in one thread, or in threads where clients block."""
+    from aftersend.aws.tasks import MultiplexedClient, MultiplexedTasks, PooledTasks
+
+    if all(isinstance(client, MultiplexedClient) for client in clients.values()):
+        return partial(MultiplexedTasks, clients, limit)
+    return partial(PooledTasks, clients, ThreadPoolExecutor(limit), time.sleep)
 
 
 def receive() -> WebhookPorts:
@@ -156,11 +166,20 @@ def _name_source(source: str) -> str:
     return name_source(source)
 
 
+def console() -> HostedConsole:
+    """Return what serves the files of the console, and knows where people sign in."""
+    from aftersend.console.hosted import HostedConsole
+    from aftersend.webhooks.fetch import get
+
+    config = settings.load_console()
+    return HostedConsole(config.issuer, config.client_id, get)
+
+
 def list_jobs() -> ApiContext:
     """Return what the handlers of the HTTP API work with, list jobs and dropped files among them."""
     from aftersend.storage import user_mappings
 
-    made, config = _make_api_context(), settings.load_list_jobs()
+    made, config = query(), settings.load_list_jobs()
     user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     service = build_list_jobs(
         config,

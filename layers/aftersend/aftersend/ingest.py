@@ -1,14 +1,13 @@
 """The use case: gather, decide, apply. One batch of raw bodies in, tables brought up to date, and a report of it.
 
-The order makes it safe to stop anywhere and start again with the same batch: bodies are archived first, outcomes are
-written before suppressions, and whatever was already done changes nothing when it is done again.
+The order makes it safe to stop anywhere and start again with the same batch: bodies are archived before anything is
+written, outcomes are written before suppressions, and whatever was already done changes nothing when it is done again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence, Set
-from concurrent.futures import Executor
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from functools import partial
 from math import inf
 from typing import Final, Generic, TypeVar, cast
@@ -22,9 +21,9 @@ from aftersend.core.model import UNNAMED, Feedback, Key, Outcome, Suppression, i
 from aftersend.core.outcome import trusts_reports
 from aftersend.core.plan import Plan, deduplicate, plan_updates
 from aftersend.core.policy import Policy
-from aftersend.core.steps import run_steps
+from aftersend.core.steps import Steps
 from aftersend.core.writes import Answer, Refused, Request, update_outcome, update_suppression
-from aftersend.ports import BatchReport, Letter, Ports, StorePort
+from aftersend.ports import BatchReport, Letter, Ports, StoreStepsPort, Tasks
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others
 from aftersend.sources.message import Message
@@ -39,10 +38,12 @@ MARGIN: Final = 10.0  # seconds that what has begun is given to end: with less l
 
 CHUNK = 100  # keys read at once
 MAX_UNPROVEN = 20  # recipients of one body that anybody could have sent; a report about more comes with a token
+TURN = 16  # bodies that are read before what is under way goes on
 
 _T = TypeVar("_T")
-_R = TypeVar("_R")
 _W = TypeVar("_W", Outcome, Suppression)
+_Stored = dict[Key, _T | ServiceError | None]  # what is stored of each key, or why it could not be read
+_ReadMany = Callable[[Sequence[Key]], Steps[dict[Key, _T]]]
 
 
 def _forever() -> float:
@@ -57,15 +58,19 @@ def ingest(messages: Sequence[Message], ports: Ports, seconds_left: SecondsLeft 
     is always worked, so that every batch makes progress.
     """
     report = BatchReport(sources={message.id: message.source for message in messages})
-    budget = _Budget(seconds_left, MARGIN)
-    batch = _gather(_archive(messages, ports, report), ports, report, seconds_left)
-    if batch:
-        budget.first = next(iter(batch.values())).messages.copy()
-    outcomes = _update_outcomes(batch, ports, report, budget)
-    news = {key: new.facts for key, new in batch.items()}
-    plan = plan_updates(outcomes, news, ports.classify, ports.policy, ports.clock())
-    _report_traffic(plan, batch, ports, report)
-    _update_suppressions(plan, batch, ports, report, budget)
+    with ports.open_tasks() as tasks:
+        finish_archive = _begin_archive(messages, tasks, ports, report)
+        bodies = _read_bodies(messages, tasks, ports, report, seconds_left)
+        finish_reading = _begin_reading(_list_keys(bodies), ports.store.get_outcomes, tasks)
+        batch = _gather(bodies, finish_archive(), tasks, ports, report)
+        stored = finish_reading()
+        late = _read_all([key for key in batch if key not in stored], ports.store.get_outcomes, tasks)
+        budget = _Budget(seconds_left, MARGIN, next(iter(batch.values())).messages.copy() if batch else set())
+        outcomes = _update_outcomes(batch, stored | late, tasks, ports, report, budget)
+        news = {key: new.facts for key, new in batch.items()}
+        plan = plan_updates(outcomes, news, ports.classify, ports.policy, ports.clock())
+        _report_traffic(plan, batch, tasks, ports, report)
+        _update_suppressions(plan, batch, tasks, ports, report, budget)
     return report
 
 
@@ -74,7 +79,7 @@ class _Budget(Struct):
 
     seconds_left: SecondsLeft
     margin: float
-    first: set[str] = field(default_factory=set)
+    first: set[str]
 
     def require_time(self, messages: Set[str]) -> None:
         """Raise OutOfTime where nothing of these messages may be begun any more."""
@@ -82,19 +87,28 @@ class _Budget(Struct):
             raise OutOfTime("no time was left")
 
 
-def _archive(messages: Sequence[Message], ports: Ports, report: BatchReport) -> list[Message]:
-    """Archive every body, one object for each source; returns those that are safe. The others have failed."""
+def _begin_archive(
+    messages: Sequence[Message], tasks: Tasks, ports: Ports, report: BatchReport
+) -> Callable[[], set[str]]:
+    """Begin to archive every body, one object for each source. Reading goes on meanwhile, and writing must not.
+
+    Returns what waits for it, and returns the ids of those that are safe then. The others have failed.
+    """
     by_source: defaultdict[str, list[Message]] = defaultdict(list)
     for message in messages:
         by_source[message.source].append(message)
-    results = ports.pool.map(partial(_attempt, ports.archive.put), by_source.values())
-    archived = []
-    for group, result in zip(by_source.values(), results, strict=True):
-        if isinstance(result, ServiceError):
-            report.failed |= {message.id: str(result) for message in group}
-        else:
-            archived += group
-    return archived
+    finish_puts = tasks.begin(ports.archive.put(group) for group in by_source.values())
+
+    def finish() -> set[str]:
+        archived: set[str] = set()
+        for group, result in zip(by_source.values(), finish_puts(), strict=True):
+            if isinstance(result, ServiceError):
+                report.failed |= {message.id: str(result) for message in group}
+            else:
+                archived |= {message.id for message in group}
+        return archived
+
+    return finish
 
 
 class _NewFeedback(Struct):
@@ -119,32 +133,64 @@ class _NewFeedback(Struct):
         report.add_failure(self.messages, error)
 
 
-def _gather(
-    messages: Sequence[Message], ports: Ports, report: BatchReport, seconds_left: SecondsLeft
-) -> dict[Key, _NewFeedback]:
-    """Gather every fact of the batch by the outcome it belongs to; unreadable bodies are parked.
+class _Body(Struct, frozen=True):
+    """A message, and what it says, or why nobody can read it."""
 
-    Reading takes half of the time at most: what is read must be written as well.
+    message: Message
+    facts: list[Feedback] = []
+    dropped: int = 0  # of what anybody could have sent
+    why: str | None = None
+
+
+def _read_bodies(
+    messages: Sequence[Message], tasks: Tasks, ports: Ports, report: BatchReport, seconds_left: SecondsLeft
+) -> list[_Body]:
+    """Read every body, but for those that our side cannot.
+
+    This takes half of the time at most: what is read must be written as well.
     """
+    bodies: list[_Body] = []
+    enough, works = seconds_left() / 2, False
+    for number, message in enumerate(messages):
+        if works and seconds_left() < enough:
+            report.handed_back.update(each.id for each in messages[number:])
+            break
+        if number % TURN == 0:
+            tasks.advance()
+        try:
+            bodies.append(_read(message, ports))
+        except ServiceError as error:
+            report.add_failure([message.id], error)
+        else:
+            works = works or bool(bodies[-1].facts)
+    return bodies
+
+
+def _list_keys(bodies: Sequence[_Body]) -> list[Key]:
+    """List the outcomes that these bodies are about, as far as they name them."""
+    return list(dict.fromkeys(fact.key for body in bodies for fact in body.facts if fact.recipient != UNNAMED))
+
+
+def _gather(
+    bodies: Sequence[_Body], archived: Set[str], tasks: Tasks, ports: Ports, report: BatchReport
+) -> dict[Key, _NewFeedback]:
+    """Gather every fact of those that are archived by the outcome it belongs to; unreadable bodies are parked."""
     batch: defaultdict[Key, _NewFeedback] = defaultdict(_NewFeedback)
     unnamed: list[tuple[Message, Feedback]] = []
     letters: list[Letter] = []
-    now, enough = ports.clock(), seconds_left() / 2
-    for number, message in enumerate(messages):
-        if (batch or unnamed) and seconds_left() < enough:
-            report.handed_back.update(each.id for each in messages[number:])
-            break
-        try:
-            facts = _read(message, ports, report)
-        except MalformedFeedback as error:
-            letters.append((message, error.why))
+    now = ports.clock()
+    for body in bodies:
+        message = body.message
+        if message.id not in archived:
             continue
-        except ServiceError as error:
-            report.add_failure([message.id], error)
+        if body.why is not None:
+            letters.append((message, body.why))
             continue
-        if not facts:
+        if body.dropped:  # nothing is lost: the archive has the body
+            report.counts[message.source, "UnprovenDropped", ""] += body.dropped
+        if not body.facts:
             report.counts[message.source, "NoFeedback", ""] += 1
-        for fact in facts:
+        for fact in body.facts:
             if fact.recipient == UNNAMED:
                 unnamed.append((message, fact))
                 continue
@@ -152,7 +198,7 @@ def _gather(
             age = (now - fact.occurred_at).total_seconds()
             report.ages[message.source] = max(age, report.ages.get(message.source, age))
     if unnamed:
-        letters += _join_unnamed(unnamed, batch, ports, report)
+        letters += _join_unnamed(unnamed, batch, tasks, ports, report)
     if letters:
         _park(letters, ports, report)
     return batch
@@ -161,6 +207,7 @@ def _gather(
 def _join_unnamed(
     unnamed: Sequence[tuple[Message, Feedback]],
     batch: defaultdict[Key, _NewFeedback],
+    tasks: Tasks,
     ports: Ports,
     report: BatchReport,
 ) -> list[Letter]:
@@ -173,7 +220,8 @@ def _join_unnamed(
     for key, new in batch.items():
         if key[1] in named and is_proven(new.facts):
             named[key[1]].add(key[0])
-    known = find_recipients(named, ports.store, partial(_read_chunk, ports.store.get_outcomes), ports.pool)
+    read_many = partial(_read_all, read_many=ports.store.get_outcomes, tasks=tasks)
+    known = find_recipients(named, ports.store, read_many, tasks)
     undecided: dict[str, Message] = {}
     early: dict[str, Message] = {}
     for message, fact in unnamed:
@@ -194,18 +242,20 @@ def _join_unnamed(
     ]
 
 
-def _read(message: Message, ports: Ports, report: BatchReport) -> list[Feedback]:
+def _read(message: Message, ports: Ports) -> _Body:
     unpack = ports.unpack.get(message.source)
     body = unpack(message.body) if unpack else message.body
-    facts = read(message.source, body, message.headers, ports.parsers)
+    try:
+        facts = read(message.source, body, message.headers, ports.parsers)
+    except MalformedFeedback as error:
+        return _Body(message, why=error.why)
     if ports.policy.streams:
         facts = [_route(fact, ports.policy) for fact in facts]
     if ports.prove:
         facts = [_apply_proof(fact, ports.prove) for fact in facts]
     bounded = _bound_unproven(facts)
-    if len(bounded) < len(facts):  # nothing is lost: the archive has the body
-        report.counts[message.source, "UnprovenDropped", ""] += len(facts) - len(bounded)
-    return [fact if fact.recipient == UNNAMED else mask_others(fact) for fact in bounded]
+    dropped = len(facts) - len(bounded)
+    return _Body(message, [fact if fact.recipient == UNNAMED else mask_others(fact) for fact in bounded], dropped)
 
 
 def _bound_unproven(facts: list[Feedback]) -> list[Feedback]:
@@ -246,19 +296,24 @@ def _park(letters: Sequence[Letter], ports: Ports, report: BatchReport) -> None:
 
 
 def _update_outcomes(
-    batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport, budget: _Budget
+    batch: dict[Key, _NewFeedback],
+    stored: _Stored[Outcome],
+    tasks: Tasks,
+    ports: Ports,
+    report: BatchReport,
+    budget: _Budget,
 ) -> dict[Key, Outcome]:
     """Union the facts into their outcomes. What could not be stored is missing from the answer."""
 
-    def apply(key: Key, stored: Outcome | None) -> _Written[Outcome]:
+    def update(key: Key, before: Outcome | None) -> Steps[_Written[Outcome]]:
         budget.require_time(batch[key].messages)
-        _count_unmatched(batch[key].facts, stored, ports)
+        yield from _count_unmatched(batch[key].facts, before, ports)
         rules = ports.policy
-        steps = update_outcome(stored, batch[key].facts, ports.classify, reports=rules.report, validity=rules.validity)
-        return _drive(steps, ports.store, stored)
+        steps = update_outcome(before, batch[key].facts, ports.classify, reports=rules.report, validity=rules.validity)
+        return (yield from _write(steps, ports.store, before))
 
     outcomes: dict[Key, Outcome] = {}
-    for key, result in _read_and_apply(list(batch), ports.store.get_outcomes, apply, ports.pool):
+    for key, result in _apply(update, {key: stored[key] for key in batch}, tasks):
         if isinstance(result, ServiceError):
             batch[key].fail(report, result)
             continue
@@ -269,19 +324,19 @@ def _update_outcomes(
     return outcomes
 
 
-def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> None:
+def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> Steps[None]:
     """Before the outcome is stored: a crash in between heals, because the same fact counts once.
 
     What strangers write of messages that nobody knows deserves no rule.
     """
     if ports.unmatched_texts is None:
         return
-    trusted = trusts_reports((*facts, *(stored.feedback if stored else ())), ports.policy.report)
-    known = {fact.id for fact in stored.feedback} if stored else set()
+    known = {fact.id: fact for fact in stored.feedback} if stored else {}
     for fact in facts:
-        counts = fact.id not in known and (trusted or not fact.forgeable)
-        if counts and needs_rule(fact, ports.classify(fact)):
-            ports.unmatched_texts.count(fact, ports.clock())
+        if fact.id in known or not needs_rule(fact, ports.classify(fact)):
+            continue
+        if not fact.forgeable or trusts_reports((*facts, *known.values()), ports.policy.report):
+            yield from ports.unmatched_texts.count(fact, ports.clock())
 
 
 def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, ports: Ports, report: BatchReport) -> None:
@@ -306,12 +361,15 @@ def _count_new(new: _NewFeedback, before: Outcome | None, after: Outcome, ports:
             report.counts[source, "Reason", after.verdict.reason] += 1
 
 
-def _report_traffic(plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport) -> None:
+def _report_traffic(
+    plan: Plan, batch: dict[Key, _NewFeedback], tasks: Tasks, ports: Ports, report: BatchReport
+) -> None:
     """Report to the spike guard before anything suppresses: an accident should be known when its effect begins."""
-    if ports.spike_windows is None:
+    windows = ports.spike_windows
+    if windows is None:
         return
     reports = list(plan.traffic_reports.values())
-    results = ports.pool.map(partial(_attempt, ports.spike_windows.record), [each.traffic for each in reports])
+    results = tasks.begin(windows.record_in_steps(each.traffic) for each in reports)()
     for traffic_report, result in zip(reports, results, strict=True):
         if isinstance(result, ServiceError):
             for owner in traffic_report.owners:
@@ -319,16 +377,16 @@ def _report_traffic(plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, re
 
 
 def _update_suppressions(
-    plan: Plan, batch: dict[Key, _NewFeedback], ports: Ports, report: BatchReport, budget: _Budget
+    plan: Plan, batch: dict[Key, _NewFeedback], tasks: Tasks, ports: Ports, report: BatchReport, budget: _Budget
 ) -> None:
     """Bring what the stored facts mean into the suppressions."""
     updates = plan.updates
 
-    def apply(key: Key, stored: Suppression | None) -> _Written[Suppression]:
+    def update(key: Key, before: Suppression | None) -> Steps[_Written[Suppression]]:
         budget.require_time({id_ for owner in plan.owners[key] for id_ in batch[owner].messages})
-        return _drive(update_suppression(updates[key], stored, ports.policy), ports.store, stored)
+        return (yield from _write(update_suppression(updates[key], before, ports.policy), ports.store, before))
 
-    for key, result in _read_and_apply(list(updates), ports.store.get_suppressions, apply, ports.pool):
+    for key, result in _apply(update, _read_all(list(updates), ports.store.get_suppressions, tasks), tasks):
         if isinstance(result, ServiceError):
             for owner in plan.owners[key]:
                 batch[owner].fail(report, result)
@@ -341,41 +399,48 @@ def _update_suppressions(
                 report.suppressed.append((key[0], cause))
 
 
-def _read_and_apply(
-    keys: Sequence[Key],
-    read_many: Callable[[Sequence[Key]], dict[Key, _T]],
-    apply: Callable[[Key, _T | None], _R],
-    pool: Executor,
-) -> Iterable[tuple[Key, _R | ServiceError]]:
-    """Read all keys in chunks and apply to each, concurrently. A failure stays with the keys that it hit."""
+def _begin_reading(keys: Sequence[Key], read_many: _ReadMany[_T], tasks: Tasks) -> Callable[[], _Stored[_T]]:
+    """Begin to read all keys in chunks; returns what waits for them. A failure stays with the keys that it hit."""
     chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
-    stored: dict[Key, _T | None] = {}
-    for found in pool.map(lambda chunk: _read_chunk(read_many, chunk), chunks):
-        for key, item in found.items():
-            if isinstance(item, ServiceError):
-                yield key, item
-            else:
-                stored[key] = item
-    results = pool.map(lambda key: _attempt(apply, key, stored[key]), stored)
-    yield from zip(stored, results, strict=True)
+    finish_chunks = tasks.begin(_read_chunk(read_many, chunk) for chunk in chunks)
+
+    def finish() -> _Stored[_T]:
+        stored: _Stored[_T] = {}
+        for chunk, found in zip(chunks, finish_chunks(), strict=True):
+            stored |= dict.fromkeys(chunk, found) if isinstance(found, ServiceError) else found
+        return stored
+
+    return finish
 
 
-def _read_chunk(
-    read_many: Callable[[Sequence[Key]], dict[Key, _T]], keys: Sequence[Key]
-) -> dict[Key, _T | ServiceError | None]:
+def _read_all(keys: Sequence[Key], read_many: _ReadMany[_T], tasks: Tasks) -> _Stored[_T]:
+    return _begin_reading(keys, read_many, tasks)()
+
+
+def _read_chunk(read_many: _ReadMany[_T], keys: Sequence[Key]) -> Steps[_Stored[_T]]:
     """Read what is stored of each key. Of an item that nobody can read, the others are read without it."""
-    found = _attempt(read_many, keys)
-    if isinstance(found, Unreadable) and len(keys) > 1:
-        middle = len(keys) // 2
-        return _read_chunk(read_many, keys[:middle]) | _read_chunk(read_many, keys[middle:])
-    return {key: found if isinstance(found, ServiceError) else found.get(key) for key in keys}
-
-
-def _attempt(function: Callable[..., _R], *arguments: object) -> _R | ServiceError:
     try:
-        return function(*arguments)
-    except ServiceError as error:
-        return error
+        found = yield from read_many(keys)
+    except Unreadable as error:
+        if len(keys) == 1:
+            return {keys[0]: error}
+        middle = len(keys) // 2
+        first = yield from _read_chunk(read_many, keys[:middle])
+        return first | (yield from _read_chunk(read_many, keys[middle:]))
+    return {key: found.get(key) for key in keys}
+
+
+def _apply(
+    update: Callable[[Key, _W | None], Steps[_Written[_W]]], stored: _Stored[_W], tasks: Tasks
+) -> Iterator[tuple[Key, _Written[_W] | ServiceError]]:
+    """Update each key from what is stored, all at once. A failure stays with the key that it hit."""
+    whole: dict[Key, _W | None] = {}
+    for key, item in stored.items():
+        if isinstance(item, ServiceError):
+            yield key, item
+        else:
+            whole[key] = item
+    yield from zip(whole, tasks.begin(update(key, item) for key, item in whole.items())(), strict=True)
 
 
 class _Written(Struct, Generic[_W]):
@@ -386,16 +451,18 @@ class _Written(Struct, Generic[_W]):
     refusals: int = 0
 
 
-def _drive(steps: Generator[Request, Answer, _W | None], store: StorePort, read: _W | None) -> _Written[_W]:
+def _write(steps: Generator[Request, Answer, _W | None], store: StoreStepsPort, read: _W | None) -> Steps[_Written[_W]]:
     """Carry out every step, of which the first one begins with what was `read`."""
     written = _Written(None, read)
-
-    def answer(request: Request) -> Answer:
-        given = store.answer(request)
-        if isinstance(given, Refused):
-            written.refusals += 1
-            written.before = cast("_W | None", given.current)
-        return given
-
-    written.after = run_steps(steps, answer)
+    answer: Answer = None
+    try:
+        request = next(steps)
+        while True:
+            answer = yield from store.answer(request)
+            if isinstance(answer, Refused):
+                written.refusals += 1
+                written.before = cast("_W | None", answer.current)
+            request = steps.send(answer)
+    except StopIteration as end:
+        written.after = end.value
     return written

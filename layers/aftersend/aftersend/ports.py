@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self, TypeVar
 
 from msgspec import Struct, field
 
@@ -15,9 +14,12 @@ from aftersend.core.model import Feedback, Key, Outcome, Suppression
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.core.spike_guard import Traffic
+from aftersend.core.steps import Steps
 from aftersend.core.writes import Answer, Request
 from aftersend.sources import Parse
 from aftersend.sources.message import Message
+
+_T = TypeVar("_T")
 
 
 class StorePort(Protocol):
@@ -25,8 +27,16 @@ class StorePort(Protocol):
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]: ...  # noqa: D102
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]: ...  # noqa: D102
-    def find_recipients_of(self, message: str) -> list[str]: ...  # noqa: D102
     def answer(self, request: Request) -> Answer: ...  # noqa: D102
+
+
+class StoreStepsPort(Protocol):
+    """The same in steps, for who carries out many at once: `aftersend.storage.store.StoreSteps` is one."""
+
+    def get_outcomes(self, keys: Sequence[Key]) -> Steps[dict[Key, Outcome]]: ...  # noqa: D102
+    def get_suppressions(self, keys: Sequence[Key]) -> Steps[dict[Key, Suppression]]: ...  # noqa: D102
+    def find_recipients_of(self, message: str) -> Steps[list[str]]: ...  # noqa: D102
+    def answer(self, request: Request) -> Steps[Answer]: ...  # noqa: D102
 
 
 Letter = tuple[Message, str]  # a body, and why nobody can read it
@@ -35,7 +45,7 @@ Letter = tuple[Message, str]  # a body, and why nobody can read it
 class ArchivePort(Protocol):
     """Where raw bodies are archived: `aftersend.storage.archive.Archive` is one."""
 
-    def put(self, messages: Sequence[Message]) -> None: ...  # noqa: D102
+    def put(self, messages: Sequence[Message]) -> Steps[None]: ...  # noqa: D102
 
 
 class DeadLettersPort(Protocol):
@@ -49,24 +59,41 @@ class DeadLettersPort(Protocol):
 class UnmatchedTextsPort(Protocol):
     """Where texts are counted that no rule knows: `aftersend.storage.unmatched.UnmatchedTexts` is one."""
 
-    def count(self, fact: Feedback, now: datetime) -> None: ...  # noqa: D102
+    def count(self, fact: Feedback, now: datetime) -> Steps[None]: ...  # noqa: D102
 
 
 class SpikeWindowsPort(Protocol):
     """Where the spike guard's windows are stored: `aftersend.storage.spike_windows.SpikeWindows` is one."""
 
-    def record(self, traffic: Traffic) -> object: ...  # noqa: D102
+    def record_in_steps(self, traffic: Traffic) -> Steps[object]: ...  # noqa: D102
+
+
+class Tasks(Protocol):
+    """What carries out steps, many at once: `aftersend.aws.tasks` has two. A context, which ends what is under way."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def begin(self, all_steps: Iterable[Steps[_T]]) -> Callable[[], list[_T | ServiceError]]:
+        """Begin with some, and return what waits for their results, in their order.
+
+        A ServiceError that one of them raises is its result, and holds up no other. Steps begin one by one, as there
+        is room for them, so the first of them may have ended when the last ones begin.
+        """
+
+    def advance(self) -> None:
+        """Go on with everything that is under way and can go on, for who does something else meanwhile."""
 
 
 class Ports(Struct, frozen=True, kw_only=True):
     """Everything that `ingest` needs for a batch."""
 
-    store: StorePort
+    store: StoreStepsPort
     archive: ArchivePort
     dead_letters: DeadLettersPort
     policy: Policy
     classify: Classify
-    pool: Executor
+    open_tasks: Callable[[], Tasks]
     clock: Callable[[], datetime]
     unmatched_texts: UnmatchedTextsPort | None = None
     spike_windows: SpikeWindowsPort | None = None

@@ -151,6 +151,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     stack: str = ""
     region: str = ""
     syncs_ses_list: bool = False  # suppressions go to the list of Amazon SES, too
+    rights_claim: str = ""  # of a token, that lists the rights of whoever shows it; empty where scopes alone say so
 
 
 def load_deployment(environ: Environ = os.environ) -> Deployment:
@@ -159,7 +160,20 @@ def load_deployment(environ: Environ = os.environ) -> Deployment:
         stack=_get(environ, "POWERTOOLS_SERVICE_NAME"),
         region=_get(environ, "AWS_REGION"),
         syncs_ses_list=_get(environ, "SYNC_SES_SUPPRESSIONS") == "true",
+        rights_claim=_get(environ, "RIGHTS_CLAIM"),
     )
+
+
+class ConsoleSettings(Struct, frozen=True, kw_only=True):
+    """Where whoever opens the hosted console signs in."""
+
+    issuer: str  # an https address
+    client_id: str
+
+
+def load_console(environ: Environ = os.environ) -> ConsoleSettings:
+    """Read the settings of `console`."""
+    return ConsoleSettings(issuer=_require(environ, "CONSOLE_ISSUER"), client_id=_require(environ, "CONSOLE_CLIENT_ID"))
 
 
 class ListJobSettings(Struct, frozen=True, kw_only=True):

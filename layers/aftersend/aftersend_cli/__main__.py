@@ -99,6 +99,12 @@ _OF_THE_API: Final = {
         ),
     ),
     "jobs": _Command("jobs:jobs", "show how far an import, export or revert is", ("0123…cdef",), writes=False),
+    "console": _Command(
+        "console",
+        "open the console in a browser of this machine, signed in as you are here",
+        ("--stack aftersend --profile mail", "--stack aftersend --no-browser --port 8400"),
+        writes=False,
+    ),
 }
 _OF_A_STACK: Final = {
     "smoke": _Command(

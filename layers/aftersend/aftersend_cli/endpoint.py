@@ -85,15 +85,20 @@ class Endpoint:
         `path` is percent-encoded (`encode`). A `body` that is not bytes is sent as JSON.
         """
         given = {name: _spell(value) for name, value in (query or {}).items() if value is not None}
-        target = f"{self.url}{path}{'?' + urlencode(given, quote_via=quote) if given else ''}"
+        target = f"{path}{'?' + urlencode(given, quote_via=quote) if given else ''}"
         sent = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body, sent["content-type"] = json.dumps(body).encode(), "application/json"
-        sent |= self._sign(method, target, body or b"")
-        answer = self._send(Request(target, data=body, headers=sent, method=method))  # noqa: S310  # http or https
+        answer = self.exchange(method, target, body, sent)
         if not 200 <= answer.status < 300 and answer.status not in expected:
             raise _explain(answer)
         return answer
+
+    def exchange(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> ApiAnswer:
+        """Ask with a path and query that are encoded, and return whatever is answered."""
+        url = f"{self.url}{target}"
+        signed = {**headers, **self._sign(method, url, body or b"")}
+        return self._send(Request(url, data=body, headers=signed, method=method))  # noqa: S310  # http or https
 
     def _send(self, request: Request) -> ApiAnswer:
         try:

@@ -90,7 +90,7 @@ def _handle(event: Mapping[str, Any], context: ApiContext, log: RequestLog) -> A
     caller = find_caller(event)  # nobody else is answered, whatever the routes of API Gateway say
     if route is None:
         raise _no_route(methods)
-    check_scope(event, route.needs)
+    check_scope(event, route.needs, context.deployment.rights_claim)
     return route.handler(_decode(event, context, route, caller, names))
 
 

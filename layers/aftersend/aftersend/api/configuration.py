@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from aftersend.api.request import SCOPES, PlainRequest, list_scopes
+from aftersend.api.request import PlainRequest, list_rights
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Right, Router
 from aftersend.core.receiving_system import OTHER, load_systems
@@ -55,9 +55,10 @@ def get_caller(request: PlainRequest) -> ApiResponse:
             allowed=list(get_args(Right)),
         )
         return json_response(shown)
-    claims, scopes = token.get("claims") or {}, list_scopes(token)
+    claims = token.get("claims") or {}
+    rights = list_rights(token, request.context.deployment.rights_claim)
     given = next((str(claims[each]) for each in _NAMES if claims.get(each)), request.caller)
-    allowed = [each for each in get_args(Right) if SCOPES + each in scopes]
+    allowed = [each for each in get_args(Right) if each in rights]
     return json_response(
         CallerView(identity=request.caller, name=given[:_MAX_NAME], signed_with="jwt", allowed=allowed)
     )

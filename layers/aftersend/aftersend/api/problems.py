@@ -90,7 +90,7 @@ class ProblemDetails(Struct, frozen=True, kw_only=True):
     detail: str
     version: int = 0  # of a version mismatch: the stored version
     causes: list[CauseKind] = []  # of a release that requires force: the person's own wishes
-    near: list[str] = []  # of a release of somebody unknown: suppressed recipients who are spelled almost so
+    near: list[str] = []  # of somebody unknown: suppressed recipients who are spelled almost so
 
 
 def problem_response(problem: Problem) -> ApiResponse:

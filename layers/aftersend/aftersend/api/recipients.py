@@ -16,7 +16,7 @@ from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import PageQuery, SuppressionView
-from aftersend.api.suppression_views import answer_about, show_recipient
+from aftersend.api.suppression_views import answer_about, find_near, show_recipient
 from aftersend.core.model import Class, Outcome, Status
 from aftersend.core.sentence import SuppressionAnswer
 from aftersend.core.streaks import BOUNCES
@@ -86,6 +86,8 @@ def get_recipient(request: ApiRequest[PageQuery, None]) -> ApiResponse:
     lines = sorted(_find_lines(name, context), key=_order, reverse=True)
     shown = show_recipient(context, name)
     if not lines and not shown:
+        if near := find_near(context, name):
+            raise Problem("not-found", "nothing is stored about this recipient; `near` has who may be meant", near=near)
         raise Problem("not-found", "nothing about this recipient is stored (any more)")
     place = request.decode_cursor(request.query.cursor, _Place)
     left = lines if place is None else [each for each in lines if _order(each) < (place.last_at, place.message)]

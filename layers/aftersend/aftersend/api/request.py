@@ -123,10 +123,11 @@ def find_caller(event: Mapping[str, Any]) -> str:
     raise Problem("unauthorized", "API Gateway passed on no identity: the route has no authorizer")
 
 
-def check_scope(event: Mapping[str, Any], needed: str) -> None:
+def check_scope(event: Mapping[str, Any], needed: str, rights_claim: str = "") -> None:
     """Raise Problem where the caller shows a token without the scope that is needed, such as "ask".
 
-    Whoever signs with credentials of AWS has been asked by API Gateway already: a policy names routes.
+    With `rights_claim`, that claim must list it, too. Whoever signs with credentials of AWS has been asked by API
+    Gateway already: a policy names routes.
     """
     token = event.get("requestContext", {}).get("authorizer", {}).get("jwt")
     if token is None:
@@ -135,6 +136,8 @@ def check_scope(event: Mapping[str, Any], needed: str) -> None:
     if scope not in list_scopes(token):
         challenge = f'Bearer error="insufficient_scope", scope="{scope}"'  # RFC 6750, 3.1
         raise Problem("forbidden", f"the token lacks the scope {scope}", {"WWW-Authenticate": challenge})
+    if needed not in list_rights(token, rights_claim):
+        raise Problem("forbidden", f"you are in no group {needed}")
 
 
 def list_scopes(token: Mapping[str, Any]) -> set[str]:
@@ -143,6 +146,15 @@ def list_scopes(token: Mapping[str, Any]) -> set[str]:
     # One text with blanks (RFC 8693 section 4.2, `scope`), or a list, which API Gateway writes as "[a b]" (`scp`).
     claimed = " ".join(str(claims.get(name) or "") for name in ("scope", "scp"))
     return {*_SCOPE.findall(claimed), *(token.get("scopes") or ())}
+
+
+def list_rights(token: Mapping[str, Any], claim: str) -> set[str]:
+    """Return the rights that both the scopes and the `claim` of a token list; of an empty claim, the scopes alone."""
+    rights = {scope.removeprefix(SCOPES) for scope in list_scopes(token) if scope.startswith(SCOPES)}
+    if not claim:
+        return rights
+    listed = (token.get("claims") or {}).get(claim)
+    return rights & set(_SCOPE.findall(str(listed or "")))
 
 
 def parse_named(given: str) -> str:

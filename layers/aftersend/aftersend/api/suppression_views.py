@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from aftersend.api.context import ApiContext
+from aftersend.api.near_misses import find_spellings
 from aftersend.api.schemas import EVERYWHERE, SuppressionView, show_suppression
 from aftersend.core.active_causes import ActiveCause, describe_active_causes
 from aftersend.core.erasure import is_alias
@@ -43,6 +44,16 @@ def answer_about(context: ApiContext, name: str, shown: Sequence[SuppressionView
     if not shown or shown[0].scope != EVERYWHERE:
         answers.insert(0, make_answer(StoredRow(Suppression(recipient=name)), context.clock()))
     return join_answers(answers)
+
+
+def find_near(context: ApiContext, name: str, scopes: Iterable[str] = (EVERYWHERE,)) -> list[str]:
+    """Return suppressed recipients who may be meant by `name`, of whom nothing is stored; the likeliest first."""
+    spellings = find_spellings(name)
+    found: set[str] = set()
+    for scope in scopes:
+        keys = [(each, scope) for each in spellings]
+        found |= {row.recipient for row in context.store.get_suppressions(keys).values()} if keys else set()
+    return [each for each in spellings if each in found]
 
 
 def is_silent(stored: Suppression) -> bool:

@@ -12,13 +12,12 @@ from msgspec import Meta, Struct, field
 
 from aftersend.api import decisions
 from aftersend.api.context import ApiContext
-from aftersend.api.near_misses import find_spellings
 from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest, parse_named
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import EVERYWHERE, Cursor, Domain, Limit, Note, ScopeQuery, SuppressionView
-from aftersend.api.suppression_views import show_suppressions
+from aftersend.api.suppression_views import find_near, show_suppressions
 from aftersend.core.erasure import is_alias
 from aftersend.core.model import CauseKind, Key, Reason, Suppression
 from aftersend.core.suppression import find_active_causes
@@ -303,13 +302,7 @@ def _check_known(context: ApiContext, key: Key) -> None:
     name, scope = key
     if context.is_stored(name) or context.queries.find_suppressions_of(context.make_alias(name)):
         return
-    spellings = find_spellings(name)
-    found: set[str] = set()
-    for wanted in {EVERYWHERE, scope}:
-        keys = [(each, wanted) for each in spellings]
-        found |= {row.recipient for row in context.store.get_suppressions(keys).values()} if keys else set()
-    near = [each for each in spellings if each in found]
-    if near:
+    if near := find_near(context, name, {EVERYWHERE, scope}):
         raise Problem("not-found", "nothing is stored about this recipient; `near` has who may be meant", near=near)
     raise Problem("not-found", "nothing is stored about this recipient (any more), so there is nothing to release")
 

@@ -9,7 +9,8 @@ may get lost after the service has acted. Source: AWS SDKs and tools reference g
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from random import uniform
 from ssl import SSLCertVerificationError
@@ -19,10 +20,12 @@ import msgspec
 
 from aftersend.aws import sigv4
 from aftersend.aws.account import Account
-from aftersend.aws.credentials import find_reader
+from aftersend.aws.credentials import Credentials, find_reader
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
+from aftersend.core.steps import Pause
 from aftersend.http.http1 import HttpResponse, ProtocolError
-from aftersend.http.transport import Limits, Transport
+from aftersend.http.multiplexer import Waits
+from aftersend.http.transport import Limits, Transport, build_head
 
 # Short waits: a service that does not answer must leave time to hand the batch back before the function is stopped.
 LIMITS: Final = Limits()
@@ -45,6 +48,7 @@ RETRIED: Final = frozenset(
         "TooManyRequestsException",
     }
 )
+Headers = tuple[tuple[str, str], ...]  # names, in lower case, and values
 _T = TypeVar("_T")
 
 
@@ -55,10 +59,11 @@ class Client:
         self._account, self._service = account, service
         self._transport = Transport(endpoint, LIMITS, account.authorities)
         self._read_credentials = find_reader(account)
+        self._prepare = lru_cache(maxsize=16)(self._make_head)
 
     def call(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, read: Callable[[HttpResponse], _T]
-    ) -> _T:
+        self, method: str, path: str, headers: Headers, body: bytes, read: Callable[[HttpResponse], _T]
+    ) -> Waits[_T]:
         """Send a request and return what `read` makes of its response.
 
         `read` raises Refusal where the service says no, and ProtocolError where the response makes no sense. Raises
@@ -69,8 +74,7 @@ class Client:
             number += 1
             tries, longest = TRIES, PAUSE
             try:
-                signed = self._sign(method, path, headers, body)
-                response = self._transport.send(method, path, signed, body, within=ends - time.monotonic())
+                response = yield from self._transport.exchange(self._sign(method, path, headers, body), ends)
                 return read(response)
             except Refusal as refusal:
                 throttled = refusal.code in RETRIED
@@ -86,23 +90,31 @@ class Client:
             pause = uniform(0, longest * 2 ** (number - 1))  # noqa: S311  # spreads tries, hides nothing
             if number >= tries or time.monotonic() + pause >= ends:
                 raise failure
-            time.sleep(pause)
+            yield Pause(pause)
 
-    def _sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """Return all headers of one try; its time is now."""
-        credentials, digest = self._read_credentials(), sha256(body).hexdigest()
-        signed = {"host": self._transport.host, "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), **headers}
+    def _sign(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
+        """Return the whole request of one try; its time is now."""
+        digest = sha256(body).hexdigest()
+        if self._service == "s3":
+            headers = (*headers, ("x-amz-content-sha256", digest))
+        head, signer = self._prepare(method, path, headers, int(time.time()), self._read_credentials())
+        length = b"\r\ncontent-length: %d" % len(body) if body or method != "GET" else b""
+        return b"".join((head, signer.sign(digest).encode(), length, b"\r\n\r\n", body))
+
+    def _make_head(
+        self, method: str, path: str, headers: Headers, second: int, credentials: Credentials
+    ) -> tuple[bytes, sigv4.Signer]:
+        """Return the request up to its signature, and what signs it: the same for every body within a second."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+        signed = {"host": self._transport.host, "x-amz-date": now, **dict(headers)}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
-        if self._service == "s3":
-            signed["x-amz-content-sha256"] = digest
-        request = sigv4.UnsignedRequest(method, path, "", signed, digest)
-        signed["authorization"] = sigv4.build_authorization(
-            request,
+        signer = sigv4.Signer(
+            sigv4.UnsignedRequest(method, path, "", signed),
             key_id=credentials.key_id,
             secret=credentials.secret,
             region=self._account.region,
             service=self._service,
         )
-        signed["user-agent"] = "aftersend"
-        return signed
+        head = build_head(method, path, signed | {"user-agent": "aftersend", "authorization": signer.prefix})
+        return head.removesuffix(b"\r\n"), signer

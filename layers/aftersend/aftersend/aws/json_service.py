@@ -15,9 +15,10 @@ from zlib import crc32
 import msgspec
 
 from aftersend.aws.account import Account
-from aftersend.aws.client import Client
+from aftersend.aws.client import Client, Headers
 from aftersend.aws.errors import Refusal
 from aftersend.http.http1 import HttpResponse, ProtocolError
+from aftersend.http.multiplexer import Waits, run_alone
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -28,14 +29,21 @@ class JsonService:
 
     def __init__(self, account: Account, service: str, target: str, version: str, operations: tuple[str, ...]) -> None:
         self._client = Client(account, service, account.endpoint(service))
-        self._type = f"application/x-amz-json-{version}"
+        self._headers: dict[str, Headers] = {}
         for name in operations:
-            operation = name.title().replace("_", "")
-            setattr(self, name, partial(self._call, f"{target}.{operation}"))
+            operation = f"{target}.{name.title().replace('_', '')}"
+            self._headers[name] = (
+                ("content-type", f"application/x-amz-json-{version}"),
+                ("x-amz-target", operation),
+            )
+            setattr(self, name, partial(self._call, name))
 
-    def _call(self, target: str, **request: Any) -> Mapping[str, Any]:
-        headers = {"content-type": self._type, "x-amz-target": target}
-        return self._client.call("POST", "/", headers, _encode(request), _read)
+    def call(self, operation: str, request: Mapping[str, Any]) -> Waits[Mapping[str, Any]]:
+        """Call one of the operations by its method's name: many of these can be under way in one thread."""
+        return self._client.call("POST", "/", self._headers[operation], _encode(request), _read)
+
+    def _call(self, operation: str, **request: Any) -> Mapping[str, Any]:
+        return run_alone(self.call(operation, request))
 
 
 def _read(response: HttpResponse) -> Mapping[str, Any]:

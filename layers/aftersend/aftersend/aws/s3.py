@@ -6,16 +6,19 @@ Sources: S3 API reference, PutObject, GetObject and "Error responses"; user guid
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Final
 from zlib import crc32
 
 from aftersend.aws import sigv4
 from aftersend.aws.account import Account
-from aftersend.aws.client import Client
+from aftersend.aws.client import Client, Headers
 from aftersend.aws.errors import Refusal
 from aftersend.http.http1 import HttpResponse
+from aftersend.http.multiplexer import Waits, run_alone
 
+_METHODS: Final = {"get_object": "GET", "put_object": "PUT"}
 _HEADERS: Final = {"ContentType": "content-type", "ContentEncoding": "content-encoding", "Range": "range"}
 
 
@@ -26,23 +29,28 @@ class S3:
         self._account = account
         self._clients: dict[str, Client] = {}  # by endpoint: each bucket has a name of its own
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **described: str) -> dict[str, Any]:  # noqa: N803
+    def put_object(self, **request: Any) -> dict[str, Any]:
         """Store an object. Its checksum is what a bucket with locked objects asks for."""
-        headers = _build_headers(described) | {"x-amz-checksum-crc32": b64encode(crc32(Body).to_bytes(4)).decode()}
-        return self._call("PUT", Bucket, Key, headers, Body)
+        return run_alone(self.call("put_object", request))
 
-    def get_object(self, *, Bucket: str, Key: str, **described: str) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, **request: Any) -> dict[str, Any]:
         """Read an object, or the `Range` of it."""
-        return self._call("GET", Bucket, Key, _build_headers(described), b"")
+        return run_alone(self.call("get_object", request))
 
-    def _call(self, method: str, bucket: str, key: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+    def call(self, operation: str, request: Mapping[str, Any]) -> Waits[dict[str, Any]]:
+        """Call one of the operations by its method's name: many of these can be under way in one thread."""
+        described = dict(request)
+        bucket, key, body = described.pop("Bucket"), described.pop("Key"), described.pop("Body", b"")
         if not key:
             raise ValueError("an object has a key")  # without one, the request is about the bucket
+        headers: Headers = tuple((_HEADERS[name], value) for name, value in described.items())
+        if operation == "put_object":
+            headers = (*headers, ("x-amz-checksum-crc32", b64encode(crc32(body).to_bytes(4)).decode()))
         endpoint, path = self._locate(bucket, key)
         client = self._clients.get(endpoint)
         if client is None:
             client = self._clients.setdefault(endpoint, Client(self._account, "s3", endpoint))
-        return client.call(method, sigv4.encode_path(path), headers, body, _read)
+        return client.call(_METHODS[operation], sigv4.encode_path(path), headers, body, _read)
 
     def _locate(self, bucket: str, key: str) -> tuple[str, str]:
         """Return endpoint and path. The bucket is part of the host's name, unless no certificate would fit that."""
@@ -50,10 +58,6 @@ class S3:
         if self._account.find_endpoint("s3") or "." in bucket:
             return endpoint, f"/{bucket}/{key}"
         return endpoint.replace("://", f"://{bucket}.", 1), f"/{key}"
-
-
-def _build_headers(described: dict[str, str]) -> dict[str, str]:
-    return {_HEADERS[name]: value for name, value in described.items()}
 
 
 def _read(response: HttpResponse) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Signature Version 4: what the `Authorization` header says of one request. Pure.
 
+What does not depend on the body is prepared: requests that differ in their bodies alone, as most do that are sent to
+one service within a second, have all but the last two digests of their signature in common.
+
 Source: IAM user guide, "Create a signed AWS API request"; of S3, "Authenticating requests: using the authorization
 header". The rules where they differ stand in `_canonicalize_path`.
 """
@@ -29,7 +32,7 @@ class UnsignedRequest(Struct, frozen=True):
     path: str
     query: str
     headers: Mapping[str, str]
-    digest: str  # of the body: SHA-256 in hexadecimal
+    digest: str = ""  # of the body: SHA-256 in hexadecimal; a `Signer` is given that of each
 
 
 def encode_path(path: str) -> str:
@@ -39,16 +42,32 @@ def encode_path(path: str) -> str:
 
 def build_authorization(request: UnsignedRequest, *, key_id: str, secret: str, region: str, service: str) -> str:
     """Return the value of the `Authorization` header."""
-    now = request.headers["x-amz-date"]
-    scope = f"{now[:8]}/{region}/{service}/aws4_request"
-    names = sorted(request.headers)
-    signed = ";".join(names)
-    lines = "".join([f"{name}:{' '.join(request.headers[name].split())}\n" for name in names])
-    path, query = _canonicalize_path(request.path, service), _canonicalize_query(request.query)
-    canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n{request.digest}"
-    string_to_sign = f"{_ALGORITHM}\n{now}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(_derive_key(secret, scope), string_to_sign.encode(), "sha256").hex()
-    return f"{_ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={signed}, Signature={signature}"
+    signer = Signer(request, key_id=key_id, secret=secret, region=region, service=service)
+    return signer.prefix + signer.sign(request.digest)
+
+
+class Signer:
+    """Signs one request with any body, in the name of one account."""
+
+    def __init__(self, request: UnsignedRequest, *, key_id: str, secret: str, region: str, service: str) -> None:
+        now = request.headers["x-amz-date"]
+        scope = f"{now[:8]}/{region}/{service}/aws4_request"
+        names = sorted(request.headers)
+        signed = ";".join(names)
+        lines = "".join([f"{name}:{' '.join(request.headers[name].split())}\n" for name in names])
+        path, query = _canonicalize_path(request.path, service), _canonicalize_query(request.query)
+        self._canonical = sha256(f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n".encode())
+        self._string_to_sign = f"{_ALGORITHM}\n{now}\n{scope}\n"
+        self._signature = hmac.new(_derive_key(secret, scope), digestmod="sha256")
+        self.prefix = f"{_ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={signed}, Signature="
+
+    def sign(self, digest: str) -> str:
+        """Return what follows `prefix` in the value of the header; `digest` is the body's SHA-256 in hexadecimal."""
+        canonical = self._canonical.copy()
+        canonical.update(digest.encode())
+        signature = self._signature.copy()
+        signature.update(f"{self._string_to_sign}{canonical.hexdigest()}".encode())
+        return signature.hexdigest()
 
 
 def _canonicalize_path(path: str, service: str) -> str:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 Moment = Annotated[datetime, Meta(tz=True)]  # one that has a time zone, in what is decoded
 
@@ -18,6 +18,9 @@ LATEST_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)  # after everything
 # No mail is of another time; dates at the edge of the calendar break whatever adds to them.
 _EARLIEST: Final = 1970
 _LATEST: Final = 2199
+
+_WHOLE: Final = len("2026-03-02T10:00:00Z")
+_MILLISECONDS: Final = len("2026-03-02T10:00:00.000")
 
 _LOOSE: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?")
 
@@ -63,4 +66,5 @@ def _read_loose(text: str) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """Return ISO-8601 with milliseconds and Z: what tables and people read. Sorts as the times do."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    text: str = to_builtins(moment if moment.tzinfo is UTC else moment.astimezone(UTC))  # a fifth of isoformat's time
+    return f"{text[:-1]}.000Z" if len(text) == _WHOLE else f"{text[:_MILLISECONDS]}Z"

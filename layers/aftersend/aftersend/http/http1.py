@@ -1,4 +1,4 @@
-"""Responses of HTTP/1.1, read whole off a connection: bounded, and refused where they make no sense. Pure.
+"""Responses of HTTP/1.1, read whole as they come in pieces: bounded, and refused where they make no sense. Pure.
 
 The standard library's client reads the head of a response with its parser of mails. That takes longer than all else in
 a call to DynamoDB, and longer to import than all else in this package. Source: RFC 9112, sections 4 to 7.
@@ -6,19 +6,19 @@ a call to DynamoDB, and longer to import than all else in this package. Source: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Generator, Mapping
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
 MAX_HEAD: Final = 65_536  # bytes of a status line with its headers
-_PIECE: Final = 65_536
 _MAX_HEADS: Final = 10  # interim responses (1xx) and the final one
 _MAX_TRAILERS: Final = 100
 _NO_BODY: Final = frozenset({204, 304})
 _HEXADECIMAL: Final = b"0123456789abcdefABCDEF"
 
-Receive = Callable[[int], bytes]  # up to so many bytes, as a socket gives them; none at the end
+_T = TypeVar("_T")
+Reader = Generator[None, bytes, _T]  # is sent each piece as it comes, and an empty one at the end
 
 
 class ProtocolError(Exception):
@@ -42,17 +42,17 @@ class HttpResponse(Struct, frozen=True):
     last: bool = False
 
 
-def read_response(receive: Receive, max_body: int) -> HttpResponse:
-    """Read the response to one request, with a body of up to `max_body` bytes.
+def read_response(max_body: int) -> Reader[HttpResponse]:
+    """Read the response to one request, with a body of up to `max_body` bytes, from the pieces that are sent in.
 
     Raises ConnectionResetError if not one byte comes, ProtocolError for what is no response, IncompleteRead for one
     that ends too early and TooLarge for one that exceeds a bound.
     """
-    first = receive(_PIECE)
+    first = yield
     if not first:
         raise ConnectionResetError("closed by the peer")
-    stream = _Stream(receive, first, max_body)
-    version, status, headers = _read_final_head(stream)
+    stream = _Stream(first, max_body)
+    version, status, headers = yield from _read_final_head(stream)
     ends = version != "HTTP/1.1" or headers.get("connection", "").lower() == "close"
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if status in _NO_BODY:
@@ -60,18 +60,18 @@ def read_response(receive: Receive, max_body: int) -> HttpResponse:
     elif coding is not None:
         if coding.lower() != "chunked" or length is not None:
             raise ProtocolError("ambiguous body length")
-        content = b"".join(_read_chunks(stream, max_body))
+        content = b"".join((yield from _read_chunks(stream, max_body)))
     elif length is not None:
-        content = stream.read_exactly(_parse_number(length, "ambiguous body length"))
+        content = yield from stream.read_exactly(_parse_number(length, "ambiguous body length"))
     else:
-        content, ends = stream.read_all(), True
+        content, ends = (yield from stream.read_all()), True
     return HttpResponse(status, content, headers, ends or stream.holds_more)
 
 
-def _read_final_head(stream: _Stream) -> tuple[str, int, dict[str, str]]:
+def _read_final_head(stream: _Stream) -> Reader[tuple[str, int, dict[str, str]]]:
     """Read version, status and headers of the final response; interim ones may come before it."""
     for _ in range(_MAX_HEADS):
-        version, status, headers = _parse_head(stream.read_until(b"\r\n\r\n", MAX_HEAD))
+        version, status, headers = _parse_head((yield from stream.read_until(b"\r\n\r\n", MAX_HEAD)))
         if status >= 200:
             return version, status, headers
     raise TooLarge
@@ -99,17 +99,17 @@ def _parse_number(digits: str, otherwise: str) -> int:
     return int(digits)
 
 
-def _read_chunks(stream: _Stream, room: int) -> list[bytes]:
+def _read_chunks(stream: _Stream, room: int) -> Reader[list[bytes]]:
     chunks: list[bytes] = []
-    while size := _parse_chunk_size(stream.read_until(b"\r\n", MAX_HEAD)):
+    while size := _parse_chunk_size((yield from stream.read_until(b"\r\n", MAX_HEAD))):
         if size > room:
             raise TooLarge
         room -= size
-        chunks.append(stream.read_exactly(size))
-        if stream.read_exactly(2) != b"\r\n":
+        chunks.append((yield from stream.read_exactly(size)))
+        if (yield from stream.read_exactly(2)) != b"\r\n":
             raise ProtocolError("chunk without an end")
     for _ in range(_MAX_TRAILERS):
-        if not stream.read_until(b"\r\n", MAX_HEAD):
+        if not (yield from stream.read_until(b"\r\n", MAX_HEAD)):
             return chunks
     raise TooLarge
 
@@ -125,8 +125,7 @@ def _parse_chunk_size(line: bytes) -> int:
 class _Stream:
     """What has come and is not taken yet, and what is still to come."""
 
-    def __init__(self, receive: Receive, first: bytes, max_body: int) -> None:
-        self._receive = receive
+    def __init__(self, first: bytes, max_body: int) -> None:
         self._rest = first
         self._max_body = max_body
 
@@ -135,40 +134,41 @@ class _Stream:
         """Whether more has come than was taken."""
         return bool(self._rest)
 
-    def read_until(self, separator: bytes, limit: int) -> bytes:
+    def read_until(self, separator: bytes, limit: int) -> Reader[bytes]:
         """Take everything before `separator`, and the separator off; raises TooLarge beyond `limit` bytes."""
         while (at := self._rest.find(separator)) < 0:
             if len(self._rest) > limit:
                 raise TooLarge
-            self._rest += self._receive_more(_PIECE)
+            self._rest += yield from _receive_more()
         found, self._rest = self._rest[:at], self._rest[at + len(separator) :]
         return found
 
-    def read_exactly(self, size: int) -> bytes:
+    def read_exactly(self, size: int) -> Reader[bytes]:
         """Take so many bytes."""
         if size > self._max_body:
             raise TooLarge
-        pieces = [self._rest[:size]]
-        self._rest = self._rest[size:]
-        lack = size - len(pieces[0])
-        while lack:
-            pieces.append(self._receive_more(min(lack, _PIECE)))
+        pieces, lack = [self._rest], size - len(self._rest)
+        while lack > 0:
+            pieces.append((yield from _receive_more()))
             lack -= len(pieces[-1])
+        last = pieces[-1]
+        pieces[-1], self._rest = (last[:lack], last[lack:]) if lack else (last, b"")
         return b"".join(pieces)
 
-    def read_all(self) -> bytes:
+    def read_all(self) -> Reader[bytes]:
         """Take everything up to the end."""
         pieces, size = [self._rest], len(self._rest)
         self._rest = b""
-        while size <= self._max_body and (piece := self._receive(_PIECE)):
+        while size <= self._max_body and (piece := (yield)):
             pieces.append(piece)
             size += len(piece)
         if size > self._max_body:
             raise TooLarge
         return b"".join(pieces)
 
-    def _receive_more(self, size: int) -> bytes:
-        piece = self._receive(size)
-        if not piece:
-            raise IncompleteRead
-        return piece
+
+def _receive_more() -> Reader[bytes]:
+    piece = yield
+    if not piece:
+        raise IncompleteRead
+    return piece

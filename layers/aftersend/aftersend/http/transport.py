@@ -3,6 +3,9 @@
 An idle connection may have been closed by the other side meanwhile. Often that can be seen beforehand; where it shows
 only when nothing is heard, the request goes over a fresh one at once. Redirects are not followed, and proxies not
 asked. Source: RFC 9112, 9.3.1, "Retrying Requests".
+
+Nothing waits here but for a host's name to be looked up: an exchange says what it waits for, so that one thread keeps
+many of them under way (`multiplexer`).
 """
 
 from __future__ import annotations
@@ -12,9 +15,8 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
-from select import POLLIN, poll
-from ssl import SSLCertVerificationError, SSLEOFError, SSLSocket, SSLZeroReturnError
+from math import inf
+from ssl import SSLCertVerificationError, SSLContext, SSLEOFError, SSLZeroReturnError
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,16 +24,17 @@ from weakref import WeakSet, finalize
 
 from msgspec import Struct
 
-from aftersend.http import http1
+from aftersend.http.connection import Connection
 from aftersend.http.http1 import HttpResponse
-from aftersend.http.trust import Trust, find_trust
+from aftersend.http.multiplexer import Waits, run_alone
+from aftersend.http.trust import find_trust
 
 IDLE_SECONDS: Final = 30.0  # after that the other side may have left without a word, as while Lambda froze us
 
 _PORTS: Final = {"http": 80, "https": 443}
 _CLOSED: Final = (ConnectionError, SSLEOFError, SSLZeroReturnError)
 _TARGET: Final = re.compile(r"/[!-~]*")
-_Idle = list[tuple[socket.socket, float]]  # connections, and since when; the last is the one used last
+_Idle = list[tuple[Connection, float]]  # connections, and since when; the last is the one used last
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -44,6 +47,20 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 class InvalidURL(ValueError):
     """A target that cannot stand in the first line of a request."""
+
+
+def build_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Return the first line and the headers of a request, each with its line break.
+
+    Raises InvalidURL, or ValueError for a header with a line break.
+    """
+    if not _TARGET.fullmatch(target):
+        raise InvalidURL("a target with blanks, or not in ASCII")
+    lines = [f"{method} {target} HTTP/1.1\r\n", *[f"{name}: {value}\r\n" for name, value in headers.items()]]
+    head = "".join(lines)
+    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
+        raise ValueError("a header with a line break")
+    return head.encode("ascii")
 
 
 class Transport:
@@ -77,41 +94,36 @@ class Transport:
             _close(self._idle)
 
     def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"", *, within: float | None = None
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"", *, within: float = inf
     ) -> HttpResponse:
         """Send one request and return its response; the length of `body` needs no header.
 
-        With `within`, so many seconds after the request has been sent its response must be there, whole.
+        `within` so many seconds from now the response must be there, whole.
 
         Raises OSError (time-outs and TLS too), ProtocolError, InvalidURL, or ValueError for a header with a line break.
         """
-        if not _TARGET.fullmatch(target):
-            raise InvalidURL("a target with blanks, or not in ASCII")
-        lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
-        if body or method != "GET":
-            lines.append(f"content-length: {len(body)}")
-        head = "\r\n".join(lines)
-        if head.count("\n") != len(lines) - 1:
-            raise ValueError("a header with a line break")
-        message = f"{head}\r\n\r\n".encode("ascii") + body  # in one piece: one system call, one record of TLS
+        length = {"content-length": str(len(body))} if body or method != "GET" else {}
+        message = build_head(method, target, {**headers, **length}) + b"\r\n" + body
+        return run_alone(self.exchange(message, time.monotonic() + within))
+
+    def exchange(self, message: bytes, ends: float) -> Waits[HttpResponse]:
+        """Send a whole request and return its response, which must be there at a time of `time.monotonic`.
+
+        Raises OSError (time-outs and TLS too) or ProtocolError.
+        """
         connection = self._take_idle()
         if connection is not None:
             with suppress(*_CLOSED):
-                return self._exchange(connection, message, within)
-        return self._exchange(self._open(), message, within)
+                return (yield from self._converse(connection, message, ends))
+        connection = yield from self._open(ends)
+        return (yield from self._converse(connection, message, ends))
 
-    def _exchange(self, connection: socket.socket, message: bytes, within: float | None) -> HttpResponse:
+    def _converse(self, connection: Connection, message: bytes, ends: float) -> Waits[HttpResponse]:
         """Return the response on this connection, which is kept open if it is of further use, else closed."""
-        response = None
+        response, limits = None, self._limits
         try:
-            connection.settimeout(self._limits.silence)
-            connection.sendall(message)
-            receive = (
-                connection.recv
-                if within is None
-                else partial(_receive, connection, self._limits.silence, time.monotonic() + within)
-            )
-            response = http1.read_response(receive, self._limits.body)
+            yield from connection.send(message, limits.silence, ends)  # in one piece: one call, one record of TLS
+            response = yield from connection.receive(limits.body, limits.silence, ends)
         finally:
             if response is None or response.last:
                 connection.close()
@@ -120,49 +132,49 @@ class Transport:
                 self._idle.append((connection, time.monotonic()))
         return response
 
-    def _take_idle(self) -> socket.socket | None:
+    def _take_idle(self) -> Connection | None:
         """Return the connection that was used last of those that are free, if it is still good."""
         with self._lock:
             if self._idle and time.monotonic() - self._idle[-1][1] > IDLE_SECONDS:
                 _close(self._idle)  # the others have been idle for longer still
             connection = self._idle.pop()[0] if self._idle else None
-        if connection is not None and _is_readable(connection):
+        if connection is not None and connection.is_readable():
             connection.close()
             return None
         return connection
 
-    def _open(self) -> socket.socket:
-        connection = socket.create_connection((self._name, self._port), self._limits.connect)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return connection if self._trust is None else self._encrypt(connection, self._trust)
-
-    def _encrypt(self, connection: socket.socket, trust: Trust) -> socket.socket:
+    def _open(self, ends: float) -> Waits[Connection]:
+        """Return a connection, encrypted where that is asked for."""
+        trust = self._trust
+        if trust is None:
+            return (yield from self._open_with(None, ends))
         context = trust.context
         try:
-            return context.wrap_socket(connection, server_hostname=self._name)
+            return (yield from self._open_with(context, ends))
         except SSLCertVerificationError:  # nothing of a request has been sent
             if not trust.widen(context):
                 raise
-        return self._open()
+        return (yield from self._open_with(trust.context, ends))
 
-
-def _receive(connection: socket.socket, silence: float, deadline: float, size: int) -> bytes:
-    """Receive up to `size` bytes; raises TimeoutError at the deadline, however little it was that came before."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    connection.settimeout(min(left, silence))
-    return connection.recv(size)
-
-
-def _is_readable(connection: socket.socket) -> bool:
-    """Whether something came that nobody asked for: most often that the other side has closed."""
-    if isinstance(connection, SSLSocket) and connection.pending():  # deciphered already, so the socket is silent
-        return True
-    watch = poll()
-    watch.register(connection, POLLIN)
-    return bool(watch.poll(0))
+    def _open_with(self, tls: SSLContext | None, ends: float) -> Waits[Connection]:
+        """Return a connection to the first of the host's addresses that takes one."""
+        patience, failure = self._limits.connect, OSError("a name without an address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM):
+            connection, stands = Connection(socket.socket(family, kind, protocol)), False
+            try:
+                try:
+                    yield from connection.connect(address, patience, ends)
+                except OSError as error:
+                    failure = error
+                    continue
+                if tls is not None:
+                    yield from connection.encrypt(tls, self._name, patience, ends)
+                stands = True
+            finally:
+                if not stands:
+                    connection.close()
+            return connection
+        raise failure
 
 
 def _close(idle: _Idle) -> None:

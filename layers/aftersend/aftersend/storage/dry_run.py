@@ -33,11 +33,6 @@ class DryRunStore:
         unknown = [key for key in keys if key not in remembered]
         return remembered | self._store.get_suppressions(unknown) if unknown else remembered
 
-    def find_recipients_of(self, message: str) -> list[str]:
-        """Return who has an outcome of this message, those that were only remembered among them."""
-        remembered = (recipient for recipient, of in self._outcomes if of == message)
-        return [*dict.fromkeys((*self._store.find_recipients_of(message), *remembered))]
-
     def answer(self, request: Request) -> Answer:
         """Carry out one step of `aftersend.core.writes`; a write always succeeds."""
         match request:

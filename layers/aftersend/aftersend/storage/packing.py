@@ -47,14 +47,22 @@ COMMON: Final = b"".join(
 
 def measure_item(item: dict[str, Attribute]) -> int:
     """Return the bytes of an item as DynamoDB counts them."""
-    return sum(len(name.encode()) + _measure_attribute(value) for name, value in item.items())
+    size = 0
+    for name, attribute in item.items():
+        text = attribute.get("S")
+        size += _measure_text(name) + (_measure_attribute(attribute) if text is None else _measure_text(text))
+    return size
+
+
+def _measure_text(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _measure_attribute(attribute: Attribute) -> int:
     [(kind, value)] = attribute.items()
     match kind:
         case "S":
-            return len(value.encode())
+            return _measure_text(value)
         case "B":
             return len(value)
         case "N":

@@ -19,11 +19,13 @@ from msgspec.structs import replace
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
+from aftersend.aws.tasks import run_calls
 from aftersend.core import spike_guard
 from aftersend.core.errors import ContentionExhausted, Unreadable
 from aftersend.core.model import Reason
 from aftersend.core.policy import Guard
 from aftersend.core.spike_guard import Incident, ReasonDecision, Sketch, Traffic, Window
+from aftersend.core.steps import Pause, Steps
 from aftersend.core.times import format_time, parse_time
 from aftersend.core.ttl_cache import TtlCache
 from aftersend.core.writes import MAX_TRIES
@@ -115,7 +117,14 @@ class SpikeWindows:
                 return seen  # another thread has added it along with its own
             with self._mutex:
                 together = spike_guard.merge_traffic(self._waiting.pop(window, traffic), traffic)
-            return self._remember(self._record(together))
+            steps = self._record(together)
+            return self._remember(run_calls(steps, {"dynamodb": self._client}, self._pause))
+
+    def record_in_steps(self, traffic: Traffic) -> Steps[Traffic]:
+        """Add `traffic` to what is known of its window as `record` does, for whoever has one report for each window."""
+        if (seen := self._find_seen(traffic)) is not None:
+            return seen
+        return self._remember((yield from self._record(traffic)))
 
     def _find_seen(self, traffic: Traffic) -> Traffic | None:
         seen = self._seen.get(traffic.window)
@@ -131,20 +140,20 @@ class SpikeWindows:
                 self._seen[known.window] = known
         return known
 
-    def _record(self, traffic: Traffic) -> Traffic:
+    def _record(self, traffic: Traffic) -> Steps[Traffic]:
         key = build_window_key(traffic.window)
-        item = versioned.get(self._client, self._table, key)
+        item = yield from versioned.get_in_steps(self._table, key)
         for refusals in range(MAX_TRIES):
             stored = decode_traffic(item) if item else None
             known = spike_guard.merge_traffic(stored or Traffic(window=traffic.window), traffic)
             if stored is not None and known is stored:
                 return stored
             known = replace(known, version=known.version + 1)
-            conflict = versioned.put(self._client, self._table, key, encode_traffic(known, self._rules))
+            conflict = yield from versioned.put_in_steps(self._table, key, encode_traffic(known, self._rules))
             if conflict is None:
                 return known
             item = conflict.current
-            self._pause(versioned.choose_pause(refusals + 1))
+            yield Pause(versioned.choose_pause(refusals + 1))
         raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
 
     def find_incidents(self) -> list[Incident]:

@@ -1,23 +1,25 @@
 """Outcomes and suppressions in DynamoDB: two tables, strongly consistent reads, conditional writes.
 
-Requests come from the pure `build_*` functions; `Store` sends them and says whose fault a failure is. How a write is
-made sure not to undo another one is in `aftersend.storage.versioned`.
+Requests come from the pure `build_*` functions; `StoreSteps` says which to send, and whose fault a failure is; `Store`
+sends them. How a write is made sure not to undo another one is in `aftersend.storage.versioned`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any, Final
+from math import inf
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import DynamoDBClient
+from aftersend.aws.tasks import run_calls
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Key, Outcome, Suppression
+from aftersend.core.steps import Call, Pause, Steps
 from aftersend.core.streaks import Bounce, ReadBounces
 from aftersend.core.writes import Answer, Put, ReadOutcomes, Refused, Request
 from aftersend.storage import items, versioned
@@ -27,6 +29,9 @@ BY_MESSAGE: Final = "by_message"  # the index of messages, which is a moment beh
 BATCH: Final = 100  # BatchGetItem takes no more keys
 _ROUNDS: Final = 8  # of BatchGetItem, for keys that it leaves unprocessed under load
 _PAUSE: Final = 0.05  # seconds before the second round, doubled for each further one
+_QUERY: Final = translate_errors("DynamoDB: Query")
+_BATCH_GET: Final = translate_errors("DynamoDB: BatchGetItem")
+_T = TypeVar("_T")
 
 
 class TableNames(Struct, frozen=True, kw_only=True):
@@ -107,8 +112,88 @@ def build_recipients_query(table: str, message: str) -> dict[str, Any]:
     }
 
 
+class StoreSteps:
+    """Reads and writes the two tables in steps: which calls to make, and what their answers mean.
+
+    Steps raise StoreUnavailable where DynamoDB does not answer or refuses us, and Unreadable where an item is none that
+    we write.
+    """
+
+    def __init__(self, tables: TableNames, clock: Callable[[], datetime] | None = None) -> None:
+        self._tables = tables
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    def get_outcomes(self, keys: Sequence[Key]) -> Steps[dict[Key, Outcome]]:
+        """Return the outcomes that exist of at most 100 keys (recipient, message)."""
+        found = yield from _read_batch(self._tables.outcomes, [items.build_outcome_key(key) for key in keys])
+        return {outcome.key: outcome for outcome in map(items.decode_outcome, found)}
+
+    def get_suppressions(self, keys: Sequence[Key]) -> Steps[dict[Key, Suppression]]:
+        """Return the suppressions that exist of at most 100 keys (recipient, scope)."""
+        found = yield from _read_batch(self._tables.suppressions, [items.build_suppression_key(key) for key in keys])
+        return {each.key: each for each in map(items.decode_suppression, found)}
+
+    def find_outcomes_of(self, recipient: str) -> Steps[list[Outcome]]:
+        """Return every outcome of one recipient."""
+        found = yield from _query(build_query(self._tables.outcomes, recipient))
+        return list(map(items.decode_outcome, found))
+
+    def find_recipients_of(self, message: str) -> Steps[list[str]]:
+        """Return who had an outcome of this message a moment ago: some may be missing, and some be gone.
+
+        Of more than 101, that many: whoever asks wants to know which one it is.
+        """
+        with _QUERY:
+            page = yield Call("dynamodb", "query", build_recipients_query(self._tables.outcomes, message))
+        return [item["recipient"]["S"] for item in page["Items"]]
+
+    def find_bounces(self, wanted: ReadBounces) -> Steps[list[Bounce]]:
+        """Return a page of one recipient's bounces, in the order and of the groups that are wanted."""
+        found: list[Bounce] = []
+        for group in wanted.groups:
+            request = build_bounces_query(self._tables.outcomes, wanted, group)
+            found += map(items.decode_bounce, (yield from _query(request, wanted.limit)))
+        return sorted(found, key=lambda each: each.ref.order, reverse=not wanted.oldest_first)[: wanted.limit]
+
+    def put(self, item: Outcome | Suppression) -> Steps[Refused | None]:
+        """Store `item` if the stored version is still the one before it; else return what is stored."""
+        tables = self._tables
+        row = make_row(item, tables.retention, self._clock(), tables.find_by, as_lean=tables.lean)
+        decode: Callable[[items.Item], Outcome | Suppression]
+        if isinstance(item, Outcome):
+            table, key, decode = self._tables.outcomes, items.build_outcome_key(item.key), items.decode_outcome
+        else:
+            table, key = self._tables.suppressions, items.build_suppression_key(item.key)
+            decode = items.decode_suppression
+        conflict = yield from versioned.put_in_steps(table, key, row)
+        if conflict is None:
+            return None
+        return Refused(decode(conflict.current) if conflict.current else None)
+
+    def answer(self, request: Request) -> Steps[Answer]:
+        """Carry out one step of `aftersend.core.writes`."""
+        match request:
+            case Put(item, refusals):
+                if refusals:
+                    yield Pause(versioned.choose_pause(refusals))
+                return (yield from self.put(item))
+            case ReadOutcomes(recipient, None):
+                return (yield from self.find_outcomes_of(recipient))
+            case ReadOutcomes(recipient, messages):
+                return (yield from self._get_outcomes_of(recipient, messages or ()))
+            case ReadBounces():
+                return (yield from self.find_bounces(request))
+
+    def _get_outcomes_of(self, recipient: str, messages: Sequence[str]) -> Steps[list[Outcome]]:
+        found: list[Outcome] = []
+        for start in range(0, len(messages), BATCH):
+            keys = [(recipient, message) for message in messages[start : start + BATCH]]
+            found += (yield from self.get_outcomes(keys)).values()
+        return found
+
+
 class Store:
-    """Reads and writes the two tables. Safe to share between threads, as its client is.
+    """Reads and writes the two tables, as `StoreSteps` says. Safe to share between threads, as its client is.
 
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us, and Unreadable where an item is
     none that we write.
@@ -123,97 +208,58 @@ class Store:
     ) -> None:
         """Take how to pause for some seconds: after a lost write, and where keys were left unread."""
         self._client = client
-        self._tables = tables
         self._pause = pause
-        self._clock = clock or (lambda: datetime.now(UTC))
+        self._steps = StoreSteps(tables, clock)
 
     def get_outcomes(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
         """Return the outcomes that exist of at most 100 keys (recipient, message)."""
-        found = self._read_batch(self._tables.outcomes, [items.build_outcome_key(key) for key in keys])
-        return {outcome.key: outcome for outcome in map(items.decode_outcome, found)}
+        return self._run(self._steps.get_outcomes(keys))
 
     def get_suppressions(self, keys: Sequence[Key]) -> dict[Key, Suppression]:
         """Return the suppressions that exist of at most 100 keys (recipient, scope)."""
-        found = self._read_batch(self._tables.suppressions, [items.build_suppression_key(key) for key in keys])
-        return {each.key: each for each in map(items.decode_suppression, found)}
+        return self._run(self._steps.get_suppressions(keys))
 
     def find_outcomes_of(self, recipient: str) -> list[Outcome]:
         """Return every outcome of one recipient."""
-        return list(map(items.decode_outcome, self._query(build_query(self._tables.outcomes, recipient))))
-
-    def find_recipients_of(self, message: str) -> list[str]:
-        """Return who had an outcome of this message a moment ago: some may be missing, and some be gone.
-
-        Of more than 101, that many: whoever asks wants to know which one it is.
-        """
-        with translate_errors("DynamoDB: Query"):
-            page = self._client.query(**build_recipients_query(self._tables.outcomes, message))
-        return [item["recipient"]["S"] for item in page["Items"]]
+        return self._run(self._steps.find_outcomes_of(recipient))
 
     def find_bounces(self, wanted: ReadBounces) -> list[Bounce]:
         """Return a page of one recipient's bounces, in the order and of the groups that are wanted."""
-        found: list[Bounce] = []
-        for group in wanted.groups:
-            request = build_bounces_query(self._tables.outcomes, wanted, group)
-            found += map(items.decode_bounce, islice(self._query(request), wanted.limit))
-        return sorted(found, key=lambda each: each.ref.order, reverse=not wanted.oldest_first)[: wanted.limit]
+        return self._run(self._steps.find_bounces(wanted))
 
     def put(self, item: Outcome | Suppression) -> Refused | None:
         """Store `item` if the stored version is still the one before it; else return what is stored."""
-        tables = self._tables
-        row = make_row(item, tables.retention, self._clock(), tables.find_by, as_lean=tables.lean)
-        if isinstance(item, Outcome):
-            return self._put(self._tables.outcomes, items.build_outcome_key(item.key), row, items.decode_outcome)
-        return self._put(
-            self._tables.suppressions, items.build_suppression_key(item.key), row, items.decode_suppression
-        )
+        return self._run(self._steps.put(item))
 
     def answer(self, request: Request) -> Answer:
         """Carry out one step of `aftersend.core.writes`."""
-        match request:
-            case Put(item, refusals):
-                if refusals:
-                    self._pause(versioned.choose_pause(refusals))
-                return self.put(item)
-            case ReadOutcomes(recipient, None):
-                return self.find_outcomes_of(recipient)
-            case ReadOutcomes(recipient, messages):
-                return self._get_outcomes_of(recipient, messages or ())
-            case ReadBounces():
-                return self.find_bounces(request)
+        return self._run(self._steps.answer(request))
 
-    def _query(self, request: dict[str, Any]) -> Iterator[items.Item]:
-        """Every item, page by page, and no further page than is asked for."""
-        while True:
-            with translate_errors("DynamoDB: Query"):
-                page = self._client.query(**request)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    def _run(self, steps: Steps[_T]) -> _T:
+        return run_calls(steps, {"dynamodb": self._client}, self._pause)
 
-    def _get_outcomes_of(self, recipient: str, messages: Sequence[str]) -> list[Outcome]:
-        keys = [(recipient, message) for message in messages]
-        chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-        return [outcome for chunk in chunks for outcome in self.get_outcomes(chunk).values()]
 
-    def _put(
-        self, table: str, key: items.Item, row: items.Item, decode: Callable[[items.Item], Outcome | Suppression]
-    ) -> Refused | None:
-        conflict = versioned.put(self._client, table, key, row)
-        if conflict is None:
-            return None
-        return Refused(decode(conflict.current) if conflict.current else None)
+def _query(request: dict[str, Any], limit: float = inf) -> Steps[list[items.Item]]:
+    """Return every item, page by page, or the first ones and no further page than these take."""
+    found: list[items.Item] = []
+    while True:
+        with _QUERY:
+            page = yield Call("dynamodb", "query", request)
+        found += page["Items"]
+        if "LastEvaluatedKey" not in page or len(found) >= limit:
+            return found
+        request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def _read_batch(self, table: str, keys: Sequence[items.Item]) -> list[items.Item]:
-        found: list[items.Item] = []
-        request = build_batch_get(table, keys)
-        for attempt in range(_ROUNDS):
-            with translate_errors("DynamoDB: BatchGetItem"):
-                answer = self._client.batch_get_item(**request)
-            found += answer["Responses"].get(table, [])
-            if not answer.get("UnprocessedKeys"):
-                return found
-            request = {"RequestItems": answer["UnprocessedKeys"]}
-            self._pause(_PAUSE * 2**attempt)
-        raise StoreUnavailable(f"BatchGetItem left keys unread after {_ROUNDS} rounds")
+
+def _read_batch(table: str, keys: Sequence[items.Item]) -> Steps[list[items.Item]]:
+    found: list[items.Item] = []
+    request = build_batch_get(table, keys)
+    for attempt in range(_ROUNDS):
+        with _BATCH_GET:
+            answer = yield Call("dynamodb", "batch_get_item", request)
+        found += answer["Responses"].get(table, [])
+        if not answer.get("UnprocessedKeys"):
+            return found
+        request = {"RequestItems": answer["UnprocessedKeys"]}
+        yield Pause(_PAUSE * 2**attempt)
+    raise StoreUnavailable(f"BatchGetItem left keys unread after {_ROUNDS} rounds")

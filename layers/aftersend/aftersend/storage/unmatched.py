@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
-from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Feedback, Reason, Verdict
 from aftersend.core.smsc import is_qualification
+from aftersend.core.steps import Call, Steps
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time
 from aftersend.storage.schema import ATTRIBUTE
@@ -100,13 +100,12 @@ def _mask_person(text: str, recipient: str, mask: str) -> str:
 class UnmatchedTexts:
     """Counts texts in one table. Safe to share between threads."""
 
-    def __init__(self, client: DynamoDBClient, table: str, retention: timedelta) -> None:
-        self._client = client
+    def __init__(self, table: str, retention: timedelta) -> None:
         self._table = table
         self._retention = retention
         self._full: set[str] = set()
 
-    def count(self, fact: Feedback, now: datetime) -> None:
+    def count(self, fact: Feedback, now: datetime) -> Steps[None]:
         """Count the text of `fact` once; raises StoreUnavailable where the table does not take it.
 
         An item of a higher schema stays as it is, and the text is not counted there: it is a statistic, and no feedback
@@ -118,7 +117,7 @@ class UnmatchedTexts:
             return
         try:
             with translate_errors("DynamoDB: UpdateItem", expected={CONDITION_FAILED}):
-                self._client.update_item(**request)
+                yield Call("dynamodb", "update_item", request)
         except Refusal as refusal:
             stored = refusal.answer.get("Item", {}).get("seen", {}).get("SS", ())
             if len(stored) >= MAX_SEEN and len(self._full) < _MAX_REMEMBERED:

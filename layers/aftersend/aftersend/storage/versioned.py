@@ -1,5 +1,7 @@
 """The one way in which an item that others may be writing too is stored or deleted: only if it is still as it was read.
 
+Each of them is there in steps, and with a client that carries these out at once.
+
 Every such item has a `version`, counted from 1. A write names the version that its writer has read; where that has
 moved on, DynamoDB refuses and hands back what is stored (`ReturnValuesOnConditionCheckFailure`), and where an engine
 does not, it is read. Every function raises StoreUnavailable where DynamoDB does not answer or refuses us for another
@@ -16,12 +18,15 @@ from msgspec import Struct
 from aftersend.aws.calls import translate_errors
 from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import DynamoDBClient
+from aftersend.aws.tasks import run_calls
+from aftersend.core.steps import Call, Steps
 from aftersend.storage.items import Item
 
 FIRST_PAUSE: Final = 0.01  # seconds, at most, after the first lost write; twice as long after each, up to the longest
 LONGEST_PAUSE: Final = 0.5
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _PUT: Final = translate_errors("DynamoDB: PutItem", expected=(CONDITION_FAILED,))
+_GET: Final = translate_errors("DynamoDB: GetItem")
 _DELETE: Final = translate_errors("DynamoDB: DeleteItem", expected=(CONDITION_FAILED,))
 
 
@@ -61,24 +66,34 @@ def build_delete(table: str, key: Item, version: int) -> dict[str, Any]:
     return {"TableName": table, "Key": key} | _build_condition(version)
 
 
-def put(client: DynamoDBClient, table: str, key: Item, item: Item) -> Conflict | None:
+def put_in_steps(table: str, key: Item, item: Item) -> Steps[Conflict | None]:
     """Store `item`, whose primary key is `key`, if the stored version is still the one before it.
 
     Returns None where it was stored, else what is stored in its place.
     """
     try:
         with _PUT:
-            client.put_item(**build_put(table, key, item))
+            yield Call("dynamodb", "put_item", build_put(table, key, item))
     except Refusal as refusal:
         current: Item | None = refusal.answer.get("Item")
-        return Conflict(get(client, table, key) if current is None else current or None)
+        return Conflict((yield from get_in_steps(table, key)) if current is None else current or None)
     return None
+
+
+def get_in_steps(table: str, key: Item) -> Steps[Item | None]:
+    """Return the item as it is now, if there is one."""
+    with _GET:
+        return (yield Call("dynamodb", "get_item", build_get(table, key))).get("Item") or None
+
+
+def put(client: DynamoDBClient, table: str, key: Item, item: Item) -> Conflict | None:
+    """Store `item` with this client: see `put_in_steps`."""
+    return run_calls(put_in_steps(table, key, item), {"dynamodb": client})
 
 
 def get(client: DynamoDBClient, table: str, key: Item) -> Item | None:
     """Return the item as it is now, if there is one."""
-    with translate_errors("DynamoDB: GetItem"):
-        return client.get_item(**build_get(table, key)).get("Item") or None
+    return run_calls(get_in_steps(table, key), {"dynamodb": client})
 
 
 def delete(client: DynamoDBClient, table: str, key: Item, version: int) -> bool:
