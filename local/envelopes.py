@@ -334,6 +334,9 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
     "Reevaluate-schedule.json": lambda: schedule("aftersend-ReevaluateExpire"),
     "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
+    "Gather-part.json": lambda: sqs(
+        ['{"key": "source=ses/firehose/date=2026-03-02/hour=10/mass.gz"}'], queue="aftersend-MassQueue"
+    ),
     "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),
     "SyncSesList-stream.json": lambda: stream(_hard_bounce()),
     "Streams-suppressions.json": lambda: _in_window(stream(_hard_bounce())),

@@ -25,6 +25,7 @@ from aftersend.lists.drop import make_drop_id
 from aftersend.lists.job import DROP_FOLDER
 from aftersend.sources import SOURCES
 from local.environment import environment
+from local.firehose import pack_file, put_file
 from local.lambdas import Invocable, Lambdas
 from local.serve_routes import Gateway, Request, Response
 from local.signing import TOPIC, Authority, Push
@@ -36,6 +37,7 @@ RECEIVE: Final = "Receive"
 OVERVIEW: Final = "/local"  # what there is, with the addresses of the webhooks
 PUSH: Final = "/local/push/"  # and a source: signs the body, and pushes it here
 DROP: Final = "/local/drop/"  # and a source, and the name of a file: puts it into the bucket
+FIREHOSE: Final = "/local/firehose"  # puts a file of events into the archive, a line each, as Firehose does
 _LARGEST: Final = 6_291_456  # Lambda hands over no larger request
 _PATIENCE: Final = 10.0  # seconds for a request to arrive whole
 _HOME: Final = "127.0.0.1"
@@ -49,6 +51,7 @@ class Site:
     def __init__(
         self, stack: Stack, functions: Mapping[str, Invocable], variables: dict[str, str], authority: Authority
     ) -> None:
+        self._stack = stack
         self.gateway = Gateway(stack, functions)
         self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
@@ -69,6 +72,9 @@ class Site:
             return self.push(path.removeprefix(PUSH), name, request.body)
         if request.method == "PUT" and path.startswith(DROP):
             return self._drop(unquote(path.removeprefix(DROP)), request.body)
+        if request.method == "PUT" and path == FIREHOSE:
+            key = put_file(self._stack, pack_file(request.body.splitlines()))
+            return Response(202, {"content-type": "application/json"}, json.dumps({"object": key}).encode())
         return self.gateway.answer(request, host)
 
     def _show_console(self, path: str, headers: Mapping[str, str]) -> Response:
@@ -98,6 +104,7 @@ class Site:
             url=f"http://{host}/feedback/ses/{self.secret}",
             topic=TOPIC,
             drop=f"http://{host}{DROP}ses/bodies.jsonl",
+            firehose=f"http://{host}{FIREHOSE}",
         )
 
     def _address(self, path: str) -> str:
@@ -130,6 +137,10 @@ or without that, as Amazon SNS delivers raw:
 Put a file of bodies into the drop bucket, a line each:
 
   curl -T bodies.jsonl {drop}
+
+Or put one where Amazon Data Firehose brings the mass of SES's events:
+
+  curl -T events.jsonl {firehose}
 """
 
 

@@ -81,6 +81,7 @@ class Stack:
         made = {name: each for name, each in template["Resources"].items() if _is_made_by_moto(each)}
         for each in made.values():
             each.pop("DependsOn", None)
+            each["Properties"].pop("Tags", None)  # they name what is waited for, too
         self._ask(made)
         template |= {"Resources": made, "Outputs": self._outputs}
         formation = self.client("cloudformation")
@@ -119,7 +120,9 @@ class Stack:
                 self._ask_for(_wanted(each))
 
     def _ask_for(self, value: Any) -> None:
-        if _is_computed(value):
+        if _chooses_structure(value):  # an output is a text
+            self._ask_for(value["Fn::If"][1:])
+        elif _is_computed(value):
             self._outputs[_key(value)] = {"Value": _with_nothing(value)}
         elif isinstance(value, dict | list):
             for each in value.values() if isinstance(value, dict) else value:
@@ -127,6 +130,11 @@ class Stack:
 
     def _resolved(self, value: Any) -> Any:
         """`value` with everything computed that was asked for; what has no value is gone."""
+        if _chooses_structure(value):
+            condition, *branches = value["Fn::If"]
+            return self._resolved(branches[self._values[f"If{condition}"] != "true"])
+        if value == {"Ref": "AWS::NoValue"}:
+            return _NOTHING
         if _is_computed(value):
             return self._secret(self._values[_key(value)]) if _key(value) in self._values else value
         if isinstance(value, dict):
@@ -207,6 +215,12 @@ def _is_computed(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::"))
 
 
+def _chooses_structure(value: Any) -> bool:
+    """Whether a condition chooses between values of which one has parts."""
+    branches = value["Fn::If"][1:] if _is_computed(value) and "Fn::If" in value else []
+    return any(isinstance(each, dict | list) and not _is_computed(each) for each in branches)
+
+
 def _key(value: Json) -> str:
     """The name of the output that computes `value`."""
     return "V" + json.dumps(value, sort_keys=True).encode().hex()
@@ -229,6 +243,7 @@ _SWITCHED_ON: Final = {
     "SnsTopicArns": "arn:aws:sns:eu-west-1:111122223333:feedback",
     "AlibabaAccounts": "1234567890123456",
     "SesConfigurationSet": "letters",  # of the samples; moto makes none
+    "MassByFirehose": "true",
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from aftersend.jobs.ses_sync import SesSync
 from local.envelopes import INVOCATIONS, NOBODY, PUSH_PATH
+from local.firehose import pack_file
 from local.lambdas import Function, Lambdas
 from local.samples import EVENTS, ROOT
 from local.stack import Stack, running
@@ -52,6 +53,10 @@ class World:
         manager.put_secret_value(SecretId=name, SecretString=json.dumps(webhooks))
         key = {"access_key_id": KEY_ID, "access_key_secret": SECRET}
         manager.create_secret(Name="mns", SecretString=json.dumps(key))
+        packed = pack_file([(EVENTS / "ses" / "delivery.json").read_bytes().replace(b"\n", b" ")])
+        (job,) = json.loads((FOLDER / "Gather-part.json").read_bytes())["Records"]
+        place = {"Bucket": self.functions["Gather"].variables["ARCHIVE_BUCKET"], "Key": json.loads(job["body"])["key"]}
+        stack.client("s3").put_object(**place, Body=packed)
         # Moto knows no list of suppressions of Amazon SES.
         self.functions["SyncSesList"].module.__dict__["sync"] = SesSync(self.listed.client(), lambda _seconds: None)
 
@@ -135,6 +140,7 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "RunListJobs-job": lambda _, answer: answer == DONE,
     "Reevaluate-schedule": lambda _, answer: answer == {"due": 0},
     "Reevaluate": lambda _, answer: answer == DONE,
+    "Gather": stored("ses", "delivered"),
     "Replay": lambda _, answer: answer == DONE,
     "Streams": lambda _, answer: answer == DONE | {"state": {}},
     "SyncSesList": lambda world, answer: answer == DONE and world.listed.listed == {NOBODY: "BOUNCE"},

@@ -173,6 +173,16 @@ def test_a_file_is_dropped_as_the_page_says(server: Server) -> None:
     wait_until(lambda: outcomes(server).get(f"ses:{message}") == "bounced")
 
 
+def test_a_file_of_events_is_put_where_firehose_puts_it(server: Server) -> None:
+    (address,) = re.findall(r"curl -T events\.jsonl http://[^/]+(/\S+)", ask(server, "GET", "/")[1])
+    body = json.dumps(json.loads(sample("bounce-permanent-general"))).replace("010201955e750a4d", "010201955e750a4e")
+    status, text = ask(server, "PUT", address, body=f"{body}\n".encode())
+    assert status == 202
+    assert json.loads(text)["object"].startswith("source=ses/firehose/")
+    message = json.loads(body)["mail"]["messageId"]
+    wait_until(lambda: outcomes(server).get(f"ses:{message}") == "bounced")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/feedback/ses", 405), ("PUT", "/feedback/ses/x", 405), ("DELETE", "/feedback/ses", 405)],

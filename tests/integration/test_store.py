@@ -176,7 +176,7 @@ def test_the_indexes_of_the_template_find_what_they_are_for(engine: Engine, name
     assert sorted(item["recipient"]["S"] for item in found) == [ANN, BOB]
     assert set(found[0]) == {"recipient", "message"}
     days = engine.client().scan(TableName=names.suppressions, IndexName="by_day")["Items"]
-    assert [(item["recipient"]["S"], item["day"]["S"]) for item in days] == [(ANN, "2026-03-02")]
+    assert [(item["recipient"]["S"], item["day"]["S"][:11]) for item in days] == [(ANN, "2026-03-02/")]
 
 
 def test_a_pool_of_threads_works_a_batch_of_many_keys(concurrent_engine: Engine) -> None:

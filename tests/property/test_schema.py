@@ -87,7 +87,7 @@ class Stack(Struct, frozen=True):
 def newer(item: Item) -> Item:
     """The item as a newer version has written it over: of a higher schema, and with something in it that we drop."""
     version = {"N": str(int(item["version"]["N"]) + 1)}
-    return item | {"schema": {"N": "2"}, "version": version, "of_tomorrow": {"M": {"a": {"S": "b"}}}}
+    return item | {"schema": {"N": "3"}, "version": version, "of_tomorrow": {"M": {"a": {"S": "b"}}}}
 
 
 def stack_of(engine: Engine) -> Stack:
@@ -221,7 +221,7 @@ def test_whoever_meets_it_says_so(moto: Engine, action: Callable[[Stack, Item], 
     """An erasure too: it deletes nothing of which it does not know what it is, and has not erased anybody then."""
     stack = stack_of(moto)
     table, item = _hard(stack, which)
-    with pytest.raises(Unreadable, match="schema 2"):
+    with pytest.raises(Unreadable, match="schema 3"):
         action(stack, item)
     assert stack.raw(table, item) == item
 
@@ -248,7 +248,7 @@ def test_the_command_restore_leaves_it_alone_and_joins_all_others(
     monkeypatch.setattr(restore, "connect", lambda _: backup.client)
     tables = (backup.names.outcomes, backup.names.suppressions, in_use.names)
     assert restore.restore(*tables, policy.load(), classify) == 1, "it is not all done, and can be run again"
-    assert "schema 2" in capsys.readouterr().err
+    assert "schema 3" in capsys.readouterr().err
     assert backup.raw(table, item) == item
     found = {row["recipient"]["S"] for _, row in in_use.items() if "scope" in row}
     assert {each.recipient for each in others} <= found
@@ -305,7 +305,7 @@ def test_a_window_of_a_newer_version_stays_as_it_is_and_holds_up_no_other(moto: 
         each for each in moto.client().scan(TableName=table)["Items"] if each["domain"]["S"] == mine.window.domain
     ]
     moto.client().put_item(TableName=table, Item=newer(item))
-    with pytest.raises(Unreadable, match="schema 2"):
+    with pytest.raises(Unreadable, match="schema 3"):
         windows.record(spike_guard.report_refusal(mine.window, "email:new@example.com", Reason.USER_UNKNOWN))
     assert [each.window for each in windows.find_incidents()] == [other.window]
     assert [each.window for each in IncidentCache(windows, lambda: NOW).find_incidents()] == [other.window]
@@ -332,9 +332,9 @@ def test_a_job_of_a_newer_version_is_not_worked(moto: Engine) -> None:
     [item] = moto.client().scan(TableName=table)["Items"]
     moto.client().put_item(TableName=table, Item=newer(item))
     stack = stack_of(moto)
-    with pytest.raises(Unreadable, match="schema 2"):
+    with pytest.raises(Unreadable, match="schema 3"):
         jobs.get("job")
-    with pytest.raises(Unreadable, match="schema 2"):
+    with pytest.raises(Unreadable, match="schema 3"):
         run_job("job", job_context(stack.store, jobs=jobs, queries=Queries(stack.client, stack.names)), 10.0)
     with pytest.raises(ServiceError, match="somebody else"):
         jobs.put(replace(job, state=JobState.DONE))
@@ -362,7 +362,8 @@ def test_a_text_of_a_newer_version_is_not_counted_and_no_feedback_fails_for_it(m
 def test_every_item_that_is_written_has_its_number() -> None:
     outcome = merge(None, [bounce(1, "hard")], classify)
     rows = [
-        (items.OUTCOME_SCHEMA, make_row(outcome, RETENTION, NOW)),
+        (items.OUTCOME_SCHEMA - 1, make_row(outcome, RETENTION, NOW)),
+        (items.OUTCOME_SCHEMA, make_row(outcome, RETENTION, NOW, as_lean=True)),
         (items.SUPPRESSION_SCHEMA, make_row(Suppression(recipient=ANN, version=1), RETENTION, NOW)),
         (SCHEMA, encode_traffic(Traffic(window=WINDOW), RULES_OF_GUARD)),
         (JOB_SCHEMA, encode_job(create_job("job", ImportRequest(dry_run=False), "ops", NOW))),

@@ -41,14 +41,17 @@ class MemoryQueries(FakeDynamoDB):
             {"KeySchema": definition["KeySchema"], "Projection": {"ProjectionType": "ALL"}},
         )
         names = [each["AttributeName"] for each in index["KeySchema"]]
+        condition = request["KeyConditionExpression"].removeprefix("#name = :value")
         assert request["ExpressionAttributeNames"]["#name"] == names[0]
         order = [*names, *[key for key in keys if key not in names]]
         values = request["ExpressionAttributeValues"]
         found = [item for item in self._tables[request["TableName"]].values() if item.get(names[0]) == values[":value"]]
-        if request["KeyConditionExpression"] == f"#name = :value AND {names[-1]} BETWEEN :low AND :high":
+        if condition == f" AND {names[-1]} BETWEEN :low AND :high":
             found = [each for each in found if values[":low"]["S"] <= each[names[1]]["S"] <= values[":high"]["S"]]
-        else:
-            assert request["KeyConditionExpression"] == "#name = :value"
+        elif condition:
+            assert condition in (" AND #at < :at", " AND #at > :at")
+            at = values[":at"]["S"]
+            found = [each for each in found if (each["at"]["S"] < at if "<" in condition else each["at"]["S"] > at)]
         found = sorted(
             (item for item in found if all(name in item for name in names)),
             key=lambda item: [item[name]["S"] for name in order],

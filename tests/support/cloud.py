@@ -15,6 +15,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from local.environment import false_account
+from tests.engines import CAPACITY
 from tests.support.template import TABLES, variables
 
 BUCKET: Final = "archive"
@@ -56,10 +57,12 @@ class Cloud:
         self.client("sqs").delete_queue(QueueUrl=self.parking())
 
     def create_table(self, name: str) -> None:
-        wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode")
-        self.client("dynamodb").create_table(
-            TableName=name, **{part: TABLES[name][part] for part in wanted if part in TABLES[name]}
-        )
+        wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
+        definition = {part: TABLES[name][part] for part in wanted if part in TABLES[name]}
+        if indexes := definition.get("GlobalSecondaryIndexes"):
+            plain = [{part: index[part] for part in index.keys() - CAPACITY} for index in indexes]
+            definition["GlobalSecondaryIndexes"] = plain
+        self.client("dynamodb").create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **definition)
 
     def drop_table(self, name: str) -> None:
         self.client("dynamodb").delete_table(TableName=name)

@@ -19,6 +19,7 @@ from aftersend.lists.job_table import ListJobs
 from aftersend.lists.runner import run_job
 from aftersend.lists.service import ListJobService
 from aftersend.storage import items
+from aftersend.storage.days import find_place
 from aftersend.storage.items import Item
 from aftersend.storage.queries import OutcomeLine, Page, Queries
 from aftersend.storage.queue import OutgoingMessage, SendResults
@@ -52,12 +53,12 @@ class MemoryListQueries:
 
     def find_suppressed_on(self, day: str, limit: int, after: Item | None, *, oldest_first: bool) -> Page[Suppression]:
         assert oldest_first
-        rows = [row for row in self.store.suppressions_table.values() if row.get("day") == {"S": day}]
-        rows.sort(key=_place)
-        rows = [row for row in rows if after is None or _place(row) > _place(after)]
+        rows = [row for row in self.store.suppressions_table.values() if row.get("day", {}).get("S", "")[:10] == day]
+        rows.sort(key=find_place)
+        rows = [row for row in rows if after is None or find_place(row) > after["at"]["S"]]
         size = min(self.size, limit)
-        last = rows[size - 1] if len(rows) > size else None
-        return Page(list(map(items.decode_suppression, rows[:size])), last and _index_key(last))
+        last = {"at": rows[size - 1]["at"]} if len(rows) > size else None
+        return Page(list(map(items.decode_suppression, rows[:size])), last)
 
     def find_suppressions_of(self, recipient: str) -> list[Suppression]:
         table = self.store.suppressions_table
@@ -82,14 +83,6 @@ class MemoryDeletions:
             return False
         del self.store.suppressions_table[suppression.key]
         return True
-
-
-def _place(row: Item) -> tuple[str, str, str]:
-    return row["at"]["S"], row["recipient"]["S"], row["scope"]["S"]
-
-
-def _index_key(row: Item) -> Item:
-    return {name: row[name] for name in ("day", "at", "recipient", "scope")}
 
 
 class MemoryJobTable(FakeDynamoDB):

@@ -20,7 +20,7 @@ from aftersend.aws.errors import NoAnswer
 from aftersend.aws.tasks import run_calls
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.message import Message
-from aftersend.storage.archive import Archive, build_put
+from aftersend.storage.archive import PARTS, Archive, build_put, list_prefixes
 from tests.support.clients import FakeS3, service_error
 
 AT = datetime(2026, 3, 2, 10, 59, 59, 250_000, tzinfo=UTC)
@@ -52,6 +52,18 @@ def test_the_key_is_partitioned_for_athena_and_depends_on_the_batch_alone() -> N
     assert put == build_put("archive", BATCH), "what comes again is the same object, byte by byte"
     assert build_put("archive", BATCH[::-1])["Key"] == put["Key"]
     assert build_put("archive", BATCH[:1])["Key"] != put["Key"]
+
+
+def test_keys_are_spread_over_all_that_a_replay_lists() -> None:
+    batches = [[Message(str(number), b"{}", AT, "ses")] for number in range(200)]
+    keys = [build_put("archive", batch, spread=True)["Key"] for batch in batches]
+    prefixes = list_prefixes("ses", "date=2026-03-02/")
+    used = {prefix for prefix in prefixes for key in keys if key.startswith(prefix)}
+    assert used == {prefix for prefix in prefixes if "/part=" in prefix}
+    assert len(used) == len(PARTS)
+    plain = build_put("archive", BATCH)["Key"]
+    assert [prefix for prefix in prefixes if plain.startswith(prefix)] == ["source=ses/date=2026-03-02/"]
+    assert build_put("archive", BATCH[::-1], spread=True)["Key"] == build_put("archive", BATCH, spread=True)["Key"]
 
 
 def test_every_body_is_a_line_as_it_came() -> None:

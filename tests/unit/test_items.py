@@ -30,6 +30,7 @@ from aftersend.core.outcome import merge
 from aftersend.core.streaks import find_bounce
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.storage import items
+from aftersend.storage.days import list_parts
 from tests.engines import table_definitions
 from tests.support.facts import ANN, START, bounce, classify, fact
 from tests.support.ports import NOW, RETENTION
@@ -215,7 +216,8 @@ def test_the_index_by_day_holds_the_newest_cause_and_nothing_without_a_cause() -
         CauseKind.COMPLAINT: Cause(first=_make_ref(1), latest=_make_ref(4)),
     }
     item = items.encode_suppression(Suppression(recipient=ANN, causes=causes), RETENTION, NOW)
-    assert (item["day"], item["at"]) == ({"S": "2026-03-05"}, {"S": "2026-03-05T00:00:00.000Z"})
+    assert item["day"]["S"] in list_parts("2026-03-05")[:-1]
+    assert item["at"]["S"].startswith("2026-03-05T00:00:00.000Z/")
     withdrawn = {CauseKind.COMPLAINT: Cause(withdrawn=_make_ref(1))}
     assert "day" not in items.encode_suppression(Suppression(recipient=ANN, causes=withdrawn), RETENTION, NOW)
 

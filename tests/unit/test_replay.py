@@ -20,6 +20,7 @@ from aftersend.sources.message import FORWARDED_HEADERS, Message, select_headers
 from aftersend.storage.archive import build_put
 from aftersend.storage.queue import OutgoingMessage, SendResults
 from tests.support.clients import FakeS3, service_error
+from tests.support.gathering import pack_lines
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 PLENTY = MARGIN + 1
@@ -166,6 +167,28 @@ def test_a_large_object_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     bucket, queue = archive(a=packed(*bodies)), Queue()
     Replay(bucket, "archive", queue).run_slice(JOB, lambda: PLENTY)
     assert (queue.bodies, queue.sent) == (bodies, 3)
+
+
+FILE = "source=ses/firehose/date=2026-03-02/hour=10/mass-1"
+MASS = [b'{"number":%d}' % number for number in range(10)]
+
+
+def test_a_file_of_firehose_is_replayed_in_slices_or_handed_to_who_gathers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "_AT_ONCE", 4)
+    bucket = archive(a=packed(b"1"), b=packed(b"2"))
+    bucket.objects[FILE] = pack_lines([*MASS[:5], b"broken", *MASS[5:]])
+    spread = {f"source=ses/part={part}/date=2026-03-02/hour=10/x.jsonl.gz": packed(part.encode()) for part in "07f"}
+    bucket.objects |= spread
+    job, ended, queue, slices = JOB, False, Queue(), 0
+    while not ended:
+        job, ended = Replay(bucket, "archive", queue).run_slice(job, lambda: MARGIN - 1)
+        slices += 1
+    assert queue.bodies == [b"1", b"2", *MASS, b"0", b"7", b"f"]
+    assert (job.counts["objects"], slices) == (6, 2 + 3 + 1 + 3 + 1)
+    keys: list[str] = []
+    job, ended = Replay(bucket, "archive", queue := Queue(), send_object=keys.append).run_slice(JOB, lambda: PLENTY)
+    assert (queue.bodies, keys, ended) == ([b"1", b"2", b"0", b"7", b"f"], [FILE], True)
+    assert job.counts["gathered objects"] == 1
 
 
 def test_a_body_that_no_queue_takes_is_counted_and_the_others_go() -> None:

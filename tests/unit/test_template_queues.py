@@ -6,9 +6,12 @@ from typing import Final
 
 import pytest
 
+from aftersend.jobs.gather import read_parts
 from aftersend.sources import SOURCES
 from aftersend.sources.envelope import MAX_BYTES
+from aftersend.storage.archive import FIREHOSE, is_file_of_firehose
 from local.envelopes import DETAIL_TYPES
+from tests.support.gathering import make_notice
 from tests.support.template import (
     DEAD_LETTERS,
     FORTNIGHT,
@@ -25,6 +28,7 @@ from tests.support.template import (
     Statement,
     many,
     mentioned,
+    nodes,
     one,
     properties,
     statements,
@@ -155,8 +159,8 @@ def test_only_the_one_topic_or_rule_may_send_to_a_queue_and_to_its_dead_letter_q
         for target in each["Targets"]:
             for queue in (one(target["Arn"]), one(target["DeadLetterConfig"])):
                 wanted[queue].add(("events.amazonaws.com", rule))
-    for each in properties("AWS::S3::Bucket").values():
-        for notice in each.get("NotificationConfiguration", {}).get("QueueConfigurations", ()):
+    for each in nodes(properties("AWS::S3::Bucket")):
+        for notice in each.get("QueueConfigurations", ()) if isinstance(each, dict) else ():
             wanted[one(notice["Queue"])].add(("s3.amazonaws.com", "AWS::AccountId"))
     assert allowed_senders() == wanted
 
@@ -218,14 +222,46 @@ def test_logs_may_invoke_the_function_for_this_account_and_what_fails_is_kept() 
 
 def test_the_configuration_set_publishes_to_the_bus_of_the_rule_what_changes_no_mail() -> None:
     """SES puts a picture and other links into mails where opens and clicks are asked for; somebody has to want that."""
-    (destination,) = properties("AWS::SES::ConfigurationSetEventDestination").values()
+    destination = properties("AWS::SES::ConfigurationSetEventDestination")["SesEventsDestination"]
     assert destination["ConfigurationSetName"] == {"Ref": "SesEvents"}
     event = destination["EventDestination"]
     assert event["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"].endswith(":event-bus/default")
-    assert (event["Enabled"], event["MatchingEventTypes"]) == (True, {"Ref": "SesEventTypes"})
+    condition, _, all_types = event["MatchingEventTypes"]["Fn::If"]
+    assert (event["Enabled"], condition, all_types) == (True, "HasMass", {"Ref": "SesEventTypes"})
     types = TEMPLATE["Parameters"]["SesEventTypes"]
     assert {*types["AllowedValues"]} - {*types["Default"].split(",")} == {"open", "click"}
     assert {each.lower() for each in types["AllowedValues"]} == {name.replace(" ", "").lower() for name in DETAIL_TYPES}
+
+
+def test_the_mass_comes_in_files_and_what_suppresses_within_seconds() -> None:
+    """No event type is published twice by the configuration set made here, and none is left out."""
+    destinations = properties("AWS::SES::ConfigurationSetEventDestination")
+    quick = destinations["SesEventsDestination"]["EventDestination"]["MatchingEventTypes"]["Fn::If"][1]
+    mass = destinations["SesMassDestination"]["EventDestination"]
+    assert mass["MatchingEventTypes"] == {"Ref": "MassEventTypes"}
+    assert one(mass["KinesisFirehoseDestination"]["DeliveryStreamARN"]) == "MassStream"
+    allowed = TEMPLATE["Parameters"]["MassEventTypes"]
+    every = TEMPLATE["Parameters"]["SesEventTypes"]["AllowedValues"]
+    assert sorted([*quick, *allowed["AllowedValues"]]) == sorted(every)
+    assert {*allowed["AllowedValues"]} - {*allowed["Default"].split(",")} == {"open", "click"}
+
+
+def test_what_firehose_writes_is_what_is_notified_and_read() -> None:
+    """The folder in the archive is one in the template, in the code and in the role."""
+    (stream,) = properties("AWS::KinesisFirehose::DeliveryStream").values()
+    written = stream["ExtendedS3DestinationConfiguration"]
+    condition, notified, _ = RESOURCES["Archive"]["Properties"]["NotificationConfiguration"]["Fn::If"]
+    (notice,) = notified["QueueConfigurations"]
+    (rule,) = notice["Filter"]["S3Key"]["Rules"]
+    assert (condition, rule["Name"], rule["Value"]) == ("HasMass", "prefix", f"source=ses/{FIREHOSE}")
+    assert written["Prefix"].startswith(rule["Value"])
+    assert not written["ErrorOutputPrefix"].startswith(rule["Value"])
+    key = written["Prefix"].replace("!{timestamp:yyyy-MM-dd}", "2026-03-02").replace("!{timestamp:HH}", "10") + "a.gz"
+    (part,) = read_parts(make_notice(key).encode())
+    assert part.key == key
+    assert is_file_of_firehose(key)
+    (read,) = [each.resources for each in statements("Gather") if each.actions == {"s3:GetObject"}]
+    assert read == [{"Fn::Sub": f"${{Archive.Arn}}/{rule['Value']}*"}]
 
 
 def test_only_this_accounts_ses_may_publish() -> None:

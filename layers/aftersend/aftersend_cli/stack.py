@@ -72,6 +72,7 @@ class DeployedStack(Struct, frozen=True, kw_only=True):
             suppressions=self.find("Suppressions"),
             retention=timedelta(days=int(days)),
             find_by=find_by,
+            lean=self.parameters.get("LeanRows") == "true",
         )
 
     def read_policy(self, document: str | None = None) -> Policy:

@@ -80,6 +80,7 @@ def build(config: ApiSettings, connect: Connect, name_source: Callable[[str], st
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
+        lean=config.lean,
     )
     rules = _Rules(config.rules_parameter, connect)
     windows = SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard)

@@ -4,6 +4,9 @@ A body goes as it came, with what its carrier said beside it. What is known alre
 overlap with anything, itself included. What is sent is archived once more, under the day of the replay: so
 what came to the archive after a replay had begun is left alone, or one of today would feed itself for ever. When it
 began is written down before anything is sent: a slice that fails and comes again has not begun later.
+
+Of an object that Amazon Data Firehose wrote, which may hold a hundred thousand bodies, only the name is sent where
+there is a function that gathers such objects; otherwise its bodies are, as all others.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ from aftersend.aws.calls import translate_errors
 from aftersend.aws.protocols import FullS3Client
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback, StoreUnavailable
 from aftersend.sources import SOURCES
+from aftersend.sources.json_stream import split_objects
 from aftersend.sources.message import NO_HEADERS
+from aftersend.storage.archive import is_file_of_firehose, list_prefixes
+from aftersend.storage.objects import unpack_pieces
 from aftersend.storage.queue import OutgoingMessage, SendResults
 
 MARGIN: Final = 60.0  # seconds that must be left for another object
@@ -47,6 +53,7 @@ class ReplayJob(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     run: str = ""
     began: Annotated[datetime, Meta(tz=True)] | None = None
     after: str = ""  # the last object that was sent
+    sent: int = 0  # bodies of the next one that were
     counts: dict[str, int] = field(default_factory=dict)  # so far
 
 
@@ -60,11 +67,15 @@ class _Line(Struct):
 
 _line: Final = msgspec.json.Decoder(_Line).decode
 # What reading an object raises that is none of the archive's, or is broken.
-_BROKEN: Final = (*DECODE_ERRORS, OSError, EOFError, zlib.error, ValueError)
+_BROKEN: Final = (*DECODE_ERRORS, OSError, EOFError, zlib.error, ValueError, MalformedFeedback)
 
 
-def parcels(packed: bytes, source: str) -> Iterator[OutgoingMessage]:
-    """Yield every body in an object of the archive."""
+def parcels(packed: bytes, source: str, key: str = "") -> Iterator[OutgoingMessage]:
+    """Yield every body in an object of the archive; what is broken in one of Firehose's is passed over."""
+    if is_file_of_firehose(key):
+        found = split_objects(unpack_pieces([packed]))
+        yield from (OutgoingMessage(source, record.data) for record in found if record.error is None)
+        return
     with gzip.open(BytesIO(packed)) as lines:
         for text in lines:
             line = _line(text)
@@ -77,9 +88,15 @@ class Replay:
     """Sends what lies in one bucket to one queue."""
 
     def __init__(
-        self, client: FullS3Client, bucket: str, target: Target, clock: Callable[[], datetime] | None = None
+        self,
+        client: FullS3Client,
+        bucket: str,
+        target: Target,
+        clock: Callable[[], datetime] | None = None,
+        send_object: Callable[[str], None] | None = None,
     ) -> None:
-        self._client, self._bucket, self._target = client, bucket, target
+        """Take what hands on an object of Firehose's by its key, where there is a function that gathers such."""
+        self._client, self._bucket, self._target, self._send_object = client, bucket, target, send_object
         self._clock = clock or (lambda: datetime.now(UTC))
 
     def run_slice(self, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
@@ -95,26 +112,40 @@ class Replay:
             return replace(job, began=self._clock()), False
         while objects := self._objects(job):
             for key, archived_at in objects:
-                sent = self._sent(key, job.source) if archived_at <= began else {}
-                job = replace(job, after=key, counts=_sum(job.counts, sent))
+                if archived_at <= began:
+                    job, whole = self._send(key, job, seconds_left)
+                    if not whole:
+                        return job, False
+                job = replace(job, after=key, sent=0)
                 if seconds_left() < MARGIN:
                     return job, False
         return job, True
 
     def _objects(self, job: ReplayJob) -> list[tuple[str, datetime]]:
         """The next objects, in their order, and since when each is there."""
-        request = {"Bucket": self._bucket, "Prefix": f"source={job.source}/{job.folder}", "MaxKeys": PAGE}
-        page = self._ask(self._client.list_objects_v2, **request, **({"StartAfter": job.after} if job.after else {}))
-        return [(each["Key"], each["LastModified"]) for each in page.get("Contents", ())]
+        for prefix in list_prefixes(job.source, job.folder):
+            if prefix < job.after and not job.after.startswith(prefix):
+                continue  # it has been sent
+            after = {"StartAfter": job.after} if job.after.startswith(prefix) else {}
+            request = {"Bucket": self._bucket, "Prefix": prefix, "MaxKeys": PAGE, **after}
+            if found := self._ask(self._client.list_objects_v2, **request).get("Contents", ()):
+                return [(each["Key"], each["LastModified"]) for each in found]
+        return []
 
-    def _sent(self, key: str, source: str) -> dict[str, int]:
-        """Send every body of an object; what became of them."""
+    def _send(self, key: str, job: ReplayJob, seconds_left: Callable[[], float]) -> tuple[ReplayJob, bool]:
+        """Send the bodies of an object that are not sent yet: the job then, and whether that were all."""
+        if self._send_object is not None and is_file_of_firehose(key):
+            self._send_object(key)
+            return replace(job, counts=_sum(job.counts, {"objects": 1, "gathered objects": 1})), True
         packed = self._ask(self._client.get_object, Bucket=self._bucket, Key=key)["Body"].read()
-        counts, trouble = {"objects": 1}, dict[str, int]()
-        bodies = _readable(packed, source, trouble)
+        trouble: dict[str, int] = {}
+        bodies = islice(_readable(packed, job.source, key, trouble), job.sent, None)
         while chunk := list(islice(bodies, _AT_ONCE)):
-            counts = _sum(counts, _forwarded(chunk, self._target))
-        return _sum(counts, trouble)
+            counts = _sum(job.counts, _forwarded(chunk, self._target))
+            job = replace(job, sent=job.sent + len(chunk), counts=counts)
+            if seconds_left() < MARGIN and is_file_of_firehose(key):
+                return job, False
+        return replace(job, counts=_sum(job.counts, {"objects": 1, **trouble})), True
 
     @staticmethod
     def _ask(call: Callable[..., Any], **request: Any) -> Any:
@@ -122,10 +153,10 @@ class Replay:
             return call(**request)
 
 
-def _readable(packed: bytes, source: str, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:
+def _readable(packed: bytes, source: str, key: str, trouble: dict[str, int]) -> Iterator[OutgoingMessage]:
     """Every body up to the first place where an object is broken, which is counted."""
     try:
-        yield from parcels(packed, source)
+        yield from parcels(packed, source, key)
     except _BROKEN:
         trouble["broken objects"] = 1
 

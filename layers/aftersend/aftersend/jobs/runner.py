@@ -64,7 +64,7 @@ class JobRunner(Generic[J]):
             try:
                 self.send(work(self._job(message), message.id))
             except MalformedFeedback as error:
-                self._park(message, error.why, result)
+                self.park(message, error.why, result)
             except ServiceError as error:
                 result.failed[message.id] = str(error)
         return result
@@ -81,7 +81,8 @@ class JobRunner(Generic[J]):
             with translate_errors("SQS: SendMessage"):
                 self._client.send_message(QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(job).decode())
 
-    def _park(self, message: Message, why: str, result: RunResult) -> None:
+    def park(self, message: Message, why: str, result: RunResult) -> None:
+        """Park a message that is no job, and note it in `result`."""
         try:
             self._dead_letters.put(message, why)
         except ServiceError as trouble:

@@ -39,6 +39,8 @@ from aftersend.core.streaks import Bounce, Order, find_bounce
 from aftersend.core.suppression import compute_lapse, find_contradiction_to_review
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.core.validity import WAITING
+from aftersend.storage import lean
+from aftersend.storage.days import encode_day
 from aftersend.storage.listing import encode_listing
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
 from aftersend.storage.schema import decoder, encode_schema
@@ -46,9 +48,9 @@ from aftersend.storage.schema import decoder, encode_schema
 Item = dict[str, Any]  # attribute name -> {"S": …}, {"N": …}, {"B": …}, {"BOOL": …}, {"L": …}, {"M": …}
 
 # What this version writes, and the highest that it reads: see `aftersend.storage.schema`.
-OUTCOME_SCHEMA: Final = 1
+OUTCOME_SCHEMA: Final = lean.SCHEMA
 SUPPRESSION_SCHEMA: Final = 1
-_OUTCOME_SCHEMA: Final = encode_schema(OUTCOME_SCHEMA)
+_OUTCOME_SCHEMA: Final = encode_schema(1)  # of the plain form
 _SUPPRESSION_SCHEMA: Final = encode_schema(SUPPRESSION_SCHEMA)
 
 WAITING_SHARDS: Final = "0123456789abcdef"
@@ -111,12 +113,28 @@ def build_suppression_key(key: Key) -> Item:
     return {"recipient": {"S": key[0]}, "scope": {"S": key[1]}}
 
 
-def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str] = ()) -> Item:
-    """Return the item of an outcome; it expires `retention` after its last feedback.
+def encode_outcome(
+    outcome: Outcome, retention: timedelta, find_by: Sequence[str] = (), *, as_lean: bool = False
+) -> Item:
+    """Return the item of an outcome, which expires `retention` after its last feedback; in its lean form if wanted.
 
     By the first of the sender's identifiers named in `find_by` that it has, it stands in an index: but for what nothing
     is known of that not anybody could have sent.
     """
+    item = _encode_derived(outcome, retention) | _encode_context(outcome.context)
+    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome) | encode_listing(outcome)
+    identifier = find_identifier(outcome.context.correlation, find_by)
+    if identifier is not None and outcome.proven:
+        item["identifier"] = {"S": identifier}
+    facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
+    if as_lean and (row := lean.pack_row(item, facts)) is not None:
+        return row
+    item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
+    return item
+
+
+def _encode_derived(outcome: Outcome, retention: timedelta) -> Item:
+    """The keys, and what follows from the facts."""
     item = build_outcome_key(outcome.key) | _OUTCOME_SCHEMA
     item["status"] = {"S": outcome.status}
     item["decided_by"] = {"S": outcome.decided_by}
@@ -142,13 +160,6 @@ def encode_outcome(outcome: Outcome, retention: timedelta, find_by: Sequence[str
         item["saturated"] = {"L": [{"S": kind} for kind in outcome.saturated]}
     if outcome.last_at > UNKNOWN_TIME:
         item["expires_at"] = _encode_epoch(outcome.last_at + retention)
-    item |= _encode_context(outcome.context)
-    item |= _encode_bounce(find_bounce(outcome)) | _encode_waiting(outcome) | encode_listing(outcome)
-    identifier = find_identifier(outcome.context.correlation, find_by)
-    if identifier is not None and outcome.proven:
-        item["identifier"] = {"S": identifier}
-    facts = _encode([_encode_fact(fact) for fact in outcome.feedback])
-    item["feedback"] = pack_facts(facts, measure_item(item) + len("feedback"))
     return item
 
 
@@ -182,7 +193,8 @@ def find_identifier(correlation: Mapping[str, str], find_by: Sequence[str]) -> s
 
 @decoder(OUTCOME_SCHEMA)
 def decode_outcome(item: Item) -> Outcome:
-    """Return the outcome that `encode_outcome` wrote; raises Unreadable for any other item."""
+    """Return the outcome that `encode_outcome` wrote, in either form; raises Unreadable for any other item."""
+    item = lean.unpack_row(item)
     message, recipient = item["message"]["S"], item["recipient"]["S"]
     derived: dict[str, Any] = {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     derived |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
@@ -256,7 +268,7 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
     item["version"] = {"N": str(suppression.version)}
     latest = [cause.latest.at for cause in suppression.causes.values() if cause.latest]
     if latest:
-        item |= {"day": {"S": format_time(max(latest))[:10]}, "at": {"S": format_time(max(latest))}}
+        item |= encode_day(suppression.key, max(latest))
         domain = suppression.recipient.rpartition("@")[2]
         if suppression.recipient.startswith("email:") and domain:
             item["domain"] = {"S": domain}

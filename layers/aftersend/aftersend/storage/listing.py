@@ -27,6 +27,7 @@ from aftersend.core.model import Class, Feedback, Key, Outcome, Reason, Status
 from aftersend.core.outcome import RANKS
 from aftersend.core.receiving_system import find_system
 from aftersend.core.times import format_time, parse_time
+from aftersend.storage import lean
 from aftersend.storage.schema import decoder
 
 SHARDS: Final = 8
@@ -94,7 +95,7 @@ def _find_beginning(outcome: Outcome, decider: Feedback) -> datetime:
     return next(saying).occurred_at
 
 
-@decoder(1)
+@decoder(lean.SCHEMA)
 def decode_listed(item: Item) -> ListedOutcome:
     """Return the row that `encode_listing` made; raises Unreadable for any other item."""
     place = item["listed_at"]["S"]

@@ -18,7 +18,7 @@ Attribute = dict[str, Any]
 
 # Never change it: what is stored could not be read any more. zlib keeps its checksum in whatever is packed with it, so
 # another dictionary can be added beside it, and would be found by that. What is likeliest stands last.
-_COMMON: Final = b"".join(
+COMMON: Final = b"".join(
     (
         b'"scope":"","reason":"message processing timeout","SmtpNxBox","SmtpFullBox","SysOutInvRcpt","failed_type',
         b'"phase":"connect""phase":"mail_from""phase":"data""tls":"TLSv1.3 TLS_AES_256_GCM_SHA384","attempt":2',
@@ -80,7 +80,7 @@ def pack_facts(text: bytes, beside: int) -> Attribute:
     The item takes `beside` bytes without it, its name included.
     """
     if beside + len(text) > UNIT:
-        deflate = zlib.compressobj(level=9, zdict=_COMMON)
+        deflate = zlib.compressobj(level=9, zdict=COMMON)
         small = deflate.compress(text) + deflate.flush()
         if _count_units(beside + len(small)) < _count_units(beside + len(text)):
             return {"B": small}
@@ -96,7 +96,7 @@ def unpack_facts(attribute: Attribute) -> bytes | str:
     if "S" in attribute:
         return str(attribute["S"])
     small = attribute["B"]
-    return zlib.decompressobj(zdict=_COMMON).decompress(b64decode(small) if isinstance(small, str) else small)
+    return zlib.decompressobj(zdict=COMMON).decompress(b64decode(small) if isinstance(small, str) else small)
 
 
 def _count_units(length: int) -> int:

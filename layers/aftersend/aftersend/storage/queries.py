@@ -18,7 +18,8 @@ from aftersend.aws.protocols import DynamoDBClient
 from aftersend.core.model import Class, Key, Outcome, Reason, Status, Suppression
 from aftersend.core.times import format_time, parse_time
 from aftersend.core.validity import VERDICT, WAITING
-from aftersend.storage import items, schema
+from aftersend.storage import days, items, lean, schema
+from aftersend.storage.days import PartPage
 from aftersend.storage.items import Item
 from aftersend.storage.listing import ListedOutcome, decode_listed
 from aftersend.storage.store import TableNames
@@ -31,7 +32,18 @@ _TEXTS: Final = ("rule", "review", "sender", "subject")
 _TIMES: Final = ("last_at", "delivered_at", "bounced_at", "complained_at", "engaged_at", "due_at")
 _COUNTS: Final = ("opens", "clicks")
 _FLAGS: Final = ("auto_replied", "unproven")
-_LINE: Final = (schema.ATTRIBUTE, "message", "status", "class", "reason", *_FLAGS, *_TEXTS, *_TIMES, *_COUNTS)
+_LINE: Final = (
+    schema.ATTRIBUTE,
+    lean.REST,
+    "message",
+    "status",
+    "class",
+    "reason",
+    *_FLAGS,
+    *_TEXTS,
+    *_TIMES,
+    *_COUNTS,
+)
 
 
 class Page(Struct, Generic[_T], frozen=True):
@@ -129,10 +141,24 @@ class Queries:
     def find_suppressed_on(
         self, day: str, limit: int, after: Item | None = None, *, oldest_first: bool = False
     ) -> Page[Suppression]:
-        """Return suppressions whose newest cause is of this day (2026-03-01), the newest first by default."""
-        request = build_query(self._tables.suppressions, "day", day, index="by_day", limit=limit, after=after)
+        """Return suppressions whose newest cause is of this day (2026-03-01), the newest first by default.
+
+        A page may have fewer than `limit` and still not be the last one.
+        """
+        parts = [self._read_part(part, limit, after, oldest_first) for part in days.list_parts(day)]
+        found, last = days.merge_parts(parts, limit, oldest_first=oldest_first)
+        return Page(list(map(items.decode_suppression, found)), last)
+
+    def _read_part(self, part: str, limit: int, after: Item | None, oldest_first: bool) -> PartPage:
+        """Read on in one part of a day."""
+        request = build_query(self._tables.suppressions, "day", part, index="by_day", limit=days.share_limit(limit))
         request["ScanIndexForward"] = oldest_first
-        return self._read_page(request, items.decode_suppression)
+        if after is not None:
+            request["KeyConditionExpression"] += f" AND #at {'>' if oldest_first else '<'} :at"
+            request["ExpressionAttributeNames"]["#at"] = "at"  # a reserved word
+            request["ExpressionAttributeValues"][":at"] = after["at"]
+        page = self._send(request)
+        return PartPage(page["Items"], bool(page["Items"]) and "LastEvaluatedKey" in page)
 
     def find_suppressions_at(self, domain: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the suppressions of addresses at this domain, by the address."""
@@ -276,6 +302,7 @@ def show_line_at(line: OutcomeLine, now: datetime) -> OutcomeLine:
 
 @schema.decoder(items.OUTCOME_SCHEMA)
 def _decode_line(item: Item) -> OutcomeLine:
+    item = lean.unpack_row(item)
     given: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}

@@ -35,16 +35,22 @@ _T = TypeVar("_T")
 
 
 class TableNames(Struct, frozen=True, kw_only=True):
-    """The names of the two tables, how long an item lives after its last feedback, and by what it can be found."""
+    """The names of the two tables, how long an item lives after its last feedback, how it looks and can be found."""
 
     outcomes: str
     suppressions: str
     retention: timedelta = timedelta(days=180)
     find_by: tuple[str, ...] = ()  # names of the sender's own identifiers, as in the policy
+    lean: bool = False  # whether outcomes are written in their lean form; both are read always
 
 
 def make_row(
-    item: Outcome | Suppression, retention: timedelta, now: datetime, find_by: Sequence[str] = ()
+    item: Outcome | Suppression,
+    retention: timedelta,
+    now: datetime,
+    find_by: Sequence[str] = (),
+    *,
+    as_lean: bool = False,
 ) -> items.Item:
     """Return the item that is stored.
 
@@ -54,7 +60,7 @@ def make_row(
     What is over already expires now: TTL passes over what did so more than five years ago, and would keep it for ever.
     """
     if isinstance(item, Outcome):
-        row = items.encode_outcome(item, retention, find_by)
+        row = items.encode_outcome(item, retention, find_by, as_lean=as_lean)
     else:
         row = items.encode_suppression(item, 2 * retention, now)
     if "expires_at" in row and int(row["expires_at"]["N"]) < now.timestamp():
@@ -151,7 +157,8 @@ class StoreSteps:
 
     def put(self, item: Outcome | Suppression) -> Steps[Refused | None]:
         """Store `item` if the stored version is still the one before it; else return what is stored."""
-        row = make_row(item, self._tables.retention, self._clock(), self._tables.find_by)
+        tables = self._tables
+        row = make_row(item, tables.retention, self._clock(), tables.find_by, as_lean=tables.lean)
         decode: Callable[[items.Item], Outcome | Suppression]
         if isinstance(item, Outcome):
             table, key, decode = self._tables.outcomes, items.build_outcome_key(item.key), items.decode_outcome

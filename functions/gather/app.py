@@ -1,0 +1,23 @@
+"""Objects that Amazon Data Firehose has put into the archive to `aftersend.jobs.gather`, and what is left back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+from aftersend import bootstrap, observability
+from aftersend.ports import BatchReport
+from aftersend.sources.lambda_event import LambdaContext, make_countdown
+
+logger, metrics = Logger(), Metrics()
+gatherer, digest_key = bootstrap.gather()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Work the objects of one event; hand back the notices of those that our side could not do."""
+
+    def note(report: BatchReport) -> None:
+        observability.report_batch(report, digest_key, logger, metrics)
+
+    return observability.report_jobs(gatherer.run(event, make_countdown(context), note), logger)
