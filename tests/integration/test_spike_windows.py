@@ -20,6 +20,7 @@ from aftersend.core.policy import load
 from aftersend.core.spike_guard import SAMPLE, SIZE, Traffic, find_window, merge_traffic
 from aftersend.storage.spike_windows import SURPLUS, IncidentCache, SpikeWindows, decode_traffic
 from tests.engines import Engine
+from tests.simulation.dynamodb import DynamoDB
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import ANN, START
 from tests.support.ports import NOW
@@ -209,14 +210,14 @@ def test_a_correction_gives_way_to_whoever_has_added_since(engine: Engine) -> No
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_sets_stay_small_and_hold_what_counts(engine: Engine, order: int) -> None:
+def test_sets_stay_small_and_hold_what_counts(order: int) -> None:
     """Of digests that come the greatest first, every single one is among the smallest when it comes."""
-    table, digests = engine.table("SpikeWindows"), range(1, 301)[::order]
-    windows = SpikeWindows(engine.connect(), table, RULES)
-    for digest in digests:
+    table = DynamoDB({"SpikeWindows": "SpikeWindows"})
+    windows = SpikeWindows(table, "SpikeWindows", RULES)
+    for digest in range(1, 301)[::order]:
         windows.record(Traffic(window=WINDOW, refused={Reason.USER_UNKNOWN: (digest,)}))
-        held = len(_stored(engine, table)["refused:user_unknown"]["BS"])
-        assert held <= SIZE + SURPLUS
+        [item] = table.tables["SpikeWindows"].items.values()
+        assert len(item["refused:user_unknown"]["BS"]) <= SIZE + SURPLUS
     assert windows.record(Traffic(window=WINDOW)).refused == {Reason.USER_UNKNOWN: tuple(range(1, SIZE + 1))}
 
 

@@ -88,12 +88,6 @@ FAULTS: Final = (
     Fault("no version check: outcomes", versioned.put_in_steps, _PUT, _unconditional("Outcomes")),
     Fault("no version check: suppressions", versioned.put_in_steps, _PUT, _unconditional("Suppressions")),
     Fault(
-        "what follows from a window is not set right where nothing is new",
-        spike_windows.SpikeWindows._record,
-        "if item:",
-        "if item and more is not None:",
-    ),
-    Fault(
         "a window's sets are replaced, and not added to",
         spike_windows.build_addition,
         """f"ADD {', '.join(f'{name} {value}' for name, value in zip(names, values, strict=True))}"

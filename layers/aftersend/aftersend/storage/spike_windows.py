@@ -150,9 +150,9 @@ def build_correction(table: str, item: Item, rules: Guard) -> dict[str, Any] | N
 
 
 def _number(attributes: Item) -> tuple[dict[str, str], Item]:
-    """The attributes under names and values as expressions have them: "#0", ":0" and so on."""
-    names = {f"#{place}": name for place, name in enumerate(attributes)}
-    return names, {f":{place}": held for place, held in enumerate(attributes.values())}
+    """The attributes under names and values as expressions have them: "#s0", ":s0" and so on."""
+    names = {f"#s{place}": name for place, name in enumerate(attributes)}
+    return names, {f":s{place}": held for place, held in enumerate(attributes.values())}
 
 
 def _find_surplus(item: Item, traffic: Traffic) -> Item:
