@@ -24,6 +24,7 @@ ORDER: Final = (
     "drop",
     "history",
     "listing",
+    "money",
     "coldstart",
     "check",
     "coldstart_query",
