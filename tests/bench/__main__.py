@@ -24,6 +24,8 @@ ORDER: Final = (
     "drop",
     "history",
     "listing",
+    "pollers",
+    "throttle",
     "money",
     "coldstart",
     "check",

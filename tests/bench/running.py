@@ -113,14 +113,15 @@ class Running:
         self._metrics = Metrics(namespace="Bench", service="bench")
         self.failed = 0
 
-    def work(self, batch: Sequence[Message]) -> None:
-        """Bring in a batch, and report it as a function does."""
+    def work(self, batch: Sequence[Message]) -> list[str]:
+        """Bring in a batch, and report it as a function does; the ids of what has to come again."""
         report = ingest(batch, self.ports)
         with redirect_stdout(self.log):  # where metrics go
             observability.report_batch(report, b"a key of benches", self._logger, self._metrics)
         if report.unreadable:
             raise RuntimeError(f"not readable: {report.unreadable}")
         self.failed += len(report.unfinished)
+        return report.unfinished
 
     def find_metrics(self) -> set[tuple[str, ...]]:
         """What CloudWatch would charge as metrics: each name with each set of dimensions and their values."""
