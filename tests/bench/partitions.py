@@ -10,15 +10,16 @@ throttling), "On-demand capacity mode" (initial throughput).
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import ceil
 from random import Random
 from typing import Any, Final
 
+from greenlet import getcurrent, greenlet
 from msgspec import Struct
 
 from aftersend.aws.client import THROTTLED_PAUSE, THROTTLED_TRIES
@@ -36,6 +37,12 @@ Item = dict[str, Any]
 _REFUSED: Final = "ThrottlingException"
 
 
+class _Strand(Task):
+    """A task that is no thread: handing the baton on a hundred thousand times takes seconds, and not minutes."""
+
+    strand: greenlet | None = None
+
+
 class Time(Scheduler):
     """Deals out turns by time alone: who waits for the earliest moment goes on. Made for very many tasks."""
 
@@ -45,13 +52,33 @@ class Time(Scheduler):
         self._serial = count()
         self._open: Counter[Task] = Counter()  # of a task that waits for others, how many have not ended
         self._waiting: dict[Task, Task] = {}
+        self._hub = getcurrent()
 
     def spawn(self, name: str, process: Process, work: Callable[[], object], at: float = 0.0) -> Task:
         """Add a task that begins at `at`."""
-        task = Task(name, process, work)
+        task = _Strand(name, process, work)
         task.until = max(at, self.now)
         self._push(task)
         return task
+
+    def _give(self, task: Task) -> None:
+        assert isinstance(task, _Strand)
+        if task.strand is None:
+            task.strand = greenlet(partial(self._begin, task), self._hub)
+        self.current = task
+        task.strand.switch()
+        self.current = None
+
+    @staticmethod
+    def _begin(task: Task) -> None:
+        try:
+            task.result = task.work()
+        except Exception as error:  # whoever waits for the task gets it
+            task.error = error
+        task.done = True
+
+    def _hand_over(self, task: Task) -> None:
+        self._hub.switch()
 
     def _push(self, task: Task) -> None:
         heappush(self._queue, (task.until, next(self._serial), task))
@@ -245,7 +272,9 @@ class Throttled:
     def _admit(self, buckets: Mapping[str, Bucket], partitions: Mapping[str, Any] | list[str]) -> None:
         """Raise Refusal where one of the partitions has nothing left."""
         if empty := [each for each in partitions if not self._has_some(buckets, each)]:
-            self._note(empty[:1])
+            table = empty[0].split()[0]
+            bounded = self._bounded and not buckets[table].has_some(self._time.now)
+            self._note([f"{table} as a whole" if bounded else empty[0]])
             raise Refusal(_REFUSED, {"message": "throughput exceeds the limit of a partition or of the table"})
 
     def _note(self, partitions: list[str]) -> None:
@@ -284,8 +313,3 @@ def _find_entries(table: Table, item: Item) -> dict[str, tuple[int, Any]]:
         entry = item if projection["ProjectionType"] == "ALL" else {each: item[each] for each in kept if each in item}
         found[f"{table.name}.{name} {item[own[0]]['S']}"] = (measure_item(entry), entry)
     return found
-
-
-def limit_threads() -> None:
-    """Give threads small stacks: there are very many."""
-    threading.stack_size(256 * 1024)

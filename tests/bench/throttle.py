@@ -212,9 +212,9 @@ def incident(number: int) -> list[Feedback]:
 
 
 def hot_recipient(number: int) -> list[Feedback]:
-    """A campaign, of which every twentieth feedback is about a mailbox that gets a copy of everything."""
+    """A campaign, of which every fifth feedback is about a mailbox that gets a copy of everything."""
     return [
-        _tell(Kind.DELIVERED, "email:archive@sender.example", f"copy{place}", place / RATE) if place % 20 == 0 else fact
+        _tell(Kind.DELIVERED, "email:archive@sender.example", f"copy{place}", place / RATE) if place % 5 == 0 else fact
         for place, fact in enumerate(campaign(number))
     ]
 
