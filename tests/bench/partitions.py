@@ -19,7 +19,7 @@ from math import ceil
 from random import Random
 from typing import Any, Final
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from aftersend.aws.client import THROTTLED_PAUSE, THROTTLED_TRIES
