@@ -22,7 +22,7 @@ from tests import engines
 from tests.bench import baseline, bill, table
 from tests.bench.bill import MILLION, Line, Stack, Usage
 from tests.bench.load import load
-from tests.bench.running import WORKERS, Meter, Running, create_tables, make_raw, measure_item
+from tests.bench.running import WORKERS, Meter, MeterInWaits, Running, create_tables, make_raw, measure_item
 from tests.engines import Engine
 from tests.support.template import TEMPLATE
 
@@ -61,7 +61,7 @@ class Usages:
         return bill.mix(self.at(low), self.at(high), share)
 
     def _measure(self, batch: int) -> Usage:
-        client, tables = Meter(self._engine.connect()), create_tables(self._engine)
+        client, tables = MeterInWaits(self._engine.connect()), create_tables(self._engine)
         running = Running(client, tables)
         batches, records = _bring(batch)
         begun = time.process_time()
@@ -88,8 +88,8 @@ class Usages:
         client = Meter(self._engine.client())
         names = baseline.create_tables(self._engine.client(), f"transactions-{id(self)}")
         work = baseline.Transactions(client, *names, self._pool).batch
-        brought = load(FEEDBACK[10] // EACH, EACH, "as sent", batch=10, repeats=0)
-        return self._account(client, names, [partial(work, [each.body for each in batch]) for batch in brought.batches])
+        batches, _ = _bring(10)
+        return self._account(client, names, [partial(work, [each.body for each in batch]) for batch in batches])
 
     def _measure_puts(self) -> Usage:
         """One item for each event, which is its body; nothing is read, joined or derived."""

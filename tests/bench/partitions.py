@@ -194,6 +194,8 @@ class Throttled:
         self._bounded = new_tables
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation not in _SERVED:
+            raise AttributeError(operation)
         return lambda **request: self._call(operation, request)
 
     def _call(self, operation: str, request: Item) -> Any:

@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from aftersend.aws import services
+from aftersend.aws.account import Account
 from tests import engines
-from tests.bench import table
+from tests.bench import bucket, table
 from tests.bench.load import load
 from tests.bench.running import Running, Tables, create_tables, make_raw
 from tests.engines import Engine
@@ -35,6 +37,7 @@ class Work(Struct, frozen=True):
     """What one function is to do."""
 
     endpoint: str
+    bucket: str
     tables: Tables
     seed: int
     messages: int
@@ -51,7 +54,9 @@ class Cost(Struct, frozen=True):
 
 def work(what: Work, begin: Barrier, report: Any) -> None:
     """Be one function: warm up, wait for all others, work, and report records, CPU and time."""
-    running = Running(Engine("of the parent", what.endpoint).connect(), what.tables)
+    account = Account(key_id="test", secret="test", region="eu-west-1", endpoints={"AWS_ENDPOINT_URL": what.bucket})
+    s3 = services.make_client("s3", account)
+    running = Running(Engine("of the parent", what.endpoint).connect(), what.tables, s3)
     running.work(make_raw(load(10, 2, "as sent", seed=1000 + what.seed, batch=20).batches[0]))
     brought = load(what.messages, EACH, "as sent", seed=what.seed, batch=what.batch)
     batches = [make_raw(batch) for batch in brought.batches]
@@ -69,7 +74,7 @@ def measure_engine(engine: Engine) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def measure(engine: Engine, functions: int, batch: int, seed: int) -> Cost:
+def measure(engine: Engine, archive: str, functions: int, batch: int, seed: int) -> Cost:
     """Let so many functions work at once, on fresh tables."""
     assert engine.endpoint is not None
     context, tables = get_context("spawn"), create_tables(engine)
@@ -78,7 +83,7 @@ def measure(engine: Engine, functions: int, batch: int, seed: int) -> Cost:
     processes = [
         context.Process(
             target=work,
-            args=(Work(engine.endpoint, tables, seed * 100 + number, messages, batch), begin, reports),
+            args=(Work(engine.endpoint, archive, tables, seed * 100 + number, messages, batch), begin, reports),
         )
         for number in range(functions)
     ]
@@ -102,9 +107,12 @@ def main() -> None:
         print(f"pollers: not measured: {why}")
         return
     rows, notes = [], []
-    with engines.running("dynoxide") as engine:
+    with engines.running("dynoxide") as engine, bucket.serving() as archive:
         for batch in RECORDS:
-            rounds = [{number: measure(engine, number, batch, seed) for number in FUNCTIONS} for seed in range(ROUNDS)]
+            rounds = [
+                {number: measure(engine, archive, number, batch, seed) for number in FUNCTIONS}
+                for seed in range(ROUNDS)
+            ]
             for number in FUNCTIONS:
                 costs = [each[number] for each in rounds]
                 parts = [median(getattr(cost, part) for cost in costs) for part in Cost.__struct_fields__]

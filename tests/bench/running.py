@@ -1,13 +1,13 @@
 """One function as it runs: raw bodies come in, are archived and worked, and a line of log and its metrics go out.
 
-Everything is made by `aftersend.bootstrap`, as in a function; DynamoDB is an engine's, and S3 is a count of bytes.
+Everything is made by `aftersend.bootstrap`, as in a function; DynamoDB is an engine's, and S3 a count of bytes.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import redirect_stdout
 from datetime import timedelta
 from io import StringIO
@@ -45,6 +45,9 @@ def create_tables(engine: Engine) -> Tables:
     return Tables(*map(engine.table, TABLES))
 
 
+_ASK: Final = {"ReturnConsumedCapacity": "TOTAL"}
+
+
 class Meter:
     """A client of DynamoDB that keeps account of calls and units, as the engine charges them."""
 
@@ -61,17 +64,23 @@ class Meter:
         """Units of all reads, or of all writes."""
         return sum(units for name, units in self._charged if (name in _READS) == reads)
 
+    def _charge(self, name: str, answer: Any) -> Any:
+        consumed = answer.get("ConsumedCapacity", ())
+        several = consumed if isinstance(consumed, list) else [consumed] if consumed else []
+        self._charged.append((name, sum(each["CapacityUnits"] for each in several)))
+        return answer
+
     def __getattr__(self, name: str) -> Any:
-        call = getattr(self._client, name)
+        method = getattr(self._client, name)
+        return lambda **request: self._charge(name, method(**request, **_ASK))
 
-        def charged(**request: Any) -> Any:
-            answer = call(ReturnConsumedCapacity="TOTAL", **request)
-            consumed = answer.get("ConsumedCapacity", ())
-            several = consumed if isinstance(consumed, list) else [consumed] if consumed else []
-            self._charged.append((name, sum(each["CapacityUnits"] for each in several)))
-            return answer
 
-        return charged
+class MeterInWaits(Meter):
+    """The same of a client of ours, whose calls may be many at once in one thread."""
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Generator[Any, Any, Any]:
+        """Call one of the operations."""
+        return self._charge(operation, (yield from self._client.call(operation, {**request, **_ASK})))
 
 
 class CountingS3:
@@ -84,6 +93,11 @@ class CountingS3:
         self.sizes.append(len(request["Body"]))
         return {}
 
+    def call(self, _operation: str, request: Mapping[str, Any]) -> Generator[Any, Any, Any]:
+        """Put an object, at once."""
+        yield from ()
+        return self.put_object(**request)
+
 
 class _Nothing:
     """A client of a service that nobody is to call here."""
@@ -92,8 +106,9 @@ class _Nothing:
 class Running:
     """A function with clients of its own."""
 
-    def __init__(self, dynamodb: Any, tables: Tables, workers: int = WORKERS) -> None:
-        self.s3 = CountingS3()
+    def __init__(self, dynamodb: Any, tables: Tables, s3: Any = None, workers: int = WORKERS) -> None:
+        """Take a client of S3, where it shall not only be counted what comes."""
+        self.s3 = s3 or CountingS3()
         clients: Mapping[str, Any] = {"dynamodb": dynamodb, "s3": self.s3}
         settings = IngestSettings(
             outcomes_table=tables.outcomes,

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -91,6 +92,8 @@ def simulated(time: Time) -> Iterator[None]:
     """Put the time in the place of threads, locks and pauses."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(bootstrap, "ThreadPoolExecutor", partial(Pool, time)))
+        slept = SimpleNamespace(sleep=time.sleep, monotonic=lambda: time.now)
+        stack.enter_context(patch.object(bootstrap, "time", slept))
         stack.enter_context(patch.object(stores.Store.__init__, "__defaults__", (None, time.sleep)))
         stack.enter_context(patch.object(spike_windows, "Lock", partial(Lock, time)))
         stack.enter_context(fake_source())
