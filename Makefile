@@ -70,7 +70,7 @@ deploy: $(STAMP) samconfig.toml ## check deploy.toml, show what changes for whom
 samconfig.toml:
 	cp samconfig.example.toml $@
 
-bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the API
+bench: $(STAMP) ## measure: parsing, writing, exports, cold start, checks by the API, contention, money
 	$(BIN)/python -m tests.bench
 
 bench-classify: $(STAMP) ## measure how well refusals and bounce mails are judged (CORPUS=folder)

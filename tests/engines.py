@@ -82,6 +82,7 @@ class Engine:
 
     name: str
     endpoint: str | None  # None is in process
+    process: int | None = None  # the id of a server that this process started
 
     def connect(self) -> Any:
         """A client as functions have it: ours where the engine is a server, boto3's behind the same seam in process."""
@@ -200,7 +201,8 @@ def running(name: str) -> Iterator[Engine]:
         with mock_aws():
             yield Engine("moto", None)
     else:
-        yield Engine(name, served(name))
+        endpoint = served(name)
+        yield Engine(name, endpoint, _processes[endpoint])
 
 
 @lru_cache(maxsize=len(NAMES))
@@ -215,11 +217,14 @@ def served(name: str) -> str:
         )
         _servers.append(server)
         if _listens(server, port):
-            return f"http://127.0.0.1:{port}"
+            endpoint = f"http://127.0.0.1:{port}"
+            _processes[endpoint] = server.pid
+            return endpoint
     raise Unavailable(f"{name}: the server did not listen on any of {_PORTS} ports")
 
 
 _servers: Final[list[subprocess.Popen[bytes]]] = []
+_processes: Final[dict[str, int]] = {}  # by endpoint
 
 
 @atexit.register

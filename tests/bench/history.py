@@ -1,4 +1,4 @@
-"""What one more feedback costs of whom much is stored, and what many tellings to the spike guard at once cost.
+"""What one more feedback costs of whom much is stored, and what many functions cost that write into one item at once.
 
 Calls and read units are what a real engine counts; CPU is the client's. Three histories, each of 10, 1,000 and 20,000
 outcomes: bounces among deliveries, nothing but soft bounces within ten days, and deliveries alone. One more feedback is
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from multiprocessing import get_context
-from statistics import mean, median
+from statistics import median
 from typing import Any, Final
 
 from msgspec import Struct
@@ -26,10 +26,12 @@ from aftersend.core.errors import ContentionExhausted
 from aftersend.core.model import Feedback, Kind, Outcome, Reason
 from aftersend.core.outcome import merge
 from aftersend.core.spike_guard import find_window, report_refusal
+from aftersend.core.steps import run_steps
+from aftersend.core.writes import update_outcome
 from aftersend.ingest import ingest
 from aftersend.storage.items import encode_outcome
 from aftersend.storage.spike_windows import SpikeWindows
-from aftersend.storage.store import Store
+from aftersend.storage.store import Store, TableNames
 from tests import engines
 from tests.bench import table
 from tests.engines import Engine
@@ -39,7 +41,7 @@ from tests.support.ports import ports
 SIZES: Final = (10, 1_000, 20_000)
 TIMES: Final = 5  # that one more feedback is brought in
 SPAN: Final = timedelta(days=10)  # of a history
-CROWDS: Final = (20, 100, 400)  # refusals at once
+CROWDS: Final = (20, 100, 200)  # functions at once
 PROCESSES: Final = 4
 
 MakeFact = Callable[[int], Feedback]
@@ -146,49 +148,75 @@ def measure(bench: Bench, size: int, name: str) -> tuple[Cost, Cost]:
 
 
 class _Counted:
-    """A client that counts puts, and is quick to say which."""
+    """A client that counts writes, and is quick to say which."""
 
     def __init__(self, client: Any) -> None:
-        self._client, self.puts = client, count()
+        self._client, self.writes = client, count()
+
+    def update_item(self, **request: Any) -> Any:
+        next(self.writes)
+        return self._client.update_item(**request)
 
     def put_item(self, **request: Any) -> Any:
-        next(self.puts)
+        next(self.writes)
         return self._client.put_item(**request)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
 
-def refuse(endpoint: str, name: str, people: Sequence[int]) -> tuple[int, int]:
-    """Report a refusal of each of these people at once, one thread each, as one process.
-
-    Returns the puts tried, and how many gave up.
-    """
+def _report(person: int, client: Any, name: str) -> None:
+    """Report a refusal to the spike guard, as a function that knows nothing yet."""
     guard = policy.load().guard
-    client = _Counted(Engine("dynoxide", endpoint).connect())
+    recipient = f"email:person.{person}@example.com"
     windows = SpikeWindows(client, name, guard)
+    windows.record(report_refusal(find_window(recipient, START, guard), recipient, Reason.USER_UNKNOWN))
 
-    def one(person: int) -> bool:
-        recipient = f"email:person.{person}@example.com"
+
+def _union(person: int, client: Any, name: str) -> None:
+    """Bring one more feedback into the outcome of one hot recipient and message."""
+    feedback = [fact(Kind.OPENED, person / 1e5, message="test:hot")]
+    store = Store(client, TableNames(outcomes=name, suppressions="-"))
+    stored = store.get_outcomes([feedback[0].key]).get(feedback[0].key)
+    run_steps(update_outcome(stored, feedback, classify), store.answer)
+
+
+CROWDED: Final[dict[str, tuple[str, Callable[[int, Any, str], None]]]] = {
+    "refusals to the spike guard": ("SpikeWindows", _report),
+    "opens of one message": ("Outcomes", _union),
+}
+
+
+def press(endpoint: str, what: str, name: str, people: Sequence[int]) -> tuple[int, int, float]:
+    """Do the same for each of these people at once, one thread and one client each, as so many functions.
+
+    Returns the writes tried, how many gave up, and how long the last one took.
+    """
+    clients = [_Counted(Engine("dynoxide", endpoint).connect()) for _ in people]
+    act = CROWDED[what][1]
+
+    def one(person: int, client: _Counted) -> bool:
         try:
-            windows.record(report_refusal(find_window(recipient, START, guard), recipient, Reason.USER_UNKNOWN))
+            act(person, client, name)
         except ContentionExhausted:
             return True
         return False
 
+    begun = time.monotonic()
     with ThreadPoolExecutor(len(people)) as pool:
-        exhausted = sum(pool.map(one, people))
-    return next(client.puts), exhausted
+        exhausted = sum(pool.map(one, people, clients))
+    return sum(next(client.writes) for client in clients), exhausted, time.monotonic() - begun
 
 
-def crowd(engine: Engine, size: int) -> tuple[float, int]:
-    """Report so many refusals in one window at once; puts tried for each, and how many gave up."""
+def crowd(engine: Engine, what: str, size: int) -> tuple[float, int, float]:
+    """Have so many functions in several processes write at once; writes tried by each, how many gave up, seconds."""
     assert engine.endpoint is not None
-    name = engine.table("SpikeWindows")
+    name = engine.table(CROWDED[what][0])
     shares = [range(start, size, PROCESSES) for start in range(PROCESSES)]
     with get_context("spawn").Pool(PROCESSES) as pool:
-        counted = pool.map(partial(refuse, engine.endpoint, name), shares)
-    return sum(puts for puts, _ in counted) / size, sum(gave_up for _, gave_up in counted)
+        counted = pool.map(partial(press, engine.endpoint, what, name), shares)
+    writes, exhausted, seconds = zip(*counted, strict=True)
+    return sum(writes) / size, sum(exhausted), max(seconds)
 
 
 def main() -> None:
@@ -206,17 +234,14 @@ def main() -> None:
                 notes.append(table.goal(f"{name}: {part}, the most ÷ the least", max(figures) / min(figures), 2))
         header = ("one more", "outcomes", "calls", "read units", "CPU ms", "the first: calls", "read units")
         table.show(f"One more feedback about a recipient, on {engine.name}", header, rows, notes)
-        crowds = {size: [crowd(engine, size) for _ in range(3)] for size in CROWDS}
-        lines = [
-            (str(size), f"{mean(each for each, _ in found):.2f}", str(sum(gave_up for _, gave_up in found)))
-            for size, found in crowds.items()
-        ]
-        goals = [
-            table.goal(f"{size} at once: puts tried", mean(each for each, _ in found), 2)
-            for size, found in crowds.items()
-        ]
-        title = f"Refusals reported to the spike guard in one window at once, in {PROCESSES} processes"
-        table.show(title, ("refusals", "puts tried each", "exhausted"), lines, goals)
+        lines, goals = [], []
+        for what in CROWDED:
+            for size in CROWDS:
+                tried, exhausted, seconds = zip(*(crowd(engine, what, size) for _ in range(3)), strict=True)
+                lines.append((what, str(size), f"{median(tried):.2f}", str(sum(exhausted)), f"{median(seconds):.2f}"))
+                goals.append(table.goal(f"{what}, {size} at once: writes tried by each", median(tried), 2))
+        title = f"Functions that write into one item at once, in {PROCESSES} processes"
+        table.show(title, ("at once", "functions", "writes tried each", "exhausted", "seconds"), lines, goals)
 
 
 def _row(name: str, size: int, first: Cost, cost: Cost) -> tuple[str, ...]:

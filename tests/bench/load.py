@@ -28,7 +28,16 @@ class Load(NamedTuple):
         return sum(map(len, self.batches))
 
 
-def load(messages: int, each: int, order: str, *, seed: int = 0, batch: int = BATCH, fate: float | None = None) -> Load:
+def load(
+    messages: int,
+    each: int,
+    order: str,
+    *,
+    seed: int = 0,
+    batch: int = BATCH,
+    fate: float | None = None,
+    repeats: float = REPEATS,
+) -> Load:
     """`each` feedback about every message, and repeats of it.
 
     `order`: "shuffled" is by chance over everything; "as sent" is by time, and by chance only within a window.
@@ -39,7 +48,7 @@ def load(messages: int, each: int, order: str, *, seed: int = 0, batch: int = BA
         for number in range(messages)
         for passed, body in Message(number, rng, fate).events(each)
     ]
-    again = [(at + rng.expovariate(1 / 60), body) for at, body in rng.sample(lines, int(REPEATS * len(lines)))]
+    again = [(at + rng.expovariate(1 / 60), body) for at, body in rng.sample(lines, int(repeats * len(lines)))]
     arrived = [body for _, body in sorted(lines + again)]
     window = len(arrived) if order == "shuffled" else WINDOW
     mixed: list[bytes] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -16,13 +17,14 @@ from aftersend.core import spike_guard
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Act, Decision, Reason
 from aftersend.core.policy import load
-from aftersend.core.spike_guard import Traffic, find_window, merge_traffic
-from aftersend.storage.spike_windows import IncidentCache, SpikeWindows, decode_traffic, encode_traffic
-from aftersend.storage.versioned import FIRST_PAUSE
+from aftersend.core.spike_guard import SAMPLE, SIZE, Traffic, find_window, merge_traffic
+from aftersend.storage.spike_windows import SURPLUS, IncidentCache, SpikeWindows, decode_traffic
 from tests.engines import Engine
+from tests.simulation.dynamodb import DynamoDB
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import ANN, START
 from tests.support.ports import NOW
+from tests.support.windows import encode_window
 
 RULES = load().guard
 WINDOW = find_window(ANN, START, RULES)
@@ -74,7 +76,7 @@ def test_many_who_report_at_once_are_all_heard(concurrent_engine: Engine) -> Non
     [_all(_reports(100)), _all([*_reports(3), spike_guard.report_decision(WINDOW, Reason.EXPIRED, DECISION)])],
 )
 def test_what_is_written_is_read(traffic: Traffic) -> None:
-    item = encode_traffic(traffic, RULES)
+    item = encode_window(traffic, RULES)
     assert decode_traffic(item) == traffic
     assert len(str(item)) < 2048
 
@@ -89,7 +91,7 @@ def test_a_window_with_an_incident_does_not_expire() -> None:
         (_all(_reports(3)), None),
     ]
     for traffic, state in states:
-        item = encode_traffic(traffic, RULES)
+        item = encode_window(traffic, RULES)
         assert (item.get("state"), "expires_at" in item) == (state, state in (None, {"S": "confirmed"}))
 
 
@@ -97,7 +99,7 @@ class _Deaf(FakeDynamoDB):
     def get_item(self, **_: Any) -> Any:
         raise NoAnswer("time-out")
 
-    put_item = query = get_item
+    update_item = query = get_item
 
 
 def test_a_table_that_does_not_answer_is_ours() -> None:
@@ -118,47 +120,113 @@ def test_incidents_are_read_anew_after_a_while(engine: Engine) -> None:
     assert len(cache.find_incidents()) == 1
 
 
-class _Counting:
-    """A client that counts its calls, and whose first writes are lost against another writer's."""
+class _Counting(FakeDynamoDB):
+    """A client that counts its reads and its updates, and may do something before an update, or fail after it."""
 
-    def __init__(self, client: Any, lost: int = 0) -> None:
-        self.client, self.lost, self.calls = client, lost, 0
+    def __init__(self, client: Any, before: Sequence[Callable[[], object]] = (), fails_after: int = 0) -> None:
+        self.client, self.reads, self.updates = client, 0, 0
+        self._before, self._fails_after = list(before), fails_after
 
     def get_item(self, **request: Any) -> Any:
-        self.calls += 1
+        self.reads += 1
         return self.client.get_item(**request)
 
-    def put_item(self, **request: Any) -> Any:
-        self.calls += 1
-        if self.lost:
-            self.lost -= 1
-            SpikeWindows(self.client, request["TableName"], RULES).record(_reports(20)[self.lost])
-        return self.client.put_item(**request)
+    def update_item(self, **request: Any) -> Any:
+        if self._fails_after and self.updates >= self._fails_after:
+            raise NoAnswer("stopped")
+        self.updates += 1
+        if self._before:
+            self._before.pop(0)()
+        return self.client.update_item(**request)
 
 
 def test_nothing_is_asked_where_nothing_can_change(engine: Engine) -> None:
     """Once a sketch is full few change it, and what was reported once is not reported again."""
     counting, table = _Counting(engine.connect()), engine.table("SpikeWindows")
-    windows = SpikeWindows(counting, table, RULES)  # type: ignore[arg-type]
+    windows = SpikeWindows(counting, table, RULES)
     reports, known, changes = _reports(300), Traffic(window=WINDOW), 0
     for each in reports:
         before, known = known, merge_traffic(known, each)
         changes += known is not before
         windows.record(each)
     assert changes < len(reports)
-    assert counting.calls == 2 * changes
+    corrected = counting.updates - changes
+    assert counting.reads == 1 and 1 <= corrected <= 2 + changes // SURPLUS, "an incident begins, and sets are cut"
     for each in reports:
         assert windows.record(each).refused == known.refused
-    assert counting.calls == 2 * changes
-    anew = SpikeWindows(engine.connect(), table, RULES).record(Traffic(window=WINDOW))
-    assert (anew.refused, anew.reached) == (known.refused, known.reached)
+    assert (counting.reads, counting.updates) == (1, changes + corrected)
+    anew = SpikeWindows(counting, table, RULES)
+    for each in reports:
+        found = anew.record(each)
+    assert (found.refused, found.reached) == (known.refused, known.reached)
+    assert (counting.reads, counting.updates) == (2, changes + corrected), (
+        "another process reads once, and adds nothing"
+    )
 
 
-def test_whoever_loses_waits_a_random_while_and_longer_each_time(engine: Engine) -> None:
-    pauses: list[float] = []
-    counting = _Counting(engine.connect(), lost=5)
-    windows = SpikeWindows(counting, engine.table("SpikeWindows"), RULES, pauses.append)  # type: ignore[arg-type]
-    windows.record(_all(_reports(60)))
-    assert len(pauses) == 5
-    assert all(0 <= pause <= FIRST_PAUSE * 2**number for number, pause in enumerate(pauses))
-    assert len(set(pauses)) == 5
+def test_whoever_adds_needs_one_write_whatever_others_add_meanwhile(engine: Engine) -> None:
+    """No write can be lost, so none is tried twice."""
+    table, reports = engine.table("SpikeWindows"), _reports(9)
+    others = [SpikeWindows(engine.connect(), table, RULES) for _ in range(8)]
+    told = [partial(other.record, report) for other, report in zip(others, reports[1:], strict=False)]
+    counting = _Counting(engine.connect(), [lambda: [each() for each in told]])
+    SpikeWindows(counting, table, RULES).record(reports[0])
+    assert (counting.reads, counting.updates) == (1, 1)
+    assert (
+        SpikeWindows(engine.connect(), table, RULES).record(Traffic(window=WINDOW)).refused == _all(reports[:9]).refused
+    )
+
+
+def _stored(engine: Engine, table: str) -> Any:
+    [item] = engine.client().scan(TableName=table)["Items"]
+    return item
+
+
+def test_what_follows_is_corrected_by_whoever_comes_next(engine: Engine) -> None:
+    """Law 4: a function that stops between adding and correcting is made good when its message comes again."""
+    table = engine.table("SpikeWindows")
+    stops = SpikeWindows(_Counting(engine.connect(), fails_after=1), table, RULES)
+    with pytest.raises(StoreUnavailable, match="stopped"):
+        stops.record(_all(_reports(60)))
+    assert "state" not in _stored(engine, table)
+    with pytest.raises(StoreUnavailable, match="stopped"):
+        stops.record(_all(_reports(60)))
+    SpikeWindows(engine.connect(), table, RULES).record(_all(_reports(60)))
+    item = _stored(engine, table)
+    assert item["state"] == {"S": "open"} and "expires_at" not in item
+
+
+def test_a_correction_gives_way_to_whoever_has_added_since(engine: Engine) -> None:
+    """Deliveries close an incident while the one who has seen it begin is about to say so."""
+    table = engine.table("SpikeWindows")
+    reached = Traffic(window=WINDOW, reached=tuple(range(SAMPLE, 60 * SAMPLE, SAMPLE)))
+    late = SpikeWindows(engine.connect(), table, RULES)
+    counting = _Counting(engine.connect(), [lambda: None, lambda: late.record(reached)])
+    SpikeWindows(counting, table, RULES).record(_all(_reports(60)[:60]))
+    assert counting.updates == 2
+    item = _stored(engine, table)
+    assert "state" not in item and "expires_at" in item
+    assert late.find_incidents() == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_sets_stay_small_and_hold_what_counts(order: int) -> None:
+    """Of digests that come the greatest first, every single one is among the smallest when it comes."""
+    table = DynamoDB({"SpikeWindows": "SpikeWindows"})
+    windows = SpikeWindows(table, "SpikeWindows", RULES)
+    for digest in range(1, 301)[::order]:
+        windows.record(Traffic(window=WINDOW, refused={Reason.USER_UNKNOWN: (digest,)}))
+        [item] = table.tables["SpikeWindows"].items.values()
+        assert len(item["refused:user_unknown"]["BS"]) <= SIZE + SURPLUS
+    assert windows.record(Traffic(window=WINDOW)).refused == {Reason.USER_UNKNOWN: tuple(range(1, SIZE + 1))}
+
+
+def test_of_decisions_the_last_one_stays(engine: Engine) -> None:
+    table = engine.table("SpikeWindows")
+    for day in (1, 3, 2):
+        decision = Decision(at=START + timedelta(days=day), by="ops", act=Act.CONFIRMED)
+        SpikeWindows(engine.connect(), table, RULES).record(
+            spike_guard.report_decision(WINDOW, Reason.USER_UNKNOWN, decision)
+        )
+    [left] = _stored(engine, table)["judged"]["SS"]
+    assert "2026-03-04" in left

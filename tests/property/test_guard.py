@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aftersend import classify as classifier
+from aftersend.aws.errors import NoAnswer
 from aftersend.core import spike_guard
+from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Act, CauseKind, Decision, Evidence, Feedback, Kind, Reason
 from aftersend.core.outcome import merge
 from aftersend.core.plan import plan_updates
@@ -29,7 +34,9 @@ from aftersend.core.spike_guard import (
 from aftersend.core.suppression import find_active_causes
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
+from aftersend.storage.spike_windows import SpikeWindows, decode_traffic, encode_state
 from aftersend.verp import Verp
+from tests.simulation.dynamodb import DynamoDB
 from tests.support.facts import ANN, START, classify, fact, fake_source, message
 from tests.support.ports import NOW, MemoryStore, MemoryWatch, ports
 from tests.support.strategies import deliveries, feedback
@@ -64,6 +71,56 @@ def test_reports_of_a_window_come_in_any_order_and_number(reports: list[Traffic]
     other = merge_traffic(*halves)
     assert other == one
     assert merge_traffic(one, other) is one
+
+
+class _Stopping:
+    """A client whose updates fail by chance, before they are done or after: the function stops there."""
+
+    def __init__(self, real: DynamoDB, draw: Callable[[], str]) -> None:
+        self._real, self._draw = real, draw
+
+    def get_item(self, **request: Any) -> Any:
+        return self._real.get_item(**request)
+
+    def update_item(self, **request: Any) -> Any:
+        fate = self._draw()
+        if fate == "before":
+            raise NoAnswer("stopped")
+        answer = self._real.update_item(**request)
+        if fate == "after":
+            raise NoAnswer("stopped")
+        return answer
+
+
+@settings(max_examples=40)
+@given(st.lists(_REPORTS, min_size=1, max_size=120), st.data())
+def test_processes_that_stop_leave_the_same_window(reports: list[Traffic], data: st.DataObject) -> None:
+    """Laws 1 to 4, on the table: by any process, in any order, again where one stopped, and what follows fits."""
+    rules = load("[guard]\nfloor = 10\nshare_percent = 20").guard
+    chance = data.draw(st.randoms(use_true_random=False))
+    table = DynamoDB({"SpikeWindows": "SpikeWindows"})
+    client: Any = _Stopping(table, lambda: chance.choice(("", "", "before", "after")))
+    processes = [SpikeWindows(client, "SpikeWindows", rules) for _ in range(3)]
+    left = [*reports, *reports[: len(reports) // 4]]
+    while left:
+        report = left.pop(chance.randrange(len(left)))
+        place = chance.randrange(len(processes))
+        try:
+            processes[place].record(report)
+        except StoreUnavailable:
+            processes[place] = SpikeWindows(client, "SpikeWindows", rules)
+            left.append(report)
+    known = EMPTY
+    for each in reports:
+        known = merge_traffic(known, each)
+    items = list(table.tables["SpikeWindows"].items.values())
+    if known == EMPTY:
+        assert items == []
+        return
+    [item] = items
+    stored = decode_traffic(item)
+    assert replace(stored, version=0) == known
+    assert {name: item[name] for name in ("state", "expires_at") if name in item} == encode_state(known, rules)
 
 
 def _many(count: int, reason: Reason | None, start: int = 0) -> Traffic:

@@ -33,7 +33,7 @@ from aftersend.storage.deletions import Deletions
 from aftersend.storage.items import Item
 from aftersend.storage.queries import Queries
 from aftersend.storage.schema import decoder
-from aftersend.storage.spike_windows import SCHEMA, IncidentCache, SpikeWindows, encode_traffic
+from aftersend.storage.spike_windows import SCHEMA, IncidentCache, SpikeWindows
 from aftersend.storage.store import Store, TableNames, make_row
 from aftersend.storage.unmatched import UnmatchedTexts
 from aftersend_cli import restore
@@ -46,6 +46,7 @@ from tests.support.ports import NOW, RETENTION, MemoryArchive, ports
 from tests.support.reevaluation import RULES, reevaluation
 from tests.support.reevaluation import run as run_reevaluation
 from tests.support.strategies import SHORT, feedback, streaks
+from tests.support.windows import encode_window
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -365,7 +366,7 @@ def test_every_item_that_is_written_has_its_number() -> None:
         (items.OUTCOME_SCHEMA - 1, make_row(outcome, RETENTION, NOW)),
         (items.OUTCOME_SCHEMA, make_row(outcome, RETENTION, NOW, as_lean=True)),
         (items.SUPPRESSION_SCHEMA, make_row(Suppression(recipient=ANN, version=1), RETENTION, NOW)),
-        (SCHEMA, encode_traffic(Traffic(window=WINDOW), RULES_OF_GUARD)),
+        (SCHEMA, encode_window(Traffic(window=WINDOW), RULES_OF_GUARD)),
         (JOB_SCHEMA, encode_job(create_job("job", ImportRequest(dry_run=False), "ops", NOW))),
     ]
     for number, row in rows:

@@ -106,8 +106,10 @@ class DynamoDB:
         key = table.key(request["Key"])
         self._check(request, table.items.get(key))
         before = table.items.get(key, request["Key"])
-        table.write(key, _read(_wire(Expression(request["UpdateExpression"], request, before).update())))
-        return {}
+        sent = _read(_wire(request))  # as the wire has it: bytes are base64
+        after = Expression(request["UpdateExpression"], sent, before).update()
+        table.write(key, after)
+        return {"Attributes": dict(after)} if request.get("ReturnValues") == "ALL_NEW" else {}
 
     def transact_write_items(self, **request: Any) -> Item:
         """TransactWriteItems of updates: all of them or none."""

@@ -24,7 +24,7 @@ def plain(attribute: Mapping[str, Any] | None) -> Any:
     if attribute is None:
         return None
     [(kind, value)] = attribute.items()
-    return float(value) if kind == "N" else frozenset(value) if kind in ("SS", "NS") else value
+    return float(value) if kind == "N" else frozenset(value) if kind in ("SS", "NS", "BS") else value
 
 
 class Expression:
@@ -111,11 +111,11 @@ class Expression:
         return self._values[token] if token.startswith(":") else self._item.get(self._names.get(token, token))
 
     def update(self) -> Item:
-        """Return the item with the update done: SET, REMOVE and ADD."""
+        """Return the item with the update done: SET, REMOVE, ADD, and DELETE from a set."""
         after = dict(self._item)
         word = ""
         while self._peek():
-            if self._peek().upper() in ("SET", "REMOVE", "ADD"):
+            if self._peek().upper() in ("SET", "REMOVE", "ADD", "DELETE"):
                 word = self._take().upper()
             token = self._take()
             name = self._names.get(token, token)
@@ -124,8 +124,10 @@ class Expression:
                 after[name] = self._operand()
             elif word == "REMOVE":
                 after.pop(name, None)
-            else:
+            elif word == "ADD":
                 after[name] = _add(after.get(name), self._operand())
+            elif (left := _delete(after.pop(name, None), self._operand())) is not None:
+                after[name] = left
             if self._peek() == ",":
                 self._take(",")
         return after
@@ -136,6 +138,13 @@ def _add(stored: Item | None, given: Item) -> Item:
     if kind == "N":
         return {"N": str(int(value) + int(stored["N"] if stored else 0))}
     return {kind: sorted({*value, *(stored[kind] if stored else ())})}
+
+
+def _delete(stored: Item | None, gone: Item) -> Item | None:
+    """A set that nothing is left of is no attribute any more."""
+    [(kind, members)] = gone.items()
+    left = [each for each in (stored or {kind: []})[kind] if each not in members]
+    return {kind: left} if left else None
 
 
 def _contains(one: Any, other: Any) -> bool:

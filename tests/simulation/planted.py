@@ -17,7 +17,7 @@ from aftersend import ingest
 from aftersend.core import feedback_set, outcome, plan, writes
 from aftersend.jobs import runner, ses_sync
 from aftersend.lists import erase
-from aftersend.storage import store, versioned
+from aftersend.storage import spike_windows, store, versioned
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,14 @@ FAULTS: Final = (
     ),
     Fault("no version check: outcomes", versioned.put_in_steps, _PUT, _unconditional("Outcomes")),
     Fault("no version check: suppressions", versioned.put_in_steps, _PUT, _unconditional("Suppressions")),
-    Fault("no version check: windows of the spike guard", versioned.put_in_steps, _PUT, _unconditional("SpikeWindows")),
+    Fault(
+        "a window's sets are replaced, and not added to",
+        spike_windows.build_addition,
+        """f"ADD {', '.join(f'{name} {value}' for name, value in zip(names, values, strict=True))}"
+        " SET #schema = :schema",""",
+        """f"SET {', '.join(f'{name} = {value}' for name, value in zip(names, values, strict=True))}"
+        ", #schema = :schema",""",
+    ),
     Fault(
         "no version check: deletion of a suppression",
         versioned.delete,

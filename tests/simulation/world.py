@@ -149,9 +149,6 @@ class World:
             stack.enter_context(patch.object(versioned, "random", self.random))
             stack.enter_context(patch.object(spike_windows, "Lock", partial(Lock, self.scheduler)))
             stack.enter_context(patch.object(stores.Store.__init__, "__defaults__", (None, self.scheduler.pause)))
-            stack.enter_context(
-                patch.object(spike_windows.SpikeWindows.__init__, "__defaults__", (self.scheduler.pause,))
-            )
             timed = partial(Multiplexer, clock=lambda: self.scheduler.now, sleep=self.scheduler.pause)
             stack.enter_context(patch.object(MultiplexedTasks.__init__, "__defaults__", (timed,)))
             stack.enter_context(patch.object(observability, "report_batch", self._count))

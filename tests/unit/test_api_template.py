@@ -119,6 +119,7 @@ def test_the_function_reads_and_puts_and_nothing_else() -> None:
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
+        "dynamodb:UpdateItem",
     }
     assert {action.partition(":")[0] for action in actions} == {"dynamodb", "logs", "ssm", "kms"}
 

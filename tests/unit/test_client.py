@@ -23,10 +23,10 @@ from aftersend.core.policy import load
 from aftersend.core.suppression import merge_claims
 from aftersend.core.vocabulary import advise_without_refusal
 from aftersend.storage import items
-from aftersend.storage.spike_windows import encode_traffic
 from tests.support.clients import service_error
 from tests.support.facts import ANN, BOB, START
 from tests.support.ports import NOW, RETENTION
+from tests.support.windows import encode_window
 from tests.unit.test_api_advice import SUGGESTIONS
 
 KEY = b"a deployment's key"
@@ -75,7 +75,7 @@ def _incident(recipient: str) -> Any:
     known = spike_guard.Traffic(window=window)
     for number in range(rules.floor):
         known = spike_guard.merge_traffic(known, spike_guard.report_refusal(window, f"{number}", Reason.USER_UNKNOWN))
-    return encode_traffic(known, rules)
+    return encode_window(known, rules)
 
 
 def client(*rows: Suppression, table: Any = None, **others: Any) -> Suppressions:

@@ -194,13 +194,26 @@ def test_what_is_of_years_ago_expires_all_the_same() -> None:
     assert make_row(recent, RETENTION, NOW) == items.encode_outcome(recent, RETENTION)
 
 
-def test_who_lost_a_write_waits_a_little_before_the_next_one() -> None:
-    """AWS Architecture Blog, "Exponential Backoff And Jitter": by chance, and at most twice as long each time."""
-    pauses: list[float] = []
-    store = Store(_Refusing(items.encode_outcome(OUTCOME, RETENTION), hands_back=True), TABLES, pause=pauses.append)
+@pytest.mark.parametrize("stored", [OUTCOME, None])
+def test_who_lost_a_write_waits_a_little_and_looks_again(stored: Any) -> None:
+    """AWS Architecture Blog, "Exponential Backoff And Jitter": by chance, and at most twice as long each time.
+
+    What is stored is read after that: what the refusal has handed back is not there any more where many write.
+    """
+    row = items.encode_outcome(stored, RETENTION) if stored else None
+    client, pauses = _Refusing(row, hands_back=True), list[float]()
+    reads: list[int] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        reads.append(client.calls["get_item"])
+
+    store = Store(client, TABLES, pause=pause)
     for refusals in range(12):
-        store.answer(Put(OUTCOME, refusals))
-    bounds = [min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) for number in range(11)]
-    assert len(pauses) == 11
+        before = client.calls["get_item"]
+        assert store.answer(Put(OUTCOME, refusals)) == Refused(stored)
+        assert client.calls["get_item"] == reads[-1] + 1 > before
+    bounds = [min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) for number in range(12)]
+    assert len(pauses) == 12
     assert all(0 <= pause <= bound for pause, bound in zip(pauses, bounds, strict=True))
     assert len(set(pauses)) > 1

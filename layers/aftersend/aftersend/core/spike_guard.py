@@ -121,9 +121,32 @@ def merge_traffic(one: Traffic, other: Traffic) -> Traffic:
         refused={
             reason: _merge_sketches(one.refused.get(reason, ()), other.refused.get(reason, ())) for reason in reasons
         },
-        judged=_select_latest((*one.judged, *other.judged)),
+        judged=select_latest((*one.judged, *other.judged)),
     )
     return one if both == one else both
+
+
+def find_news(known: Traffic, traffic: Traffic) -> Traffic | None:
+    """Find what `traffic` adds to what is `known` of a window; None where that is nothing.
+
+    A recipient whose digest is above all of a full sketch adds nothing: not now, and not to what is known later.
+    """
+    both = merge_traffic(known, traffic)
+    if both is known:
+        return None
+    refused = {reason: _subtract(sketch, known.refused.get(reason, ())) for reason, sketch in both.refused.items()}
+    return Traffic(
+        window=known.window,
+        reached=_subtract(both.reached, known.reached),
+        refused={reason: sketch for reason, sketch in refused.items() if sketch},
+        judged=tuple(each for each in both.judged if each not in known.judged),
+    )
+
+
+def select_latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision, ...]:
+    """Select the last decision for each reason."""
+    in_order = sorted(judgements, key=lambda each: each.decision.order)
+    return tuple(sorted({each.reason: each for each in in_order}.values(), key=lambda each: each.reason))
 
 
 def find_incidents(traffic: Traffic, rules: Guard) -> list[Incident]:
@@ -173,10 +196,9 @@ def _merge_sketches(one: Sketch, other: Sketch) -> Sketch:
     return tuple(sorted({*one, *other})[:SIZE])
 
 
-def _select_latest(judgements: Iterable[ReasonDecision]) -> tuple[ReasonDecision, ...]:
-    """The last decision for each reason."""
-    in_order = sorted(judgements, key=lambda each: each.decision.order)
-    return tuple(sorted({each.reason: each for each in in_order}.values(), key=lambda each: each.reason))
+def _subtract(one: Sketch, other: Sketch) -> Sketch:
+    held = frozenset(other)
+    return tuple(number for number in one if number not in held)
 
 
 def _estimate(sketch: Sketch) -> int:

@@ -1,13 +1,15 @@
-"""The table of the spike guard: conditional writes of what is known of a window, and the incidents that stand.
+"""The table of the spike guard: what is known of a window, as sets that grow, and the incidents that stand.
 
-An item names its incident in `state`, and is in the index only while it has one: reading all incidents is one query of
-an index that is nearly always empty.
+Whoever has something to report adds it to the sets of one item (`ADD`), which needs no look at what is there and cannot
+lose against another writer; the answer has all that is known then. What follows from it stands beside: an item names
+its incident in `state`, and is in the index only while it has one, so reading all incidents is one query of an index
+that is nearly always empty. Whoever sees in an answer that this does not fit corrects it, if nobody has added since:
+who did has the later answer. Source: DynamoDB API reference, UpdateItem, "ADD" and "ReturnValues".
 """
 
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,32 +17,38 @@ from threading import Lock
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from aftersend.aws.calls import translate_errors
+from aftersend.aws.errors import Refusal
 from aftersend.aws.protocols import DynamoDBClient
 from aftersend.aws.tasks import run_calls
 from aftersend.core import spike_guard
-from aftersend.core.errors import ContentionExhausted, Unreadable
+from aftersend.core.errors import Unreadable
 from aftersend.core.model import Reason
 from aftersend.core.policy import Guard
-from aftersend.core.spike_guard import Incident, ReasonDecision, Sketch, Traffic, Window
-from aftersend.core.steps import Pause, Steps
+from aftersend.core.spike_guard import SIZE, Incident, ReasonDecision, Sketch, Traffic, Window
+from aftersend.core.steps import Call, Steps
 from aftersend.core.times import format_time, parse_time
 from aftersend.core.ttl_cache import TtlCache
-from aftersend.core.writes import MAX_TRIES
 from aftersend.storage import versioned
 from aftersend.storage.items import Item
-from aftersend.storage.schema import decoder, encode_schema
+from aftersend.storage.schema import ATTRIBUTE, check_schema, decoder, encode_schema
 
 SCHEMA: Final = 1  # what this version writes, and the highest that it reads: see `aftersend.storage.schema`
 RETENTION: Final = timedelta(days=30)  # after a window has ended; one with an incident stays, it goes on to act
 STATES: Final = ("open", "reverted")  # those of incidents that stand
 CONFIRMED: Final = "confirmed"  # of a window in which none stands any more: for a list of what people have decided
 REMEMBERED: Final = 256  # windows that a process remembers
+SURPLUS: Final = 32  # digests more than a sketch needs that a set may hold, before they are taken out again
+_REFUSED: Final = "refused:"  # begins the name of the set of those who were refused; a reason ends it
+_REACHED: Final = "reached"
+_JUDGED: Final = "judged"
+_SETS: Final = ("BS", "SS")
+_DIGEST: Final = 6  # bytes
 
 _encode: Final = msgspec.json.Encoder().encode
-_judgements: Final = msgspec.json.Decoder(tuple[ReasonDecision, ...]).decode
+_judgement: Final = msgspec.json.Decoder(ReasonDecision).decode
+_UPDATE: Final = translate_errors("DynamoDB: UpdateItem", expected=(versioned.CONDITION_FAILED,))
 
 
 def build_window_key(window: Window) -> Item:
@@ -49,49 +57,150 @@ def build_window_key(window: Window) -> Item:
     return {"domain": {"S": window.domain}, "window": {"S": f"{format_time(window.since)}/{hours}h"}}
 
 
-def encode_traffic(traffic: Traffic, rules: Guard) -> Item:
-    """Return the item of a window."""
-    item = build_window_key(traffic.window) | encode_schema(SCHEMA) | {"version": {"N": str(traffic.version)}}
-    item["refused"] = {"M": {reason: {"S": _pack_sketch(sketch)} for reason, sketch in traffic.refused.items()}}
-    if traffic.reached:
-        item["reached"] = {"S": _pack_sketch(traffic.reached)}
-    if traffic.judged:
-        item["judged"] = {"S": _encode(traffic.judged).decode()}
+def encode_sets(traffic: Traffic) -> Item:
+    """Return what is known of a window as attributes that are sets: joining two of them is joining their sets."""
+    found: Item = {
+        f"{_REFUSED}{reason}": {"BS": [number.to_bytes(_DIGEST) for number in sketch]}
+        for reason, sketch in traffic.refused.items()
+    }
+    found[_REACHED] = {"BS": [number.to_bytes(_DIGEST) for number in traffic.reached]}
+    found[_JUDGED] = {"SS": [_encode(each).decode() for each in traffic.judged]}
+    return {name: held for name, held in found.items() if any(held.values())}
+
+
+def encode_state(traffic: Traffic, rules: Guard) -> Item:
+    """Return the attributes that follow from what is known of a window: its incident, or when it expires."""
     found = spike_guard.find_incidents(traffic, rules)
     if found:
-        item["state"] = {"S": "open" if any(each.decision is None for each in found) else "reverted"}
-    else:
-        if spike_guard.find_confirmed(traffic):
-            item["state"] = {"S": CONFIRMED}
-        item["expires_at"] = {"N": str(int((traffic.window.until + RETENTION).timestamp()))}
-    return item
+        return {"state": {"S": "open" if any(each.decision is None for each in found) else "reverted"}}
+    expires = {"expires_at": {"N": str(int((traffic.window.until + RETENTION).timestamp()))}}
+    return expires | ({"state": {"S": CONFIRMED}} if spike_guard.find_confirmed(traffic) else {})
 
 
 @decoder(SCHEMA)
 def decode_traffic(item: Item) -> Traffic:
-    """Return the window that `encode_traffic` wrote; raises Unreadable for any other item."""
+    """Return the window that an item holds; raises Unreadable for one that this version cannot have written."""
     since, _, hours = item["window"]["S"].partition("/")
     begin = parse_time(since)
+    judged = [_judgement(each) for each in item.get(_JUDGED, {"SS": ()})["SS"]]
     return Traffic(
         window=Window(item["domain"]["S"], begin, begin + timedelta(hours=int(hours.removesuffix("h")))),
-        reached=_unpack_sketch(item["reached"]["S"]) if "reached" in item else (),
-        refused={Reason(reason): _unpack_sketch(packed["S"]) for reason, packed in item["refused"]["M"].items()},
-        judged=_judgements(item["judged"]["S"]) if "judged" in item else (),
+        reached=_decode_sketch(item[_REACHED]) if _REACHED in item else (),
+        refused={
+            Reason(name.removeprefix(_REFUSED)): _decode_sketch(held)
+            for name, held in sorted(item.items())
+            if name.startswith(_REFUSED)
+        },
+        judged=spike_guard.select_latest(judged),
         version=int(item["version"]["N"]),
     )
 
 
+def build_addition(table: str, known: Traffic, more: Traffic) -> dict[str, Any]:
+    """Build the request that adds `more`, which is not among what was `known`, and answers with all there is then.
+
+    Only an item that a newer version wrote refuses it. One that expires says so from its beginning.
+    """
+    sets = encode_sets(more) | {"version": {"N": "1"}}
+    names, values = _number(sets)
+    request: dict[str, Any] = {
+        "TableName": table,
+        "Key": build_window_key(more.window),
+        "UpdateExpression": f"ADD {', '.join(f'{name} {value}' for name, value in zip(names, values, strict=True))}"
+        " SET #schema = :schema",
+        "ConditionExpression": "attribute_not_exists(#domain) OR #schema <= :schema",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        "ExpressionAttributeNames": names | {"#schema": ATTRIBUTE, "#domain": "domain"},
+        "ExpressionAttributeValues": values | {":schema": encode_schema(SCHEMA)[ATTRIBUTE]},
+        "ReturnValues": "ALL_NEW",
+    }
+    if known.version == 0:
+        expires = {"N": str(int((more.window.until + RETENTION).timestamp()))}
+        request["UpdateExpression"] += ", expires_at = if_not_exists(expires_at, :expires)"
+        request["ExpressionAttributeValues"][":expires"] = expires
+    return request
+
+
+def build_correction(table: str, item: Item, rules: Guard) -> dict[str, Any] | None:
+    """Build the request that gives `item` what follows from its sets, and takes out what no longer counts there.
+
+    None where all is as it should be. It is refused once anybody has added something since.
+    """
+    traffic = decode_traffic(item)
+    state = encode_state(traffic, rules)
+    wrong = [name for name in ("state", "expires_at") if item.get(name) != state.get(name)]
+    surplus = _find_surplus(item, traffic)
+    if not wrong and not surplus:
+        return None
+    set_, gone = {name: state[name] for name in wrong if name in state}, [name for name in wrong if name not in state]
+    names, values = _number(surplus)
+    parts = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
+    clauses = [
+        ("SET", [f"#{name} = :{name}" for name in set_]),
+        ("REMOVE", [f"#{name}" for name in gone]),
+        ("DELETE", parts),
+    ]
+    return {
+        "TableName": table,
+        "Key": build_window_key(traffic.window),
+        "UpdateExpression": " ".join(f"{verb} {', '.join(each)}" for verb, each in clauses if each),
+        "ConditionExpression": "version = :read",
+        "ExpressionAttributeValues": values | {f":{name}": state[name] for name in set_} | {":read": item["version"]},
+    } | ({"ExpressionAttributeNames": named} if (named := names | {f"#{name}": name for name in wrong}) else {})
+
+
+def _number(attributes: Item) -> tuple[dict[str, str], Item]:
+    """The attributes under names and values as expressions have them: "#s0", ":s0" and so on."""
+    names = {f"#s{place}": name for place, name in enumerate(attributes)}
+    return names, {f":s{place}": held for place, held in enumerate(attributes.values())}
+
+
+def _find_surplus(item: Item, traffic: Traffic) -> Item:
+    """What sets hold beyond what counts: of a sketch only where it is much, of decisions any that a later one replaced.
+
+    What is not among the smallest of some never is among the smallest of more. So it may go, also where somebody adds
+    it again who has not heard of those that are smaller.
+    """
+    counts, found = encode_sets(traffic), {}
+    for name, held in item.items():
+        if (kind := next(iter(held))) not in _SETS:
+            continue
+        members = _read_set(held)
+        extra = members - _read_set(counts.get(name, {kind: ()}))
+        if len(extra) > (SURPLUS if kind == "BS" else 0):
+            found[name] = {kind: sorted(extra)}
+    return found
+
+
+def _read_set(held: Item) -> set[Any]:
+    """The members of a set. Ours has binary ones as base64, boto3 as bytes."""
+    [(kind, members)] = held.items()
+    return {base64.b64decode(each) if kind == "BS" and isinstance(each, str) else each for each in members}
+
+
+def _decode_sketch(held: Item) -> Sketch:
+    return tuple(sorted(int.from_bytes(each) for each in _read_set(held))[:SIZE])
+
+
+def _add(request: dict[str, Any]) -> Steps[Item]:
+    """Carry out an addition, and return all that is known then."""
+    try:
+        with _UPDATE:
+            found: Item = (yield Call("dynamodb", "update_item", request))["Attributes"]
+    except Refusal as refusal:
+        check_schema(refusal.answer.get("Item", {}), SCHEMA)
+        raise
+    return found
+
+
 class SpikeWindows:
-    """Reads and writes what is known of windows.
+    """Reads what is known of windows, and adds to it. Safe to share between threads, as its client is.
 
     Every method raises StoreUnavailable where DynamoDB does not answer or refuses us.
     """
 
-    def __init__(
-        self, client: DynamoDBClient, table: str, rules: Guard, pause: Callable[[float], None] = time.sleep
-    ) -> None:
-        """Take how to pause for some seconds after a lost write."""
-        self._client, self._table, self._rules, self._pause = client, table, rules, pause
+    def __init__(self, client: DynamoDBClient, table: str, rules: Guard) -> None:
+        self._client, self._table, self._rules = client, table, rules
         self._seen: dict[Window, Traffic] = {}
         self._waiting: dict[Window, Traffic] = {}  # what threads of this process want to add
         self._locks: dict[Window, Lock] = {}
@@ -104,7 +213,7 @@ class SpikeWindows:
         sketch costs nothing but for the few recipients that change it. Threads of a process that have something to add
         at the same time take turns, and whoever has the turn adds what all of them want to.
 
-        Raises ContentionExhausted after MAX_TRIES refusals, and Unreadable where another version wrote the window.
+        Raises Unreadable where another version wrote the window.
         """
         if (seen := self._find_seen(traffic)) is not None:
             return seen
@@ -118,7 +227,7 @@ class SpikeWindows:
             with self._mutex:
                 together = spike_guard.merge_traffic(self._waiting.pop(window, traffic), traffic)
             steps = self._record(together)
-            return self._remember(run_calls(steps, {"dynamodb": self._client}, self._pause))
+            return self._remember(run_calls(steps, {"dynamodb": self._client}))
 
     def record_in_steps(self, traffic: Traffic) -> Steps[Traffic]:
         """Add `traffic` to what is known of its window as `record` does, for whoever has one report for each window."""
@@ -141,20 +250,25 @@ class SpikeWindows:
         return known
 
     def _record(self, traffic: Traffic) -> Steps[Traffic]:
-        key = build_window_key(traffic.window)
-        item = yield from versioned.get_in_steps(self._table, key)
-        for refusals in range(MAX_TRIES):
-            stored = decode_traffic(item) if item else None
-            known = spike_guard.merge_traffic(stored or Traffic(window=traffic.window), traffic)
-            if stored is not None and known is stored:
-                return stored
-            known = replace(known, version=known.version + 1)
-            conflict = yield from versioned.put_in_steps(self._table, key, encode_traffic(known, self._rules))
-            if conflict is None:
-                return known
-            item = conflict.current
-            yield Pause(versioned.choose_pause(refusals + 1))
-        raise ContentionExhausted(f"a window changed {MAX_TRIES} times while it was being written")
+        """Add what is not known yet. A window that this process has not seen is read first: reading costs less."""
+        known = self._seen.get(traffic.window)
+        item: Item | None = None
+        if known is None:
+            item = yield from versioned.get_in_steps(self._table, build_window_key(traffic.window))
+            known = decode_traffic(item) if item else Traffic(window=traffic.window)
+        more = spike_guard.find_news(known, traffic)
+        if more is not None:
+            item = yield from _add(build_addition(self._table, known, more))
+        if item:
+            yield from self._correct(item)
+            known = decode_traffic(item)
+        return known
+
+    def _correct(self, item: Item) -> Steps[None]:
+        request = build_correction(self._table, item, self._rules)
+        if request is not None:
+            with suppress(Refusal), _UPDATE:  # whoever has added something since looks after it
+                yield Call("dynamodb", "update_item", request)
 
     def find_incidents(self) -> list[Incident]:
         """Return every incident that stands, as an index knows it a moment ago.
@@ -200,12 +314,3 @@ class IncidentCache:
     def find_incidents(self) -> list[Incident]:
         """Return every incident that stands; raises StoreUnavailable where DynamoDB does not answer."""
         return self._cache.get("", self._clock(), lambda _: self._windows.find_incidents())
-
-
-def _pack_sketch(sketch: Sketch) -> str:
-    return base64.b64encode(b"".join(number.to_bytes(6) for number in sketch)).decode()
-
-
-def _unpack_sketch(text: str) -> Sketch:
-    raw = base64.b64decode(text)
-    return tuple(int.from_bytes(raw[start : start + 6]) for start in range(0, len(raw), 6))

@@ -32,6 +32,7 @@ _PAUSE: Final = 0.05  # seconds before the second round, doubled for each furthe
 _QUERY: Final = translate_errors("DynamoDB: Query")
 _BATCH_GET: Final = translate_errors("DynamoDB: BatchGetItem")
 _T = TypeVar("_T")
+_Decode = Callable[[items.Item], Outcome | Suppression]
 
 
 class TableNames(Struct, frozen=True, kw_only=True):
@@ -159,24 +160,34 @@ class StoreSteps:
         """Store `item` if the stored version is still the one before it; else return what is stored."""
         tables = self._tables
         row = make_row(item, tables.retention, self._clock(), tables.find_by, as_lean=tables.lean)
-        decode: Callable[[items.Item], Outcome | Suppression]
-        if isinstance(item, Outcome):
-            table, key, decode = self._tables.outcomes, items.build_outcome_key(item.key), items.decode_outcome
-        else:
-            table, key = self._tables.suppressions, items.build_suppression_key(item.key)
-            decode = items.decode_suppression
+        table, key, decode = self._find_place(item)
         conflict = yield from versioned.put_in_steps(table, key, row)
         if conflict is None:
             return None
         return Refused(decode(conflict.current) if conflict.current else None)
 
+    def _find_place(self, item: Outcome | Suppression) -> tuple[str, items.Item, _Decode]:
+        """The table that `item` is in, its key there, and what decodes it."""
+        if isinstance(item, Outcome):
+            return self._tables.outcomes, items.build_outcome_key(item.key), items.decode_outcome
+        return self._tables.suppressions, items.build_suppression_key(item.key), items.decode_suppression
+
+    def _look_again(self, item: Outcome | Suppression, refusals: int) -> Steps[Refused]:
+        """Wait a while after a lost write, and read what is stored then.
+
+        What was stored before has been replaced meanwhile where many write: whoever went on from it would lose again.
+        """
+        yield Pause(versioned.choose_pause(refusals))
+        table, key, decode = self._find_place(item)
+        row = yield from versioned.get_in_steps(table, key)
+        return Refused(decode(row) if row else None)
+
     def answer(self, request: Request) -> Steps[Answer]:
         """Carry out one step of `aftersend.core.writes`."""
         match request:
             case Put(item, refusals):
-                if refusals:
-                    yield Pause(versioned.choose_pause(refusals))
-                return (yield from self.put(item))
+                lost = yield from self.put(item)
+                return (yield from self._look_again(item, refusals + 1)) if lost else None
             case ReadOutcomes(recipient, None):
                 return (yield from self.find_outcomes_of(recipient))
             case ReadOutcomes(recipient, messages):

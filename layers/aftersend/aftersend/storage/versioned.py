@@ -22,7 +22,7 @@ from aftersend.aws.tasks import run_calls
 from aftersend.core.steps import Call, Steps
 from aftersend.storage.items import Item
 
-FIRST_PAUSE: Final = 0.01  # seconds, at most, after the first lost write; twice as long after each, up to the longest
+FIRST_PAUSE: Final = 0.05  # seconds, at most, after the first lost write; twice as long after each, up to the longest
 LONGEST_PAUSE: Final = 0.5
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _PUT: Final = translate_errors("DynamoDB: PutItem", expected=(CONDITION_FAILED,))
