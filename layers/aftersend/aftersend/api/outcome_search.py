@@ -17,7 +17,7 @@ from msgspec import Struct
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem
 from aftersend.core.model import Key, Outcome, Status
-from aftersend.core.times import format_time, parse_time
+from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.storage.listing import LISTED, ListedOutcome, list_partitions
 from aftersend.storage.queries import Page
 from aftersend.storage.store import BATCH
@@ -45,7 +45,7 @@ def make_span(
 ) -> Span:
     """Return the span from `since`, included, up to `to`, by default the last days; raises Problem."""
     last = _read_moment(to, "to") if to else now
-    first = _read_moment(since, "from") if since else last - USUAL
+    first = _read_moment(since, "from") if since else max(last - USUAL, UNKNOWN_TIME)
     if not timedelta(0) < last - first <= timedelta(days=MAX_DAYS):
         raise Problem("unprocessable-content", f"from must be before to, and {MAX_DAYS} days before it at most")
     last = max(min(last, now + _AHEAD), first)  # nothing is known of later days

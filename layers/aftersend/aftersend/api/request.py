@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -198,8 +199,11 @@ def decode_query(parameters: Mapping[str, str], kind: type[_StructT]) -> _Struct
     except msgspec.ValidationError as error:
         raise Problem("unprocessable-content", f"parameters: {error}") from error
     for name, encoded in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        if encoded in parameters and getattr(found, name) is None:  # msgspec takes the word "null" for nothing
+        value = getattr(found, name)
+        if encoded in parameters and value is None:  # msgspec takes the word "null" for nothing
             raise Problem("unprocessable-content", f"parameters: leave `{encoded}` out instead of sending null")
+        if encoded in parameters and isinstance(value, datetime) and "-" not in parameters[encoded][1:]:
+            raise Problem("unprocessable-content", f"parameters: `{encoded}` is a time (RFC 3339), not a number")
     return found
 
 

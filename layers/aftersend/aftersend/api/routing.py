@@ -121,14 +121,19 @@ class RouteTable:
     def find(self, path: str, method: str = "GET") -> tuple[Mapping[str, Route], Mapping[str, str]]:
         """Return the routes of a path by their methods, and what stands for its names; nothing if there are none.
 
-        A path of two names counts only where it has the method: somebody's name may look like the rest of one.
+        Where a path of two names has not the method and a looser one has, that is meant: a name may look like the rest
+        of a path.
         """
         if path in self._paths:
             return self._paths[path], {}
-        for pattern, own in self._patterns:
-            if (match := pattern.fullmatch(path)) and (pattern.groups == 1 or method in self._paths[own]):
-                return self._paths[own], match.groupdict()
-        return {}, {}
+        found = [
+            (self._paths[own], match.groupdict())
+            for pattern, own in self._patterns
+            if (match := pattern.fullmatch(path))
+        ]
+        if found and len(found[0][1]) > 1:
+            return next((each for each in found if method in each[0]), found[0])
+        return found[0] if found else ({}, {})
 
 
 def _compile(path: str) -> re.Pattern[str]:
