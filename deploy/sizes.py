@@ -14,6 +14,7 @@ _BESIDE: Final = 6  # the quotes, the colon and the comma around a name and its 
 # "Name type"; quotas of the services); a secret's name is without the stack's, and its ARN has seven letters more.
 _MADE: Final = {
     "AWS::DynamoDB::Table": ("", 255),
+    "AWS::Events::EventBus": ("", 256),
     "AWS::S3::Bucket": ("", 63),
     "AWS::SQS::Queue": ("https://sqs.us-gov-west-1.amazonaws.com.cn/111122223333/", 80),
     "AWS::SecretsManager::Secret": ("arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:-abcdef", 64),

@@ -38,9 +38,16 @@ def test_a_queue_is_redriven_or_is_where_things_are_redriven_to(name: str) -> No
     assert QUEUES[name]["SqsManagedSseEnabled"] is True
 
 
+def is_fifo(queue: str) -> bool:
+    """Whether a queue keeps an order: it has no batching window, and what waits in it is looked at often."""
+    return bool(QUEUES[queue].get("FifoQueue"))
+
+
 def test_a_message_is_tried_at_least_five_times() -> None:
     for name, each in QUEUES.items():
-        if name not in DEAD_LETTERS:
+        if name not in DEAD_LETTERS and is_fifo(name):  # parked by its age; SQS counts no further than this
+            assert each["RedrivePolicy"]["maxReceiveCount"] == 1000
+        elif name not in DEAD_LETTERS:
             assert one(each["RedrivePolicy"]["maxReceiveCount"]) == "MaximumReceives"
     assert TEMPLATE["Parameters"]["MaximumReceives"]["MinValue"] >= 5
 
@@ -55,7 +62,9 @@ def test_no_two_queues_share_a_dead_letter_queue() -> None:
 def test_a_message_stays_hidden_while_it_is_worked(name: str) -> None:
     """AWS asks for six times the function's time-out, and the batch window."""
     function, mapping = MAPPINGS[name]
-    longest = TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MaxValue"]
+    window = mapping.get("MaximumBatchingWindowInSeconds")
+    assert (window is None) == is_fifo(one(mapping["Queue"]))
+    longest = TEMPLATE["Parameters"][one(window)]["MaxValue"] if window else 0
     timeout = FUNCTIONS[function].get("Timeout", SHARED["Timeout"])
     assert QUEUES[one(mapping["Queue"])]["VisibilityTimeout"] >= 6 * timeout + longest
 
@@ -65,7 +74,10 @@ def test_a_mapping_takes_single_messages_back_and_is_bounded(name: str) -> None:
     _, mapping = MAPPINGS[name]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert TEMPLATE["Parameters"][one(mapping["ScalingConfig"]["MaximumConcurrency"])]["MinValue"] >= 2
-    assert TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MinValue"] >= 1  # or 10 at most
+    if is_fifo(one(mapping["Queue"])):
+        assert mapping["BatchSize"] <= 10
+    else:
+        assert TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MinValue"] >= 1  # or 10 at most
 
 
 def test_every_queue_that_is_no_dead_letter_queue_is_consumed_once() -> None:

@@ -239,6 +239,8 @@ SWITCHES: Final = {
     "HasMail": {"ProcessReport"},
     "HasSyncSesList": {"SyncSesList"},
     "HasStreams": {"Streams"},
+    "HasEvents": {"PublishIncidents"},
+    "HasOutgoingWebhooks": {"DeliverWebhooks"},
 }
 
 

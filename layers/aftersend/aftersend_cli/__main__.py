@@ -111,6 +111,11 @@ _OF_A_STACK: Final = {
         "show what lies in the dead-letter queues, and why; send a queue back to work",
         ("--stack aftersend --look", "--stack aftersend --redrive FeedbackDeadLetters"),
     ),
+    "webhooks": _Command(
+        "webhooks",
+        "show where events go out to, and what was given up; send that again; say which endpoints there are",
+        ("--stack aftersend", "resend crm --stack aftersend", "configure endpoints.json --stack aftersend --yes"),
+    ),
     "reevaluate": _Command(
         "reevaluate",
         "bring what is stored to other rules or another policy",

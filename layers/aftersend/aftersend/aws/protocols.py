@@ -39,11 +39,24 @@ class FullS3Client(S3Client, Protocol):
     def generate_presigned_url(self, operation: str, /, **request: Any) -> Any: ...  # noqa: D102
 
 
+class EventBridgeClient(Protocol):
+    """Amazon EventBridge."""
+
+    def put_events(self, **request: Any) -> Any: ...  # noqa: D102
+
+
 class SQSClient(Protocol):
     """Amazon SQS: messages into a queue, alone or up to ten at once."""
 
     def send_message(self, **request: Any) -> Any: ...  # noqa: D102
     def send_message_batch(self, **request: Any) -> Any: ...  # noqa: D102
+
+
+class FullSQSClient(SQSClient, Protocol):
+    """Amazon SQS as one function needs it, which says when a message shows again."""
+
+    def change_message_visibility(self, **request: Any) -> Any: ...  # noqa: D102
+    def get_queue_attributes(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class SSMClient(Protocol):
