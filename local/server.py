@@ -23,6 +23,8 @@ from aftersend.lists.drop import make_drop_id
 from aftersend.lists.job import DROP_FOLDER
 from aftersend.sources import SOURCES
 from local.environment import environment
+from local.hooks import PATH as WEBHOOKS
+from local.hooks import WebhookReceiver
 from local.lambdas import Invocable, Lambdas
 from local.serve_routes import Gateway, Request, Response
 from local.signing import TOPIC, Authority, Push
@@ -50,6 +52,7 @@ class Site:
         self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
         self.push: Pushing | None = None  # set by whoever can push
+        self.webhooks = WebhookReceiver(say_line)
         self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
 
     def answer(self, request: Request, host: str) -> Response:
@@ -60,6 +63,8 @@ class Site:
         if request.method == "POST" and path.startswith(PUSH) and self.push is not None:
             (name,) = parse_qs(query).get("name", [""])[-1:]
             return self.push(path.removeprefix(PUSH), name, request.body)
+        if path == WEBHOOKS:
+            return self.webhooks.answer(request)
         if request.method == "PUT" and path.startswith(DROP):
             return self._drop(unquote(path.removeprefix(DROP)), request.body)
         return self.gateway.answer(request, host)
@@ -83,6 +88,7 @@ class Site:
             url=f"http://{host}/feedback/ses/{self.secret}",
             topic=TOPIC,
             drop=f"http://{host}{DROP}ses/bodies.jsonl",
+            webhooks=f"http://{host}{WEBHOOKS}",
         )
 
     def _address(self, path: str) -> str:
@@ -115,6 +121,8 @@ or without that, as Amazon SNS delivers raw:
 Put a file of bodies into the drop bucket, a line each:
 
   curl -T bodies.jsonl {drop}
+
+Events that go out, as a receiver of webhooks gets them: {webhooks}
 """
 
 
