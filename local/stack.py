@@ -81,7 +81,9 @@ class Stack:
         made = {name: each for name, each in template["Resources"].items() if _is_made_by_moto(each)}
         for name, each in made.items():
             each.pop("DependsOn", None)
-            if each["Properties"].get("FifoQueue"):  # CloudFormation makes a name with this ending, and moto one without
+            if each["Properties"].get(
+                "FifoQueue"
+            ):  # CloudFormation makes a name with this ending, and moto one without
                 each["Properties"].setdefault("QueueName", f"{NAME}-{name}.fifo")
         self._ask(made)
         template |= {"Resources": made, "Outputs": self._outputs}

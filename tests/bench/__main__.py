@@ -28,6 +28,7 @@ ORDER: Final = (
     "coldstart",
     "check",
     "coldstart_query",
+    "webhooks",
     "classify_corpus",
     "mails_corpus",
 )

@@ -9,11 +9,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from aftersend.core.events import Event
-from aftersend.core.model import Act, Decision, Feedback, Suppression
+from aftersend.core.model import Act, Decision, Feedback, Reason, Suppression
 from aftersend.core.policy import Policy, load
+from aftersend.core.spike_guard import Traffic, find_window, merge_traffic, report_decision, report_refusal
 from aftersend.core.suppression import apply_decisions
 from aftersend.ingest import ingest
-from tests.support.facts import START, fake_source, message
+from tests.support.facts import ANN, START, fake_source, message
 from tests.support.ports import ports
 from tests.support.stream import Change, RecordingStore, find_events
 
@@ -36,3 +37,14 @@ def make_events(facts: Sequence[Feedback], *, release: bool = False) -> list[Eve
         decision = Decision(at=START + timedelta(days=20), by="ops", act=Act.RELEASED, force=True)
         changes.append((row, replace(apply_decisions(row, [decision]), version=row.version + 1)))
     return [event for old, new in changes for event in find_events(old, new)]
+
+
+def make_spike(refused: int, *, decided: bool = False) -> Traffic:
+    """Return what is known of a window in which so many were refused, and that a person has confirmed."""
+    window = find_window(ANN, START, load().guard)
+    traffic = Traffic(window=window)
+    for number in range(refused):
+        report = report_refusal(window, f"email:u{number}@example.com", Reason.USER_UNKNOWN)
+        traffic = merge_traffic(traffic, report)
+    decision = Decision(at=START, by="ops", act=Act.CONFIRMED)
+    return merge_traffic(traffic, report_decision(window, Reason.USER_UNKNOWN, decision)) if decided else traffic
