@@ -52,6 +52,8 @@ def _largest(value: Any, resources: Json, known: Mapping[str, str]) -> int:
                 if name in known
                 else _made(name, resources[name]["Type"], known["AWS::StackName"])
             )
+        case {"Fn::GetAtt": [str(name), "Name"]}:
+            return _made(name, resources[name]["Type"], known["AWS::StackName"])
         case {"Fn::If": [_, then, otherwise]}:
             return max(_largest(then, resources, known), _largest(otherwise, resources, known))
         case {"Fn::Sub": str(text)} if text.startswith("{{resolve:"):
