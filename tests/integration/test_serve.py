@@ -30,10 +30,10 @@ from local.__main__ import main
 from local.demo import facts
 from local.pushes import serving
 from local.samples import Sample, samples
-from local.serve import Served, served
+from local.serve import SERVED, Served, served
 from local.server import Server, send
 from local.signing import Authority
-from local.stack import COUNTED, running
+from local.stack import running
 from tests.support.network import free_ports
 from tests.support.template import ROOT
 from tests.support.webhooks import STRANGER
