@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -98,6 +98,7 @@ def _assert_knows(follower: Follower, store: MemoryStore) -> None:
 anything = feedback() | streaks()
 
 
+@settings(max_examples=60)
 @given(anything, st.data())
 def test_whoever_follows_the_events_knows_what_the_tables_know(
     given_facts: list[Feedback], data: st.DataObject
@@ -115,6 +116,7 @@ def test_whoever_follows_the_events_knows_what_the_tables_know(
     assert [event for change in store.changes[said:] for event in find_events(*change)] == []
 
 
+@settings(max_examples=40)
 @given(anything, st.sampled_from(POLICIES), st.sampled_from(RULES), st.sampled_from(POLICIES), st.sampled_from(RULES))
 def test_a_reevaluation_says_what_it_changes_and_nothing_else(
     given_facts: list[Feedback], old: Policy, old_rules: Classify, new: Policy, new_rules: Classify
@@ -132,6 +134,7 @@ def test_a_reevaluation_says_what_it_changes_and_nothing_else(
 HOSTILE = "550 5.1.1 <ann@example.com> unknown, said mx.example.com \N{SNOWMAN}"
 
 
+@settings(max_examples=40)
 @given(feedback(max_size=4), st.sampled_from(["x", "\N{SNOWMAN}", '"', "\\"]), st.integers(1, 40))
 def test_an_event_is_bounded_and_quotes_no_text(given_facts: list[Feedback], letter: str, identifiers: int) -> None:
     """Diagnostic texts hold addresses, and what a sender writes has no end."""
