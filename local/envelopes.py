@@ -186,7 +186,7 @@ def stream(row: Event, table: str = "aftersend-Suppressions", at: datetime = TAK
     """What the stream of a table hands over when `row` was added, in DynamoDB's own types."""
     record = {
         "ApproximateCreationDateTime": int(at.timestamp()),
-        "Keys": {name: row[name] for name in ("recipient", "scope", "domain", "window") if name in row},
+        "Keys": {name: row[name] for name in (("domain", "window") if "window" in row else ("recipient", "scope"))},
         "NewImage": row,
         "SequenceNumber": "100000000000000000001",
         "SizeBytes": len(json.dumps(row)),
