@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger, metrics = Logger(), Metrics()
+logger = Logger()
 drain = bootstrap.poll()
 
 
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Drain the queue; raises StoreUnavailable where something was left that should have been taken."""
     done = drain(make_countdown(context))
-    observability.report_poll(done, logger, metrics)
+    observability.report_poll(done, logger)
     if done.problems:
         raise StoreUnavailable("; ".join(done.problems[:3]))
     return {"forwarded": done.forwarded}

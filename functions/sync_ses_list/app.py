@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 
 from aftersend import bootstrap, observability
 
-logger, metrics = Logger(), Metrics()
+logger = Logger()
 sync = bootstrap.sync_ses_list()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Work one batch; hand back the place from which it must come again."""
     done = sync.run(event)
-    observability.report_sync(done, logger, metrics)
+    observability.report_sync(done, logger)
     return {"batchItemFailures": [{"itemIdentifier": done.failed}] if done.failed else []}

@@ -44,7 +44,7 @@ def test_the_layer_has_the_whole_package_and_nothing_else_of_it(build: Build) ->
 
     developed = {str(path.relative_to(PACKAGE)) for path in list_files()}  # with the wordings, not run with them
     assert developed < files(PACKAGE)
-    expected = files(PACKAGE) - developed | {"classify/rules/compiled.json"}
+    expected = files(PACKAGE) - developed | {"classify/rules/compiled.json", "core/policy.json"}
     assert files(build.layer / "python" / "aftersend") == expected
 
 

@@ -127,6 +127,8 @@ def test_logs_and_metrics_hold_no_address(consume: Emulator, cloud: Cloud) -> No
     consume.invoke(event(*bodies, messageId="<ann@example.net>"))
     log = consume.log.read_text()
     assert "@" not in log
-    (line,) = (each for each in consume.lines() if "_aws" in each)
+    (line,) = (each for each in consume.lines() if each.get("message") == "batch")
     assert (line["source"], line["service"]) == ("mailerq", "aftersend")
-    assert line["Unreadable"][0] >= 1
+    assert line["counts"]["Unreadable"] >= 1
+    (metric,) = (each for each in consume.lines() if "_aws" in each)
+    assert (metric["source"], metric["service"]) == ("mailerq", "aftersend")

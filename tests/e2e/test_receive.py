@@ -92,7 +92,7 @@ def test_what_is_not_proven_is_refused_and_logged(receiver: Receiver) -> None:
     assert receiver.post(signing.mns_json(PROVIDER, url("directmail"), "", NOW))["statusCode"] == 404
     assert receiver.queued() == {}
     lines = receiver.emulator.lines()
-    assert [line["code"] for line in lines if "VerificationFailed" in line] == [
+    assert [line["code"] for line in lines if line.get("message") == "VerificationFailed"] == [
         "credentials",
         "stale",
         "sender",

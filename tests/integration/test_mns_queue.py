@@ -17,7 +17,7 @@ from mns.account import Account  # type: ignore[import-untyped]
 from mns.mns_exception import MNSServerException  # type: ignore[import-untyped]
 
 from aftersend.core.errors import ConfigurationError, StoreUnavailable
-from aftersend.http import transport
+from aftersend.http import trust
 from aftersend.jobs.mns_queue import AT_ONCE, AlibabaCredentials, ReceivedMessage
 from aftersend.jobs.mns_queue import MnsQueue as Client
 from local.environment import false_account
@@ -52,13 +52,13 @@ def queue(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
         monkeypatch.setattr(socket, "getaddrinfo", led)
         yield held
-    transport._trust.cache_clear()
+    trust.forget()
 
 
 def _trust_file(monkeypatch: pytest.MonkeyPatch, authority: Path) -> None:
     """Whom this machine trusts, from now on; what was read before is read again."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    transport._trust.cache_clear()
+    trust.forget()
 
 
 def bodies(held: list[ReceivedMessage]) -> list[str]:
@@ -138,15 +138,15 @@ def test_a_clock_that_is_wrong_is_named(queue: Queue) -> None:
         client.receive(0)
 
 
-@pytest.mark.parametrize("trust", ["nobody", "another host"])
+@pytest.mark.parametrize("trusted", ["nobody", "another host"])
 def test_the_key_is_shown_to_nobody_else(
-    queue: Queue, trust: str, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, trusted: str, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue.put("a")
     other = Certificates(tmp_path, HOST)  # of an authority that the client knows, but the server is not of
-    _trust_file(monkeypatch, other.authority if trust == "nobody" else certificates.authority)
+    _trust_file(monkeypatch, other.authority if trusted == "nobody" else certificates.authority)
     port = socket.getaddrinfo(HOST, 443)[0][4][1]
-    endpoint = ENDPOINT if trust == "nobody" else f"https://127.0.0.1:{int(port)}"
+    endpoint = ENDPOINT if trusted == "nobody" else f"https://127.0.0.1:{int(port)}"
     with Client(endpoint, QUEUE, KEY) as client, pytest.raises(StoreUnavailable, match="SSLCertVerificationError"):
         client.receive(0)
     assert queue.authorizations == []
@@ -176,7 +176,7 @@ def test_an_answer_that_is_none_is_ours(
         with Client(server.endpoint, QUEUE, KEY) as client, pytest.raises(StoreUnavailable, match=f"^MNS: .*{why}"):
             client.receive(0)
         assert len(server.heard) == 1
-    transport._trust.cache_clear()
+    trust.forget()
 
 
 def test_a_connection_is_used_again_and_replaced_where_it_was_closed(
@@ -189,7 +189,7 @@ def test_a_connection_is_used_again_and_replaced_where_it_was_closed(
         with Client(server.endpoint, QUEUE, KEY) as client:
             assert [client.receive(0) for _ in range(3)] == [[], [], []]
         assert [heard.connection for heard in server.heard] == [1, 1, 2, 2]
-    transport._trust.cache_clear()
+    trust.forget()
 
 
 # ---- Alibaba's own client --------------------------------------------------------------------------------------------
@@ -283,15 +283,15 @@ def deployed(server: Cloud, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> De
     return Deployed(server, monkeypatch)
 
 
-def test_what_waits_in_mns_waits_in_sqs(deployed: Deployed, queue: Queue, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_waits_in_mns_waits_in_sqs(deployed: Deployed, queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
     sent = [DELIVERED, *map(str, range(40))]
     queue.put(*sent)
     assert deployed.run(60) == {"forwarded": 41}
     assert deployed.bodies() == sent
     assert queue.messages == []
-    (metrics,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
-    assert (metrics["source"], metrics["Polled"], metrics["Forwarded"]) == ("directmail", [41.0], [41.0])
-    assert metrics["Undeleted"] == [0.0]
+    (line,) = (vars(each) for each in caplog.records if each.getMessage() == "drained")
+    assert (line["source"], line["received"], line["forwarded"]) == ("directmail", 41, 41)
+    assert line["undeleted"] == 0
     assert deployed.run() == {"forwarded": 0}
 
 

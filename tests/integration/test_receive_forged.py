@@ -521,8 +521,9 @@ def refused(bench: WebhookBench, push: Push, code: FailureCode) -> None:
     """It is refused with that code, which is counted, and nothing of it is queued."""
     answer = bench.answer(push)
     assert answer == {"statusCode": 403, "headers": {}, "body": ""}, bench.lines()
-    counted = [line for line in bench.lines() if "VerificationFailed" in line]
-    assert counted[-1]["code"] == code
+    counted, said = bench.lines()[-2:]
+    assert counted["VerificationFailed"] == [1.0]
+    assert (said["message"], said["code"]) == ("VerificationFailed", code)
     assert bench.queued() == []
 
 
@@ -570,4 +571,4 @@ LARGE: Final[dict[str, Make]] = {
 def test_what_is_too_large_is_not_looked_at(bench: WebhookBench, name: str) -> None:
     assert bench.post(LARGE[name]()) == 413
     assert (bench.fetched, bench.queued()) == ([], [])
-    assert [line["TooLarge"] for line in bench.lines() if "TooLarge" in line] == [[1.0]]
+    assert [line["message"] for line in bench.lines()] == ["TooLarge"]

@@ -231,5 +231,5 @@ def test_a_sweep_expires_what_nothing_was_heard_of(world: World) -> None:
     }
     assert given["Reevaluate"](schedule("aftersend-ReevaluateExpire")) == {"due": 0}
     lines = [json.loads(line) for line in given["Reevaluate"].logs.getvalue().splitlines() if line.startswith("{")]
-    counted = [each["counts"]["ses"] for each in lines if each.get("message") == "batch" and each["counts"]]
+    counted = [each["counts"] for each in lines if each.get("message") == "batch" and each["counts"]]
     assert sum(each["FeedbackExpired"] for each in counted) == len(sent)

@@ -107,10 +107,17 @@ def build(into: Path, function: str = "ProcessSes", layer: str = "AftersendLayer
 class Emulator:
     """One function, started cold with the context, stopped with it. What it writes is in `log`."""
 
-    def __init__(self, path: Sequence[Path], environment: Mapping[str, str], log: Path, handler: str) -> None:
+    def __init__(
+        self,
+        path: Sequence[Path],
+        environment: Mapping[str, str],
+        log: Path,
+        handler: str,
+        options: Sequence[str] = (),
+    ) -> None:
         self._api, self._front = free_ports(2)
         self.log = log
-        self._command = [str(_EMULATOR), "--log-level", "warning"]
+        self._command = [str(_EMULATOR), "--log-level", "warning", *options]
         self._command += ["--runtime-api-address", f"127.0.0.1:{self._api}"]
         self._command += ["--runtime-interface-emulator-address", f"127.0.0.1:{self._front}"]
         self._command += [runtime_python(), "-m", "awslambdaric", handler]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import botocore.session
@@ -15,7 +15,7 @@ from botocore.regions import EndpointResolver
 
 from aftersend import aws
 from aftersend.aws import services
-from aftersend.aws.account import Account, read_account
+from aftersend.aws.account import Account, ContainerEndpoint, read_account
 from aftersend.aws.json_service import JsonService
 from aftersend.core.errors import ConfigurationError
 from aftersend.http.http1 import HttpResponse
@@ -72,7 +72,7 @@ def test_two_regions_lead_both_clients_to_the_same_place(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/var/run/secrets/token"),
         ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials"),
         ("AWS_PROFILE", "staging"),
         ("AWS_USE_FIPS_ENDPOINT", "true"),
@@ -85,8 +85,47 @@ def test_two_regions_lead_both_clients_to_the_same_place(monkeypatch: pytest.Mon
     ],
 )
 def test_what_only_boto3_knows_is_left_to_it(name: str, value: str) -> None:
-    """Credentials that refresh, as with SnapStart, above all: ours would run out."""
     assert read_account(LAMBDA | {name: value}) is None
+
+
+URI: Final = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+KEYLESS: Final = {name: value for name, value in LAMBDA.items() if name in {"AWS_REGION", "AWS_DEFAULT_REGION"}}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9001", "localhost:80", "[::1]:9001", "169.254.170.2", "169.254.170.23"])
+def test_without_credentials_in_the_environment_a_local_address_hands_them_out(host: str) -> None:
+    """As with SnapStart. What it wants to see is shown to it alone."""
+    url = f"http://{host}/2021-04-23/credentials"
+    found = read_account(KEYLESS | {URI: url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "s3cr3t"})
+    assert found is not None
+    assert (found.key_id, found.secret, found.token) == ("", "", "")
+    assert found.container == ContainerEndpoint(url, "s3cr3t")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/credentials",
+        "http://127.0.0.1.example.com/credentials",
+        "http://127.0.0.1@example.com/credentials",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/credentials",
+        "https://127.0.0.1/credentials",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_no_other_address_is_asked_for_credentials(url: str) -> None:
+    assert read_account(KEYLESS | {URI: url}) is None
+
+
+def test_credentials_in_the_environment_come_first_unless_they_are_as_old_as_a_snapshot() -> None:
+    """As boto3 has it: a process that uses both acts in one name."""
+    given = {URI: "http://127.0.0.1:9001/credentials"}
+    assert _read(**given, AWS_LAMBDA_INITIALIZATION_TYPE="on-demand") == _read()
+    assert _read(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start") == _read()
+    found = _read(**given, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert (found.key_id, found.container) == ("", ContainerEndpoint(given[URI]))
 
 
 @pytest.mark.parametrize("off", ["false", "False", ""])
@@ -166,8 +205,7 @@ def test_an_object_has_the_address_that_boto3_gives_it(
 def test_connect_gives_our_client_on_lambda_and_boto3s_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aftersend.settings.environment", lambda: LAMBDA)
     assert isinstance(aws.connect("dynamodb"), JsonService)
-    refreshing = LAMBDA | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://x"}
-    monkeypatch.setattr("aftersend.settings.environment", lambda: refreshing)
+    monkeypatch.setattr("aftersend.settings.environment", lambda: LAMBDA | {"AWS_PROFILE": "staging"})
     monkeypatch.setattr("boto3.client", lambda service, config: _Named(service))
     for service, operations in services.OPERATIONS.items():
         client = aws.connect(service)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from aftersend.core import policy as policies
 from aftersend.core.causes import find_contradiction, find_life, find_sign_of_life, is_vouched, make_claim
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Cause, CauseKind, Class, Evidence, Feedback, Kind, Outcome, Reason, Verdict
 from aftersend.core.outcome import merge
-from aftersend.core.policy import load
+from aftersend.core.policy import Policy, load
 from aftersend.core.streaks import counts_for_streak
 from tests.support.facts import ANN, START, VERDICTS, bounce, classify, fact
 from tests.support.streaks import find_streak
@@ -306,3 +308,27 @@ def test_another_class_for_a_reason() -> None:
     assert load("[classes]\nuser_unknown = 'ignore'").find_class(hard) is Class.IGNORE
     temporary = Verdict(klass=Class.SOFT, reason=Reason.USER_UNKNOWN, rule="test")
     assert load("[classes]\nuser_unknown = 'hard'").find_class(temporary) is Class.SOFT
+
+
+def test_a_compiled_policy_is_the_shipped_one_and_taken_only_while_its_source_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source, compiled = tmp_path / "policy.toml", tmp_path / "policy.json"
+    source.write_bytes(policies.DOCUMENT.read_bytes())
+    monkeypatch.setattr(policies, "DOCUMENT", source)
+    monkeypatch.setattr(policies, "COMPILED", compiled)
+
+    def read() -> Policy:
+        policies._load_shipped.cache_clear()
+        return load()
+
+    plain = read()
+    compiled.write_bytes(policies.compile_shipped())
+    assert read() == plain
+    compiled.write_bytes(compiled.read_bytes().replace(b'"lapse_days":', b'"lapse_days":1'))
+    assert read() != plain
+    source.write_bytes(source.read_bytes() + b"# another source\n")
+    assert read() == plain
+    compiled.write_bytes(b"{")
+    assert read() == plain
+    policies._load_shipped.cache_clear()

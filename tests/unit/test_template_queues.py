@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from aftersend.sources import SOURCES
@@ -73,11 +75,14 @@ def test_a_message_stays_hidden_while_it_is_worked(name: str) -> None:
 def test_a_mapping_takes_single_messages_back_and_is_bounded(name: str) -> None:
     _, mapping = MAPPINGS[name]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert TEMPLATE["Parameters"][one(mapping["ScalingConfig"]["MaximumConcurrency"])]["MinValue"] >= 2
-    if is_fifo(one(mapping["Queue"])):
+    if is_fifo(one(mapping["Queue"])):  # whoever shares a rate must know of how many
+        assert TEMPLATE["Parameters"][one(mapping["ScalingConfig"]["MaximumConcurrency"])]["MinValue"] >= 2
         assert mapping["BatchSize"] <= 10
-    else:
-        assert TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MinValue"] >= 1  # or 10 at most
+        return
+    bound, otherwise = mapping["ScalingConfig"]["Fn::If"][1:]
+    assert mapping["ScalingConfig"]["Fn::If"][0] == "HasBound"
+    assert (one(bound["MaximumConcurrency"]), otherwise) == ("MaximumConcurrency", {"Ref": "AWS::NoValue"})
+    assert TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MinValue"] >= 1  # or 10 at most
 
 
 def test_every_queue_that_is_no_dead_letter_queue_is_consumed_once() -> None:
@@ -143,7 +148,7 @@ def allowed_senders() -> dict[str, set[tuple[str, str]]]:
         queues = [
             one(resource) for each in policy["PolicyDocument"]["Statement"] for resource in many(each["Resource"])
         ]
-        assert sorted(queues) == sorted(one(queue) for queue in policy["Queues"])
+        assert sorted(set(queues)) == sorted(one(queue) for queue in policy["Queues"])
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Action"] == "sqs:SendMessage"
             (condition,) = statement["Condition"].values()
@@ -176,16 +181,35 @@ def test_what_never_reached_a_queue_lies_in_that_queues_dead_letter_queue() -> N
     assert pairs == [(queue, one(QUEUES[queue]["RedrivePolicy"]["deadLetterTargetArn"])) for queue, _ in pairs]
 
 
-def test_the_rule_takes_every_event_of_one_configuration_set_and_no_other() -> None:
+def test_the_rules_take_every_event_of_one_configuration_set_and_no_other() -> None:
     """Another stack's mail stays out, and what SES says of the account, which has other detail types."""
-    rule = RULES["SesEventBridgeRule"]
     name = {"Fn::If": ["MakesConfigurationSet", {"Ref": "SesEvents"}, {"Ref": "SesConfigurationSet"}]}
-    assert rule["EventPattern"] == {
-        "source": ["aws.ses"],
-        "detail": {"mail": {"tags": {"ses:configuration-set": [name]}}},
-        "detail-type": list(DETAIL_TYPES.values()),
-    }
+    taken: list[str] = []
+    for rule in (RULES["SesEventBridgeRule"], RULES["SesMassRule"]):
+        pattern = dict(rule["EventPattern"])
+        taken += pattern.pop("detail-type")
+        assert pattern == {"source": ["aws.ses"], "detail": {"mail": {"tags": {"ses:configuration-set": [name]}}}}
+    assert sorted(taken) == sorted(DETAIL_TYPES.values())
     assert TEMPLATE["Outputs"]["SesConfigurationSetName"]["Value"] == name
+
+
+def test_what_suppresses_somebody_waits_for_no_mass() -> None:
+    """The mass is worked in large batches, minutes later; bounces, complaints and who leaves within seconds."""
+    windows = {
+        one(mapping["Queue"]): one(mapping["MaximumBatchingWindowInSeconds"]) for _, mapping in MAPPINGS.values()
+    }
+    slow = {queue for queue, window in windows.items() if window == "MassBatchWindowSeconds"}
+    fast = {queue for queue, window in windows.items() if window == "BatchWindowSeconds"}
+    assert (slow, fast) == ({"SesEventsQueue"}, windows.keys() - slow)
+    mass = RULES["SesMassRule"]
+    assert {one(target["Arn"]) for target in mass["Targets"]} == slow
+    assert {*mass["EventPattern"]["detail-type"]} == {DETAIL_TYPES[kind] for kind in MASS}
+    parameters = TEMPLATE["Parameters"]
+    assert parameters["BatchWindowSeconds"]["Default"] == 5
+    assert parameters["MassBatchWindowSeconds"]["MaxValue"] == 300
+
+
+MASS: Final = ("Send", "Delivery", "Open", "Click")
 
 
 def test_what_aws_says_of_text_messages_is_taken_where_somebody_wants_it() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import cache
+from io import StringIO
+from typing import Any, Final, cast
 
 import pytest
+from aws_lambda_powertools import Logger
 
 from aftersend import observability, settings
 from aftersend.core import policy
@@ -299,14 +302,15 @@ def test_errors_in_the_log_of_every_function_are_counted(name: str) -> None:
     assert TEMPLATE["Resources"][f"{name}ErrorLines"].get("Condition") == TEMPLATE["Resources"][logs].get("Condition")
 
 
-def test_metrics_of_a_source_cost_less_than_three_dollars_a_month() -> None:
+def test_a_small_sender_pays_for_six_metrics_and_another_source_for_four() -> None:
     """CloudWatch asks $0.30 a month for each; what nobody watches stands in the log alone."""
     written = emitted()
+    own = {name for name, dimensions, _ in written if dimensions == ("service",)} - {"VerificationFailed"}
     for source in SOURCES:
-        names = {name for name, dimensions, of in written if of == source and dimensions == ("service", "source")}
-        names -= {str(result) for result in PushResult}
-        assert len(names) * 0.30 < 3
-        assert names, source
+        of_source = {name for name, dimensions, of in written if of == source}
+        assert len(of_source) == 4, source
+        filtered = {json.dumps(name) for _, name in of_filters()}
+        assert len(of_source | own | filtered) <= 6
 
 
 def test_every_count_of_a_batch_is_in_its_line_also_what_is_no_metric() -> None:
@@ -319,7 +323,8 @@ def test_every_count_of_a_batch_is_in_its_line_also_what_is_no_metric() -> None:
     counts = Counter({("ses", "Reason", "user_unknown"): 2, ("ses", "Suppressed", "hard"): 1})
     report, logger, metrics = BatchReport(sources={"1": "ses"}, counts=counts), Lines(), Metrics()
     observability.report_batch(report, b"k", logger, metrics)  # type: ignore[arg-type]  # as much as is used
-    assert lines[0]["counts"] == {"ses": {"ReasonUserUnknown": 2, "SuppressedHard": 1}}
+    (line,) = lines
+    assert (line["source"], line["counts"]) == ("ses", {"ReasonUserUnknown": 2, "SuppressedHard": 1, "Suppressed": 1})
     assert {name for name, _, _ in metrics.written} == {"Suppressed"}
 
 
@@ -343,8 +348,8 @@ def test_a_function_that_always_fails_is_told_of_within_a_quarter_of_an_hour(nam
 
     The alarm of the oldest message would not ring: SQS leaves messages that were received three times out of it.
     """
-    (hidden,) = {each["VisibilityTimeout"] for each in properties("AWS::SQS::Queue").values()
-                 if each.get("VisibilityTimeout") and "MaximumMessageSize" in each}  # fmt: skip
+    hidden = max(each["VisibilityTimeout"] for each in properties("AWS::SQS::Queue").values()
+                 if each.get("VisibilityTimeout") and "MaximumMessageSize" in each)  # fmt: skip
     slowest = 0.0
     for start in range(PERIOD):
         tries = [start + at * hidden for at in range(8)]
@@ -395,7 +400,8 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
     resources = TEMPLATE["Resources"]
     seen = set()
     _, own = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    for metric in (metric for widget in dashboard()["widgets"] for metric in widget["properties"]["metrics"]):
+    shown = [metric for widget in dashboard()["widgets"] for metric in widget["properties"].get("metrics", [])]
+    for metric in shown:
         if isinstance(metric[0], dict):
             search = SEARCH.fullmatch(metric[0]["expression"])
             assert search, metric
@@ -413,7 +419,14 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
         for value in dimensions[1:]:
             what = value.removeprefix("@")
             assert what in resources or mentioned(own[what]) & resources.keys()
-    assert seen >= {"Feedback", "FeedbackAge", "Suppressed", "Unreadable", "Failed", "Reputation.BounceRate"}
+    assert seen >= {"FeedbackDelivered", "FeedbackBounced", "Suppressed", "Failed", "Reputation.BounceRate"}
+    watched = {
+        str(query["MetricStat"]["Metric"]["MetricName"])
+        for each in ALARMS.values()
+        for query in each["Metrics"]
+        if "MetricStat" in query
+    }
+    assert {name for name, _ in written} - seen - watched == set(), "nobody looks at what costs money"
 
 
 # CloudWatch's own: Amazon SQS, API Gateway and Lambda developer guides, "metrics".
@@ -435,3 +448,70 @@ def test_alarms_of_aws_are_about_something_of_this_stack(name: str) -> None:
             assert metric["MetricName"] in names
             assert [each["Name"] for each in metric["Dimensions"]] == ([dimension] if dimension else [])
             assert mentioned(metric["Dimensions"]) <= TEMPLATE["Resources"].keys()
+
+
+# ---- Queries of the logs ---------------------------------------------------------------------------------------------
+
+QUERIES: Final = {name: each["QueryString"] for name, each in properties("AWS::Logs::QueryDefinition").items()} | {
+    widget["properties"]["title"]: widget["properties"]["query"]
+    for widget in dashboard()["widgets"]
+    if widget["type"] == "log"
+}
+# CloudWatch Logs user guide, "CloudWatch Logs Insights language query syntax".
+COMMANDS: Final = {"filter", "stats", "sort", "fields", "limit", "SOURCE"}
+WORDS: Final = {"sum", "max", "count", "bin", "by", "as", "and", "or", "desc", "5m"}
+FIELD: Final = re.compile(r"@?[A-Za-z][\w.]*|\d\w*")
+
+
+@cache
+def written_lines() -> list[dict[str, Any]]:
+    """Lines of the log as Powertools writes them, of a batch with everything that can be counted and of a push."""
+    out = StringIO()
+    logger: Any = Logger(service="queries", stream=out)
+    vocabularies = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
+    counts = Counter(("ses", what, str(value)) for what, kind in vocabularies for value in kind)
+    ids = {"1": "ses", "2": "ses", "3": "ses", "4": "ses"}
+    report = BatchReport(sources=ids, failed={"1": "why"}, unreadable={"2": "why"}, waiting={"3"}, handed_back={"4"},
+                         counts=counts, ages={"ses": 1.5}, suppressed=[("email:ann@example.com", "hard")])  # fmt: skip
+    observability.report_batch(report, b"k", logger, cast(Any, Metrics()))
+    push = PushResponse(status=403, result=PushResult.VERIFICATION_FAILED, source="ses", code="stale", reason="old")
+    observability.report_push(push, logger, cast(Any, Metrics()))
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def holds(line: Mapping[str, Any], path: str) -> bool:
+    found: Any = line
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return False
+        found = found[name]
+    return True
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_asks_for_fields_that_a_line_of_the_log_has(name: str) -> None:
+    lines = written_lines()
+    assert len(lines) == 2
+    text = QUERIES[name]
+    (words,) = re.findall(r"message = '(\w+)'", text) or [lines[1]["message"]]
+    (line,) = [line for line in lines if line["message"] == words]
+    assert not re.search(r"level = '(?!WARNING|ERROR)", text)
+    aliases = {*re.findall(r" as (\w+)", text)}
+    asked: set[str] = set()
+    for command in text.split("|"):
+        verb, _, rest = command.strip().partition(" ")
+        assert verb in COMMANDS
+        asked |= {*FIELD.findall(re.sub(r"'[^']*'", "", rest))} if verb != "limit" else set()
+    unknown = {each for each in asked - aliases - WORDS if not (each.isdecimal() or each == "@timestamp")}
+    assert {each for each in unknown if not holds(line, each)} == set()
+    assert unknown
+
+
+@pytest.mark.parametrize("name", properties("AWS::Logs::QueryDefinition"))
+def test_a_query_reads_the_logs_of_functions_that_are_there(name: str) -> None:
+    definition = TEMPLATE["Resources"][name]
+    groups = {one(each["LoggingConfig"]["LogGroup"]): function for function, each in FUNCTIONS.items()}
+    asked = mentioned(definition["Properties"]["LogGroupNames"]) - TEMPLATE["Conditions"].keys() - {"AWS::NoValue"}
+    assert asked <= groups.keys()
+    if definition.get("Condition") is None:
+        assert asked == {logs for logs, function in groups.items() if function in INGESTING}

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aftersend import settings
-from aftersend.aws import connect
+from aftersend.aws import connect, snapshot
 from aftersend.settings import IngestSettings, ListJobSettings
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from aftersend.webhooks.receive import WebhookPorts
 
 Connect = Callable[[str], Any]  # the name of a service to a client of it: `aftersend.aws.connect`
+
+snapshot.register(settings.environment())
 
 
 class Ingestion(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ def consume() -> Ingestion:
 def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     """Return all that `ingest` needs; raises ConfigurationError where the user's rules are wrong or cannot be read."""
     from aftersend import classify
+    from aftersend.classify.lazy import LazyClassifier
     from aftersend.ports import Ports
     from aftersend.sources import configure
     from aftersend.storage import user_mappings, user_rules
@@ -93,20 +96,22 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     mappings = user_mappings.read_user_mappings(config.rules_parameter, connect)
     user_mappings.add_user_sources(mappings)
     rules = user_rules.read_user_rules(config.rules_parameter, connect)
+    classifier = LazyClassifier(partial(user_mappings.make_user_classifier, rules, mappings))
+    if rules or mappings:
+        classifier.load()  # a mistake of the user's stops the start, and loses no message any time
     tables = TableNames(
         outcomes=config.outcomes_table,
         suppressions=config.suppressions_table,
         retention=config.retention,
         find_by=config.policy.identifiers.find_by,
     )
-    rules = user_rules.read_user_rules(config.rules_parameter, connect)
     return Ports(
         store=Store(dynamodb, tables),
         archive=Archive(s3, config.archive_bucket),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
-        classify=user_mappings.make_user_classifier(rules, mappings),
-        parsers=configure(classify.read_settings(rules)),
+        classify=classifier,
+        parsers=configure(classify.read_settings(rules)) if rules else {},
         pool=ThreadPoolExecutor(config.workers),
         clock=_now,
         spike_windows=SpikeWindows(dynamodb, config.spike_windows_table, config.policy.guard),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
@@ -25,81 +25,80 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
     from aftersend.ports import BatchReport
     from aftersend.webhooks.receive import PushResponse
 
+_T = TypeVar("_T")
 
 # What alarms and the dashboard read. CloudWatch asks 30 cents a month for each of these and each source; every count,
-# the reasons and the causes too, stands in the line of the log.
-_METRICS: Final = frozenset({"FeedbackDelivered", "FeedbackBounced", "FeedbackComplained", "VerdictHard", "Unreadable"})
+# the reasons and the causes too, stands in the lines of the log, for which the template has queries.
+_METRICS: Final = frozenset({"FeedbackDelivered", "FeedbackBounced", "FeedbackComplained", "Suppressed"})
 _TOTALS: Final = ("Feedback", "Suppressed")  # over all kinds, over all causes
 
 
 def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metrics) -> None:
-    """Write one line about a batch, and a set of metrics for each source in it; `key` is that of the digests."""
-    by_source = report.sum_by_source()
-    for source, numbers in by_source.items():
-        chosen = _choose_metrics(numbers)
-        age = report.ages.get(source)
-        if not chosen and age is None:
-            continue  # there would be no metric to write
-        metrics.add_dimension("source", source)
-        for name, number in chosen.items():
-            metrics.add_metric(name, MetricUnit.Count, number)
-        if age is not None:
-            metrics.add_metric("FeedbackAge", MetricUnit.Seconds, age)
-        metrics.flush_metrics()
-    if report.failed:  # of all sources together: alarms about a function do not know which it has met
-        metrics.add_metric("Failed", MetricUnit.Count, len(report.failed))
-        metrics.flush_metrics()
-    log = logger.warning if report.failed else logger.info
-    log(
-        "batch",
-        extra={
-            "counts": by_source,
-            "suppressed": [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]],
-            "unreadable": dict(list(report.unreadable.items())[:10]),
-            "failed": dict(list(report.failed.items())[:10]),
-            "waiting": sorted(report.waiting)[:10],
-            "handed_back": sorted(report.handed_back)[:10],
-        },
-    )
+    """Write a line and a set of metrics for each source in a batch; `key` is that of the digests.
+
+    Whom the batch has suppressed stands in its first line, whichever source said so.
+    """
+    suppressed = [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]]
+    for source, numbers in (report.sum_by_source() or {"": {}}).items():
+        counts = numbers | _add_up(numbers)
+        _write_metrics({name: number for name, number in counts.items() if name in _METRICS}, metrics, source)
+        failed = _choose(report.failed, source, report)
+        log = logger.warning if failed else logger.info
+        log(
+            "batch",
+            extra={
+                "source": source,
+                "counts": counts,
+                "age": report.ages.get(source),
+                "suppressed": suppressed,
+                "unreadable": _choose(report.unreadable, source, report),
+                "failed": failed,
+                "waiting": [*_choose(dict.fromkeys(sorted(report.waiting)), source, report)],
+                "handed_back": [*_choose(dict.fromkeys(sorted(report.handed_back)), source, report)],
+            },
+        )
+        suppressed = []
+    # Of all sources together: alarms about a function do not know which it has met.
+    _write_metrics({"Failed": len(report.failed)} if report.failed else {}, metrics)
 
 
-def _choose_metrics(counts: Mapping[str, int]) -> dict[str, int]:
-    """Choose from the counts of one source those that become metrics."""
+def _add_up(counts: Mapping[str, int]) -> dict[str, int]:
     totals = {total: sum(number for name, number in counts.items() if name.startswith(total)) for total in _TOTALS}
-    return {name: number for name, number in counts.items() if name in _METRICS} | {
-        name: number for name, number in totals.items() if number
-    }
+    return {name: number for name, number in totals.items() if number}
+
+
+def _choose(by_id: Mapping[str, _T], source: str, report: BatchReport) -> dict[str, _T]:
+    """Choose from what is known of messages, by their ids, what is of this source: as much as a line should hold."""
+    return dict(list({id_: each for id_, each in by_id.items() if report.sources.get(id_, "") == source}.items())[:10])
+
+
+def _write_metrics(counts: Mapping[str, int], metrics: Metrics, source: str = "") -> None:
+    if not counts:
+        return  # there would be no metric to write
+    if source:
+        metrics.add_dimension("source", source)
+    for name, number in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
 
 
 def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:
-    """Count every push, and log those that were not accepted. Neither holds the path, which may hold a secret."""
-    if response.code:  # counted three times: an alarm adds up all sources, and a person asks which and why
-        metrics.add_dimensions(service=metrics.service, source=response.source)
-        metrics.add_dimensions(service=metrics.service, source=response.source, code=response.code)
-    elif response.source:
-        metrics.add_dimension("source", response.source)
-    metrics.add_metric(response.result, MetricUnit.Count, 1)
-    metrics.flush_metrics()
+    """Log a push that was not accepted, without its path, which may hold a secret; an alarm counts those unproven."""
+    if response.result == "VerificationFailed":
+        _write_metrics({response.result: 1}, metrics)
     if response.result != "Accepted":
         details = {name: getattr(response, name) for name in ("source", "scheme", "code", "reason")}
         log = logger.error if response.status >= 500 else logger.info if response.status < 300 else logger.warning
         log(response.result, extra={name: text for name, text in details.items() if text})
 
 
-def report_poll(done: PollResult, logger: Logger, metrics: Metrics) -> None:
-    """Count and log what was fetched out of queues of MNS."""
-    metrics.add_dimension("source", done.source)
-    for name, number in (("Polled", done.received), ("Forwarded", done.forwarded), ("Undeleted", done.undeleted)):
-        metrics.add_metric(name, MetricUnit.Count, number)
-    metrics.flush_metrics()
+def report_poll(done: PollResult, logger: Logger) -> None:
+    """Log what was fetched out of queues of MNS."""
     logger.info("drained", extra=msgspec.to_builtins(done))
 
 
-def report_sync(done: SyncResult, logger: Logger, metrics: Metrics) -> None:
-    """Count and log what was brought to the suppression list of Amazon SES."""
-    for name, number in (done.counts | {"Failed": int(done.failed is not None)}).items():
-        metrics.add_metric(f"Listing{name}", MetricUnit.Count, number)
-    metrics.flush_metrics()
+def report_sync(done: SyncResult, logger: Logger) -> None:
+    """Log what was brought to the suppression list of Amazon SES."""
     log = logger.error if done.failed else logger.info
     log("synced", extra={**done.counts, "failed": done.failed, "why": done.why})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from typing import Any, Final, Literal
@@ -33,6 +32,8 @@ def render_rows(rows: Sequence[Struct], kind: Format, columns: Sequence[str], *,
     """Return rows of one type as a file; `with_header` where it is the beginning of one."""
     if kind == "jsonl":
         return _encode_lines(rows).decode()
+    import csv  # noqa: PLC0415  # a start does not wait for what is seldom asked for
+
     out = io.StringIO()
     writer = csv.writer(out)
     if with_header:

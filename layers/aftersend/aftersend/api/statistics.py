@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -163,6 +162,8 @@ def _render(lines: Iterable[DayCounts]) -> str:
 
     A value that a spreadsheet would take for a formula has an apostrophe before it.
     """
+    import csv  # noqa: PLC0415  # a start does not wait for what is seldom asked for
+
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["day", "value", *(measure.value for measure in Measure)])

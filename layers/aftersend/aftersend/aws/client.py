@@ -19,6 +19,7 @@ import msgspec
 
 from aftersend.aws import sigv4
 from aftersend.aws.account import Account
+from aftersend.aws.credentials import find_reader
 from aftersend.aws.errors import CallFailed, NoAnswer, Refusal
 from aftersend.http.http1 import HttpResponse, ProtocolError
 from aftersend.http.transport import Limits, Transport
@@ -53,6 +54,7 @@ class Client:
     def __init__(self, account: Account, service: str, endpoint: str) -> None:
         self._account, self._service = account, service
         self._transport = Transport(endpoint, LIMITS, account.authorities)
+        self._read_credentials = find_reader(account)
 
     def call(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, read: Callable[[HttpResponse], _T]
@@ -88,15 +90,19 @@ class Client:
 
     def _sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Return all headers of one try; its time is now."""
-        account, digest = self._account, sha256(body).hexdigest()
+        credentials, digest = self._read_credentials(), sha256(body).hexdigest()
         signed = {"host": self._transport.host, "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), **headers}
-        if account.token:
-            signed["x-amz-security-token"] = account.token
+        if credentials.token:
+            signed["x-amz-security-token"] = credentials.token
         if self._service == "s3":
             signed["x-amz-content-sha256"] = digest
         request = sigv4.UnsignedRequest(method, path, "", signed, digest)
         signed["authorization"] = sigv4.build_authorization(
-            request, key_id=account.key_id, secret=account.secret, region=account.region, service=self._service
+            request,
+            key_id=credentials.key_id,
+            secret=credentials.secret,
+            region=self._account.region,
+            service=self._service,
         )
         signed["user-agent"] = "aftersend"
         return signed

@@ -1,8 +1,10 @@
-"""`python -m aftersend.classify` compiles the shipped rules, so that a cold start need not: a step of the build."""
+"""`python -m aftersend.classify` compiles the shipped rules and policy, so that no start has to: a step of a build."""
 
 from __future__ import annotations
 
 from aftersend.classify.shipped import store_compiled
+from aftersend.core import policy
 
 if __name__ == "__main__":
     store_compiled()
+    policy.COMPILED.write_bytes(policy.compile_shipped())

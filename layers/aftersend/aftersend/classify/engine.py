@@ -26,11 +26,11 @@ from aftersend.classify.features import (
     extract_features,
     select_reply,
 )
+from aftersend.classify.lazy import KINDS, NO_VERDICT
 from aftersend.classify.pattern import Matcher
 from aftersend.classify.rules import Rule
 from aftersend.classify.text import normalise, says_why
 from aftersend.classify.wrappers import peel
-from aftersend.core import validity
 from aftersend.core.model import Class, Evidence, Feedback, Kind, Phase, Reason, Verdict
 from aftersend.core.vocabulary import Channel, Judgement, advise, find_class
 
@@ -38,22 +38,6 @@ MEMORY: Final = 8_192  # verdicts remembered, and as many folded texts
 WORDS: Final = "words"  # absent where a text says nothing: found out only where a rule asks for it
 USER: Final = "user:"  # begins the id of a user's rule
 
-NO_VERDICT: Final = frozenset(
-    (
-        Kind.SENT,
-        Kind.DELIVERED,
-        Kind.OPENED,
-        Kind.CLICKED,
-        Kind.UNSUBSCRIBED,
-        Kind.SUBSCRIBED,
-        Kind.COMPLAINT_WITHDRAWN,
-    )
-)
-KINDS: Final = {
-    Kind.COMPLAINED: Verdict(klass=Class.COMPLAINT, reason=Reason.COMPLAINT, rule="kind.complained"),
-    Kind.AUTO_REPLIED: Verdict(klass=Class.IGNORE, reason=Reason.AUTO_REPLY, rule="kind.auto-replied"),
-    Kind.EXPIRED: validity.VERDICT,
-}
 NOTHING: Final = Verdict(klass=Class.UNDETERMINED, reason=Reason.UNDETERMINED, rule="nothing")  # no rule decided
 _UNKNOWN: Final = Kind.UNKNOWN  # asked for by every rule that is tried: Python 3.11 is slow to find members of an Enum
 NOT_FAILED: Final = frozenset(("delayed", "relayed", "expanded", "delivered"))

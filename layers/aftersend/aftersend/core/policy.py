@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,6 +20,9 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.core.model import Class, Reason, Verdict
 from aftersend.core.recipient import canonicalize_email, parse_recipient, split_channel
 from aftersend.core.vocabulary import MEANINGS, Channel
+
+DOCUMENT: Final = Path(__file__).with_name("policy.toml")
+COMPILED: Final = DOCUMENT.with_suffix(".json")  # where a build leaves it compiled
 
 _Count = Annotated[int, Meta(ge=2, le=100)]
 _Hours = Annotated[int, Meta(ge=0, le=24 * 365)]
@@ -151,6 +155,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return named
 
 
+class _Compiled(Struct, frozen=True):
+    digest: str  # of the source: another source makes it worthless
+    document: dict[str, Any]
+
+
 def load(document: str = "", *, proof: ReportProof = ReportProof.MESSAGE_ID) -> Policy:
     """Load the shipped policy, overridden by `document` (TOML); `proof` is used where it names none for reports.
 
@@ -185,7 +194,25 @@ def _build(document: Mapping[str, Any], which: str = "") -> Policy:
 
 @lru_cache(maxsize=1)
 def _load_shipped() -> dict[str, Any]:
-    return dict(msgspec.toml.decode(Path(__file__).with_name("policy.toml").read_bytes()))
+    source, compiled = DOCUMENT.read_bytes(), None
+    if COMPILED.is_file():
+        try:
+            compiled = msgspec.json.decode(COMPILED.read_bytes(), type=_Compiled)
+        except msgspec.DecodeError:
+            compiled = None
+    if compiled is not None and compiled.digest == _digest(source):
+        return compiled.document
+    return dict(msgspec.toml.decode(source))
+
+
+def compile_shipped() -> bytes:
+    """Return the content of `COMPILED`: the same document, for which no parser of TOML is imported at a start."""
+    source = DOCUMENT.read_bytes()
+    return msgspec.json.encode(_Compiled(_digest(source), dict(msgspec.toml.decode(source))))
+
+
+def _digest(source: bytes) -> str:
+    return blake2b(source, digest_size=16).hexdigest()
 
 
 def _take_tables(

@@ -29,7 +29,6 @@ from typing import Any, Final, Literal
 from msgspec import Struct, ValidationError, convert
 
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.expression import compile_expression
 from aftersend.core.vocabulary import Reason
 
 TABLE: Final = "smsc"  # the name of these tables in the user's document
@@ -122,6 +121,8 @@ def read_smscs(document: Mapping[str, Any]) -> dict[str, Smsc]:
 
 
 def _make(name: str, settings: SmscSettings) -> Smsc:
+    from aftersend.core.expression import compile_expression  # noqa: PLC0415  # few stacks have settings of their own
+
     expressions = {}
     for field, groups in (("id", 1), ("status", 1), ("error", 1), ("delivered", 0), ("failed", 0)):
         if (source := getattr(settings, field)) is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -52,6 +51,8 @@ def _to_utc(moment: datetime) -> datetime:
 def _read_loose(text: str) -> datetime:
     match = _LOOSE.fullmatch(text.strip())
     if match is None:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415  # few sources have dates of mails
+
         try:
             return parsedate_to_datetime(text)
         except (IndexError, TypeError, OverflowError) as error:  # the standard library, for some broken dates

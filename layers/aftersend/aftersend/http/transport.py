@@ -12,18 +12,19 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from select import POLLIN, poll
-from ssl import SSLContext, SSLEOFError, SSLSocket, SSLZeroReturnError, create_default_context
+from ssl import SSLCertVerificationError, SSLEOFError, SSLSocket, SSLZeroReturnError
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
-from weakref import finalize
+from weakref import WeakSet, finalize
 
 from msgspec import Struct
 
 from aftersend.http import http1
 from aftersend.http.http1 import HttpResponse
+from aftersend.http.trust import Trust, find_trust
 
 IDLE_SECONDS: Final = 30.0  # after that the other side may have left without a word, as while Lambda froze us
 
@@ -49,7 +50,7 @@ class Transport:
     """Connections to one endpoint, `https://host` or `http://host:port`; keeps as many as were ever in use at once.
 
     May be shared between threads. As a context it is closed at the end. Certificates are checked against `authorities`,
-    a file, or against the system's own if there is none.
+    a file, or as `trust` has it if there is none.
     """
 
     def __init__(self, endpoint: str, limits: Limits, authorities: str | None = None) -> None:
@@ -57,11 +58,12 @@ class Transport:
         self.host = address.netloc
         self._name = address.hostname or ""
         self._port = address.port or _PORTS[address.scheme]
-        self._tls = _trust(authorities) if address.scheme == "https" else None
+        self._trust = find_trust(self._name, authorities) if address.scheme == "https" else None
         self._limits = limits
         self._lock = Lock()
         self._idle: _Idle = []
         finalize(self, _close, self._idle)
+        _made.add(self)
 
     def __enter__(self) -> Transport:
         return self
@@ -133,7 +135,16 @@ class Transport:
         connection = socket.create_connection((self._name, self._port), self._limits.connect)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return self._tls.wrap_socket(connection, server_hostname=self._name) if self._tls else connection
+        return connection if self._trust is None else self._encrypt(connection, self._trust)
+
+    def _encrypt(self, connection: socket.socket, trust: Trust) -> socket.socket:
+        context = trust.context
+        try:
+            return context.wrap_socket(connection, server_hostname=self._name)
+        except SSLCertVerificationError:  # nothing of a request has been sent
+            if not trust.widen(context):
+                raise
+        return self._open()
 
 
 def _receive(connection: socket.socket, silence: float, deadline: float, size: int) -> bytes:
@@ -159,7 +170,10 @@ def _close(idle: _Idle) -> None:
         idle.pop()[0].close()
 
 
-@lru_cache(maxsize=2)
-def _trust(authorities: str | None) -> SSLContext:
-    """Reading the certificates takes a good part of a start, so it is done once for all hosts."""
-    return create_default_context(cafile=authorities)
+_made: Final[WeakSet[Transport]] = WeakSet()
+
+
+def close_all() -> None:
+    """Close every connection to any host that is not in use."""
+    for each in tuple(_made):
+        each.close()

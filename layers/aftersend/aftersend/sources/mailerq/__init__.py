@@ -21,7 +21,6 @@ from aftersend.core.model import Feedback, Kind
 from aftersend.core.recipient import MAX_RECIPIENT_BYTES, canonicalize_email
 from aftersend.core.text import truncate
 from aftersend.core.times import UNKNOWN_TIME, parse_time
-from aftersend.sources import report
 from aftersend.sources.mailerq import facts
 from aftersend.sources.mailerq.body import SOURCE, Attempt, MailerqMessage, decode
 from aftersend.sources.message import NO_HEADERS, Headers
@@ -78,6 +77,8 @@ def _read_report(message: MailerqMessage) -> list[Feedback]:
         raise MalformedFeedback(SOURCE, "neither a result nor a mail: it has no results and no mime")
     if not isinstance(mail, str):  # a message that is still to be made, on its way out
         return []
+    from aftersend.sources import report  # noqa: PLC0415  # takes longer to import than all else of a start
+
     return report.parse_received(mail.encode(), [recipient] if isinstance(recipient, str) else [])
 
 
