@@ -15,6 +15,7 @@ _BESIDE: Final = 6  # the quotes, the colon and the comma around a name and its 
 # "Name type"; quotas of the services); a secret's name is without the stack's, and its ARN has seven letters more.
 _MADE: Final = {
     "AWS::DynamoDB::Table": ("", 255),
+    "AWS::Events::EventBus": ("", 256),
     "AWS::S3::Bucket": ("", 63),
     "AWS::SQS::Queue": ("https://sqs.us-gov-west-1.amazonaws.com.cn/111122223333/", 80),
     "AWS::SecretsManager::Secret": ("arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:-abcdef", 64),
@@ -49,30 +50,29 @@ def check_environment(template: Json, values: Mapping[str, str], stack: str) -> 
 
 def _largest(value: Any, resources: Json, known: Mapping[str, str]) -> int:
     match value:
-        case {"Ref": str(name)}:
-            return (
-                len(known[name].encode())
-                if name in known
-                else _made(name, resources[name]["Type"], known["AWS::StackName"])
-            )
-        case {"Fn::If": [_, then, otherwise]}:
-            return max(_largest(then, resources, known), _largest(otherwise, resources, known))
+        case {"Ref": str(name)} if name in known:
+            return len(known[name].encode())
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), "Name"]}:
+            return _made(name, resources[name]["Type"], known["AWS::StackName"])
+        case {"Fn::If": [_, *branches]}:
+            return max(_largest(each, resources, known) for each in branches)
         case {"Fn::GetAtt": [_, str(attribute)]}:
             return _ATTRIBUTES[attribute]
-        case {"Fn::Sub": str(text)} if text.startswith("{{resolve:"):
-            return _secret(resources[text.partition("${")[2].partition("}")[0]])
         case {"Fn::Sub": str(text)}:
-            stack = known["AWS::StackName"]
-            for name, known_value in known.items():
-                text = text.replace(f"${{{name}}}", known_value)
-            return len(
-                _QUEUE_NAME.sub(
-                    lambda found: "q" * _measure_name(found[1], _MADE["AWS::SQS::Queue"][1], stack), text
-                ).encode()
-            )
-        case str():
-            return len(value.encode())
-    raise ValueError(f"no variable: {value}")
+            return _measure_text(text, resources, known)
+    if not isinstance(value, str):
+        raise ValueError(f"no variable: {value}")
+    return len(value.encode())
+
+
+def _measure_text(text: str, resources: Json, known: Mapping[str, str]) -> int:
+    """The bytes of a text with names in it, each as long as it may become."""
+    if text.startswith("{{resolve:"):
+        return _secret(resources[text.partition("${")[2].partition("}")[0]])
+    for name, value in known.items():
+        text = text.replace(f"${{{name}}}", value)
+    longest, stack = _MADE["AWS::SQS::Queue"][1], known["AWS::StackName"]
+    return len(_QUEUE_NAME.sub(lambda found: "q" * _measure_name(found[1], longest, stack), text).encode())
 
 
 def _made(name: str, kind: str, stack: str) -> int:

@@ -23,7 +23,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Reason, Suppression
+from aftersend.core.policy import load
+from aftersend.core.spike_guard import Traffic, find_window, merge_traffic, report_refusal
 from aftersend.sources.message import SOURCE
+from aftersend.storage import schema, spike_windows
 from aftersend.storage.items import encode_suppression
 from local.samples import EVENTS
 
@@ -183,7 +186,7 @@ def stream(row: Event, table: str = "aftersend-Suppressions", at: datetime = TAK
     """What the stream of a table hands over when `row` was added, in DynamoDB's own types."""
     record = {
         "ApproximateCreationDateTime": int(at.timestamp()),
-        "Keys": {"recipient": row["recipient"], "scope": row["scope"]},
+        "Keys": {name: row[name] for name in (("domain", "window") if "window" in row else ("recipient", "scope"))},
         "NewImage": row,
         "SequenceNumber": "100000000000000000001",
         "SizeBytes": len(json.dumps(row)),
@@ -265,6 +268,33 @@ def _hard_bounce() -> Event:
     return dict(encode_suppression(row, timedelta(days=180), TAKEN_AT))
 
 
+def _incident() -> Event:
+    """A window in which a domain refuses everybody, as the table of the spike guard has it."""
+    window = find_window(f"email:{NOBODY}", TAKEN_AT, load().guard)
+    traffic = Traffic(window=window)
+    for number in range(60):
+        refusal = report_refusal(window, f"email:u{number}@example.com", Reason.USER_UNKNOWN)
+        traffic = merge_traffic(traffic, refusal)
+    known = schema.encode_schema(spike_windows.SCHEMA) | {"version": {"N": "60"}}
+    row = spike_windows.build_window_key(window) | known | spike_windows.encode_sets(traffic)
+    return dict(row | spike_windows.encode_state(traffic, load().guard))
+
+
+def _webhook() -> str:
+    """What an endpoint would be told, which nobody has configured."""
+    event = {"id": "evt_0", "type": "suppression.released", "timestamp": "2026-03-02T08:00:00.000Z"}
+    released = {"recipient": f"email:{NOBODY}", "scope": "*", "causes": ["hard"], "version": 2}
+    body = json.dumps(event | {"data": released})
+    return json.dumps({"endpoint": "crm", "id": event["id"], "type": event["type"], "body": body})
+
+
+def _in_group(event: Event) -> Event:
+    """As a FIFO queue gives its messages out."""
+    for record in event["Records"]:
+        record["attributes"] |= {"MessageGroupId": "crm", "MessageDeduplicationId": "crm"}
+    return event
+
+
 def _push(source: str, case: str) -> Event:
     known = {"source": source, "secret": PUSH_PATH}
     return http("POST", f"/feedback/{source}/{PUSH_PATH}", _text(source, case), pathParameters=known)
@@ -340,6 +370,8 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "Replay-day.json": lambda: sqs(['{"source": "ses", "folder": "date=2026-03-02/"}'], queue="aftersend-ReplayQueue"),
     "SyncSesList-stream.json": lambda: stream(_hard_bounce()),
     "Streams-suppressions.json": lambda: _in_window(stream(_hard_bounce())),
+    "PublishIncidents-opened.json": lambda: stream(_incident(), "aftersend-SpikeWindows"),
+    "DeliverWebhooks-suppressed.json": lambda: _in_group(sqs([_webhook()], queue="aftersend-WebhookQueue.fifo")),
 }
 
 

@@ -25,11 +25,12 @@ from local.samples import ROOT
 from local.stack import Stack
 from local.template import Json
 
-_COUNTS: Final = "Streams"  # the function that counts
+_FOLLOW: Final = ("Streams", "PublishIncidents")  # the functions that count and publish
 _MOST: Final = 10  # SQS hands out no more messages at once
 
-# Moto loses updates when threads write at the same time, so a function writes one after the other here.
-_HERE: Final = {"WORKERS": "1"}
+# Moto loses updates when threads write at the same time, so a function writes one after the other here. Webhooks go to
+# this machine and nowhere else: a receiver is at hand (`local.hooks`), and nobody outside hears of what is tried here.
+_HERE: Final = {"WORKERS": "1", "WEBHOOKS_TO_THIS_MACHINE": "true"}
 
 
 # Variables and standard output belong to the whole process, so only one function works in it at a time.
@@ -276,14 +277,14 @@ def list_mappings(stack: Stack, functions: TypingMapping[str, Callable[[Json], J
 
 
 def list_streams(stack: Stack, functions: TypingMapping[str, Callable[[Json], Json]]) -> list[StreamMapping]:
-    """Return the mappings of the stack from the streams of its tables to the function that counts.
+    """Return the mappings of the stack from the streams of its tables to the functions that count and publish.
 
     The other one that reads a stream keeps the list of Amazon SES, which nobody plays here.
     """
     return [
-        StreamMapping(stack, properties, functions[_COUNTS], _COUNTS)
+        StreamMapping(stack, properties, functions[name], name)
         for properties in stack.resources("AWS::Lambda::EventSourceMapping").values()
-        if _function_of(properties) == _COUNTS
+        if (name := _function_of(properties)) in _FOLLOW
     ]
 
 

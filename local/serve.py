@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.sources import SOURCES
+from local import hooks
 from local.dates import move
 from local.processes import Processes
 from local.publish import Publisher
@@ -29,6 +30,7 @@ from local.signing import Authority
 from local.stack import COUNTED, Stack, running
 
 HERE: Final = "127.0.0.1"
+SERVED: Final = {**COUNTED, **hooks.HERE}  # there is something to show, and something that goes out
 # What switches on functions that only `sam local invoke` reaches: no broker is here, and no queue of Alibaba's.
 EVERYTHING: Final = {
     "BrokerArn": "arn:aws:mq:eu-west-1:111122223333:broker:mail:b-00000000",
@@ -36,7 +38,7 @@ EVERYTHING: Final = {
     "MnsEndpoint": "https://1234567890123456.mns.eu-central-1.aliyuncs.com",
     "MnsSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:mns",
     "SyncSesSuppressions": "true",
-    **COUNTED,
+    **SERVED,
 }
 _AT_ONCE: Final = 40  # samples before the functions are told of them
 _JSON: Final = {"content-type": "application/json"}
@@ -96,6 +98,8 @@ def served(stack: Stack, port: int = 0) -> Iterator[Served]:
         with Server(site, port, note=notes, after=processes.wake) as server:
             made = Served(stack, authority, server, processes, Publisher(stack, Pusher(server, authority)), notes)
             site.push = made.push
+            if "DeliverWebhooks" in processes.functions:
+                site.webhooks.register(stack, server.host)
             yield made
     finally:
         processes.close()
@@ -113,7 +117,7 @@ def serve(port: int, *, with_samples: bool = False, invoke: str | None = None, g
 
 def _run(port: int, *, with_samples: bool, invoke: str | None, gateway: str) -> None:
     say_line("Starting …")
-    with running(host=gateway, parameters=EVERYTHING if invoke else COUNTED) as stack, served(stack, port) as made:
+    with running(host=gateway, parameters=EVERYTHING if invoke else SERVED) as stack, served(stack, port) as made:
         host = made.server.host
         say_line(f"{made.server.site.overview(host)}\nhttp://{host}{OVERVIEW} shows this. Ctrl-C stops.")
         if invoke:

@@ -26,6 +26,8 @@ from aftersend.lists.job import DROP_FOLDER
 from aftersend.sources import SOURCES
 from local.environment import environment
 from local.firehose import pack_file, put_file
+from local.hooks import PATH as WEBHOOKS
+from local.hooks import WebhookReceiver
 from local.lambdas import Invocable, Lambdas
 from local.serve_routes import Gateway, Request, Response
 from local.signing import TOPIC, Authority, Push
@@ -57,6 +59,7 @@ class Site:
         self.tables = Tables(stack, variables)
         self._console = ConsoleSite()
         self.push: Pushing | None = None  # set by whoever can push
+        self.webhooks = WebhookReceiver(say_line)
         self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
 
     def answer(self, request: Request, host: str) -> Response:
@@ -70,12 +73,19 @@ class Site:
         if request.method == "POST" and path.startswith(PUSH) and self.push is not None:
             (name,) = parse_qs(query).get("name", [""])[-1:]
             return self.push(path.removeprefix(PUSH), name, request.body)
-        if request.method == "PUT" and path.startswith(DROP):
-            return self._drop(unquote(path.removeprefix(DROP)), request.body)
-        if request.method == "PUT" and path == FIREHOSE:
-            key = put_file(self._stack, pack_file(request.body.splitlines()))
-            return Response(202, {"content-type": "application/json"}, json.dumps({"object": key}).encode())
-        return self.gateway.answer(request, host)
+        if path == WEBHOOKS:
+            return self.webhooks.answer(request)
+        taken = self._take_file(path, request.body) if request.method == "PUT" else None
+        return taken or self.gateway.answer(request, host)
+
+    def _take_file(self, path: str, body: bytes) -> Response | None:
+        """Put a file where files come in, by its path; None where it is none of those."""
+        if path.startswith(DROP):
+            return self._drop(unquote(path.removeprefix(DROP)), body)
+        if path != FIREHOSE:
+            return None
+        key = put_file(self._stack, pack_file(body.splitlines()))
+        return Response(202, {"content-type": "application/json"}, json.dumps({"object": key}).encode())
 
     def _show_console(self, path: str, headers: Mapping[str, str]) -> Response:
         """Return a file of the console, which asks the API at this very address."""
@@ -105,6 +115,7 @@ class Site:
             topic=TOPIC,
             drop=f"http://{host}{DROP}ses/bodies.jsonl",
             firehose=f"http://{host}{FIREHOSE}",
+            webhooks=f"http://{host}{WEBHOOKS}",
         )
 
     def _address(self, path: str) -> str:
@@ -141,6 +152,8 @@ Put a file of bodies into the drop bucket, a line each:
 Or put one where Amazon Data Firehose brings the mass of SES's events:
 
   curl -T events.jsonl {firehose}
+
+Events that go out, as a receiver of webhooks gets them: {webhooks}
 """
 
 

@@ -82,6 +82,7 @@ class Stack:
         for each in made.values():
             each.pop("DependsOn", None)
             each["Properties"].pop("Tags", None)  # they name what is waited for, too
+        name_fifo_queues(made)
         self._ask(made)
         template |= {"Resources": made, "Outputs": self._outputs}
         formation = self.client("cloudformation")
@@ -115,18 +116,22 @@ class Stack:
             reference = {"Ref": name}
             known = {"Fn::If": [each["Condition"], reference, _NOTHING]} if "Condition" in each else reference
             self._outputs[f"Ref{name}"] = {"Value": known}
-        for each in self.template["Resources"].values():
+        # What only a resource asks for that is not made has no value, and is asked for last: others may ask for it too.
+        for each in sorted(self.template["Resources"].values(), key=lambda each: "Condition" in each):
             if each["Type"] in _WANTED:
-                self._ask_for(_wanted(each))
+                self._ask_for(_wanted(each), each.get("Condition"))
 
-    def _ask_for(self, value: Any) -> None:
+    def _ask_for(self, value: Any, condition: str | None) -> None:
         if _chooses_structure(value):  # an output is a text
-            self._ask_for(value["Fn::If"][1:])
+            self._ask_for(value["Fn::If"][1:], condition)
         elif _is_computed(value):
-            self._outputs[_key(value)] = {"Value": _with_nothing(value)}
+            known, asked = _with_nothing(value), self._outputs.get(_key(value), {"Value": _NOTHING})
+            self._outputs[_key(value)] = {
+                "Value": {"Fn::If": [condition, known, asked["Value"]]} if condition else known
+            }
         elif isinstance(value, dict | list):
             for each in value.values() if isinstance(value, dict) else value:
-                self._ask_for(each)
+                self._ask_for(each, condition)
 
     def _resolved(self, value: Any) -> Any:
         """`value` with everything computed that was asked for; what has no value is gone."""
@@ -185,6 +190,13 @@ class Stack:
                 self.client("s3").put_bucket_notification_configuration(
                     Bucket=names[bucket], NotificationConfiguration={"QueueConfigurations": notices}
                 )
+
+
+def name_fifo_queues(resources: Mapping[str, Json]) -> None:
+    """Give names to FIFO queues: those that CloudFormation makes end as such names must, and moto's do not."""
+    for name, each in resources.items():
+        if each["Properties"].get("FifoQueue"):
+            each["Properties"].setdefault("QueueName", f"{NAME}-{name}.fifo")
 
 
 def _rules(given: Json) -> Json:

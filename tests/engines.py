@@ -161,7 +161,15 @@ def table_definitions() -> dict[str, dict[str, Any]]:
     resources = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)["Resources"]  # a SafeLoader
     wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
     found = {}
-    for name in ("Outcomes", "Suppressions", "SpikeWindows", "UnmatchedTexts", "ListJobs", "StatisticsTable"):
+    for name in (
+        "Outcomes",
+        "Suppressions",
+        "SpikeWindows",
+        "UnmatchedTexts",
+        "ListJobs",
+        "StatisticsTable",
+        "EndpointStates",
+    ):
         properties = _table(resources, name)["Properties"]
         found[name] = {"TableName": name} | {part: properties[part] for part in wanted if part in properties}
         for index in found[name].get("GlobalSecondaryIndexes", ()):

@@ -105,6 +105,31 @@ REQUESTS = [
         "send_message_batch",
         {"QueueUrl": "https://sqs.example.com/1/q", "Entries": [{"Id": "0", "MessageBody": "é"}]},
     ),
+    (
+        "events",
+        "put_events",
+        {"Entries": [{"Source": "a", "DetailType": "b", "Detail": "{}", "EventBusName": "c", "Time": 1772323200}]},
+    ),
+    (
+        "sqs",
+        "change_message_visibility",
+        {"QueueUrl": "https://sqs.example.com/1/q", "ReceiptHandle": "a", "VisibilityTimeout": 30},
+    ),
+    (
+        "sqs",
+        "get_queue_attributes",
+        {"QueueUrl": "https://sqs.example.com/1/q", "AttributeNames": ["ApproximateNumberOfMessagesNotVisible"]},
+    ),
+    (
+        "sqs",
+        "send_message",
+        {
+            "QueueUrl": "https://sqs.example.com/1/q.fifo",
+            "MessageBody": "a",
+            "MessageGroupId": "b",
+            "MessageDeduplicationId": "c",
+        },
+    ),
     ("ssm", "get_parameter", {"Name": "/rules", "WithDecryption": True}),
     ("ssm", "get_parameters_by_path", {"Path": "/rules", "NextToken": "more"}),
 ]

@@ -31,6 +31,7 @@ EVERYTHING: Final = {
     "MnsSecretArn": "mns",
     "SyncSesSuppressions": "true",
     "Statistics": "true",
+    "SendWebhooks": "true",
 }
 DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
 
@@ -74,6 +75,14 @@ class World:
     def statuses(self, source: str) -> set[str]:
         outcomes = self.tables.contents().outcomes
         return {outcome.status.value for outcome in outcomes if outcome.feedback[0].source == source}
+
+    def count(self, queue: str) -> int:
+        """How many messages a queue has."""
+        name = "ApproximateNumberOfMessages"
+        url = self.stack.physical_ids("AWS::SQS::Queue")[queue]
+        return int(
+            self.stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]
+        )
 
     def queued(self) -> set[str]:
         """The sources of what waits in the feedback queue."""
@@ -142,6 +151,8 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Reevaluate": lambda _, answer: answer == DONE,
     "Gather": stored("ses", "delivered"),
     "Replay": lambda _, answer: answer == DONE,
+    "DeliverWebhooks": lambda world, answer: answer == DONE and world.count("WebhookDeadLetters") == 1,  # to nowhere
+    "PublishIncidents": lambda _, answer: answer == DONE,
     "Streams": lambda _, answer: answer == DONE | {"state": {}},
     "SyncSesList": lambda world, answer: answer == DONE and world.listed.listed == {NOBODY: "BOUNCE"},
 }

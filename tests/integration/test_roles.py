@@ -152,6 +152,18 @@ def test_dead_letters_of_every_queue_are_seen_and_put_back(stack: Stack) -> None
         ("Query", "dynamodb:DeleteItem", "Outcomes", "", False),
         ("SyncSesList", "ses:PutSuppressedDestination", "", "", True),
         ("Receive", "ses:PutSuppressedDestination", "", "", False),
+        *((name, "events:PutEvents", "EventBus", "", True) for name in ("Streams", "PublishIncidents")),
+        *((name, "sqs:SendMessage", "WebhookQueue", "", True) for name in ("Streams", "PublishIncidents")),
+        *(
+            (name, "dynamodb:Query", "SpikeWindows", "/index/by_state", True)
+            for name in ("Streams", "PublishIncidents")
+        ),
+        ("DeliverWebhooks", "sqs:ChangeMessageVisibility", "WebhookQueue", "", True),
+        ("DeliverWebhooks", "sqs:GetQueueAttributes", "WebhookQueue", "", True),
+        ("DeliverWebhooks", "sqs:SendMessage", "WebhookDeadLetters", "", True),
+        ("DeliverWebhooks", "sqs:SendMessage", "WebhookQueue", "", False),
+        ("DeliverWebhooks", "dynamodb:UpdateItem", "EndpointStates", "", True),
+        ("DeliverWebhooks", "dynamodb:GetItem", "Suppressions", "", False),
     ],
 )
 def test_roles_are_read_as_aws_reads_them(name: str, action: str, on: str, part: str, allowed: bool) -> None:

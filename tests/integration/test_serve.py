@@ -30,10 +30,10 @@ from local.__main__ import main
 from local.demo import facts
 from local.pushes import serving
 from local.samples import Sample, samples
-from local.serve import Served, served
+from local.serve import SERVED, Served, served
 from local.server import Server, send
 from local.signing import Authority
-from local.stack import COUNTED, running
+from local.stack import running
 from tests.support.network import free_ports
 from tests.support.template import ROOT
 from tests.support.webhooks import STRANGER
@@ -45,7 +45,7 @@ def sample(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Served]:
-    with running(parameters=COUNTED) as stack, served(stack) as everything, serving(everything.server):
+    with running(parameters=SERVED) as stack, served(stack) as everything, serving(everything.server):
         yield everything
 
 
@@ -111,6 +111,22 @@ def test_what_is_stored_is_counted(made: Served, server: Server) -> None:
     status, text = ask(server, "GET", f"/statistics?from={day}&to={day}&by=source")
     assert status == 200
     assert json.loads(text)["totals"]
+
+
+def test_events_go_out_to_a_receiver_that_shows_them(made: Served, server: Server) -> None:
+    """Issue: "a webhook receiver that shows what arrives": signed, from the streams, over the queue."""
+    receiver = server.site.webhooks
+
+    def find_types() -> set[str]:
+        return {each["type"] for each in receiver.received}
+
+    wait_until(lambda: {"outcome.complained", "suppression.added"} <= find_types())
+    status, text = ask(server, "GET", "/local/webhooks")
+    assert (status, receiver.refused) == (200, 0)
+    assert "suppression.added  email:" in text
+    forged = json.dumps(receiver.received[0]).encode()
+    headers = {"webhook-id": "evt_1", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,AAAA"}
+    assert ask(server, "POST", "/local/webhooks", headers, forged)[0] == 401
 
 
 def test_pushes_that_are_not_signed_so_do_not_and_the_console_says_why(

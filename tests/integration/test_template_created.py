@@ -18,6 +18,7 @@ import pytest
 from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 
+from local.stack import name_fifo_queues
 from tests.support.template import RESOURCES, SHARED
 from tests.unit.test_template_combinations import OWN, resolved, space
 
@@ -79,6 +80,7 @@ def test_another_engine_creates_the_stack(formation: Any, everything: bool) -> N
         "Parameters": found.template["Parameters"],
         "Resources": _replaced(known, resources.keys() - known.keys()),
     }
+    name_fifo_queues(template["Resources"])
     for each in template["Resources"].values():
         if each["Type"] == "AWS::Lambda::Function":
             each["Properties"]["Code"] = {"S3Bucket": "code", "S3Key": "code.zip"}

@@ -38,7 +38,7 @@ class FakeS3:
 class FakeSQS:
     """A client of SQS; every operation fails that a subclass does not define."""
 
-    send_message = send_message_batch = _unexpected
+    send_message = send_message_batch = change_message_visibility = get_queue_attributes = _unexpected
 
 
 class Watched(FakeDynamoDB):

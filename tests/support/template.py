@@ -157,6 +157,6 @@ def _value(value: Any, values: dict[str, str]) -> str:
             return re.sub(r"\$\{(\w+)\}", lambda name: str(TEMPLATE["Parameters"][name[1]]["Default"]), text)
         case {"Fn::Sub": str(text)} | {"Fn::If": [_, {"Fn::Sub": str(text)}, ""]} if len(mentioned(value)) > 1:
             return re.sub(r"\$\{(\w+)\.\w+\}", lambda name: values.get(name[1], name[1]), text)
-        case {"Fn::If": [_, _, otherwise]} if len(mentioned(value)) > 1:
+        case {"Fn::If": [_, _, otherwise]} if len(mentioned(value)) != 1:
             return _value(otherwise, values)
     return ({"AWS::StackName": "aftersend"} | values).get(one(value), one(value))

@@ -43,7 +43,8 @@ LAYERS: Final[dict[str, set[str]]] = {
     "jobs": {"core", "classify", "sources", "storage", "aws", "http", "ports"},
     "lists": {"core", "classify", "sources", "storage", "aws", "ports"},
     "api": {"core", "classify", "storage", "lists", "settings", "ports"},
-    "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api"},
+    "outgoing": {"core", "aws", "storage"},
+    "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api", "outgoing"},
 }
 LAYERS["bootstrap"] = {*LAYERS} - {"client", "console", "library", "reporter"}
 
@@ -51,6 +52,7 @@ LAYERS["bootstrap"] = {*LAYERS} - {"client", "console", "library", "reporter"}
 PURE: Final = ("core", "classify", "verp", "sources", "library")
 # Modules elsewhere that are pure, through whatever they import of ours, too.
 PURE_MODULES: Final = (
+    *("outgoing/addresses", "outgoing/schedule", "outgoing/signing", "outgoing/sentence"),
     *("ports", "webhooks/schemes", "webhooks/request", "storage/items", "storage/packing", "storage/dry_run"),
     *("aws/account", "aws/errors", "http/http1", "aws/sigv4", "aws/calls", "aws/protocols"),
 )

@@ -378,7 +378,7 @@ def test_a_shell_completes_commands_and_their_options(shell: str, capsys: pytest
     if shell == "zsh":
         assert script.startswith("#compdef aftersend\n")
         return
-    for words, at, expected in (("w", 1, "why"), ("lift --fo", 2, "--force"), ("why --js", 2, "--json")):
+    for words, at, expected in (("wh", 1, "why"), ("lift --fo", 2, "--force"), ("why --js", 2, "--json")):
         asked = f"{script}\n{line.format(words=words, at=at)}"
         done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)
         assert done.stdout.split() == [expected]

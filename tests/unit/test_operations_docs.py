@@ -175,6 +175,7 @@ def test_what_is_redriven_goes_to_a_queue_of_which_it_is_the_dead_letter_queue(c
             assert one(QUEUES[destination]["RedrivePolicy"]["deadLetterTargetArn"]) == source
         assert destination in {one(mapping["Queue"]) for _, mapping in MAPPINGS.values()}
     dead = {one(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in QUEUES.values() if "RedrivePolicy" in each}
+    dead -= {name for name in dead if QUEUES[name].get("FifoQueue")}  # `aftersend webhooks resend` keeps the order
     assert {source for source, _ in moved} == dead, "every dead-letter queue has its command"
 
 
@@ -221,7 +222,7 @@ def test_every_command_of_ours_is_one(calls: list[list[str]]) -> None:
         options = make_parser().parse_args(arguments)
         assert options.stack == "aftersend"
         done.add(options.command)
-    assert done == {"parse", "reevaluate", "restore", "recount", "sync", "delist", "importable"}
+    assert done == {"delist", "importable", "parse", "recount", "reevaluate", "restore", "sync", "webhooks"}
     targets = {target for arguments in _made_by(calls, "make") for target in arguments}
     assert targets == {"build", "deploy"}
     assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -208,6 +208,8 @@ EVERYTHING: Final = {
     **{f"Broker{kind}Queue": kind.lower() for kind in ("Results", "Success", "Failure", "Retry", "Reports")},
     "MnsEndpoint": "https://1.mns.eu-central-1.aliyuncs.com",
     "MnsSecretArn": ARN.format("secretsmanager", "secret:mns-abcdef"),
+    "PublishEvents": "all",
+    "SendWebhooks": "true",
     "AlarmEmail": "ops@example.com",
     "Architecture": "arm64",
 }

@@ -44,9 +44,16 @@ def test_a_queue_is_redriven_or_is_where_things_are_redriven_to(name: str) -> No
     assert QUEUES[name]["SqsManagedSseEnabled"] is True
 
 
+def is_fifo(queue: str) -> bool:
+    """Whether a queue keeps an order: it has no batching window, and what waits in it is looked at often."""
+    return bool(QUEUES[queue].get("FifoQueue"))
+
+
 def test_a_message_is_tried_at_least_five_times() -> None:
     for name, each in QUEUES.items():
-        if name not in DEAD_LETTERS:
+        if name not in DEAD_LETTERS and is_fifo(name):  # parked by its age; SQS counts no further than this
+            assert each["RedrivePolicy"]["maxReceiveCount"] == 1000
+        elif name not in DEAD_LETTERS:
             assert one(each["RedrivePolicy"]["maxReceiveCount"]) == "MaximumReceives"
     assert TEMPLATE["Parameters"]["MaximumReceives"]["MinValue"] >= 5
 
@@ -61,7 +68,9 @@ def test_no_two_queues_share_a_dead_letter_queue() -> None:
 def test_a_message_stays_hidden_while_it_is_worked(name: str) -> None:
     """AWS asks for six times the function's time-out, and the batch window."""
     function, mapping = MAPPINGS[name]
-    longest = TEMPLATE["Parameters"][one(mapping["MaximumBatchingWindowInSeconds"])]["MaxValue"]
+    window = mapping.get("MaximumBatchingWindowInSeconds")
+    assert (window is None) == is_fifo(one(mapping["Queue"]))
+    longest = TEMPLATE["Parameters"][one(window)]["MaxValue"] if window else 0
     timeout = FUNCTIONS[function].get("Timeout", SHARED["Timeout"])
     assert QUEUES[one(mapping["Queue"])]["VisibilityTimeout"] >= 6 * timeout + longest
 
@@ -70,6 +79,10 @@ def test_a_message_stays_hidden_while_it_is_worked(name: str) -> None:
 def test_a_mapping_takes_single_messages_back_and_is_bounded(name: str) -> None:
     _, mapping = MAPPINGS[name]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    if is_fifo(one(mapping["Queue"])):  # whoever shares a rate must know of how many
+        assert TEMPLATE["Parameters"][one(mapping["ScalingConfig"]["MaximumConcurrency"])]["MinValue"] >= 2
+        assert mapping["BatchSize"] <= 10
+        return
     bound, otherwise = mapping["ScalingConfig"]["Fn::If"][1:]
     assert mapping["ScalingConfig"]["Fn::If"][0] == "HasBound"
     assert (one(bound["MaximumConcurrency"]), otherwise) == ("MaximumConcurrency", {"Ref": "AWS::NoValue"})
@@ -187,7 +200,9 @@ def test_the_rules_take_every_event_of_one_configuration_set_and_no_other() -> N
 def test_what_suppresses_somebody_waits_for_no_mass() -> None:
     """The mass is worked in large batches, minutes later; bounces, complaints and who leaves within seconds."""
     windows = {
-        one(mapping["Queue"]): one(mapping["MaximumBatchingWindowInSeconds"]) for _, mapping in MAPPINGS.values()
+        one(mapping["Queue"]): one(mapping["MaximumBatchingWindowInSeconds"])
+        for _, mapping in MAPPINGS.values()
+        if not is_fifo(one(mapping["Queue"]))
     }
     slow = {queue for queue, window in windows.items() if window == "MassBatchWindowSeconds"}
     fast = {queue for queue, window in windows.items() if window == "BatchWindowSeconds"}

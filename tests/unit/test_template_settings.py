@@ -62,7 +62,9 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
     "console": (settings.load_console,),
-    "streams": (settings.load_streams,),
+    "deliver_webhooks": (settings.load_webhook_delivery,),
+    "streams": (settings.load_streams, settings.load_events),
+    "publish_incidents": (settings.load_events, settings.load_incidents),
 }
 # What has no default in a test: a deployment that has them names them.
 GIVEN: Final = {
@@ -97,10 +99,15 @@ def test_every_setting_is_given_and_every_variable_is_read(name: str) -> None:
         "VERP_KEY",
         "VERP_TEMPLATE",
     }  # of some sources or some functions, and empty for the others
+    optional |= {"WEBHOOKS_TO_THIS_MACHINE"}  # of a developer's machine: no template may give it
     assert asked - variables(name).keys() <= optional
     own = FUNCTIONS[name]["Environment"]["Variables"]
     emptied = {variable for variable in own.keys() & SHARED["Environment"]["Variables"].keys() if own[variable] == ""}
     assert own.keys() - emptied <= asked
+
+
+def test_no_stack_sends_webhooks_to_where_it_runs() -> None:
+    assert "WEBHOOKS_TO_THIS_MACHINE" not in (ROOT / "template.yaml").read_text()
 
 
 def test_what_all_functions_are_given_is_read_by_some() -> None:
@@ -161,7 +168,7 @@ def test_settings_hold_what_the_variables_name() -> None:
         )
     ]
     assert loaded("Replay")[0] == [
-        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue"),
+        ReplaySettings(bucket="Archive", feedback_queue="FeedbackQueue", mass_queue="MassQueue"),
         JobSettings(queue="ReplayQueue", dead_letter_queue="ReplayDeadLetters"),
     ]
     assert set(loaded("Consume")[0][1].values()) == {"results"}, "by default"

@@ -241,6 +241,8 @@ SWITCHES: Final = {
     "HasSyncSesList": {"SyncSesList"},
     "HasConsole": {"ServeConsole"},
     "HasStreams": {"Streams"},
+    "HasEvents": {"PublishIncidents"},
+    "HasOutgoingWebhooks": {"DeliverWebhooks"},
 }
 
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from aftersend.jobs.ses_sync import SesSync
     from aftersend.jobs.streams import StreamWorker
     from aftersend.lists.service import ListJobService
+    from aftersend.outgoing.incidents import IncidentStream
+    from aftersend.outgoing.publish import Publisher
+    from aftersend.outgoing.sender import SenderPorts
     from aftersend.ports import Ports, StorePort, Tasks
     from aftersend.storage.store import TableNames
     from aftersend.webhooks.receive import WebhookPorts
@@ -329,6 +332,68 @@ def sync_ses_list() -> SesSync:
     return SesSync(connect("sesv2"), time.sleep)
 
 
+def deliver_webhooks() -> SenderPorts:
+    """Return what delivers webhooks."""
+    import random
+
+    from aftersend.outgoing.addresses import is_loopback, is_public
+    from aftersend.outgoing.deliver import Deliverer
+    from aftersend.outgoing.endpoints import Endpoints
+    from aftersend.outgoing.pace import Pace
+    from aftersend.outgoing.sender import SenderPorts
+    from aftersend.outgoing.states import EndpointStates
+
+    config = settings.load_webhook_delivery()
+    endpoints = Endpoints(partial(connect, "secretsmanager"), config.endpoints, local=config.local)
+    return SenderPorts(
+        sqs=connect("sqs"),
+        queue=config.queue,
+        parked=config.dead_letter_queue,
+        endpoints=lambda: endpoints.get(_now()),
+        states=EndpointStates(connect("dynamodb"), config.states_table, time.time),
+        deliver=Deliverer(judge=is_loopback if config.local else is_public).deliver,
+        pace=Pace(time.monotonic, time.sleep),
+        processes=config.processes,
+        pool=ThreadPoolExecutor(10),  # as many as a FIFO queue gives at once
+        clock=time.time,
+        jitter=lambda most: random.uniform(0, most),  # noqa: S311  # spreads attempts, hides nothing
+    )
+
+
+def make_publisher() -> Publisher | None:
+    """Return what publishes events, or None where none go out."""
+    from aftersend.outgoing.bus import EventBus
+    from aftersend.outgoing.endpoints import Endpoints
+    from aftersend.outgoing.outbox import WebhookOutbox
+    from aftersend.outgoing.publish import Publisher, Selection
+    from aftersend.storage.spike_windows import IncidentCache, SpikeWindows
+
+    config = settings.load_events()
+    if not config.bus and not config.webhook_queue:
+        return None
+    known = settings.load_incidents()
+    incidents = IncidentCache(SpikeWindows(connect("dynamodb"), known.spike_windows_table, known.policy.guard), _now)
+    endpoints = Endpoints(partial(connect, "secretsmanager"), config.endpoints, local=config.local)
+    return Publisher(
+        incidents=incidents.find_incidents,
+        bus=EventBus(connect("events"), config.bus) if config.bus else None,
+        selection=Selection(config.selection),
+        outbox=WebhookOutbox(connect("sqs"), config.webhook_queue) if config.webhook_queue else None,
+        endpoints=lambda: endpoints.get(_now()),
+    )
+
+
+def publish_incidents() -> IncidentStream:
+    """Return what publishes incidents; raises ConfigurationError where there is nowhere to."""
+    from aftersend.core.errors import ConfigurationError
+    from aftersend.outgoing.incidents import IncidentStream
+
+    publisher = make_publisher()
+    if publisher is None:
+        raise ConfigurationError("the environment variables EVENT_BUS and WEBHOOK_QUEUE are both empty")
+    return IncidentStream(publisher, settings.load_incidents().policy.guard)
+
+
 def streams() -> StreamWorker:
     """Return what works the streams of both tables."""
     from aftersend.jobs.streams import StreamWorker
@@ -342,6 +407,7 @@ def streams() -> StreamWorker:
         ParkedRecords(connect("s3"), config.bucket),
         config.policy.find_stream,
         counts=config.statistics,
+        publisher=make_publisher(),
     )
 
 

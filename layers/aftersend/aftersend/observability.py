@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
     from aftersend.jobs.ses_sync import SyncResult
     from aftersend.jobs.streams import StreamResult
     from aftersend.lists.job import ListJob
+    from aftersend.outgoing.incidents import IncidentsResult
+    from aftersend.outgoing.sender import SendReport
     from aftersend.ports import BatchReport
     from aftersend.webhooks.receive import PushResponse
 
@@ -99,6 +101,30 @@ def report_sync(done: SyncResult, logger: Logger) -> None:
     """Log what was brought to the suppression list of Amazon SES."""
     log = logger.error if done.failed else logger.info
     log("synced", extra={**done.counts, "failed": done.failed, "why": done.why})
+
+
+def report_incidents(done: IncidentsResult, logger: Logger) -> dict[str, Any]:
+    """Log what was published of incidents, and return the answer that hands back what must come again."""
+    log = logger.error if done.failed else logger.info
+    log("incidents", extra={"published": done.published, "failed": done.failed, "why": done.why})
+    return _hand_back({done.failed: done.why} if done.failed else {})
+
+
+def report_webhooks(done: SendReport, logger: Logger, metrics: Metrics) -> dict[str, Any]:
+    """Count and log what became of webhooks, and return the answer that hands back those that must come again."""
+    for name, number in done.counts.items():
+        metrics.add_metric(f"Webhook{name}", MetricUnit.Count, number)
+    metrics.flush_metrics()
+    log = logger.warning if done.failed or done.parked else logger.info
+    log(
+        "webhooks",
+        extra={
+            "counts": done.counts,
+            "waiting": dict(list(done.failed.items())[:10]),
+            "parked": dict(list(done.parked.items())[:10]),
+        },
+    )
+    return _hand_back(done.failed)
 
 
 def report_streams(done: StreamResult, logger: Logger) -> None:

@@ -134,6 +134,73 @@ def load_webhooks(environ: Environ = os.environ) -> WebhookSettings:
     )
 
 
+class EventSettings(Struct, frozen=True, kw_only=True):
+    """Where events go out to; of each, empty where they do not."""
+
+    selection: str  # which go to the bus: none, rare or all
+    bus: str = ""  # its name
+    endpoints: str = ""  # name or ARN of the secret that says where webhooks go
+    webhook_queue: str = ""
+    local: bool = False  # webhooks may go to this machine
+
+
+def load_events(environ: Environ = os.environ) -> EventSettings:
+    """Read where the function of the streams publishes events."""
+    endpoints = _get(environ, "WEBHOOK_ENDPOINTS")
+    return EventSettings(
+        selection=_get(environ, "PUBLISH_EVENTS") or "none",
+        bus=_get(environ, "EVENT_BUS"),
+        endpoints=endpoints,
+        webhook_queue=_require(environ, "WEBHOOK_QUEUE") if endpoints else "",
+        local=_is_local(environ),
+    )
+
+
+class IncidentSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that publishes incidents, beside where to."""
+
+    spike_windows_table: str
+    policy: Policy
+
+
+def load_incidents(environ: Environ = os.environ) -> IncidentSettings:
+    """Read what whoever publishes must know of incidents."""
+    return IncidentSettings(
+        spike_windows_table=_require(environ, "SPIKE_WINDOWS_TABLE"),
+        policy=load_policy(_get(environ, "POLICY"), _get(environ, "VERP_TEMPLATE")),
+    )
+
+
+class WebhookDeliverySettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that delivers webhooks of the user's."""
+
+    endpoints: str  # name or ARN of the secret that says where they go
+    queue: str
+    dead_letter_queue: str
+    states_table: str
+    processes: int  # of this function, at most
+    local: bool  # to this machine, too, and without TLS
+
+
+def load_webhook_delivery(environ: Environ = os.environ) -> WebhookDeliverySettings:
+    """Read the settings of `deliver_webhooks`.
+
+    `WEBHOOKS_TO_THIS_MACHINE` is for a developer's machine. No template gives it.
+    """
+    return WebhookDeliverySettings(
+        endpoints=_require(environ, "WEBHOOK_ENDPOINTS"),
+        queue=_require(environ, "WEBHOOK_QUEUE"),
+        dead_letter_queue=_require(environ, "DEAD_LETTER_QUEUE"),
+        states_table=_require(environ, "ENDPOINT_STATES_TABLE"),
+        processes=_parse_number(environ, "WEBHOOK_PROCESSES", 2, range(1, 1001)),
+        local=_is_local(environ),
+    )
+
+
+def _is_local(environ: Environ) -> bool:
+    return _get(environ, "WEBHOOKS_TO_THIS_MACHINE") == "true"
+
+
 class ApiSettings(TableSettings, frozen=True, kw_only=True):
     """The settings of a function behind the HTTP API."""
 

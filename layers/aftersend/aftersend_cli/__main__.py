@@ -155,6 +155,11 @@ _OF_A_STACK: Final = {
         "prove a stack: send a bounce through it, show what it makes of it, and delete that",
         ("--stack aftersend", "--stack aftersend --from news@example.com --yes"),
     ),
+    "webhooks": _Command(
+        "webhooks",
+        "show where events go out to, and what was given up; send that again; say which endpoints there are",
+        ("--stack aftersend", "resend crm --stack aftersend", "configure endpoints.json --stack aftersend --yes"),
+    ),
     "reevaluate": _Command(
         "reevaluate",
         "bring what is stored to other rules or another policy",

@@ -5,10 +5,8 @@ An incident is one domain refusing many addresses for one reason in one window o
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from aftersend.api.problems import Problem
@@ -17,6 +15,7 @@ from aftersend.api.responses import ApiResponse, empty_response, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import NoParameters
 from aftersend.core import spike_guard
+from aftersend.core.incident_id import make_incident_id
 from aftersend.core.model import Act, Decision, Reason
 from aftersend.core.spike_guard import Incident
 from aftersend.core.times import format_time
@@ -103,7 +102,7 @@ def decide_incident(request: ApiRequest[NoParameters, IncidentDecision]) -> ApiR
     """
     wanted = request.path["incident"]
     windows = request.context.spike_windows
-    incident = next((each for each in windows.find_incidents() if make_id(each) == wanted), None)
+    incident = next((each for each in windows.find_incidents() if make_incident_id(each) == wanted), None)
     if incident is None:
         raise Problem("not-found", "there is no such incident; GET /incidents lists those that are open or reverted")
     body = request.body
@@ -112,17 +111,10 @@ def decide_incident(request: ApiRequest[NoParameters, IncidentDecision]) -> ApiR
     return empty_response(204)
 
 
-def make_id(incident: Incident) -> str:
-    """Return the id of an incident, twenty hexadecimal digits: the same for the same domain, window and reason."""
-    window = incident.window
-    named = (window.domain, format_time(window.since), format_time(window.until), incident.reason)
-    return blake2b(msgspec.json.encode(named), digest_size=10).hexdigest()
-
-
 def _show(incident: Incident) -> IncidentView:
     decision = incident.decision
     return IncidentView(
-        id=make_id(incident),
+        id=make_incident_id(incident),
         domain=incident.window.domain,
         since=format_time(incident.window.since),
         until=format_time(incident.window.until),

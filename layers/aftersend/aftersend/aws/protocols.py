@@ -39,6 +39,12 @@ class FullS3Client(S3Client, Protocol):
     def generate_presigned_url(self, operation: str, /, **request: Any) -> Any: ...  # noqa: D102
 
 
+class EventBridgeClient(Protocol):
+    """Amazon EventBridge."""
+
+    def put_events(self, **request: Any) -> Any: ...  # noqa: D102
+
+
 class SQSClient(Protocol):
     """Amazon SQS: messages into a queue, alone or up to ten at once."""
 
@@ -47,12 +53,13 @@ class SQSClient(Protocol):
 
 
 class FullSQSClient(SQSClient, Protocol):
-    """The operations of SQS that somebody needs who looks into queues, or moves what lies there."""
+    """The operations of SQS that somebody needs who looks into queues, moves what lies there, or says when it shows."""
 
     def receive_message(self, **request: Any) -> Any: ...  # noqa: D102
     def delete_message(self, **request: Any) -> Any: ...  # noqa: D102
     def get_queue_attributes(self, **request: Any) -> Any: ...  # noqa: D102
     def change_message_visibility_batch(self, **request: Any) -> Any: ...  # noqa: D102
+    def change_message_visibility(self, **request: Any) -> Any: ...  # noqa: D102
 
 
 class SSMClient(Protocol):

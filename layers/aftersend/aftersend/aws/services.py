@@ -15,11 +15,12 @@ OPERATIONS: Final = {
         *("batch_get_item", "delete_item", "get_item", "put_item", "query", "scan", "transact_write_items"),
         "update_item",
     ),
+    "events": ("put_events",),
     "s3": ("get_object", "put_object"),
     "secretsmanager": ("get_secret_value",),
     "sqs": (
         *("send_message", "send_message_batch", "receive_message", "delete_message", "get_queue_attributes"),
-        "change_message_visibility_batch",
+        *("change_message_visibility", "change_message_visibility_batch"),
     ),
     "ssm": ("get_parameter", "get_parameters_by_path"),
 }
@@ -34,6 +35,7 @@ FOR_BOTO3: Final = {
 # What services that speak JSON are called in it, and its version.
 _TARGETS: Final = {
     "dynamodb": ("DynamoDB_20120810", "1.0"),
+    "events": ("AWSEvents", "1.1"),
     "secretsmanager": ("secretsmanager", "1.1"),
     "sqs": ("AmazonSQS", "1.0"),
     "ssm": ("AmazonSSM", "1.1"),
