@@ -2,11 +2,12 @@
 import { announce, Busy, Lazy, LiveRegion, StalePage } from "./parts.js";
 import { useWho } from "./rights.js";
 import { goTo, linkTo, understandLookup, useRoute } from "./router.js";
-import { isNeeded, signIn, signOut } from "./sign_in.js";
+import { SETTINGS } from "./api.js";
 import { say } from "./texts.js";
 import { nameZone, showInUtc, useZone } from "./time.js";
 import { html, render, useEffect, useRef, useState } from "./view.js";
 
+const isSigned = "client-id" in SETTINGS;
 // In the order in which they are needed; the letter goes there after a g.
 const PAGES = {
   address: { key: "a", load: () => import("./pages/address.js").then((each) => each.AddressPage) },
@@ -15,6 +16,7 @@ const PAGES = {
   numbers: { key: "n", load: () => import("./pages/numbers.js").then((each) => each.NumbersPage) },
   review: { key: "r", load: () => import("./pages/review.js").then((each) => each.ReviewPage) },
   lists: { key: "l", load: () => import("./pages/lists.js").then((each) => each.ListsPage) },
+  operations: { key: "o", load: () => import("./pages/operations.js").then((each) => each.OperationsPage) },
 };
 export const KEYS_OFF = "aftersend-keys";
 
@@ -67,7 +69,7 @@ function Head({ route, showHelp }) {
       <div class="bar-aside">
         <${Who} />
         <button type="button" class="quiet" aria-pressed=${utc} onClick=${switchZone}>${say("zone.button", { zone: nameZone() })}</button>
-        ${isNeeded() && html`<button type="button" class="quiet" onClick=${signOut}>${say("signin.out")}</button>`}
+        ${isSigned && html`<button type="button" class="quiet" onClick=${() => import("./sign_in.js").then((each) => each.signOut())}>${say("signin.out")}</button>`}
         <button type="button" class="quiet keys-button" onClick=${showHelp}>${say("keys.button")}</button>
       </div>
     </header>`;
@@ -159,8 +161,10 @@ function moveInList(step) {
   items[Math.min(Math.max(at + step, 0), items.length - 1)]?.focus();
 }
 
+// Where an issuer is named, whoever comes signs in there first.
 const place = document.getElementById("console");
-signIn().then(
+const begin = isSigned ? import("./sign_in.js").then((each) => each.signIn()) : Promise.resolve();
+begin.then(
   () => render(html`<${App} />`, place),
   (error) => render(html`<main><h1>${say("signin.failed")}</h1><p>${error.message}</p><p><a href=${location.pathname}>${say("signin.again")}</a></p></main>`, place),
 );

@@ -7,7 +7,7 @@ import { say, sayCount } from "../texts.js";
 import "../texts/deciding.js";
 import "../texts/operations.js";
 import { html, useState } from "../view.js";
-import { DecisionForm, Dialog, Field } from "../forms.js";
+import { DecisionForm, Dialog } from "../forms.js";
 import {
   announce, Answered, Badge, count, Empty, Lazy, Moment, nameSource, ProblemNote, Quote, Section, Sign, Table,
 } from "../parts.js";
@@ -102,17 +102,19 @@ function IdleQueue({ queue, open }) {
     </details>`;
 }
 
+// Some by their ids at once; all in helpings, until nothing is left or nothing moves any more.
 function RedriveDialog({ queue, picked, onDone, onClose }) {
-  const [note, setNote] = useState("");
-  const [error, setError] = useState("");
   const [problem, setProblem] = useState(null);
+  const [moved, setMoved] = useState(0);
   const send = async () => {
-    setError(note.trim() ? "" : say("note.missing"));
-    if (!note.trim()) return;
+    let [sum, answer] = [0, null];
     try {
-      const body = { note: note.trim(), messages: picked.length ? picked : undefined };
-      const { data } = await ask("POST", `dead-letters/${part(queue.name)}/redrive`, { body });
-      announce(say("ops.redrive.done", { count: count(data.messages), queue: data.goes_back_to }));
+      do {
+        ({ data: answer } = await ask("POST", `dead-letters/${part(queue.name)}/redrive`, { body: { messages: picked.length ? picked : "all" } }));
+        sum += answer.moved;
+        setMoved(sum);
+      } while (!picked.length && answer.left && answer.moved);
+      announce(say("ops.redrive.done", { count: count(sum), queue: answer.goes_back_to }));
       onDone();
     } catch (failed) {
       if (!(failed instanceof Problem)) throw failed;
@@ -122,9 +124,8 @@ function RedriveDialog({ queue, picked, onDone, onClose }) {
   return html`
     <${Dialog} title=${say("ops.redrive.title", { queue: queue.name })} onClose=${onClose}>
       <p>${say("ops.redrive.what")}</p>
-      <${DecisionForm} send=${send} action=${say("ops.redrive.do")} onClose=${onClose} problem=${problem}>
-        <${Field} kind="textarea" label=${say("ops.redrive.note")} error=${error} rows="2" maxlength="500" required value=${note} onInput=${(event) => setNote(event.target.value)} />
-      <//>
+      ${moved > 0 && html`<p role="status"><progress max=${Math.max(queue.messages, moved)} value=${moved} aria-label=${say("ops.redrive.do")}></progress> ${count(moved)}</p>`}
+      <${DecisionForm} send=${send} action=${say("ops.redrive.do")} onClose=${moved ? onDone : onClose} problem=${problem} />
     <//>`;
 }
 

@@ -1,5 +1,5 @@
 // What went wrong, where, and whose is it? In groups of the same words first, then one by one.
-import { get, Problem } from "../api.js";
+import { get, Problem, useAnswer } from "../api.js";
 import { useConfiguration } from "../configuration.js";
 import { addCounts, makeRate, writeShare } from "../rates.js";
 import { linkTo, replaceQuery } from "../router.js";
@@ -10,7 +10,7 @@ import "../texts/problems.js";
 import { daysAgo, isoDay, writeDay } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { Field } from "../forms.js";
-import { count, Download, Empty, Moment, nameReason, nameSource, Person, ProblemNote, Status, Table } from "../parts.js";
+import { Answered, count, Download, Empty, Moment, nameReason, nameSource, Person, ProblemNote, Status, Table } from "../parts.js";
 
 const FILTERS = ["status", "class", "reason", "system", "source", "sender", "domain", "stream", "identifier"];
 const STATUSES = ["bounced", "complained", "rejected", "deferred", "expired"];
@@ -27,36 +27,51 @@ const DAY = 86_400_000;
 export function ProblemsPage({ route }) {
   const wanted = { from: daysAgo(6), to: isoDay(Date.now()), ...route.query };
   const configuration = useConfiguration();
-  const search = useSearch(wanted);
   const rate = useRate(wanted);
   const view = route.query.view === "rows" ? "rows" : "groups";
+  const Shown = view === "rows" ? OneByOne : InGroups;
   const nameSystem = (id) => configuration?.systems?.[id] ?? id;
-  const { rows, isBusy, problem, backTo, next } = search;
   return html`
     <h1>${say("wrong.title")}</h1>
     <section>
       <p class="soft">${say("wrong.what")}</p>
       <${Filters} wanted=${wanted} route=${route} view=${view} systems=${configuration?.systems ?? {}} />
-      <p class="tally">
-        <span><strong>${count(rows.length)}${next ? "+" : ""}</strong> ${say("wrong.tally")}</span>
-        ${rate?.now && html`<span>${say("wrong.tally.of", sayRate(rate.now))}</span>`}
-        ${rate?.before && html`<span class="soft">${say("wrong.tally.before", sayRate(rate.before))}</span>`}
-      </p>
-      ${problem && html`<${ProblemNote} problem=${problem} onRetry=${search.more} />`}
-      ${rows.length > 0 && (view === "rows"
-        ? html`<${Rows} rows=${rows} nameSystem=${nameSystem} />`
-        : html`<${Groups} rows=${rows} route=${route} nameSystem=${nameSystem} />`)}
-      ${isBusy && html`<div class="buttons" role="status"><span>${say("wrong.searching")} ${backTo ? html`<${Moment} at=${backTo} />` : writeDay(wanted.to)} …</span>
-        <button type="button" onClick=${search.stop}>${say("stop")}</button></div>`}
-      ${!isBusy && !problem && rows.length === 0 && html`<${Nothing} wanted=${wanted} rate=${rate} />`}
-      <div class="buttons">
-        ${!isBusy && next && html`<button type="button" onClick=${search.more}>${say("more.rows")}</button><span class="soft">${say("wrong.newest", { count: count(rows.length) })} <${Moment} at=${backTo} /></span>`}
-        ${rows.length > 0 && html`<${Download} name="went-wrong.csv" label=${say("wrong.csv")} content=${() => writeCsv(makeFile(rows))} />`}
-      </div>
+      <${Shown} key=${view} wanted=${wanted} route=${route} rate=${rate} nameSystem=${nameSystem} />
     </section>`;
 }
 
+function Tally({ number, isMore, rate }) {
+  return html`
+    <p class="tally">
+      <span><strong>${count(number)}${isMore ? "+" : ""}</strong> ${say("wrong.tally")}</span>
+      ${rate?.now && html`<span>${say("wrong.tally.of", sayRate(rate.now))}</span>`}
+      ${rate?.before && html`<span class="soft">${say("wrong.tally.before", sayRate(rate.before))}</span>`}
+    </p>`;
+}
+
+// Both days are whole: what is asked for ends with the day after the last one.
+function makeQuery(wanted) {
+  const asked = Object.fromEntries(FILTERS.map((each) => [each, wanted[each]]));
+  return { ...asked, from: `${wanted.from}T00:00:00Z`, to: new Date(Date.parse(wanted.to) + DAY).toISOString().replace(".000", "") };
+}
+
 const sayRate = (each) => ({ part: count(each.numerator), whole: each.rate === undefined ? count(each.denominator) : `${count(each.denominator)} (${writeShare("bounce", each.rate)})` });
+
+function OneByOne({ wanted, rate, nameSystem }) {
+  const search = useSearch(wanted);
+  const { rows, isBusy, problem, backTo, next } = search;
+  return html`
+    <${Tally} number=${rows.length} isMore=${next} rate=${rate} />
+    ${problem && html`<${ProblemNote} problem=${problem} onRetry=${search.more} />`}
+    ${rows.length > 0 && html`<${Rows} rows=${rows} nameSystem=${nameSystem} />`}
+    ${isBusy && html`<div class="buttons" role="status"><span>${say("wrong.searching")} ${backTo ? html`<${Moment} at=${backTo} />` : writeDay(wanted.to)} …</span>
+      <button type="button" onClick=${search.stop}>${say("stop")}</button></div>`}
+    ${!isBusy && !problem && rows.length === 0 && html`<${Nothing} wanted=${wanted} rate=${rate} />`}
+    <div class="buttons">
+      ${!isBusy && next && html`<button type="button" onClick=${search.more}>${say("more.rows")}</button><span class="soft">${say("wrong.newest", { count: count(rows.length) })} <${Moment} at=${backTo} /></span>`}
+      ${rows.length > 0 && html`<${Download} name="went-wrong.csv" label=${say("wrong.csv")} content=${() => writeCsv(makeFile(rows))} />`}
+    </div>`;
+}
 
 // ---- What is asked -----------------------------------------------------------------------------------------------
 
@@ -64,14 +79,13 @@ const sayRate = (each) => ({ part: count(each.numerator), whole: each.rate === u
 function useSearch(wanted) {
   const [state, setState] = useState({ rows: [], isBusy: true });
   const mine = useRef(0);
-  const asked = Object.fromEntries(FILTERS.map((each) => [each, wanted[each]]));
-  const question = JSON.stringify([wanted.from, wanted.to, asked]);
+  const query = { ...makeQuery(wanted), limit: PAGE };
+  const question = JSON.stringify(query);
   const look = async (rows, cursor, backTo) => {
     const turn = ++mine.current;
     const isMine = () => mine.current === turn;
     let [found, next, reached] = [rows, cursor, backTo];
     const enough = rows.length + ENOUGH;
-    const query = { ...asked, from: `${wanted.from}T00:00:00Z`, to: new Date(Date.parse(wanted.to) + DAY).toISOString().replace(".000", ""), limit: PAGE };
     try {
       do {
         setState({ rows: found, next, backTo: reached, isBusy: true });
@@ -153,44 +167,43 @@ function Nothing({ wanted, rate }) {
 
 // ---- What is shown -----------------------------------------------------------------------------------------------
 
-// The same reason in the same words at the same system is one thing, whatever numbers and addresses stand in it.
-function groupAlike(rows) {
-  const groups = new Map();
-  for (const row of rows) {
-    const words = (row.text ?? "").replace(/\S+@\S+/g, "@").replace(/[\w.-]*\d[\w.-]*/g, "#").replace(/\s+/g, " ").toLowerCase().slice(0, 80);
-    const where = row.system && row.system !== "other" ? row.system : domainOf(row.recipient); // a domain of its own
-    const key = [row.status, row.class, row.reason, where, words].join("\n");
-    if (!groups.has(key)) groups.set(key, { ...row, key, where, rows: [] });
-    groups.get(key).rows.push(row);
-  }
-  return [...groups.values()].sort((one, other) => other.rows.length - one.rows.length);
+// The same reason in the same words at the same system is one thing, and stands here once, however often it came.
+function InGroups({ wanted, route, rate, nameSystem }) {
+  const query = makeQuery(wanted);
+  const answer = useAnswer(() => get("problems", query), [JSON.stringify(query)]);
+  return html`<${Answered} answer=${answer}>${({ groups, counted, complete, looked_back_to: backTo }) => html`
+    <${Tally} number=${counted} isMore=${!complete} rate=${rate} />
+    ${groups.length === 0 && html`<${Nothing} wanted=${wanted} rate=${rate} />`}
+    ${groups.length > 0 && html`<div class="items">${groups.map((each, at) => html`<${Group} key=${at} group=${each} most=${groups[0].count} route=${route} nameSystem=${nameSystem} />`)}</div>`}
+    ${!complete && html`<p class="soft">${say("wrong.newest", { count: count(counted) })} <${Moment} at=${backTo} /></p>`}`}<//>`;
 }
 
 const domainOf = (recipient) => bareAddress(recipient).split("@").at(-1);
-const isDomain = (group) => group.where !== group.system;
 
-function Groups({ rows, route, nameSystem }) {
-  const groups = groupAlike(rows);
-  const most = groups[0].rows.length;
-  return html`<div class="items">${groups.slice(0, 50).map((each) => html`
-    <details class="item" key=${each.key} data-item tabindex="-1">
+function Group({ group, most, route, nameSystem }) {
+  const { example } = group;
+  const isKnown = group.system && group.system !== "other"; // of others, the domain says more
+  const alike = { view: "rows", reason: group.reason, status: group.status, class: group.class, system: group.system };
+  return html`
+    <details class="item" data-item tabindex="-1">
       <summary>
-        <span class="item-count">${count(each.rows.length)}<span class="meter" aria-hidden="true"><progress max=${most} value=${each.rows.length} tabindex="-1"></progress></span></span>
-        <span class="item-name">${isDomain(each) ? writeOut(each.where) : nameSystem(each.system)}</span>
-        <${Status} status=${each.status} klass=${each.class} />
-        <span>${each.reason ? nameReason(each.reason) : say("wrong.no.reason")}</span>
-        ${each.class && html`<span class="soft item-end">${say("wrong.class")}: ${say(`class.${each.class}`)}</span>`}
+        <span class="item-count">${group.sampled ? "≈ " : ""}${count(group.count)}<svg class="meter" viewBox="0 0 48 6" width="48" height="6" aria-hidden="true"><rect class="all" width="48" height="6" rx="3" /><rect width=${(48 * group.count) / most} height="6" rx="3" /></svg></span>
+        <span class="item-name">${nameSystem(group.system || "other")}</span>
+        ${!isKnown && html`<span class="soft">${say("wrong.such.as", { domain: writeOut(domainOf(example.recipient)) })}</span>`}
+        <${Status} status=${group.status} klass=${group.class} />
+        <span>${group.reason ? nameReason(group.reason) : say("wrong.no.reason")}</span>
+        <span class="soft item-end">${say("wrong.whose")} ${say(`whose.${group.whose}`)}</span>
       </summary>
       <div class="item-body">
-        <p class="quoted">${each.text ? writeOut(maskOthers(each.text, each.recipient)) : say("wrong.no.words")}</p>
-        ${each.advice && html`<p>→ ${writeOut(each.advice)}</p>`}
-        <p class="soft">${say("says", { source: nameSource(each.source) })}${each.remote_mta && `, ${writeOut(each.remote_mta)}`}</p>
+        <p class="quoted">${example.text ? writeOut(maskOthers(example.text, example.recipient)) : say("wrong.no.words")}</p>
+        ${group.advice && html`<p>→ ${writeOut(group.advice)}</p>`}
+        <p class="soft"><${Moment} at=${group.first_at} /> – <${Moment} at=${group.last_at} />, ${say("says", { source: nameSource(example.source) })}</p>
         <div class="buttons">
-          <a class="button" href=${linkTo("message", each.message, { to: each.recipient })}>${say("wrong.look")}</a>
-          <a class="button" href=${linkTo("problems", "", { ...route.query, view: "rows", reason: each.reason, ...(isDomain(each) ? { domain: each.where } : { system: each.system }), status: each.status, class: each.class })}>${say("wrong.rows")}</a>
+          <a class="button" href=${linkTo("message", example.message, { to: example.recipient })}>${say("wrong.look")}</a>
+          <a class="button" href=${linkTo("problems", "", { ...route.query, ...alike })}>${say("wrong.rows")}</a>
         </div>
       </div>
-    </details>`)}</div>`;
+    </details>`;
 }
 
 function Rows({ rows, nameSystem }) {

@@ -33,7 +33,6 @@ addTexts({
   "ops.redrive.some": "Send {count} back to work…",
   "ops.redrive.title": "Send back from {queue}",
   "ops.redrive.what": "What is known already changes nothing, so nothing can be sent back too often. What still cannot be read or stored comes back here.",
-  "ops.redrive.note": "What was mended?",
   "ops.redrive.do": "Send back",
   "ops.redrive.done": "{count} go back to {queue}.",
   "ops.unmatched": "Texts that no rule knows",

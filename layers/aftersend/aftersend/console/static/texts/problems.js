@@ -4,6 +4,13 @@ import { addTexts } from "../texts.js";
 addTexts({
   "wrong.title": "What went wrong?",
   "wrong.what": "Refusals, spam reports, messages that wait or were never heard of again, by when each went wrong first.",
+  "wrong.such.as": "such as {domain}",
+  "wrong.whose": "Whose to mend:",
+  "whose.address": "the address",
+  "whose.sender": "ours",
+  "whose.nobody": "nobody's",
+  "whose.recipient": "their wish",
+  "whose.unknown": "nobody knows",
   "wrong.view": "Show",
   "wrong.view.groups": "in groups",
   "wrong.view.rows": "one by one",
