@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from aftersend.core.rates import compute_interval
 from tests.support.browser import Site, Visitor, lack, open_site
 
 CROWD: Final = 300  # outcomes beside those that tell a story; the benchmark has ten thousand
@@ -220,6 +221,25 @@ def test_a_moment_has_the_offset_that_held_then(site: Site) -> None:
     assert written == ["8 Mar 2026, 01:30 (UTC\u22125)", "8 Mar 2026, 03:30 (UTC\u22124)"]
 
 
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "low", "high"),
+    [(1, 20, 0.9, 23.6), (25, 500, 3.4, 7.3), (500, 10_000, 4.6, 5.4), (0, 1000, 0.0, 0.38)],
+)
+def test_the_interval_of_a_rate_is_that_of_the_api(
+    visitor: Visitor, numerator: int, denominator: int, low: float, high: float
+) -> None:
+    visitor.open()
+    found = visitor.page.evaluate(
+        """async ([part, whole]) => {
+          const app = document.querySelector('script[type=module]').src;
+          return (await import(app.replace('app.js', 'rates.js'))).findInterval(part, whole);
+        }""",
+        [numerator, denominator],
+    )
+    assert found == pytest.approx(compute_interval(numerator, denominator), abs=1e-12)
+    assert [round(100 * each, 1 if high > 1 else 2) for each in found] == [low, high]
+
+
 # ---- An operator ----------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +294,19 @@ def test_what_went_wrong_where_and_whose_it_is_is_two_steps(visitor: Visitor) ->
     visitor.page.get_by_label("Show", exact=True).select_option("rows")
     visitor.see("full.box@example.org")
     assert "reason=mailbox_full&view=rows" in visitor.page.url
+
+
+def test_numbers_are_one_step_and_each_chart_has_a_table(visitor: Visitor) -> None:
+    visitor.open("#/numbers")
+    visitor.page.locator(".chart").first.wait_for()
+    assert visitor.steps == 1
+    label = str(visitor.page.locator(".chart").first.get_attribute("aria-label"))
+    assert re.match(r"All: \d+\.\d % of [\d,]+", label)
+    visitor.page.get_by_text("As a table").first.click()
+    assert visitor.page.locator(".multiple").first.get_by_role("row").count() > 2
+    with visitor.page.expect_download() as download:
+        visitor.press("Download, as CSV")
+    assert download.value.path().read_bytes().startswith(b"day,system,")
 
 
 def test_an_unreadable_body_is_looked_at_and_sent_back_in_three_steps(visitor: Visitor, site: Site) -> None:
@@ -390,7 +423,7 @@ def test_keys_lead_everywhere_decide_nothing_and_can_be_turned_off(visitor: Visi
 
 PLACES: Final = {
     "#/problems": ".items",
-    "#/numbers": ".empty",
+    "#/numbers": ".chart",
     "#/operations": ".facts-list",
     "#/lists/jobs": ".table, .empty",
     "#/address": "text=The answer is one sentence",

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 
 from local.pushes import serving
 from local.serve import Served, served
-from local.stack import running
+from local.stack import COUNTED, running
 from tests.support.console_world import People, fill, now
 from tests.support.template import ROOT
 
@@ -93,12 +93,12 @@ class Site:
 
 
 @contextmanager
-def open_site(crowd: int) -> Iterator[Site]:
+def open_site(crowd: int, messages_a_day: int = 0) -> Iterator[Site]:
     """A stack that is served with a sender's fortnight in it, and a browser."""
-    with running() as stack, served(stack) as made, serving(made.server), open_browser() as browser:
+    with running(parameters=COUNTED) as stack, served(stack) as made, serving(made.server), open_browser() as browser:
         made.notes.quiet = True
         people = People(now())
-        fill(stack, people, crowd)
+        fill(stack, people, crowd, messages_a_day)
         yield Site(made, people, browser)
 
 

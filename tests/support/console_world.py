@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from unittest.mock import patch
 
 import msgspec
 from moto.dynamodb.models import dynamodb_backends
@@ -17,11 +18,15 @@ from moto.dynamodb.models import dynamodb_backends
 from aftersend import classify
 from aftersend.aws import boto
 from aftersend.core import policy, spike_guard
-from aftersend.core.model import Context, Evidence, Feedback, Kind, Reason
+from aftersend.core.model import Context, Evidence, Feedback, Kind, Outcome, Reason, Suppression
+from aftersend.core.receiving_system import find_system
 from aftersend.core.spike_guard import Window
+from aftersend.core.statistics import ALL, Cell, CounterRow, CounterRows, Dimension, Measure, sum_rows
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
+from aftersend.storage import items
 from aftersend.storage.spike_windows import SpikeWindows
+from aftersend.storage.statistics import StatisticsTable
 from local.environment import REGION
 from local.stack import Stack
 from tests.support.facts import fake_source
@@ -137,6 +142,38 @@ class People:
                 if self._random.random() < 0.0006:
                     yield self.fact(Kind.COMPLAINED, message, who, max(days - 0.5, 0), context)
 
+    def count_larger_sender(self, messages_a_day: int) -> Iterator[tuple[Cell, int]]:
+        """What such a sender's days count, by system and in all; the same shares as those of the crowd."""
+        if not messages_a_day:
+            return
+        for number in range(DAYS):
+            day = (self.now - timedelta(days=number)).date().isoformat()
+            for domain, share, refused, _ in SYSTEMS:
+                whole = round(
+                    messages_a_day * share / 1000 * self._random.uniform(0.9, 1.1) * (0.4 if number == 0 else 1)
+                )
+                rate = (
+                    250
+                    if domain == "outlook.com" and number == 7
+                    else 60
+                    if domain == "outlook.com" and number == 6
+                    else refused
+                )
+                hard = round(whole * rate / 1000 * self._random.uniform(0.85, 1.15))
+                spam, soft = round(whole * self._random.uniform(0.0001, 0.0005)), round(whole * 0.004)
+                counts = {
+                    Measure.DELIVERED: whole - hard - soft - spam,
+                    Measure.COMPLAINED: spam,
+                    Measure.BOUNCED_HARD: hard,
+                    Measure.BOUNCED_IGNORE: soft,
+                }
+                system = find_system(f"email:anybody@{domain}", None)
+                for measure, each in counts.items():
+                    yield Cell(day, Dimension.SYSTEM, system, measure), each
+                    yield Cell(day, Dimension.ALL, ALL, measure), each
+                yield Cell(day, Dimension.REASON, "hard/user_unknown", Measure.BOUNCED_HARD), hard
+                yield Cell(day, Dimension.REASON, "ignore/rate_limited", Measure.BOUNCED_IGNORE), soft
+
 
 class AccidentWindow(msgspec.Struct, frozen=True):
     """The hour in which a provider refused everybody."""
@@ -145,17 +182,25 @@ class AccidentWindow(msgspec.Struct, frozen=True):
     end: datetime
 
 
-def fill(stack: Stack, people: People, crowd: int) -> MemoryStore:
-    """Put the stories, and a crowd beside them, into the tables of `stack`; return what was stored."""
+def fill(stack: Stack, people: People, crowd: int, messages_a_day: int = 0) -> MemoryStore:
+    """Put the stories, and a crowd beside them, into the tables of `stack`; return what was stored.
+
+    Counters may be those of a larger sender, of `messages_a_day`, whose outcomes nobody looks at.
+    """
     store = fold([*people.stories(), *people.crowd(crowd)], people.now)
     tables = stack.physical_ids("AWS::DynamoDB::Table")
     client = stack.client("dynamodb")
     # Moto in this very process: through its server, each batch takes a hundred times as long.
     backend = next(iter(dynamodb_backends.values()))[REGION]
-    for name, items in (("Outcomes", store.outcomes_table), ("Suppressions", store.suppressions_table)):
-        table = next(id_ for logical, id_ in tables.items() if logical.startswith(name))
-        for item in items.values():
-            backend.tables[table].put_item(item)
+    for name, rows in (("Outcomes", store.outcomes_table), ("Suppressions", store.suppressions_table)):
+        stored = backend.tables[next(id_ for logical, id_ in tables.items() if logical.startswith(name))]
+        # What is put here is counted below, and not once more by the function that reads the stream.
+        with patch.object(stored.stream_shard, "add"):
+            for item in rows.values():
+                stored.put_item(item)
+    counters = StatisticsTable(boto.adapt_client(client, "dynamodb"), tables["StatisticsTable"])
+    for row, cells in count(store, people, messages_a_day).items():
+        counters.put_row(row, cells)
     table = next(id_ for logical, id_ in tables.items() if logical.startswith("SpikeWindows"))
     window = Window(ACCIDENT, people.window.begin, people.window.end)
     told = [
@@ -167,6 +212,19 @@ def fill(stack: Stack, people: People, crowd: int) -> MemoryStore:
         traffic = spike_guard.merge_traffic(traffic, each)
     SpikeWindows(boto.adapt_client(client, "dynamodb"), table, policy.load().guard).record(traffic)
     return store
+
+
+def count(store: MemoryStore, people: People, messages_a_day: int) -> CounterRows:
+    """What the counters of a stack are that holds this, and what a larger sender's are beside it."""
+    stored: list[Outcome | Suppression] = [
+        *map(items.decode_outcome, store.outcomes_table.values()),
+        *map(items.decode_suppression, store.suppressions_table.values()),
+    ]
+    total = sum_rows(stored, policy.load().find_stream)
+    for cell, number in people.count_larger_sender(messages_a_day):
+        row = total.setdefault(CounterRow(cell.day, cell.dimension), {})
+        row[cell] = row.get(cell, 0) + number
+    return total
 
 
 def fold(facts: list[Feedback], now: datetime) -> MemoryStore:

@@ -37,7 +37,7 @@ def main() -> int:
         return 1
     FOLDER.mkdir(exist_ok=True)
     names = sys.argv[1:] or [*SHOTS, LIFT]
-    with open_site(600) as site:
+    with open_site(600, messages_a_day=30_000) as site:
         for name in names:
             if name == LIFT:
                 take_dialog(site)
