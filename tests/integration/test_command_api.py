@@ -322,6 +322,8 @@ def test_statistics_by_day_and_as_a_file(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv(TOKEN, "test")
     with answering(200, {}, json.dumps(COUNTED).encode()) as (url, _):
         assert re.search(r"^2026-03-27 +1,500$", Run(capsys, "stats", "--api", url).out, re.MULTILINE)
+    with answering(200, {}, json.dumps(COUNTED | {"by": "reason"}).encode()) as (url, _):
+        assert " of " not in Run(capsys, "stats", "--by", "reason", "--api", url).out, "a reason is no share of itself"
     with answering(200, {}, b"day,value\r\n2026-03-27,gmail\r\n") as (url, asked):
         assert Run(capsys, "stats", "--csv", "--by", "system", "--api", url).out == "day,value\r\n2026-03-27,gmail\r\n"
     assert asked[0].target.endswith("/statistics?by=system&format=csv")
