@@ -157,6 +157,18 @@ def test_reviews_and_incidents(api: Api, capsys: pytest.CaptureFixture[str]) -> 
     assert incident["id"] in Run(capsys, "incidents").out
     assert Run(capsys, "incidents", "revert", incident["id"], "--note", "Down.", "--yes").code == 0
     assert Run(capsys, "incidents", "revert", "0" * 20, "--yes").code == 2
+    assert incident["id"] in Run(capsys, "incidents", "--state", "reverted").out
+    assert Run(capsys, "incidents", "--state", "confirmed").out == "No incident is confirmed.\n"
+
+
+def test_what_was_confirmed_is_listed_where_it_is_asked_for(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    (incident,) = api("GET", "/incidents").json["incidents"]
+    assert Run(capsys, "incidents", "confirm", incident["id"], "--yes").code == 0
+    assert Run(capsys, "incidents").out == "No incident is open or reverted.\n"
+    (found,) = (
+        json.loads(line) for line in Run(capsys, "incidents", "--state", "confirmed", "--json").out.splitlines()
+    )
+    assert (found["id"], found["state"]) == (incident["id"], "confirmed")
 
 
 # ---- Lists ----------------------------------------------------------------------------------------------------------
@@ -285,6 +297,19 @@ def test_a_redrive_asks_the_api_until_nothing_is_left(
     options = make_parser().parse_args(["dead-letters", "--redrive", "A", "--yes"])
     assert dead_letters.by_api.run(options, api, Output()) == 0
     assert capsys.readouterr().out.endswith("1500 are back in B, about 0 are left.\n")
+
+
+@pytest.mark.parametrize("by", ["day", "system", "source", "sender", "reason", "hour", "cause"])
+def test_statistics_are_those_of_the_api(by: str, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("stats", "--from", "2026-03-01", "--to", "2026-03-31", "--by", by)
+    query = f"from=2026-03-01&to=2026-03-31&by={'all' if by == 'day' else by}"
+    expected = api("GET", f"/statistics?{query}").json
+    assert json.loads(Run(capsys, *asked, "--json").out) == expected
+    assert Run(capsys, *asked, "--csv").out == api("GET", f"/statistics?{query}&format=csv").text
+    done = Run(capsys, *asked)
+    assert done.code == 0
+    named = expected["days"] if by == "day" else expected["totals"]
+    assert named and all((each["day"] if by == "day" else each["value"]) in done.out for each in named)
 
 
 COUNTED = {
