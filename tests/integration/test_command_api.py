@@ -402,6 +402,12 @@ def test_what_was_rejected_is_imported_once_it_is_mended(
     assert "2 rows: 1 new, 0 updated, 0 unchanged, 0 skipped, 1 invalid" in done.out
 
 
+def test_the_list_itself_is_not_written_over(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    done = Run(capsys, "import", str(tmp_path / "list.csv"), "--rejects", f"{tmp_path}/./list.csv")
+    assert (done.code, (tmp_path / "list.csv").read_text()) == (2, LIST)
+
+
 def test_every_rejected_row_is_written_and_skipped_ones_too(
     api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,3 +115,17 @@ def test_wide_letters_take_two_columns(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_what_is_about_an_answer_is_no_part_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     Output().remark("All\x1b[2J of it.")
     assert capsys.readouterr() == ("", f"All [2J of it.{os.linesep}")
+
+
+def test_progress_is_for_a_terminal_alone_and_taken_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = Output()
+    output.progress("looked back to March")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    output.progress("looked back to March " * 9)
+    output.progress()
+    first, second = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert (len(first), second) == (59, "")

@@ -58,6 +58,13 @@ class Output:
         sys.stdout.flush()
         sys.stderr.write(f"{clean(text)}\n")
 
+    def progress(self, text: str = "") -> None:
+        """Show on a terminal how far it is, in a line that the next call writes over; an empty one takes it away."""
+        if sys.stderr.isatty():
+            room = max(shutil.get_terminal_size().columns, NARROW) - 1
+            sys.stderr.write(f"\r\x1b[K{clean(text)[:room]}")
+            sys.stderr.flush()
+
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Write a table, of whose columns those that are empty are left out.
 
