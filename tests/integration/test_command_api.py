@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,14 +21,16 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from aftersend_cli.__main__ import main
+from aftersend_cli import dead_letters
+from aftersend_cli.__main__ import main, make_parser
 from aftersend_cli.endpoint import API, TOKEN, Endpoint
 from aftersend_cli.errors import CommandError, NotKnownError
 from aftersend_cli.jobs import follow
 from aftersend_cli.outcomes import FILTERS
+from aftersend_cli.output import Output
 from tests.support import wsgi
 from tests.support.api import Api
-from tests.support.api_world import world
+from tests.support.api_world import WorldQueues, world
 from tests.support.network import free_ports
 from tests.support.template import ROOT
 
@@ -154,6 +157,18 @@ def test_reviews_and_incidents(api: Api, capsys: pytest.CaptureFixture[str]) -> 
     assert incident["id"] in Run(capsys, "incidents").out
     assert Run(capsys, "incidents", "revert", incident["id"], "--note", "Down.", "--yes").code == 0
     assert Run(capsys, "incidents", "revert", "0" * 20, "--yes").code == 2
+    assert incident["id"] in Run(capsys, "incidents", "--state", "reverted").out
+    assert Run(capsys, "incidents", "--state", "confirmed").out == "No incident is confirmed.\n"
+
+
+def test_what_was_confirmed_is_listed_where_it_is_asked_for(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    (incident,) = api("GET", "/incidents").json["incidents"]
+    assert Run(capsys, "incidents", "confirm", incident["id"], "--yes").code == 0
+    assert Run(capsys, "incidents").out == "No incident is open or reverted.\n"
+    (found,) = (
+        json.loads(line) for line in Run(capsys, "incidents", "--state", "confirmed", "--json").out.splitlines()
+    )
+    assert (found["id"], found["state"]) == (incident["id"], "confirmed")
 
 
 # ---- Lists ----------------------------------------------------------------------------------------------------------
@@ -223,6 +238,122 @@ def test_a_span_is_asked_for_as_people_say_it(
     assert timedelta(hours=36) <= datetime.now(UTC) - begin < timedelta(hours=37)
 
 
+def test_problems_are_groups_the_largest_first(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = api("GET", "/problems?from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z").json
+    assert json.loads(Run(capsys, "problems", *MARCH, "--json").out) == expected
+    done = Run(capsys, "problems", *MARCH)
+    _, *rows = done.out.splitlines()
+    assert (done.code, len(expected["groups"]) > 1) == (0, True)
+    for row, group in zip(rows, expected["groups"], strict=False):
+        assert row.split()[:2] == [str(group["count"]), group["status"]]
+        assert group["whose"] in row and group["example"]["message"] in row
+    assert {line.removeprefix("- ") for line in rows if line.startswith("- ")} == {
+        group["advice"] for group in expected["groups"] if "advice" in group
+    }
+    assert done.err == f"{expected['counted']} outcomes, back to 2026-03-01 00:00Z.\n"
+    one = Run(capsys, "problems", *MARCH, "--reason", "mailbox_full")
+    assert one.out.splitlines()[1].split()[:4] == ["1", "bounced", "soft", "mailbox_full"]
+
+
+def test_status_says_whether_anything_is_stuck(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = Run(capsys, "status")
+    assert (done.code, done.out.splitlines()[0][:58]) == (
+        1,
+        "0 messages were given up, 1 bodies could not be read. afte",
+    )
+    assert Run(capsys, "status", "--json").code == 1
+    monkeypatch.setattr(WorldQueues, "counted", {"FeedbackQueue": 1200})
+    well = Run(capsys, "status")
+    assert (well.code, well.out.splitlines()[0]) == (0, "Nothing is stuck.")
+    assert well.out.splitlines()[-1].split()[:2] == ["FeedbackQueue", "1,200"]
+    assert json.loads(Run(capsys, "status", "--json").out) == api("GET", "/status").json
+
+
+def test_dead_letters_by_the_api(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Run(capsys, "dead-letters", "--look").out
+    looked = "        7a2c2b1e-0000-4000-8000-000000000001  ses  no field eventType"
+    assert f"     1  UnreadableBodies\n{looked}\n" in shown and "     0  FeedbackDeadLetters\n" in shown
+    assert "messageId" not in shown, "a body may hold addresses"
+    found = [json.loads(line) for line in Run(capsys, "dead-letters", "--json").out.splitlines()]
+    assert found == api("GET", "/dead-letters").json["queues"]
+    assert Run(capsys, "dead-letters", "--redrive", "FeedbackQueue").code == 2
+    asked = Run(capsys, "dead-letters", "--redrive", "FeedbackDeadLetters")
+    assert (asked.code, "nobody is there to be asked" in asked.err) == (2, True)
+
+
+def test_a_redrive_asks_the_api_until_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = {"queue": "A", "goes_back_to": "B", "by": "x", "at": "2026-03-01T00:00:00Z"}
+    answers = iter([done | {"moved": 1000, "left": 500}, done | {"moved": 500, "left": 0}])
+    listed = {"queues": [{"name": "A", "messages": 1500, "goes_back_to": "B"}]}
+
+    def ask(method: str, *_: Any, **__: Any) -> Any:
+        return SimpleNamespace(json=lambda: listed if method == "GET" else next(answers))
+
+    api: Any = SimpleNamespace(ask=ask, url="https://example.com")
+    options = make_parser().parse_args(["dead-letters", "--redrive", "A", "--yes"])
+    assert dead_letters.by_api.run(options, api, Output()) == 0
+    assert capsys.readouterr().out.endswith("1500 are back in B, about 0 are left.\n")
+
+
+@pytest.mark.parametrize("by", ["day", "system", "source", "sender", "reason", "hour", "cause"])
+def test_statistics_are_those_of_the_api(by: str, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("stats", "--from", "2026-03-01", "--to", "2026-03-31", "--by", by)
+    query = f"from=2026-03-01&to=2026-03-31&by={'all' if by == 'day' else by}"
+    expected = api("GET", f"/statistics?{query}").json
+    assert json.loads(Run(capsys, *asked, "--json").out) == expected
+    assert Run(capsys, *asked, "--csv").out == api("GET", f"/statistics?{query}&format=csv").text
+    done = Run(capsys, *asked)
+    assert done.code == 0
+    named = expected["days"] if by == "day" else expected["totals"]
+    assert named and all((each["day"] if by == "day" else each["value"]) in done.out for each in named)
+
+
+COUNTED = {
+    "from": "2026-03-27", "to": "2026-03-28", "by": "system",
+    "limits": {"bounce": {"review": 0.05, "pause": 0.1, "floor": 200},
+               "complaint": {"review": 0.001, "pause": 0.005, "floor": 1000}},
+    "totals": [
+        {"value": "gmail", "name": "Gmail", "messages": 1600, "counts": {"delivered": 1500, "bounced_hard": 100},
+         "rates": {"bounce": {"numerator": 100, "denominator": 1600, "rate": 0.0625, "low": 0.0516, "high": 0.0755,
+                              "level": "review"},
+                   "complaint": {"numerator": 0, "denominator": 1500, "rate": 0.0, "low": 0.0, "high": 0.0026,
+                                 "level": "fine"}}},
+        {"value": "other", "messages": 3, "counts": {"delivered": 2, "bounced_hard": 1},
+         "rates": {"bounce": {"numerator": 1, "denominator": 3, "low": 0.06, "high": 0.79, "level": "too_few"}}},
+    ],
+    "days": [{"day": "2026-03-27", "value": "gmail", "counts": {"delivered": 1500}}],
+}  # fmt: skip
+
+
+def test_a_rate_never_stands_without_its_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(TOKEN, "test")
+    with answering(200, {}, json.dumps(COUNTED).encode()) as (url, asked):
+        done = Run(capsys, "stats", "--by", "system", "--from", "2026-03-27", "--to", "2026-03-28", "--api", url)
+        assert json.loads(Run(capsys, "stats", "--json", "--api", url).out) == COUNTED
+    assert asked[0].target.endswith("/statistics?from=2026-03-27&to=2026-03-28&by=system")
+    assert asked[1].target.endswith("/statistics?by=all")
+    assert re.search(r"^Gmail +6\.2 % \(100 of 1,600, 5\.2 to 7\.5 %\) REVIEW +0 of 1,500$", done.out, re.MULTILINE)
+    assert re.search(r"^other +1 of 3$", done.out, re.MULTILINE), "of too few there is no rate"
+    assert "bounces: reviewed from 5 %, paused from 10 %; no rate of fewer than 200" in done.out
+
+
+def test_statistics_by_day_and_as_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(TOKEN, "test")
+    with answering(200, {}, json.dumps(COUNTED).encode()) as (url, _):
+        assert re.search(r"^2026-03-27 +1,500$", Run(capsys, "stats", "--api", url).out, re.MULTILINE)
+    with answering(200, {}, json.dumps(COUNTED | {"by": "reason"}).encode()) as (url, _):
+        assert " of " not in Run(capsys, "stats", "--by", "reason", "--api", url).out, "a reason is no share of itself"
+    with answering(200, {}, b"day,value\r\n2026-03-27,gmail\r\n") as (url, asked):
+        assert Run(capsys, "stats", "--csv", "--by", "system", "--api", url).out == "day,value\r\n2026-03-27,gmail\r\n"
+    assert asked[0].target.endswith("/statistics?by=system&format=csv")
+
+
 @pytest.mark.parametrize("wrong", [("--since", "0d"), ("--since", "1 day"), ("--from", "yesterday"), ("--most", "0")])
 def test_a_span_that_is_none(wrong: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -269,6 +400,12 @@ def test_what_was_rejected_is_imported_once_it_is_mended(
     rejects.write_text(rejects.read_text().replace("bob and eve", "eve@example.com"))
     done = Run(capsys, "import", str(rejects), "--apply", "--yes")
     assert "2 rows: 1 new, 0 updated, 0 unchanged, 0 skipped, 1 invalid" in done.out
+
+
+def test_the_list_itself_is_not_written_over(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.csv").write_text(LIST)
+    done = Run(capsys, "import", str(tmp_path / "list.csv"), "--rejects", f"{tmp_path}/./list.csv")
+    assert (done.code, (tmp_path / "list.csv").read_text()) == (2, LIST)
 
 
 def test_every_rejected_row_is_written_and_skipped_ones_too(

@@ -12,7 +12,7 @@ from aftersend_cli.output import Output, measure
 
 HEAD: Final = ("recipient", "message", "what was said")
 ROWS: Final = (
-    ("ann.with-a-long-name@example.com", "ses:0102-b2", "550 5.1.1 Recipient address rejected: User unknown in table"),
+    ("ann.with-a-long-name@example.com", "ses:0102-b2", "550 5.1.1 Address rejected: User unknown in table"),
     ("bob@example.org", "ses:0102-c3", ""),
 )
 WIDE: Final = (("用户@例子.广告", "a", "b"), ("x@example.com", "a", "b"))
@@ -38,12 +38,60 @@ def test_a_table_fits_the_terminal_and_nothing_is_cut(
             assert word in shown, "an address or an id is in one piece"
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(60, 8), (80, 4), (200, 3)])
-def test_the_last_column_is_folded_before_rows_become_blocks(
-    columns: int, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (
+            120,
+            [
+                "recipient                         message      what was said",
+                "ann.with-a-long-name@example.com  ses:0102-b2  550 5.1.1 Address rejected: User unknown in table",
+                "bob@example.org                   ses:0102-c3",
+            ],
+        ),
+        (
+            80,
+            [
+                "recipient                         message      what was said",
+                "ann.with-a-long-name@example.com  ses:0102-b2  550 5.1.1 Address rejected: User",
+                "                                               unknown in table",
+                "bob@example.org                   ses:0102-c3",
+            ],
+        ),
+        (
+            46,
+            [
+                "recipient                         message",
+                "  what was said",
+                "ann.with-a-long-name@example.com  ses:0102-b2",
+                "  550 5.1.1 Address rejected: User unknown in",
+                "  table",
+                "bob@example.org                   ses:0102-c3",
+            ],
+        ),
+    ],
+)
+def test_a_table_gives_way_step_by_step(
+    columns: int, shown: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_on(columns, monkeypatch).table(HEAD, ROWS)
-    assert len(capsys.readouterr().out.splitlines()) == lines
+    assert capsys.readouterr().out.splitlines() == shown
+
+
+def test_a_row_is_a_block_where_nothing_else_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipient = f"{'ann.' * 12}@example.com"
+    write_on(40, monkeypatch).table(HEAD, [(recipient, "", "550 5.1.1 Address rejected: User unknown"), *ROWS[1:]])
+    assert capsys.readouterr().out.splitlines() == [
+        f"recipient: {recipient}",
+        "what was said: 550 5.1.1 Address",
+        "rejected: User unknown",
+        "",
+        "recipient: bob@example.org",
+        "message: ses:0102-c3",
+        "",
+    ]
 
 
 def test_elsewhere_a_line_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,3 +115,17 @@ def test_wide_letters_take_two_columns(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_what_is_about_an_answer_is_no_part_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     Output().remark("All\x1b[2J of it.")
     assert capsys.readouterr() == ("", f"All [2J of it.{os.linesep}")
+
+
+def test_progress_is_for_a_terminal_alone_and_taken_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = Output()
+    output.progress("looked back to March")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    output.progress("looked back to March " * 9)
+    output.progress()
+    first, second = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert (len(first), second) == (59, "")

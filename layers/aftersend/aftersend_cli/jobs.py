@@ -158,6 +158,8 @@ def _run_import(options: argparse.Namespace, api: Endpoint, output: Output) -> i
     path = Path(options.file)
     if not path.is_file():
         raise UsageError(f"{options.file}: there is no such file")
+    if options.rejects and path.resolve() == Path(options.rejects).resolve():
+        raise UsageError(f"{options.rejects} is the list itself: name another file for what is refused")
     tried = _import(path, options, api, _estimate_rows(path), dry_run=True)
     if options.rejects:
         _write_rejects(path, tried, options, output)

@@ -61,7 +61,7 @@ def _run_outcomes(options: argparse.Namespace, api: Endpoint, output: Output) ->
         return 0
     rows: list[tuple[str, ...]] = []
     found, page, more = 0, {}, False
-    for page in _read_pages(api, query, options.most or (None if output.as_json else SHOWN)):
+    for page in _read_pages(api, query, options.most or (None if output.as_json else SHOWN), output):
         found, more = found + len(page["outcomes"]), "next" in page
         for each in page["outcomes"]:
             output.write_json(each) if output.as_json else rows.append(_make_row(each, output))
@@ -70,17 +70,19 @@ def _run_outcomes(options: argparse.Namespace, api: Endpoint, output: Output) ->
     return 0
 
 
-def _read_pages(api: Endpoint, query: Query, most: int | None) -> Iterator[dict[str, Any]]:
+def _read_pages(api: Endpoint, query: Query, most: int | None, output: Output) -> Iterator[dict[str, Any]]:
     """Yield the pages of a list up to `most` rows; each says whether there is a next one."""
     left, cursor = most, None
     while True:
         limit = AT_ONCE if left is None else min(left, AT_ONCE)
         page = api.ask("GET", "/outcomes", {**query, "limit": limit, "cursor": cursor}).json()
+        output.progress()
         yield page
         cursor = page.get("next")
         left = None if left is None else left - len(page["outcomes"])
         if cursor is None or left == 0:
             return
+        output.progress(f"looked back to {output.moment(page['looked_back_to'])} …")  # a page may be short, or empty
 
 
 def _write_csv(api: Endpoint, query: Query, most: int | None, output: Output) -> None:

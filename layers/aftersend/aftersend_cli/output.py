@@ -11,14 +11,16 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 from unicodedata import combining, east_asian_width
 
 NARROW: Final = 40  # columns that a terminal has at least
 FOLDED: Final = 24  # columns that a column of texts has at least, where it is folded
+_LINES: Final = 2  # that a row of a table has at most
 _GAP: Final = "  "
+_ENOUGH: Final = 1000  # columns, for the gaps of a table elsewhere than on a terminal
 # Of what remote servers write: characters that would move the cursor or turn the text around.
 _HARMFUL: Final = {
     **dict.fromkeys([*range(0x20), 0x7F, *range(0x80, 0xA0)], " "),
@@ -56,11 +58,18 @@ class Output:
         sys.stdout.flush()
         sys.stderr.write(f"{clean(text)}\n")
 
+    def progress(self, text: str = "") -> None:
+        """Show on a terminal how far it is, in a line that the next call writes over; an empty one takes it away."""
+        if sys.stderr.isatty():
+            room = max(shutil.get_terminal_size().columns, NARROW) - 1
+            sys.stderr.write(f"\r\x1b[K{clean(text)[:room]}")
+            sys.stderr.flush()
+
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Write a table, of whose columns those that are empty are left out.
 
         Where it is wider than the terminal, its last column, which has the longest texts, is folded between words;
-        where that is not enough, each row becomes a block of lines instead. Nothing is cut.
+        where that is not enough, a row takes two lines, and where it takes more, it becomes a block. Nothing is cut.
         """
         cells = [[clean(cell) for cell in row] for row in rows]
         used = [at for at in range(len(head)) if any(row[at] for row in cells)]
@@ -68,22 +77,23 @@ class Output:
             return
         head, cells = [head[at] for at in used], [[row[at] for at in used] for row in cells]
         widths = [max(measure(row[at]) for row in [head, *cells]) for at in range(len(head))]
-        room = self.width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1) if self.width else widths[-1]
-        if room < min(widths[-1], FOLDED) or any(measure(word) > room for row in cells for word in row[-1].split()):
+        words = max((measure(word) for row in cells for word in row[-1].split()), default=0)
+        lines = _share_out(widths, max(min(widths[-1], FOLDED), words), self.width or sum(widths) + _ENOUGH)
+        if len(lines) > _LINES:
             self._write_blocks(head, cells)
             return
-        self._write(self._paint(_lay_out(head, widths), "dim"))
-        for *row, last in cells:
-            first, *more = _wrap(last, room) or [""] if measure(last) > room else [last]
-            self._write(_lay_out([*row, first], widths))
-            for part in more:
-                self._write(_lay_out([""] * len(row) + [part], widths))
+        room = self.width - sum(widths[at] + len(_GAP) for at in lines[-1][:-1]) - len(_GAP) * (len(lines) - 1)
+        for number, row in enumerate([head, *cells]):
+            folded = _wrap(row[-1], room) if self.width and measure(row[-1]) > room else [row[-1]]
+            for text in _lay_out([*row[:-1], folded[0]], folded[1:], widths, lines):
+                self._write(self._paint(text, "" if number else "dim"))
 
     def _write_blocks(self, head: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
         for row in cells:
             for name, cell in zip(head, row, strict=True):
                 if cell:
-                    self._write(self._fold(f"{name}: {cell}"))
+                    text = f"{name}: {cell}"
+                    self._write(self._fold(text) if " " in cell else text)
             self._write("")
 
     def moment(self, text: str | None) -> str:
@@ -118,8 +128,34 @@ def _wrap(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def _lay_out(row: Sequence[str], widths: Sequence[int]) -> str:
-    return _GAP.join(cell + " " * (width - measure(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+def _share_out(widths: Sequence[int], last: int, width: int) -> list[list[int]]:
+    """Return which columns stand in which line of a row, of which the second is indented; `last` is the least room of
+    the last column.
+    """
+    lines: list[list[int]] = [[]]
+    taken = 0
+    for at, wide in enumerate([*widths[:-1], last]):
+        if lines[-1] and taken + wide > width:
+            lines.append([])
+            taken = len(_GAP)
+        if taken + wide > width:
+            return [[] for _ in range(_LINES + 1)]  # it fits nowhere
+        lines[-1].append(at)
+        taken += wide + len(_GAP)
+    return lines
+
+
+def _lay_out(
+    row: Sequence[str], more: Sequence[str], widths: Sequence[int], lines: Sequence[Sequence[int]]
+) -> Iterator[str]:
+    """Yield the lines of a row; `more` is what is folded of its last column."""
+    for number, columns in enumerate(lines):
+        text = _GAP.join(row[at] + " " * (widths[at] - measure(row[at])) for at in columns).rstrip()
+        if text:
+            yield (_GAP if number else "") + text
+    before = len(_GAP) * (len(lines) - 1) + sum(widths[at] + len(_GAP) for at in lines[-1][:-1])
+    for part in more:
+        yield " " * before + part
 
 
 def clean(text: str) -> str:

@@ -77,11 +77,13 @@ def _decide(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
 def _declare_incidents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("decision", nargs="?", choices=("confirm", "revert"), help="without it, they are listed")
     parser.add_argument("incident", nargs="?", metavar="ID")
+    about = "list only these; without it, those that are open or reverted"
+    parser.add_argument("--state", choices=("open", "reverted", "confirmed"), help=about)
     add_note(parser, required=False)
 
 
 def _run_incidents(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
-    found = api.ask("GET", "/incidents").json()["incidents"]
+    found = api.ask("GET", "/incidents", {"state": options.state}).json()["incidents"]
     if options.decision is None:
         if output.as_json:
             for each in found:
@@ -89,11 +91,11 @@ def _run_incidents(options: argparse.Namespace, api: Endpoint, output: Output) -
             return 0
         head = ("id", "domain", "from", "until", "reason", "state", "refused", "of")
         output.table(head, [_make_incident(each, output) for each in found])
-        output.write(f"{len(found)} incidents." if found else "No incident is open or reverted.")
+        output.write(f"{len(found)} incidents." if found else f"No incident is {options.state or 'open or reverted'}.")
         return 0
     incident = next((each for each in found if each["id"] == options.incident), None)
     if incident is None:
-        raise UsageError(f"no incident {options.incident or ''} is open or reverted")
+        raise UsageError(f"no incident {options.incident or ''} is {options.state or 'open or reverted'}")
     what = "Let its evidence count" if options.decision == "confirm" else "Take it back: its evidence never counts"
     said = (
         f"{incident['domain']}, {incident['since']} to {incident['until']}: {incident['refused']} of {incident['sent']}"

@@ -19,6 +19,8 @@ _BY: Final = {_DAY: "all"} | {
 }
 # Names and digits behind the point: a complaint rate is judged in tenths of a percent.
 _RATES: Final = {"bounce": ("bounces", 1), "complaint": ("complaints", 2), "block": ("our own fault", 1)}
+_UNRATED: Final = frozenset({"reason"})  # a share of one reason in itself says nothing
+_ORDER: Final = ("sent", "deferred", "expired", "delivered", "complained", "rejected")  # then all others as they come
 _LEVELS: Final = {"review": " REVIEW", "pause": " PAUSE"}
 
 
@@ -59,7 +61,7 @@ def _show(found: dict[str, Any], output: Output, *, by_day: bool) -> None:
         _show_counts("day", [(each["day"], each["counts"]) for each in found["days"]], output)
         output.write()
     _show_counts(found["by"], [(_name(each), each["counts"]) for each in totals], output)
-    rated = [each for each in totals if each.get("rates")]
+    rated = [each for each in totals if each.get("rates") and found["by"] not in _UNRATED]
     if rated:
         output.write()
         output.table((found["by"], *(name for name, _ in _RATES.values())), [_make_rates(each) for each in rated])
@@ -69,7 +71,8 @@ def _show(found: dict[str, Any], output: Output, *, by_day: bool) -> None:
 
 
 def _show_counts(name: str, rows: list[tuple[str, dict[str, int]]], output: Output) -> None:
-    measures = list(dict.fromkeys(measure for _, counts in rows for measure in counts))
+    found = dict.fromkeys(measure for _, counts in rows for measure in counts)
+    measures = [each for each in _ORDER if each in found] + [each for each in found if each not in _ORDER]
     cells = [(value, *(f"{counts.get(each, 0):,}" for each in measures)) for value, counts in rows]
     output.table((name, *(each.replace("_", " ") for each in measures)), cells)
 
