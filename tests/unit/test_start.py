@@ -47,11 +47,12 @@ JOBS: Final = {
 }
 API: Final = {"aftersend.api.app", "aftersend.api.context"}
 WEBHOOKS: Final = {"aftersend.webhooks.receive", "aftersend.webhooks.schemes"}
+THREADS: Final = {"concurrent.futures"}
 # What each function has no use for before, or whatever, it is asked; and of which sources it has the parsers.
 STARTS: Final = {
-    "ProcessSes": (RULES | JOBS | API | WEBHOOKS, {"ses"}),
-    "ProcessFeedback": (RULES | JOBS | API | WEBHOOKS, set()),
-    "Consume": (RULES | JOBS | API | WEBHOOKS, {"mailerq"}),
+    "ProcessSes": (THREADS | RULES | JOBS | API | WEBHOOKS, {"ses"}),
+    "ProcessFeedback": (THREADS | RULES | JOBS | API | WEBHOOKS, set()),
+    "Consume": (THREADS | RULES | JOBS | API | WEBHOOKS, {"mailerq"}),
     "Query": (RULES | JOBS | WEBHOOKS | {"aftersend.ingest", "aftersend.sources"}, set()),
     "Receive": (RULES | JOBS | API | {"aftersend.ingest", "aftersend.storage.store"}, set()),
 }

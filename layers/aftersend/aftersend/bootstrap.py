@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from aftersend.aws import connect, snapshot
 from aftersend.settings import IngestSettings, ListJobSettings
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from aftersend.api.context import ApiContext
     from aftersend.aws.protocols import FullS3Client, S3Client, SQSClient
     from aftersend.console.hosted import HostedConsole
@@ -130,7 +131,7 @@ def _choose_tasks(clients: Mapping[str, Any], limit: int) -> Callable[[], Tasks]
 
     if all(isinstance(client, MultiplexedClient) for client in clients.values()):
         return partial(MultiplexedTasks, clients, limit)
-    return partial(PooledTasks, clients, ThreadPoolExecutor(limit), time.sleep)
+    return partial(PooledTasks, clients, _make_pool(limit), time.sleep)
 
 
 def receive() -> WebhookPorts:
@@ -229,7 +230,7 @@ def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationP
     from aftersend.storage.store import Store, TableNames
 
     config, dynamodb = settings.load_tables(), connect("dynamodb")
-    pool = ThreadPoolExecutor(config.workers)
+    pool = _make_pool(config.workers)
     tables = TableNames(
         outcomes=config.outcomes_table,
         suppressions=config.suppressions_table,
@@ -354,7 +355,7 @@ def deliver_webhooks() -> SenderPorts:
         deliver=Deliverer(judge=is_loopback if config.local else is_public).deliver,
         pace=Pace(time.monotonic, time.sleep),
         processes=config.processes,
-        pool=ThreadPoolExecutor(10),  # as many as a FIFO queue gives at once
+        pool=_make_pool(10),  # as many as a FIFO queue gives at once
         clock=time.time,
         jitter=lambda most: random.uniform(0, most),  # noqa: S311  # spreads attempts, hides nothing
     )
@@ -483,3 +484,9 @@ def _send_later(sqs: SQSClient, queue: str, id_: str, seconds: int) -> None:
 
     with translate_errors("SQS: SendMessage"):
         sqs.send_message(QueueUrl=queue, MessageBody=id_, DelaySeconds=seconds)
+
+
+def _make_pool(workers: int) -> Executor:
+    from concurrent.futures import ThreadPoolExecutor  # the hot path starts without
+
+    return ThreadPoolExecutor(workers)

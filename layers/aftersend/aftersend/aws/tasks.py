@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor
 from functools import partial
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from aftersend.aws.errors import CallFailed
 from aftersend.core.errors import ServiceError
 from aftersend.core.steps import Call, Pause, Steps
 from aftersend.http.multiplexer import Multiplexer, Waits
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _T = TypeVar("_T")
 
