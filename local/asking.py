@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from rich.console import Console
 
-from aftersend.core.model import CauseKind, Status
+from aftersend.core.model import CauseKind, Outcome, Status
 from aftersend.core.times import format_time
 from local.lambdas import Lambdas
 from local.stack import Stack
@@ -53,6 +53,23 @@ def count_week(host: str, lambdas: Lambdas, contents: Contents, out: Console) ->
     stored = sum(number for day, number in days.items() if first <= day <= last)
     if counted != stored:
         yield f"{counted} messages of that week are counted, and {stored} are stored"
+
+
+def list_bounces(host: str, contents: Contents, out: Console) -> Iterator[str]:
+    """Show what bounced on the day with the most of it; yields what does not agree with the tables."""
+    days = Counter(each.bounced_at.date() for each in contents.outcomes if each.bounced_at and _is_listed(each))
+    day, number = max(days.items(), key=lambda found: (found[1], found[0]))
+    path = f"/outcomes?from={day}T00:00:00Z&to={day + timedelta(days=1)}T00:00:00Z&status=bounced&limit=50"
+    found = _ask(host, "GET", path)
+    out.print(f"\n[bold]What bounced on {day}?[/] GET {path}")
+    for each in found["outcomes"][:5]:
+        out.print(f"  {each['recipient'].partition(':')[2]:34} {each['class']}, {each['reason']}", soft_wrap=True)
+    if len(found["outcomes"]) != min(number, 50):
+        yield f"{len(found['outcomes'])} bounces of {day} are listed, and {number} are stored"
+
+
+def _is_listed(outcome: Outcome) -> bool:
+    return outcome.status is Status.BOUNCED and outcome.proven
 
 
 def _bounced(contents: Contents) -> str:

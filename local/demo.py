@@ -115,6 +115,7 @@ def present(rig: Rig, seed: int, out: Console, *, everything: bool) -> list[str]
         *faults(first, second),
         *([] if archived else ["the archive is empty"]),
         *asking.story(rig.host, rig.stack, rig.lambdas, first.contents, out),
+        *asking.list_bounces(rig.host, first.contents, out),
         *asking.count_week(rig.host, rig.lambdas, first.contents, out),
     ]
 
