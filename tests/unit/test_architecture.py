@@ -25,13 +25,13 @@ PACKAGE: Final = Path(aftersend.__file__).parent
 # What each folder, or module beside the folders, may import of ours. The order is that of the layers, from below.
 LAYERS: Final[dict[str, set[str]]] = {
     "core": set(),
-    "console": set(),
     "classify": {"core"},
     "verp": {"core"},
     "sources": {"core", "classify", "verp"},
     "library": {"core", "classify", "sources"},
     "settings": {"core"},
     "http": {"core"},
+    "console": {"core", "http"},
     "aws": {"core", "http", "settings"},
     "ports": {"core", "sources"},
     "storage": {"core", "classify", "sources", "aws", "ports"},
@@ -46,7 +46,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "outgoing": {"core", "aws", "storage"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api", "outgoing"},
 }
-LAYERS["bootstrap"] = {*LAYERS} - {"client", "console", "library", "reporter"}
+LAYERS["bootstrap"] = {*LAYERS} - {"client", "library", "reporter"}
 
 # Folders and modules that are pure, with all that they import of ours.
 PURE: Final = ("core", "classify", "verp", "sources", "library")
