@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers" / "afterse
 from aftersend import classify
 from aftersend.core.recipient import canonicalize_email
 from aftersend.sources import report
-from local.reports import summary
+from aftersend_cli.mails import summarize_mail
 from tests.bench.table import goal, show
 
 ROUNDS = 5
@@ -76,7 +76,7 @@ def ours() -> Contender:
     classifier = classify.load()
 
     def read(raw: bytes) -> Read:
-        result = summary("", raw, classifier)
+        result = summarize_mail("", raw, classifier)
         found = {each["recipient"] for each in result["recipients"]}
         return Read(found, result["kind"], any(each["class"] == "hard" for each in result["recipients"]))
 

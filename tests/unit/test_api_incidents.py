@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aftersend.api.incidents import make_id
 from aftersend.core import spike_guard
+from aftersend.core.incident_id import make_incident_id
 from aftersend.core.model import Reason
 from aftersend.core.spike_guard import Incident, Window
 from tests.support.api import ARN, Api, api_context
@@ -36,7 +36,7 @@ def test_an_incident_is_listed_with_an_id_that_names_it() -> None:
     api = refused(Api(api_context()))
     (found,) = listed(api)
     assert found == {
-        "id": make_id(Incident(WINDOW, Reason.USER_UNKNOWN, 60, 60)),
+        "id": make_incident_id(Incident(WINDOW, Reason.USER_UNKNOWN, 60, 60)),
         "domain": "example.com",
         "since": "2026-03-31T10:00:00.000Z",
         "until": "2026-03-31T11:00:00.000Z",
@@ -87,7 +87,7 @@ def test_an_id_stays_while_refusals_go_on() -> None:
     ],
 )
 def test_another_incident_has_another_id(other: Incident) -> None:
-    assert make_id(other) != make_id(Incident(WINDOW, Reason.USER_UNKNOWN, 60, 60))
+    assert make_incident_id(other) != make_incident_id(Incident(WINDOW, Reason.USER_UNKNOWN, 60, 60))
 
 
 @pytest.mark.parametrize("spell", [str.upper, lambda id_: id_[:-1], lambda id_: f"{id_}0", lambda _: "0" * 20])

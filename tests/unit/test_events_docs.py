@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 import pytest
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 from moto.events.models import EventPattern
 
 from aftersend.core.events import EVENTS, Event, SuppressedAddress, encode_event, find_incident_events, is_rare
