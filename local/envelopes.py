@@ -182,6 +182,16 @@ def http(method: str, path: str, body: str | None = None, **others: Any) -> Even
     }
 
 
+def _write_binary(row: Event) -> Event:
+    """A row with its sets of bytes as Lambda's JSON has them: in base64."""
+    coded = {
+        name: {"BS": [base64.b64encode(each).decode() for each in held["BS"]]}
+        for name, held in row.items()
+        if "BS" in held
+    }
+    return row | coded
+
+
 def stream(row: Event, table: str = "aftersend-Suppressions", at: datetime = TAKEN_AT) -> Event:
     """What the stream of a table hands over when `row` was added, in DynamoDB's own types."""
     record = {
@@ -277,7 +287,7 @@ def _incident() -> Event:
         traffic = merge_traffic(traffic, refusal)
     known = schema.encode_schema(spike_windows.SCHEMA) | {"version": {"N": "60"}}
     row = spike_windows.build_window_key(window) | known | spike_windows.encode_sets(traffic)
-    return dict(row | spike_windows.encode_state(traffic, load().guard))
+    return _write_binary(dict(row | spike_windows.encode_state(traffic, load().guard)))
 
 
 def _webhook() -> str:
@@ -351,6 +361,8 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "Poll-schedule.json": lambda: schedule("aftersend-PollSchedule"),
     "Receive-mailerq.json": lambda: _push("mailerq", "doc-extracted.queue-success.json"),
     "Query-check.json": lambda: http("POST", "/suppressions/check", json.dumps({"recipients": [NOBODY]})),
+    "Operate-status.json": lambda: http("GET", "/status"),
+    "ServeConsole-begin.json": lambda: http("GET", "/console"),
     "RunListJobs-import.json": lambda: http(
         "POST",
         "/suppressions/import",

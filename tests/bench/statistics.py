@@ -25,6 +25,7 @@ from aftersend.core.outcome import merge
 from aftersend.core.statistics import compare_rows, recount, sum_rows
 from aftersend.ingest import ingest
 from aftersend.jobs.streams import StreamWorker
+from aftersend.sources import SOURCES
 from aftersend.storage import items
 from aftersend.storage.statistics import StatisticsTable
 from aftersend.storage.store import Store
@@ -43,6 +44,7 @@ KILLS: Final = 25
 LAGGING: Final = 200  # feedbacks whose way is timed
 POLL: Final = 0.25  # seconds between two looks at a shard, as Lambda takes them
 POLICY: Final = policy.load('[streams]\n"@shop.example" = "orders"\n"*" = "news"')
+_SENT_BY: Final = sorted(SOURCES)[::9]
 DOMAINS: Final = (
     "gmail.com",
     "hotmail.com",
@@ -112,7 +114,7 @@ def _make_fact(kind: Kind, number: int, hours: float, context: Context) -> Feedb
         occurred_at=START + timedelta(hours=hours),
         context=context,
         evidence=Evidence(provider_code=code) if code else None,
-        source=("ses", "mailerq", "directmail")[number % 3],
+        source=_SENT_BY[number % len(_SENT_BY)],
     )
 
 

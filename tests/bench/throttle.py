@@ -91,7 +91,7 @@ class Pool(Executor):
 def simulated(time: Time) -> Iterator[None]:
     """Put the time in the place of threads, locks and pauses."""
     with ExitStack() as stack:
-        stack.enter_context(patch.object(bootstrap, "ThreadPoolExecutor", partial(Pool, time)))
+        stack.enter_context(patch.object(bootstrap, "_make_pool", partial(Pool, time)))
         slept = SimpleNamespace(sleep=time.sleep, monotonic=lambda: time.now)
         stack.enter_context(patch.object(bootstrap, "time", slept))
         stack.enter_context(patch.object(stores.Store.__init__, "__defaults__", (None, time.sleep)))

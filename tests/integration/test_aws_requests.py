@@ -115,6 +115,16 @@ REQUESTS = [
         "change_message_visibility",
         {"QueueUrl": "https://sqs.example.com/1/q", "ReceiptHandle": "a", "VisibilityTimeout": 30},
     ),
+    ("sqs", "receive_message", {"QueueUrl": "https://sqs.example.com/1/q", "MaxNumberOfMessages": 10}),
+    ("sqs", "delete_message", {"QueueUrl": "https://sqs.example.com/1/q", "ReceiptHandle": "a"}),
+    (
+        "sqs",
+        "change_message_visibility_batch",
+        {
+            "QueueUrl": "https://sqs.example.com/1/q",
+            "Entries": [{"Id": "0", "ReceiptHandle": "a", "VisibilityTimeout": 0}],
+        },
+    ),
     (
         "sqs",
         "get_queue_attributes",

@@ -57,7 +57,7 @@ def test_whoever_installs_the_package_has_all_of_it_but_the_wordings(installed: 
         return {str(path.relative_to(folder)) for path in found}
 
     assert files(installed) == files(LAYER)
-    assert not list(installed.rglob("*.tsv"))
+    assert not list(installed.rglob("wordings"))
 
 
 def test_the_client_works_where_it_is_installed(installed: Path) -> None:

@@ -32,6 +32,10 @@ EVERYTHING: Final = {
     "SyncSesSuppressions": "true",
     "Statistics": "true",
     "SendWebhooks": "true",
+    "Console": "issuer",
+    "ConsoleClientId": "console",
+    "JwtIssuer": "https://login.example.com",
+    "JwtAudience": "aftersend",
 }
 DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
 
@@ -141,6 +145,8 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "Consume": stored("mailerq", "delivered"),
     "Poll": lambda world, answer: answer == {"forwarded": 1} and forwarded("directmail")(world, answer),
     "Receive": lambda world, answer: answered(204)(world, answer) and forwarded("mailerq")(world, answer),
+    "Operate": answered(200, '"dead_letters"'),
+    "ServeConsole": lambda _, answer: answer["statusCode"] == 302,
     "Query": answered(200, f'"recipient":"email:{NOBODY}"'),
     "RunListJobs-import": answered(200, '"invalid":0'),
     "RunListJobs-exports": lambda _, answer: answer == DONE,

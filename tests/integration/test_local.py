@@ -171,7 +171,7 @@ def test_every_queue_with_a_function_is_worked(world: World) -> None:
     worked = [mapping.url.rpartition("/")[2] for mapping in world.rig.lambdas.mappings]
     queues = world.rig.stack.physical_ids("AWS::SQS::Queue")
     fed = {one(mapping["Queue"]) for _, mapping in MAPPINGS.values()}
-    assert sorted(worked) == sorted(queues[name].rpartition("/")[2] for name in fed)
+    assert sorted(worked) == sorted(queues[name].rpartition("/")[2] for name in fed if name in queues)
 
 
 class Picky:

@@ -31,7 +31,7 @@ from local.demo import facts
 from local.pushes import serving
 from local.samples import Sample, samples
 from local.serve import SERVED, Served, served
-from local.server import Server, send
+from local.server import OVERVIEW, Server, send
 from local.signing import Authority
 from local.stack import running
 from tests.support.network import free_ports
@@ -190,7 +190,7 @@ def test_a_file_is_dropped_as_the_page_says(server: Server) -> None:
 
 
 def test_a_file_of_events_is_put_where_firehose_puts_it(server: Server) -> None:
-    (address,) = re.findall(r"curl -T events\.jsonl http://[^/]+(/\S+)", ask(server, "GET", "/")[1])
+    (address,) = re.findall(r"curl -T events\.jsonl http://[^/]+(/\S+)", ask(server, "GET", OVERVIEW)[1])
     body = json.dumps(json.loads(sample("bounce-permanent-general"))).replace("010201955e750a4d", "010201955e750a4e")
     status, text = ask(server, "PUT", address, body=f"{body}\n".encode())
     assert status == 202

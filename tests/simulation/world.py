@@ -139,8 +139,8 @@ class World:
         with ExitStack() as stack:
             for module in (bootstrap, api_context, stores, replays):
                 stack.enter_context(patch.object(module, "datetime", clock))
-            for module in (bootstrap, api_context):
-                stack.enter_context(patch.object(module, "ThreadPoolExecutor", pool))
+            stack.enter_context(patch.object(bootstrap, "_make_pool", pool))
+            stack.enter_context(patch.object(api_context, "ThreadPoolExecutor", pool))
             stack.enter_context(patch.object(bootstrap, "connect", self._connect))
             stack.enter_context(patch.object(boto, "make_client", self._connect))
             stack.enter_context(patch.object(bootstrap, "time", slept))

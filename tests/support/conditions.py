@@ -1,14 +1,15 @@
-"""All combinations of what a template's conditions look at, at once: a set of combinations is one number.
+"""All combinations of what a template's conditions look at: whether something holds in any of them, or in all.
 
-Every condition is made of comparisons of a parameter with a value. With n of them there are 2**n combinations; the
-bit c of a number says whether something holds in the combination c. So "wherever this is made, that is made too" is one
-operation on two numbers, however many combinations there are, and none is left out.
+Every condition is made of comparisons of a parameter with a value, switches that are on or off. With n of them there
+are 2**n combinations, which are too many to walk; but each question is about a few switches. Answered for all of their
+ways it is answered for every combination, and none is left out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, Final
 
 from deploy.declared import walk
@@ -16,6 +17,31 @@ from deploy.declared import walk
 Json = dict[str, Any]
 _SWITCH = tuple[str, str]  # a parameter, and the value it is compared with
 _NOTHING: Final = {"Ref": "AWS::NoValue"}
+
+
+class Where:
+    """The combinations in which something holds: those of `switches` alone decide it."""
+
+    def __init__(self, switches: frozenset[int], holds: Callable[[int], bool]) -> None:
+        self.switches, self.holds = switches, holds
+
+    def __and__(self, other: Where) -> Where:
+        return Where(self.switches | other.switches, lambda each: self.holds(each) and other.holds(each))
+
+    def __or__(self, other: Where) -> Where:
+        return Where(self.switches | other.switches, lambda each: self.holds(each) or other.holds(each))
+
+    def __invert__(self) -> Where:
+        return Where(self.switches, lambda each: not self.holds(each))
+
+    def __bool__(self) -> bool:
+        """Whether there is any such combination; of all other switches it does not matter how they stand."""
+        bits = [1 << number for number in sorted(self.switches)]
+        ways = product((False, True), repeat=len(bits))
+        return any(self.holds(sum(bit for bit, on in zip(bits, way, strict=True) if on)) for way in ways)
+
+
+EVERYWHERE: Final = Where(frozenset(), lambda _: True)
 
 
 class Space:
@@ -28,41 +54,28 @@ class Space:
         ]
         self.switches: list[_SWITCH] = sorted({*found})
         self.size = 1 << len(self.switches)
-        self.all = (1 << self.size) - 1
-        self._masks: dict[str, int] = {}
 
-    def _of_switch(self, number: int) -> int:
-        """The combinations in which switch `number` is on: half of all, in blocks of 2**number."""
-        block = 1 << number
-        ones = ((1 << block) - 1) << block
-        mask, width = ones, 2 * block
-        while width < self.size:
-            mask |= mask << width
-            width *= 2
-        return mask
-
-    def of(self, condition: Any) -> int:
+    def of(self, condition: Any) -> Where:
         """The combinations in which a condition, or one of that name, holds."""
         match condition:
             case str(name) | {"Condition": str(name)}:
-                if name not in self._masks:
-                    self._masks[name] = self.of(self.template["Conditions"][name])
-                return self._masks[name]
+                return self.of(self.template["Conditions"][name])
             case {"Fn::Equals": _}:
-                return self._of_switch(self.switches.index(_switch(condition)))
+                number = self.switches.index(_switch(condition))
+                return Where(frozenset({number}), lambda each: bool(each >> number & 1))
             case {"Fn::Not": [inner]}:
-                return self.all ^ self.of(inner)
+                return ~self.of(inner)
             case {"Fn::And": [first, *others]}:
-                return self.of(first) & (self.of({"Fn::And": others}) if others else self.all)
+                return self.of(first) & (self.of({"Fn::And": others}) if others else EVERYWHERE)
             case {"Fn::Or": [first, *others]}:
-                return self.of(first) | (self.of({"Fn::Or": others}) if others else 0)
+                return self.of(first) | (self.of({"Fn::Or": others}) if others else ~EVERYWHERE)
         raise ValueError(f"no condition: {condition}")
 
-    def made(self, resource: Json) -> int:
+    def made(self, resource: Json) -> Where:
         """The combinations in which a resource or an output is made."""
-        return self.of(resource["Condition"]) if "Condition" in resource else self.all
+        return self.of(resource["Condition"]) if resource.get("Condition") else EVERYWHERE
 
-    def references(self, tree: Any, where: int) -> Iterator[tuple[str, int]]:
+    def references(self, tree: Any, where: Where) -> Iterator[tuple[str, Where]]:
         """Every name that `tree` refers to, and in which of the combinations `where` it does."""
         match tree:
             case {"Fn::If": [condition, then, otherwise]}:
@@ -88,7 +101,7 @@ class Space:
         """`tree` as it is in one combination: without conditions, and without what is nothing."""
         match tree:
             case {"Fn::If": [condition, then, otherwise]}:
-                return self.resolve(then if self.of(condition) >> combination & 1 else otherwise, combination)
+                return self.resolve(then if self.of(condition).holds(combination) else otherwise, combination)
             case dict():
                 found = {name: self.resolve(each, combination) for name, each in tree.items()}
                 return {name: each for name, each in found.items() if each != _NOTHING} or (tree and found)

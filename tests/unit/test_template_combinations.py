@@ -19,7 +19,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from deploy.settle import settle
 from local.environment import REGION, environment
 from local.template import translated
-from tests.support.conditions import Space
+from tests.support.conditions import EVERYWHERE, Space
 from tests.support.template import TEMPLATE, many, nodes
 
 PSEUDO: Final = {
@@ -50,10 +50,10 @@ def test_all_combinations_are_looked_at() -> None:
     assert {name for name, _ in found.switches} <= TEMPLATE["Parameters"].keys()
     assert found.size == 2 ** len(found.switches)
     for name in found.template["Conditions"]:
-        assert 0 < found.of(name) < found.all
-    by_hand = [each for each in rows() if found.of("HasBrokerRetry") >> each & 1]
+        assert found.of(name) and ~found.of(name)
+    by_hand = [each for each in rows() if found.of("HasBrokerRetry").holds(each)]
     assert by_hand
-    assert all(found.of("HasBroker") >> each & 1 for each in by_hand)
+    assert all(found.of("HasBroker").holds(each) for each in by_hand)
 
 
 def test_nothing_refers_to_what_is_not_made_in_any_combination() -> None:
@@ -87,7 +87,7 @@ def test_what_is_named_by_a_word_is_there() -> None:
 
 def test_no_parameter_is_left_that_nothing_uses() -> None:
     found = space()
-    used = {name for name, _ in found.references([found.template["Resources"], found.template["Outputs"]], found.all)}
+    used = {name for name, _ in found.references([found.template["Resources"], found.template["Outputs"]], EVERYWHERE)}
     assert found.template["Parameters"].keys() - used - {name for name, _ in found.switches} == set()
 
 
@@ -100,7 +100,7 @@ def resolved(combination: int) -> dict[str, Any]:
     return {
         name: found.resolve({key: part for key, part in each.items() if key != "Condition"}, combination)
         for name, each in found.template["Resources"].items()
-        if found.made(each) >> combination & 1
+        if found.made(each).holds(combination)
     }
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from aftersend import settings
 from aftersend.aws import connect, snapshot
-from aftersend.settings import IngestSettings, ListJobSettings
+from aftersend.settings import IngestSettings, ListJobSettings, TableSettings
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -91,7 +91,7 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     from aftersend.storage.dead_letters import DeadLetters
     from aftersend.storage.inbound_mail import InboundMail
     from aftersend.storage.spike_windows import SpikeWindows
-    from aftersend.storage.store import StoreSteps, TableNames
+    from aftersend.storage.store import StoreSteps
     from aftersend.storage.unmatched import UnmatchedTexts
     from aftersend.verp import Verp
 
@@ -102,15 +102,8 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
     classifier = LazyClassifier(partial(user_mappings.make_user_classifier, rules, mappings))
     if rules or mappings:
         classifier.load()  # a mistake of the user's stops the start, and loses no message any time
-    tables = TableNames(
-        outcomes=config.outcomes_table,
-        suppressions=config.suppressions_table,
-        retention=config.retention,
-        find_by=config.policy.identifiers.find_by,
-        lean=config.lean,
-    )
     return Ports(
-        store=StoreSteps(tables),
+        store=StoreSteps(_name_tables(config)),
         archive=Archive(config.archive_bucket, spread=config.spread_archive),
         dead_letters=DeadLetters(partial(connect, "sqs"), config.unreadable_queue),
         policy=config.policy,
@@ -122,6 +115,18 @@ def make_ports(config: IngestSettings, connect: Connect) -> Ports:
         unmatched_texts=UnmatchedTexts(config.unmatched_texts_table, config.retention),
         unpack={"report": InboundMail(s3, config.inbound_bucket).open} if config.inbound_bucket else {},
         prove=Verp(config.verp_keys, config.verp_template).prove if config.verp_template and config.verp_keys else None,
+    )
+
+
+def _name_tables(config: TableSettings) -> TableNames:
+    from aftersend.storage.store import TableNames
+
+    return TableNames(
+        outcomes=config.outcomes_table,
+        suppressions=config.suppressions_table,
+        retention=config.retention,
+        find_by=config.policy.identifiers.find_by,
+        lean=config.lean,
     )
 
 

@@ -253,11 +253,12 @@ class OperationSettings(Struct, frozen=True, kw_only=True):
 def load_operations(environ: Environ = os.environ) -> OperationSettings:
     """Read what `operate` needs beside the settings of `query`.
 
-    QUEUES and MAIL_QUEUES are of the form "ReportQueue=NAME ReportDeadLetters=NAME". All queues are of one account and
+    QUEUES and its like are of the form "ReportQueue=NAME ReportDeadLetters=NAME". All queues are of one account and
     region, so their URLs differ from that of the feedback queue in the name alone.
     """
     base = _require(environ, "FEEDBACK_QUEUE").rpartition("/")[0]
-    pairs = (each.partition("=") for each in f"{_require(environ, 'QUEUES')} {_get(environ, 'MAIL_QUEUES')}".split())
+    named = [_require(environ, "QUEUES"), _get(environ, "MAIL_QUEUES"), _get(environ, "MASS_QUEUES")]
+    pairs = (each.partition("=") for each in " ".join(named).split())
     return OperationSettings(
         queues={name: f"{base}/{queue}" for name, _, queue in pairs if queue},
         unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),

@@ -82,7 +82,10 @@ class ClassifyResponse(Struct, frozen=True, kw_only=True):
     examples=(
         Example(
             name="a-text",
-            body={"source": "report", "refusal": {"text": "452 4.2.2 The email account is over quota", "code": 452}},
+            body={
+                "source": "my-mail-server",
+                "refusal": {"text": "452 4.2.2 The email account is over quota", "code": 452},
+            },
         ),
     ),
 )

@@ -33,7 +33,8 @@ _FOR_BOTO3: Final = (
 # Domains of the partitions by the beginning of their regions. Those that are not here are for boto3.
 _DOMAINS: Final = {"cn-": "amazonaws.com.cn", "us-iso": None, "eu-iso": None, "eusc-": None}
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
-_SPELLINGS: Final = {"secretsmanager": "SECRETS_MANAGER"}  # in variables, where that is not the endpoint's own name
+# In variables, where that is not the endpoint's own name.
+_SPELLINGS: Final = {"events": "EVENTBRIDGE", "secretsmanager": "SECRETS_MANAGER"}
 # Where credentials may come from without TLS: this machine, and the addresses of Amazon's own agents beside it.
 _LOCAL: Final = frozenset({"127.0.0.1", "::1", "localhost", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
 _OFF: Final = frozenset({"", "false"})
