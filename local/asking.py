@@ -14,6 +14,7 @@ from rich.console import Console
 
 from aftersend.core.model import CauseKind, Outcome, Status
 from aftersend.core.times import format_time
+from local.hooks import WebhookReceiver
 from local.lambdas import Lambdas
 from local.stack import Stack
 from local.tables import Contents
@@ -53,6 +54,20 @@ def count_week(host: str, lambdas: Lambdas, contents: Contents, out: Console) ->
     stored = sum(number for day, number in days.items() if first <= day <= last)
     if counted != stored:
         yield f"{counted} messages of that week are counted, and {stored} are stored"
+
+
+def show_webhooks(lambdas: Lambdas, receiver: WebhookReceiver, contents: Contents, out: Console) -> Iterator[str]:
+    """Show what a receiver of webhooks was told, where the stack sends any; yields what it was not told."""
+    if "DeliverWebhooks" not in lambdas.functions:
+        return
+    lambdas.drain()  # what counting has published
+    wanted = sum(each.status is Status.COMPLAINED and each.proven for each in contents.outcomes)
+    out.print("\n[bold]Who else wants to know?[/] Signed webhooks, verified by a receiver here")
+    for event in list(receiver.received)[:3]:
+        out.print(f"  {event['type']:20} {event['data']['recipient'].partition(':')[2]}")
+    out.print(f"  {receiver.taken} complaints, each told once; {receiver.refused} requests refused")
+    if receiver.taken < wanted or receiver.refused:
+        yield f"{receiver.taken} webhooks came for {wanted} complaints, and {receiver.refused} were refused"
 
 
 def list_bounces(host: str, contents: Contents, out: Console) -> Iterator[str]:

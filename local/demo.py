@@ -25,7 +25,7 @@ from aftersend.core.suppression import REVIVES
 from aftersend.sources import read
 from aftersend.sources.masking import mask_others
 from aftersend.unnamed import name_recipient
-from local import asking, show
+from local import asking, hooks, show
 from local.lambdas import Lambdas
 from local.mails import mails
 from local.publish import Publisher, shuffled
@@ -57,7 +57,7 @@ class Rig:
     def __init__(self, stack: Stack, lambdas: Lambdas, pusher: Pusher) -> None:
         self.stack = stack
         self.lambdas = lambdas
-        self.host = pusher.host
+        self.host, self.webhooks = pusher.host, pusher.webhooks
         self.tables = Tables(stack, lambdas.functions["ProcessSes"].variables)
         self.passes: list[Pass] = []
         self._publisher = Publisher(stack, pusher)
@@ -92,7 +92,8 @@ def demo(*, seed: int, everything: bool) -> int:
     out = show.console()
     started = time.monotonic()
     out.print("[bold]Aftersend on this machine.[/] Nothing leaves it: AWS is played by moto.\n")
-    with running(parameters=COUNTED) as stack, rigged(stack) as rig:
+    with running(parameters=COUNTED | hooks.HERE) as stack, rigged(stack) as rig:
+        rig.webhooks.register(stack, rig.host, events=["outcome.complained"], per_second=1000)
         faults = present(rig, seed, out, everything=everything)
     out.print(f"\nTook {time.monotonic() - started:.1f} seconds.\n")
     for fault in faults:
@@ -117,6 +118,7 @@ def present(rig: Rig, seed: int, out: Console, *, everything: bool) -> list[str]
         *asking.story(rig.host, rig.stack, rig.lambdas, first.contents, out),
         *asking.list_bounces(rig.host, first.contents, out),
         *asking.count_week(rig.host, rig.lambdas, first.contents, out),
+        *asking.show_webhooks(rig.lambdas, rig.webhooks, first.contents, out),
     ]
 
 

@@ -12,7 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from aftersend.core.errors import VerificationError
 from aftersend.sources.proofs import StandardWebhooks, standard_webhooks
@@ -35,11 +35,14 @@ class WebhookReceiver:
         self._say = say
         self._secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
         self.received: deque[Json] = deque(maxlen=_KEPT)
-        self.refused = 0
+        self.refused = self.taken = 0  # requests, and events
 
-    def register(self, stack: Stack, host: str) -> None:
-        """Have the stack send what is rare here: the document that says where webhooks go gets one endpoint."""
-        endpoint = {"url": f"http://{host}{PATH}", "secret": self._secret, "incidents": True}
+    def register(self, stack: Stack, host: str, **wanted: Any) -> None:
+        """Have the stack send what is rare here: the document that says where webhooks go gets one endpoint.
+
+        `wanted` says what else of it: see `aftersend.outgoing.endpoints.Endpoint`.
+        """
+        endpoint = {"url": f"http://{host}{PATH}", "secret": self._secret, "incidents": True, **wanted}
         name = stack.resources("AWS::Lambda::Function")["DeliverWebhooks"]["Environment"]["Variables"]
         stack.client("secretsmanager").put_secret_value(
             SecretId=name["WEBHOOK_ENDPOINTS"], SecretString=json.dumps({"endpoints": {"here": endpoint}})
@@ -57,6 +60,7 @@ class WebhookReceiver:
         event: Json = json.loads(request.body)
         if event["id"] not in {each["id"] for each in self.received}:  # it may come twice, and is one event
             self.received.append(event)
+            self.taken += 1
             self._say(f"  webhook: {_show(event).rstrip()}")
         return Response(204, {}, b"")
 

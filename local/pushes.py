@@ -184,6 +184,7 @@ class Pusher:
 
     def __init__(self, server: Server, authority: Authority) -> None:
         self.host, self._authority = server.host, authority
+        self.webhooks = server.site.webhooks  # what receives events that go out
         self._url = f"https://{server.host}/feedback/{{}}/{server.site.secret}"
 
     def push(self, sample: Sample) -> Pushed | None:
@@ -204,7 +205,8 @@ def serve_webhooks(stack: Stack, lambdas: Lambdas) -> Iterator[Pusher]:
     """
     authority = Authority()
     believe(lambdas, authority)
-    site = Site(stack, lambdas.functions, lambdas.functions["ProcessSes"].variables, authority)
+    variables = lambdas.functions["ProcessSes"].variables
+    site = Site(stack, lambdas.functions, variables, authority, say=lambda _: None)
     with serving(Server(site, 0, lambda _: None)) as server:
         yield Pusher(server, authority)
 

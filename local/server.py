@@ -51,15 +51,21 @@ class Site:
     """A stack, its functions, and its HTTP APIs under one address."""
 
     def __init__(
-        self, stack: Stack, functions: Mapping[str, Invocable], variables: dict[str, str], authority: Authority
+        self,
+        stack: Stack,
+        functions: Mapping[str, Invocable],
+        variables: dict[str, str],
+        authority: Authority,
+        say: Callable[[str], None] | None = None,
     ) -> None:
+        """Take how a webhook that came is shown, if not as a line."""
         self._stack = stack
         self.gateway = Gateway(stack, functions)
         self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
         self._console = ConsoleSite()
         self.push: Pushing | None = None  # set by whoever can push
-        self.webhooks = WebhookReceiver(say_line)
+        self.webhooks = WebhookReceiver(say or say_line)
         self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
 
     def answer(self, request: Request, host: str) -> Response:
