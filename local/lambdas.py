@@ -27,6 +27,9 @@ from local.template import Json
 
 _FOLLOW: Final = ("Streams", "PublishIncidents")  # the functions that count and publish
 _MOST: Final = 10  # SQS hands out no more messages at once
+_MOST_CHANGES: Final = (
+    150  # of a stream at once: moto reads what is added to a counter by calling itself, once for each
+)
 
 # Moto loses updates when threads write at the same time, so a function writes one after the other here. Webhooks go to
 # this machine and nowhere else: a receiver is at hand (`local.hooks`), and nobody outside hears of what is tried here.
@@ -178,7 +181,7 @@ class StreamMapping:
     def __init__(self, stack: Stack, properties: Json, function: Callable[[Json], Json], name: str) -> None:
         self.name = name  # of the function
         self._client, self._arn = stack.client("dynamodbstreams"), str(properties["EventSourceArn"])
-        self._size = int(properties["BatchSize"])
+        self._size = min(int(properties["BatchSize"]), _MOST_CHANGES)
         self._function = function
         self._places: dict[str, Json] = {}  # where each shard goes on
 
