@@ -57,7 +57,7 @@ def count_week(host: str, lambdas: Lambdas, contents: Contents, out: Console) ->
 
 
 def show_webhooks(lambdas: Lambdas, receiver: WebhookReceiver, contents: Contents, out: Console) -> Iterator[str]:
-    """Show what a receiver of webhooks was told, where the stack sends any; yields what it was not told."""
+    """Show what a receiver of webhooks got, where the stack sends any; yields what is missing."""
     if "DeliverWebhooks" not in lambdas.functions:
         return
     lambdas.drain()  # what counting has published
@@ -65,7 +65,7 @@ def show_webhooks(lambdas: Lambdas, receiver: WebhookReceiver, contents: Content
     out.print("\n[bold]Who else wants to know?[/] Signed webhooks, verified by a receiver here")
     for event in list(receiver.received)[:3]:
         out.print(f"  {event['type']:20} {event['data']['recipient'].partition(':')[2]}")
-    out.print(f"  {receiver.taken} complaints, each told once; {receiver.refused} requests refused")
+    out.print(f"  {receiver.taken} complaints came, each once; {receiver.refused} requests refused")
     if receiver.taken < wanted or receiver.refused:
         yield f"{receiver.taken} webhooks came for {wanted} complaints, and {receiver.refused} were refused"
 

@@ -8,11 +8,8 @@ const EARLY = 30_000; // milliseconds before the end of a token in which a new o
 let tokens = null;
 let renewing = null;
 
-export const isNeeded = () => "client-id" in SETTINGS;
-
 // Resolves to true once whoever is here has signed in. Otherwise the browser is on its way to the issuer.
 export async function signIn() {
-  if (!isNeeded()) return true;
   setAuthorization({ give: giveHeaders, renew: leave });
   const answer = new URLSearchParams(location.search);
   const asked = JSON.parse(sessionStorage.getItem(WAY) ?? "null");
