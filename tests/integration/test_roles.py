@@ -124,13 +124,14 @@ def test_dead_letters_of_every_queue_are_seen_and_put_back(stack: Stack) -> None
         assert answer.status == 200, answer.body
         return json.loads(answer.body)
 
-    made = stack.physical_ids("AWS::SQS::Queue")
+    made, sqs = stack.physical_ids("AWS::SQS::Queue"), stack.client("sqs")
     queues = [each["name"] for each in ask("GET", "/dead-letters")["queues"] if "goes_back_to" in each]
     assert {each for each in made if each.endswith("DeadLetters")} - {*queues} <= {"SyncSesListDeadLetters"}
     for name in queues:
-        stack.client("sqs").send_message(QueueUrl=made[name], MessageBody="{}")
+        sqs.purge_queue(QueueUrl=made[name])  # others of this module leave bodies in some
+        sqs.send_message(QueueUrl=made[name], MessageBody="{}")
         assert ask("GET", f"/dead-letters/{name}?limit=1")["shown"]
-        assert ask("POST", f"/dead-letters/{name}/redrive", b'{"messages":"all"}')["moved"] >= 1
+        assert ask("POST", f"/dead-letters/{name}/redrive", b'{"messages":"all"}')["moved"] == 1
     assert ask("GET", "/status")["unreadable"] == 0
     assert ask("GET", "/unmatched")["complete"]
     assert ask("GET", "/jobs") == {"jobs": []}
