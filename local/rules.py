@@ -7,10 +7,8 @@ judges every wording that stands beside the shipped rules (`local.wordings`) wit
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from aftersend import classify
-from aftersend.classify import Classifier, evidence_from
+from aftersend.classify import Classifier
 from aftersend.classify.engine import USER
-from aftersend.classify.evidence import find_code, find_phase, find_status
-from aftersend.classify.rules import Lines, RuleDefinition, RuleError, parse, split_lines
+from aftersend.classify.mistakes import Mistake, check_examples, explain_mistake
+from aftersend.classify.rules import parse, split_lines
 from aftersend.core.errors import ConfigurationError
-from aftersend.core.model import Kind, Verdict
-from aftersend_cli.refusals import DEFAULT_SOURCE, explain_refusal, judge_refusal, read_refusals
+from aftersend.core.model import Verdict
+from aftersend_cli.refusals import explain_refusal, judge_refusal, read_refusals
 from local.wordings import list_files, read_file
 
 _EXIT_CODES: Final = """
@@ -34,11 +32,9 @@ exit codes:
   2  the command line is wrong
 Verdicts that change are no fault.
 """
-_RULE: Final = re.compile(r"\s*\[\[\s*rule\s*\]\]")
-_TOML_LINE: Final = re.compile(r"at line (\d+)")
 
 
-class Mistake(Struct, frozen=True):
+class FileMistake(Struct, frozen=True):
     """What is wrong with a file, and where as far as is known."""
 
     file: str
@@ -64,7 +60,7 @@ class Report(Struct):
     loads: bool = False
     rules: int = 0
     examples: int = 0
-    mistakes: list[Mistake] = []
+    mistakes: list[FileMistake] = []
     wordings: int = 0  # that were judged
     decided: int = 0  # of them, by rules of the file
     changes: list[Change] = []
@@ -108,113 +104,24 @@ def check(name: str, document: bytes, texts: Path | None = None) -> Report:
         classifier = classify.load(text)
     except UnicodeDecodeError as error:
         report.mistakes.append(
-            Mistake(name, f"not UTF-8: {error.reason}", line=1 + document.count(b"\n", 0, error.start))
+            FileMistake(name, f"not UTF-8: {error.reason}", line=1 + document.count(b"\n", 0, error.start))
         )
         return report
     except ConfigurationError as error:
-        report.mistakes.append(_explain_mistake(name, text, error))
-        return report
-    except RecursionError:
-        report.mistakes.append(Mistake(name, "nested too deeply"))
+        report.mistakes.append(_place_mistake(name, explain_mistake(text, error)))
         return report
     definitions = parse(text)
     report.loads, report.rules = True, len(definitions)
     report.examples = sum(len(split_lines(rule.example) + split_lines(rule.counter)) for rule in definitions)
-    report.mistakes += _check_examples(name, text, definitions, classifier)
+    report.mistakes += [_place_mistake(name, each) for each in check_examples(text, definitions, classifier, USER)]
     _compare_wordings(report, classifier)
     if texts:
         _compare_texts(report, texts, classifier)
     return report
 
 
-# -- Mistakes ----------------------------------------------------------------------------------------------------------
-
-
-def _explain_mistake(name: str, document: str, error: ConfigurationError) -> Mistake:
-    if isinstance(error, RuleError):
-        line = find_line(document, error.number or error.rule, error.field, error.entry)
-        return Mistake(name, str(error), error.rule, error.field or None, line)
-    found = _TOML_LINE.search(str(error))
-    return Mistake(name, str(error), line=int(found[1]) if found else None)
-
-
-def find_line(document: str, rule: int | str, field: str, entry: str = "") -> int | None:
-    """Return the line, from 1, of an entry of a field of a rule, else of the field, else of the rule; None if unknown.
-
-    `rule` is its id, or its number from 1.
-    """
-    tables = tomllib.loads(document)["rule"]
-    lines = [line.casefold() for line in document.splitlines()]
-    starts = [at for at, line in enumerate(lines) if _RULE.match(line)]
-    if len(starts) != len(tables):
-        return None  # they are written in another way, or stand in a text
-    number = rule if isinstance(rule, int) else _find_number(tables, rule)
-    first, behind = starts[number - 1], [*starts, len(lines)][number]
-    at = _find_key(lines, range(first, behind), field)
-    if entry:
-        at = next((each for each in range(at, behind) if entry.casefold() in lines[each]), at)
-    return at + 1
-
-
-def _find_key(lines: Sequence[str], block: range, field: str) -> int:
-    """Return where in `block` a field is set, else what it belongs to, else where the block begins."""
-    for name in reversed(field.split(".")):
-        key = re.compile(rf"(?<![\w-]){re.escape(name)}[\"']?\s*[=.\]]")
-        for at in block:
-            if key.search(lines[at].partition("#")[0]):
-                return at
-    return block.start
-
-
-def _find_number(tables: Sequence[dict[str, Any]], name: str) -> int:
-    """Return the number of the rule that an error calls `name`: by its id, quoted where it is no proper one."""
-    return next(number for number, table in enumerate(tables, 1) if name in (table["id"], repr(table["id"])))
-
-
-def _check_examples(
-    name: str, document: str, definitions: Iterable[RuleDefinition], classifier: Classifier
-) -> Iterator[Mistake]:
-    for rule in definitions:
-        for text, verdict in find_broken_examples(rule, classifier, USER):
-            field = "example" if text in split_lines(rule.example) else "not"
-            message = f"rule {rule.id}: {field}: decided by {_say(verdict)}: {text}"
-            yield Mistake(name, message, rule.id, field, find_line(document, rule.id, field, text))
-
-
-def find_broken_examples(
-    rule: RuleDefinition, classifier: Classifier, prefix: str = ""
-) -> Iterator[tuple[str, Verdict]]:
-    """Yield each text that `rule` must decide and does not, or must leave alone and does not, with its verdict."""
-    for wanted, texts in ((True, rule.example), (False, rule.counter)):
-        for text in split_lines(texts):
-            verdict = judge_example(rule, text, classifier)
-            if (verdict.rule == prefix + rule.id) is not wanted:
-                yield text, verdict
-
-
-def judge_example(rule: RuleDefinition, text: str, classifier: Classifier) -> Verdict:
-    """Return the verdict on an example, with the source, kind, codes, phase and machine that its rule asks for.
-
-    What the text itself says of codes and of the phase is not replaced.
-    """
-    when = rule.when
-    code, status, provider_code, domain = map(_first, (when.code, when.status, when.provider_code, when.domain))
-    phase = when.phase[0].value if when.phase and not find_phase(text) else None
-    evidence = evidence_from(
-        text=text,
-        code=None if find_code(text) else code.ljust(3, "0"),
-        status=None if find_status(text) else status.replace("x", "5").replace("*", "0"),
-        command=phase,
-        provider_code=provider_code or None,
-        remote_mta=f"mx.{domain}" if domain else None,
-    )
-    kind = when.kind[0] if when.kind and Kind.BOUNCED not in when.kind else Kind.BOUNCED
-    return classifier.judge(source=_first(when.source) or DEFAULT_SOURCE, evidence=evidence, kind=kind)
-
-
-def _first(value: Lines | None) -> str:
-    entries = split_lines(value)
-    return entries[0] if entries else ""
+def _place_mistake(file: str, mistake: Mistake) -> FileMistake:
+    return FileMistake(file, mistake.message, mistake.rule, mistake.field, mistake.line)
 
 
 # -- Changes -----------------------------------------------------------------------------------------------------------
@@ -234,7 +141,7 @@ def _compare_texts(report: Report, texts: Path, classifier: Classifier) -> None:
     plain = classify.load()
     for refusal in read_refusals(texts.read_bytes().splitlines()):
         if isinstance(refusal, str):
-            report.mistakes.append(Mistake(str(texts), refusal))
+            report.mistakes.append(FileMistake(str(texts), refusal))
             continue
         before, after = judge_refusal(refusal, plain), judge_refusal(refusal, classifier)
         row = {"id": refusal.id, **explain_refusal(refusal, classifier)}
@@ -261,10 +168,6 @@ def show(report: Report) -> Iterator[str]:
     for row in report.texts:
         before = f"{_say_row(row['before'])} → " if row["before"] else ""
         yield f"  {bytes(row['id']).decode()}  {before}{_say_row(row)}"
-
-
-def _say(verdict: Verdict) -> str:
-    return _say_row(_plain(verdict))
 
 
 def _say_row(row: dict[str, Any]) -> str:

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from aftersend.classify import Classifier, evidence_from
+from aftersend.classify.mistakes import DEFAULT_SOURCE
 from aftersend.classify.shipped import FOLDER as RULES
 from aftersend.core.model import Class, Evidence, Kind, Protocol, Reason, Verdict
-from aftersend_cli.refusals import DEFAULT_SOURCE
 
 FOLDER: Final = RULES.with_name("wordings")  # development data: a layer that was built has none
 _EVIDENCE: Final = tuple(inspect.signature(evidence_from).parameters)

@@ -15,11 +15,11 @@ from msgspec import json
 
 import aftersend
 from aftersend.classify import Classifier, evidence_from, load
+from aftersend.classify.mistakes import find_broken_examples
 from aftersend.classify.pattern import Matcher, Pattern, compile_pattern
 from aftersend.classify.rules import RuleDefinition, parse, split_lines
 from aftersend.classify.shipped import COMPILED, FOLDER, ORDER, Compiled, load_shipped, store_compiled
 from aftersend.core.model import Reason
-from local.rules import find_broken_examples
 
 RULES = [rule for name in ORDER for rule in parse((FOLDER / f"{name}.toml").read_text("utf-8"))]
 TEXT_RULES = [rule for rule in RULES if rule.when.text or rule.when.all]

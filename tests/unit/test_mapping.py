@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from aftersend import classify
+from aftersend.classify.mistakes import find_broken_examples
 from aftersend.classify.source_words import make_rules
 from aftersend.core.errors import ConfigurationError, MalformedFeedback
 from aftersend.core.model import UNNAMED, Class, Feedback, Kind, Reason
@@ -22,7 +23,6 @@ from aftersend.sources.mapping.compiled import load
 from aftersend.sources.mapping.facts import MAX_EVENTS, MAX_FACTS, read_body
 from aftersend.sources.mapping.paths import MAX_VALUES, compile_path, find_all, find_events
 from aftersend.sources.mapping.values import matches, to_number, to_text, to_time
-from local.rules import find_broken_examples
 
 HEAD: Final = """
 source = "acme"

@@ -42,10 +42,7 @@ def load_rules(name: str | None, stack: DeployedStack | None = None) -> Classifi
 
     Raises ConfigurationError where they are wrong.
     """
-    try:
-        return make_user_classifier(read_document(name) or None, stack.read_mappings() if stack else {})
-    except RecursionError:
-        raise ConfigurationError(f"{name}: nested too deeply") from None
+    return make_user_classifier(read_document(name) or None, stack.read_mappings() if stack else {})
 
 
 def read_document(name: str | None) -> str:

@@ -14,11 +14,11 @@ from msgspec import Raw, Struct
 
 from aftersend import classify
 from aftersend.classify import Classifier, evidence_from
+from aftersend.classify.mistakes import DEFAULT_SOURCE
 from aftersend.core.errors import DECODE_ERRORS
 from aftersend.core.model import Verdict
 from aftersend_cli.explaining import complain, explain, print_line
 
-DEFAULT_SOURCE: Final = "report"  # of what names no source: it is taken for a reply that a mail reports
 # A reply of SMTP alone: its code or its status begins the line.
 _REPLY: Final = re.compile(rb"(?:smtp; ?)?(?:[2-5]\d\d[ -]|[245]\.\d{1,3}\.\d{1,3}[ :]|[2-5]\d\d$)", re.IGNORECASE)
 

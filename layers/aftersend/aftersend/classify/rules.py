@@ -134,12 +134,36 @@ def read_document(document: str) -> dict[str, Any]:
     return tables
 
 
-def parse(document: str) -> list[RuleDefinition]:
-    """Return the rules of a TOML document as written; raise `ConfigurationError` where the form is wrong."""
-    rules = read_document(document).get("rule", [])
+class RuleDocument(Struct, frozen=True, omit_defaults=True):
+    """A user's document, as written: its rules in their order, and its tables of SMSCs."""
+
+    rules: tuple[RuleDefinition, ...] = ()
+    smsc: Any = {}
+
+
+def read_rules(given: str | Sequence[Any]) -> RuleDocument:
+    """Return a document of rules, given as TOML or as the tables of its rules; raise `ConfigurationError`."""
+    try:
+        tables = read_document(given) if isinstance(given, str) else {"rule": list(given)}
+    except RecursionError:
+        raise ConfigurationError("rules: nested too deeply") from None
+    rules = tables.get("rule", [])
     if not isinstance(rules, list):
         raise ConfigurationError("rules: write [[rule]], not [rule]")
-    return [convert_rule(number, rule) for number, rule in enumerate(rules, 1)]
+    converted = [convert_rule(number, rule) for number, rule in enumerate(rules, 1)]
+    return RuleDocument(tuple(converted), tables.get(smsc.TABLE, {}))
+
+
+def put_before(first: RuleDocument, others: RuleDocument) -> RuleDocument:
+    """Return one document with the rules of both; of those with the same id only the first stays."""
+    ids = {rule.id for rule in first.rules}
+    left = (rule for rule in others.rules if rule.id not in ids)
+    return RuleDocument((*first.rules, *left), {**others.smsc, **first.smsc})
+
+
+def parse(document: str) -> list[RuleDefinition]:
+    """Return the rules of a TOML document as written; raise `ConfigurationError` where the form is wrong."""
+    return list(read_rules(document).rules)
 
 
 def define_errors(settings: Mapping[str, smsc.SmscSettings]) -> list[RuleDefinition]:

@@ -24,11 +24,13 @@ from aftersend.classify.rules import (
     Compiler,
     Rule,
     RuleDefinition,
+    RuleDocument,
     RuleError,
     define_errors,
     name_tables,
     parse,
     read_document,
+    read_rules,
 )
 from aftersend.classify.source_words import FLAGGED, STEPS, SourceWords, make_rules, read_words
 from aftersend.core import smsc
@@ -109,17 +111,17 @@ def _compile(documents: tuple[bytes, ...], mappings: tuple[bytes, ...], codes: b
     return json.encode(Compiled(digest, compiler.matcher, tuple(rules), passing, forms, ends))
 
 
-def load(user_rules: str | None = None, words: Sequence[SourceWords] = ()) -> Classifier:
-    """Return the classifier with the user's rules, a TOML document, before the shipped ones.
+def load(user_rules: str | RuleDocument | None = None, words: Sequence[SourceWords] = ()) -> Classifier:
+    """Return the classifier with the user's rules, in TOML or as they were read, before the shipped ones.
 
     `words` are those of the user's own mapping files, whose meanings stand among the shipped ones. Raise
     `ConfigurationError` for a mistake in them; where it is in one rule, `RuleError`, which says in which field.
     """
-    document = user_rules if user_rules and user_rules.strip() else ""
-    if not document and not words:
+    document = user_rules if isinstance(user_rules, RuleDocument) else read_rules(user_rules or "")
+    if document == RuleDocument() and not words:
         return _load_plain()
-    definitions = _check_definitions(parse(document))
-    tables = read_document(document)
+    definitions = _check_definitions(document.rules)
+    tables = {smsc.TABLE: document.smsc}
     settings = smsc.read_settings(tables)
     smsc.read_smscs(tables)  # whoever checks the document wants to hear of every mistake in it
     compiled = load_shipped()
@@ -133,7 +135,7 @@ def load(user_rules: str | None = None, words: Sequence[SourceWords] = ()) -> Cl
     return Classifier(rules, compiled.matcher, compiled.passing, codes, errors)
 
 
-def _check_definitions(definitions: list[RuleDefinition]) -> list[RuleDefinition]:
+def _check_definitions(definitions: Sequence[RuleDefinition]) -> Sequence[RuleDefinition]:
     if len(definitions) > MAX_RULES:
         raise ConfigurationError(f"rules: more than {MAX_RULES}")
     ids: set[str] = set()
