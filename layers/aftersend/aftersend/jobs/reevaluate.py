@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from aftersend.core.causes import Claim, make_claim
 from aftersend.core.digest import digest
 from aftersend.core.errors import ContentionExhausted, Unreadable
-from aftersend.core.model import Key, Outcome, Suppression
+from aftersend.core.model import CauseKind, Key, Outcome, Suppression
 from aftersend.core.outcome import Classify, merge, select_counting
 from aftersend.core.policy import Policy
 from aftersend.core.steps import run_steps
@@ -140,22 +140,42 @@ def reevaluate_recipient(recipient: str, ports: ReevaluationPorts, *, dry_run: b
 
     Returns what changed, or for `dry_run` what would change. Raises StoreUnavailable or ContentionExhausted.
     """
-    store: StorePort = DryRunStore(ports.store) if dry_run else ports.store
+    derived = derive_anew(recipient, ports, dry_run=dry_run)
     changes = Changes()
     changes.count("recipients")
-    outcomes = _as_outcomes(store.answer(ReadOutcomes(recipient)))
-    refolded = []
-    for outcome in outcomes:
-        after = run_steps(refold(outcome, ports.classify, ports.policy, ports.clock() - LAG), store.answer)
+    for outcome, after in derived.outcomes:
         _note_outcome(outcome, after, ports.digest_key, changes)
-        refolded += [after] if after else []
+    for row, updated in derived.suppressions:
+        _note_suppression(row, updated, ports, changes)
+    return changes
+
+
+class Derived(Struct, frozen=True):
+    """What is stored of one recipient, and each time what it becomes; None for what is not there."""
+
+    outcomes: list[tuple[Outcome, Outcome | None]]
+    suppressions: list[tuple[Suppression | None, Suppression | None]]
+
+
+def derive_anew(recipient: str, ports: ReevaluationPorts, *, dry_run: bool) -> Derived:
+    """Derive all outcomes of one recipient anew, and then every suppression; write them, unless it is a `dry_run`.
+
+    Raises StoreUnavailable or ContentionExhausted.
+    """
+    store: StorePort = DryRunStore(ports.store) if dry_run else ports.store
+    stored = _as_outcomes(store.answer(ReadOutcomes(recipient)))
+    due = ports.clock() - LAG
+    outcomes = [
+        (outcome, run_steps(refold(outcome, ports.classify, ports.policy, due), store.answer)) for outcome in stored
+    ]
     before = {each.key: each for each in ports.queries.find_suppressions_of(recipient)}
-    claimed = {(each.recipient, each.scope) for each in _claims(refolded, ports)}
+    claimed = {(each.recipient, each.scope) for each in _claims([after for _, after in outcomes if after], ports)}
+    suppressions = []
     for key in sorted({(recipient, "*"), *before, *claimed}):
         update = SuppressionUpdate(key, recount=True, rebuild=partial(_claims, ports=ports, key=key))
         updated = run_steps(update_suppression(update, before.get(key), ports.policy), store.answer)
-        _note_suppression(before.get(key), updated, ports, changes)
-    return changes
+        suppressions.append((before.get(key), updated))
+    return Derived(outcomes, suppressions)
 
 
 def refold(
@@ -217,12 +237,18 @@ def _note_suppression(
     if after is None or (before is not None and after.version == before.version):
         return
     changes.count("suppressions changed")
-    now = ports.clock()
-    held = set(find_active_causes(before, now)) if before else set()
-    holds = set(find_active_causes(after, now))
+    held, holds = find_held(before, after, ports.clock())
     signs = [f"+{cause}" for cause in sorted(holds - held)] + [f"-{cause}" for cause in sorted(held - holds)]
     changes.count(*signs)
     if bool(held) != bool(holds):
         changes.count("suppressed" if holds else "freed")
     if signs:
         changes.suppressions.append(f"{digest(after.recipient, ports.digest_key)} {after.scope} {' '.join(signs)}")
+
+
+def find_held(
+    before: Suppression | None, after: Suppression | None, now: datetime
+) -> tuple[set[CauseKind], set[CauseKind]]:
+    """Return which causes held of a suppression at `now` (UTC), and which hold of what it becomes."""
+    held, holds = (set(find_active_causes(each, now)) if each else set() for each in (before, after))
+    return held, holds
