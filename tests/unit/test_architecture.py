@@ -41,7 +41,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "ingest": {"core", "classify", "sources", "storage", "ports", "unnamed"},
     "webhooks": {"core", "sources", "storage", "aws", "http", "settings"},
     "jobs": {"core", "classify", "sources", "storage", "aws", "http", "ports"},
-    "lists": {"core", "classify", "sources", "storage", "aws", "ports"},
+    "lists": {"core", "classify", "sources", "storage", "aws", "ports", "jobs"},
     "api": {"core", "classify", "storage", "lists", "settings", "ports"},
     "outgoing": {"core", "aws", "storage"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api", "outgoing"},

@@ -118,7 +118,7 @@ _WISHES: Final = {Reason.COMPLAINT: CauseKind.COMPLAINT, Reason.SUPPRESSED: Caus
 def import_suppressions(request: ApiRequest[ImportQuery, bytes]) -> ApiResponse:
     """Import the list in the body, of up to 5 MB."""
     wanted, service = _make_import(request.query), find_service(request.context)
-    return _respond(service.begin(wanted, request.caller, request.body), service)
+    return _respond(service.begin_import(wanted, request.caller, request.body), service)
 
 
 @route(

@@ -54,6 +54,17 @@ class ListJobsPort(Protocol):
     def find_ids(self, month: str, limit: int, after: Item | None = None) -> tuple[list[str], Item | None]: ...  # noqa: D102
 
 
+class RunContext(Protocol):
+    """What every job is run with."""
+
+    @property
+    def jobs(self) -> ListJobsPort: ...  # noqa: D102
+    @property
+    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+    @property
+    def timer(self) -> Callable[[], float]: ...  # noqa: D102
+
+
 class ListFilesPort(Protocol):
     """Where lists and exports lie: `aftersend.lists.files.ListFiles` is one."""
 

@@ -18,6 +18,7 @@ from aftersend.core.model import Key
 from aftersend.core.times import format_time, parse_time
 from aftersend.lists.records import FilePosition
 from aftersend.lists.summary import ImportSummary
+from aftersend.lists.trial_summary import TrialSummary
 from aftersend.storage.items import Item
 from aftersend.storage.schema import decoder, encode_schema
 
@@ -134,8 +135,24 @@ class DropProgress(Struct, frozen=True, kw_only=True, tag="drop"):
     parked: int = 0
 
 
-JobRequest = ImportRequest | ExportRequest | OutcomesRequest | RevertRequest | DropRequest
-JobProgress = ImportProgress | ExportProgress | OutcomesProgress | RevertProgress | DropProgress
+class TrialRequest(Struct, frozen=True, kw_only=True, tag="trial"):
+    """Say what other rules would make of everything stored."""
+
+    rules: str  # `aftersend.classify.rules.RuleDocument` as JSON
+    instead: bool = False  # in the place of the stack's own rules, not before them
+
+
+class TrialProgress(Struct, frozen=True, kw_only=True, tag="trial"):
+    """How far a trial is: what it has found, and after which outcome to go on."""
+
+    after: Key | None = None
+    complete: bool = False  # the whole table has been read
+    began_over: str | None = None  # a digest of the documents of the stack
+    summary: TrialSummary = TrialSummary()
+
+
+JobRequest = ImportRequest | ExportRequest | OutcomesRequest | RevertRequest | DropRequest | TrialRequest
+JobProgress = ImportProgress | ExportProgress | OutcomesProgress | RevertProgress | DropProgress | TrialProgress
 
 NO_PROGRESS: Final[dict[type[JobRequest], JobProgress]] = {
     ImportRequest: ImportProgress(),
@@ -143,6 +160,7 @@ NO_PROGRESS: Final[dict[type[JobRequest], JobProgress]] = {
     OutcomesRequest: OutcomesProgress(),
     RevertRequest: RevertProgress(),
     DropRequest: DropProgress(),
+    TrialRequest: TrialProgress(),
 }
 
 

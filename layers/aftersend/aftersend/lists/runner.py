@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from aftersend.core.errors import MalformedFeedback
-from aftersend.lists.context import JobContext
+from aftersend.lists.context import JobContext, RunContext
 from aftersend.lists.drop import drop_file
 from aftersend.lists.export_list import export_list
 from aftersend.lists.export_outcomes import export_outcomes
@@ -27,7 +27,10 @@ from aftersend.lists.job import (
 )
 from aftersend.lists.revert import revert
 
-_USE_CASES: Final[dict[type[JobRequest], Callable[[ListJob, JobContext], Iterator[JobProgress]]]] = {
+C = TypeVar("C", bound=RunContext)
+UseCases = Mapping[type[JobRequest], Callable[[ListJob, C], Iterator[JobProgress]]]
+
+USE_CASES: Final[UseCases[JobContext]] = {
     ImportRequest: import_list,
     ExportRequest: export_list,
     OutcomesRequest: export_outcomes,
@@ -37,6 +40,11 @@ _USE_CASES: Final[dict[type[JobRequest], Callable[[ListJob, JobContext], Iterato
 
 
 def run_job(id_: str, context: JobContext, seconds: float) -> ListJob | None:
+    """Work a job on a list, as `run_chunks` does."""
+    return run_chunks(id_, context, USE_CASES, seconds)
+
+
+def run_chunks(id_: str, context: C, use_cases: UseCases[C], seconds: float) -> ListJob | None:
     """Work a job for so many seconds, and one chunk longer at most; returns what it is then.
 
     None says that there is nothing to do. Raises a ServiceError where our side failed, or where somebody else holds
@@ -47,7 +55,7 @@ def run_job(id_: str, context: JobContext, seconds: float) -> ListJob | None:
         return None
     ends = context.timer() + seconds
     try:
-        for progress in _USE_CASES[type(job.request)](job, context):
+        for progress in use_cases[type(job.request)](job, context):
             job = context.jobs.put(replace(job, progress=progress, leased_until=context.clock() + LEASE))
             if context.timer() > ends:
                 return context.jobs.put(replace(job, state=JobState.QUEUED, leased_until=None))

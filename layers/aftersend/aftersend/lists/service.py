@@ -8,7 +8,7 @@ job that nobody goes on with. A job that somebody else holds is asked for again 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +28,7 @@ from aftersend.lists.job import (
     create_job,
 )
 from aftersend.lists.job_table import JobLeased
-from aftersend.lists.runner import run_job
+from aftersend.lists.runner import USE_CASES, C, run_job
 
 # What is exported on a schedule: who must be left out, by channel, and the tokens to disable.
 SCHEDULED: Final = (
@@ -43,24 +43,55 @@ _LATER: Final = int(LEASE.total_seconds()) + 10
 _OVER: Final = frozenset({JobState.DONE, JobState.FAILED})
 
 
-class ListJobService(Struct, frozen=True, kw_only=True):
+class JobService(Struct, Generic[C], frozen=True, kw_only=True):
     """Begins and continues jobs."""
 
-    context: JobContext
+    context: C
     send: Callable[[str, int], None]  # a message with the id of a job, to be seen after so many seconds
     new_id: Callable[[], str]  # that nobody can guess: whoever knows it may ask how far the job is
+    run: Callable[[str, C, float], ListJob | None]  # works a job, by its id, for so many seconds
 
-    def begin(self, request: JobRequest, by: str, body: bytes | None = None) -> ListJob:
-        """Begin a job, and return what it is after some seconds; `body` is the list to import."""
+    def begin(self, request: JobRequest, by: str, put_file: Callable[[str], None] | None = None) -> ListJob:
+        """Begin a job, and return what it is after some seconds; `put_file` stores its list, where it has one."""
         job = self._create(request, by)
-        if body is not None:
-            self.context.files.put(job.file, body)
+        if put_file is not None:
+            put_file(job.file)
         job = self.context.jobs.put(job)
         self.send(job.id, _LATER)
         try:
             return self._run(job.id, FIRST_RUN) or job
         except ServiceError:
             return job  # the queue has it
+
+    def resume(self, id_: str, seconds: float) -> ListJob | None:
+        """Work a job for some time, as a message asks for it; returns what it is then, None if there is nothing to do.
+
+        Raises ServiceError where our side could not: the message must come again.
+        """
+        try:
+            return self._run(id_, seconds)
+        except JobLeased:
+            self.send(id_, _LATER)
+            return None
+
+    def _create(self, request: JobRequest, by: str, state: JobState = JobState.QUEUED) -> ListJob:
+        return create_job(self.new_id(), request, by, self.context.clock(), state)
+
+    def _run(self, id_: str, seconds: float) -> ListJob | None:
+        job = self.run(id_, self.context, seconds)
+        if job is not None and job.state is JobState.QUEUED:
+            self.send(id_, 0)
+        return job
+
+
+class ListJobService(JobService[JobContext], frozen=True, kw_only=True):
+    """Begins and continues jobs on lists."""
+
+    run: Callable[[str, JobContext, float], ListJob | None] = run_job
+
+    def begin_import(self, request: JobRequest, by: str, body: bytes) -> ListJob:
+        """Begin to import the list in `body`, and return the job as it is after some seconds."""
+        return self.begin(request, by, lambda key: self.context.files.put(key, body))
 
     def export_all(self, by: str) -> list[ListJob]:
         """Begin the exports that are made on a schedule, and return what they are after some seconds.
@@ -79,23 +110,12 @@ class ListJobService(Struct, frozen=True, kw_only=True):
 
     def start(self, job: ListJob) -> ListJob:
         """Queue a job once its list has been uploaded, and return it."""
-        if job.state in _OVER:
-            return job
+        if job.state in _OVER or type(job.request) not in USE_CASES:
+            return job  # or it goes on by itself, elsewhere
         if job.state is JobState.WAITING:
             job = self.context.jobs.put(replace(job, state=JobState.QUEUED))
         self.send(job.id, 0)
         return job
-
-    def resume(self, id_: str, seconds: float) -> ListJob | None:
-        """Work a job for some time, as a message asks for it; returns what it is then, None if there is nothing to do.
-
-        Raises ServiceError where our side could not: the message must come again.
-        """
-        try:
-            return self._run(id_, seconds)
-        except JobLeased:
-            self.send(id_, _LATER)
-            return None
 
     def work(self, text: str, seconds: float) -> ListJob | None:
         """Do what a message asks for: go on with the job that it names, or take in the files that S3 says were dropped.
@@ -119,12 +139,3 @@ class ListJobService(Struct, frozen=True, kw_only=True):
             job = create_job(id_, request, "s3", self.context.clock())
             self.context.jobs.put(replace(job, version=known.version if known else 0))
         self.send(id_, 0)
-
-    def _create(self, request: JobRequest, by: str, state: JobState = JobState.QUEUED) -> ListJob:
-        return create_job(self.new_id(), request, by, self.context.clock(), state)
-
-    def _run(self, id_: str, seconds: float) -> ListJob | None:
-        job = run_job(id_, self.context, seconds)
-        if job is not None and job.state is JobState.QUEUED:
-            self.send(id_, 0)
-        return job

@@ -57,12 +57,12 @@ def build_count(table: str, fact: Feedback, now: datetime, retention: timedelta)
 
     assert fact.evidence is not None
     given = fact.evidence.text or ""
-    masked = _mask_person(given, fact.recipient, _ANYBODY)
+    masked = mask_person(given, fact.recipient, _ANYBODY)
     text = truncate(masked if is_qualification(given) else normalise(masked), 512)
     first = {
         "source": {"S": fact.source},
         "text": {"S": text or "-"},
-        "example": {"S": _mask_person(given, fact.recipient, "ADDR") or "-"},
+        "example": {"S": mask_person(given, fact.recipient, "ADDR") or "-"},
         "first_at": {"S": format_time(fact.occurred_at)},
         "code": {"S": str(fact.evidence.code or "-")},
         "status": {"S": fact.evidence.status or "-"},
@@ -92,12 +92,13 @@ _ANYBODY: Final = "a@b"  # what `normalise` masks as an address
 _ADDRESS: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
-def _mask_person(text: str, recipient: str, mask: str) -> str:
+def mask_person(text: str, recipient: str, mask: str) -> str:
     """Return a text with `mask` for addresses, and for the name before the "@" of the one that it is about.
 
-    Whoever is erased must not stay here, where nobody would look for them.
+    Of a phone or a token it is the whole of it. Whoever is erased must not stay here, where nobody would look for them.
     """
-    local = recipient.partition(":")[2].rpartition("@")[0]
+    name = recipient.partition(":")[2]
+    local = name.rpartition("@")[0] if "@" in name else name.rpartition(":")[2].lstrip("+")
     without = _ADDRESS.sub(mask, text)
     return re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", mask, without, flags=re.IGNORECASE) if local else without
 

@@ -7,7 +7,10 @@ Like the rules they are read when a function starts, and a mistake in one stops 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, json
 
 from aftersend.aws.errors import CallFailed
 from aftersend.core.errors import ConfigurationError
@@ -15,6 +18,7 @@ from aftersend.storage.user_rules import read_user_rules
 
 if TYPE_CHECKING:
     from aftersend.classify import Classifier
+    from aftersend.classify.rules import RuleDocument
     from aftersend.sources.mapping.compiled import SourceMapping
 
 
@@ -59,7 +63,7 @@ def add_user_sources(documents: Mapping[str, str]) -> None:
             add_mapped_source(name, document)
 
 
-def make_user_classifier(rules: str | None, documents: Mapping[str, str]) -> Classifier:
+def make_user_classifier(rules: str | RuleDocument | None, documents: Mapping[str, str]) -> Classifier:
     """Make the classifier of the user's rules and mappings; raises ConfigurationError where one of them is wrong."""
     from aftersend import classify  # noqa: PLC0415  # a handler of the API needs it seldom
 
@@ -69,3 +73,30 @@ def make_user_classifier(rules: str | None, documents: Mapping[str, str]) -> Cla
 def load_user_classifier(parameter: str, connect: Callable[[str], Any]) -> Classifier:
     """Load the classifier of the documents in the parameter and below it; raises ConfigurationError."""
     return make_user_classifier(read_user_rules(parameter, connect), read_user_mappings(parameter, connect))
+
+
+class UserDocuments(Struct, frozen=True):
+    """The user's rules and mappings, as they were read at start."""
+
+    rules: str | None = None
+    mappings: Mapping[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        """Return what two sets of documents have in common only if they are the same."""
+        pairs = [("", self.rules or ""), *sorted(self.mappings.items())]
+        return blake2b(json.encode(pairs), digest_size=16).hexdigest()
+
+    def load(self) -> Classifier:
+        """Load their classifier; raises ConfigurationError where one of them is wrong."""
+        return make_user_classifier(self.rules, self.mappings)
+
+    def load_with(self, rules: RuleDocument, *, instead: bool) -> Classifier:
+        """Load their classifier with other rules before the user's own, or `instead` of those.
+
+        A rule that has the id of one of the user's own stands for that, too. Raises ConfigurationError.
+        """
+        from aftersend.classify.rules import put_before, read_rules  # noqa: PLC0415  # as above
+
+        whole = rules if instead else put_before(rules, read_rules(self.rules or ""))
+        return make_user_classifier(whole, self.mappings)
