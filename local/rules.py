@@ -18,9 +18,10 @@ from msgspec import Struct
 from aftersend import classify
 from aftersend.classify import Classifier
 from aftersend.classify.engine import USER
-from aftersend.classify.mistakes import Mistake, check_examples, explain_mistake
+from aftersend.classify.mistakes import check_examples, explain_mistake
 from aftersend.classify.rules import parse, split_lines
 from aftersend.core.errors import ConfigurationError
+from aftersend.core.mistake import Mistake
 from aftersend.core.model import Verdict
 from aftersend_cli.refusals import explain_refusal, judge_refusal, read_refusals
 from local.wordings import list_files, read_file

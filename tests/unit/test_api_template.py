@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from aftersend.api import erasure, list_jobs, operations
+from aftersend.api import erasure, list_jobs, operations, rules
 from aftersend.api.app import ROUTES as HANDLED
 from aftersend.core.streaks import ReadBounces
 from aftersend.storage.queries import Queries
@@ -70,7 +70,7 @@ def _takes(pattern: str, path: str) -> bool:
 
 def test_everything_that_no_other_function_answers_is_answered_by_this_one() -> None:
     assert ROUTES["ANY", "/{path+}"] == ROUTES["POST", "/suppressions/check"] == "Query"
-    elsewhere = [*list_jobs.route.routes, *erasure.route.routes, *operations.route.routes]
+    elsewhere = [*list_jobs.route.routes, *erasure.route.routes, *operations.route.routes, *rules.route.routes]
     for each in [each for each in HANDLED.routes if each not in elsewhere]:
         fitting = [
             name

@@ -73,6 +73,8 @@ LATER: Final = {
     *("HasProvisioned", "HasWarm", "HasVerp"),
     *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
     *("Operate", "OperateLogs", "OperateRole", "/status", "/unmatched", "/dead-letters", "/dead-letters/{path+}"),
+    *("TryRulesQueue", "TryRulesDeadLetters", "TryRules", "TryRulesLogs", "TryRulesErrorLines", "TryRulesRole"),
+    *("/rules/check", "/rules/trials", "{Id: trials, ReturnData", "{Id: oldtrial, ReturnData"),
     *("PublishEvents", "SendWebhooks", "WebhookProcesses", "EventBusName", "WebhookEndpointsCommand"),
     *("HasEventBus", "HasOutgoingWebhooks", "HasEvents", "EventBus", "PublishPolicy", "PublishIncidents"),
     *("PublishIncidentsLogs", "PublishIncidentsRole", "PublishIncidentsErrorLines", "PublishIncidentsAlarm"),
@@ -85,7 +87,7 @@ LATER: Final = {
 
 
 # How the headings of sections begin that came with them.
-LATER_SECTIONS: Final = ("The mass of events", "Provisioned capacity")
+LATER_SECTIONS: Final = ("The mass of events", "Provisioned capacity", "Trials")
 
 
 def test_it_is_no_longer_than_a_person_reads_and_plain_cloudformation() -> None:

@@ -56,6 +56,7 @@ LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
     "poll": (settings.load_poll,),
     "query": (settings.load_api, settings.load_deployment, settings.load_statistics_table),
     "operate": (settings.load_api, settings.load_deployment, settings.load_operations),
+    "try_rules": (settings.load_api, settings.load_deployment, settings.load_trials),
     "list_jobs": (settings.load_api, settings.load_deployment, settings.load_list_jobs),
     "reevaluate": (settings.load_tables, settings.load_jobs),
     "gather": (settings.load_ingest, settings.load_gather, settings.load_jobs),

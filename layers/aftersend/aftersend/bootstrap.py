@@ -224,6 +224,55 @@ def list_jobs() -> ApiContext:
     return replace(made, list_jobs=service)
 
 
+def try_rules() -> ApiContext:
+    """Return what the handlers of the HTTP API work with that try rules; raises ConfigurationError."""
+    from aftersend.lists.job_table import ListJobs
+    from aftersend.lists.service import JobService
+    from aftersend.lists.trials import RuleTrials
+    from aftersend.lists.try_rules import TrialContext, run_trial
+    from aftersend.storage.unmatched import UnmatchedTextQueries
+    from aftersend.storage.user_mappings import UserDocuments, read_user_mappings
+    from aftersend.storage.user_rules import read_user_rules
+
+    made, config = _make_api_context(), settings.load_trials()
+    parameter = config.rules_parameter
+    documents = UserDocuments(read_user_rules(parameter, connect), read_user_mappings(parameter, connect))
+    context = TrialContext(
+        jobs=ListJobs(connect("dynamodb"), config.jobs_table),
+        clock=made.clock,
+        timer=time.monotonic,
+        documents=documents,
+        make_ports=partial(_make_trial_ports, made),
+    )
+    trials = RuleTrials(
+        documents=documents,
+        judge=documents.load(),
+        texts=UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table),
+        service=JobService(
+            context=context,
+            send=partial(_send_later, connect("sqs"), config.queue),
+            new_id=lambda: secrets.token_hex(16),
+            run=run_trial,
+        ),
+    )
+    return replace(made, rule_trials=trials)
+
+
+def _make_trial_ports(made: ApiContext, classify: Classify) -> ReevaluationPorts:
+    """Return what a re-evaluation by other rules works with; what is tried only reads."""
+    from aftersend.jobs.reevaluate import ReevaluationPorts
+
+    return ReevaluationPorts(
+        store=made.store,
+        queries=made.queries,
+        policy=made.policy,
+        classify=classify,
+        pool=made.pool,
+        clock=made.clock,
+        digest_key=made.digest_key,
+    )
+
+
 def reevaluate() -> tuple[JobRunner[ReevaluationJob], Callable[[], ReevaluationPorts]]:
     """Return what works the jobs of a re-evaluation, and what makes the ports for each.
 

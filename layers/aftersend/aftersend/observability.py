@@ -164,6 +164,8 @@ def report_list_jobs(jobs: Sequence[ListJob], failed: Mapping[str, str], logger:
     for job in jobs:
         details = msgspec.to_builtins(summarize_job(job))
         del details["by"]  # the name of a session is often somebody's address; the job itself has it
+        if "tried" in details:
+            del details["tried"]["examples"]  # what servers said is no part of a log
         logger.info("worked", extra=details)
     for id_, why in failed.items():
         logger.error("not worked", extra={"message_id": id_, "why": why})

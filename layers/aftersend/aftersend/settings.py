@@ -288,6 +288,25 @@ def load_list_jobs(environ: Environ = os.environ) -> ListJobSettings:
     )
 
 
+class TrialSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the function that tries rules, beside those of the HTTP API."""
+
+    jobs_table: str
+    queue: str
+    unmatched_texts_table: str
+    rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
+
+
+def load_trials(environ: Environ = os.environ) -> TrialSettings:
+    """Read what `try_rules` needs beside the settings of `query`."""
+    return TrialSettings(
+        jobs_table=_require(environ, "LIST_JOBS_TABLE"),
+        queue=_require(environ, "JOBS_QUEUE"),
+        unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),
+        rules_parameter=_get(environ, "RULES_PARAMETER"),
+    )
+
+
 class JobSettings(Struct, frozen=True, kw_only=True):
     """The settings of a function whose work comes in jobs, which it sends on to itself."""
 

@@ -27,6 +27,7 @@ from aftersend.api import (
     problem_groups,
     recipients,
     review,
+    rules,
     statistics,
     suppressions,
 )
@@ -50,6 +51,7 @@ _MODULES: Final = (
     list_jobs,
     erasure,
     classification,
+    rules,
     configuration,
     operations,
     document,

@@ -97,11 +97,12 @@ def classify(request: ApiRequest[NoParameters, ClassifyRequest]) -> ApiResponse:
     context, body = request.context, request.body
     if (body.refusal is None) == (body.event is None):
         raise Problem("unprocessable-content", "body: give either a refusal or an event")
-    facts = _read_event(context, body) if body.refusal is None else [_make_fact(body.source, body.refusal)]
+    facts = _read_event(context, body) if body.refusal is None else [make_fact(body.source, body.refusal)]
     return json_response(ClassifyResponse(feedback=[_judge(each, context) for each in facts[:MAX_FACTS]]))
 
 
-def _make_fact(source: str, given: RefusalText) -> Feedback:
+def make_fact(source: str, given: RefusalText) -> Feedback:
+    """Return a refusal as feedback of `source`, about anybody; raises Problem where nobody's name is given as one."""
     from aftersend.classify import evidence_from  # noqa: PLC0415  # nothing else needs it before something is judged
 
     try:

@@ -26,6 +26,7 @@ from aftersend.storage.store import Store, TableNames
 if TYPE_CHECKING:
     from aftersend.classify.engine import Classifier
     from aftersend.lists.service import ListJobService
+    from aftersend.lists.trials import RuleTrials
     from aftersend.ports import StorePort
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.statistics import StatisticsTable
@@ -55,6 +56,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     list_jobs: ListJobService | None = None  # in the function that works them
     queues: QueueOverview | None = None  # in the function that looks into them
     unmatched_texts: UnmatchedTextQueries | None = None  # in the same
+    rule_trials: RuleTrials | None = None  # in the function that tries rules
 
     def make_alias(self, recipient: str) -> str:
         """Return what stands for this recipient, should they have been erased."""

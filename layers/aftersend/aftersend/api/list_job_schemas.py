@@ -24,8 +24,11 @@ from aftersend.lists.job import (
     OutcomesRequest,
     RevertProgress,
     RevertRequest,
+    TrialProgress,
+    TrialRequest,
 )
 from aftersend.lists.summary import ImportSummary
+from aftersend.lists.trial_summary import Precedence, TrialSummary, find_precedences
 
 _ENDINGS: Final = {"csv": "csv", "jsonl": "jsonl", "addresses": "csv", "tokens": "csv"}
 
@@ -61,7 +64,14 @@ class DropSummary(Struct, frozen=True):
     parked: int  # lines that could be no body, in the queue of unreadable ones
 
 
-JobKind = Literal["import", "export", "outcomes", "revert", "drop"]
+class TrialView(TrialSummary, frozen=True, kw_only=True):
+    """What rules would change, as far as everything was looked at."""
+
+    instead: bool  # of the stack's own rules, not before them
+    precedence: list[Precedence]  # over which rules they would take it, the most frequent first
+
+
+JobKind = Literal["import", "export", "outcomes", "revert", "drop", "trial"]
 
 
 class FileLink(Struct, frozen=True, kw_only=True):
@@ -86,6 +96,7 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     exported: ExportSummary | None = None
     reverted: RevertSummary | None = None
     dropped: DropSummary | None = None
+    tried: TrialView | None = None
     why: str | None = None  # why it failed
     upload: FileLink | None = None  # of a list that has not been uploaded
     download: FileLink | None = None  # of an export that is done
@@ -122,7 +133,17 @@ def summarize_job(job: ListJob) -> JobView:
             file = wanted.key.removeprefix(DROP_FOLDER)
             summary = DropSummary(file, wanted.size, done.position.offset, done.sent, done.parked)
             shown = replace(shown, dropped=summary)
+        case TrialRequest() as wanted, TrialProgress() as done:
+            shown = replace(shown, dry_run=True, tried=_show_trial(wanted, done.summary))
     return shown
+
+
+def _show_trial(wanted: TrialRequest, summary: TrialSummary) -> TrialView:
+    """Return a trial with the most frequent changes first."""
+    found = {name: getattr(summary, name) for name in summary.__struct_fields__}
+    found["changes"] = tuple(sorted(summary.changes, key=lambda each: -each.outcomes))
+    precedence = find_precedences(summary.changes, frozenset(wanted.tried))
+    return TrialView(**found, instead=wanted.instead, precedence=precedence)
 
 
 _NAMES: Final[dict[type, JobKind]] = {
@@ -131,4 +152,5 @@ _NAMES: Final[dict[type, JobKind]] = {
     OutcomesRequest: "outcomes",
     RevertRequest: "revert",
     DropRequest: "drop",
+    TrialRequest: "trial",
 }

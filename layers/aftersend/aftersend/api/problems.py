@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.api.responses import ApiResponse
+from aftersend.core.mistake import Mistake
 from aftersend.core.model import CauseKind
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -61,6 +62,9 @@ TYPES: Final = {
     "identifier-not-indexed": ProblemType(
         422, "Identifier not indexed", "the policy does not name this identifier as one to find messages by", own=True
     ),
+    "invalid-rules": ProblemType(
+        422, "Invalid rules", "the rules cannot be loaded; `mistakes` name the rule, the field and the line", own=True
+    ),
     "internal-server-error": ProblemType(500, "Internal Server Error", "an unexpected error; the log says where"),
     "service-unavailable": ProblemType(503, "Service Unavailable", "a table did not answer; try again"),
 }
@@ -91,6 +95,7 @@ class ProblemDetails(Struct, frozen=True, kw_only=True):
     detail: str
     version: int = 0  # of a version mismatch: the stored version
     causes: list[CauseKind] = []  # of a release that requires force: the person's own wishes
+    mistakes: list[Mistake] = []  # of rules that cannot be loaded
     near: list[str] = []  # of somebody unknown: suppressed recipients who are spelled almost so
 
 

@@ -7,26 +7,16 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
-
 from aftersend.classify.engine import Classifier
 from aftersend.classify.evidence import evidence_from, find_code, find_phase, find_status
 from aftersend.classify.rules import Lines, RuleDefinition, RuleError, split_lines
 from aftersend.core.errors import ConfigurationError
+from aftersend.core.mistake import Mistake
 from aftersend.core.model import Kind, Verdict
 
 DEFAULT_SOURCE: Final = "report"  # of what names no source: it is taken for a reply that a mail reports
 _RULE: Final = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 _TOML_LINE: Final = re.compile(r"at line (\d+)")
-
-
-class Mistake(Struct, frozen=True, omit_defaults=True):
-    """What is wrong with a document, and where, as far as is known."""
-
-    message: str
-    rule: str | None = None  # its id, or "number 3" where it has none
-    field: str | None = None  # "when.text"
-    line: int | None = None  # from 1
 
 
 def explain_mistake(document: str | None, error: ConfigurationError) -> Mistake:

@@ -139,6 +139,7 @@ class TrialRequest(Struct, frozen=True, kw_only=True, tag="trial"):
     """Say what other rules would make of everything stored."""
 
     rules: str  # `aftersend.classify.rules.RuleDocument` as JSON
+    tried: tuple[str, ...]  # what verdicts call them
     instead: bool = False  # in the place of the stack's own rules, not before them
 
 

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from aftersend.classify.engine import USER
-from aftersend.classify.rules import RuleDefinition, RuleDocument
+from aftersend.classify.rules import RuleDefinition, RuleDocument, define_errors
+from aftersend.core import smsc
 from aftersend.core.errors import MalformedFeedback, Unreadable
 from aftersend.core.model import Outcome, Suppression
 from aftersend.core.outcome import Classify
@@ -54,13 +55,13 @@ def make_trial(document: RuleDocument, *, instead: bool) -> TrialRequest:
 
     `instead` has them stand in the place of the stack's own, not before them.
     """
-    bare = (RuleDefinition(id=rule.id, when=rule.when, then=rule.then) for rule in document.rules)
-    return TrialRequest(rules=_encode(RuleDocument(tuple(bare), document.smsc)).decode(), instead=instead)
-
-
-def list_tried(request: TrialRequest) -> frozenset[str]:
-    """Return the rules that are tried, as verdicts name them."""
-    return frozenset(f"{USER}{rule.id}" for rule in _decode(request.rules).rules)
+    bare = tuple(RuleDefinition(id=rule.id, when=rule.when, then=rule.then) for rule in document.rules)
+    named = (*bare, *define_errors(smsc.read_settings({smsc.TABLE: document.smsc})))
+    return TrialRequest(
+        rules=_encode(RuleDocument(bare, document.smsc)).decode(),
+        tried=tuple(f"{USER}{rule.id}" for rule in named),
+        instead=instead,
+    )
 
 
 def try_rules(job: ListJob, context: TrialContext) -> Iterator[TrialProgress]:
@@ -74,7 +75,7 @@ def try_rules(job: ListJob, context: TrialContext) -> Iterator[TrialProgress]:
     if progress.began_over not in (None, began_over):
         raise MalformedFeedback("rules", "the rules of the stack itself have changed meanwhile: try these again")
     ports = context.make_ports(context.documents.load_with(_decode(request.rules), instead=request.instead))
-    tried = list_tried(request)
+    tried = frozenset(request.tried)
     while not progress.complete:
         progress = _try_page(progress, began_over, tried, ports)
         yield progress
