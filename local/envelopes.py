@@ -335,6 +335,8 @@ _NOTICE: Final = {
     ]
 }
 
+_RULE: Final = '[[rule]]\nid = "parked"\nwhen.text = ["mailbox * parked"]\nthen.reason = "mailbox_disabled"\n'
+
 INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "ProcessSes-sqs-raw.json": lambda: sqs(_texts("ses", *OOTO)),
     "ProcessSes-sqs-sns.json": lambda: sqs_of_sns(_texts("ses", *LIFE)),
@@ -376,6 +378,9 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "RunListJobs-job.json": lambda: sqs(["0" * 32], queue="aftersend-ListJobsQueue"),
     "Reevaluate-schedule.json": lambda: schedule("aftersend-ReevaluateExpire"),
     "Reevaluate-dry-run.json": lambda: sqs(['{"dry_run": true}'], queue="aftersend-ReevaluateQueue"),
+    "TryRules-check.json": lambda: http("POST", "/rules/check", json.dumps({"rules": _RULE})),
+    "TryRules-trial.json": lambda: http("POST", "/rules/trials", json.dumps({"rules": _RULE})),
+    "TryRules-job.json": lambda: sqs(["0" * 32], queue="aftersend-TryRulesQueue"),
     "Gather-part.json": lambda: sqs(
         ['{"key": "source=ses/firehose/date=2026-03-02/hour=10/mass.gz"}'], queue="aftersend-MassQueue"
     ),

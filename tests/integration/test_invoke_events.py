@@ -155,6 +155,9 @@ ENDS: Final[dict[str, Callable[[World, Any], bool]]] = {
     "RunListJobs-job": lambda _, answer: answer == DONE,
     "Reevaluate-schedule": lambda _, answer: answer == {"due": 0},
     "Reevaluate": lambda _, answer: answer == DONE,
+    "TryRules-check": answered(200, '"rules":1'),
+    "TryRules-trial": answered(200, '"state":"done"'),
+    "TryRules-job": lambda _, answer: answer == DONE,
     "Gather": stored("ses", "delivered"),
     "Replay": lambda _, answer: answer == DONE,
     "DeliverWebhooks": lambda world, answer: answer == DONE and world.count("WebhookDeadLetters") == 1,  # to nowhere

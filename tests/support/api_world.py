@@ -35,6 +35,7 @@ from tests.support.clients import FakeDynamoDB, FakeSQS
 from tests.support.facts import fake_source
 from tests.support.list_jobs import ListJobApi
 from tests.support.ports import MemoryStore, ports
+from tests.support.trials import rule_trials, trial_context
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 _HEADER: Final = "X-Notify-Message-ID"
@@ -148,7 +149,9 @@ def world() -> Api:
         body = msgspec.json.encode(FACTS)
         report = ingest([Message("m", body, NOW, "test")], ports(store, classify=judge))
     assert not report.failed and not report.unreadable
-    made = ListJobApi(store, clock=Clock(NOW)).api.context
+    listed = ListJobApi(store, clock=Clock(NOW))
+    made, texts = listed.api.context, UnmatchedTextQueries(WorldTexts(), "UnmatchedTexts")
+    trial = trial_context(store, rules=rules, jobs=listed.context.jobs, clock=Clock(NOW))
     context = replace(
         made,
         classify=judge,
@@ -158,7 +161,8 @@ def world() -> Api:
         statistics=_count(store),
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
         queues=QueueOverview(WorldQueues, WorldQueues.urls),
-        unmatched_texts=UnmatchedTextQueries(WorldTexts(), "UnmatchedTexts"),
+        unmatched_texts=texts,
+        rule_trials=rule_trials(trial, texts),
     )
     for number in range(60):
         key = f"email:user{number}@accident.example"

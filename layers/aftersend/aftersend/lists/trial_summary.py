@@ -50,7 +50,7 @@ class TrialSummary(Struct, frozen=True, kw_only=True):
     outcomes: int = 0
     decided: int = 0  # of these, by the rules that were tried
     changed: int = 0  # another status, class or reason
-    writes: int = 0  # outcomes and suppressions that a re-evaluation would write
+    written: int = 0  # outcomes and suppressions that a re-evaluation would write
     suppressed: int = 0  # suppressions that would begin to hold
     freed: int = 0  # that would hold no more
     begins: dict[CauseKind, int] = {}  # causes that would begin to hold
@@ -115,7 +115,7 @@ _COUNTS: Final = (
     "outcomes",
     "decided",
     "changed",
-    "writes",
+    "written",
     "suppressed",
     "freed",
     "others",

@@ -119,7 +119,7 @@ def _count_outcome(outcome: Outcome, after: Outcome, tried: frozenset[str], tall
     was, becomes = describe(outcome), describe(after)
     tally.count("outcomes")
     tally.count("decided", becomes.rule in tried)
-    tally.count("writes", after.version != outcome.version)
+    tally.count("written", after.version != outcome.version)
     if was == becomes:
         return
     tally.count_change(was, becomes)
@@ -143,5 +143,5 @@ def _count_outcome(outcome: Outcome, after: Outcome, tried: frozenset[str], tall
 def _count_suppression(row: Suppression | None, updated: Suppression | None, now: datetime, tally: Tally) -> None:
     if updated is None or (row is not None and updated.version == row.version):
         return
-    tally.count("writes")
+    tally.count("written")
     tally.count_causes(*find_held(row, updated, now))
