@@ -73,16 +73,16 @@ class TextChange(RefusalChange, frozen=True, kw_only=True):
     seen: int  # up to a hundred
 
 
-class RulesCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is found at once of rules that load; `mistakes` are examples of their own that they do not decide as they say."""
+class RulesCheck(Struct, frozen=True, kw_only=True):
+    """What is found at once of rules that load."""
 
     rules: int
-    mistakes: list[Mistake] = []
-    refusal: RefusalChange | None = None  # of the request
-    texts: int = 0  # that no rule of the stack knows
-    complete: bool = True  # all such texts were looked at; otherwise a part of them that is as good as any
-    changed: int = 0  # of these would be judged otherwise
-    changes: list[TextChange] = []  # the most frequent first
+    mistakes: list[Mistake]  # examples of their own that they do not decide as they say
+    refusal: RefusalChange | None  # of the request
+    texts: int  # that no rule of the stack knew
+    complete: bool  # all such texts were looked at; otherwise a part of them that is as good as any
+    changed: int  # of these would be judged otherwise
+    changes: list[TextChange]  # the most frequent first
 
 
 _MINE: Final = """\

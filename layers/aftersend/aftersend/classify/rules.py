@@ -122,9 +122,11 @@ def read_document(document: str) -> dict[str, Any]:
     """Return the tables of a TOML document of rules; raise `ConfigurationError` where the form is wrong."""
     if len(document.encode()) > MAX_BYTES:
         raise ConfigurationError(f"rules: more than {MAX_BYTES} bytes")
+    if _CHAIN.search(document):
+        raise ConfigurationError("rules: nested too deeply")
     try:
         tables = tomllib.loads(document)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # that of `tomllib`, or a number with too many digits
         raise ConfigurationError(f"rules: not TOML: {error}") from error
     unknown = sorted(set(tables) - {"rule", smsc.TABLE})
     if unknown:
@@ -269,6 +271,9 @@ _FORMS: Final = {
     "status": (re.compile(r"[x245]\.\d{1,3}\.(?:\d{1,3}|\*)"), "three numbers; the first may be x, the last *"),
     "domain": (re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"), "a domain; what is below it counts without a *"),
 }
+# A key in too many parts, or a text that looks like one: `tomllib` takes time and memory by the square of them.
+_PART: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_CHAIN: Final = re.compile(rf"""(?<![\w"'-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{64}}""")
 _OTHER: Final = re.compile(r"[^0-9A-Za-z]")
 _ID: Final = str.maketrans(".-_", "aaa")
 _PATH: Final = re.compile(r"at `\$\.([\w.]+)")
