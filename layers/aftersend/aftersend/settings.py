@@ -218,6 +218,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     stack: str = ""
     region: str = ""
     syncs_ses_list: bool = False  # suppressions go to the list of Amazon SES, too
+    rules_parameter: str = ""  # SSM parameter with the user's own rules; empty for none
     rights_claim: str = ""  # of a token, that lists the rights of whoever shows it; empty where scopes alone say so
 
 
@@ -227,6 +228,7 @@ def load_deployment(environ: Environ = os.environ) -> Deployment:
         stack=_get(environ, "POWERTOOLS_SERVICE_NAME"),
         region=_get(environ, "AWS_REGION"),
         syncs_ses_list=_get(environ, "SYNC_SES_SUPPRESSIONS") == "true",
+        rules_parameter=_get(environ, "RULES_PARAMETER"),
         rights_claim=_get(environ, "RIGHTS_CLAIM"),
     )
 

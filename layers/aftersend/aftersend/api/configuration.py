@@ -37,6 +37,7 @@ class ConfigurationView(Struct, frozen=True, kw_only=True):
     region: str
     retention_days: int  # that an outcome is kept after the last that was heard of it
     syncs_ses_list: bool  # suppressions go to the list of Amazon SES, too
+    rules_parameter: str  # of SSM, in which rules of your own are kept; empty where there are none
     streams: list[str]  # of mail, that the policy names
     policy: dict[str, Any]  # every value that holds, as in policy.toml
     systems: dict[str, str]  # what people call each receiving system that is told apart, by its id
@@ -79,6 +80,7 @@ def get_configuration(request: PlainRequest) -> ApiResponse:
             region=deployment.region,
             retention_days=context.tables.retention.days,
             syncs_ses_list=deployment.syncs_ses_list,
+            rules_parameter=deployment.rules_parameter,
             streams=sorted(streams),
             policy=values,
             systems={each.id: each.name for each in load_systems().values()} | {OTHER: "others"},

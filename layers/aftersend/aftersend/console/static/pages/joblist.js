@@ -8,7 +8,7 @@ import { html, useState } from "../view.js";
 import { announce, Answered, Badge, count, Empty, Moment, namePerson, Section, Table } from "../parts.js";
 
 const TONES = { waiting: "note", running: "wait", done: "go", failed: "stop" };
-const RESULTS = ["imported", "exported", "reverted", "dropped"];
+const RESULTS = ["imported", "exported", "reverted", "tried", "dropped"];
 
 export function JobList() {
   const answer = useAnswer(() => get("jobs", { limit: 50 }), []);

@@ -32,7 +32,7 @@ export function OperationsPage() {
     <${Unmatched} open=${setDialog} />
     <${SetUp} />
     ${dialog?.queue && html`<${RedriveDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}
-    ${dialog?.rule && html`<${Lazy} name="RuleDialog" from=${() => import("./rule.js")} text=${dialog.rule} onClose=${() => setDialog(null)} />`}`;
+    ${dialog?.rule && html`<${Lazy} name="RuleDialog" from=${() => import("./rule.js")} text=${dialog.rule} source=${dialog.source} onClose=${() => setDialog(null)} />`}`;
 }
 
 const sizeOf = (queue) => queue.waiting + queue.hidden + queue.delayed;
@@ -143,7 +143,7 @@ function Unmatched({ open }) {
           { name: say("ops.seen"), number: true, show: (each) => `${count(each.seen)}${each.seen >= 100 ? "+" : ""}` },
           { name: say("ops.source"), show: (each) => nameSource(each.source) },
           { name: say("ops.first"), show: (each) => html`<${Moment} at=${each.first_at} />` },
-          { name: say("ops.rule.column"), show: (each) => html`<button type="button" class="link" onClick=${() => open({ rule: each.example })}>${say("ops.rule")}</button>` },
+          { name: say("ops.rule.column"), show: (each) => html`<button type="button" class="link" onClick=${() => open({ rule: each.example, source: each.source })}>${say("ops.rule")}</button>` },
         ]} />`}<//>
     <//>`;
 }

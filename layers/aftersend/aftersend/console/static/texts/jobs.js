@@ -16,9 +16,12 @@ addTexts({
   "jobs.job.export": "Export",
   "jobs.job.revert": "Take back",
   "jobs.job.drop": "Dropped file",
+  "jobs.job.outcomes": "Export of outcomes",
+  "jobs.job.trial": "Trial of rules",
   "jobs.dry": "tried only",
   "jobs.imported": "{rows} rows: {new} new, {updated} with more evidence, {invalid} cannot be read",
   "jobs.exported": "{rows} rows",
   "jobs.reverted": "{found} in the window, {changed} changed, {freed} free again",
+  "jobs.tried": "{changed} of {outcomes} messages would mean something else, {suppressed} more suppressed, {freed} free again",
   "jobs.dropped": "{file}: {sent} bodies sent on, {parked} set aside",
 });
