@@ -192,9 +192,19 @@ def test_a_trial_says_what_would_change_and_of_what_it_takes_precedence() -> Non
     assert (found["suppressed"], found["freed"], found["begins"], found["ends"]) == (2, 0, {"hard": 2}, {})
     ((change),) = found["changes"]
     assert (change["outcomes"], change["after"]["rule"]) == (3, "user:riddle")
-    assert found["precedence"] == [{"rule": "user:riddle", "over": change["before"]["rule"], "outcomes": 3}]
+    assert found["precedence"] == [], "no rule knew them"
     assert len(found["examples"]) == EXAMPLES_OF_A_KIND
     assert found["examples"][0]["text"] == TEXTS[0]
+
+
+def test_it_is_said_over_which_rules_of_the_stack_or_of_ours_it_takes_precedence() -> None:
+    world = World(*(_bounce(number, "550 5.1.1 user unknown") for number in range(2)), _bounce(2, TEXTS[0]), own=OWN)
+    rules = RIDDLE + '[[rule]]\nid = "unknown"\nwhen.text = ["user unknown"]\nthen.reason = "blocked"\n'
+    found = world.try_out(rules)["tried"]
+    (shipped,) = found["precedence"]
+    assert (shipped["rule"], shipped["outcomes"]) == ("user:unknown", 2)
+    assert shipped["over"].startswith("address.")
+    assert (found["freed"], found["ends"], found["suppressed"]) == (0, {}, 0), "Ann is bounced for good all the same"
 
 
 def test_a_long_trial_is_worked_in_slices_that_send_themselves_on() -> None:

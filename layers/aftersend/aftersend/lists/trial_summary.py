@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from aftersend.core.model import CauseKind, Class, Outcome, Reason, Status
 
 MAX_CHANGES: Final = 100  # kinds of changes that are told apart; what comes after them is counted as others
+UNDECIDED: Final = "nothing"  # in the place of a rule, where none decided
 MAX_EXAMPLES: Final = 20
 EXAMPLES_OF_A_KIND: Final = 3  # of one kind of change, so that others have room
 
@@ -152,6 +153,6 @@ def find_precedences(changes: Iterable[ChangeCount], tried: frozenset[str]) -> l
     counted: dict[tuple[str, str], int] = {}
     for each in changes:
         rule, over = each.after.rule, each.before.rule
-        if rule in tried and over is not None and over != rule:
+        if rule is not None and rule in tried and over is not None and over not in (rule, UNDECIDED):
             counted[rule, over] = counted.get((rule, over), 0) + each.outcomes
     return [Precedence(*pair, number) for pair, number in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))]
