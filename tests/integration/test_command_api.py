@@ -456,6 +456,58 @@ def test_progress_is_a_bar_on_a_terminal_alone(
     assert "[######..................]  25% running: 500 rows, 499 new, 1 invalid" in capsys.readouterr().err
 
 
+RIDDLE = '[[rule]]\nid = "riddle"\nwhen.text = ["refused ref"]\nthen.reason = "user_unknown"\n'
+
+
+def test_a_file_of_rules_is_checked_and_tried(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(RIDDLE)
+    checked = Run(capsys, "rules", "check", str(file))
+    assert (checked.code, checked.err) == (0, "")
+    assert re.search(r"user_unknown/hard \(user:riddle\) +ses +554 refused \[ref 42-0815\]", checked.out)
+    assert checked.out.endswith("1 texts that no rule knew: 1 would be judged otherwise\n")
+    tried = Run(capsys, "rules", "try", str(file), "--add")
+    assert tried.code == 0
+    first, second, third, *_ = tried.out.splitlines()
+    assert first.endswith("recipients: 1 would change")
+    assert (second, third) == ("1 suppressions would begin to hold, 0 would hold no more", "+hard 1")
+    assert "554 refused [ref 42-0815]" in tried.out
+    whole = json.loads(Run(capsys, "rules", "try", str(file), "--json").out)
+    assert (whole["state"], whole["tried"]["instead"], whole["tried"]["suppressed"]) == ("done", True, 1)
+    assert json.loads(Run(capsys, "rules", "check", str(file), "--json").out)["changed"] == 1
+    assert Run(capsys, "jobs", "--kind", "trial").out.count("dry run: ") == 2
+    assert "1 would change" in Run(capsys, "jobs", whole["id"]).out
+    assert api("GET", "/suppressions/riddle@example.org").status == 404
+
+
+def test_it_is_said_in_the_place_of_which_rules_others_would_decide(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(RIDDLE.replace("refused ref", "User unknown").replace("user_unknown", "mailbox_full"))
+    done = Run(capsys, "rules", "try", str(file))
+    assert re.search(r"\n1 +user:riddle +address.unknown\n", done.out)
+    assert "-hard 1" in done.out
+    assert api("GET", f"/suppressions/{OLD}").json["suppressed"] is True
+
+
+def test_rules_that_cannot_be_loaded_are_named_by_their_line(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.toml"
+    for action in ("check", "try"):
+        file.write_text(RIDDLE.replace("user_unknown", "no_such"))
+        done = Run(capsys, "rules", action, str(file))
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"aftersend: {file}:4: rule riddle: Invalid enum value 'no_such'")
+        file.write_bytes(b"\xff")
+        assert Run(capsys, "rules", action, str(file)).code == 2
+    file.write_text(RIDDLE + 'example = ["550 mailbox full"]\n')
+    checked = Run(capsys, "rules", "check", str(file))
+    assert (checked.code, checked.err.startswith(f"{file}:5: rule riddle: example: decided by ")) == (0, True)
+    assert not api("GET", "/jobs?job=trial").json["jobs"]
+
+
 def test_an_export_and_a_revert(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "list.csv"
     assert Run(capsys, "export", "-o", str(target)).code == 0

@@ -16,6 +16,7 @@ from aftersend.aws.tasks import run_calls
 from aftersend.core import policy
 from aftersend.core.model import CauseKind, Evidence
 from aftersend.jobs import reevaluate, replay
+from aftersend.lists import service
 from aftersend.storage import queries
 from aftersend.storage.items import decode_suppression
 from aftersend.storage.unmatched import UnmatchedTexts
@@ -28,6 +29,7 @@ from local.envelopes import schedule, sqs
 from local.firehose import pack_file, put_file
 from local.lambdas import Function
 from local.samples import EVENTS, samples
+from local.serve_routes import Gateway, Request
 from local.stack import NAME, Stack, running
 from tests.support import oracle
 from tests.support.account_list import AccountList
@@ -220,22 +222,73 @@ def test_a_backup_is_joined_by_the_name_of_the_stack(world: World, capsys: pytes
     assert world.tables() == before
 
 
-def test_rules_are_tried_on_what_no_rule_knew(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+# Two of the samples' refusals otherwise, and a text that no rule knows.
+MINE = """\
+[[rule]]
+id = "gone-for-a-while"
+when.status = ["5.1.1"]
+then.reason = "mailbox_full"
+
+[[rule]]
+id = "riddle"
+when.text = ["zorp * quux"]
+then.reason = "mailbox_full"
+"""
+
+
+def ask(world: World, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    request = Request("POST", path, {"content-type": "application/json"}, json.dumps(body).encode())
+    answer = Gateway(world.stack, world.rig.lambdas.functions).answer(request, "local")
+    return answer.status, json.loads(answer.body)
+
+
+def test_rules_are_checked_on_texts_that_no_rule_knew(world: World) -> None:
     texts = UnmatchedTexts(world.names["UnmatchedTexts"], timedelta(days=9))
     for number, text in enumerate(("zorp 9 quux", "zorp 9 quux", "frobnicated beyond words")):
         fact = bounce(number, "hard")
         steps = texts.count(replace(fact, evidence=Evidence(text=text)), fact.occurred_at)
         run_calls(steps, {"dynamodb": aws.connect("dynamodb")})
+    status, found = ask(world, "/rules/check", {"rules": MINE})
+    assert (status, found["texts"], found["changed"]) == (200, 2, 1)
+    ((change),) = found["changes"]
+    assert (change["seen"], change["after"]["rule"]) == (2, "user:riddle")
+    assert ask(world, "/rules/check", {"rules": "[[rule]"})[0] == 422
+
+
+def test_rules_are_tried_on_everything_in_slices_and_then_do_what_was_said(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trial goes on by itself, writes nothing, and says what a re-evaluation by the same rules then does."""
+    monkeypatch.setattr(queries, "SCAN_LIMIT", 5)
+    monkeypatch.setattr(service, "FIRST_RUN", 0.0)  # so that every page is a slice
+    monkeypatch.setattr(world.rig.lambdas.functions["TryRules"].module, "AT_A_TIME", 0.0)
+    before, writes = world.tables(), world.stack.writes.total()
+    status, job = ask(world, "/rules/trials", {"rules": MINE})
+    assert (status, job["state"]) == (202, "queued")
+    slices = world.drain()
+    assert slices > 4
+    request = Request("GET", f"/jobs/{job['id']}", {})
+    answer = Gateway(world.stack, world.rig.lambdas.functions).answer(request, "local")
+    said = json.loads(answer.body)["tried"]
+    assert world.tables() == before
+    assert world.stack.writes.total() - writes <= 3 * (slices + 2), "nothing but how far it is, and who works it"
+    assert said["outcomes"] == len(before.outcomes) and said["changed"] > 0 and said["freed"] > 0
+
     document = tmp_path / "rules.toml"
-    document.write_text("")
-    assert aftersend(["rules", str(document), "--stack", NAME]) == 0
-    assert capsys.readouterr().out == "2 texts that no rule knew: 0 would be judged otherwise\n"
-    document.write_text('[[rule]]\nid = "mine"\nwhen.text = ["zorp * quux"]\nthen.reason = "mailbox_full"\n')
-    assert aftersend(["rules", str(document), "--stack", NAME]) == 0
-    changed, last = capsys.readouterr().out.splitlines()
-    assert changed.split()[0] == "2"
-    assert "→ mailbox_full/soft (user:mine)" in changed
-    assert last == "2 texts that no rule knew: 1 would be judged otherwise"
+    document.write_text(MINE)
+    assert aftersend(["reevaluate", "--stack", NAME, "--rules", str(document), "--yes"]) == 0
+    after = world.tables()
+    meant = [
+        (each.status, each.verdict and (each.verdict.klass, each.verdict.reason)) for each in before.outcomes.values()
+    ]
+    means = [
+        (each.status, each.verdict and (each.verdict.klass, each.verdict.reason)) for each in after.outcomes.values()
+    ]
+    assert before.outcomes.keys() == after.outcomes.keys()
+    assert said["changed"] == sum(one != other for one, other in zip(meant, means, strict=True))
+    assert f"{said['freed']:9}  freed\n" in capsys.readouterr().out
+    assert aftersend(["reevaluate", "--stack", NAME, "--yes"]) == 0
+    assert not oracle.differences(world.tables(), before)
 
 
 def test_a_sweep_expires_what_nothing_was_heard_of(world: World) -> None:

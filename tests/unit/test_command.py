@@ -49,7 +49,6 @@ OF_A_STACK = [
 NEEDED = {
     "delist": ["--provider", "ses"],
     "restore": ["--from-outcomes", "a", "--from-suppressions", "b"],
-    "rules": ["rules.toml"],
     "rabbitmq": ["--queue", "results=a", "--stack", "x", "--url", "amqp://u:secret@h/"],
 }
 
@@ -175,7 +174,6 @@ def test_a_document_that_is_wrong(
     for arguments in (
         ["reevaluate", "--policy", str(document)],
         ["reevaluate", "--rules", str(document)],
-        ["rules", str(document)],
     ):
         assert main([*arguments, "--stack", "ours"]) == 2
         assert capsys.readouterr().err.count("\n") == 1

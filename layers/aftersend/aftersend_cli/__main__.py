@@ -137,6 +137,12 @@ _OF_THE_API: Final = {
         ("", "--kind import --state failed", "0123…cdef --json"),
         writes=False,
     ),
+    "rules": _Command(
+        "rules",
+        "say what a file of rules would change: texts that no rule knew, or everything stored",
+        ("check rules.toml --stack aftersend", "try rules.toml --stack aftersend", "try one.toml --add --json"),
+        writes=False,
+    ),
     "dead-letters": _Command(
         "dead_letters:by_api",
         "show what lies in the dead-letter queues, and why; send a queue back to work",
@@ -187,12 +193,6 @@ _OF_A_STACK: Final = {
             "--stack aftersend --provider sendgrid --dry-run",
             "--stack aftersend --provider mailgun --key-secret mailgun-lists --yes",
         ),
-    ),
-    "rules": _Command(
-        "rules",
-        "say what a file of rules would make of the texts that no rule of a stack knows",
-        ("rules.toml --stack aftersend",),
-        writes=False,
     ),
 }
 # These ask the API, unless a stack is named: then they look into it.

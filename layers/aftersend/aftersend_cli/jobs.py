@@ -18,6 +18,7 @@ from aftersend_cli.endpoint import Endpoint, Query, encode
 from aftersend_cli.errors import CommandError, NotKnownError, UsageError
 from aftersend_cli.output import Output
 from aftersend_cli.spans import read_moment
+from aftersend_cli.trials import show_trial
 
 AT_ONCE: Final = 4_000_000  # bytes of a list that a request carries; a larger one is uploaded
 FIRST_PAUSE: Final = 2.0  # seconds between two looks at a job; they grow
@@ -68,7 +69,14 @@ def draw_bar(done: int, of: int) -> str:
 
 
 def _find_counts(job: dict[str, Any]) -> dict[str, Any]:
-    return job.get("imported") or job.get("exported") or job.get("reverted") or job.get("dropped") or {}
+    return (
+        job.get("imported")
+        or job.get("exported")
+        or job.get("reverted")
+        or job.get("dropped")
+        or job.get("tried")
+        or {}
+    )
 
 
 def _show_job(job: dict[str, Any], output: Output) -> None:
@@ -90,6 +98,8 @@ def _show_job(job: dict[str, Any], output: Output) -> None:
     if (dropped := job.get("dropped")) is not None:
         read = f"{dropped['read']:,} of {dropped['size']:,} bytes"
         output.write(f"{dropped['file']}: {read}, {dropped['sent']:,} bodies sent, {dropped['parked']:,} unreadable")
+    if (tried := job.get("tried")) is not None:
+        show_trial(tried, output)
     if job.get("why"):
         output.write(job["why"], "bad")
 
@@ -100,7 +110,9 @@ def _show_job(job: dict[str, Any], output: Output) -> None:
 def _declare_jobs(parser: argparse.ArgumentParser) -> None:
     about = "of a job that was begun: the import, export or revert said it; without it, jobs are listed"
     parser.add_argument("job", nargs="?", metavar="ID", help=about)
-    parser.add_argument("--kind", choices=("import", "export", "outcomes", "revert", "drop"), help="list only these")
+    parser.add_argument(
+        "--kind", choices=("import", "export", "outcomes", "revert", "drop", "trial"), help="list only these"
+    )
     parser.add_argument("--state", metavar="NAME", help="list only these: waiting, queued, running, done or failed")
     parser.add_argument("--most", type=read_number, metavar="N", help=f"the newest N alone (default {_LISTED})")
 
