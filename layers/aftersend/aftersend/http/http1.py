@@ -71,9 +71,10 @@ def read_response(max_body: int) -> Reader[HttpResponse]:
 
 
 def read_whole(piece: bytes, max_body: int) -> HttpResponse | None:
-    """Return the response that `piece` is, where it is one with its length said, and whole; else `read_response` reads it.
+    """Return the response that `piece` is; None where it is not whole, or does not say its length.
 
-    Nearly all responses of a service come like this, and need no reader. Raises ProtocolError for a head that is none.
+    Nearly all responses of a service come like this; `read_response` reads the others. Raises ProtocolError for a head
+    that is none.
     """
     head, separator, content = piece.partition(b"\r\n\r\n")
     if not separator:
