@@ -149,13 +149,14 @@ def world() -> Api:
         report = ingest([Message("m", body, NOW, "test")], ports(store, classify=judge))
     assert not report.failed and not report.unreadable
     made = ListJobApi(store, clock=Clock(NOW)).api.context
+    counted = _count(store)
     context = replace(
         made,
         classify=judge,
         advise=judge.advise_on,
         policy=rules,
         parse=read,
-        statistics=_count(store),
+        open_statistics=lambda: counted,
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
         queues=QueueOverview(WorldQueues, WorldQueues.urls),
         unmatched_texts=UnmatchedTextQueries(WorldTexts(), "UnmatchedTexts"),
