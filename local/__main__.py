@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from aftersend.core.errors import ConfigurationError
 from aftersend.sources import SOURCES
+from aftersend.version import VERSION
 from aftersend_cli import feedback, refusals
-from aftersend_cli.versions import find_version
 from local import commands, mapping, reevaluate, rules
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Aftersend on this machine, without AWS.",
         epilog="`python -m local COMMAND --help` has examples. What touches a stack: aftersend --help",
     )
-    parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
+    parser.add_argument("--version", action="version", version=f"aftersend {VERSION}")
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     feedback.arguments(commands_.add_parser("parse", help="print the feedback in files, and what it means"))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.sources.lambda_event import LambdaContext, make_countdown, read_rabbitmq
 
-logger, metrics = Logger(), Metrics()
+logger, metrics = observability.make_logger(), Metrics()
 made = bootstrap.consume()
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 
 from aftersend import bootstrap, observability
 from aftersend.outgoing.sender import send_batch
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger, metrics = Logger(), Metrics()
+logger, metrics = observability.make_logger(), Metrics()
 ports = bootstrap.deliver_webhooks()
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
-from aftersend import bootstrap
+from aftersend import bootstrap, observability
 from aftersend.api import app
 
-logger = Logger()
+logger = observability.make_logger()
 made = bootstrap.operate()
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger = Logger()
+logger = observability.make_logger()
 drain = bootstrap.poll()
 
 

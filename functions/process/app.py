@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 
 from aftersend import bootstrap, observability
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.sources.lambda_event import LambdaContext, make_countdown, read_messages, takes_item_failures
 
-logger, metrics = Logger(), Metrics()
+logger, metrics = observability.make_logger(), Metrics()
 made = bootstrap.process()
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from aftersend import bootstrap, observability
 
-logger = Logger()
+logger = observability.make_logger()
 incidents = bootstrap.publish_incidents()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 
 from aftersend import bootstrap, observability
 from aftersend.webhooks.receive import receive
 
-logger, metrics = Logger(), Metrics()
+logger, metrics = observability.make_logger(), Metrics()
 ports = bootstrap.receive()
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from msgspec.structs import replace
 
 from aftersend import bootstrap, observability
 from aftersend.jobs.replay import ReplayJob
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger = Logger()
+logger = observability.make_logger()
 runner, replay = bootstrap.replay()
 
 

@@ -27,7 +27,7 @@ from itertools import count
 from statistics import median
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -166,7 +166,7 @@ class Bench:
         account = Account(key_id="test", secret="test", region="eu-west-1", endpoints={"AWS_ENDPOINT_URL": endpoint})
         self._lean = {"dynamodb": engine.connect(), "s3": services.make_client("s3", account)}
         self._judge, self._policy = classify.load(), policy.load()
-        self._log, self._metrics = Logger("bench", stream=io.StringIO()), Metrics("bench", "bench")
+        self._log, self._metrics = observability.make_logger("bench", io.StringIO()), Metrics("bench", "bench")
         self._serial = count()
 
     def ours(self, meter: Meter | None, at_once: int = AT_ONCE) -> Batch:

@@ -14,7 +14,7 @@ from io import StringIO
 from typing import Any, Final
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -124,7 +124,7 @@ class Running:
         )
         self.ports = bootstrap.make_ports(settings, lambda service: clients.get(service, _Nothing()))
         self.log = StringIO()
-        self._logger = Logger(service="bench", stream=self.log, logger_handler=None)
+        self._logger = observability.make_logger("bench", self.log)
         self._metrics = Metrics(namespace="Bench", service="bench")
         self.failed = 0
 

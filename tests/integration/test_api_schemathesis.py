@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from aftersend.api.app import ROUTES
 from aftersend.api.document import FILE
 from aftersend.api.openapi import list_problems, operation_id
+from aftersend.api.routes import load_all
 from tests.support.api_world import world
 from tests.support.template import ROOT
 from tests.support.wsgi import TOKEN, serving
@@ -37,7 +37,7 @@ def config() -> str:
     """What is refused although it has the right form, and what is taken whatever it is: any text may be a list."""
     lines = ['suppress-health-check = ["too_slow"]']  # it says how busy this machine is
     lines += ["[checks.positive_data_acceptance]", 'expected-statuses = ["2xx", 404, 409]']
-    for each in ROUTES.routes:
+    for each in load_all().routes:
         more = [400] if "invalid-cursor" in list_problems(each) else []
         more += [412] if each.conditional else []
         more += [422] if operation_id(each) in WRONG or NAMING & {*list_problems(each)} else []
@@ -65,7 +65,7 @@ def test_no_answer_is_other_than_documented(tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, f"{done.stdout[-20_000:]}\n{done.stderr[-5_000:]}"
-    assert f"Tested: {len(ROUTES.routes)}" in done.stdout
+    assert f"Tested: {len(load_all().routes)}" in done.stdout
 
 
 def _environment(home: Path) -> dict[str, str]:

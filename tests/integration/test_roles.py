@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aftersend.api.app import ROUTES
+from aftersend.api.routes import load_all
 from aftersend.core.model import Cause, CauseKind, EvidenceRef, Suppression
 from local.lambdas import Function, Lambdas
 from local.serve_routes import Gateway, Request
@@ -86,7 +86,7 @@ def test_every_question_is_one_that_the_role_lets_be_answered(stack: Stack) -> N
     suppressed = sorted(each["recipient"]["S"].removeprefix("email:") for each in rows if each["scope"]["S"] == "*")
     assert suppressed, "whoever is released has bounced"
     gateway = Gateway(stack, functions | {"Query": function(stack, "Query", POLICY=policy)})
-    for route in ROUTES.routes:
+    for route in load_all().routes:
         path = route.path.format(
             recipient="ann@example.com", message="ses:1", incident="0123456789abcdef0123", job="j", queue="Q"
         )

@@ -12,9 +12,9 @@ import shlex
 import sys
 from typing import Final
 
-from aftersend.api.app import ROUTES
 from aftersend.api.document import FILE
 from aftersend.api.openapi import make_document, operation_id
+from aftersend.api.routes import load_all
 from aftersend.api.routing import Example, Route
 from tests.support.api import Answer
 from tests.support.api_world import answers, played, target
@@ -26,7 +26,7 @@ _BLOCK: Final = re.compile(r"(<!-- example: ([\w-]+/[\w-]+) -->\n)```console\n.*
 
 def openapi() -> str:
     """The text of the OpenAPI document."""
-    return json.dumps(make_document(ROUTES.routes, answers()), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(make_document(load_all().routes, answers()), indent=2, ensure_ascii=False) + "\n"
 
 
 def page(text: str) -> str:

@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from aftersend import classify
-from aftersend.api.app import ROUTES
 from aftersend.api.openapi import operation_id
+from aftersend.api.routes import load_all
 from aftersend.api.routing import Example, Route
 from aftersend.core import policy, spike_guard
 from aftersend.core.model import Context, Evidence, Feedback, Kind, Outcome, Reason, Suppression
@@ -99,7 +99,7 @@ ACCIDENT: Final = Window("accident.example", _at(30, 9), _at(30, 10))
 
 # In their order, which is that of the modules and of the handlers in them: what one writes the next ones see.
 EXAMPLES: Final[tuple[tuple[Route, Example], ...]] = tuple(
-    (route, example) for route in ROUTES.routes for example in route.examples
+    (route, example) for route in load_all().routes for example in route.examples
 )
 
 
@@ -152,13 +152,14 @@ def world() -> Api:
     listed = ListJobApi(store, clock=Clock(NOW))
     made, texts = listed.api.context, UnmatchedTextQueries(WorldTexts(), "UnmatchedTexts")
     trial = trial_context(store, rules=rules, jobs=listed.context.jobs, clock=Clock(NOW))
+    counted = _count(store)
     context = replace(
         made,
         classify=judge,
         advise=judge.advise_on,
         policy=rules,
         parse=read,
-        statistics=_count(store),
+        open_statistics=lambda: counted,
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
         queues=QueueOverview(WorldQueues, WorldQueues.urls),
         unmatched_texts=texts,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from aftersend.api.configuration import VERSION
 from aftersend.core import policy
 from aftersend.settings import Deployment
 from aftersend.sources import read
@@ -66,8 +66,10 @@ def test_the_configuration_has_every_value_that_holds() -> None:
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    project = tomllib.loads((ROOT / "layers" / "aftersend" / "pyproject.toml").read_text())["project"]
-    assert project["version"] == VERSION
+    document = tomllib.loads((ROOT / "layers" / "aftersend" / "pyproject.toml").read_text())
+    assert document["project"]["dynamic"] == ["version"]
+    module, _, name = document["tool"]["setuptools"]["dynamic"]["version"]["attr"].rpartition(".")
+    assert Api(api_context())("GET", "/configuration").json["version"] == getattr(import_module(module), name)
 
 
 # ---- What would this mean? ------------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate
 
-from aftersend.api.app import ROUTES
 from aftersend.api.document import FILE
 from aftersend.api.openapi import list_problems, make_document, operation_id
 from aftersend.api.problems import TYPES
 from aftersend.api.request import PlainRequest
 from aftersend.api.responses import ApiResponse, empty_response
+from aftersend.api.routes import load_all
 from aftersend.api.routing import Route, Router
 from tests.support.api import Answer, Api, api_context
 from tests.support.api_document import PAGE, openapi, page, shown
@@ -47,9 +47,9 @@ def test_it_is_served_as_it_is_committed() -> None:
 
 def test_every_route_is_in_it_and_nothing_else() -> None:
     documented = {(method.upper(), path) for method, path, _ in OPERATIONS.values()}
-    assert documented == {(each.method, each.path) for each in ROUTES.routes}
-    assert OPERATIONS.keys() == {operation_id(each) for each in ROUTES.routes}
-    assert len(documented) == len(OPERATIONS) == len(ROUTES.routes)
+    assert documented == {(each.method, each.path) for each in load_all().routes}
+    assert OPERATIONS.keys() == {operation_id(each) for each in load_all().routes}
+    assert len(documented) == len(OPERATIONS) == len(load_all().routes)
 
 
 def ask(name: str, query: str = "") -> Answer:
@@ -90,7 +90,7 @@ def test_every_operation_names_the_problems_that_may_come_of_it(name: str) -> No
 
 
 def test_every_problem_may_come_of_some_operation() -> None:
-    assert {name for each in ROUTES.routes for name in list_problems(each)} == TYPES.keys()
+    assert {name for each in load_all().routes for name in list_problems(each)} == TYPES.keys()
 
 
 def test_values_of_the_vocabulary_come_with_their_meanings() -> None:
@@ -126,7 +126,7 @@ def test_every_operation_has_a_summary() -> None:
 # ---- Handlers -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", ROUTES.routes, ids=operation_id)
+@pytest.mark.parametrize("route", load_all().routes, ids=operation_id)
 def test_what_a_handler_expects_is_what_its_route_decodes(route: Route) -> None:
     """mypy compares what a route names; this finds what it leaves out, too."""
     expected = next(hint for name, hint in get_type_hints(route.handler).items() if name != "return")
@@ -139,7 +139,7 @@ def test_what_a_handler_expects_is_what_its_route_decodes(route: Route) -> None:
 def test_every_operation_has_an_example_that_succeeds() -> None:
     """But for those about jobs, whose ids are different each time."""
     good = {operation_id(route) for route, _, answer in played() if answer.status < 300}
-    jobs = {operation_id(each) for each in ROUTES.routes if "Location" in each.headers}
+    jobs = {operation_id(each) for each in load_all().routes if "Location" in each.headers}
     assert OPERATIONS.keys() - jobs - good == {"getDocument"}
 
 

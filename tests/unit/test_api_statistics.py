@@ -33,7 +33,7 @@ def _table() -> StatisticsTable:
 
 @pytest.fixture
 def api() -> Api:
-    return Api(api_context(statistics=_table()))
+    return Api(api_context(open_statistics=_table))
 
 
 def test_counts_are_of_days_and_totals_have_rates(api: Api) -> None:
@@ -82,7 +82,7 @@ def test_a_file_has_a_row_for_each_day_and_value(api: Api) -> None:
 
 def test_it_says_when_all_was_counted_anew() -> None:
     table = _table()
-    api = Api(api_context(statistics=table))
+    api = Api(api_context(open_statistics=lambda: table))
     assert "recounted_at" not in api("GET", "/statistics").json
     table.note_recount()
     assert api("GET", "/statistics").json["recounted_at"] == "2026-03-31T12:00:00Z"

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from aftersend.api import erasure, list_jobs, operations, rules
-from aftersend.api.app import ROUTES as HANDLED
+from aftersend.api.routes import load_all
 from aftersend.core.streaks import ReadBounces
 from aftersend.storage.queries import Queries
 from aftersend.storage.spike_windows import SpikeWindows
@@ -50,7 +50,7 @@ def test_every_route_asks_for_a_name() -> None:
 def test_the_gateway_asks_for_the_scopes_that_the_routes_behind_it_need() -> None:
     """Of what one route of the gateway takes, the function asks each for its own."""
     needed: dict[tuple[str, str], set[str]] = {key: set() for key in defined()}
-    for route in HANDLED.routes:
+    for route in load_all().routes:
         fitting = [
             key
             for key in needed.keys() - {("GET", path) for path in FILES}
@@ -71,7 +71,7 @@ def _takes(pattern: str, path: str) -> bool:
 def test_everything_that_no_other_function_answers_is_answered_by_this_one() -> None:
     assert ROUTES["ANY", "/{path+}"] == ROUTES["POST", "/suppressions/check"] == "Query"
     elsewhere = [*list_jobs.route.routes, *erasure.route.routes, *operations.route.routes, *rules.route.routes]
-    for each in [each for each in HANDLED.routes if each not in elsewhere]:
+    for each in [each for each in load_all().routes if each not in elsewhere]:
         fitting = [
             name
             for (method, path), name in ROUTES.items()

@@ -30,6 +30,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "sources": {"core", "classify", "verp"},
     "library": {"core", "classify", "sources"},
     "settings": {"core"},
+    "version": set(),
     "http": {"core"},
     "console": {"core", "http"},
     "aws": {"core", "http", "settings"},
@@ -42,7 +43,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "webhooks": {"core", "sources", "storage", "aws", "http", "settings"},
     "jobs": {"core", "classify", "sources", "storage", "aws", "http", "ports"},
     "lists": {"core", "classify", "sources", "storage", "aws", "ports", "jobs"},
-    "api": {"core", "classify", "storage", "lists", "settings", "ports"},
+    "api": {"core", "classify", "storage", "lists", "settings", "ports", "version"},
     "outgoing": {"core", "aws", "storage"},
     "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api", "outgoing"},
 }

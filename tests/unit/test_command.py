@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from moto import mock_aws
 from aftersend import settings
 from aftersend.core import policy
 from aftersend.core.policy import ReportProof
+from aftersend.version import VERSION
 from aftersend_cli import asking, stack
 from aftersend_cli.__main__ import _EXIT_CODES, main, make_parser
 from aftersend_cli.documents import load_documents
@@ -343,8 +343,7 @@ def test_pip_brings_the_command(tmp_path: Path) -> None:
         [target / "bin" / "aftersend", "--version"],
         check=True, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(target), "PATH": ""},
     )  # fmt: skip
-    project = tomllib.loads((LAYER / "pyproject.toml").read_text())["project"]
-    assert done.stdout == f"aftersend {project['version']}\n"
+    assert done.stdout == f"aftersend {VERSION}\n"
 
 
 # ---- Dead letters, completion ------------------------------------------------------------------------------------

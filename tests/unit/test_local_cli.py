@@ -12,13 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aftersend.sources import SOURCES
+from aftersend.version import VERSION
 from local import commands, samples, show
 from local.__main__ import _EXAMPLES, _parser, main
 from local.samples import EVENTS, ROOT
@@ -504,8 +504,7 @@ def test_every_command_has_examples_that_it_takes(capsys: pytest.CaptureFixture[
 def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
-    project = tomllib.loads((ROOT / "layers/aftersend/pyproject.toml").read_text())["project"]
-    assert capsys.readouterr().out == f"aftersend {project['version']}\n"
+    assert capsys.readouterr().out == f"aftersend {VERSION}\n"
 
 
 def test_what_is_shown_ends_no_line_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:

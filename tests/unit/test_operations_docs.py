@@ -23,7 +23,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from aftersend.api.app import ROUTES
+from aftersend.api.routes import load_all
 from aftersend.jobs import reevaluate, replay
 from aftersend_cli.__main__ import make_parser
 from deploy.__main__ import _parse
@@ -273,7 +273,7 @@ def test_every_question_is_one_that_the_api_answers(calls: list[list[str]]) -> N
         assert arguments[arguments.index("--user") + 1] == "id:secret"
         assert "x-amz-security-token: token" in arguments
         method, path, body = _asked(arguments)
-        route = ROUTES.find(path)[0].get(method)
+        route = load_all().find(path)[0].get(method)
         assert route is not None, (method, path)
         assert (body is not None) == (route.body is not None), path
         if body is not None and route.body is not None:

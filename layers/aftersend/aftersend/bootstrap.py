@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aftersend.outgoing.publish import Publisher
     from aftersend.outgoing.sender import SenderPorts
     from aftersend.ports import Ports, StorePort, Tasks
+    from aftersend.storage.statistics import StatisticsTable
     from aftersend.storage.store import TableNames
     from aftersend.webhooks.receive import WebhookPorts
 
@@ -155,9 +156,14 @@ def query() -> ApiContext:
     made = replace(_make_api_context(), parse=_parse)
     if not (table := settings.load_statistics_table()):
         return made
-    from aftersend.storage.statistics import StatisticsTable
+    return replace(made, open_statistics=partial(_open_statistics, table))
 
-    return replace(made, statistics=StatisticsTable(connect("dynamodb"), table))
+
+@cache
+def _open_statistics(table: str) -> StatisticsTable:
+    from aftersend.storage.statistics import StatisticsTable  # one question in many asks for it
+
+    return StatisticsTable(connect("dynamodb"), table)
 
 
 def _make_api_context() -> ApiContext:

@@ -307,7 +307,8 @@ def _update_outcomes(
 
     def update(key: Key, before: Outcome | None) -> Steps[_Written[Outcome]]:
         budget.require_time(batch[key].messages)
-        yield from _count_unmatched(batch[key].facts, before, ports)
+        if unmatched := _find_unmatched(batch[key].facts, before, ports):
+            yield from _count_unmatched(unmatched, ports)
         rules = ports.policy
         steps = update_outcome(before, batch[key].facts, ports.classify, reports=rules.report, validity=rules.validity)
         return (yield from _write(steps, ports.store, before))
@@ -324,18 +325,31 @@ def _update_outcomes(
     return outcomes
 
 
-def _count_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> Steps[None]:
-    """Before the outcome is stored: a crash in between heals, because the same fact counts once.
+def _find_unmatched(facts: list[Feedback], stored: Outcome | None, ports: Ports) -> list[Feedback]:
+    """Find the facts that are new and have a text that no rule knows.
 
     What strangers write of messages that nobody knows deserves no rule.
     """
-    if ports.unmatched_texts is None:
-        return
+    found = [
+        fact
+        for fact in facts
+        if fact.evidence is not None and fact.evidence.text is not None and needs_rule(fact, ports.classify(fact))
+    ]
+    if not found:
+        return found
     known = {fact.id: fact for fact in stored.feedback} if stored else {}
-    for fact in facts:
-        if fact.id in known or not needs_rule(fact, ports.classify(fact)):
-            continue
-        if not fact.forgeable or trusts_reports((*facts, *known.values()), ports.policy.report):
+    return [
+        fact
+        for fact in found
+        if fact.id not in known
+        and (not fact.forgeable or trusts_reports((*facts, *known.values()), ports.policy.report))
+    ]
+
+
+def _count_unmatched(facts: list[Feedback], ports: Ports) -> Steps[None]:
+    """Before the outcome is stored: a crash in between heals, because the same fact counts once."""
+    if ports.unmatched_texts is not None:
+        for fact in facts:
             yield from ports.unmatched_texts.count(fact, ports.clock())
 
 
@@ -369,6 +383,8 @@ def _report_traffic(
     if windows is None:
         return
     reports = list(plan.traffic_reports.values())
+    if not reports:
+        return
     results = tasks.begin(windows.record_in_steps(each.traffic) for each in reports)()
     for traffic_report, result in zip(reports, results, strict=True):
         if isinstance(result, ServiceError):
@@ -401,6 +417,8 @@ def _update_suppressions(
 
 def _begin_reading(keys: Sequence[Key], read_many: _ReadMany[_T], tasks: Tasks) -> Callable[[], _Stored[_T]]:
     """Begin to read all keys in chunks; returns what waits for them. A failure stays with the keys that it hit."""
+    if not keys:
+        return dict
     chunks = [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
     finish_chunks = tasks.begin(_read_chunk(read_many, chunk) for chunk in chunks)
 

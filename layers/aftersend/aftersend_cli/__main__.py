@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from aftersend.core.errors import AftersendError, ConfigurationError
+from aftersend.version import VERSION
 from aftersend_cli import bridge_arguments
 from aftersend_cli.account import use_account
 from aftersend_cli.endpoint import API, find_endpoint
 from aftersend_cli.errors import FAILED, REFUSED, CommandError
 from aftersend_cli.output import Output
-from aftersend_cli.versions import find_version
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
 # What the small package comes without, and the extra that brings it.
@@ -297,7 +297,7 @@ def make_parser(wanted: str | None = None) -> argparse.ArgumentParser:
         description=__doc__,
         epilog="`aftersend COMMAND --help` has examples. What runs without a stack: python -m local --help",
     )
-    parser.add_argument("--version", action="version", version=f"aftersend {find_version()}")
+    parser.add_argument("--version", action="version", version=f"aftersend {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group, add_options in _GROUPS:
         for name, command in group.items():

@@ -1,4 +1,4 @@
-"""The API: which routes there are, and what becomes of everything that goes wrong in them.
+"""The API: one request to its route, and what becomes of everything that goes wrong on the way.
 
 Every answer that is not what was asked for is a problem detail (RFC 9457), for paths and methods that do not exist too.
 A mistake in this code is reported without its message, which may hold an address; the log has the place it came from.
@@ -13,50 +13,14 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from msgspec import Struct, field
 
-from aftersend.api import (
-    checks,
-    classification,
-    configuration,
-    document,
-    erasure,
-    incidents,
-    list_jobs,
-    messages,
-    operations,
-    outcomes,
-    problem_groups,
-    recipients,
-    review,
-    rules,
-    statistics,
-    suppressions,
-)
+from aftersend.api import routes
 from aftersend.api.context import ApiContext
 from aftersend.api.problems import Problem, problem_response
 from aftersend.api.request import ApiRequest, check_scope, decode_body, decode_query, find_caller, parse_query
 from aftersend.api.responses import ApiResponse
-from aftersend.api.routing import Route, RouteTable
+from aftersend.api.routing import Route
 from aftersend.core.errors import AftersendError, ServiceError, Unreadable, VersionMoved
 
-_MODULES: Final = (
-    checks,
-    suppressions,
-    recipients,
-    messages,
-    outcomes,
-    problem_groups,
-    review,
-    incidents,
-    statistics,
-    list_jobs,
-    erasure,
-    classification,
-    rules,
-    configuration,
-    operations,
-    document,
-)
-ROUTES: Final = RouteTable(route for module in _MODULES for route in module.route.routes)
 _RETRY: Final = {"Retry-After": "1"}
 
 
@@ -91,7 +55,7 @@ def answer(event: Mapping[str, Any], context: ApiContext) -> tuple[dict[str, Any
 
 
 def _handle(event: Mapping[str, Any], context: ApiContext, log: RequestLog) -> ApiResponse:
-    methods, names = ROUTES.find(event["rawPath"], log.method)
+    methods, names = routes.find(event["rawPath"], log.method)
     route = methods.get(log.method)
     if route is not None:  # the path of what is none may hold anything
         log.route = route.path

@@ -12,10 +12,10 @@ from aftersend.api.request import PlainRequest, list_rights
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Right, Router
 from aftersend.core.receiving_system import OTHER, load_systems
+from aftersend.version import VERSION
 
 route: Final = Router(tag="Who am I, and how is this stack set up?")
 
-VERSION: Final = "0.1.0"  # of the package, which a function is not told
 _NAMES: Final = ("name", "preferred_username", "cognito:username", "username", "email")  # OpenID Connect Core, 5.1
 _MAX_NAME: Final = 100  # characters
 

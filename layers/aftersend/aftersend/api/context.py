@@ -52,7 +52,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     digest_key: bytes
     deployment: Deployment = Deployment()
     parse: Callable[[str, bytes], list[Feedback]] | None = None  # a body of a source; raises MalformedFeedback
-    statistics: StatisticsTable | None = None  # None where nothing is counted
+    open_statistics: Callable[[], StatisticsTable] | None = None  # None where nothing is counted
     list_jobs: ListJobService | None = None  # in the function that works them
     queues: QueueOverview | None = None  # in the function that looks into them
     unmatched_texts: UnmatchedTextQueries | None = None  # in the same

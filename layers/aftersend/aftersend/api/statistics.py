@@ -91,15 +91,16 @@ def get_statistics(request: ApiRequest[StatisticsQuery, None]) -> ApiResponse:
     Counters are a minute or two behind. A stack that does not count answers 404.
     """
     context, wanted = request.context, request.query
-    if context.statistics is None:
+    if context.open_statistics is None:
         raise Problem("not-found", "this stack does not count: its parameter Statistics is false")
     first, last = _find_days(wanted, context.clock().date())
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    rows = context.statistics.read_rows([CounterRow(day.isoformat(), wanted.by) for day in days])
+    table = context.open_statistics()
+    rows = table.read_rows([CounterRow(day.isoformat(), wanted.by) for day in days])
     lines = _list_lines(rows, wanted.value)
     if wanted.format == "csv":
         return ApiResponse(status=200, content_type=CONTENT_TYPE, body=_render(lines))
-    return json_response(_show(wanted.by, first, last, lines, context.statistics.read_recount()))
+    return json_response(_show(wanted.by, first, last, lines, table.read_recount()))
 
 
 def _find_days(wanted: StatisticsQuery, today: date) -> tuple[date, date]:

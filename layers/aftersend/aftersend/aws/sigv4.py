@@ -37,7 +37,13 @@ class UnsignedRequest(Struct, frozen=True):
 
 def encode_path(path: str) -> str:
     """Return a path as it goes over the wire: percent-encoded."""
-    return quote(path, safe=_PATH)
+    return "/".join(map(_encode_segment, path.split("/")))
+
+
+@lru_cache(maxsize=64)
+def _encode_segment(segment: str) -> str:
+    """Remembered, because the folders of an hour come again and again."""
+    return quote(segment, safe=_PATH)
 
 
 def build_authorization(request: UnsignedRequest, *, key_id: str, secret: str, region: str, service: str) -> str:

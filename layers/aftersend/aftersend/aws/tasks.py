@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkabl
 from aftersend.aws.errors import CallFailed
 from aftersend.core.errors import ServiceError
 from aftersend.core.steps import Call, Pause, Steps
-from aftersend.http.multiplexer import Multiplexer, Waits
+from aftersend.http.multiplexer import Multiplexer, Waits, run_alone
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -35,37 +35,21 @@ def run_calls(steps: Steps[_T], clients: Mapping[str, Any], sleep: Callable[[flo
 
     Raises what the steps raise.
     """
-    try:
-        wanted = next(steps)
-        while True:
-            try:
-                answer = _answer(wanted, clients, sleep)
-            except CallFailed as failure:
-                wanted = steps.throw(failure)
-            else:
-                wanted = steps.send(answer)
-    except StopIteration as end:
-        result: _T = end.value
-        return result
-
-
-def _answer(wanted: Call | Pause, clients: Mapping[str, Any], sleep: Callable[[float], None]) -> Any:
-    if isinstance(wanted, Pause):
-        return sleep(wanted.seconds)
-    return getattr(clients[wanted.service], wanted.operation)(**wanted.request)
+    return run_alone(_carry_out(steps, partial(_block, clients, sleep)))
 
 
 def wait_for_calls(steps: Steps[_T], clients: Mapping[str, MultiplexedClient]) -> Waits[_T]:
     """Carry out every call, with the client of its service, as waits."""
+    return _carry_out(steps, partial(_begin, clients))
+
+
+def _carry_out(steps: Steps[_T], begin: Callable[[Call | Pause], Waits[Any]]) -> Waits[_T]:
+    """Carry out whatever the steps ask for by what `begin` returns for it."""
     try:
         wanted = next(steps)
         while True:
             try:
-                answer = (
-                    (yield wanted)
-                    if isinstance(wanted, Pause)
-                    else (yield from clients[wanted.service].call(wanted.operation, wanted.request))
-                )
+                answer = yield from begin(wanted)
             except CallFailed as failure:
                 wanted = steps.throw(failure)
             else:
@@ -75,6 +59,24 @@ def wait_for_calls(steps: Steps[_T], clients: Mapping[str, MultiplexedClient]) -
         return result
     finally:
         steps.close()
+
+
+def _begin(clients: Mapping[str, MultiplexedClient], wanted: Call | Pause) -> Waits[Any]:
+    if isinstance(wanted, Pause):
+        return _rest(wanted)
+    return clients[wanted.service].call(wanted.operation, wanted.request)
+
+
+def _rest(pause: Pause) -> Waits[bool]:
+    return (yield pause)
+
+
+def _block(clients: Mapping[str, Any], sleep: Callable[[float], None], wanted: Call | Pause) -> Waits[Any]:
+    """Return the answer of a client that blocks: nothing is ever waited for here."""
+    yield from ()
+    if isinstance(wanted, Pause):
+        return sleep(wanted.seconds)
+    return getattr(clients[wanted.service], wanted.operation)(**wanted.request)
 
 
 class MultiplexedTasks:

@@ -231,8 +231,10 @@ def trusts_reports(facts: Facts, rules: Reports) -> bool:
 
 def select_counting(facts: Facts, rules: Reports) -> Facts:
     """Select those of these facts that decide something: all that nobody could have forged, and what they prove."""
-    proven = tuple(fact for fact in facts if not fact.forgeable)
-    return facts if len(proven) == len(facts) or trusts_reports(facts, rules) else proven
+    for fact in facts:
+        if fact.forgeable:
+            return facts if trusts_reports(facts, rules) else tuple(fact for fact in facts if not fact.forgeable)
+    return facts
 
 
 def _find_arrival(facts: Facts, delivered: list[Feedback] | None) -> datetime | None:

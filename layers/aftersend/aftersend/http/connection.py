@@ -15,7 +15,7 @@ from select import POLLIN, POLLOUT, poll
 from ssl import SSLContext, SSLSocket, SSLWantReadError, SSLWantWriteError
 from typing import Any, Final
 
-from aftersend.http.http1 import HttpResponse, read_response
+from aftersend.http.http1 import HttpResponse, read_response, read_whole
 from aftersend.http.multiplexer import Wait, Waits
 
 _PIECE: Final = 65_536  # bytes of a response that are taken at once: others have their turn in between
@@ -70,22 +70,35 @@ class Connection:
             except _NOT_YET as error:
                 yield from self._wait(_find_events(error, POLLOUT), silence, ends)
 
+    def send_at_once(self, message: bytes) -> bytes:
+        """Send what can be sent without waiting, most often all of it, and return the rest."""
+        try:
+            return message[self._socket.send(message) :]
+        except _NOT_YET:
+            return message
+
     def receive(self, max_body: int, silence: float, ends: float) -> Waits[HttpResponse]:
         """Return the response to what was sent; raises ProtocolError for what is none, too."""
-        reader, events = read_response(max_body), POLLIN
-        next(reader)
+        reader, events = None, POLLIN
         while True:
-            if events != POLLIN or not self._is_pending():
-                yield from self._wait(events, silence, ends)
+            if (events != POLLIN or not self._is_pending()) and not (yield self._make_wait(events, silence, ends)):
+                raise TimeoutError("timed out")
             try:
-                reader.send(self._socket.recv(_PIECE))
+                piece = self._socket.recv(_PIECE)
             except _NOT_YET as error:
                 events = _find_events(error, POLLIN)
+                continue
+            events = POLLIN
+            if reader is None:
+                if (whole := read_whole(piece, max_body)) is not None:
+                    return whole
+                reader = read_response(max_body)
+                next(reader)
+            try:
+                reader.send(piece)
             except StopIteration as end:
                 response: HttpResponse = end.value
                 return response
-            else:
-                events = POLLIN
 
     def is_readable(self) -> bool:
         """Whether something came to an idle connection, which nobody asked for: most often that it has been closed."""
@@ -101,9 +114,14 @@ class Connection:
         return isinstance(self._socket, SSLSocket) and self._socket.pending() > 0
 
     def _wait(self, events: int, silence: float, ends: float) -> Waits[None]:
-        now = time.monotonic()
-        if now >= ends or not (yield Wait(self._socket.fileno(), events, min(now + silence, ends))):
+        if not (yield self._make_wait(events, silence, ends)):
             raise TimeoutError("timed out")
+
+    def _make_wait(self, events: int, silence: float, ends: float) -> Wait:
+        now = time.monotonic()
+        if now >= ends:
+            raise TimeoutError("timed out")
+        return Wait(self._socket.fileno(), events, min(now + silence, ends))
 
 
 def _find_events(error: OSError, otherwise: int) -> int:

@@ -7,6 +7,7 @@ a call to DynamoDB, and longer to import than all else in this package. Source: 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from msgspec import Struct
 MAX_HEAD: Final = 65_536  # bytes of a status line with its headers
 _MAX_HEADS: Final = 10  # interim responses (1xx) and the final one
 _MAX_TRAILERS: Final = 100
+_MOST_REMEMBERED: Final = 128  # characters of a line
 _NO_BODY: Final = frozenset({204, 304})
 _HEXADECIMAL: Final = b"0123456789abcdefABCDEF"
 
@@ -53,7 +55,7 @@ def read_response(max_body: int) -> Reader[HttpResponse]:
         raise ConnectionResetError("closed by the peer")
     stream = _Stream(first, max_body)
     version, status, headers = yield from _read_final_head(stream)
-    ends = version != "HTTP/1.1" or headers.get("connection", "").lower() == "close"
+    ends = _is_last(version, headers)
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if status in _NO_BODY:
         content = b""
@@ -66,6 +68,28 @@ def read_response(max_body: int) -> Reader[HttpResponse]:
     else:
         content, ends = (yield from stream.read_all()), True
     return HttpResponse(status, content, headers, ends or stream.holds_more)
+
+
+def read_whole(piece: bytes, max_body: int) -> HttpResponse | None:
+    """Return the response that `piece` is; None where it is not whole, or does not say its length.
+
+    Nearly all responses of a service come like this; `read_response` reads the others. Raises ProtocolError for a head
+    that is none.
+    """
+    head, separator, content = piece.partition(b"\r\n\r\n")
+    if not separator:
+        return None
+    version, status, headers = _parse_head(head)
+    length = headers.get("content-length")
+    if length != str(len(content)) or len(content) > max_body or status < 200 or status in _NO_BODY:
+        return None
+    if "transfer-encoding" in headers:
+        return None
+    return HttpResponse(status, content, headers, _is_last(version, headers))
+
+
+def _is_last(version: str, headers: Mapping[str, str]) -> bool:
+    return version != "HTTP/1.1" or headers.get("connection", "").lower() == "close"
 
 
 def _read_final_head(stream: _Stream) -> Reader[tuple[str, int, dict[str, str]]]:
@@ -85,12 +109,19 @@ def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
         raise ProtocolError("not HTTP/1")
     headers: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise ProtocolError("malformed header line")
-        name, value = name.lower(), value.strip()
+        name, value = _remember_line(line) if len(line) <= _MOST_REMEMBERED else _parse_line(line)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return version, _parse_number(rest[:3], "malformed status code"), headers
+
+
+def _parse_line(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name or name != name.strip():
+        raise ProtocolError("malformed header line")
+    return name.lower(), value.strip()
+
+
+_remember_line: Final = lru_cache(maxsize=128)(_parse_line)  # a service repeats most lines in all of its heads
 
 
 def _parse_number(digits: str, otherwise: str) -> int:

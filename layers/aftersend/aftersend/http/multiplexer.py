@@ -61,32 +61,30 @@ class Group(Generic[_T]):
     """Some that were begun together: at most `limit` of them are under way, the others wait for their turn."""
 
     def __init__(self, limit: int, all_waits: Iterable[Waits[_T]]) -> None:
-        self.results: dict[int, _T | ServiceError] = {}
-        self._room = limit
-        self._left: Iterator[tuple[int, Waits[_T]]] | None = enumerate(all_waits)
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another one may begin."""
-        return self._room > 0 and self._left is not None
+        self.results: list[Any] = []  # in the order of what was begun; None until that has ended
+        self._limit = self._room = limit
+        self._left: Iterator[Waits[_T]] | None = iter(all_waits)
 
     def take_next(self) -> tuple[int, Waits[_T]] | None:
-        """Return the next one with its place, or None where all have begun."""
-        found = next(self._left, None) if self._left is not None else None
+        """Return the next one with its place; None where there is no room for it, or all have begun."""
+        if self._room <= 0 or self._left is None:
+            return None
+        found = next(self._left, None)
         if found is None:
             self._left = None
-        else:
-            self._room -= 1
-        return found
+            return None
+        self._room -= 1
+        self.results.append(None)
+        return len(self.results) - 1, found
 
     def settle(self, place: int, result: _T | ServiceError) -> None:
         """Note how one has ended."""
         self.results[place] = result
         self._room += 1
 
-    def is_done(self, limit: int) -> bool:
+    def is_done(self) -> bool:
         """Whether all have ended."""
-        return self._left is None and self._room == limit
+        return self._left is None and self._room == self._limit
 
 
 class _Task(Struct, eq=False):
@@ -131,10 +129,10 @@ class Multiplexer:
         self._fill(group)
 
         def finish() -> list[_T | ServiceError]:
-            while not group.is_done(self._limit):
+            while not group.is_done():
                 self._turn(inf)
             self._groups.remove(group)
-            return [group.results[place] for place in range(len(group.results))]
+            return group.results
 
         return finish
 
@@ -144,7 +142,7 @@ class Multiplexer:
             self._turn(_AT_ONCE)
 
     def _fill(self, group: Group[Any]) -> None:
-        while group.has_room and (found := group.take_next()) is not None:
+        while (found := group.take_next()) is not None:
             self._resume(_Task(group, *found), None)
 
     def _resume(self, task: _Task, ready: bool | None) -> None:

@@ -14,7 +14,6 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from math import inf
 from ssl import SSLCertVerificationError, SSLContext, SSLEOFError, SSLZeroReturnError
 from threading import Lock
@@ -113,8 +112,10 @@ class Transport:
         """
         connection = self._take_idle()
         if connection is not None:
-            with suppress(*_CLOSED):
+            try:
                 return (yield from self._converse(connection, message, ends))
+            except _CLOSED:
+                pass  # while it was idle
         connection = yield from self._open(ends)
         return (yield from self._converse(connection, message, ends))
 
@@ -122,7 +123,9 @@ class Transport:
         """Return the response on this connection, which is kept open if it is of further use, else closed."""
         response, limits = None, self._limits
         try:
-            yield from connection.send(message, limits.silence, ends)  # in one piece: one call, one record of TLS
+            rest = connection.send_at_once(message)  # in one piece: one call, one record of TLS
+            if rest:
+                yield from connection.send(rest, limits.silence, ends)
             response = yield from connection.receive(limits.body, limits.silence, ends)
         finally:
             if response is None or response.last:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from aftersend.storage.packing import COMMON, measure_item
+from aftersend.storage.packing import COMMON, deflate, measure_item
 from aftersend.storage.schema import ATTRIBUTE, encode_schema
 
 SCHEMA: Final = 2  # of a lean row; the plain form is 1
@@ -51,8 +51,7 @@ def pack_row(item: Item, facts: bytes) -> Item | None:
     """Return the lean row of a plain one that lacks its `facts` (JSON); None where it would not be smaller."""
     held: frozenset[str] = frozenset().union(*(names for key, names in _HELD.items() if key in item))
     packed: Item = {name: item[name] for name in _PACKED if name in item and name not in held}
-    deflate = zlib.compressobj(level=6, zdict=_COMMON)
-    rest = deflate.compress(_encode(packed) + b"\n" + facts) + deflate.flush()
+    rest = deflate(_encode(packed) + b"\n" + facts, _COMMON, level=6)
     if len(rest) + len(REST) >= measure_item(packed) + len("feedback") + len(facts):
         return None
     lean = {name: value for name, value in item.items() if name not in packed}

@@ -14,6 +14,10 @@ from typing import Any, Final
 
 UNIT: Final = 1024  # bytes of an item that one write unit pays for
 
+_SMALL_WINDOW: Final = 12  # bits, of 4 KB
+_SMALL_TEXT: Final = 4096 - 262  # bytes behind which deflate looks for what was there before (zlib's MAX_DIST)
+_SMALL_MEMORY: Final = 5  # of zlib's levels: as little as takes no more time
+
 Attribute = dict[str, Any]
 
 # Never change it: what is stored could not be read any more. zlib keeps its checksum in whatever is packed with it, so
@@ -47,11 +51,13 @@ COMMON: Final = b"".join(
 
 def measure_item(item: dict[str, Attribute]) -> int:
     """Return the bytes of an item as DynamoDB counts them."""
-    size = 0
-    for name, attribute in item.items():
-        text = attribute.get("S")
-        size += _measure_text(name) + (_measure_attribute(attribute) if text is None else _measure_text(text))
-    return size
+    texts, size = [*item], 0
+    for attribute in item.values():
+        if "S" in attribute:
+            texts.append(attribute["S"])
+        else:
+            size += _measure_attribute(attribute)
+    return size + _measure_text("".join(texts))
 
 
 def _measure_text(text: str) -> int:
@@ -80,11 +86,21 @@ def pack_facts(text: bytes, beside: int) -> Attribute:
     The item takes `beside` bytes without it, its name included.
     """
     if beside + len(text) > UNIT:
-        deflate = zlib.compressobj(level=9, zdict=COMMON)
-        small = deflate.compress(text) + deflate.flush()
+        small = deflate(text, COMMON, level=9)
         if _count_units(beside + len(small)) < _count_units(beside + len(text)):
             return {"B": small}
     return {"S": text.decode()}
+
+
+def deflate(text: bytes, common: bytes, level: int) -> bytes:
+    """Return `text` in the format of zlib, which was given beforehand what it may have in `common`.
+
+    Most texts fit the smallest window that has all of both. Making a larger one takes as long as packing itself.
+    """
+    window = _SMALL_WINDOW if len(common) + len(text) <= _SMALL_TEXT else zlib.MAX_WBITS
+    memory = _SMALL_MEMORY if window == _SMALL_WINDOW else zlib.DEF_MEM_LEVEL
+    packer = zlib.compressobj(level=level, wbits=window, memLevel=memory, zdict=common)
+    return packer.compress(text) + packer.flush()
 
 
 def unpack_facts(attribute: Attribute) -> bytes | str:
