@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
-
 from aftersend import bootstrap, observability
 from aftersend.api import app
 from aftersend.jobs.runner import run_each
 
 AT_A_TIME: Final = 60.0  # seconds that a trial is worked before the next message goes on with it
 
-logger = Logger()
+logger = observability.make_logger()
 made = bootstrap.try_rules()
 
 
