@@ -312,6 +312,22 @@ def test_an_unreadable_body_is_looked_at_and_sent_back_in_three_steps(visitor: V
     assert visitor.steps == 4
 
 
+def test_alarms_that_ring_and_when_each_source_was_last_heard_of(visitor: Visitor, site: Site) -> None:
+    watch = site.made.stack.client("cloudwatch")
+    name = watch.describe_alarms()["MetricAlarms"][0]["AlarmName"]
+    visitor.open("#/operations")
+    visitor.see("of them have had nothing to judge by.")
+    visitor.see("Last heard of, by source")
+    assert re.search(r"Amazon SES\s+today\s+[\d,]+", visitor.page.locator("main").inner_text())
+    watch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+    try:
+        visitor.page.reload()
+        visitor.see("1 alarm rings.")
+        assert name.split("-")[2] in visitor.page.get_by_role("table", name="Alarms").inner_text()
+    finally:
+        watch.set_alarm_state(AlarmName=name, StateValue="INSUFFICIENT_DATA", StateReason="test")
+
+
 # ---- A data person --------------------------------------------------------------------------------------------------
 
 

@@ -199,6 +199,7 @@ def console() -> HostedConsole:
 
 def operate() -> ApiContext:
     """Return what the handlers of the HTTP API work with that look into queues."""
+    from aftersend.storage.alarms import Alarms
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.unmatched import UnmatchedTextQueries
 
@@ -206,6 +207,7 @@ def operate() -> ApiContext:
     return replace(
         made,
         queues=QueueOverview(partial(connect, "sqs"), config.queues),
+        alarms=Alarms(partial(connect, "cloudwatch"), made.deployment.stack),
         unmatched_texts=UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table),
     )
 
