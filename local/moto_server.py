@@ -13,6 +13,8 @@ from typing import Any, Final
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local.moto_index import quick_queries
+
 _WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
 
 
@@ -52,7 +54,8 @@ def moto_server(host: str = "127.0.0.1") -> Iterator[tuple[str, Counter[str]]]:
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:
-        yield f"http://{application.host}", writes
+        with quick_queries():
+            yield f"http://{application.host}", writes
     finally:
         _forget(host, server.port)
         server.shutdown()

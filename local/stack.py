@@ -1,8 +1,8 @@
 """The stack of `template.yaml` in this process: moto as a server on a free port, everything made from the template.
 
 What moto's CloudFormation knows (tables, queues, topics, buckets, rules) it makes. What it does not know is made here
-from the same template: secrets, subscriptions, what buckets notify. Queue policies, roles and alarms are left out: moto
-enforces none.
+from the same template: secrets, subscriptions, what buckets notify. Queue policies and roles are left out: moto
+enforces none; alarms are there, and nothing rings them.
 
 Every value that the template computes, a function's variable or a subscription's queue, is added to the template as an
 output, so that moto resolves it as it resolves everything else.
@@ -96,6 +96,7 @@ class Stack:
         self._values = {output["OutputKey"]: output.get("OutputValue", "") for output in created["Outputs"]}
         self._subscribe()
         self._notify()
+        self._make_alarms()
 
     def _existing(self, types: tuple[str, ...]) -> dict[str, Json]:
         """The resources of these types whose condition holds."""
@@ -190,6 +191,24 @@ class Stack:
                 self.client("s3").put_bucket_notification_configuration(
                     Bucket=names[bucket], NotificationConfiguration={"QueueConfigurations": notices}
                 )
+
+    def _make_alarms(self) -> None:
+        """Make alarms by name, with what they say of themselves: nothing judges here, so they stay without data."""
+        watch = self.client("cloudwatch")
+        for name, each in self._existing(("AWS::CloudWatch::Alarm",)).items():
+            alarm = f"{NAME}-{name}-LOCAL"
+            watch.put_metric_alarm(
+                AlarmName=alarm,
+                AlarmDescription=each["Properties"]["AlarmDescription"],
+                Namespace="Aftersend",
+                MetricName=name,
+                Statistic="Sum",
+                Period=300,
+                EvaluationPeriods=1,
+                Threshold=0,
+                ComparisonOperator="GreaterThanThreshold",
+            )
+            watch.set_alarm_state(AlarmName=alarm, StateValue="INSUFFICIENT_DATA", StateReason="nothing judges here")
 
 
 def name_fifo_queues(resources: Mapping[str, Json]) -> None:

@@ -197,13 +197,10 @@ def test_the_words_of_a_stranger_are_text_and_name_nobody_else(visitor: Visitor)
     assert "secret.person" not in content
     assert "list-owner" not in content
     assert (visitor.page.locator("main img").count(), visitor.page.title()) == (0, "Address \u2013 Aftersend")
-    masked = visitor.page.evaluate(
-        """async () => {
-          const app = document.querySelector('script[type=module]').src;
-          const { maskOthers } = await import(app.replace('app.js', 'safe.js'));
-          const text = '<Ann@example.com> to bob+x@list.example, b=ann=example.com@v.example';
-          return maskOthers(text, 'email:ann@example.com');
-        }"""
+    masked = visitor.run(
+        "safe.js",
+        "({ maskOthers }, text) => maskOthers(text, 'email:ann@example.com')",
+        "<Ann@example.com> to bob+x@list.example, b=ann=example.com@v.example",
     )
     assert masked == "<Ann@example.com> to b…@list.example, b…@v.example"
 
@@ -211,12 +208,10 @@ def test_the_words_of_a_stranger_are_text_and_name_nobody_else(visitor: Visitor)
 def test_a_moment_has_the_offset_that_held_then(site: Site) -> None:
     with site.visit(timezone_id="America/New_York") as visitor:
         visitor.open()
-        written = visitor.page.evaluate(
-            """async () => {
-              const app = document.querySelector('script[type=module]').src;
-              const { writeMoment } = await import(app.replace('app.js', 'time.js'));
-              return ['2026-03-08T06:30:00Z', '2026-03-08T07:30:00Z'].map((each) => writeMoment(each));
-            }"""
+        written = visitor.run(
+            "time.js",
+            "({ writeMoment }, moments) => moments.map((each) => writeMoment(each))",
+            ["2026-03-08T06:30:00Z", "2026-03-08T07:30:00Z"],
         )
     assert written == ["8 Mar 2026, 01:30 (UTC\u22125)", "8 Mar 2026, 03:30 (UTC\u22124)"]
 
@@ -229,12 +224,8 @@ def test_the_interval_of_a_rate_is_that_of_the_api(
     visitor: Visitor, numerator: int, denominator: int, low: float, high: float
 ) -> None:
     visitor.open()
-    found = visitor.page.evaluate(
-        """async ([part, whole]) => {
-          const app = document.querySelector('script[type=module]').src;
-          return (await import(app.replace('app.js', 'rates.js'))).findInterval(part, whole);
-        }""",
-        [numerator, denominator],
+    found = visitor.run(
+        "rates.js", "({ findInterval }, [part, whole]) => findInterval(part, whole)", [numerator, denominator]
     )
     assert found == pytest.approx(compute_interval(numerator, denominator), abs=1e-12)
     assert [round(100 * each, 1 if high > 1 else 2) for each in found] == [low, high]
@@ -319,6 +310,22 @@ def test_an_unreadable_body_is_looked_at_and_sent_back_in_three_steps(visitor: V
     visitor.press("Send back", "dialog")
     visitor.page.locator("dialog").wait_for(state="detached")
     assert visitor.steps == 4
+
+
+def test_alarms_that_ring_and_when_each_source_was_last_heard_of(visitor: Visitor, site: Site) -> None:
+    watch = site.made.stack.client("cloudwatch")
+    name = watch.describe_alarms()["MetricAlarms"][0]["AlarmName"]
+    visitor.open("#/operations")
+    visitor.see("of them have had nothing to judge by.")
+    visitor.see("Last heard of, by source")
+    assert re.search(r"Amazon SES\s+today\s+[\d,]+", visitor.page.locator("main").inner_text())
+    watch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+    try:
+        visitor.page.reload()
+        visitor.see("1 alarm rings.")
+        assert name.split("-")[2] in visitor.page.get_by_role("table", name="Alarms").inner_text()
+    finally:
+        watch.set_alarm_state(AlarmName=name, StateValue="INSUFFICIENT_DATA", StateReason="test")
 
 
 # ---- A data person --------------------------------------------------------------------------------------------------

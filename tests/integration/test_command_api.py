@@ -30,7 +30,7 @@ from aftersend_cli.outcomes import FILTERS
 from aftersend_cli.output import Output
 from tests.support import wsgi
 from tests.support.api import Api
-from tests.support.api_world import WorldQueues, world
+from tests.support.api_world import WorldAlarms, WorldQueues, world
 from tests.support.network import free_ports
 from tests.support.template import ROOT
 
@@ -269,6 +269,12 @@ def test_status_says_whether_anything_is_stuck(
     assert (well.code, well.out.splitlines()[0]) == (0, "Nothing is stuck.")
     assert well.out.splitlines()[-1].split()[:2] == ["FeedbackQueue", "1,200"]
     assert json.loads(Run(capsys, "status", "--json").out) == api("GET", "/status").json
+    assert well.out.splitlines()[1] == "None of 2 alarms rings. 1 of them have had nothing to judge by."
+    monkeypatch.setattr(WorldAlarms, "ringing", "ComplaintAlarm")
+    rings = Run(capsys, "status").out.splitlines()
+    assert rings[2].split()[:3] == ["ComplaintAlarm", "2026-03-31", "08:00Z"]
+    monkeypatch.setattr(WorldAlarms, "is_silent", True)
+    assert "Nobody can tell which alarms ring" in Run(capsys, "status").out
 
 
 def test_dead_letters_by_the_api(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from aftersend import classify
 from aftersend.api.openapi import operation_id
 from aftersend.api.routes import load_all
 from aftersend.api.routing import Example, Route
+from aftersend.aws.errors import NoAnswer
 from aftersend.core import policy, spike_guard
 from aftersend.core.model import Context, Evidence, Feedback, Kind, Outcome, Reason, Suppression
 from aftersend.core.spike_guard import Window
@@ -25,6 +26,7 @@ from aftersend.settings import Deployment
 from aftersend.sources import read
 from aftersend.sources.message import Message
 from aftersend.storage import items
+from aftersend.storage.alarms import Alarms
 from aftersend.storage.dead_letters import build_send
 from aftersend.storage.queue_overview import QueueOverview
 from aftersend.storage.statistics import StatisticsTable
@@ -128,6 +130,30 @@ class WorldQueues(FakeSQS):
         raise AssertionError("no example puts it back")
 
 
+class WorldAlarms:
+    """The alarms of a stack, of which one has had no data yet; tests let one ring, or CloudWatch be silent."""
+
+    ringing: ClassVar = ""
+    is_silent: ClassVar = False
+
+    def describe_alarms(self, **_: Any) -> Any:
+        if self.is_silent:
+            raise NoAnswer("ReadTimeout")
+        states = {"ComplaintAlarm": "OK", "QueueAgeAlarm": "INSUFFICIENT_DATA"} | {self.ringing: "ALARM"}
+        return {
+            "MetricAlarms": [
+                {
+                    "AlarmName": f"mail-{name}-1A2B3C4D",
+                    "AlarmDescription": f"What {name} means.",
+                    "StateValue": state,
+                    "StateUpdatedTimestamp": _at(31, 8),
+                }
+                for name, state in states.items()
+                if name
+            ]
+        }
+
+
 BROKEN: Final = Message("m-1", b'{"mail": {"messageId": "0102-e5"}}', _at(30, 7), "ses")
 
 
@@ -162,6 +188,7 @@ def world() -> Api:
         open_statistics=lambda: counted,
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
         queues=QueueOverview(WorldQueues, WorldQueues.urls),
+        alarms=Alarms(WorldAlarms, "mail"),
         unmatched_texts=texts,
         rule_trials=rule_trials(trial, texts),
     )

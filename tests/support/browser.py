@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
+from aftersend.console.site import STATIC
 from local.pushes import serving
 from local.serve import Served, served
 from local.stack import COUNTED, running
@@ -136,6 +138,16 @@ class Visitor:
         self.page.evaluate("place => { location.hash = place }", place)
         self.page.wait_for_selector(wait)
         self.steps += 1
+
+    def run(self, module: str, script: str, given: Any = None) -> Any:
+        """Run a function of JavaScript with a module of the console as it stands in the repository, and `given`."""
+        self.page.route(
+            re.compile(r"/sources/"),
+            lambda route: route.fulfill(path=STATIC / urlsplit(route.request.url).path.removeprefix("/sources/")),
+        )
+        return self.page.evaluate(
+            f"async ([path, given]) => ({script})(await import(path), given)", [f"/sources/{module}", given]
+        )
 
     def look_up(self, text: str) -> None:
         """Type into the look-up box, and send it."""

@@ -109,11 +109,16 @@ def is_allowed(function: str, action: str, name: str, part: str) -> bool:
     for statement in statements(function):
         if action in statement.actions:
             for resource in statement.resources:
-                if resource == "*" and not name:
+                if not name and (resource == "*" or _names_none(resource)):
                     return True
                 if name in mentioned(resource) and fnmatchcase(part, _suffix(resource)):
                     return True
     return False
+
+
+def _names_none(resource: Any) -> bool:
+    """Whether it is all of one type in the account, such as its alarms."""
+    return isinstance(resource, dict) and all(each.startswith("AWS::") for each in mentioned(resource))
 
 
 def _suffix(resource: Any) -> str:

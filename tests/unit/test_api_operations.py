@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,10 +12,12 @@ import pytest
 from moto import mock_aws
 
 from aftersend.aws.boto import adapt_client
+from aftersend.aws.errors import NoAnswer, Refusal
 from aftersend.aws.tasks import run_calls
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Evidence, Kind
 from aftersend.sources.message import Message
+from aftersend.storage.alarms import Alarms
 from aftersend.storage.dead_letters import DeadLetters
 from aftersend.storage.queue_overview import QueueOverview
 from aftersend.storage.unmatched import UnmatchedTextQueries, UnmatchedTexts
@@ -199,3 +202,47 @@ def test_a_queue_that_does_not_answer_is_ours(queues: Queues) -> None:
     )
     with pytest.raises(StoreUnavailable):
         broken.look("UnreadableBodies", 1)
+
+
+# ---- Alarms ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_alarms_of_this_stack_that_ring_are_in_the_status(queues: Queues) -> None:
+    watch = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    names = ("mail-FailedFeedbackAlarm-1A2B", "mail-QueueAlarm-3C4D", "mail-test-QueueAlarm-5E6F", "other-Alarm-7A8B")
+    for name in names:
+        watch.put_metric_alarm(
+            AlarmName=name, AlarmDescription=f"{name} says this.", Namespace="Aftersend", MetricName="Failed",
+            Statistic="Sum", Period=300, EvaluationPeriods=1, Threshold=0, ComparisonOperator="GreaterThanThreshold",
+        )  # fmt: skip
+    for name in (names[0], *names[2:]):
+        watch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+    watch.set_alarm_state(AlarmName=names[1], StateValue="INSUFFICIENT_DATA", StateReason="test")
+    alarms = Alarms(lambda: adapt_client(watch, "cloudwatch"), "mail")
+    found = Api(api_context(queues=queues.overview, alarms=alarms))("GET", "/status").json["alarms"]
+    (ringing,) = found["ringing"]
+    assert (found["watched"], found["without_data"]) == (2, 1)
+    assert (ringing["name"], ringing["meaning"]) == ("FailedFeedbackAlarm", f"{names[0]} says this.")
+    assert ringing["since"].endswith("Z")
+
+
+@pytest.mark.parametrize("error", [Refusal("AccessDenied", {}), NoAnswer("ReadTimeout")])
+def test_of_alarms_nothing_is_said_where_cloudwatch_says_nothing(queues: Queues, error: Exception) -> None:
+    def fail(**_request: Any) -> Any:
+        raise error
+
+    alarms = Alarms(lambda: SimpleNamespace(describe_alarms=fail), "mail")
+    found = Api(api_context(queues=queues.overview, alarms=alarms))("GET", "/status").json
+    assert found["alarms"] is None
+    assert found["unreadable"] == 0
+
+
+def test_alarms_are_read_page_by_page_up_to_a_bound() -> None:
+    asked: list[Any] = []
+
+    def describe(**request: Any) -> Any:
+        asked.append(request.get("NextToken"))
+        return {"MetricAlarms": [], "NextToken": f"{len(asked)}"}
+
+    assert Alarms(lambda: SimpleNamespace(describe_alarms=describe), "mail").list_alarms() == []
+    assert asked == [None, "1", "2", "3", "4"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aftersend.api import problem_groups
 from aftersend.core.model import Context, Evidence, Feedback, Kind
 from tests.support.api import Api, api_context
 from tests.support.facts import bounce, fact
+from tests.support.ports import Inline
 from tests.unit.test_api_suppressions import stored
 
 SPAN = "from=2026-03-01T00:00:00Z&to=2026-03-09T00:00:00Z"
@@ -79,3 +82,34 @@ def test_no_answer_counts_more_than_a_bounded_number(monkeypatch: pytest.MonkeyP
     found = ask()
     assert (found["counted"], found["complete"]) == (6, False)
     assert found["looked_back_to"] > "2026-03-01T00:00:00Z"
+
+
+def test_a_week_is_asked_for_in_few_turns_and_its_words_are_read_together() -> None:
+    context = api_context(stored(*FACTS))
+    asked: list[int] = []
+    reads: list[int] = []
+    context = replace(context, pool=Turns(asked))
+    store: Any = context.store
+    read = store.get_outcomes
+
+    def get_outcomes(keys: list[Any]) -> Any:
+        reads.append(len(keys))
+        return read(keys)
+
+    store.get_outcomes = get_outcomes
+    assert Api(context)("GET", f"/problems?{SPAN}").status == 200
+    # Eight days of five statuses in eight parts; the outcomes of all groups at once.
+    assert asked == [40, 80, 160, 40, 1]
+    assert reads == [18]
+
+
+class Turns(Inline):
+    """A pool that notes how many things it does at once."""
+
+    def __init__(self, asked: list[int]) -> None:
+        self._asked = asked
+
+    def map(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:  # type: ignore[override]
+        given = [list(each) for each in iterables]
+        self._asked.append(len(given[0]))
+        return super().map(function, *given)

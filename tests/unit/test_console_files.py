@@ -35,18 +35,18 @@ def site() -> ConsoleSite:
 
 
 def test_the_page_is_asked_for_each_time_and_all_else_is_kept_for_ever(site: ConsoleSite) -> None:
-    page, module = site.serve_file(""), site.serve_file(f"{site.folder}app.js")
+    page, module = site.serve_file(""), site.serve_file(f"{site.folder}console.js")
     assert (page.status, page.headers["Cache-Control"]) == (200, "no-cache")
     assert (module.status, module.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
     assert site.serve_file("", if_none_match=f'W/"x", {page.headers["ETag"]}').status == 304
-    assert [site.serve_file(path).status for path in ("app.js", "assets-0/app.js", "../site.py", "index.html")] == [
-        404
-    ] * 4
+    assert [
+        site.serve_file(path).status for path in ("console.js", "assets-0/console.js", "../site.py", "index.html")
+    ] == [404] * 4
 
 
 def test_all_that_the_page_names_is_there(site: ConsoleSite) -> None:
     named = re.findall(r'(?:href|src)="([^"]+)"', site.serve_file("").body.decode())
-    assert len(named) > 5
+    assert [path.rpartition("/")[2] for path in named] == ["icon.svg", "console.css", "console.js"]
     assert all(site.has(path) for path in named)
 
 

@@ -221,6 +221,10 @@ ALL_OR_NOTHING = {
     "ses:DeleteSuppressedDestination",
     "ses:PutSuppressedDestination",
 }
+# Whoever lists these is asked for the right to all of a type, however few are asked for: of the account and region.
+LISTED_WHOLE = {
+    "cloudwatch:DescribeAlarms": "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"
+}
 
 
 def test_nothing_is_allowed_by_star() -> None:
@@ -232,6 +236,10 @@ def test_nothing_is_allowed_by_star() -> None:
         assert not [action for action in many(statement["Action"]) if "*" in action]
         if set(many(statement["Action"])) <= ALL_OR_NOTHING:
             assert statement["Resource"] == "*"
+            continue
+        if many(statement["Action"])[0] in LISTED_WHOLE:
+            (action,) = many(statement["Action"])
+            assert statement["Resource"] == {"Fn::Sub": LISTED_WHOLE[action]}
             continue
         for each in many(statement.get("Resource", [])):
             assert mentioned(each), f"{each} names nothing of this stack"

@@ -209,13 +209,15 @@ def console() -> HostedConsole:
 
 def operate() -> tuple[ApiContext, QueueOverview]:
     """Return what the handlers of the HTTP API work with that look into queues, and what counts there for alarms."""
+    from aftersend.storage.alarms import Alarms
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.unmatched import UnmatchedTextQueries
 
     made, config = _make_api_context(), settings.load_operations()
     queues = QueueOverview(partial(connect, "sqs"), config.queues)
     texts = UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table)
-    return replace(made, queues=queues, unmatched_texts=texts), queues
+    alarms = Alarms(partial(connect, "cloudwatch"), made.deployment.stack)
+    return replace(made, queues=queues, alarms=alarms, unmatched_texts=texts), queues
 
 
 def list_jobs() -> ApiContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from aftersend_cli.endpoint import Endpoint
 from aftersend_cli.output import Output
@@ -15,7 +16,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_options: argparse.Namespace, api: Endpoint, output: Output) -> int:
-    """Show what is in the queues; 1 where something was given up or could not be read."""
+    """Show what is in the queues, and which alarms ring; 1 where something was given up or could not be read."""
     found = api.ask("GET", "/status").json()
     given_up = sum(each["waiting"] + each["hidden"] for each in found["dead_letters"])
     stuck = bool(given_up or found["unreadable"])
@@ -26,12 +27,28 @@ def run(_options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     output.write(
         f"{said} aftersend dead-letters shows why." if stuck else "Nothing is stuck.", "bad" if stuck else "good"
     )
+    _show_alarms(found["alarms"], output)
     queues = [each for each in [*found["queues"], *found["dead_letters"]] if any(map(each.get, _COUNTS))]
     output.table(
         ("queue", *_COUNTS.values()), [(each["name"], *(f"{each[name]:,}" for name in _COUNTS)) for each in queues]
     )
     output.remark(f"As SQS counts, which is about right; asked at {output.moment(found['asked_at'])}.")
     return STUCK if stuck else 0
+
+
+def _show_alarms(alarms: dict[str, Any] | None, output: Output) -> None:
+    if alarms is None:
+        output.write("Nobody can tell which alarms ring: CloudWatch did not answer.", "bad")
+        return
+    ringing = alarms["ringing"]
+    if ringing:
+        output.table(
+            ("alarm that rings", "since", "what it means"),
+            [(each["name"], output.moment(each["since"]), each["meaning"]) for each in ringing],
+        )
+        return
+    blind = f" {alarms['without_data']} of them have had nothing to judge by." if alarms["without_data"] else ""
+    output.write(f"None of {alarms['watched']} alarms rings.{blind}")
 
 
 _COUNTS = {"waiting": "wait", "hidden": "in work", "delayed": "come later"}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aftersend.lists.service import ListJobService
     from aftersend.lists.trials import RuleTrials
     from aftersend.ports import StorePort
+    from aftersend.storage.alarms import Alarms
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.statistics import StatisticsTable
     from aftersend.storage.unmatched import UnmatchedTextQueries
@@ -56,6 +57,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     list_jobs: ListJobService | None = None  # in the function that works them
     queues: QueueOverview | None = None  # in the function that looks into them
     unmatched_texts: UnmatchedTextQueries | None = None  # in the same
+    alarms: Alarms | None = None  # in the same
     rule_trials: RuleTrials | None = None  # in the function that tries rules
 
     def make_alias(self, recipient: str) -> str:

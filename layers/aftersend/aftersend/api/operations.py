@@ -15,11 +15,13 @@ from aftersend.api.request import ApiRequest, PlainRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import NoParameters
+from aftersend.core.errors import StoreUnavailable
 from aftersend.core.times import Moment
 from aftersend.storage.queue_overview import UNREADABLE, LyingMessage, QueueCounts
 from aftersend.storage.unmatched import UnmatchedText
 
 if TYPE_CHECKING:
+    from aftersend.storage.alarms import Alarms
     from aftersend.storage.queue_overview import QueueOverview
 
 route: Final = Router(tag="Is anything stuck?")
@@ -27,13 +29,30 @@ route: Final = Router(tag="Is anything stuck?")
 MAX_LOOK: Final = 50
 
 
+class RingingAlarm(Struct, frozen=True, kw_only=True):
+    """An alarm that rings now."""
+
+    name: str  # in the template, and in docs/operations.md
+    since: Moment
+    meaning: str
+
+
+class AlarmCounts(Struct, frozen=True, kw_only=True):
+    """What the alarms of the stack say."""
+
+    watched: int  # alarms that there are
+    without_data: int  # that have had nothing to judge by
+    ringing: list[RingingAlarm]  # the latest first
+
+
 class StatusView(Struct, frozen=True, kw_only=True):
-    """What is in the queues of a stack, about."""
+    """What is in the queues of a stack, about, and which of its alarms ring."""
 
     asked_at: Moment
     queues: list[QueueCounts]  # that functions work
     dead_letters: list[QueueCounts]  # what our side could not store, by the queue that it came from
     unreadable: int  # bodies that nobody could read
+    alarms: AlarmCounts | None  # missing where CloudWatch does not say
 
 
 class IdleQueue(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,9 +116,10 @@ class UnmatchedList(Struct, frozen=True, kw_only=True):
 
 @route("GET", "/status", needs="ask", answer=StatusView, examples=(Example(name="all-is-well"),))
 def get_status(request: PlainRequest) -> ApiResponse:
-    """Get what waits in queues, what was given up, and how many bodies nobody could read.
+    """Get what waits in queues, what was given up, how many bodies nobody could read, and which alarms ring.
 
     The numbers are those of SQS, which are about right after a minute of quiet. Looking takes nothing out of a queue.
+    How old the oldest message is, SQS does not say; alarms watch it. `alarms` is null where CloudWatch says nothing.
     """
     queues = _find_queues(request.context)
     idle = queues.count(queues.list_idle())
@@ -109,7 +129,23 @@ def get_status(request: PlainRequest) -> ApiResponse:
             queues=queues.count(queues.list_worked()),
             dead_letters=[each for each in idle if each.name != UNREADABLE],
             unreadable=sum(each.waiting + each.hidden for each in idle if each.name == UNREADABLE),
+            alarms=_count_alarms(request.context.alarms),
         )
+    )
+
+
+def _count_alarms(alarms: Alarms | None) -> AlarmCounts | None:
+    try:
+        found = alarms.list_alarms() if alarms else None
+    except StoreUnavailable:
+        return None  # what SQS says is worth showing all the same
+    if found is None:
+        return None
+    ringing = sorted((each for each in found if each.state == "alarm"), key=lambda each: each.since, reverse=True)
+    return AlarmCounts(
+        watched=len(found),
+        without_data=sum(each.state == "no data" for each in found),
+        ringing=[RingingAlarm(name=each.name, since=each.since, meaning=each.meaning) for each in ringing],
     )
 
 

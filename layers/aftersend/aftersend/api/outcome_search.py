@@ -1,8 +1,8 @@
 """Finds what went wrong in a span of time, the newest first, with a bounded number of queries.
 
 The index has a day and a status in several parts (`storage.listing`). Those of a day are read at once, merged by time,
-and read on where they are needed; where days are empty, more of them are read at once. Whoever asks is told how far was
-looked, so a page that is empty says what it says about.
+and read on where they are needed; where days are empty, or all are wanted and short, more of them are read at once.
+Whoever asks is told how far was looked, so a page that is empty says what it says about.
 """
 
 from __future__ import annotations
@@ -66,9 +66,10 @@ class _Exhausted(Exception):
 class Search:
     """Rows of the index, the newest first. `reached` says how far they have been read: nothing above it is missing."""
 
-    def __init__(self, context: ApiContext, span: Span, at_once: int) -> None:
-        """Take how many rows are asked of each part of the index at first."""
-        self._context, self._span, self._at_once = context, span, at_once
+    def __init__(self, context: ApiContext, span: Span, at_once: int, *, whole: bool = False) -> None:
+        """Take how many rows are asked of each part of the index at first, and whether all of the span is wanted."""
+        self._context, self._span, self._at_once, self._whole = context, span, at_once, whole
+        self._many = False  # a part of the index had more than was asked of it at first
         self.calls = 0
         self.reached = span.high
         self.finished = False
@@ -88,7 +89,8 @@ class Search:
             except _Exhausted:
                 return
             self.reached = max(_begin(days[-1]), self._span.low)
-            day, ahead = days[-1] - _DAY, 1 if found else 2 * ahead
+            goes_far = not found or (self._whole and not self._many)
+            day, ahead = days[-1] - _DAY, 2 * ahead if goes_far else 1
         self.finished = True
 
     def _read_days(self, days: Sequence[date]) -> Iterator[ListedOutcome]:
@@ -115,7 +117,7 @@ class Search:
                 return
             if self.calls >= MAX_QUERIES:
                 raise _Exhausted
-            self.calls += 1
+            self.calls, self._many = self.calls + 1, True
             limit = min(4 * limit, _MOST_AT_ONCE)
             page = self._context.queries.find_listed(name, self._span.low, self._span.high, limit, page.last)
 

@@ -7,6 +7,7 @@ rules compare them: without what names a person, a machine or a single message.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -18,7 +19,7 @@ from aftersend.api.outcomes import Listing, OutcomeFilter, OutcomeRow, find_list
 from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.core.model import Class, Outcome, Reason
+from aftersend.core.model import Class, Key, Outcome, Reason
 from aftersend.core.times import Moment
 from aftersend.core.validity import show_at
 from aftersend.storage.listing import ListedOutcome
@@ -100,7 +101,8 @@ def list_problems(request: ApiRequest[ProblemsQuery, None]) -> ApiResponse:
     context, wanted = request.context, request.query
     chosen = find_listing(wanted, context)
     counts, samples, search, looked = _count(chosen, context)
-    groups = [group for key, sample in samples.items() for group in _split(key, counts[key], sample, chosen)]
+    stored = read_outcomes(context, [row.key for sample in samples.values() for row in sample.rows])
+    groups = [group for key, sample in samples.items() for group in _split(key, counts[key], sample, stored, chosen)]
     groups.sort(key=lambda each: (-each.count, each.status, each.reason or "", each.system, each.pattern or ""))
     complete = search.finished and looked < MAX_COUNTED
     return json_response(
@@ -117,7 +119,7 @@ def _count(chosen: Listing, context: ApiContext) -> tuple[Counter[_Group], dict[
     """Count what fits, and take the first of each kind to be read, as many of one as of another."""
     counts: Counter[_Group] = Counter()
     samples: dict[_Group, _Sample] = {}
-    search, looked = Search(context, chosen.span, _AT_ONCE), 0
+    search, looked = Search(context, chosen.span, _AT_ONCE, whole=True), 0
     for row in search:
         looked += 1
         if chosen.fits(row):
@@ -143,13 +145,14 @@ def _share_reads(samples: dict[_Group, _Sample]) -> None:
         left -= len(each.rows)
 
 
-def _split(key: _Group, count: int, sample: _Sample, chosen: Listing) -> list[ProblemGroup]:
+def _split(
+    key: _Group, count: int, sample: _Sample, stored: Mapping[Key, Outcome], chosen: Listing
+) -> list[ProblemGroup]:
     """The groups of one reason and system, by the words of those that were read."""
     from aftersend.classify import normalise  # noqa: PLC0415  # as the rules are: when something is judged
 
     context, (status, klass, reason, system) = chosen.context, key
     assert sample.first is not None and sample.last is not None
-    stored = read_outcomes(context, [row.key for row in sample.rows])
     known = [(row, stored[row.key]) for row in sample.rows if row.key in stored]
     read = [(row, outcome) for row, outcome in known if chosen.still_fits(row, outcome)]
     by_words: dict[str, list[tuple[ListedOutcome, Outcome]]] = {}

@@ -75,6 +75,12 @@ class SecretsManagerClient(Protocol):
     def get_secret_value(self, **request: Any) -> Any: ...  # noqa: D102
 
 
+class CloudWatchClient(Protocol):
+    """Amazon CloudWatch: the state of alarms."""
+
+    def describe_alarms(self, **request: Any) -> Any: ...  # noqa: D102
+
+
 class SESClient(Protocol):
     """Amazon SES (API version 2): the account's suppression list."""
 

@@ -26,6 +26,7 @@ OPERATIONS: Final = {
 }
 # What boto3 alone does here: work that is rare, and no batch waits for it.
 FOR_BOTO3: Final = {
+    "cloudwatch": ("describe_alarms",),
     "s3": (
         *("list_objects_v2", "generate_presigned_url"),
         *("create_multipart_upload", "upload_part", "complete_multipart_upload"),

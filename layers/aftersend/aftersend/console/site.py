@@ -3,6 +3,9 @@
 A file stands below a folder whose name is a digest of all files, so a browser may keep it for ever, and modules that
 belong together are of one version. Only the page itself, which names that folder, is asked for again each time.
 
+Its modules are put together into two files (`bundle`): what the first answer needs, and the rest, which is fetched when
+another page is opened.
+
 Nothing but files of the console is ever let in: no inline script or style, nothing from another host, no form that is
 sent, no frame around it, and no text that becomes markup (Trusted Types). Sources: Content Security Policy Level 3;
 Trusted Types; RFC 9110, 12.5.3 (Accept-Encoding) and 13.1.2 (If-None-Match); RFC 8246 (immutable).
@@ -13,12 +16,16 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+
+from aftersend.console.bundle import find_fetched, make_bundles
+from aftersend.console.squeeze import squeeze
 
 STATIC: Final = Path(__file__).with_name("static")
 VENDORED: Final = STATIC / "vendor"
@@ -28,11 +35,12 @@ _META: Final = "<!-- settings -->"  # where the page has the settings of whoever
 _NO_WEIGHT: Final = re.compile(r"0(\.0*)?").fullmatch
 _DIGITS: Final = 16  # of the digest, in a name
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
-# Lines that are comments, and what lines are indented by.
+_FIRST: Final = ("app.js", "sign_in.js", "pages/address.js")  # what the first answer needs
+_TEXTS: Final = "texts/"  # side by side, they pack better
+# Comments, and what lines are indented by.
 _ASIDE: Final = {
     ".css": re.compile(rb"^[ \t]+|/\*.*?\*/\n?", re.MULTILINE | re.DOTALL),
     ".html": re.compile(rb"^[ \t]+", re.MULTILINE),
-    ".js": re.compile(rb"^[ \t]*//.*\n|^[ \t]+|^\n", re.MULTILINE),
 }
 _NOTHING: Final = re.compile(rb"(?!)")
 _TYPES: Final = {
@@ -76,7 +84,7 @@ class ConsoleSite:
     """
 
     def __init__(self, api: str = "/", settings: Mapping[str, str] | None = None, connect: Sequence[str] = ()) -> None:
-        contents = {path.relative_to(STATIC).as_posix(): _read(path) for path in _list_files()}
+        contents = dict(read_contents())
         digest = sha256()
         for name, content in contents.items():
             digest.update(name.encode() + b"\0" + sha256(content).digest())
@@ -139,14 +147,23 @@ def takes_gzip(accept_encoding: str) -> bool:
     return weights.get("gzip", weights.get("*", False))
 
 
-def _list_files() -> list[Path]:
-    return sorted(path for path in STATIC.rglob("*") if path.suffix in _TYPES)
+@cache
+def read_contents() -> Mapping[str, bytes]:
+    """Return every file by its name as it is sent, the page's settings still missing."""
+    found = {path.relative_to(STATIC).as_posix(): path for path in sorted(STATIC.rglob("*")) if path.suffix in _TYPES}
+    modules = {name: path.read_text("utf-8") for name, path in found.items() if path.suffix == ".js"}
+    begins = {
+        "console.js": _FIRST,
+        "more.js": [*(name for name in modules if name.startswith(_TEXTS)), *find_fetched(modules)],
+    }
+    scripts = make_bundles(modules, begins, {name: squeeze for name in modules if not name.startswith("vendor/")})
+    others = {name: _shorten(path) for name, path in found.items() if name not in modules}
+    return others | {name: text.encode() for name, text in scripts.items()}
 
 
-def _read(path: Path) -> bytes:
-    """The file as it is sent: of our own, without what only people who work on it read: comments, and indentation."""
-    content = path.read_bytes()
-    return content if path.parent == VENDORED else _ASIDE.get(path.suffix, _NOTHING).sub(b"", content)
+def _shorten(path: Path) -> bytes:
+    """A file without what only people who work on it read."""
+    return _ASIDE.get(path.suffix, _NOTHING).sub(b"", path.read_bytes())
 
 
 def _make_file(name: str, content: bytes, caching: str, policy: str) -> _File:

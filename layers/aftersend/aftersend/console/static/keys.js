@@ -6,6 +6,8 @@ import { say } from "./texts.js";
 import "./texts/keys.js";
 import { html, useState } from "./view.js";
 
+const LICENCES = { Preact: "./vendor/preact.LICENSE.txt", htm: "./vendor/htm.LICENSE.txt" };
+
 export function KeyHelp({ pages, onClose }) {
   const [isOff, setOff] = useState(localStorage.getItem(KEYS_OFF) === "off");
   const turn = () => {
@@ -21,6 +23,7 @@ export function KeyHelp({ pages, onClose }) {
         { name: say("keys.column.what"), show: ([, what]) => what },
       ]} />
       <p class="soft">${say("key.none")}</p>
+      <p class="soft">${say("keys.made.with")} ${Object.entries(LICENCES).map(([name, path], at) => html`${at > 0 && ", "}<a href=${new URL(path, import.meta.url).href}>${name}</a>`)}</p>
       <div class="buttons"><button type="button" onClick=${turn}>${say(isOff ? "keys.on" : "keys.off")}</button>
         <button type="button" class="main" onClick=${onClose}>${say("close")}</button></div>
     <//>`;

@@ -8,6 +8,7 @@ import "../texts/deciding.js";
 import "../texts/operations.js";
 import { html, useState } from "../view.js";
 import { DecisionForm, Dialog } from "../forms.js";
+import { Alarms, Sources } from "./health.js";
 import {
   announce, Answered, Badge, count, Empty, Lazy, Moment, nameSource, ProblemNote, Quote, Section, Sign, Table,
 } from "../parts.js";
@@ -23,12 +24,13 @@ export function OperationsPage() {
   };
   return html`
     <h1>${say("ops.title")}</h1>
-    <${Answered} answer=${status}>${(found) => html`<${Summary} status=${found} />`}<//>
+    <${Answered} answer=${status}>${(found) => html`<${Summary} status=${found} /><${Alarms} alarms=${found.alarms} />`}<//>
     <${Section} title=${say("ops.letters")}>
       <p class="soft">${say("ops.letters.what")}</p>
       <${Answered} answer=${letters}>${(found) => html`<${Letters} queues=${found.queues} open=${setDialog} />`}<//>
     <//>
     <${Answered} answer=${status}>${(found) => html`<${Queues} queues=${found.queues} />`}<//>
+    <${Sources} />
     <${Unmatched} open=${setDialog} />
     <${SetUp} />
     ${dialog?.queue && html`<${RedriveDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}
@@ -39,8 +41,10 @@ const sizeOf = (queue) => queue.waiting + queue.hidden + queue.delayed;
 
 function Summary({ status }) {
   const lying = status.unreadable + status.dead_letters.reduce((sum, each) => sum + sizeOf(each), 0);
-  const tone = lying ? "warn" : "go";
+  const ringing = status.alarms?.ringing.length ?? 0;
+  const tone = lying || ringing ? "warn" : "go";
   return html`<article class=${`answer answer-${tone}`}><p class="verdict"><strong><${Sign} tone=${tone} /> ${lying ? sayCount("ops.lying", lying) : say("ops.well")}</strong></p>
+    ${ringing > 0 && html`<p><strong>${sayCount("ops.ringing", ringing)}</strong></p>`}
     <p class="soft">${say("check.at")} <${Moment} at=${status.asked_at} /></p></article>`;
 }
 

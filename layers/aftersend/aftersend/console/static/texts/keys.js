@@ -13,5 +13,6 @@ addTexts({
   "key.go": "Go to a page: {letters}",
   "key.move": "In lists: next and previous",
   "key.open": "In lists: open",
+  "keys.made.with": "This page is made with others' work; their licences:",
   "key.none": "No key decides anything: that takes a button.",
 });

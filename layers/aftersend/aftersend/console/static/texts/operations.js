@@ -6,6 +6,8 @@ addTexts({
   "ops.well": "Nothing is stuck: nothing was given up, and nothing lies unread.",
   "ops.lying": "{count} messages lie where nobody works them",
   "ops.lying.one": "1 message lies where nobody works it",
+  "ops.ringing": "{count} alarms ring.",
+  "ops.ringing.one": "1 alarm rings.",
   "ops.queues": "Queues that functions work",
   "ops.queue": "Queue",
   "ops.waiting": "Waiting",

@@ -1,0 +1,139 @@
+"""The modules of the console in a few files: these do what the modules did, and what is not understood is refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from aftersend.console import ConsoleSite
+from aftersend.console.bundle import BundleError, find_fetched, make_bundles
+from aftersend.console.site import STATIC, read_contents
+from aftersend.console.squeeze import squeeze
+
+SOURCES: Final = {
+    "app.js": 'import { say } from "./texts.js";\nimport "./more/words.js";\nconst own = say("hello");\n'
+    'export const ready = own;\nexport const later = () => import("./more/late.js");\nprocess.stdout.write(own);\n',
+    "texts.js": 'import make from "./vendor/maker.js";\nimport { twice } from "./again.js";\nconst own = new Map();\n'
+    "export function add(name, text) {\n  own.set(name, text); // kept\n}\n"
+    'export const say = (name) => make(twice(own.get(name) ?? "?"));\n',
+    "again.js": 'export { twice } from "./vendor/short.js";\n',
+    "more/words.js": 'import { add } from "../texts.js";\n\nadd("hello", "Hello! ");\n',
+    "more/late.js": 'import { say, add } from "../texts.js";\nconst own = "late";\n'
+    "add(own, `${own} ${own}! `);\nexport const Late = say(own);\n",
+    "vendor/maker.js": "var t=1;export default function(e){return e+t}",
+    "vendor/short.js": 'import{plain as n}from"./plain.js";var t=2;function r(e){return n(e).repeat(t)}'
+    "export{r as twice,t as many};\n//# sourceMappingURL=short.js.map\n",
+    "vendor/plain.js": "function n(e){return e}export{n as plain};",
+}
+BEGINS: Final = {"first.js": ["app.js"], "rest.js": ["more/late.js"]}
+node: Final = pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
+
+
+def test_each_module_stands_once_behind_what_it_imports() -> None:
+    made = make_bundles(SOURCES, BEGINS, {})
+    first, rest = made["first.js"], made["rest.js"]
+    assert first.index("const{plain}") < first.index("const{twice}") < first.index("const{add,say}")
+    assert first.index("const{add,say}") < first.index('add("hello"') < first.index("process.stdout")
+    assert first.count("own.set(name, text)") == 1
+    assert rest.startswith('import{add,say}from"./first.js";\n')
+    assert first.endswith("export{add,say};\n")
+    assert 'import("./rest.js")' in first
+    assert rest.endswith("export{Late};\n")
+    assert "sourceMappingURL" not in first + rest
+    assert find_fetched(SOURCES) == ["more/late.js"]
+    assert make_bundles(SOURCES, BEGINS, {}) == made
+
+
+@node
+@pytest.mark.parametrize("strip", [{}, dict.fromkeys(SOURCES, squeeze)], ids=["plain", "squeezed"])
+def test_what_comes_out_does_what_the_modules_did(strip: dict[str, Callable[[str], str]], tmp_path: Path) -> None:
+    made = make_bundles(SOURCES, BEGINS, strip)
+    ask = 'import { later } from "./app.mjs";\nprocess.stdout.write((await later()).Late);\n'
+    bundled = 'import("./rest.mjs").then((each) => process.stdout.write(each.Late));\n'
+    said = []
+    for name, files, last in (("modules", SOURCES, ask), ("bundles", made, bundled)):
+        for file, text in {**files, "last.js": last}.items():
+            path = (tmp_path / name / file).with_suffix(".mjs")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(re.sub(r'(from ?|import\(?|import )"([^"]+)\.js"', r'\1"\2.mjs"', text))
+        run = subprocess.run(["node", "last.mjs"], cwd=tmp_path / name, capture_output=True, text=True, check=True)
+        said.append(run.stdout)
+    assert said == ["Hello! Hello! 1late late! late late! 1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"app.js": 'import * as all from "./texts.js";\n'}, "app.js: not understood: import * as all"),
+        ({"app.js": "export let changing = 1;\n"}, "app.js: not understood: export let changing"),
+        ({"app.js": 'import { say } from "texts";\n'}, "app.js: not understood: import { say }"),
+        ({"app.js": "export default class {}\n"}, "app.js: not understood: export default class"),
+        ({"more/words.js": 'import { nothing } from "../texts.js";\n'}, "texts.js has no nothing"),
+        ({"app.js": 'import { say } from "./missing.js";\n'}, "app.js imports missing.js, which is not there"),
+        ({"more/words.js": 'import "../app.js";\n'}, "modules import each other: app.js, more/words.js, app.js"),
+        ({"alone.js": "export const alone = 1;\n"}, "nobody imports alone.js"),
+        (
+            {"more/words.js": "export const say = 1;\n", "more/late.js": 'import { say } from "./words.js";\n'},
+            "texts.js and more/words.js both export say",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_refused(changed: dict[str, str], why: str) -> None:
+    with pytest.raises(BundleError, match=re.escape(why)):
+        make_bundles(SOURCES | changed, BEGINS, {})
+
+
+@pytest.mark.parametrize(
+    ("code", "short"),
+    [
+        ('const a = "x // y";  // z\n\n  b( a, 1 );\n', 'const a="x // y";\nb(a,1);'),
+        ("const r = /[/`'\"]\\/ {2}/g; /* gone\n */ x / y / z", "const r= /[/`'\"]\\/ {2}/g;x / y / z"),
+        ("t = `a  ${ b + ` c  ${ { d: 1 }.d } // e` }\n   f`;  g", "t=`a  ${b+` c  ${{d:1}.d} // e`}\nf`;g"),
+        ("return /x y/.test(a)  ?  - -b : + +c;", "return /x y/.test(a)?- -b:+ +c;"),
+        ("typeof  x in y\nreturn\n\n\nz", "typeof x in y\nreturn\nz"),
+        ("'it\\'s  `' + \"  \"", "'it\\'s  `'+\"  \""),
+        ("`\\`  ${a}`  +  b", "`\\`  ${a}`+b"),
+    ],
+)
+def test_only_what_says_nothing_is_taken_out(code: str, short: str) -> None:
+    assert squeeze(code) == short
+    assert squeeze(short) == short
+
+
+@pytest.mark.parametrize("code", ["a = `b", "a = `b ${c", "if (a) {"])
+def test_what_has_no_end_is_refused(code: str) -> None:
+    with pytest.raises(ValueError, match="no end"):
+        squeeze(code)
+
+
+def test_the_console_is_two_scripts_that_hold_every_module() -> None:
+    scripts = {name: text.decode() for name, text in read_contents().items() if name.endswith(".js")}
+    assert list(scripts) == ["console.js", "more.js"]
+    for path in STATIC.rglob("*.js"):
+        if path.parent.name == "vendor":  # as it was published, but for what joins it to others
+            whole = re.split(r"export|//# ", path.read_text().partition('.js";')[2] or path.read_text())[0]
+            assert whole in scripts["console.js"]
+    assert "import{" not in scripts["console.js"]
+    assert scripts["more.js"].count('from"./console.js";') == 1
+
+
+@node
+def test_both_scripts_are_modules_without_a_fault(tmp_path: Path) -> None:
+    for name, text in read_contents().items():
+        if name.endswith(".js"):
+            path = tmp_path / name.replace(".js", ".mjs")
+            path.write_bytes(text)
+            subprocess.run(["node", "--check", path], check=True)
+
+
+def test_the_licences_of_what_is_vendored_are_served() -> None:
+    site = ConsoleSite()
+    for name in ("preact", "htm"):
+        assert site.serve_file(f"{site.folder}vendor/{name}.LICENSE.txt").status == 200
+        assert f"vendor/{name}.LICENSE.txt" in site.serve_file(f"{site.folder}more.js").body.decode()
