@@ -25,8 +25,8 @@ SECONDS: Final = 240
 
 
 # What no schema can say: days in the wrong order, an end that lies behind, a list that nobody knows, a file of nothing.
-# What names a recipient, or an identifier that the policy has to know, is asked of the routes.
-NAMING: Final = {"not-one-recipient", "identifier-not-indexed"}
+# What names a recipient or an identifier of the policy, or is a document of rules, is asked of the routes.
+NAMING: Final = {"not-one-recipient", "identifier-not-indexed", "invalid-rules"}
 WRONG: Final = {
     *("listSuppressions", "suppressRecipient", "importSuppressions", "prepareImport", "exportSuppressions"),
     *("exportPage", "revertWindow", "listOutcomes", "listProblems", "classify", "getStatistics"),
