@@ -20,6 +20,7 @@ ORDER: Final = (
     "receipts",
     "providers",
     "endtoend",
+    "floor",
     "mass",
     "rows",
     "export",

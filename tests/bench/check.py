@@ -29,7 +29,7 @@ from tests.support.api import ARN, api_context, event
 from tests.support.ports import NOW
 
 SIZES: Final = {1: 400, 100: 60, 1000: 12}  # addresses of a question, and how often it is asked
-WORKERS: Final = 8  # the template's Workers
+WORKERS: Final = 16  # the template's Workers
 PEOPLE: Final = 4000
 GOAL: Final = 3.0  # times as fast as GetItem with the same threads, for a hundred and more
 

@@ -55,7 +55,7 @@ ROUNDS: Final = 4
 MESSAGES: Final = 300
 EACH: Final = 4  # feedback about each message
 SPREAD: Final = 10  # records a batch where feedback of one message must not meet
-AT_ONCE: Final = 8  # the template's Workers
+AT_ONCE: Final = 16  # the template's Workers
 SIZES: Final = (1, 10, BATCH, 1000)  # records a batch
 RETENTION: Final = timedelta(days=180)
 # boto3 at its best: nothing is checked twice, and the name it gives itself is not put together anew for every call.

@@ -26,7 +26,7 @@ from aftersend.sources.message import Message
 from tests.engines import Engine
 
 RETENTION: Final = timedelta(days=180)  # the template's RetentionDays
-WORKERS: Final = 8  # the template's Workers
+WORKERS: Final = 16  # the template's Workers
 TABLES: Final = ("Outcomes", "Suppressions", "SpikeWindows", "UnmatchedTexts")
 _READS: Final = frozenset({"get_item", "batch_get_item", "query", "scan"})
 

@@ -147,7 +147,7 @@ def test_settings_hold_what_the_variables_name() -> None:
         digest_key=b"DigestKey",
         policy=policy.load(""),
         retention=settings.load_api(variables("Query")).retention,
-        workers=8,
+        workers=16,
     )
     assert loaded("Query", AWS_REGION="eu-west-1", SYNC_SES_SUPPRESSIONS="true")[0] == [
         api,

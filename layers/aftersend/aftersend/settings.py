@@ -411,7 +411,7 @@ def _read_tables(environ: Environ) -> dict[str, Any]:
         "digest_key": _require(environ, "DIGEST_KEY").encode(),
         "policy": load_policy(_get(environ, "POLICY"), _get(environ, "VERP_TEMPLATE")),
         "retention": timedelta(days=_parse_number(environ, "RETENTION_DAYS", 180, range(1, 3651))),
-        "workers": _parse_number(environ, "WORKERS", 8, range(1, 65)),
+        "workers": _parse_number(environ, "WORKERS", 16, range(1, 65)),
         "lean": _get(environ, "LEAN_ROWS") == "true",
         "rules_parameter": _get(environ, "RULES_PARAMETER"),
     }

@@ -27,7 +27,7 @@ class S3:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._clients: dict[str, Client] = {}  # by endpoint: each bucket has a name of its own
+        self._places: dict[str, tuple[Client, str]] = {}  # by bucket: its client, and how its paths begin
 
     def put_object(self, **request: Any) -> dict[str, Any]:
         """Store an object. Its checksum is what a bucket with locked objects asks for."""
@@ -46,18 +46,21 @@ class S3:
         headers: Headers = tuple((_HEADERS[name], value) for name, value in described.items())
         if operation == "put_object":
             headers = (*headers, ("x-amz-checksum-crc32", b64encode(crc32(body).to_bytes(4)).decode()))
-        endpoint, path = self._locate(bucket, key)
-        client = self._clients.get(endpoint)
-        if client is None:
-            client = self._clients.setdefault(endpoint, Client(self._account, "s3", endpoint))
-        return client.call(_METHODS[operation], sigv4.encode_path(path), headers, body, _read)
+        place = self._places.get(bucket)
+        if place is None:
+            place = self._places.setdefault(bucket, self._locate(bucket))
+        client, start = place
+        return client.call(_METHODS[operation], sigv4.encode_path(start + key), headers, body, _read)
 
-    def _locate(self, bucket: str, key: str) -> tuple[str, str]:
-        """Return endpoint and path. The bucket is part of the host's name, unless no certificate would fit that."""
+    def _locate(self, bucket: str) -> tuple[Client, str]:
+        """Return the client of a bucket, and how paths begin there.
+
+        The bucket is part of the host's name, unless no certificate would fit that.
+        """
         endpoint = self._account.endpoint("s3")
         if self._account.find_endpoint("s3") or "." in bucket:
-            return endpoint, f"/{bucket}/{key}"
-        return endpoint.replace("://", f"://{bucket}.", 1), f"/{key}"
+            return Client(self._account, "s3", endpoint), f"/{bucket}/"
+        return Client(self._account, "s3", endpoint.replace("://", f"://{bucket}.", 1)), "/"
 
 
 def _read(response: HttpResponse) -> dict[str, Any]:

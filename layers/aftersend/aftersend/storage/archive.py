@@ -58,9 +58,8 @@ class _Line(Struct, frozen=True, omit_defaults=True):
 
 _LEVEL: Final = 1  # of gzip: half the time of 6, for a sixth more bytes
 
-_GZIP: Final = 16  # says to zlib, beside the bits of a window, that it should write a file of gzip
-_SMALL: Final = 8192  # bytes
-_SMALL_WINDOW: Final = 12  # bits, of 4 KB
+_GZIP: Final = 16 + zlib.MAX_WBITS  # says to zlib that it should write a file of gzip
+_SMALL: Final = 4096  # bytes
 
 _encode: Final = msgspec.json.Encoder().encode_lines
 
@@ -83,10 +82,11 @@ def build_put(bucket: str, messages: Sequence[Message], *, spread: bool = False)
 def _pack(lines: bytes) -> bytes:
     """Return `lines` as a file of gzip without a time: the same lines are the same file.
 
-    What is made for one message is small, and making the usual window would take longer than packing it.
+    What is made for a message or two is in a file, and not compressed: S3 asks money for the object, and next to none
+    for so few bytes.
     """
-    window, memory = (_SMALL_WINDOW, 5) if len(lines) <= _SMALL else (zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)
-    packer = zlib.compressobj(_LEVEL, wbits=_GZIP + window, memLevel=memory)
+    level = _LEVEL if len(lines) > _SMALL else 0
+    packer = zlib.compressobj(level, wbits=_GZIP)
     return packer.compress(lines) + packer.flush()
 
 
