@@ -364,6 +364,7 @@ INVOCATIONS: Final[dict[str, Callable[[], Event]]] = {
     "Receive-mailerq.json": lambda: _push("mailerq", "doc-extracted.queue-success.json"),
     "Query-check.json": lambda: http("POST", "/suppressions/check", json.dumps({"recipients": [NOBODY]})),
     "Operate-status.json": lambda: http("GET", "/status"),
+    "Operate-look.json": lambda: schedule("aftersend-OperateLook"),
     "ServeConsole-begin.json": lambda: http("GET", "/console"),
     "RunListJobs-import.json": lambda: http(
         "POST",

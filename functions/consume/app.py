@@ -11,20 +11,20 @@ from typing import Any
 
 from aws_lambda_powertools import Metrics
 
-from aftersend import bootstrap, observability
+from aftersend import bootstrap, observability, settings
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.sources.lambda_event import LambdaContext, make_countdown, read_rabbitmq
 
 logger, metrics = observability.make_logger(), Metrics()
-made = bootstrap.consume()
+made, graphs = bootstrap.consume(), settings.load_graphs()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Work one batch; raises StoreUnavailable where it must come again."""
     messages = read_rabbitmq(event, made.source, made.broker_queues, datetime.now(UTC))
     report = ingest(messages, made.ports, make_countdown(context))
-    observability.report_batch(report, made.digest_key, logger, metrics)
+    observability.report_batch(report, made.digest_key, logger, metrics, graphs=graphs)
     if report.unfinished:
         raise StoreUnavailable("not stored: the whole batch must come again")
     return {"unreadable": len(report.unreadable)}

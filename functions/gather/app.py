@@ -6,18 +6,18 @@ from typing import Any
 
 from aws_lambda_powertools import Metrics
 
-from aftersend import bootstrap, observability
+from aftersend import bootstrap, observability, settings
 from aftersend.ports import BatchReport
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
 logger, metrics = observability.make_logger(), Metrics()
-gatherer, digest_key = bootstrap.gather()
+(gatherer, digest_key), graphs = bootstrap.gather(), settings.load_graphs()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work the objects of one event; hand back the notices of those that our side could not do."""
 
     def note(report: BatchReport) -> None:
-        observability.report_batch(report, digest_key, logger, metrics)
+        observability.report_batch(report, digest_key, logger, metrics, graphs=graphs)
 
     return observability.report_jobs(gatherer.run(event, make_countdown(context), note), logger)

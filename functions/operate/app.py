@@ -1,18 +1,24 @@
-"""One request of the HTTP API to `aftersend.api`."""
+"""One request of the HTTP API to `aftersend.api`; else it is the schedule, and dead letters are counted for alarms."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from aws_lambda_powertools import Metrics
+
 from aftersend import bootstrap, observability
 from aftersend.api import app
 
-logger = observability.make_logger()
-made = bootstrap.operate()
+logger, metrics = observability.make_logger(), Metrics()
+made, queues = bootstrap.operate()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request. The log names the route and no path: addresses stand in paths."""
+    if "requestContext" not in event:
+        lying = queues.count_lying()
+        observability.report_lying(lying, logger, metrics)
+        return {"lying": lying.queues}
     answer, log = app.answer(event, made)
     log.write(logger)
     return answer

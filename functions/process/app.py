@@ -6,19 +6,19 @@ from typing import Any
 
 from aws_lambda_powertools import Metrics
 
-from aftersend import bootstrap, observability
+from aftersend import bootstrap, observability, settings
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.sources.lambda_event import LambdaContext, make_countdown, read_messages, takes_item_failures
 
 logger, metrics = observability.make_logger(), Metrics()
-made = bootstrap.process()
+made, graphs = bootstrap.process(), settings.load_graphs()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work one batch; raises StoreUnavailable where only the whole event can come again."""
     report = ingest(read_messages(event, made.source), made.ports, make_countdown(context))
-    observability.report_batch(report, made.digest_key, logger, metrics)
+    observability.report_batch(report, made.digest_key, logger, metrics, graphs=graphs)
     if report.unfinished and not takes_item_failures(event):
         raise StoreUnavailable("not stored: the whole event must come again")
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.unfinished]}

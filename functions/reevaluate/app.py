@@ -11,13 +11,13 @@ from typing import Any
 
 from aws_lambda_powertools import Metrics
 
-from aftersend import bootstrap, observability
+from aftersend import bootstrap, observability, settings
 from aftersend.jobs.expire import expire_outcomes, send_due
 from aftersend.jobs.reevaluate import ReevaluationJob, run_slice, split
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
 logger, metrics = observability.make_logger(), Metrics()
-runner, make_ports = bootstrap.reevaluate()
+(runner, make_ports), graphs = bootstrap.reevaluate(), settings.load_graphs()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -28,7 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def work(job: ReevaluationJob, message_id: str) -> Sequence[ReevaluationJob]:
         if job.due:
             ports = make_ports()
-            observability.report_batch(expire_outcomes(job.due, ports), ports.digest_key, logger, metrics)
+            report = expire_outcomes(job.due, ports)
+            observability.report_batch(report, ports.digest_key, logger, metrics, graphs=graphs)
             return []
         if job.segment is None:
             return split(job, message_id)

@@ -6,6 +6,8 @@ what moves costs by the feedback, as often as each way of the data was measured 
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -32,6 +34,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     logged: float  # bytes
     body: float  # bytes of the feedback itself, as it is published
     stored: float  # bytes that outcomes and suppressions, with their indexes, grow by
+    outcome_writes: float = 0.0  # units of the table of outcomes alone, among those above
+    outcome_reads: float = 0.0
     metrics: int = 0  # how many metrics there are in all, however much feedback comes
 
 
@@ -130,7 +134,8 @@ def price_fixed(stack: Stack, prices: Prices, metrics: int) -> list[Line]:
         Line("secrets", len(stack.of("AWS::SecretsManager::Secret")) * prices["secrets"]["secrets"]),
         Line("keys", len(stack.of("AWS::KMS::Key")) * prices["kms"]["keys"]),
         Line("polls of empty queues", _count_polls(stack, prices) * prices["sqs"]["requests"] / MILLION),
-        Line("provisioned capacity", sum(_price_capacity(each, prices) for each in _throughputs(stack))),
+        Line("least capacity", sum(_price_capacity(each, prices) for each in _throughputs(stack))),
+        Line("schedules", sum(_price_schedule(stack, prices, each) for each in _schedules(stack))),
     ]
     return [line for line in lines if line.dollars]
 
@@ -154,6 +159,36 @@ def _count_polls(stack: Stack, prices: Prices) -> float:
         for each in stack.mappings.values()
     )
     return pollers * month / polling["seconds"]
+
+
+def _schedules(stack: Stack) -> list[Json]:
+    events = [
+        event
+        for function in stack.of("AWS::Serverless::Function").values()
+        for event in function.get("Events", {}).values()
+    ]
+    return [
+        each["Properties"]
+        for each in events
+        if each["Type"] == "Schedule" and each["Properties"].get("State") != "DISABLED"
+    ]
+
+
+def _price_schedule(stack: Stack, prices: Prices, event: Json) -> float:
+    """Price the runs of a schedule that has a rate; each counts every queue that nobody polls, at most."""
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", str(event["Schedule"]))
+    if not found:
+        return 0.0
+    runs = prices["time"]["days"] * DAY / (int(found[1]) * {"minute": 60, "hour": 3600, "day": DAY}[found[2]])
+    idle = len(stack.of("AWS::SQS::Queue")) - len(stack.mappings)
+    time = prices["function"]["scheduled_seconds"] * _price_second(stack, prices)
+    requests = (prices["lambda"]["requests"] + idle * prices["sqs"]["requests"]) / MILLION
+    return runs * (requests + time)
+
+
+def _price_second(stack: Stack, prices: Prices) -> float:
+    architecture = stack.shared.get("Architectures", ["x86_64"])[0]
+    return float(stack.shared["MemorySize"]) / 1024 * prices["lambda"][f"gb_seconds_{architecture}"]
 
 
 def _throughputs(stack: Stack) -> list[Json]:
@@ -239,14 +274,52 @@ def price_gathered(stack: Stack, prices: Prices, feedback: float, batch: float, 
 def _price_work(stack: Stack, prices: Prices, feedback: float, batch: float, usage: Usage) -> list[Line]:
     dynamodb = prices["dynamodb"]
     seconds = count_seconds(stack, prices, batch, usage) * feedback
-    memory = float(stack.shared["MemorySize"]) / 1024
-    architecture = stack.shared.get("Architectures", ["x86_64"])[0]
+    write, read = _price_units(stack, prices)
+    other_writes = (usage.writes - usage.outcome_writes) * dynamodb["writes"] / MILLION
+    other_reads = (usage.reads - usage.outcome_reads) * dynamodb["reads"] / MILLION
     return [
         Line("Lambda: requests", feedback / batch * prices["lambda"]["requests"] / MILLION),
-        Line("Lambda: time", seconds * memory * prices["lambda"][f"gb_seconds_{architecture}"]),
-        Line("DynamoDB: writes", feedback * usage.writes * dynamodb["writes"] / MILLION),
-        Line("DynamoDB: reads", feedback * usage.reads * dynamodb["reads"] / MILLION),
+        Line("Lambda: time", seconds * _price_second(stack, prices)),
+        Line("DynamoDB: writes", feedback * (usage.outcome_writes * write + other_writes)),
+        Line("DynamoDB: reads", feedback * (usage.outcome_reads * read + other_reads)),
     ]
+
+
+def _price_units(stack: Stack, prices: Prices) -> tuple[float, float]:
+    """Price a write and a read unit of the table of outcomes: by request, or of capacity that follows the load."""
+    dynamodb, table = prices[_find_class(stack)], find_outcomes(stack)
+    if table.get("BillingMode") != "PROVISIONED":
+        return dynamodb["writes"] / MILLION, dynamodb["reads"] / MILLION
+    used = 3600 * find_use(find_target(stack) / 100, prices["load"]["peak"])
+    return dynamodb["write_hour"] / used, dynamodb["read_hour"] / used
+
+
+def find_outcomes(stack: Stack) -> Json:
+    """Find the table of outcomes."""
+    return next(each for name, each in stack.of("AWS::DynamoDB::Table").items() if name.startswith("Outcomes"))
+
+
+def _find_class(stack: Stack) -> str:
+    infrequent = find_outcomes(stack).get("TableClass") == "STANDARD_INFREQUENT_ACCESS"
+    return "dynamodb_infrequent" if infrequent else "dynamodb"
+
+
+def find_target(stack: Stack) -> float:
+    """Find at which use of its capacity, in percent, a table grows or shrinks."""
+    policies = stack.of("AWS::ApplicationAutoScaling::ScalingPolicy").values()
+    return float(next(each["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for each in policies))
+
+
+def find_use(target: float, peak: float) -> float:
+    """Find how much of its capacity a table uses, on average of a day whose load swings up to `peak` times its mean.
+
+    Capacity grows within minutes, and shrinks once an hour, as DynamoDB allows: it is what the last hour took at most,
+    over the target. Source: DynamoDB developer guide, "Managing throughput capacity automatically with auto scaling".
+    """
+    steps = 288  # of five minutes
+    load = [1 + (peak - 1) * math.sin(2 * math.pi * step / steps) for step in range(steps)]
+    capacity = [max(load[step - back] for back in range(13)) / target for step in range(steps)]
+    return sum(load) / sum(capacity)
 
 
 def count_seconds(stack: Stack, prices: Prices, batch: float, usage: Usage) -> float:
@@ -261,14 +334,13 @@ def _price_kept(stack: Stack, prices: Prices, feedback: float, batch: float, usa
     """What is kept, once as much goes every month as comes."""
     dynamodb, month = prices["dynamodb"], prices["time"]["days"]
     months = {name: float(stack.parameters[f"{name}Days"]) / month for name in ("Retention", "Archive", "Log")}
-    stored = feedback * usage.stored * months["Retention"] / GB
-    outcomes = next(each for name, each in stack.of("AWS::DynamoDB::Table").items() if name.startswith("Outcomes"))
-    backed = outcomes.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
+    stored, kept = feedback * usage.stored * months["Retention"] / GB, prices[_find_class(stack)]
+    backed = find_outcomes(stack).get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled", False)
     quiet = stack.shared.get("LoggingConfig", {}).get("SystemLogLevel") == "WARN"
     platform = 0.0 if quiet else prices["function"]["platform_log"] / batch
     logged, watch = feedback * (usage.logged + platform) / GB, prices["cloudwatch"]
     return [
-        Line("DynamoDB: storage", stored * dynamodb["gb_month"]),
+        Line("DynamoDB: storage", stored * kept["gb_month"]),
         Line("DynamoDB: recovery", stored * dynamodb["backup_gb_month"] if str(backed).lower() == "true" else 0.0),
         Line("S3: storage", feedback * usage.archived * months["Archive"] / GB * prices["s3"]["gb_month"]),
         Line("logs", logged * (watch["logs_gb"] + months["Log"] * watch["logs_gb_month"])),

@@ -2,12 +2,15 @@
 
 `python -m tests.bench money`. The template says what is made and how queues are polled (`template.yaml`, with its
 defaults; with Firehose beside, where it has a parameter for that); an engine says what one feedback takes, in batches
-as large as they are at each rate; `prices.toml` says what all of it costs. Feedback comes evenly; four of each message,
-none twice. Others are priced the same way: what they write is measured on the same feedback.
+as large as they are at each rate; `prices.toml` says what all of it costs. A third table has for each sender what
+docs/large-senders.md says for its size. Feedback comes evenly, but for capacity that is provisioned: that follows a day
+with a peak; four of each message, none twice. Others are priced the same way: what they write is measured on the same
+feedback.
 """
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +27,7 @@ from tests.bench.bill import MILLION, Line, Stack, Usage
 from tests.bench.load import load
 from tests.bench.running import WORKERS, Meter, MeterInWaits, Running, create_tables, make_raw, measure_item
 from tests.engines import Engine
-from tests.support.template import TEMPLATE
+from tests.support.template import ROOT, TEMPLATE
 
 SENDERS: Final = {"1 M": MILLION, "100 M": 100 * MILLION, "5 G": 5000 * MILLION}  # feedback a month
 GOALS: Final = {"1 M": 7.0, "100 M": 1.5, "5 G": 1.2}  # dollars a million
@@ -46,8 +49,9 @@ def read_prices() -> dict[str, Any]:
 class Usages:
     """What one feedback uses, measured for each size of batches once."""
 
-    def __init__(self, engine: Engine, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, engine: Engine, pool: ThreadPoolExecutor, *, lean: bool = False, graphs: bool = False) -> None:
         self._engine, self._pool = engine, pool
+        self._running = partial(Running, lean=lean, graphs=graphs)
         self.at = cache(self._measure)
         self.of_transactions = cache(self._measure_transactions)
         self.of_puts = cache(self._measure_puts)
@@ -62,7 +66,7 @@ class Usages:
 
     def _measure(self, batch: int) -> Usage:
         client, tables = MeterInWaits(self._engine.connect()), create_tables(self._engine)
-        running = Running(client, tables)
+        running = self._running(client, tables)
         batches, records = _bring(batch)
         begun = time.process_time()
         for each in batches:
@@ -80,6 +84,8 @@ class Usages:
             logged=len(running.log.getvalue()) / records,
             body=sum(len(record.body) for each in batches for record in each) / records,
             stored=sum(_measure_table(self._engine, name) for name in (tables.outcomes, tables.suppressions)) / records,
+            outcome_writes=client.units(reads=False, table=tables.outcomes) / records,
+            outcome_reads=client.units(reads=True, table=tables.outcomes) / records,
             metrics=len(running.find_metrics()),
         )
 
@@ -184,10 +190,13 @@ def _names(lines: Sequence[Line]) -> list[str]:
     return list(dict.fromkeys(line.name for line in lines))
 
 
-def _show_bill(title: str, stack: Stack, prices: Mapping[str, Any], usages: Usages) -> None:
+def _show_bill(title: str, stacks: Mapping[str, Stack], prices: Mapping[str, Any], measure: Measure) -> None:
     """What a million feedback costs each sender, line by line, and beside goals."""
-    fixed = bill.price_fixed(stack, prices, usages.at(LARGE).metrics)
-    bills = {sender: [*price_moving(stack, prices, feedback, usages), *fixed] for sender, feedback in SENDERS.items()}
+    bills = {}
+    for sender, feedback in SENDERS.items():
+        stack, usages = stacks[sender], measure(stacks[sender])
+        fixed = bill.price_fixed(stack, prices, usages.at(LARGE).metrics)
+        bills[sender] = [*price_moving(stack, prices, feedback, usages), *fixed]
     millions = {sender: feedback / MILLION for sender, feedback in SENDERS.items()}
     rows = []
     for name in _names([line for lines in bills.values() for line in lines]):
@@ -198,8 +207,6 @@ def _show_bill(title: str, stack: Stack, prices: Mapping[str, Any], usages: Usag
         rows.append([name, *(f"{cost:.3f}" for cost in costs)])
     totals = {sender: sum(line.dollars for line in lines) / millions[sender] for sender, lines in bills.items()}
     rows.append(["in all", *(f"{total:.2f}" for total in totals.values())])
-    sizes = [bill.find_batch(stack, prices, feedback) for feedback in SENDERS.values()]
-    rows.append(["messages in a batch of queues", *(f"{size:.1f}" for size in sizes)])
     notes = [table.goal(f"$ a million at {sender} a month", totals[sender], GOALS[sender]) for sender in SENDERS]
     for sender, lines in bills.items():
         if totals[sender] > GOALS[sender]:
@@ -249,7 +256,7 @@ def _show_peers(stack: Stack, prices: Mapping[str, Any], usages: Usages) -> None
     )
 
 
-def _show_usage(usages: Usages, sizes: Sequence[int]) -> None:
+def _show_usage(title: str, usages: Usages, sizes: Sequence[int]) -> None:
     header = ("one feedback, in batches of", *map(str, sizes))
     parts: dict[str, Callable[[Usage], str]] = {
         "write units": lambda usage: f"{usage.writes:.2f}",
@@ -262,7 +269,32 @@ def _show_usage(usages: Usages, sizes: Sequence[int]) -> None:
         "CPU µs": lambda usage: f"{usage.cpu * 1e6:.0f}",
     }
     rows = [[name, *(show(usages.at(size)) for size in sizes)] for name, show in parts.items()]
-    table.show("What was measured", header, rows)
+    table.show(title, header, rows)
+
+
+Measure = Callable[[Stack], Usages]
+
+
+def read_advice() -> dict[str, dict[str, str]]:
+    """Read from docs/large-senders.md which parameters it names for a sender of each size."""
+    text = (ROOT / "docs" / "large-senders.md").read_text()
+    blocks = re.findall(r"^### (\d+ [MG]) a month\n.*?^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return {sender: tomllib.loads(block)["parameters"] for sender, block in blocks}
+
+
+def _show_advice(
+    advice: Mapping[str, Mapping[str, str]], stacks: Mapping[str, Stack], prices: Mapping[str, Any]
+) -> None:
+    names = list(dict.fromkeys(name for given in advice.values() for name in given))
+    rows = [[name, *(str(advice[sender].get(name, "")) for sender in SENDERS)] for name in names]
+    made = [each for each in stacks.values() if bill.find_outcomes(each).get("BillingMode") == "PROVISIONED"]
+    peak = prices["load"]["peak"]
+    notes = [
+        f"A day's peak is {peak:.1f} times its mean: of a capacity with the target {bill.find_target(each):.0f} %, "
+        f"{bill.find_use(bill.find_target(each) / 100, peak):.0%} is used."
+        for each in made[:1]
+    ]
+    table.show("What docs/large-senders.md says for each size", ("parameter", *SENDERS), rows, notes)
 
 
 def main() -> None:
@@ -272,15 +304,29 @@ def main() -> None:
         return
     prices = read_prices()
     with engines.running("dynoxide") as engine, ThreadPoolExecutor(WORKERS) as pool:
-        usages, stack = Usages(engine, pool), bill.read_stack(TEMPLATE)
-        _show_usage(usages, (1, 10, 100, LARGE))
+        of_form = cache(partial(_make_usages, engine, pool))
+
+        def measure(stack: Stack) -> Usages:
+            return of_form(stack.parameters["LeanRows"] == "true", stack.parameters["Dashboard"] == "true")
+
+        stack, gathered = bill.read_stack(TEMPLATE), bill.read_stack(TEMPLATE, MASS)
+        usages, advice = measure(stack), read_advice()
+        advised = {sender: bill.read_stack(TEMPLATE, given) for sender, given in advice.items()}
+        _show_usage("What was measured", usages, (1, 10, 100, LARGE))
+        _show_usage("The same with lean rows", of_form(True, False), (100, LARGE))
         title = f"{prices['region']}, list prices of {prices['date']}, no free tier"
-        _show_bill(f"By topics and queues: {title}", stack, prices, usages)
-        if MASS.keys() <= stack.parameters.keys():
-            gathered = bill.read_stack(TEMPLATE, MASS)
-            _show_bill(f"The mass by Firehose, the rest by queues: {title}", gathered, prices, usages)
+        _show_bill(f"By topics and queues: {title}", dict.fromkeys(SENDERS, stack), prices, measure)
+        _show_bill(
+            f"The mass by Firehose, the rest by queues: {title}", dict.fromkeys(SENDERS, gathered), prices, measure
+        )
+        _show_advice(advice, advised, prices)
+        _show_bill(f"With these parameters: {title}", advised, prices, measure)
         _show_fixed(stack, prices, usages.at(LARGE).metrics)
         _show_peers(stack, prices, usages)
+
+
+def _make_usages(engine: Engine, pool: ThreadPoolExecutor, lean: bool, graphs: bool) -> Usages:
+    return Usages(engine, pool, lean=lean, graphs=graphs)
 
 
 if __name__ == "__main__":

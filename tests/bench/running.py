@@ -53,21 +53,25 @@ class Meter:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._charged: list[tuple[str, float]] = []  # appending is safe between threads
+        self._charged: list[tuple[str, dict[str, float]]] = []  # units by table; appending is safe between threads
 
     @property
     def calls(self) -> Counter[str]:
         """How often each operation was called."""
         return Counter(name for name, _ in self._charged)
 
-    def units(self, *, reads: bool) -> float:
-        """Units of all reads, or of all writes."""
-        return sum(units for name, units in self._charged if (name in _READS) == reads)
+    def units(self, *, reads: bool, table: str | None = None) -> float:
+        """Units of all reads, or of all writes; of one table, where it is named."""
+        charged = [units for name, units in self._charged if (name in _READS) == reads]
+        return sum(sum(units.values()) if table is None else units.get(table, 0.0) for units in charged)
 
     def _charge(self, name: str, answer: Any) -> Any:
         consumed = answer.get("ConsumedCapacity", ())
         several = consumed if isinstance(consumed, list) else [consumed] if consumed else []
-        self._charged.append((name, sum(each["CapacityUnits"] for each in several)))
+        units: Counter[str] = Counter()
+        for each in several:
+            units[each["TableName"]] += each["CapacityUnits"]
+        self._charged.append((name, dict(units)))
         return answer
 
     def __getattr__(self, name: str) -> Any:
@@ -106,8 +110,17 @@ class _Nothing:
 class Running:
     """A function with clients of its own."""
 
-    def __init__(self, dynamodb: Any, tables: Tables, s3: Any = None, workers: int = WORKERS) -> None:
-        """Take a client of S3, where it shall not only be counted what comes."""
+    def __init__(
+        self,
+        dynamodb: Any,
+        tables: Tables,
+        s3: Any = None,
+        workers: int = WORKERS,
+        *,
+        lean: bool = False,
+        graphs: bool = False,
+    ) -> None:
+        """Take a client of S3, where it shall not only be counted what comes; `graphs` as with a dashboard."""
         self.s3 = s3 or CountingS3()
         clients: Mapping[str, Any] = {"dynamodb": dynamodb, "s3": self.s3}
         settings = IngestSettings(
@@ -121,18 +134,20 @@ class Running:
             digest_key=b"a key of benches",
             retention=RETENTION,
             workers=workers,
+            lean=lean,
         )
         self.ports = bootstrap.make_ports(settings, lambda service: clients.get(service, _Nothing()))
         self.log = StringIO()
         self._logger = observability.make_logger("bench", self.log)
         self._metrics = Metrics(namespace="Bench", service="bench")
+        self._graphs = graphs
         self.failed = 0
 
     def work(self, batch: Sequence[Message]) -> list[str]:
         """Bring in a batch, and report it as a function does; the ids of what has to come again."""
         report = ingest(batch, self.ports)
         with redirect_stdout(self.log):  # where metrics go
-            observability.report_batch(report, b"a key of benches", self._logger, self._metrics)
+            observability.report_batch(report, b"a key of benches", self._logger, self._metrics, graphs=self._graphs)
         if report.unreadable:
             raise RuntimeError(f"not readable: {report.unreadable}")
         self.failed += len(report.unfinished)

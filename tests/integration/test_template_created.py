@@ -110,8 +110,10 @@ def test_another_engine_creates_the_stack(formation: Any, everything: bool) -> N
             "AWS_ENDPOINT_URL"
         }
         assert sum(len(name) + len(str(value)) for name, value in each["Environment"]["Variables"].items()) < 4096
-    (dashboard,) = boto3.client("cloudwatch").list_dashboards()["DashboardEntries"]
-    body = boto3.client("cloudwatch").get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"]
-    assert "${" not in body.replace("${PROP(", "")
-    shown = json.dumps(RESOURCES["Dashboard"]["Properties"]["DashboardBody"])
-    assert len(json.loads(body)["widgets"]) == len(re.findall(r'\\"type\\":', shown)) > 5
+    dashboards = boto3.client("cloudwatch").list_dashboards()["DashboardEntries"]
+    assert len(dashboards) == everything
+    for dashboard in dashboards:
+        body = boto3.client("cloudwatch").get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"]
+        assert "${" not in body.replace("${PROP(", "")
+        shown = json.dumps(RESOURCES["MainDashboard"]["Properties"]["DashboardBody"])
+        assert len(json.loads(body)["widgets"]) == len(re.findall(r'\\"type\\":', shown)) > 5

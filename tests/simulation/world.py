@@ -163,7 +163,7 @@ class World:
     def _token(self, size: int) -> str:
         return self.random.randbytes(size).hex()
 
-    def _count(self, report: BatchReport, *_others: object) -> None:
+    def _count(self, report: BatchReport, *_others: object, **_named: object) -> None:
         for (_, what, which), number in report.counts.items():
             self.counts[f"{what} {which}"] += number
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
+from deploy.declared import check_values
 from tests.bench import bill
 from tests.bench.bill import Line, Stack, Usage
-from tests.bench.money import read_prices
+from tests.bench.money import GOALS, read_advice, read_prices
 from tests.support.template import TEMPLATE
 
 PRICES: Final[Any] = {
@@ -30,7 +32,9 @@ PRICES: Final[Any] = {
     "kms": {"keys": 1.0},
     "firehose": {"gb": 2.0, "rounded": 1000},
     "polling": {"pollers": 5, "fewest": 2, "seconds": 20, "receive": 10},
-    "function": {"full_processor": 1024, "call_seconds": 0.01, "platform_log": 1000},
+    "dynamodb_infrequent": {"writes": 5.0, "reads": 2.0, "gb_month": 0.1, "write_hour": 0.02, "read_hour": 0.002},
+    "load": {"peak": 1.0},
+    "function": {"full_processor": 1024, "call_seconds": 0.01, "platform_log": 1000, "scheduled_seconds": 2.0},
     "peers": {
         "database_hour": 1.0,
         "database_gb_month": 0.5,
@@ -75,11 +79,14 @@ TINY: Final[Any] = {
                         },
                     },
                     "Quick": {"Type": "SQS", "Properties": {"BatchSize": 10}},
-                    "Daily": {"Type": "Schedule", "Properties": {}},
+                    "Hourly": {"Type": "Schedule", "Properties": {"Schedule": "rate(2 hours)"}},
+                    "Nightly": {"Type": "Schedule", "Properties": {"Schedule": "cron(0 3 * * ? *)"}},
+                    "Never": {"Type": "Schedule", "Properties": {"Schedule": "rate(1 day)", "State": "DISABLED"}},
                 }
             },
         },
         "Queue": QUEUE,
+        **{f"{name}DeadLetters": QUEUE for name in ("A", "B", "C", "D")},
         "Mapped": {
             "Type": "AWS::Lambda::EventSourceMapping",
             "Properties": {"EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}, "BatchSize": 1},
@@ -110,6 +117,10 @@ TINY: Final[Any] = {
         "Never": {"Type": "AWS::CloudWatch::Alarm", "Condition": "HasBoth", "Properties": {}},
         "Board": {"Type": "AWS::CloudWatch::Dashboard", "Condition": "HasAny", "Properties": {}},
         "Key": {"Type": "AWS::SecretsManager::Secret", "Condition": "HasNone"},
+        "Scaling": {
+            "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+            "Properties": {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 50}},
+        },
         "Stream": {
             "Type": "AWS::KinesisFirehose::DeliveryStream",
             "Condition": "HasMass",
@@ -148,14 +159,52 @@ def test_what_stands_still_is_counted_in_the_template() -> None:
         "dashboards": 3.0,
         "secrets": 0.4,
         "polls of empty queues": round(polls / MILLION, 9),
+        # 120 runs: a request of Lambda, two queues that nobody polls, and two seconds of half a GB
+        "schedules": round(120 * ((2 + 2 * 1) / MILLION + 2 * 0.5 * 0.005), 9),
     }
 
 
 def test_a_parameter_changes_what_is_made() -> None:
     before, after = (as_dict(bill.price_fixed(each, PRICES, 0)) for each in (stack(), stack(Mass="true")))
     assert before.keys() - after.keys() == {"secrets"}
-    assert after.keys() - before.keys() == {"provisioned capacity"}
-    assert after["provisioned capacity"] == pytest.approx(100 * (10 * 0.01 + 5 * 0.001))
+    assert after.keys() - before.keys() == {"least capacity"}
+    assert after["least capacity"] == pytest.approx(100 * (10 * 0.01 + 5 * 0.001))
+
+
+def test_capacity_that_follows_the_load_is_paid_for_by_its_use() -> None:
+    usage = replace(USAGE, outcome_writes=1.0, outcome_reads=1.5)
+    found = as_dict(bill.price_queued(stack(Mass="true"), PRICES, MILLION, 2, usage))
+    # An even load uses what the target says: half of each unit. What other tables take is paid for by request.
+    assert found["DynamoDB: writes"] == pytest.approx(MILLION * 0.01 / 3600 / 0.5 + 0.5 * 4.0)
+    assert found["DynamoDB: reads"] == pytest.approx(MILLION * 1.5 * 0.001 / 3600 / 0.5 + 0.5 * 1.0)
+
+
+@pytest.mark.parametrize(("peak", "least", "most"), [(1.0, 0.7, 0.7), (1.5, 0.65, 0.7), (2.0, 0.6, 0.7)])
+def test_a_load_that_swings_uses_less_of_its_capacity(peak: float, least: float, most: float) -> None:
+    assert least - 1e-9 <= bill.find_use(0.7, peak) <= most + 1e-9
+    assert bill.find_use(0.7, peak) >= bill.find_use(0.7, peak + 0.1)
+
+
+def test_a_class_of_tables_has_prices_of_its_own() -> None:
+    made = stack()
+    infrequent = {"TableClass": "STANDARD_INFREQUENT_ACCESS"}
+    table = made.resources["Outcomes"] | {"Properties": made.resources["Outcomes"]["Properties"] | infrequent}
+    made = replace(made, resources=made.resources | {"Outcomes": table})
+    found = as_dict(bill.price_queued(made, PRICES, MILLION, 2, replace(USAGE, outcome_writes=1.5, outcome_reads=2.0)))
+    assert (found["DynamoDB: writes"], found["DynamoDB: reads"]) == (7.5, 4.0)
+    assert found["DynamoDB: storage"] == pytest.approx(0.04)
+
+
+def test_the_page_for_large_senders_names_parameters_for_each_size_that_the_template_takes() -> None:
+    advice = read_advice()
+    assert advice.keys() == GOALS.keys()
+    for given in advice.values():
+        check_values(TEMPLATE, given)
+    made = bill.read_stack(TEMPLATE, advice["5 G"])
+    lines = bill.price_gathered(
+        made, read_prices(), MILLION, 1000, replace(USAGE, outcome_writes=1.0, outcome_reads=1.0)
+    )
+    assert all(line.dollars > 0 for line in lines if line.name != "DynamoDB: recovery")
 
 
 def test_what_is_free_is_subtracted_and_nothing_becomes_negative() -> None:
@@ -227,7 +276,7 @@ def test_others_are_priced_by_the_same_list() -> None:
 
 def test_the_list_of_prices_has_what_the_template_needs() -> None:
     """Every line of the real bill has its price, whatever is turned on."""
-    made, prices = bill.read_stack(TEMPLATE), read_prices()
+    made, prices = bill.read_stack(TEMPLATE, {"Dashboard": "true"}), read_prices()
     lines = [
         *bill.price_fixed(made, prices, 1),
         *bill.price_queued(made, prices, MILLION, 10, USAGE),

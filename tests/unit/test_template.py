@@ -53,7 +53,7 @@ def test_there_is_something_to_look_at() -> None:
 LATER: Final = {
     *("AWS::CloudWatch::Dashboard", "AWS::Glue::Database", "AWS::Glue::Table", "AWS::Logs::MetricFilter"),
     *("AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
-    *("ErrorLinesAlarm", "FailedFeedbackAlarm", "SesComplaintsAlarm"),
+    *("ErrorLinesAlarm", "FailedFeedbackAlarm", "SesComplaintsAlarm", "Dashboard", "HasDashboard"),
     *("AWS::Logs::QueryDefinition", "SesMassRule", "MassBatchWindowSeconds", "HasBound"),
     *("TextMessageRule", "FeedbackQueuesPolicy", "DeliveryLogsPermission"),
     *("AwsMessaging", "HasAwsMessaging", "ExportSchedule", "HasExports"),
@@ -68,7 +68,14 @@ LATER: Final = {
     *("MassByFirehose", "MassEventTypes", "MassBufferSeconds", "HasMass", "MakesMassDestination"),
     *("MassStreamArn", "MassRoleArn", "RedriveMass"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
-    *("OutcomesCapacity", "LeastUnitsPerSecond", "MostUnitsPerSecond", "WarmUnitsPerSecond", "OutcomesRecovery"),
+    *(
+        "OutcomesCapacity",
+        "LeastUnitsPerSecond",
+        "MostUnitsPerSecond",
+        "WarmUnitsPerSecond",
+        "OutcomesRecovery",
+        "OutcomesClass",
+    ),
     *("LeanRows", "SpreadArchive"),
     *("HasProvisioned", "HasWarm", "HasVerp"),
     *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
@@ -399,8 +406,14 @@ def test_ses_is_believed_about_the_rates_that_it_judges_by(name: str, metric: st
 
 
 def test_every_queue_is_watched() -> None:
-    """What is worked by its age, what lies by its number."""
-    assert {name for name in mentioned(ALARMS) if name in QUEUES} == QUEUES.keys()
+    """What is worked by its age; what lies by its number, of which Operate counts most."""
+    counted = {
+        name
+        for name in mentioned(FUNCTIONS["Operate"]["Environment"]["Variables"])
+        if name.endswith("DeadLetters") and name in QUEUES
+    }
+    assert {name for name in mentioned(ALARMS) if name in QUEUES} | counted == QUEUES.keys()
+    assert not counted & mentioned(ALARMS)
 
 
 @pytest.mark.parametrize("name", TEMPLATE["Parameters"])

@@ -20,6 +20,7 @@ from aftersend.core.model import CauseKind, Class, Kind, Reason
 from aftersend.ingest import BatchReport
 from aftersend.settings import ApiSettings, Deployment, JobSettings, ListJobSettings, PollSettings, ReplaySettings
 from aftersend.sources import SOURCES
+from aftersend.storage.queue_overview import LyingCounts
 from aftersend.verp import Verp
 from aftersend.webhooks.receive import PushResponse, PushResult
 from tests.support.template import (
@@ -50,16 +51,16 @@ class Recorder(dict[str, str]):
 
 # By the folder of its code, what a function loads when it starts: see `aftersend.bootstrap`.
 LOADERS: Final[dict[str, tuple[Callable[[Any], Any], ...]]] = {
-    "process": (settings.load_ingest,),
-    "consume": (settings.load_ingest, settings.load_broker_queues),
+    "process": (settings.load_ingest, settings.load_graphs),
+    "consume": (settings.load_ingest, settings.load_broker_queues, settings.load_graphs),
     "receive": (settings.load_webhooks,),
     "poll": (settings.load_poll,),
     "query": (settings.load_api, settings.load_deployment, settings.load_statistics_table),
     "operate": (settings.load_api, settings.load_deployment, settings.load_operations),
     "try_rules": (settings.load_api, settings.load_deployment, settings.load_trials),
     "list_jobs": (settings.load_api, settings.load_deployment, settings.load_list_jobs),
-    "reevaluate": (settings.load_tables, settings.load_jobs),
-    "gather": (settings.load_ingest, settings.load_gather, settings.load_jobs),
+    "reevaluate": (settings.load_tables, settings.load_jobs, settings.load_graphs),
+    "gather": (settings.load_ingest, settings.load_gather, settings.load_jobs, settings.load_graphs),
     "replay": (settings.load_replay, settings.load_jobs),
     "sync_ses_list": (),
     "console": (settings.load_console,),
@@ -253,8 +254,8 @@ class Silent:
         return lambda *_, **__: None
 
 
-def emitted() -> set[tuple[str, tuple[str, ...], str]]:
-    """Every metric that the code can write of a batch of any source, and of a push."""
+def emitted(*, graphs: bool = True) -> set[tuple[str, tuple[str, ...], str]]:
+    """Every metric that the code can write of a batch of any source, of a push, and of what lies."""
     vocabularies = (("Feedback", Kind), ("Verdict", Class), ("Reason", Reason), ("Suppressed", CauseKind))
     metrics: Any = Metrics()
     logger: Any = Silent()
@@ -263,12 +264,13 @@ def emitted() -> set[tuple[str, tuple[str, ...], str]]:
         report = BatchReport(
             sources={"1": source}, failed={"1": ""}, unreadable={"1": ""}, counts=counts, ages={source: 1.0}
         )
-        observability.report_batch(report, b"k", logger, metrics)
+        observability.report_batch(report, b"k", logger, metrics, graphs=graphs)
         for result in PushResult:
             code = "secret" if result is PushResult.VERIFICATION_FAILED else ""
             observability.report_push(
                 PushResponse(status=200, result=result, source=source, code=code), logger, metrics
             )
+    observability.report_lying(LyingCounts(queues={"Any": 3}, dead_letters=2, dead_jobs=1), logger, metrics)
     written: set[tuple[str, tuple[str, ...], str]] = metrics.written
     return written
 
@@ -310,19 +312,38 @@ def test_errors_in_the_log_of_every_function_are_counted(name: str) -> None:
     (alarm,) = [each for each in ALARMS.values() if each["Metrics"][0].get("MetricStat", {}).get("Metric", {}).get(
         "MetricName") == found["MetricTransformations"][0]["MetricName"]]  # fmt: skip
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (0, 1)
-    assert found["FilterPattern"] == '{ $.level = "ERROR" }', "so Powertools' logger and Lambda's runtime name it"
+    # So Powertools' logger and Lambda's runtime name it; of a function that was stopped, only the report says so.
+    # Lambda developer guide, "Log-level filtering"; Telemetry API, "platform.report".
+    ended = '($.type = "platform.report" && $.record.status != "success")'
+    assert found["FilterPattern"] == f'{{ ($.level = "ERROR") || {ended} }}'
+    assert SHARED["LoggingConfig"] == {"LogFormat": "JSON"}, "which has reports, and levels"
     assert TEMPLATE["Resources"][f"{name}ErrorLines"].get("Condition") == TEMPLATE["Resources"][logs].get("Condition")
 
 
-def test_a_small_sender_pays_for_six_metrics_and_another_source_for_four() -> None:
-    """CloudWatch asks $0.30 a month for each; what nobody watches stands in the log alone."""
-    written = emitted()
-    own = {name for name, dimensions, _ in written if dimensions == ("service",)} - {"VerificationFailed"}
+def test_with_a_dashboard_each_source_has_four_metrics_and_without_none() -> None:
+    """CloudWatch asks $0.30 a month for each, from the hour in which it is first written."""
     for source in SOURCES:
-        of_source = {name for name, dimensions, of in written if of == source}
-        assert len(of_source) == 4, source
-        filtered = {json.dumps(name) for _, name in of_filters()}
-        assert len(of_source | own | filtered) <= 6
+        assert len({name for name, _, of in emitted() if of == source}) == 4, source
+    without = emitted(graphs=False)
+    assert {of for _, _, of in without} == {""}
+    assert {name for name, _, _ in without} == {"Failed", "VerificationFailed", "DeadLetters", "DeadJobs"}
+
+
+def test_nothing_is_written_of_dead_letters_where_nothing_lies() -> None:
+    """An hour without a number costs nothing."""
+    metrics: Any = Metrics()
+    lines: list[str] = []
+
+    class Lines(Silent):
+        def warning(self, message: str, extra: dict[str, Any]) -> None:
+            lines.append(f"{message} {extra}")
+
+    nothing = LyingCounts(queues={}, dead_letters=0, dead_jobs=0)
+    observability.report_lying(nothing, cast(Any, Lines()), metrics)
+    assert (metrics.written, lines) == (set(), [])
+    observability.report_lying(LyingCounts(queues={"A": 2}, dead_letters=0, dead_jobs=2), cast(Any, Lines()), metrics)
+    assert {name for name, _, _ in metrics.written} == {"DeadJobs"}
+    assert lines == ["lying {'queues': {'A': 2}}"]
 
 
 def test_every_count_of_a_batch_is_in_its_line_also_what_is_no_metric() -> None:
@@ -334,7 +355,7 @@ def test_every_count_of_a_batch_is_in_its_line_also_what_is_no_metric() -> None:
 
     counts = Counter({("ses", "Reason", "user_unknown"): 2, ("ses", "Suppressed", "hard"): 1})
     report, logger, metrics = BatchReport(sources={"1": "ses"}, counts=counts), Lines(), Metrics()
-    observability.report_batch(report, b"k", logger, metrics)  # type: ignore[arg-type]  # as much as is used
+    observability.report_batch(report, b"k", logger, metrics, graphs=True)  # type: ignore[arg-type]  # as much as is used
     (line,) = lines
     assert (line["source"], line["counts"]) == ("ses", {"ReasonUserUnknown": 2, "SuppressedHard": 1, "Suppressed": 1})
     assert {name for name, _, _ in metrics.written} == {"Suppressed"}
@@ -377,7 +398,7 @@ def test_a_function_that_always_fails_is_told_of_within_a_quarter_of_an_hour(nam
 
 
 def dashboard() -> dict[str, Any]:
-    text, own = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    text, own = TEMPLATE["Resources"]["MainDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     filled = re.sub(r"\$\{(?!!)([\w:]+)\}", lambda name: f"@{name[1]}", text).replace("${!", "${")
     body: dict[str, Any] = json.loads(filled)
     assert own.keys() <= {name.removeprefix("@") for name in re.findall(r"@\w+", filled)}
@@ -411,7 +432,7 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
     filtered = {str(name["Fn::Sub"]).replace("${", "@").replace("}", "") for _, name in of_filters()}
     resources = TEMPLATE["Resources"]
     seen = set()
-    _, own = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    _, own = resources["MainDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     shown = [metric for widget in dashboard()["widgets"] for metric in widget["properties"].get("metrics", [])]
     for metric in shown:
         if isinstance(metric[0], dict):
@@ -447,7 +468,7 @@ OF_AWS: Final = {
     "AWS/ApiGateway": ({"5xx"}, "ApiId"),
     "AWS/Lambda": ({"Errors", "Throttles", "IteratorAge", "Duration"}, "FunctionName"),
     "AWS/DynamoDB": ({"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}, "TableName"),
-    "AWS/SES": ({"Reputation.BounceRate", "Reputation.ComplaintRate"}, None),
+    "AWS/SES": ({"Reputation.BounceRate", "Reputation.ComplaintRate", "Delivery", "Complaint"}, None),
 }
 
 
@@ -458,8 +479,9 @@ def test_alarms_of_aws_are_about_something_of_this_stack(name: str) -> None:
         if metric["Namespace"] in OF_AWS:
             names, dimension = OF_AWS[metric["Namespace"]]
             assert metric["MetricName"] in names
-            assert [each["Name"] for each in metric["Dimensions"]] == ([dimension] if dimension else [])
-            assert mentioned(metric["Dimensions"]) <= TEMPLATE["Resources"].keys()
+            dimensions = metric.get("Dimensions", [])
+            assert [each["Name"] for each in dimensions] == ([dimension] if dimension else [])
+            assert mentioned(dimensions) <= TEMPLATE["Resources"].keys()
 
 
 # ---- Queries of the logs ---------------------------------------------------------------------------------------------
@@ -485,7 +507,7 @@ def written_lines() -> list[dict[str, Any]]:
     ids = {"1": "ses", "2": "ses", "3": "ses", "4": "ses"}
     report = BatchReport(sources=ids, failed={"1": "why"}, unreadable={"2": "why"}, waiting={"3"}, handed_back={"4"},
                          counts=counts, ages={"ses": 1.5}, suppressed=[("email:ann@example.com", "hard")])  # fmt: skip
-    observability.report_batch(report, b"k", logger, cast(Any, Metrics()))
+    observability.report_batch(report, b"k", logger, cast(Any, Metrics()), graphs=False)
     push = PushResponse(status=403, result=PushResult.VERIFICATION_FAILED, source="ses", code="stale", reason="old")
     observability.report_push(push, logger, cast(Any, Metrics()))
     return [json.loads(line) for line in out.getvalue().splitlines()]

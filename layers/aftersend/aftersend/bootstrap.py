@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aftersend.outgoing.publish import Publisher
     from aftersend.outgoing.sender import SenderPorts
     from aftersend.ports import Ports, StorePort, Tasks
+    from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.statistics import StatisticsTable
     from aftersend.storage.store import TableNames
     from aftersend.webhooks.receive import WebhookPorts
@@ -197,17 +198,15 @@ def console() -> HostedConsole:
     return HostedConsole(config.issuer, config.client_id, get)
 
 
-def operate() -> ApiContext:
-    """Return what the handlers of the HTTP API work with that look into queues."""
+def operate() -> tuple[ApiContext, QueueOverview]:
+    """Return what the handlers of the HTTP API work with that look into queues, and what counts there for alarms."""
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.unmatched import UnmatchedTextQueries
 
     made, config = _make_api_context(), settings.load_operations()
-    return replace(
-        made,
-        queues=QueueOverview(partial(connect, "sqs"), config.queues),
-        unmatched_texts=UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table),
-    )
+    queues = QueueOverview(partial(connect, "sqs"), config.queues)
+    texts = UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table)
+    return replace(made, queues=queues, unmatched_texts=texts), queues
 
 
 def list_jobs() -> ApiContext:

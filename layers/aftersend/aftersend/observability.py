@@ -23,12 +23,13 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
     from aftersend.outgoing.incidents import IncidentsResult
     from aftersend.outgoing.sender import SendReport
     from aftersend.ports import BatchReport
+    from aftersend.storage.queue_overview import LyingCounts
     from aftersend.webhooks.receive import PushResponse
 
 _T = TypeVar("_T")
 
-# What alarms and the dashboard read. CloudWatch asks 30 cents a month for each of these and each source; every count,
-# the reasons and the causes too, stands in the lines of the log, for which the template has queries.
+# What the dashboard's graphs read. CloudWatch asks 30 cents a month for each of these and each source; every count, the
+# reasons and the causes too, stands in the lines of the log, for which the template has queries.
 _METRICS: Final = frozenset({"FeedbackDelivered", "FeedbackBounced", "FeedbackComplained", "Suppressed"})
 _TOTALS: Final = ("Feedback", "Suppressed")  # over all kinds, over all causes
 
@@ -47,15 +48,16 @@ def _encode_line(line: Mapping[str, Any]) -> str:
     return msgspec.json.encode(line, enc_hook=str).decode()
 
 
-def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metrics) -> None:
-    """Write a line and a set of metrics for each source in a batch; `key` is that of the digests.
+def report_batch(report: BatchReport, key: bytes, logger: Logger, metrics: Metrics, *, graphs: bool) -> None:
+    """Write a line for each source in a batch, and its metrics where there are `graphs`; `key` is that of the digests.
 
     Whom the batch has suppressed stands in its first line, whichever source said so.
     """
     suppressed = [f"{digest(who, key)} {cause}" for who, cause in report.suppressed[:50]]
     for source, numbers in (report.sum_by_source() or {"": {}}).items():
         counts = numbers | _add_up(numbers)
-        _write_metrics({name: number for name, number in counts.items() if name in _METRICS}, metrics, source)
+        if graphs:
+            _write_metrics({name: number for name, number in counts.items() if name in _METRICS}, metrics, source)
         failed = _choose(report.failed, source, report)
         log = logger.warning if failed else logger.info
         log(
@@ -96,6 +98,14 @@ def _write_metrics(counts: Mapping[str, int], metrics: Metrics, source: str = ""
     for name, number in counts.items():
         metrics.add_metric(name, MetricUnit.Count, number)
     metrics.flush_metrics()
+
+
+def report_lying(found: LyingCounts, logger: Logger, metrics: Metrics) -> None:
+    """Count for the alarms what lies in dead-letter queues, and log in which; nothing is written where nothing lies."""
+    counts = {"DeadLetters": found.dead_letters, "DeadJobs": found.dead_jobs}
+    _write_metrics({name: number for name, number in counts.items() if number}, metrics)
+    if found.queues:
+        logger.warning("lying", extra={"queues": found.queues})
 
 
 def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:

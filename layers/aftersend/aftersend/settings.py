@@ -63,6 +63,11 @@ def load_ingest(environ: Environ = os.environ) -> IngestSettings:
     )
 
 
+def load_graphs(environ: Environ = os.environ) -> bool:
+    """Read whether there is a dashboard, for whose graphs a function writes metrics of each source."""
+    return _get(environ, "DASHBOARD") == "true"
+
+
 # What MailerQ publishes into its queues, as its configuration and its manual name it; the queues have any name.
 QUEUE_KINDS: Final = frozenset({"results", "success", "failure", "retry", "reports"})
 # By every name that they have: the manual calls one of them otherwise.

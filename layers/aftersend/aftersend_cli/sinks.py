@@ -14,7 +14,7 @@ from typing import Any
 from aws_lambda_powertools import Metrics
 from msgspec import Struct
 
-from aftersend import bootstrap, observability
+from aftersend import bootstrap, observability, settings
 from aftersend.core.errors import ServiceError, StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.jobs.poll_mns import QueueSenderPort
@@ -49,11 +49,11 @@ Sink = Callable[[Sequence[Delivery]], Taken]
 
 def handler() -> Callable[[Event, object], Any]:
     """Return what the function `consume` does, with the variables of this process for its settings."""
-    logger, metrics, made = observability.make_logger(), Metrics(), bootstrap.consume()
+    logger, metrics, made, graphs = observability.make_logger(), Metrics(), bootstrap.consume(), settings.load_graphs()
 
     def handle(event: Event, _context: object) -> None:
         report = ingest(read_rabbitmq(event, made.source, made.broker_queues, datetime.now(UTC)), made.ports)
-        observability.report_batch(report, made.digest_key, logger, metrics)
+        observability.report_batch(report, made.digest_key, logger, metrics, graphs=graphs)
         if report.failed:
             raise StoreUnavailable("not stored: the whole batch must come again")
 

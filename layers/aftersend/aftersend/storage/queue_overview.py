@@ -20,6 +20,7 @@ from aftersend.aws.protocols import FullSQSClient
 DEAD_LETTERS: Final = "DeadLetters"  # at the end of the logical ids of dead-letter queues
 UNREADABLE: Final = "UnreadableBodies"
 FEEDBACK: Final = "FeedbackQueue"
+JOBS: Final = frozenset({"ListJobs", "Reevaluate", "Replay", "TryRules"})  # whose dead letters are no feedback
 MAX_EXCERPT: Final = 500  # characters of a body
 MAX_RECEIVES: Final = 20  # calls for one answer, of ten messages each
 MAX_MOVED: Final = 1_000  # messages for one answer
@@ -42,6 +43,14 @@ class QueueCounts(Struct, frozen=True, kw_only=True):
     waiting: int
     hidden: int  # in work, or somebody is looking at them
     delayed: int
+
+
+class LyingCounts(Struct, frozen=True, kw_only=True):
+    """About how much lies in queues that nobody works."""
+
+    queues: dict[str, int]  # those in which anything lies
+    dead_letters: int  # feedback, and what brings it
+    dead_jobs: int
 
 
 class LyingMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,6 +84,14 @@ class QueueOverview:
     def list_idle(self) -> list[str]:
         """Return the queues that nobody works."""
         return sorted(name for name in self.urls if name.endswith(DEAD_LETTERS) or name == UNREADABLE)
+
+    def count_lying(self) -> LyingCounts:
+        """Return about how much lies in queues that nobody works, bodies that nobody could read in `queues` alone."""
+        counts = {each.name: each.waiting + each.hidden for each in self.count(self.list_idle())}
+        dead = {name.removesuffix(DEAD_LETTERS): counts[name] for name in counts if name != UNREADABLE}
+        jobs = sum(number for name, number in dead.items() if name in JOBS)
+        lying = {name: number for name, number in counts.items() if number}
+        return LyingCounts(queues=lying, dead_letters=sum(dead.values()) - jobs, dead_jobs=jobs)
 
     def list_worked(self) -> list[str]:
         """Return the queues that functions work."""
