@@ -215,6 +215,29 @@ def test_what_a_person_should_look_at_the_newest_first(queries: Queries) -> None
     assert queries.find_suppressions_to_review("contradicted", 50).found == [(ANN, "*")]
 
 
+@pytest.mark.parametrize("limit", [1, 3, 7, 50])
+def test_reviews_stand_in_parts_and_are_listed_as_one(engine: Engine, limit: int) -> None:
+    """Several of one time, and all of them written at once: each is on one page, the newest first."""
+    client, tables = engine.connect(), engine.tables()
+    refused = [bounce(number // 3, "unclear", recipient=f"email:p{number}@example.com") for number in range(30)]
+    for each in refused:
+        item = encode_outcome(merge(None, [each], classify), timedelta(days=180))
+        client.put_item(TableName=tables.outcomes, Item=item)
+    queries, found, after = Queries(client, tables), list[Any](), None
+    while True:
+        page = queries.find_outcomes_to_review("undetermined", limit, after)
+        assert len(page.found) <= limit
+        found += page.found
+        after = page.last
+        if after is None:
+            break
+    assert sorted(found) == sorted((each.recipient, each.message) for each in refused)
+    times = {each.recipient: each.occurred_at for each in refused}
+    assert [times[who] for who, _ in found] == sorted(times.values(), reverse=True)
+    parts = {row["review"]["S"] for row in client.scan(TableName=tables.outcomes)["Items"]}
+    assert parts == {f"undetermined/{part}" for part in range(4)}
+
+
 def test_what_is_resolved_leaves_the_index(engine: Engine) -> None:
     client, tables = engine.connect(), engine.tables()
     queries = over(client, tables)

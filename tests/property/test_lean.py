@@ -31,7 +31,19 @@ from tests.support.oracle import differences, expected, stored
 from tests.support.ports import NOW, RETENTION, MemoryStore, ports
 from tests.support.strategies import SHORT, deliveries
 
-_KEEP = {"recipient", "message", "status", "class", "reason", "version", "expires_at", "review", "last_at", "schema"}
+_KEEP = {
+    "recipient",
+    "message",
+    "status",
+    "class",
+    "reason",
+    "version",
+    "expires_at",
+    "review",
+    "review_at",
+    "last_at",
+    "schema",
+}
 _INDEXED = {"bounce", "bounce_ref", "identifier", "waiting", "due_at", "rule", "listed", "listed_at", "sender"}
 
 

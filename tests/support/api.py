@@ -50,8 +50,8 @@ class MemoryQueries(FakeDynamoDB):
             found = [each for each in found if values[":low"]["S"] <= each[names[1]]["S"] <= values[":high"]["S"]]
         elif condition:
             assert condition in (" AND #at < :at", " AND #at > :at")
-            at = values[":at"]["S"]
-            found = [each for each in found if (each["at"]["S"] < at if "<" in condition else each["at"]["S"] > at)]
+            name, at = request["ExpressionAttributeNames"]["#at"], values[":at"]["S"]
+            found = [each for each in found if (each[name]["S"] < at if "<" in condition else each[name]["S"] > at)]
         found = sorted(
             (item for item in found if all(name in item for name in names)),
             key=lambda item: [item[name]["S"] for name in order],

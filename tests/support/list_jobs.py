@@ -19,7 +19,6 @@ from aftersend.lists.job_table import ListJobs
 from aftersend.lists.runner import run_job
 from aftersend.lists.service import ListJobService
 from aftersend.storage import items
-from aftersend.storage.days import find_place
 from aftersend.storage.items import Item
 from aftersend.storage.queries import OutcomeLine, Page, Queries
 from aftersend.storage.queue import OutgoingMessage, SendResults
@@ -54,8 +53,8 @@ class MemoryListQueries:
     def find_suppressed_on(self, day: str, limit: int, after: Item | None, *, oldest_first: bool) -> Page[Suppression]:
         assert oldest_first
         rows = [row for row in self.store.suppressions_table.values() if row.get("day", {}).get("S", "")[:10] == day]
-        rows.sort(key=find_place)
-        rows = [row for row in rows if after is None or find_place(row) > after["at"]["S"]]
+        rows.sort(key=lambda row: row["at"]["S"])
+        rows = [row for row in rows if after is None or row["at"]["S"] > after["at"]["S"]]
         size = min(self.size, limit)
         last = {"at": rows[size - 1]["at"]} if len(rows) > size else None
         return Page(list(map(items.decode_suppression, rows[:size])), last)

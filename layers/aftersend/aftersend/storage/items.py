@@ -40,7 +40,7 @@ from aftersend.core.suppression import compute_lapse, find_contradiction_to_revi
 from aftersend.core.times import UNKNOWN_TIME, format_time, parse_time
 from aftersend.core.validity import WAITING
 from aftersend.storage import lean
-from aftersend.storage.days import encode_day
+from aftersend.storage.days import decode_review, encode_day, encode_outcome_review, encode_review
 from aftersend.storage.listing import encode_listing
 from aftersend.storage.packing import measure_item, pack_facts, unpack_facts
 from aftersend.storage.schema import decoder, encode_schema
@@ -153,7 +153,7 @@ def _encode_derived(outcome: Outcome, retention: timedelta) -> Item:
     if not outcome.proven:  # derived from its facts, for who reads no facts
         item["unproven"] = {"BOOL": True}
     if outcome.review:
-        item["review"] = {"S": outcome.review}
+        item |= encode_outcome_review(outcome.key, outcome.review, outcome.last_at)
     if outcome.resolved is not None:
         item["resolved"] = {"S": _encode(outcome.resolved).decode()}
     if outcome.saturated:
@@ -209,7 +209,7 @@ def decode_outcome(item: Item) -> Outcome:
         verdict=_decode_verdict(item) if "rule" in item else None,
         decided_by=item["decided_by"]["S"],
         auto_replied="auto_replied" in item,
-        review=item["review"]["S"] if "review" in item else None,
+        review=decode_review(item),
         saturated=tuple(kind["S"] for kind in item["saturated"]["L"]) if "saturated" in item else (),
         resolved=_decode_decision(item["resolved"]["S"]) if "resolved" in item else None,
         version=int(item["version"]["N"]),
@@ -273,7 +273,7 @@ def encode_suppression(suppression: Suppression, retention: timedelta, now: date
         if suppression.recipient.startswith("email:") and domain:
             item["domain"] = {"S": domain}
     if find_contradiction_to_review(suppression) is not None:
-        item["review"] = {"S": "contradicted"}
+        item |= encode_review(suppression.key, "contradicted")
     for name in ("released_at", "forced_at"):
         if (moment := getattr(suppression, name)) is not None:
             item[name] = {"S": format_time(moment)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from msgspec import Meta, Struct, field
@@ -145,18 +146,18 @@ class Queries:
 
         A page may have fewer than `limit` and still not be the last one.
         """
-        parts = [self._read_part(part, limit, after, oldest_first) for part in days.list_parts(day)]
+        of = partial(build_query, self._tables.suppressions, "day", index="by_day", limit=days.share_limit(limit))
+        parts = [self._read_part(of(part), "at", after, oldest_first) for part in days.list_parts(day)]
         found, last = days.merge_parts(parts, limit, oldest_first=oldest_first)
         return Page(list(map(items.decode_suppression, found)), last)
 
-    def _read_part(self, part: str, limit: int, after: Item | None, oldest_first: bool) -> PartPage:
-        """Read on in one part of a day."""
-        request = build_query(self._tables.suppressions, "day", part, index="by_day", limit=days.share_limit(limit))
+    def _read_part(self, request: Item, place: str, after: Item | None, oldest_first: bool) -> PartPage:
+        """Read on in one part of an index that is sorted by the attribute `place`."""
         request["ScanIndexForward"] = oldest_first
         if after is not None:
             request["KeyConditionExpression"] += f" AND #at {'>' if oldest_first else '<'} :at"
-            request["ExpressionAttributeNames"]["#at"] = "at"  # a reserved word
-            request["ExpressionAttributeValues"][":at"] = after["at"]
+            request["ExpressionAttributeNames"]["#at"] = place  # `at` is a reserved word
+            request["ExpressionAttributeValues"][":at"] = after[place]
         page = self._send(request)
         return PartPage(page["Items"], bool(page["Items"]) and "LastEvaluatedKey" in page)
 
@@ -234,13 +235,20 @@ class Queries:
 
     def find_outcomes_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the outcomes that a person should look at for this reason, the newest first."""
-        request = build_query(self._tables.outcomes, "review", why, index="by_review", limit=limit, after=after)
-        return self._read_page(request, _decode_outcome_key)
+        found, last = self._read_reviews(self._tables.outcomes, why, "review_at", limit, after)
+        return Page(list(map(_decode_outcome_key, found)), last)
 
     def find_suppressions_to_review(self, why: str, limit: int, after: Item | None = None) -> Page[Key]:
         """Return keys of the suppressions that a person should look at for this reason, the newest first."""
-        request = build_query(self._tables.suppressions, "review", why, index="by_review", limit=limit, after=after)
-        return self._read_page(request, _decode_suppression_key)
+        found, last = self._read_reviews(self._tables.suppressions, why, "at", limit, after)
+        return Page(list(map(_decode_suppression_key, found)), last)
+
+    def _read_reviews(
+        self, table: str, why: str, place: str, limit: int, after: Item | None
+    ) -> tuple[list[Item], Item | None]:
+        of = partial(build_query, table, "review", index="by_review", limit=days.share_limit(limit))
+        parts = [self._read_part(of(part), place, after, oldest_first=False) for part in days.list_review_parts(why)]
+        return days.merge_parts(parts, limit, place=place, oldest_first=False)
 
     def find_suppressions_of(self, recipient: str) -> list[Suppression]:
         """Return the suppressions of one recipient in all scopes, as they are now."""
@@ -307,6 +315,7 @@ def _decode_line(item: Item) -> OutcomeLine:
     given |= {name: parse_time(item[name]["S"]) for name in _TIMES if name in item}
     given |= {name: int(item[name]["N"]) for name in _COUNTS if name in item}
     given |= {name: name in item for name in _FLAGS}
+    given["review"] = days.decode_review(item)
     return OutcomeLine(
         message=item["message"]["S"],
         status=Status(item["status"]["S"]),
