@@ -21,4 +21,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     observability.report_batch(report, made.digest_key, logger, metrics, graphs=graphs)
     if report.unfinished and not takes_item_failures(event):
         raise StoreUnavailable("not stored: the whole event must come again")
+    if why := made.early_retry.call_back(event, report.failed):
+        logger.warning("not called back", extra={"why": why})
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in report.unfinished]}

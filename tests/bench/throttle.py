@@ -2,8 +2,9 @@
 
 `python -m tests.bench throttle`. Functions as they run (`tests.bench.running`) work batches out of a queue, each call
 takes some milliseconds, and DynamoDB is `tests.bench.partitions`. What cannot be stored comes back to the queue after
-its visibility timeout, and is dead after the template's MaximumReceives. The campaign's figures are also shown for
-tables that are new, and bounded as a whole.
+its visibility timeout, what failed alone for the first time sooner, and is dead after the template's MaximumReceives.
+The campaign's figures are also shown for tables that are new, and bounded as a whole. A second table says how many
+messages are in flight at once at greater rates, which is arithmetic of the same times.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from aftersend.lists.job import ImportProgress
 from aftersend.sources.message import Message
 from aftersend.storage import spike_windows
 from aftersend.storage import store as stores
+from aftersend.storage.early_retry import FEW, SOON
 from aftersend.storage.store import Store, TableNames
 from tests.bench import table
 from tests.bench.partitions import Throttled, Time
@@ -44,7 +46,10 @@ ROWS: Final = 100_000  # of a list that is imported
 FUNCTIONS: Final = 40  # at once: what a queue needs at that rate
 BATCH: Final = 100  # the template's BatchSize
 VISIBILITY: Final = 420.0  # seconds, the template's
-RECEIVES: Final = 8  # the template's MaximumReceives
+RECEIVES: Final = 9  # the template's MaximumReceives
+IN_FLIGHT: Final = 120_000  # that a queue holds: SQS developer guide, "In-flight messages and quotas"
+FAILING: Final = 0.003  # of all tries, those that others are in the way of
+WORKING: Final = 1  # second, that a message is in flight where nothing fails
 COMPUTING: Final = 0.0007  # seconds of a function for each record, as `python -m tests.bench endtoend` has it
 TOGETHER: Final = 500  # records that mix in the queue
 _GONE: Final = Evidence(code=550, status="5.1.1", text="550 5.1.1 user unknown")
@@ -123,11 +128,12 @@ class Queue:
     def give_back(self, records: Sequence[Message], now: float) -> None:
         """What was not done is seen again later, or no more."""
         for record in records:
+            soon = len(records) <= FEW and self.receives[record.id] == 1
             if self.receives[record.id] >= RECEIVES:
                 self.dead += 1
             else:
                 self.came_back += 1
-                heapq.heappush(self._waiting, (now + VISIBILITY, next(self._serial), record))
+                heapq.heappush(self._waiting, (now + (SOON if soon else VISIBILITY), next(self._serial), record))
 
     def find_next(self) -> float | None:
         """When the next record can be received."""
@@ -243,6 +249,18 @@ def import_rows(number: int, at_once: int = WORKERS) -> Result:
     return Result(number, ended[0], client)
 
 
+def count_in_flight(rate: float, failing: float, first_wait: float) -> float:
+    """Count messages in flight, once as many come back as fail: those at work, and those that are hidden."""
+    at_work = hidden = 0.0
+    tries, wait = rate, first_wait
+    for _ in range(RECEIVES):
+        at_work += tries * WORKING
+        tries *= failing
+        hidden += tries * wait
+        wait = VISIBILITY
+    return at_work + hidden
+
+
 class _Unasked:
     """What an import does not use."""
 
@@ -286,6 +304,24 @@ def main() -> None:
     )
     title = f"{RATE:,} feedback a second for {SECONDS} s, {FUNCTIONS} functions, every partition charged"
     table.show(title, header, rows, goals)
+    _show_in_flight()
+
+
+def _show_in_flight() -> None:
+    rates = (10_000, 50_000, 100_000, 350_000)
+    ways = {f"hidden for {VISIBILITY:.0f} s": VISIBILITY, f"the first time for {SOON} s": float(SOON)}
+    rows = [
+        [
+            name,
+            *(f"{count_in_flight(rate, FAILING, wait) - rate * WORKING:,.0f}" for rate in rates),
+            f"{IN_FLIGHT / (count_in_flight(1, FAILING, wait) - WORKING):,.0f}",
+        ]
+        for name, wait in ways.items()
+    ]
+    title = (
+        f"Messages that failed and are in flight, of one queue that holds {IN_FLIGHT:,}; of each try {FAILING:.1%} fail"
+    )
+    table.show(title, ("messages a second", *(f"{rate:,}" for rate in rates), "full at"), rows)
 
 
 if __name__ == "__main__":

@@ -160,6 +160,8 @@ def test_dead_letters_of_every_queue_are_seen_and_put_back(stack: Stack) -> None
             for name in ("Streams", "PublishIncidents")
         ),
         ("DeliverWebhooks", "sqs:ChangeMessageVisibility", "WebhookQueue", "", True),
+        ("ProcessSes", "sqs:ChangeMessageVisibility", "SesEventsQueue", "", True),
+        ("ProcessSes", "sqs:ChangeMessageVisibility", "FeedbackQueue", "", False),
         ("DeliverWebhooks", "sqs:GetQueueAttributes", "WebhookQueue", "", True),
         ("DeliverWebhooks", "sqs:SendMessage", "WebhookDeadLetters", "", True),
         ("DeliverWebhooks", "sqs:SendMessage", "WebhookQueue", "", False),

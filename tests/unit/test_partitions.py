@@ -11,8 +11,9 @@ import pytest
 from aftersend.aws.client import THROTTLED_TRIES
 from aftersend.aws.errors import Refusal
 from aftersend.sources.message import Message
+from aftersend.storage.early_retry import SOON
 from tests.bench.partitions import LATENCY, WRITES, Bucket, Throttled, Time
-from tests.bench.throttle import BATCH, RECEIVES, VISIBILITY, Pool, Queue
+from tests.bench.throttle import BATCH, RECEIVES, VISIBILITY, Pool, Queue, count_in_flight
 from tests.simulation.scheduler import Process
 from tests.support.facts import START
 
@@ -149,9 +150,17 @@ def test_a_record_that_fails_comes_back_until_it_is_dead() -> None:
     (record,) = queue.take(now)
     for again in range(1, RECEIVES):
         queue.give_back([record], now)
-        assert queue.find_next() == now + VISIBILITY
-        now += VISIBILITY
+        hidden = SOON if again == 1 else VISIBILITY  # it failed alone
+        assert queue.find_next() == now + hidden
+        now += hidden
         assert queue.take(now) == [record]
         assert (queue.came_back, queue.dead) == (again, 0)
     queue.give_back([record], now)
     assert (queue.find_next(), queue.dead) == (None, 1)
+
+
+def test_messages_in_flight_are_counted_by_how_long_each_is_hidden() -> None:
+    assert count_in_flight(1000, 0.0, 420) == 1000
+    few = count_in_flight(1000, 0.01, 30)
+    assert few == pytest.approx(1000 * 1.01 + 10 * 30 + 0.1 * (420 + 1), rel=0.01)
+    assert count_in_flight(1000, 1.0, 420) == RECEIVES * (1000 + 1000 * 420)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aftersend.outgoing.publish import Publisher
     from aftersend.outgoing.sender import SenderPorts
     from aftersend.ports import Ports, StorePort, Tasks
+    from aftersend.storage.early_retry import EarlyRetry
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.statistics import StatisticsTable
     from aftersend.storage.store import TableNames
@@ -58,17 +59,24 @@ class Ingestion(Struct, frozen=True, kw_only=True):
     ports: Ports
     digest_key: bytes
     source: str  # of messages that name none
+    early_retry: EarlyRetry  # of queues of SQS
     broker_queues: dict[str, str] = {}  # what kind of queue each name of RabbitMQ stands for
 
 
 def process() -> Ingestion:
     """Return what brings a batch of messages into the tables."""
     from aftersend.sources import load_parser
+    from aftersend.storage.early_retry import EarlyRetry
 
     config = settings.load_ingest()
     if config.source:
         load_parser(config.source)  # at start; where any source may come, each is imported with its first body
-    return Ingestion(ports=make_ports(config, connect), digest_key=config.digest_key, source=config.source)
+    return Ingestion(
+        ports=make_ports(config, connect),
+        digest_key=config.digest_key,
+        source=config.source,
+        early_retry=EarlyRetry(partial(connect, "sqs"), config.unreadable_queue),
+    )
 
 
 def consume() -> Ingestion:
@@ -78,6 +86,7 @@ def consume() -> Ingestion:
         ports=replace(made.ports, can_wait=False),  # RabbitMQ takes no single message back
         digest_key=made.digest_key,
         source=made.source,
+        early_retry=made.early_retry,
         broker_queues=settings.load_broker_queues(),
     )
 
