@@ -21,6 +21,7 @@ ORDER: Final = (
     "providers",
     "endtoend",
     "mass",
+    "rows",
     "export",
     "drop",
     "history",
