@@ -81,7 +81,7 @@ LATER: Final = {
     *("by_trouble", "by_domain", "by_month", "/jobs", "/console", "/console/{path+}"),
     *("Operate", "OperateLogs", "OperateRole", "/status", "/unmatched", "/dead-letters", "/dead-letters/{path+}"),
     *("TryRulesQueue", "TryRulesDeadLetters", "TryRules", "TryRulesLogs", "TryRulesErrorLines", "TryRulesRole"),
-    *("/rules/check", "/rules/trials", "{Id: trials, ReturnData", "{Id: oldtrial, ReturnData"),
+    *("/rules/check", "/rules/trials", "{Id: oldtrial, ReturnData"),
     *("PublishEvents", "SendWebhooks", "WebhookProcesses", "EventBusName", "WebhookEndpointsCommand"),
     *("HasEventBus", "HasOutgoingWebhooks", "HasEvents", "EventBus", "PublishPolicy", "PublishIncidents"),
     *("PublishIncidentsLogs", "PublishIncidentsRole", "PublishIncidentsErrorLines", "PublishIncidentsAlarm"),
