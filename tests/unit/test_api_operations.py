@@ -19,15 +19,19 @@ from aftersend.core.model import Evidence, Kind
 from aftersend.sources.message import Message
 from aftersend.storage.alarms import Alarms
 from aftersend.storage.dead_letters import DeadLetters
-from aftersend.storage.queue_overview import QueueOverview
+from aftersend.storage.queue_overview import JOBS, LyingCounts, QueueOverview
 from aftersend.storage.unmatched import UnmatchedTextQueries, UnmatchedTexts
 from tests.support.api import ARN, Api, api_context
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import START, fact
 from tests.support.ports import NOW
+from tests.support.template import ALARMS, QUEUES, mentioned
 
 ALL = {"messages": "all"}
-NAMES = ("FeedbackQueue", "FeedbackDeadLetters", "UnreadableBodies", "OddDeadLetters", "SesBouncesQueue")
+NAMES = (
+    *("FeedbackQueue", "FeedbackDeadLetters", "UnreadableBodies", "OddDeadLetters", "SesBouncesQueue"),
+    *("ReplayQueue", "ReplayDeadLetters"),
+)
 
 
 class Queues:
@@ -68,14 +72,36 @@ def test_the_status_counts_and_takes_nothing_out(queues: Queues) -> None:
     assert found["unreadable"] == 3
     assert found["queues"] == [
         {"name": "FeedbackQueue", "waiting": 1, "hidden": 0, "delayed": 0},
+        {"name": "ReplayQueue", "waiting": 0, "hidden": 0, "delayed": 0},
         {"name": "SesBouncesQueue", "waiting": 0, "hidden": 0, "delayed": 0},
     ]
-    assert [each["name"] for each in found["dead_letters"]] == ["FeedbackDeadLetters", "OddDeadLetters"]
+    assert [each["name"] for each in found["dead_letters"]] == [
+        "FeedbackDeadLetters",
+        "OddDeadLetters",
+        "ReplayDeadLetters",
+    ]
     assert queues.api("GET", "/dead-letters").json["queues"] == [
         {"name": "FeedbackDeadLetters", "messages": 0, "goes_back_to": "FeedbackQueue"},
         {"name": "OddDeadLetters", "messages": 0},
+        {"name": "ReplayDeadLetters", "messages": 0, "goes_back_to": "ReplayQueue"},
         {"name": "UnreadableBodies", "messages": 3, "goes_back_to": "FeedbackQueue"},
     ]
+
+
+def test_what_lies_is_counted_for_two_alarms_and_named_for_who_looks(queues: Queues) -> None:
+    assert queues.overview.count_lying() == LyingCounts(queues={}, dead_letters=0, dead_jobs=0)
+    queues.park(3)
+    for name, number in (("FeedbackDeadLetters", 2), ("OddDeadLetters", 1), ("ReplayDeadLetters", 4)):
+        for _ in range(number):
+            queues.sqs.send_message(QueueUrl=queues.urls[name], MessageBody="a")
+    queues.sqs.receive_message(QueueUrl=queues.urls["OddDeadLetters"])  # somebody looks at it
+    lying = {"FeedbackDeadLetters": 2, "OddDeadLetters": 1, "ReplayDeadLetters": 4, "UnreadableBodies": 3}
+    assert queues.overview.count_lying() == LyingCounts(queues=lying, dead_letters=3, dead_jobs=4)
+
+
+def test_jobs_are_what_the_alarm_for_jobs_watches() -> None:
+    worked = {name.removesuffix("Queue") for name in mentioned(ALARMS["JobsAlarm"]) & QUEUES.keys()}
+    assert worked == JOBS
 
 
 def test_a_look_says_why_and_leaves_everything_there(queues: Queues) -> None:
