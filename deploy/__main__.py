@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from deploy import changes
 from deploy.declared import Json, Wrong, find_asked
 from deploy.settle import cut, settle
+from deploy.text import read_template, write_template
 from deploy.wishes import FILE, Wishes, read
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -28,7 +27,7 @@ _SAM: Final = str(Path(sys.executable).with_name("sam"))
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run one command; return its exit code."""
     options = _parse(arguments)
-    template: Json = yaml_parse((root / "template.yaml").read_text("utf-8"))
+    template: Json = read_template((root / "template.yaml").read_text("utf-8"))
     try:
         wishes = read(root, template)
         if options.command == "check":
@@ -66,8 +65,8 @@ def build(root: Path, wishes: Wishes) -> None:
     surroundings = {"PYTHON": sys.executable} | os.environ | ({"ARCHITECTURE": architecture} if architecture else {})
     subprocess.run(command, check=True, cwd=root, env=surroundings)  # noqa: S603  # no shell, and checked words
     built = root / BUILT
-    settled = settle(yaml_parse(built.read_text("utf-8")), wishes.given)
-    built.write_text(yaml.safe_dump(settled, sort_keys=False, width=120, allow_unicode=True), "utf-8")
+    settled = settle(read_template(built.read_text("utf-8")), wishes.given)
+    built.write_text(write_template(settled), "utf-8")
     _say(
         f"Settled by {FILE}: {', '.join(wishes.given)}" if wishes.given else f"No {FILE}: all is as the template has it"
     )
@@ -77,7 +76,7 @@ def _cut(root: Path, file: Path) -> str:
     """The template for `aws cloudformation create-change-set --change-set-type IMPORT`."""
     try:
         listed = [each["LogicalResourceId"] for each in json.loads(file.read_text("utf-8"))]
-        built = yaml_parse((root / BUILT).read_text("utf-8"))
+        built = read_template((root / BUILT).read_text("utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Wrong(f"{file}: {error!r}") from error
     return json.dumps(cut(built, listed), indent=2)

@@ -13,11 +13,11 @@ from typing import Any, Final
 import msgspec
 from botocore.exceptions import ClientError
 from msgspec import Struct
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from aftersend.core import policy
 from deploy.declared import Json, Wrong, find_asked, read_defaults
 from deploy.settle import NOTES
+from deploy.text import read_template
 from deploy.wishes import FILE, Wishes
 
 # What follows from a change and does not show in a list of resources.
@@ -50,7 +50,7 @@ def read_deployed(formation: Any, stack: str) -> Deployed | None:
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # a change set was made, and never carried out
         return None
     body = formation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
-    template = yaml_parse(body) if isinstance(body, str) else body
+    template = read_template(body) if isinstance(body, str) else body
     return Deployed(
         asked={each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())},
         settled=template.get("Metadata", {}).get(NOTES, {}).get("Settings", {}),

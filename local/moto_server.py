@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import Any, Final
 
+from moto.core.utils import unix_time
+from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sqs.models import SQSBackend
 from werkzeug.serving import make_server
 
 from local.moto_index import quick_queries
@@ -28,6 +31,7 @@ class _Counting(DomainDispatcherApplication):
     def __init__(self, writes: Counter[str]) -> None:
         super().__init__(create_backend_app)
         self._writes, self._dynamodb = writes, Lock()
+        self._backends: dict[str, Any] = {}
         self.host = ""  # and port
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -41,6 +45,32 @@ class _Counting(DomainDispatcherApplication):
             self._writes[operation] += 1
         with self._dynamodb:
             return super().__call__(environ, start_response)
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Remember the few there are: moto lists its folder of services for each request."""
+        if host is None:
+            return None
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
+def _list_items(table: Any) -> list[Any]:
+    """List the items of a table in the order of its keys, as every query and scan does.
+
+    Moto compares keys pair by pair, and works out the value of both anew each time.
+    """
+    found = [each for group in table.items.values() for each in (group.values() if table.range_key_attr else [group])]
+    return sorted(found, key=lambda item: [key.cast_value for key in (item.hash_key, item.range_key) if key])
+
+
+def _is_kept(backend: Any, queue_name: str, message: Any) -> bool:
+    """Return whether a queue still keeps a message: moto asks for all attributes, and counts every message for that."""
+    return bool(message.sent_timestamp / 1000 + backend.get_queue(queue_name).message_retention_period > unix_time())
+
+
+Table.all_items = _list_items  # type: ignore[method-assign, assignment]
+SQSBackend.is_message_valid_based_on_retention_period = _is_kept  # type: ignore[method-assign, assignment]
 
 
 @contextmanager

@@ -46,11 +46,11 @@ def _code_owners(template: Json) -> list[tuple[Json, str]]:
     return [(each.setdefault("Properties", {}), _CODE[each["Type"]]) for each in resources if each["Type"] in _CODE]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short tags, and without YAML's dates: "2012-10-17" is a version."""
 
 
-def _short(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Json:
+def _short(loader: yaml.CSafeLoader, tag: str, node: yaml.Node) -> Json:
     """`!Ref x` as `{"Ref": x}`, `!Sub x` as `{"Fn::Sub": x}`, and so on."""
     value: Any
     if isinstance(node, yaml.ScalarNode):
@@ -65,7 +65,7 @@ def _short(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Json:
     return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
 
 
-def _as_written(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+def _as_written(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 

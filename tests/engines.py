@@ -184,11 +184,11 @@ def _table(resources: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each for key, each in tables.items() if key.startswith(name))
 
 
-class _Template(yaml.SafeLoader):
+class _Template(yaml.CSafeLoader):
     """Reads CloudFormation's short forms (!Ref, !Sub …) as the plain values that they hold."""
 
 
-def _short_form(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+def _short_form(loader: yaml.CSafeLoader, _suffix: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):

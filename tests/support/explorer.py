@@ -70,6 +70,7 @@ class Explorer:
         self._worlds: list[tuple[dict[Key, Any], dict[Key, Any]]] = []
         self._numbers: dict[bytes, int] = {}
         self._next_calls: dict[tuple[int, tuple[int, ...]], Call | None] = {}
+        self._steps: dict[tuple[int, int, tuple[int, ...]], tuple[int, int]] = {}  # what a call leaves and answers
         self._came_from: dict[State, tuple[State, str] | None] = {}
         self.start = State(self._world_number(store), ((),) * len(workers), crashes)
 
@@ -115,7 +116,10 @@ class Explorer:
             call = self._next_call(number, answers)
             if call is None:
                 continue
-            world, answer = self._carry_out(state, call)
+            place = state.world, number, answers  # many states have it in common, wherever the others stand
+            if place not in self._steps:
+                self._steps[place] = self._carry_out(state, call)
+            world, answer = self._steps[place]
             found.append((self._moved(state, number, (*answers, answer), world), f"{'ABC'[number]} {_shown(call)}"))
             if state.crashes and answers:
                 crashed = self._moved(state, number, (), state.world, state.crashes - 1)

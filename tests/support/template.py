@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from deploy.text import read_template
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-TEMPLATE: Final[dict[str, Any]] = yaml_parse((ROOT / "template.yaml").read_text())
+TEMPLATE: Final[dict[str, Any]] = read_template((ROOT / "template.yaml").read_text())
 SHARED: Final[dict[str, Any]] = TEMPLATE["Globals"]["Function"]
 RESOURCES: Final[dict[str, Any]] = TEMPLATE["Resources"]
 FORTNIGHT: Final = 14 * 24 * 3600  # seconds; SQS keeps nothing longer

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import boto3
 import pytest
-import yaml
 from cfnlint.api import lint  # type: ignore[import-untyped]
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 from moto import mock_aws
@@ -24,6 +23,7 @@ from deploy import changes
 from deploy.declared import Wrong, check_values, find_asked, read_defaults
 from deploy.settle import NOTES, cut, settle
 from deploy.sizes import LIMIT, measure
+from deploy.text import read_template, write_template
 from deploy.wishes import Wishes, read
 from tests.support.template import ROOT, TEMPLATE, mentioned
 
@@ -226,7 +226,7 @@ def stand(formation: Any, given: dict[str, str], **asked: str) -> None:
     kept = {name: template[name] for name in ("AWSTemplateFormatVersion", "Metadata", "Parameters", "Resources")}
     formation.create_stack(
         StackName="aftersend",
-        TemplateBody=yaml.safe_dump(kept),
+        TemplateBody=write_template(kept),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in asked.items()],
     )
 
@@ -297,7 +297,7 @@ class Sam:
         if command[1] == "build":
             built = self.root / deploying.BUILT
             built.parent.mkdir(parents=True, exist_ok=True)
-            built.write_text(yaml.safe_dump(TEMPLATE))
+            built.write_text(write_template(TEMPLATE))
         return subprocess.CompletedProcess(command, 0)
 
     def overrides(self) -> dict[str, str]:
@@ -327,7 +327,7 @@ def test_a_first_deployment_builds_what_the_file_says(
     assert [call[0] for call in sam.calls] == ["build", "deploy"]
     assert sam.environments[0]["ARCHITECTURE"] == "arm64"
     assert "--parameter-overrides=Architecture=arm64" in sam.calls[0]
-    built = yaml.safe_load((tmp_path / deploying.BUILT).read_text())
+    built = read_template((tmp_path / deploying.BUILT).read_text())
     assert built["Globals"]["Function"]["Environment"]["Variables"]["POLICY"] == STRICT
     assert built["Globals"]["Function"]["Architectures"] == ["arm64"]
     assert "There is no stack aftersend yet." in capsys.readouterr().out

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from samcli.commands.deploy import command, guided_context  # type: ignore[import-untyped]
 from samcli.lib.config.samconfig import SamConfig  # type: ignore[import-untyped]
 
 from deploy.declared import find_asked
 from deploy.settle import settle
+from deploy.text import write_template
 from tests.support.template import ROOT, TEMPLATE
 
 # SAM's own command calls what SAM's translator has deprecated.
@@ -31,7 +31,7 @@ class Deployment:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, given: dict[str, str]) -> None:
         self.contexts = []
         built = folder / "built.yaml"
-        built.write_text(yaml.safe_dump(settle(TEMPLATE, given), sort_keys=False))
+        built.write_text(write_template(settle(TEMPLATE, given)))
         (folder / "samconfig.toml").write_text((ROOT / EXAMPLE).read_text())
         monkeypatch.chdir(folder)
         monkeypatch.setattr(guided_context, "manage_stack", lambda **_: BUCKET)

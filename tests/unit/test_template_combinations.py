@@ -11,12 +11,12 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-import yaml
 from cfnlint.api import lint  # type: ignore[import-untyped]
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from deploy.settle import settle
+from deploy.text import write_template
 from local.environment import REGION, environment
 from local.template import translated
 from tests.support.conditions import EVERYWHERE, Space
@@ -224,6 +224,6 @@ OWN: Final = EVERYTHING | {
 def test_what_is_built_is_linted(given: dict[str, str]) -> None:
     """With what `deploy.toml` says settled, and what nobody asked for left out."""
     assert given.keys() <= TEMPLATE["Parameters"].keys()
-    text = yaml.safe_dump(settle(TEMPLATE, given), sort_keys=False)
+    text = write_template(settle(TEMPLATE, given))
     found = lint(text, config=ManualArgs(regions=[REGION]))
     assert [f"{each.rule.id} {each.message}" for each in found] == []
