@@ -33,6 +33,7 @@ ORDER: Final = (
     "check",
     "coldstart_query",
     "console",
+    "fresh",
     "webhooks",
     "classify_corpus",
     "mails_corpus",
