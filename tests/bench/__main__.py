@@ -35,6 +35,7 @@ ORDER: Final = (
     "check",
     "coldstart_query",
     "console",
+    "fresh",
     "webhooks",
     "classify_corpus",
     "mails_corpus",

@@ -73,6 +73,8 @@ def main() -> None:
     sizes = {
         path: size / 1024 for path, size in ConsoleSite().measure().items() if not path.endswith((".txt", ".json"))
     }
+    weights = [(path.rpartition("/")[2] or "the page itself", f"{size:.1f} KB") for path, size in sizes.items()]
+    table.show("The console: what is sent, compressed", ("file", "weighs"), weights)
     with open_site(OUTCOMES) as site:
         tasks = [_walk(site, name, task) for name, task in TASKS.items()]
         rows, first = [], 0.0

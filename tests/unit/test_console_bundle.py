@@ -92,10 +92,12 @@ def test_what_is_not_understood_is_refused(changed: dict[str, str], why: str) ->
 @pytest.mark.parametrize(
     ("code", "short"),
     [
-        ('const a = "x // y";  // z\n\n  b( a, 1 );\n', 'const a="x // y";\nb(a,1);'),
+        ('const a = "x // y";  // z\n\n  b( a, 1 );\n', 'const a="x // y";b(a,1);'),
         ("const r = /[/`'\"]\\/ {2}/g; /* gone\n */ x / y / z", "const r= /[/`'\"]\\/ {2}/g;x / y / z"),
         ("t = `a  ${ b + ` c  ${ { d: 1 }.d } // e` }\n   f`;  g", "t=`a  ${b+` c  ${{d:1}.d} // e`}\nf`;g"),
         ("return /x y/.test(a)  ?  - -b : + +c;", "return /x y/.test(a)?- -b:+ +c;"),
+        ("f(a,\n  b) {\n  return {\n c: 1,\n }\n}\n", "f(a,b){return{c:1,}\n}"),
+        ("h`<a>\n  <b x=1\n    y=2>c\n  d</b>`", "h`<a><b x=1\ny=2>c\nd</b>`"),
         ("typeof  x in y\nreturn\n\n\nz", "typeof x in y\nreturn\nz"),
         ("'it\\'s  `' + \"  \"", "'it\\'s  `'+\"  \""),
         ("`\\`  ${a}`  +  b", "`\\`  ${a}`+b"),

@@ -1,7 +1,8 @@
 """Takes out of a module what only people who work on it read: comments, and blanks that separate nothing. Pure.
 
-Strings and regular expressions stay as they are, and line ends, because some of them end a statement. In templates,
-lines lose what they are indented by: htm takes no notice of it. Source: ECMAScript 2025, 12 (Lexical Grammar).
+Strings and regular expressions stay as they are, and line ends that may end a statement. In templates, lines lose what
+they are indented by, and line ends between elements go: htm takes no notice of either. Source: ECMAScript 2025, 12
+(Lexical Grammar).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _PIECE: Final = re.compile(
 _TEXT: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.DOTALL)  # of a template, up to its end or to an expression
 _BEFORE_EXPRESSION: Final = re.compile(r"(?:^|[(,=:\[!&|?{};>\n]|\breturn) ?$").search
 _SEPARATED: Final = re.compile(r"[\w$] [\w$]|\+ \+|- -|/ .|. /", re.DOTALL).fullmatch
-_INDENTED: Final = re.compile(r"\n[ \t]+")
+_GOES_ON: Final = (*"{;,([:?&|=<>\n", "")  # behind these a line end says nothing
+_INDENTED: Final = re.compile(r"(?<=>)\n\s*(?=<)|(?<=\n)[ \t]+")
 
 
 def squeeze(code: str) -> str:
@@ -34,7 +36,7 @@ def squeeze(code: str) -> str:
         if open_ and open_[-1] == "`":
             text = _take_text(code, at)
             at += len(text)
-            found.append(_INDENTED.sub("\n", text))
+            found.append(_INDENTED.sub("", text))
             if text.endswith("`"):
                 open_.pop()
             else:
@@ -75,5 +77,5 @@ def _take_piece(code: str, at: int, found: list[str]) -> tuple[str, str]:
 
 def _shorten(blank: str, before: str, behind: str) -> str:
     if "\n" in blank:
-        return "" if before == "\n" else "\n"
+        return "" if before in _GOES_ON else "\n"
     return " " if _SEPARATED(f"{before} {behind}") else ""
