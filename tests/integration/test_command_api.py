@@ -349,7 +349,11 @@ def test_statistics_by_day_and_as_a_file(monkeypatch: pytest.MonkeyPatch, capsys
         assert re.search(r"^2026-03-27 +1,500$", Run(capsys, "stats", "--api", url).out, re.MULTILINE)
     with answering(200, {}, json.dumps(COUNTED | {"by": "reason"}).encode()) as (url, _):
         assert " of " not in Run(capsys, "stats", "--by", "reason", "--api", url).out, "a reason is no share of itself"
-    with answering(200, {}, b"day,value\r\n2026-03-27,gmail\r\n") as (url, asked):
+    kind = {"Content-Type": "text/csv; charset=utf-8"}
+    with answering(200, kind, b"day,value\r\n2026-03-27,gmail\r\n") as (
+        url,
+        asked,
+    ):
         assert Run(capsys, "stats", "--csv", "--by", "system", "--api", url).out == "day,value\r\n2026-03-27,gmail\r\n"
     assert asked[0].target.endswith("/statistics?by=system&format=csv")
 
@@ -620,7 +624,7 @@ def answering(
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = answer  # noqa: N815  # so they are called
+        do_DELETE = do_GET = do_POST = do_PUT = answer  # noqa: N815  # so they are called
 
         def log_message(self, *_: Any) -> None:
             """Nobody reads it."""

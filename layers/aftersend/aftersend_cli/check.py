@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aftersend_cli.asked import SUPPRESSED, add_stream
 from aftersend_cli.endpoint import Endpoint
+from aftersend_cli.errors import NotKnownError
 from aftersend_cli.output import Output
 
 AT_ONCE: Final = 1000  # recipients of one request
@@ -32,7 +33,10 @@ def run(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     held = False
     while some := list(islice(names, AT_ONCE)):
         body = {"recipients": some} | ({"scope": options.stream} if options.stream else {})
-        for found in api.ask("POST", "/suppressions/check", body=body).json()["results"]:
+        results = api.ask("POST", "/suppressions/check", body=body).json()["results"]
+        if len(results) != len(some):
+            raise NotKnownError("the API says nothing of some of them")
+        for found in results:
             held = held or found["suppressed"]
             _show(found, options, output)
     return SUPPRESSED if held else 0

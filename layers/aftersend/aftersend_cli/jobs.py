@@ -13,7 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from aftersend_cli.asked import add_note, confirm_change, pages, read_number
+from aftersend_cli.asked import add_note, pages, read_number
+from aftersend_cli.asking import confirm_change
 from aftersend_cli.endpoint import Endpoint, Query, encode
 from aftersend_cli.errors import CommandError, NotKnownError, UsageError
 from aftersend_cli.output import Output
@@ -236,7 +237,8 @@ def _write_rejects(path: Path, tried: dict[str, Any], options: argparse.Namespac
 
 
 def _declare_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", default="csv", choices=("csv", "jsonl", "addresses", "tokens"))
+    about = "of the file (default: csv; with --json, jsonl)"
+    parser.add_argument("--format", choices=("csv", "jsonl", "addresses", "tokens"), help=about)
     parser.add_argument("--channel", choices=("email", "sms", "push"), help="one channel; addresses need it")
     parser.add_argument("--stream", metavar="NAME", help="what holds for one stream")
     parser.add_argument("--all", action="store_true", help="what does not hold any more, too")
@@ -245,7 +247,7 @@ def _declare_export(parser: argparse.ArgumentParser) -> None:
 
 def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     query: Query = {
-        "format": options.format,
+        "format": options.format or ("jsonl" if output.as_json else "csv"),
         "channel": options.channel,
         "scope": options.stream,
         "active": not options.all,
@@ -256,7 +258,7 @@ def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> i
     try:
         while True:
             page = api.ask("GET", "/suppressions/export", {**query, "cursor": cursor})
-            (target or sys.stdout.buffer).write(page.body)
+            (target or sys.stdout.buffer).write(page.read_file())
             rows += page.body.count(b"\n")
             cursor = page.headers.get("next-cursor")
             if cursor is None:
@@ -265,7 +267,7 @@ def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> i
         if target is not None:
             target.close()
     if target is not None:
-        output.write(f"{rows} lines are in {options.output}.")
+        output.show({"file": options.output, "lines": rows}, f"{rows} lines are in {options.output}.")
     return 0
 
 

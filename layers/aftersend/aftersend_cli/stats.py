@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
         "value": options.value,
     }
     if options.csv:
-        sys.stdout.write(api.ask("GET", "/statistics", {**query, "format": "csv"}).body.decode())
+        sys.stdout.write(api.ask("GET", "/statistics", {**query, "format": "csv"}).read_file().decode())
         return 0
     found = api.ask("GET", "/statistics", query).json()
     if output.as_json:
