@@ -34,6 +34,7 @@ ORDER: Final = (
     "coldstart_query",
     "console",
     "webhooks",
+    "readers",
     "classify_corpus",
     "mails_corpus",
 )

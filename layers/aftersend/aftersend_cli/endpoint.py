@@ -201,13 +201,8 @@ def find_endpoint(api: str | None, stack: str | None) -> Endpoint:
 def _is_address(url: str) -> bool:
     try:
         place = urlsplit(url)
-        return (
-            place.scheme in {"http", "https"}
-            and bool(place.hostname)
-            and place.port != 0
-            and url.isprintable()
-            and " " not in url
-        )
+        named = place.scheme in {"http", "https"} and bool(place.hostname) and place.port != 0
+        return named and url.isprintable() and " " not in url
     except ValueError:  # a port that is none, or half an address of IPv6
         return False
 
