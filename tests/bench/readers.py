@@ -3,8 +3,8 @@
     python -m tests.bench readers                    (AFTERSEND_CORPUS=DIR for published mails, too)
 
 Of mails that report a failure or a delay: in how many anything is recognised, in how many exactly the right recipients
-are found, and of how many of those recipients it is said right whether they are dead, and why. Of all others: of how many
-nothing is claimed to have failed. The expectations of our own mails are ours and the published ones' are Sisimai's, so
+are found, and of how many of those recipients it is said right whether they are dead, and why. Of all others: of how
+many nothing is claimed to have failed. The expectations of our own mails are ours, those of published ones Sisimai's, so
 each is at home on one of them. Reasons have other names there: those that mean the same are taken for the same.
 """
 

@@ -24,8 +24,8 @@ from botocore.credentials import Credentials
 from aftersend_cli import dead_letters
 from aftersend_cli.__main__ import main, make_parser
 from aftersend_cli.endpoint import API, TOKEN, Endpoint
-from aftersend_cli.errors import CommandError, NotKnownError
-from aftersend_cli.jobs import follow
+from aftersend_cli.errors import CommandError, NotKnownError, UsageError
+from aftersend_cli.jobs import follow, upload
 from aftersend_cli.outcomes import FILTERS
 from aftersend_cli.output import Output
 from tests.support import wsgi
@@ -509,6 +509,33 @@ def test_rules_that_cannot_be_loaded_are_named_by_their_line(
     checked = Run(capsys, "rules", "check", str(file))
     assert (checked.code, checked.err.startswith(f"{file}:5: rule riddle: example: decided by ")) == (0, True)
     assert not api("GET", "/jobs?job=trial").json["jobs"]
+
+
+def test_an_upload_is_the_file_and_no_form(tmp_path: Path) -> None:
+    """What calls itself a form is read as one, by a server that knows forms, and nothing is left of it."""
+    path = tmp_path / "list.csv"
+    path.write_text(LIST)
+    with answering(200) as (url, asked):
+        upload(path, f"{url}/put?signed", len(LIST))
+    (request,) = asked
+    assert (request.target, request.body.decode()) == ("/put?signed", LIST)
+    assert request.headers["content-type"] == "application/octet-stream"
+    with pytest.raises(UsageError, match="HTTPS"):
+        upload(path, "http://example.com/", len(LIST))
+    with pytest.raises(NotKnownError, match="not taken"):
+        upload(path, "http://127.0.0.1:1/", len(LIST))
+
+
+def test_whoever_stops_looking_is_told_how_to_look_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aftersend_cli.jobs.time.sleep", stop)
+    with pytest.raises(KeyboardInterrupt):
+        follow({"id": "0123", "job": "import", "state": "running"}, Endpoint("http://127.0.0.1:1", "x"))
+    assert "aftersend jobs 0123 shows how far it is" in capsys.readouterr().err
 
 
 def test_an_export_and_a_revert(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,11 +37,15 @@ def follow(job: dict[str, Any], api: Endpoint, rows: int | None = None) -> dict[
     `rows` is how many there are, as far as that is known: then a terminal has a bar.
     """
     pause = FIRST_PAUSE
-    while job["state"] in _MORE:
-        _show_progress(job, rows)
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-        job = api.ask("GET", f"/jobs/{encode(job['id'])}").json()
+    try:
+        while job["state"] in _MORE:
+            _show_progress(job, rows)
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+            job = api.ask("GET", f"/jobs/{encode(job['id'])}").json()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nThe stack works on without this: aftersend jobs {job['id']} shows how far it is.\n")
+        raise
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     if job["state"] == "failed":
@@ -205,16 +209,18 @@ def _import(
         got = api.ask("POST", "/suppressions/import", query, path.read_bytes(), headers)
         return follow(got.json(), api, rows)
     job = api.ask("POST", "/suppressions/import/uploads", {**query, "bytes": size}).json()
-    _upload(path, job["upload"]["url"], size)
+    upload(path, job["upload"]["url"], size)
     return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api, rows)
 
 
-def _upload(path: Path, url: str, size: int) -> None:
+def upload(path: Path, url: str, size: int) -> None:
     """Put a file where the API says: an address of the stack's own bucket, good for this size and for a while."""
     if not url.startswith("https://") and not url.startswith("http://127.0.0.1"):
         raise UsageError("the API names no address of HTTPS to upload to")
     with path.open("rb") as body:
-        request = urllib.request.Request(url, body, {"content-length": str(size)}, method="PUT")  # noqa: S310  # above
+        # Without a type of its own, a body would be sent as a form, and read as one.
+        headers = {"content-length": str(size), "content-type": "application/octet-stream"}
+        request = urllib.request.Request(url, body, headers, method="PUT")  # noqa: S310  # above
         try:
             with urllib.request.urlopen(request, timeout=600):  # noqa: S310  # above
                 pass
