@@ -4,8 +4,8 @@
 
 Of mails that report a failure or a delay: in how many anything is recognised, in how many exactly the right recipients
 are found, and of how many of those recipients it is said right whether they are dead, and why. Of all others: of how
-many nothing is claimed to have failed. The expectations of our own mails are ours, those of published ones Sisimai's, so
-each is at home on one of them. Reasons have other names there: those that mean the same are taken for the same.
+many nothing is claimed to have failed. The expectations of our own mails are ours, of published ones Sisimai's, so each
+is at home on one of them. Reasons have other names there: those that mean the same are taken for the same.
 """
 
 from __future__ import annotations

@@ -64,6 +64,28 @@ def test_why_begins_with_the_sentence_and_quotes_the_refusal(api: Api, capsys: p
     assert "2026-03-27 09:00Z" in done.out and "ses:0102-b2" in done.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "calls"),
+    [(("why", OLD), 1), (("lift", OLD, "--note", "x", "--yes"), 2), (("message", "ses:0102-b2", "--to", OLD), 1)],
+)
+def test_a_support_agents_question_is_one_call_and_a_lift_two(
+    arguments: tuple[str, ...], calls: int, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the page says; a lift looks first, so that it changes nothing that it has not shown."""
+    asked: list[str] = []
+    exchange = Endpoint.exchange
+
+    def count(self: Endpoint, method: str, target: str, *rest: Any) -> Any:
+        asked.append(method)
+        return exchange(self, method, target, *rest)
+
+    monkeypatch.setattr(Endpoint, "exchange", count)
+    main(arguments)
+    assert len(asked) == calls
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    assert f"`{arguments[0]}` asks the API {('', 'once', 'twice')[calls]}" in page
+
+
 @pytest.mark.parametrize(("recipient", "code"), [(FULL, 0), ("nobody@example.com", 0), (ANGRY, 1)])
 def test_whether_somebody_may_be_written_to_is_the_exit_code(
     api: Api, recipient: str, code: int, capsys: pytest.CaptureFixture[str]
@@ -656,6 +678,6 @@ def answering(
             """Nobody reads it."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()

@@ -27,6 +27,7 @@ LONGEST_PAUSE: Final = 15.0
 _TYPES: Final = {".csv": "text/csv", ".tsv": "text/csv", ".txt": "text/csv", ".jsonl": "application/x-ndjson"}
 _MORE: Final = frozenset({"queued", "running"})
 _BAR: Final = 24  # columns
+_REFUSED: Final = 10  # rows that are shown
 _LISTED: Final = 50  # jobs, unless more are asked for
 _COUNTED: Final = ("new", "updated", "unchanged", "skipped", "invalid", "lifted")
 
@@ -93,9 +94,10 @@ def _show_job(job: dict[str, Any], output: Output) -> None:
     if (imported := job.get("imported")) is not None:
         counted = ", ".join(f"{imported.get(name, 0)} {name}" for name in _COUNTED)
         output.write(f"{imported.get('rows', 0)} rows: {counted}")
-        output.table(
-            ("line", "why it is refused"), [(str(each["line"]), each["why"]) for each in imported.get("errors", ())]
-        )
+        errors = imported.get("errors", ())
+        output.table(("line", "why it is refused"), [(str(each["line"]), each["why"]) for each in errors[:_REFUSED]])
+        if len(errors) > _REFUSED:
+            output.remark(f"These are the first {_REFUSED}; import --rejects FILE writes all of them.")
     if (exported := job.get("exported")) is not None:
         output.write(f"{exported['rows']} rows")
     if (reverted := job.get("reverted")) is not None:
