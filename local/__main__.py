@@ -13,6 +13,7 @@ from aftersend.core.errors import ConfigurationError
 from aftersend.sources import SOURCES
 from aftersend.version import VERSION
 from aftersend_cli import feedback, refusals
+from aftersend_cli.output import Output
 from local import commands, mapping, reevaluate, rules
 
 _INTERRUPTED: Final = 130  # as shells have it: 128, and the number of the signal
@@ -39,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "parse":
-            return feedback.run(options)
+            return feedback.run(options, Output(as_json=True))
         case "classify":
-            return refusals.run(options)
+            return refusals.run(options, Output(as_json=True))
         case "expect":
             return commands.expectations(options.files)
     return _OTHERS[options.command](options)

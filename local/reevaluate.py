@@ -8,6 +8,7 @@ import sys
 from aftersend.core.errors import ConfigurationError, ServiceError
 from aftersend.storage.store import TableNames
 from aftersend_cli import documents
+from aftersend_cli.output import Output
 from aftersend_cli.reevaluate import reevaluate as judge_anew
 
 
@@ -32,7 +33,7 @@ def reevaluate(options: argparse.Namespace) -> int:
         made = stack.physical_ids("AWS::DynamoDB::Table")
         names = TableNames(outcomes=made["Outcomes"], suppressions=made["Suppressions"])
         try:
-            judge_anew(names, rules, workers=1, dry_run=options.dry_run)
+            judge_anew(names, rules, Output(), workers=1, dry_run=options.dry_run)
         except ServiceError as error:
             sys.stderr.write(f"{error}\n")
             return 1

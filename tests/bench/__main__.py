@@ -37,6 +37,7 @@ ORDER: Final = (
     "console",
     "fresh",
     "webhooks",
+    "readers",
     "classify_corpus",
     "mails_corpus",
 )

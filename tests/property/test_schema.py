@@ -37,6 +37,7 @@ from aftersend.storage.spike_windows import SCHEMA, IncidentCache, SpikeWindows
 from aftersend.storage.store import Store, TableNames, make_row
 from aftersend.storage.unmatched import UnmatchedTexts
 from aftersend_cli import restore
+from aftersend_cli.output import Output
 from tests import engines
 from tests.engines import Engine
 from tests.support.facts import ANN, START, bounce, classify, fake_source, message
@@ -248,7 +249,8 @@ def test_the_command_restore_leaves_it_alone_and_joins_all_others(
         ingest_one_by_one([bounce(1, "hard")], backup)
     monkeypatch.setattr(restore, "connect", lambda _: backup.client)
     tables = (backup.names.outcomes, backup.names.suppressions, in_use.names)
-    assert restore.restore(*tables, policy.load(), classify) == 1, "it is not all done, and can be run again"
+    judging = policy.load(), classify
+    assert restore.restore(*tables, judging, Output()) == 1, "it is not all done, and can be run again"
     assert "schema 3" in capsys.readouterr().err
     assert backup.raw(table, item) == item
     found = {row["recipient"]["S"] for _, row in in_use.items() if "scope" in row}

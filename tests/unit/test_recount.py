@@ -17,6 +17,7 @@ from aftersend.core.statistics import Cell, CounterRow, Dimension, Gone, Measure
 from aftersend.ingest import ingest
 from aftersend_cli import recount, stack
 from aftersend_cli.__main__ import main
+from aftersend_cli.output import Output
 from local.environment import false_account
 from tests.engines import table_definitions
 from tests.support.facts import fact, fake_source, message
@@ -45,7 +46,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[StreamWorld]:
 
 
 def _recount(world: StreamWorld, *, apply: bool = False) -> int:
-    return recount.recount_table(world.table(), iter(world.store.list_rows()), STREAMS, [], apply=apply)
+    return recount.recount_table(world.table(), iter(world.store.list_rows()), STREAMS, [], Output(), apply=apply)
 
 
 def test_right_counters_are_proven_and_left_alone(world: StreamWorld, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +68,7 @@ def test_wrong_counters_are_shown_and_mended(
     before = world.read()
     _spoil(world, CounterRow("2026-03-01", dimension))
     assert _recount(world) == 1
-    assert f"  2026-03-01  {dimension} " in capsys.readouterr().out
+    assert f"\n2026-03-01  {dimension} " in capsys.readouterr().out
     assert world.read() != before, "nothing was written"
     assert world.table().read_recount() is None
     assert _recount(world, apply=True) == 0
@@ -113,7 +114,7 @@ def test_a_row_that_cannot_be_read_forbids_to_write(world: StreamWorld, capsys: 
     _spoil(world, CounterRow("2026-03-01", Dimension.ALL))
     before = world.read()
     bad = [Unreadable("it is newer")]
-    assert recount.recount_table(world.table(), iter(world.store.list_rows()), STREAMS, bad, apply=True) == 1
+    assert recount.recount_table(world.table(), iter(world.store.list_rows()), STREAMS, bad, Output(), apply=True) == 1
     assert world.read() == before
     assert "it is newer" in capsys.readouterr().err
 
@@ -154,7 +155,7 @@ def ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_it_proves_a_stack_and_asks_before_it_writes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recount", "--stack", "ours"]) == 0
     assert main(["recount", "--stack", "ours", "--apply", "--yes"]) == 0
-    output = capsys.readouterr().out
+    output = capsys.readouterr().err
     assert "stack ours, account 123456789012, eu-west-1\n  count all of " in output
 
 

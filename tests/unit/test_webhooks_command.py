@@ -19,6 +19,7 @@ from aftersend.outgoing.outbox import Webhook
 from aftersend.outgoing.states import EndpointStates
 from aftersend_cli import webhooks
 from aftersend_cli.errors import UsageError
+from aftersend_cli.output import Output
 from aftersend_cli.stack import DeployedStack, StackResource
 from tests.support.events_out import SECRET
 
@@ -67,7 +68,7 @@ def _run(stack: DeployedStack, *arguments: str) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--yes", action="store_true")
     webhooks.arguments(parser)
-    return webhooks.run(parser.parse_args([*arguments, "--yes"]), stack)
+    return webhooks.run(parser.parse_args([*arguments, "--yes"]), stack, Output())
 
 
 def _park(stack: DeployedStack, endpoint: str, count: int) -> None:
@@ -136,7 +137,7 @@ def test_endpoints_are_written_once_they_make_sense(
         _run(stack, "configure", str(path))
     path.write_text(json.dumps({"endpoints": {"new": {"url": "https://new.example.com/", "secret": SECRET}}}))
     assert _run(stack, "configure", str(path)) == 0
-    assert "send webhooks to new at new.example.com" in capsys.readouterr().out
+    assert "send webhooks to new at new.example.com" in capsys.readouterr().err
     _run(stack)
     assert "new at new.example.com" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""What commands that ask the API share: how a recipient is named, pages of lists, and who is asked before a change."""
+"""What commands that ask the API share: how a recipient is named, pages of lists, and what is said of nobody known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from aftersend_cli.endpoint import ApiAnswer, Endpoint, Query, encode
-from aftersend_cli.errors import CommandError, UsageError
+from aftersend_cli.errors import UsageError
 from aftersend_cli.output import Output, name_recipient
 
 EVERYWHERE: Final = "*"
@@ -32,7 +32,7 @@ def pages(api: Endpoint, path: str, query: Query, name: str) -> Iterator[dict[st
     cursor: str | None = None
     while True:
         page = api.ask("GET", path, {**query, "cursor": cursor}).json()
-        yield from page.get(name, ())
+        yield from page[name]
         cursor = page.get("next")
         if cursor is None:
             return
@@ -53,30 +53,9 @@ def find_suppression(api: Endpoint, recipient: str, stream: str | None) -> tuple
     return answer, None if answer.status == NOTHING_KNOWN else answer.json()
 
 
-def confirm_change(sentence: str, plan: str, *, yes: bool, typed: str | None = None) -> None:
-    """Show what holds and what will be done, and return if whoever gave the command wants it.
-
-    `typed` is what has to be written for a change that is hard to take back. Raises UsageError where nobody is there to
-    be asked, CommandError for a no.
-    """
-    sys.stderr.write(f"{sentence}\n{plan}\n")
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nothing was done: nobody is there to be asked; give --yes if that is what you want")
-    sys.stderr.write(f"Write {typed} to go on: " if typed else "Go on? [y/N] ")
-    sys.stderr.flush()
-    given = sys.stdin.readline().strip()
-    if given != typed if typed else given.lower() not in {"y", "yes"}:
-        raise CommandError("nothing was done")
-
-
 def write_answer(found: dict[str, Any], output: Output) -> None:
     """Write a suppression as it is after a change: what the change itself was answered."""
-    if output.as_json:
-        output.write_json(found)
-    else:
-        output.write(found["answer"]["sentence"], "bad" if found["suppressed"] else "good")
+    output.show(found, found["answer"]["sentence"], "bad" if found["suppressed"] else "good")
 
 
 def add_recipient(parser: argparse.ArgumentParser) -> None:

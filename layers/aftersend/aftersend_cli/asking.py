@@ -1,4 +1,4 @@
-"""Says what a command will do, and asks before it does it."""
+"""Says what a command will do, and asks before it does it. That is no part of the answer: it goes to standard error."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ _YES = frozenset({"y", "yes"})
 
 
 def confirm(place: str, plan: Sequence[str], *, yes: bool) -> None:
-    """Show `plan`, and return if whoever gave the command wants it.
+    """Show where what will be done, and return if whoever gave the command wants it, as `confirm_change` does."""
+    confirm_change(place, "\n".join(f"  {line}" for line in plan), yes=yes)
 
-    `yes` stands for the answer. Raises UsageError where nobody is there to be asked, CommandError for a no.
+
+def confirm_change(sentence: str, plan: str, *, yes: bool, typed: str | None = None) -> None:
+    """Show what holds and what will be done, and return if whoever gave the command wants it.
+
+    `yes` stands for the answer; `typed` is what has to be written for a change that is hard to take back. Raises
+    UsageError where nobody is there to be asked, CommandError for a no.
     """
-    sys.stdout.write(f"{place}\n" + "".join(f"  {line}\n" for line in plan))
-    sys.stdout.flush()
+    sys.stderr.write(f"{sentence}\n{plan}\n")
     if yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("nothing was done: nobody is there to be asked; give --yes if that is what you want")
-    sys.stdout.write("Go on? [y/N] ")
-    sys.stdout.flush()
-    if sys.stdin.readline().strip().lower() not in _YES:
+    sys.stderr.write(f"Write {typed} to go on: " if typed else "Go on? [y/N] ")
+    sys.stderr.flush()
+    given = sys.stdin.readline().strip()
+    if given != typed if typed else given.lower() not in _YES:
         raise CommandError("nothing was done")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aftersend_cli.asked import SUPPRESSED, add_stream
 from aftersend_cli.endpoint import Endpoint
+from aftersend_cli.errors import NotKnownError, UsageError
 from aftersend_cli.output import Output
 
 AT_ONCE: Final = 1000  # recipients of one request
@@ -29,12 +30,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     """Check all of them; 1 where any must not be written to."""
     names = iter(options.recipient) if options.recipient else _read_lines(options.file)
-    held = False
+    held, asked = False, 0
     while some := list(islice(names, AT_ONCE)):
         body = {"recipients": some} | ({"scope": options.stream} if options.stream else {})
-        for found in api.ask("POST", "/suppressions/check", body=body).json()["results"]:
+        results = api.ask("POST", "/suppressions/check", body=body).json()["results"]
+        if len(results) != len(some):
+            raise NotKnownError("the API says nothing of some of them")
+        asked += len(some)
+        for found in results:
             held = held or found["suppressed"]
             _show(found, options, output)
+    if not asked:  # a list that went missing is no list of people who may be written to
+        raise UsageError("nobody was named")
     return SUPPRESSED if held else 0
 
 

@@ -21,8 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     """Serve it until Ctrl-C, or until nobody has looked for a while."""
     with serve(api, {}, options.port) as server:
-        output.write(f"The console of {api.url}, for whoever opens this first:\n{server.loopback.start}")
-        output.write(f"Ctrl-C ends it, and {_MINUTES} minutes without a look.", "dim")
+        said = f"The console of {api.url}, for whoever opens this first:\n{server.loopback.start}"
+        output.show({"api": api.url, "url": server.loopback.start}, said)
+        output.remark(f"Ctrl-C ends it, and {_MINUTES} minutes without a look.")
         if not options.no_browser:
             webbrowser.open(server.loopback.start)
         server.wait_until_idle()

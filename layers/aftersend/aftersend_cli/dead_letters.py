@@ -6,7 +6,6 @@ By the stack's name it looks into the queues itself, with the rights of whoever 
 from __future__ import annotations
 
 import argparse
-import sys
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -30,12 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--redrive", metavar="QUEUE", help="send what lies in it back to the queue that it came from")
 
 
-def _run_by_stack(options: argparse.Namespace, stack: DeployedStack) -> int:
+def _run_by_stack(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     queues = find_idle_queues(stack)
     client = make_client("sqs")
     if options.redrive:
-        return _redrive(options, stack, queues, client)
-    output = Output(as_json=options.json, utc=options.utc)
+        return _redrive(options, stack, queues, client, output)
     for name, url in sorted(queues.items()):
         count = int(client.get_queue_attributes(QueueUrl=url, AttributeNames=[COUNT])["Attributes"][COUNT])
         shown = _look(client, url) if options.look and count else []
@@ -78,10 +76,8 @@ def _redrive_by_api(options: argparse.Namespace, api: Endpoint, output: Output) 
         moved += done["moved"]
         if not done["left"] or not done["moved"]:
             break
-    if output.as_json:
-        output.write_json(done | {"moved": moved})
-    else:
-        output.write(f"{moved} are back in {done['goes_back_to']}, about {done['left']} are left.")
+    said = f"{moved} are back in {done['goes_back_to']}, about {done['left']} are left."
+    output.show(done | {"moved": moved}, said)
     return 0
 
 
@@ -109,14 +105,16 @@ def _look(client: Any, url: str) -> list[dict[str, Any]]:
     return shown
 
 
-def _redrive(options: argparse.Namespace, stack: DeployedStack, queues: dict[str, str], client: Any) -> int:
+def _redrive(
+    options: argparse.Namespace, stack: DeployedStack, queues: dict[str, str], client: Any, output: Output
+) -> int:
     if options.redrive not in queues:
         raise UsageError(f"{stack.place} has no dead-letter queue {options.redrive!r}: {', '.join(sorted(queues))}")
     attributes = client.get_queue_attributes(QueueUrl=queues[options.redrive], AttributeNames=["All"])["Attributes"]
     plan = f"send {attributes[COUNT]} messages of {options.redrive} back to where they came from"
     confirm(stack.place, [plan], yes=options.yes)
     client.start_message_move_task(SourceArn=attributes["QueueArn"])
-    sys.stdout.write("They are on their way back.\n")
+    output.show({"queue": options.redrive, "messages": int(attributes[COUNT])}, "They are on their way back.")
     return 0
 
 

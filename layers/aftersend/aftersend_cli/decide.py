@@ -10,12 +10,12 @@ from aftersend_cli.asked import (
     add_note,
     add_recipient,
     add_stream,
-    confirm_change,
     describe_missing,
     find_suppression,
     read_recipient,
     write_answer,
 )
+from aftersend_cli.asking import confirm_change
 from aftersend_cli.endpoint import Endpoint, encode
 from aftersend_cli.errors import UsageError
 from aftersend_cli.output import Output
@@ -77,11 +77,9 @@ def _forget(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     )
     confirm_change("This cannot be taken back.", plan, yes=options.yes, typed=recipient)
     done: dict[str, Any] = api.ask("DELETE", f"/recipients/{encode(recipient)}").json()
-    if output.as_json:
-        output.write_json(done)
-    else:
-        still = "stays suppressed, without a name" if done.get("suppressed") else "was not suppressed"
-        output.write(f"Erased: {done['outcomes']} outcomes, {done['suppressions']} suppressions. The address {still}.")
+    still = "stays suppressed, without a name" if done.get("suppressed") else "was not suppressed"
+    said = f"Erased: {done['outcomes']} outcomes, {done['suppressions']} suppressions. The address {still}."
+    output.show(done, said)
     return 0
 
 

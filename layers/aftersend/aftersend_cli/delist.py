@@ -28,7 +28,8 @@ from aftersend.storage.items import decode_suppression
 from aftersend.storage.store import Store
 from aftersend_cli.asking import confirm
 from aftersend_cli.errors import UsageError
-from aftersend_cli.scanning import scan_table
+from aftersend_cli.output import Output
+from aftersend_cli.scanning import scan_table, write_counts
 from aftersend_cli.stack import DeployedStack
 
 _LIMITS = Limits(body=1 << 20)
@@ -48,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+def run(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Do it and say what became of it; 1 where something does not answer or cannot be read: it can be run again."""
     table = stack.find("Suppressions")
     provider = find_provider(options.provider)
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace, stack: DeployedStack) -> int:
     found = _find_all(scan_table(dynamodb, table, decode_suppression, unreadable), options.provider, provider)
     if options.dry_run:
         counts = Counter(f"{each.name}: would be taken off" for _, lists in found for each in lists)
-        return _end(counts, unreadable)
+        write_counts(counts, unreadable, output, dry_run=True)
+        return 1 if unreadable else 0
     if not options.key_secret:
         raise UsageError("--key-secret names the secret with the key of the provider's API")
     plan = [
@@ -68,15 +70,16 @@ def run(options: argparse.Namespace, stack: DeployedStack) -> int:
     key = read_key(_read_secret(options.key_secret), provider)
     policy = stack.read_policy()
     store = Store(dynamodb, stack.tables(policy.identifiers.find_by))
-    counts = Counter()
+    counts, failed = Counter(), False
     try:
         with Transport(f"https://{key.host}", _LIMITS) as transport:
             delisting = Delisting(provider, key, transport)
             _take_all_off(found, options.provider, delisting, store, policy, counts)
     except (ServiceError, ConfigurationError) as error:
         sys.stderr.write(f"{error}\n")
-        return _end(counts, unreadable) or 1
-    return _end(counts, unreadable)
+        failed = True
+    write_counts(counts, unreadable, output, dry_run=False)
+    return 1 if failed or unreadable else 0
 
 
 def find_provider(name: str) -> ProviderLists:
@@ -118,10 +121,3 @@ def write_down(decision: Decision, key: Key, store: StorePort, policy: Policy) -
 def _read_secret(name: str) -> str:
     with translate_errors("Secrets Manager: GetSecretValue"):
         return str(connect("secretsmanager").get_secret_value(SecretId=name).get("SecretString", ""))
-
-
-def _end(counts: Counter[str], unreadable: list[Unreadable]) -> int:
-    if unreadable:
-        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
-    sys.stdout.writelines(f"{number:9}  {name}\n" for name, number in sorted(counts.items()))
-    return 1 if unreadable else 0

@@ -31,6 +31,8 @@ TOKEN: Final = "AFTERSEND_TOKEN"  # a token itself, or "@" and the name of a fil
 OUTPUT: Final = "ApiUrl"  # of the stack
 TIMEOUT: Final = 35  # seconds: API Gateway gives up after 30
 _SERVICE: Final = "execute-api"
+_NOT_OURS: Final = "the answer is not one of the API: is its address right?"
+_FILES: Final = ("text/csv", "application/x-ndjson")
 _BUSY: Final = frozenset({408, 425, 429})
 
 Query = Mapping[str, str | int | bool | None]
@@ -44,11 +46,32 @@ class ApiAnswer(Struct, frozen=True):
     body: bytes
 
     def json(self) -> Any:
-        """Return the body, decoded; raises NotKnownError where it is no JSON."""
+        """Return the body, decoded; raises NotKnownError where it is no JSON, or lacks a member that is asked for."""
         try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise NotKnownError("the answer is not one of the API: is its address right?") from error
+            found = json.loads(self.body, object_hook=_Members)
+        except (ValueError, RecursionError) as error:
+            raise NotKnownError(_NOT_OURS) from error
+        if not isinstance(found, dict):
+            raise NotKnownError(_NOT_OURS)
+        return found
+
+    def read_file(self) -> bytes:
+        """Return the body, which is a file; raises NotKnownError where it is none."""
+        if not self.headers.get("content-type", "").startswith(_FILES):
+            raise NotKnownError(_NOT_OURS)
+        return self.body
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is a problem that the API itself describes, and none of what stands before it or instead of it."""
+        return self.headers.get("content-type", "").startswith("application/problem+json")
+
+
+class _Members(dict[str, Any]):
+    """The members of an object in an answer. What lacks one is no answer of the API."""
+
+    def __missing__(self, name: str) -> Any:
+        raise NotKnownError(_NOT_OURS)
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -90,8 +113,10 @@ class Endpoint:
         if body is not None and not isinstance(body, bytes):
             body, sent["content-type"] = json.dumps(body).encode(), "application/json"
         answer = self.exchange(method, target, body, sent)
-        if not 200 <= answer.status < 300 and answer.status not in expected:
+        if not 200 <= answer.status < 300 and not (answer.status in expected and answer.is_problem):
             raise _explain(answer)
+        if answer.headers.get("content-type", "").startswith("text/html"):  # a page to sign in on, or of a proxy
+            raise NotKnownError(_NOT_OURS)
         return answer
 
     def exchange(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> ApiAnswer:
@@ -147,7 +172,7 @@ def _explain(answer: ApiAnswer) -> CommandError:
     """Return what is raised for an answer that is none of success, in one line, with the id of the request."""
     try:
         problem = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         problem = {}
     said = problem if isinstance(problem, dict) else {}
     text = said.get("detail") or said.get("title") or said.get("message") or f"the API answers {answer.status}"
@@ -159,7 +184,7 @@ def _explain(answer: ApiAnswer) -> CommandError:
         return NotKnownError(f"{text}; try again")
     if answer.status in {409, 412}:
         return CommandError(text)
-    return UsageError(text)
+    return UsageError(text if answer.is_problem else f"{text}; is the address of the API right?")
 
 
 def find_endpoint(api: str | None, stack: str | None) -> Endpoint:
@@ -168,9 +193,18 @@ def find_endpoint(api: str | None, stack: str | None) -> Endpoint:
     if not url:
         asked = f"stack {stack} has no output {OUTPUT}" if stack else f"where is the API? Give --stack, --api or {API}"
         raise UsageError(asked)
-    if urlsplit(url).scheme not in {"http", "https"}:
+    if not _is_address(url):
         raise UsageError(f"{url!r} is no address of an API")
     return Endpoint(url, _read_token())
+
+
+def _is_address(url: str) -> bool:
+    try:
+        place = urlsplit(url)
+        named = place.scheme in {"http", "https"} and bool(place.hostname) and place.port != 0
+        return named and url.isprintable() and " " not in url
+    except ValueError:  # a port that is none, or half an address of IPv6
+        return False
 
 
 def _find_outputs(stack: str) -> Mapping[str, str]:
@@ -182,5 +216,7 @@ def _find_outputs(stack: str) -> Mapping[str, str]:
 def _read_token() -> str | None:
     given = os.environ.get(TOKEN)
     if given and given.startswith("@"):
-        return Path(given[1:]).read_text("utf-8").strip()
+        given = Path(given[1:]).read_text("utf-8").strip()
+    if given and not (given.isascii() and given.isprintable()):
+        raise UsageError(f"what {TOKEN} holds is no token")
     return given or None

@@ -10,6 +10,7 @@ import msgspec
 from aftersend.classify import Classifier
 from aftersend.core.model import Feedback, Verdict
 from aftersend.core.vocabulary import Channel
+from aftersend_cli.output import Output
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -36,6 +37,19 @@ def print_line(value: Any) -> None:
     """Print one line of JSON, at once: whoever reads it may be waiting for it."""
     sys.stdout.buffer.write(_encode(value) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def wants_lines(output: Output) -> bool:
+    """Return whether facts and verdicts are written as JSON: wherever no person reads them as they come."""
+    return output.as_json or not output.is_terminal
+
+
+def show_verdict(verdict: dict[str, str] | None, text: str | None, output: Output) -> None:
+    """Write for a person what a refusal means, and in whose words it came."""
+    if verdict is not None:
+        output.write(f"  {verdict['class']}, {verdict['reason']} (rule {verdict['rule']}): {verdict['advice']}")
+    if text:
+        output.quote(text)
 
 
 def complain(what: str) -> int:

@@ -15,13 +15,15 @@ from msgspec import Raw, Struct
 from aftersend import classify
 from aftersend.classify import Classifier
 from aftersend.core.errors import DECODE_ERRORS, MalformedFeedback
-from aftersend.core.model import Evidence
+from aftersend.core.model import Evidence, Feedback
 from aftersend.core.recipient import split_channel
 from aftersend.sources import SOURCES, Parse, configure, read
 from aftersend.sources.lambda_event import read_messages, read_rabbitmq
 from aftersend.sources.message import NO_HEADERS, Headers, Message, select_headers
-from aftersend_cli.explaining import complain, explain, make_plain, print_line
+from aftersend_cli.documents import read_document
+from aftersend_cli.explaining import complain, explain, make_plain, print_line, show_verdict, wants_lines
 from aftersend_cli.mails import read_mails, summarize_mail
+from aftersend_cli.output import Output, name_recipient
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -43,9 +45,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", metavar="FILE", help="rules of your own, and what you know of SMSCs")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, output: Output) -> int:
     """Print the feedback; 1 where something was malformed."""
-    return parse(options.source, options.files, select_headers(dict(options.header)), options.rules)
+    return parse(options.source, options.files, output, select_headers(dict(options.header)), options.rules)
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -55,37 +57,50 @@ def _read_header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def parse(source: str, files: Iterable[str], headers: Headers = NO_HEADERS, rules: str | None = None) -> int:
+def parse(
+    source: str, files: Iterable[str], output: Output, headers: Headers = NO_HEADERS, rules: str | None = None
+) -> int:
     """Print every feedback in `files` with its verdict, of mails one line each; 1 where something was malformed.
 
     `headers` are what came beside each body, where no event of Lambda says it. `rules` is a file with rules of one's
     own, and with what one knows of SMSCs; raises ConfigurationError for a mistake in it.
     """
-    document = Path(rules).read_text("utf-8") if rules else None
+    document = read_document(rules) or None
     classifier, parsers = classify.load(document), configure(classify.read_settings(document))
     if source == "report":
-        return max([_summarize(name, classifier) for name in files])
+        return max([_summarize(name, classifier, output) for name in files])
     worst = 0
     for name in files:
         for place, body in _bodies(name):
             try:
-                worst |= _parse(place, Body(source, body, headers), classifier, parsers)
+                worst |= _parse(place, Body(source, body, headers), (classifier, parsers), output)
             except MalformedFeedback as error:
                 worst = complain(f"{place}: {error.why}")
     return worst
 
 
-def _summarize(name: str, classifier: Classifier) -> int:
+def _summarize(name: str, classifier: Classifier, output: Output) -> int:
     """Print a line for each mail that lies there; 1 where there is none."""
     place = None
     for place, mail in read_mails(name):
-        print_line(summarize_mail(place, mail, classifier))
+        _show_mail(summarize_mail(place, mail, classifier), output)
     return complain(f"{name}: there is no mail in it") if place is None else 0
 
 
-def _parse(place: str, given: Body, classifier: Classifier, parsers: Mapping[str, Parse]) -> int:
+def _show_mail(found: dict[str, Any], output: Output) -> None:
+    if wants_lines(output):
+        print_line(found)
+        return
+    output.write(f"{found['file']}: {found['kind']}", "bold")
+    for each in found["recipients"]:
+        verdict = [each[name] for name in ("class", "reason", "rule") if each[name]]
+        output.write(f"  {each['recipient'] or 'nobody is named'}{''.join(f', {word}' for word in verdict)}")
+
+
+def _parse(place: str, given: Body, judging: tuple[Classifier, Mapping[str, Parse]], output: Output) -> int:
     """Print the feedback of one body, or of those in an event of Lambda or an array; 1 where one was malformed."""
     worst = 0
+    classifier, parsers = judging
     for number, each in enumerate(unwrap(given.source, given.body), 1):
         where = place if each.body is given.body else f"{place}, body {number}"
         try:
@@ -96,11 +111,20 @@ def _parse(place: str, given: Body, classifier: Classifier, parsers: Mapping[str
         if not facts:
             sys.stderr.write(f"{where}: read, and there is no feedback in it\n")
         for fact in facts:
-            verdict = classifier(fact)
-            code, channel = (fact.evidence or Evidence()).provider_code, split_channel(fact.recipient)[0]
-            shown = make_plain(fact) | {"recipient": fact.recipient or None}
-            print_line(shown | {"verdict": explain(verdict, classifier, code, channel) if verdict else None})
+            _show_fact(fact, classifier, output)
     return worst
+
+
+def _show_fact(fact: Feedback, classifier: Classifier, output: Output) -> None:
+    verdict, evidence = classifier(fact), fact.evidence or Evidence()
+    channel = split_channel(fact.recipient)[0]
+    explained = explain(verdict, classifier, evidence.provider_code, channel) if verdict else None
+    if wants_lines(output):
+        print_line(make_plain(fact) | {"recipient": fact.recipient or None, "verdict": explained})
+        return
+    named = f"{name_recipient(fact.recipient) or 'nobody is named'}, {fact.message}"
+    output.write(f"{output.moment(fact.occurred_at.isoformat())}  {fact.kind}  {named}", "bold")
+    show_verdict(explained, evidence.text, output)
 
 
 class Body(Struct):

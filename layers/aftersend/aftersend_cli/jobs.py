@@ -13,7 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from aftersend_cli.asked import add_note, confirm_change, pages, read_number
+from aftersend_cli.asked import add_note, pages, read_number
+from aftersend_cli.asking import confirm_change
 from aftersend_cli.endpoint import Endpoint, Query, encode
 from aftersend_cli.errors import CommandError, NotKnownError, UsageError
 from aftersend_cli.output import Output
@@ -26,6 +27,7 @@ LONGEST_PAUSE: Final = 15.0
 _TYPES: Final = {".csv": "text/csv", ".tsv": "text/csv", ".txt": "text/csv", ".jsonl": "application/x-ndjson"}
 _MORE: Final = frozenset({"queued", "running"})
 _BAR: Final = 24  # columns
+_REFUSED: Final = 10  # rows that are shown
 _LISTED: Final = 50  # jobs, unless more are asked for
 _COUNTED: Final = ("new", "updated", "unchanged", "skipped", "invalid", "lifted")
 
@@ -36,11 +38,15 @@ def follow(job: dict[str, Any], api: Endpoint, rows: int | None = None) -> dict[
     `rows` is how many there are, as far as that is known: then a terminal has a bar.
     """
     pause = FIRST_PAUSE
-    while job["state"] in _MORE:
-        _show_progress(job, rows)
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-        job = api.ask("GET", f"/jobs/{encode(job['id'])}").json()
+    try:
+        while job["state"] in _MORE:
+            _show_progress(job, rows)
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+            job = api.ask("GET", f"/jobs/{encode(job['id'])}").json()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nThe stack works on without this: aftersend jobs {job['id']} shows how far it is.\n")
+        raise
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     if job["state"] == "failed":
@@ -88,9 +94,10 @@ def _show_job(job: dict[str, Any], output: Output) -> None:
     if (imported := job.get("imported")) is not None:
         counted = ", ".join(f"{imported.get(name, 0)} {name}" for name in _COUNTED)
         output.write(f"{imported.get('rows', 0)} rows: {counted}")
-        output.table(
-            ("line", "why it is refused"), [(str(each["line"]), each["why"]) for each in imported.get("errors", ())]
-        )
+        errors = imported.get("errors", ())
+        output.table(("line", "why it is refused"), [(str(each["line"]), each["why"]) for each in errors[:_REFUSED]])
+        if len(errors) > _REFUSED:
+            output.remark(f"These are the first {_REFUSED}; import --rejects FILE writes all of them.")
     if (exported := job.get("exported")) is not None:
         output.write(f"{exported['rows']} rows")
     if (reverted := job.get("reverted")) is not None:
@@ -204,16 +211,18 @@ def _import(
         got = api.ask("POST", "/suppressions/import", query, path.read_bytes(), headers)
         return follow(got.json(), api, rows)
     job = api.ask("POST", "/suppressions/import/uploads", {**query, "bytes": size}).json()
-    _upload(path, job["upload"]["url"], size)
+    upload(path, job["upload"]["url"], size)
     return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api, rows)
 
 
-def _upload(path: Path, url: str, size: int) -> None:
+def upload(path: Path, url: str, size: int) -> None:
     """Put a file where the API says: an address of the stack's own bucket, good for this size and for a while."""
     if not url.startswith("https://") and not url.startswith("http://127.0.0.1"):
         raise UsageError("the API names no address of HTTPS to upload to")
     with path.open("rb") as body:
-        request = urllib.request.Request(url, body, {"content-length": str(size)}, method="PUT")  # noqa: S310  # above
+        # Without a type of its own, a body would be sent as a form, and read as one.
+        headers = {"content-length": str(size), "content-type": "application/octet-stream"}
+        request = urllib.request.Request(url, body, headers, method="PUT")  # noqa: S310  # above
         try:
             with urllib.request.urlopen(request, timeout=600):  # noqa: S310  # above
                 pass
@@ -236,7 +245,8 @@ def _write_rejects(path: Path, tried: dict[str, Any], options: argparse.Namespac
 
 
 def _declare_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", default="csv", choices=("csv", "jsonl", "addresses", "tokens"))
+    about = "of the file (default: csv; with --json, jsonl)"
+    parser.add_argument("--format", choices=("csv", "jsonl", "addresses", "tokens"), help=about)
     parser.add_argument("--channel", choices=("email", "sms", "push"), help="one channel; addresses need it")
     parser.add_argument("--stream", metavar="NAME", help="what holds for one stream")
     parser.add_argument("--all", action="store_true", help="what does not hold any more, too")
@@ -245,7 +255,7 @@ def _declare_export(parser: argparse.ArgumentParser) -> None:
 
 def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
     query: Query = {
-        "format": options.format,
+        "format": options.format or ("jsonl" if output.as_json else "csv"),
         "channel": options.channel,
         "scope": options.stream,
         "active": not options.all,
@@ -256,7 +266,7 @@ def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> i
     try:
         while True:
             page = api.ask("GET", "/suppressions/export", {**query, "cursor": cursor})
-            (target or sys.stdout.buffer).write(page.body)
+            (target or sys.stdout.buffer).write(page.read_file())
             rows += page.body.count(b"\n")
             cursor = page.headers.get("next-cursor")
             if cursor is None:
@@ -265,7 +275,7 @@ def _run_export(options: argparse.Namespace, api: Endpoint, output: Output) -> i
         if target is not None:
             target.close()
     if target is not None:
-        output.write(f"{rows} lines are in {options.output}.")
+        output.show({"file": options.output, "lines": rows}, f"{rows} lines are in {options.output}.")
     return 0
 
 

@@ -91,7 +91,7 @@ def _write_csv(api: Endpoint, query: Query, most: int | None, output: Output) ->
     while True:
         limit = AT_ONCE if most is None else min(most - found, AT_ONCE)
         page = api.ask("GET", "/outcomes", {**query, "format": "csv", "limit": limit, "cursor": cursor})
-        text = page.body.decode()
+        text = page.read_file().decode()
         sys.stdout.write(text)
         found += sum(1 for _ in csv.reader(io.StringIO(text))) - (cursor is None)
         cursor = page.headers.get("next-cursor")

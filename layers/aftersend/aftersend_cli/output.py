@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from unicodedata import combining, east_asian_width
@@ -42,6 +42,23 @@ class Output:
     def write_json(self, value: Any) -> None:
         """Write what the API has answered, unchanged: one line of JSON."""
         self._write(json.dumps(value, ensure_ascii=False))
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads it as it comes."""
+        return self._terminal
+
+    def show(self, value: Any, text: str = "", style: str = "") -> None:
+        """Write an answer: for a program as JSON, else as the text, if there is one."""
+        if self.as_json:
+            self.write_json(value)
+        elif text:
+            self.write(text, style)
+
+    def write_counts(self, counts: Mapping[str, int]) -> None:
+        """Write how many there are of each, below one another."""
+        for name, number in counts.items():
+            self.write(f"{number:9}  {name}")
 
     def write(self, text: str = "", style: str = "") -> None:
         """Write a text, folded where the terminal ends."""

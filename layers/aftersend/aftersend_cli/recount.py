@@ -16,11 +16,12 @@ from typing import Any, Final
 from aftersend.aws import connect
 from aftersend.core.errors import Unreadable
 from aftersend.core.model import Outcome, Suppression
-from aftersend.core.statistics import CounterRow, CounterRows, Disagreement, FindStream, compare_rows, recount, sum_rows
+from aftersend.core.statistics import CounterRow, Disagreement, FindStream, compare_rows, recount, sum_rows
 from aftersend.storage.items import decode_outcome, decode_suppression
 from aftersend.storage.statistics import StatisticsTable
 from aftersend_cli.asking import confirm
 from aftersend_cli.errors import CommandError, UsageError
+from aftersend_cli.output import Output
 from aftersend_cli.scanning import scan_table
 from aftersend_cli.stack import DeployedStack, make_client
 
@@ -35,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--apply", action="store_true", help="write what is counted anew, while nothing is written")
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+def run(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Do it and show it; 0 where all counters are right, or are so now. Raises ServiceError where a table is silent."""
     names = stack.tables()
     if _TABLE not in stack.resources:
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace, stack: DeployedStack) -> int:
         scan_table(dynamodb, names.suppressions, decode_suppression, unreadable),
     )
     return recount_table(
-        StatisticsTable(dynamodb, table), rows, stack.read_policy().find_stream, unreadable, apply=options.apply
+        StatisticsTable(dynamodb, table), rows, stack.read_policy().find_stream, unreadable, output, apply=options.apply
     )
 
 
@@ -77,6 +78,7 @@ def recount_table(
     rows: Iterator[Outcome | Suppression],
     find_stream: FindStream,
     unreadable: Sequence[Unreadable],
+    output: Output,
     *,
     apply: bool,
 ) -> int:
@@ -88,18 +90,28 @@ def recount_table(
     stored = dict(table.scan_rows())
     recounted = recount(stored, live)
     differing = compare_rows(stored, recounted)
-    _show(recounted, differing)
-    if not apply:
-        return 1 if differing else 0
-    for row in sorted({CounterRow(each.cell.day, each.cell.dimension) for each in differing}, key=str):
-        table.put_row(row, recounted[row])
-    table.note_recount()
-    sys.stdout.write(f"{len(differing):9}  counters mended\n")
-    return 0
+    if apply:
+        for row in sorted({CounterRow(each.cell.day, each.cell.dimension) for each in differing}, key=str):
+            table.put_row(row, recounted[row])
+        table.note_recount()
+    _show(sum(map(len, recounted.values())), differing, output, mended=apply)
+    return 1 if differing and not apply else 0
 
 
-def _show(recounted: CounterRows, differing: Sequence[Disagreement]) -> None:
-    out = sys.stdout
-    out.write(f"{sum(map(len, recounted.values())):9}  counters\n{len(differing):9}  differ from a recount\n")
-    for cell, counted, number in differing[:_SHOWN]:
-        out.write(f"  {cell.day}  {cell.dimension} {cell.value} {cell.measure}: {counted}, and recounted {number}\n")
+def _show(counters: int, differing: Sequence[Disagreement], output: Output, *, mended: bool) -> None:
+    if output.as_json:
+        output.write_json(
+            {"counters": counters, "mended": mended, "differing": [_describe(each) for each in differing]}
+        )
+        return
+    output.write_counts({"counters": counters, "differ from a recount": len(differing)})
+    head = ("day", "by", "value", "measure", "counted", "recounted")
+    output.table(head, [tuple(str(each) for each in _describe(one).values()) for one in differing[:_SHOWN]])
+    if mended:
+        output.write_counts({"counters mended": len(differing)})
+
+
+def _describe(found: Disagreement) -> dict[str, str | int]:
+    cell, counted, number = found
+    named = {"day": cell.day, "by": cell.dimension, "value": cell.value, "measure": cell.measure}
+    return {**named, "counted": counted, "recounted": number}

@@ -17,7 +17,8 @@ from aftersend.classify import Classifier, evidence_from
 from aftersend.classify.mistakes import DEFAULT_SOURCE
 from aftersend.core.errors import DECODE_ERRORS
 from aftersend.core.model import Verdict
-from aftersend_cli.explaining import complain, explain, print_line
+from aftersend_cli.explaining import complain, explain, print_line, show_verdict, wants_lines
+from aftersend_cli.output import Output
 
 # A reply of SMTP alone: its code or its status begins the line.
 _REPLY: Final = re.compile(rb"(?:smtp; ?)?(?:[2-5]\d\d[ -]|[245]\.\d{1,3}\.\d{1,3}[ :]|[2-5]\d\d$)", re.IGNORECASE)
@@ -30,9 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, output: Output) -> int:
     """Write a verdict for every refusal; 1 where one could not be read."""
-    return judge(options.file)
+    return judge(options.file, output)
 
 
 class Refusal(Struct):
@@ -53,22 +54,26 @@ _refusal: Final = msgspec.json.Decoder(Refusal).decode
 _decode_array: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
-def judge(name: str) -> int:
+def judge(name: str, output: Output) -> int:
     """Write a verdict for every line of `name`; 1 where a line could not be read."""
     if name == "-":
-        return _judge_lines(sys.stdin.buffer)
+        return _judge_lines(sys.stdin.buffer, output)
     with Path(name).open("rb") as lines:
-        return _judge_lines(lines)
+        return _judge_lines(lines, output)
 
 
-def _judge_lines(lines: BinaryIO) -> int:
+def _judge_lines(lines: BinaryIO, output: Output) -> int:
     classifier = classify.load()
     worst = 0
     for refusal in read_refusals(lines):
         if isinstance(refusal, str):
             worst = complain(refusal)
+            continue
+        explained = explain_refusal(refusal, classifier)
+        if wants_lines(output):
+            print_line({"id": refusal.id, **explained})
         else:
-            print_line({"id": refusal.id, **explain_refusal(refusal, classifier)})
+            show_verdict(explained, _text(refusal.text), output)
     return worst
 
 

@@ -8,7 +8,6 @@ anywhere and run again, beside functions that process feedback.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
@@ -29,7 +28,8 @@ from aftersend.storage.items import decode_outcome, decode_suppression
 from aftersend.storage.store import Store, TableNames
 from aftersend_cli import documents
 from aftersend_cli.asking import confirm
-from aftersend_cli.scanning import scan_table
+from aftersend_cli.output import Output
+from aftersend_cli.scanning import scan_table, write_counts
 from aftersend_cli.stack import DeployedStack
 
 _T = TypeVar("_T")
@@ -43,48 +43,46 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     documents.arguments(parser)
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+def run(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Join what was restored with the tables of a stack; raises ServiceError where a table does not answer."""
     rules, judge = documents.load_documents(options, stack)
     sources = (options.from_outcomes, options.from_suppressions)
     if options.dry_run:
-        return count(*sources)
+        return count(*sources, output)
     names = stack.tables(rules.identifiers.find_by)
     plan = [f"join {sources[0]} into {names.outcomes}", f"join {sources[1]} into {names.suppressions}"]
     confirm(stack.place, plan, yes=options.yes)
-    return restore(*sources, names, rules, judge)
+    return restore(*sources, names, (rules, judge), output)
 
 
-def count(from_outcomes: str, from_suppressions: str) -> int:
+def count(from_outcomes: str, from_suppressions: str, output: Output) -> int:
     """Say how much could be joined; 1 where an item cannot be read."""
     dynamodb: Any = connect("dynamodb")
     unreadable: list[Unreadable] = []
+    counts = {}
     for table, decode, name in (
         (from_outcomes, decode_outcome, "outcomes"),
         (from_suppressions, decode_suppression, "suppressions"),
     ):
         found: Iterator[Outcome | Suppression] = scan_table(dynamodb, table, decode, unreadable)
-        sys.stdout.write(f"{sum(1 for _ in found):9}  {name} would be joined\n")
-    return _end(unreadable)
+        counts[f"{name} would be joined"] = sum(1 for _ in found)
+    write_counts(counts, unreadable, output, dry_run=True)
+    return 1 if unreadable else 0
 
 
-def restore(from_outcomes: str, from_suppressions: str, names: TableNames, rules: Policy, judge: Classify) -> int:
+def restore(
+    from_outcomes: str, from_suppressions: str, names: TableNames, judging: tuple[Policy, Classify], output: Output
+) -> int:
     """Do it and say how much was joined; 1 where an item cannot be read: it was left alone, run it again."""
+    rules, judge = judging
     dynamodb: Any = connect("dynamodb")
     store = Store(dynamodb, names)
     unreadable: list[Unreadable] = []
     outcomes = scan_table(dynamodb, from_outcomes, decode_outcome, unreadable)
-    joined = _join_all(outcomes, partial(join_outcome, store, judge, rules), unreadable)
-    sys.stdout.write(f"{joined:9}  outcomes joined\n")
+    counts = {"outcomes joined": _join_all(outcomes, partial(join_outcome, store, judge, rules), unreadable)}
     rows = scan_table(dynamodb, from_suppressions, decode_suppression, unreadable)
-    joined = _join_all(rows, partial(join_suppression, store, rules), unreadable)
-    sys.stdout.write(f"{joined:9}  suppressions joined\n")
-    return _end(unreadable)
-
-
-def _end(unreadable: list[Unreadable]) -> int:
-    if unreadable:
-        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
+    counts["suppressions joined"] = _join_all(rows, partial(join_suppression, store, rules), unreadable)
+    write_counts(counts, unreadable, output, dry_run=False)
     return 1 if unreadable else 0
 
 

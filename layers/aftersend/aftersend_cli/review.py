@@ -6,7 +6,8 @@ import argparse
 from types import SimpleNamespace
 from typing import Any, Final
 
-from aftersend_cli.asked import EVERYWHERE, add_note, confirm_change
+from aftersend_cli.asked import EVERYWHERE, add_note
+from aftersend_cli.asking import confirm_change
 from aftersend_cli.endpoint import Endpoint, encode
 from aftersend_cli.errors import UsageError
 from aftersend_cli.output import Output, name_recipient
@@ -67,10 +68,7 @@ def _decide(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
         found = api.ask("POST", "/review/outcomes", body=body | {"message": options.message}).json()
     else:
         found = api.ask("POST", "/review/suppressions", body=body | {"scope": options.stream}).json()
-    if output.as_json:
-        output.write_json(found)
-    else:
-        output.write("Done.", "good")
+    output.show(found, "Done.", "good")
     return 0
 
 
@@ -103,7 +101,7 @@ def _run_incidents(options: argparse.Namespace, api: Endpoint, output: Output) -
     confirm_change(f"{said} were refused as {incident['reason']}.", f"{what}.", yes=options.yes)
     body = {"decision": options.decision} | ({"note": options.note} if options.note else {})
     api.ask("PUT", f"/incidents/{encode(incident['id'])}/decision", body=body)
-    output.write("Done.", "good")
+    output.show({"incident": incident["id"], **body}, "Done.", "good")  # the API answers nothing
     return 0
 
 

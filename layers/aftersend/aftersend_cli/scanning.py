@@ -1,13 +1,15 @@
-"""Reads whole tables."""
+"""Reads whole tables, and says what became of their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aftersend.aws.calls import translate_errors
 from aftersend.core.errors import Unreadable
 from aftersend.storage.items import Item
+from aftersend_cli.output import Output
 
 _T = TypeVar("_T")
 
@@ -35,3 +37,14 @@ def scan_table(
                 yield found
         last = page.get("LastEvaluatedKey")
         request = request | {"ExclusiveStartKey": last} if last else {}
+
+
+def write_counts(counts: Mapping[str, int], unreadable: Sequence[Unreadable], output: Output, *, dry_run: bool) -> None:
+    """Write how many rows there were of each kind; how many were left alone, and why, goes to standard error."""
+    if unreadable:
+        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
+    named = dict(sorted(counts.items()))
+    if output.as_json:
+        output.write_json({"dry_run": dry_run, "counts": named, "unreadable": len(unreadable)})
+    else:
+        output.write_counts(named)

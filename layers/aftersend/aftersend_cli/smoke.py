@@ -30,6 +30,7 @@ from aftersend.storage.deletions import Deletions
 from aftersend.storage.store import Store
 from aftersend_cli.asking import confirm
 from aftersend_cli.errors import CommandError
+from aftersend_cli.output import Output
 from aftersend_cli.stack import DeployedStack, make_client
 
 _T = TypeVar("_T")
@@ -70,7 +71,7 @@ class Probe(Struct, frozen=True):
     started: float  # on the monotonic clock
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+def run(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Send, wait, show and clean up; raises CommandError that says where to look for what has not come."""
     label = f"aftersend-smoke-{secrets.token_hex(4)}"
     configuration = options.configuration_set or stack.outputs.get("SesConfigurationSetName", "")
@@ -84,22 +85,22 @@ def run(options: argparse.Namespace, stack: DeployedStack) -> int:
     confirm(stack.place, plan, yes=options.yes)
     tables = stack.tables()
     client: Any = connect("dynamodb")
-    watch = _Watch(Store(client, tables), options.wait)
+    watch = _Watch(Store(client, tables), options.wait, output)
     if options.sender:
-        probe = send_mail(options.sender, label, configuration)
+        probe = send_mail(options.sender, label, configuration, output)
     else:
         check_subscription(stack)
-        probe = publish(stack, label)
+        probe = publish(stack, label, output)
     try:
         return watch.follow(probe, stack)
     finally:
-        clean_up(probe, watch.store, Deletions(client, tables))
+        clean_up(probe, watch.store, Deletions(client, tables), output)
 
 
 # ---- In ----------------------------------------------------------------------------------------------------------
 
 
-def publish(stack: DeployedStack, label: str) -> Probe:
+def publish(stack: DeployedStack, label: str, output: Output) -> Probe:
     """Publish a bounce that names somebody whom there is not; raises CommandError where the topic refuses."""
     recipient, message = f"{label}@example.com", f"{label}-{secrets.token_hex(8)}"
     body = make_bounce(recipient, message, datetime.now(UTC))
@@ -108,11 +109,11 @@ def publish(stack: DeployedStack, label: str) -> Probe:
         client.publish(TopicArn=stack.find(TOPIC), Message=body)
     except client.exceptions.ClientError as error:
         raise CommandError(f"{stack.find(TOPIC)} takes nothing from you: {_code(error)}") from None
-    _tell("published", started, f"to {TOPIC}, message {message}")
+    _tell(output, "published", started, f"to {TOPIC}, message {message}")
     return Probe(_find_key(body), TOPIC, started)
 
 
-def send_mail(sender: str, label: str, configuration: str) -> Probe:
+def send_mail(sender: str, label: str, configuration: str, output: Output) -> Probe:
     """Send a mail that will bounce; raises CommandError where SES refuses it."""
     recipient = f"bounce+{label}@simulator.amazonses.com"
     text = {"Data": "A test of aftersend smoke; nobody reads it."}
@@ -128,7 +129,7 @@ def send_mail(sender: str, label: str, configuration: str) -> Probe:
         why = error.response["Error"].get("Message", "")
         raise CommandError(f"Amazon SES does not send from {sender}: {_code(error)}: {why}") from None
     message = str(sent["MessageId"])
-    _tell("sent", started, f"to the simulator, message {message}")
+    _tell(output, "sent", started, f"to the simulator, message {message}")
     return Probe(_find_key(make_bounce(recipient, message, datetime.now(UTC))), "Amazon SES", started)
 
 
@@ -166,15 +167,15 @@ def check_subscription(stack: DeployedStack) -> None:
 class _Watch:
     """Waits for what a probe leads to."""
 
-    def __init__(self, store: Store, seconds: float) -> None:
-        self.store, self._seconds = store, seconds
+    def __init__(self, store: Store, seconds: float, output: Output) -> None:
+        self.store, self._seconds, self._output = store, seconds, output
 
     def follow(self, probe: Probe, stack: DeployedStack) -> int:
         """Show outcome and suppression as they come; raises CommandError where one does not."""
         outcome = self._wait(lambda: self.store.get_outcomes([probe.key]).get(probe.key))
         if outcome is None:
             raise CommandError(f"no outcome after {self._seconds:.0f} s. {' '.join(look(probe, stack))}")
-        _tell("outcome", probe.started, describe(outcome))
+        _tell(self._output, "outcome", probe.started, describe(outcome))
         key = (probe.key[0], _EVERYWHERE)
         held = self._wait(lambda: _holding(self.store.get_suppressions([key]).get(key)))
         if held is None:
@@ -182,7 +183,7 @@ class _Watch:
                 f"no suppression after {self._seconds:.0f} s, although the outcome is there. Look at the policy of the "
                 f"stack (does a hard bounce suppress?), at GET /incidents of its API, and into {_name_logs(stack)}."
             )
-        _tell("suppression", probe.started, ", ".join(_describe_causes(held)))
+        _tell(self._output, "suppression", probe.started, ", ".join(_describe_causes(held)))
         return 0
 
     def _wait(self, ask: Callable[[], _T | None]) -> _T | None:
@@ -244,7 +245,7 @@ def _name_logs(stack: DeployedStack) -> str:
 # ---- Out ---------------------------------------------------------------------------------------------------------
 
 
-def clean_up(probe: Probe, store: Store, deletions: Deletions) -> None:
+def clean_up(probe: Probe, store: Store, deletions: Deletions, output: Output) -> None:
     """Delete what the probe has made; a copy of its message that comes while this runs is looked after, too."""
     started, key = time.monotonic(), (probe.key[0], _EVERYWHERE)
     while True:
@@ -255,11 +256,13 @@ def clean_up(probe: Probe, store: Store, deletions: Deletions) -> None:
         deletions.delete_suppression(held)
         if time.monotonic() > started + _AGAIN:
             break
-    _tell("cleaned up", started, f"outcome and suppression of {probe.key[0]}")
+    _tell(output, "cleaned up", started, f"outcome and suppression of {probe.key[0]}")
 
 
-def _tell(step: str, started: float, what: str) -> None:
-    sys.stdout.write(f"{step:12}{time.monotonic() - started:6.1f} s  {what}\n")
+def _tell(output: Output, step: str, started: float, what: str) -> None:
+    """Write a step as it is done, with the seconds since the bounce went out."""
+    taken = round(time.monotonic() - started, 1)
+    output.show({"step": step, "seconds": taken, "what": what}, f"{step:12}{taken:6.1f} s  {what}")
     sys.stdout.flush()
 
 

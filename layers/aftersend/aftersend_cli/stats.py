@@ -19,7 +19,6 @@ _BY: Final = {_DAY: "all"} | {
 }
 # Names and digits behind the point: a complaint rate is judged in tenths of a percent.
 _RATES: Final = {"bounce": ("bounces", 1), "complaint": ("complaints", 2), "block": ("our own fault", 1)}
-_UNRATED: Final = frozenset({"reason"})  # a share of one reason in itself says nothing
 _ORDER: Final = ("sent", "deferred", "expired", "delivered", "complained", "rejected")  # then all others as they come
 _LEVELS: Final = {"review": " REVIEW", "pause": " PAUSE"}
 
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace, api: Endpoint, output: Output) -> int:
         "value": options.value,
     }
     if options.csv:
-        sys.stdout.write(api.ask("GET", "/statistics", {**query, "format": "csv"}).body.decode())
+        sys.stdout.write(api.ask("GET", "/statistics", {**query, "format": "csv"}).read_file().decode())
         return 0
     found = api.ask("GET", "/statistics", query).json()
     if output.as_json:
@@ -61,7 +60,7 @@ def _show(found: dict[str, Any], output: Output, *, by_day: bool) -> None:
         _show_counts("day", [(each["day"], each["counts"]) for each in found["days"]], output)
         output.write()
     _show_counts(found["by"], [(_name(each), each["counts"]) for each in totals], output)
-    rated = [each for each in totals if each.get("rates") and found["by"] not in _UNRATED]
+    rated = [each for each in totals if each.get("rates")]
     if rated:
         output.write()
         output.table((found["by"], *(name for name, _ in _RATES.values())), [_make_rates(each) for each in rated])

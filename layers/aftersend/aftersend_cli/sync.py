@@ -21,7 +21,8 @@ from aftersend.core.model import Suppression
 from aftersend.jobs.ses_sync import ListChange, SesSync, plan_change
 from aftersend.storage.items import decode_suppression
 from aftersend_cli.asking import confirm
-from aftersend_cli.scanning import scan_table
+from aftersend_cli.output import Output
+from aftersend_cli.scanning import scan_table, write_counts
 from aftersend_cli.stack import DeployedStack
 
 
@@ -32,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+def run(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Do it and say what became of it; 1 where the table or SES does not answer: it can be run again."""
     table = stack.find("Suppressions")
     apply = _count_only
@@ -52,9 +53,7 @@ def run(options: argparse.Namespace, stack: DeployedStack) -> int:
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
         failed = True
-    if unreadable:
-        sys.stderr.write(f"{len(unreadable):9}  left alone: {unreadable[0]}\n")
-    sys.stdout.writelines(f"{number:9}  {name}\n" for name, number in sorted(counts.items()))
+    write_counts(counts, unreadable, output, dry_run=options.dry_run)
     return 1 if failed or unreadable else 0
 
 

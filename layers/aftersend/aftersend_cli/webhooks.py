@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from aftersend.outgoing.schedule import EndpointState
 from aftersend.outgoing.states import decode_state
 from aftersend_cli.asking import confirm
 from aftersend_cli.errors import UsageError
-from aftersend_cli.output import clean
+from aftersend_cli.output import Output
 from aftersend_cli.stack import DeployedStack, make_client
 
 _COUNT: Final = "ApproximateNumberOfMessages"
@@ -37,16 +36,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, stack: DeployedStack) -> int:
+def run(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Show endpoints, send to them again, or say which there are."""
     stack.find("Outcomes")
     if "WebhookEndpoints" not in stack.resources:
         raise UsageError(f"{stack.place} sends no webhooks: deploy it with SendWebhooks=true")
     actions = {"show": _show, "resend": _resend, "configure": _configure}
-    return actions[options.action](options, stack)
+    return actions[options.action](options, stack, output)
 
 
-def _configure(options: argparse.Namespace, stack: DeployedStack) -> int:
+def _configure(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     """Write the document, once it makes sense; raises ConfigurationError that names the field."""
     if len(options.what) != 1:
         raise UsageError("configure takes one file")
@@ -54,10 +53,11 @@ def _configure(options: argparse.Namespace, stack: DeployedStack) -> int:
         text = Path(options.what[0]).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{options.what[0]}: {error}") from None
-    plan = [f"send webhooks to {_describe(name, each)}" for name, each in read_endpoints(text).items()]
+    endpoints = read_endpoints(text)
+    plan = [f"send webhooks to {_describe(name, each)}" for name, each in endpoints.items()]
     confirm(stack.place, plan or ["send no webhooks any more"], yes=options.yes)
     make_client("secretsmanager").put_secret_value(SecretId=stack.find("WebhookEndpoints"), SecretString=text)
-    sys.stdout.write("Functions know of it within five minutes.\n")
+    output.show({"endpoints": sorted(endpoints)}, "Functions know of it within five minutes.")
     return 0
 
 
@@ -67,34 +67,56 @@ def _describe(name: str, endpoint: Endpoint) -> str:
     return f"{name} at {urlsplit(endpoint.url).hostname}: {events}"
 
 
-def _show(_options: argparse.Namespace, stack: DeployedStack) -> int:
+def _show(_options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     queues = make_client("sqs")
     states = _read_states(stack)
-    for name, endpoint in _read_document(stack).items():
-        sys.stdout.write(f"{_describe(name, endpoint)}\n    {_describe_state(states.get(name))}\n")
-    for label, queue in (("wait", "WebhookQueue"), ("were given up", "WebhookDeadLetters")):
-        found = queues.get_queue_attributes(QueueUrl=stack.find(queue), AttributeNames=[_COUNT, _HIDDEN])["Attributes"]
-        sys.stdout.write(f"{int(found[_COUNT]) + int(found[_HIDDEN]):>6}  {label}\n")
-    given_up = queues.receive_message(
-        QueueUrl=stack.find("WebhookDeadLetters"),
-        MaxNumberOfMessages=_SHOWN,
-        VisibilityTimeout=1,
-        MessageAttributeNames=["All"],
+    endpoints = {
+        name: {"sends": _describe(name, each), "state": _describe_state(states.get(name))}
+        for name, each in _read_document(stack).items()
+    }
+    counts = {
+        label: _count(queues, stack.find(queue))
+        for label, queue in (("wait", "WebhookQueue"), ("were given up", "WebhookDeadLetters"))
+    }
+    given_up = list(_list_given_up(queues, stack.find("WebhookDeadLetters")))
+    if output.as_json:
+        output.write_json({"endpoints": endpoints, "queues": counts, "given_up": given_up})
+        return 0
+    for each in endpoints.values():
+        output.write(each["sends"])
+        output.write(f"    {each['state']}")
+    output.write_counts(counts)
+    output.table(("endpoint", "event", "id", "why it was given up"), [tuple(each.values()) for each in given_up])
+    return 0
+
+
+def _count(queues: Any, url: str) -> int:
+    found = queues.get_queue_attributes(QueueUrl=url, AttributeNames=[_COUNT, _HIDDEN])["Attributes"]
+    return int(found[_COUNT]) + int(found[_HIDDEN])
+
+
+def _list_given_up(queues: Any, url: str) -> Iterator[dict[str, str]]:
+    """Yield the first messages that were given up, without what they hold: of an event its type and id."""
+    found = queues.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=_SHOWN, VisibilityTimeout=1, MessageAttributeNames=["All"]
     )
-    for each in given_up.get("Messages", ()):
+    for each in found.get("Messages", ()):
         webhook = _decode(each["Body"])
         reason = each.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "it was received too often")
-        named = f"{webhook.endpoint}  {webhook.type}  {webhook.id}" if webhook else each["MessageId"]
-        sys.stdout.write(f"        {clean(named)}  {clean(reason)}\n")
-    return 0
+        yield {
+            "endpoint": webhook.endpoint if webhook else "",
+            "type": webhook.type if webhook else "",
+            "id": webhook.id if webhook else each["MessageId"],
+            "reason": reason,
+        }
 
 
 def _describe_state(state: EndpointState | None) -> str:
     if state is None or state.is_clean:
         return "works"
     if state.disabled:
-        return f"wants nothing any more ({clean(state.last_error)}): resend to it, or give it another address"
-    return f"failed {state.failures} times in a row: {clean(state.last_error)}"
+        return f"wants nothing any more ({state.last_error}): resend to it, or give it another address"
+    return f"failed {state.failures} times in a row: {state.last_error}"
 
 
 def _read_document(stack: DeployedStack) -> dict[str, Endpoint]:
@@ -107,7 +129,7 @@ def _read_states(stack: DeployedStack) -> dict[str, EndpointState]:
     return dict(decode_state(item) for page in pages for item in page["Items"])
 
 
-def _resend(options: argparse.Namespace, stack: DeployedStack) -> int:
+def _resend(options: argparse.Namespace, stack: DeployedStack, output: Output) -> int:
     known = _read_document(stack)
     if unknown := set(options.what) - known.keys():
         raise UsageError(f"no endpoint {min(unknown)!r}; there are: {', '.join(sorted(known)) or 'none'}")
@@ -117,8 +139,8 @@ def _resend(options: argparse.Namespace, stack: DeployedStack) -> int:
     for name in chosen:  # whoever is sent to again begins anew, and is no longer one that wants nothing
         dynamodb.delete_item(TableName=table, Key={"endpoint": {"S": name}})
     sent = Counter(resend(make_client("sqs"), stack.find("WebhookDeadLetters"), stack.find("WebhookQueue"), chosen))
-    for name in sorted(chosen):
-        sys.stdout.write(f"{sent[name]:>6}  {name}\n")
+    counts = {name: sent[name] for name in sorted(chosen)}
+    output.write_json({"sent": counts}) if output.as_json else output.write_counts(counts)
     return 0
 
 

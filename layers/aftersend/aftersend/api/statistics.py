@@ -13,7 +13,7 @@ from aftersend.api.problems import Problem
 from aftersend.api.request import ApiRequest
 from aftersend.api.responses import ApiResponse, json_response
 from aftersend.api.routing import Example, Router
-from aftersend.core.rates import LIMITS, Rate, RateKind, RateLimits, compute_rates
+from aftersend.core.rates import LIMITS, WITHOUT_RATES, Rate, RateKind, RateLimits, compute_rates
 from aftersend.core.receiving_system import load_systems
 from aftersend.core.statistics import STATUSES, Cell, CounterRow, Dimension, Measure
 from aftersend.core.times import Moment
@@ -52,7 +52,7 @@ class TotalCounts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None  # what people call a receiving system
     messages: int = 0  # all statuses together
     counts: dict[Measure, int]
-    rates: dict[RateKind, Rate] = {}
+    rates: dict[RateKind, Rate] = {}  # none by reason or cause, of which no row holds the whole
 
 
 class StatisticsView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,7 +85,8 @@ def get_statistics(request: ApiRequest[StatisticsQuery, None]) -> ApiResponse:
 
     Without `from` and `to`, they cover the last seven days. A message is counted on the day of its first feedback and
     under the status that it has now, bounces by their class. Rates are given with what they are made of, not at all of
-    few messages, and stand beside the limits of Amazon SES. Of senders' domains and campaigns a day has a hundred that
+    few messages, and stand beside the limits of Amazon SES; by reason and by cause there are none, since what was
+    delivered has neither. Of senders' domains and campaigns a day has a hundred that
     stand alone; others are counted as `other`. What anybody could have sent is counted by `unproven` alone.
 
     Counters are a minute or two behind. A stack that does not count answers 404.
@@ -144,7 +145,7 @@ def _show(
             name=names.get(value),
             messages=_count_messages(counts),
             counts=_sort(counts),
-            rates=compute_rates(counts),
+            rates={} if by in WITHOUT_RATES else compute_rates(counts),
         )
         for value, counts in sums.items()
     ]

@@ -20,7 +20,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from aftersend.core.statistics import BOUNCED, Measure
+from aftersend.core.statistics import BOUNCED, Dimension, Measure
 from aftersend.core.vocabulary import Class
 
 _Z: Final = 1.959963984540054  # of the normal distribution, for 95 % in the middle
@@ -67,6 +67,8 @@ LIMITS: Final = {
     RateKind.BOUNCE: RateLimits(review=0.05, pause=0.10, floor=200),
     RateKind.COMPLAINT: RateLimits(review=0.001, pause=0.005, floor=1000),
 }
+# Of what is counted by these, no row holds the whole that a rate is a share of: what was delivered has no reason.
+WITHOUT_RATES: Final = frozenset({Dimension.REASON, Dimension.CAUSE})
 FLOOR: Final = 200  # of rates without a limit
 _REACHED: Final = (Measure.DELIVERED, Measure.COMPLAINED)
 _ENDED: Final = (*_REACHED, *BOUNCED.values())
