@@ -377,7 +377,7 @@ def test_a_shell_completes_commands_and_their_options(shell: str, capsys: pytest
         return
     for words, at, expected in (("wh", 1, "why"), ("lift --fo", 2, "--force"), ("why --js", 2, "--json")):
         asked = f"{script}\n{line.format(words=words, at=at)}"
-        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout.split() == [expected]
 
 
