@@ -37,7 +37,7 @@ class World:
 
     @contextmanager
     def working(self, replaced: Callable[[Json], Json] | None = None) -> Iterator[None]:
-        """Queues are worked, by `replaced` in the place of every function, while somebody waits: no other time passes."""
+        """Queues are worked, by `replaced` for every function, while somebody waits: no other time passes."""
         functions = [mapping._function for mapping in self.lambdas.mappings]
         if replaced is not None:
             for mapping in self.lambdas.mappings:
