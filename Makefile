@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.requirements
 PYTEST_ARGS ?=
-# A file is dealt out whole, so that one file alone needs no workers, and starts sooner without.
-WORKERS := $(if $(filter 1,$(words $(foreach each,$(PYTEST_ARGS),$(findstring .py,$(each))))),0,2)
+# A file is dealt out whole, so that one file alone needs no workers, and starts sooner without. They are one more than
+# the cores of CI: a quarter of their time they wait for engines, a broker and a browser.
+WORKERS := $(if $(filter 1,$(words $(foreach each,$(PYTEST_ARGS),$(findstring .py,$(each))))),0,3)
 LOCK := --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 CODE := layers functions deploy local tests

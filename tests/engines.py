@@ -41,7 +41,7 @@ CONCURRENT: Final = ("dynoxide", "local")
 
 CAPACITY: Final = {"ProvisionedThroughput", "WarmThroughput"}
 _REGION: Final = "eu-west-1"
-_PATIENCE: Final = 20.0  # seconds until a server must listen
+_PATIENCE: Final = 60.0  # seconds until a server must listen
 _PORTS: Final = 3  # to try
 _FETCH: Final = 120.0  # seconds that npm may take
 

@@ -17,7 +17,7 @@ from tests.support.rabbitmq import PASSWORD, Broker
 
 pytestmark = pytest.mark.rabbitmq
 
-_PATIENCE: Final = 30.0  # seconds for what must happen
+_PATIENCE: Final = 60.0  # seconds for what must happen
 _names = (f"results-{number}" for number in count())
 
 

@@ -5,7 +5,6 @@ does not.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,19 +37,23 @@ class World:
 
     @contextmanager
     def working(self, replaced: Callable[[Json], Json] | None = None) -> Iterator[None]:
-        """Queues are worked meanwhile, by `replaced` in the place of every function."""
-        stopped = threading.Event()
+        """Queues are worked, by `replaced` for every function, while somebody waits: no other time passes."""
         functions = [mapping._function for mapping in self.lambdas.mappings]
         if replaced is not None:
             for mapping in self.lambdas.mappings:
                 mapping._function = replaced
-        working = threading.Thread(target=lambda: [self.lambdas.drain() for _ in iter(lambda: stopped.wait(0.1), True)])
-        working.start()
+        now = 0.0
+
+        def sleep(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+            self.lambdas.drain()
+
         try:
-            yield
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(smoke, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+                yield
         finally:
-            stopped.set()
-            working.join()
             for mapping, function in zip(self.lambdas.mappings, functions, strict=True):
                 mapping._function = function
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 HOST: Final = "127.0.0.1"
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 60.0
 _A_LITTLE: Final = 0.05
 
 

@@ -345,5 +345,5 @@ def test_a_shell_completes_commands_and_their_options(capsys: pytest.CaptureFixt
         ("wh", 1, "why"), ("lift --fo", 2, "--force"), ("why --js", 2, "--json"), ("completion f", 2, "fish"),
     ):  # fmt: skip
         asked = f"{script}\n{line.format(words=words, at=at)}"
-        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout.split() == [expected]

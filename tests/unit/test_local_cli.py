@@ -323,7 +323,7 @@ class TestClassify:
                 process.stdin.flush()
                 assert json.loads(process.stdout.readline())["id"] == id_
             process.stdin.close()
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
     def test_a_reader_that_has_seen_enough_is_no_fault(self, tmp_path: Path) -> None:
         rows = tmp_path / "rows.jsonl"
@@ -340,7 +340,7 @@ class TestClassify:
             assert json.loads(process.stdout.readline())["id"] == 1
             process.stdout.close()
             assert process.stderr.read() == ""
-            assert process.wait(30) == 1
+            assert process.wait(60) == 1
 
 
 class TestExpect:
@@ -399,7 +399,7 @@ def test_who_stops_a_command_is_shown_no_traceback() -> None:
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["id"] == 1  # it runs, and waits for more
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
         assert process.stderr.read() == ""
 
 

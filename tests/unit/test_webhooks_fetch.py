@@ -29,7 +29,7 @@ class World(BaseHTTPRequestHandler):
         path = self.path.removesuffix("/unmeasured")
         content = b"x" * sizes[path] if path in sizes else b"a certificate"
         if self.path == "/slow":
-            self.given_up.wait(30)
+            self.given_up.wait(60)
         if self.path == "/garbled":
             self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
             return
