@@ -36,9 +36,17 @@ export function Dialog({ title, onClose, children }) {
     const dialog = element.current;
     dialog.showModal();
     dialog.querySelector("[data-first]")?.focus();
-    dialog.addEventListener("close", onClose);
+    // Escape is heard of before the dialog closes, and again a moment after: by then, a quick hand has opened the next.
+    let isOver = false;
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      dialog.close(); // which gives the focus back
+      onClose();
+    };
+    for (const each of ["cancel", "close"]) dialog.addEventListener(each, end);
     return () => {
-      dialog.removeEventListener("close", onClose);
+      isOver = true;
       dialog.close();
     };
   }, []);
