@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -14,19 +17,35 @@ from aftersend.core.events import (
     AddressReleased,
     AddressSuppressed,
     Event,
+    IncidentClosed,
+    IncidentEnd,
+    IncidentOpened,
+    IncidentReport,
     OutcomeChanged,
     OutcomeState,
     encode_event,
+    find_incident_events,
 )
-from aftersend.core.model import CauseKind, Context, Evidence, Feedback, Key
+from aftersend.core.model import Act, CauseKind, Context, Decision, Evidence, Feedback, Key, Reason
 from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
+from aftersend.core.policy import load as load_policy
+from aftersend.core.spike_guard import (
+    Traffic,
+    find_confirmed,
+    find_incidents,
+    find_window,
+    merge_traffic,
+    report_decision,
+    report_delivery,
+    report_refusal,
+)
 from aftersend.core.suppression import find_active_causes
 from aftersend.core.text import truncate
 from aftersend.core.times import format_time
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
-from tests.support.facts import fake_source, message
+from tests.support.facts import START, fake_source, message
 from tests.support.oracle import stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import POLICIES, RULES, MemoryRecipients, reevaluation, run
@@ -153,3 +172,72 @@ def test_an_event_is_bounded_and_quotes_no_text(given_facts: list[Feedback], let
         assert len(encoded) <= MAX_EVENT
         assert b"unknown, said" not in encoded
         assert "." not in event.id
+
+
+# ---- Incidents -------------------------------------------------------------------------------------------------------
+
+_GUARD = load_policy().guard
+_WINDOW = find_window("email:u1@example.com", START, _GUARD)
+_REASONS = (Reason.USER_UNKNOWN, Reason.MAILBOX_DISABLED)
+
+
+def _refuse(first: int, count: int, reason: Reason) -> Traffic:
+    known = Traffic(window=_WINDOW)
+    for number in range(first, first + count):
+        known = merge_traffic(known, report_refusal(_WINDOW, f"email:u{number}@example.com", reason))
+    return known
+
+
+def _deliver(first: int) -> Traffic:
+    known = Traffic(window=_WINDOW)
+    for number in range(first, first + 400):
+        known = merge_traffic(known, report_delivery(_WINDOW, f"email:w{number}@example.com") or known)
+    return known
+
+
+reports = st.one_of(
+    st.builds(_refuse, st.integers(0, 300), st.integers(1, 120), st.sampled_from(_REASONS)),
+    st.builds(_deliver, st.integers(0, 3).map(lambda number: number * 400)),
+    st.builds(
+        lambda reason, hours, act: report_decision(
+            _WINDOW, reason, Decision(at=START + timedelta(hours=hours), by="ops", act=act)
+        ),
+        st.sampled_from(_REASONS),
+        st.integers(0, 50),
+        st.sampled_from([Act.CONFIRMED, Act.REVERTED]),
+    ),
+)
+
+
+def _hear_incidents(given_reports: list[Traffic], known: Traffic) -> tuple[Traffic, list[IncidentReport]]:
+    """What a window comes to, and what is said of it on the way."""
+    heard: list[IncidentReport] = []
+    for number, report in enumerate(given_reports):
+        merged = merge_traffic(known, report)
+        if merged is not known:
+            merged = replace(merged, version=known.version + 1)
+            events = find_incident_events(known, merged, _GUARD, START + timedelta(minutes=number))
+            heard += [each.data for each in events if isinstance(each, IncidentOpened | IncidentClosed)]
+        known = merged
+    return known, heard
+
+
+@settings(max_examples=80)
+@given(st.lists(reports, max_size=9), st.randoms())
+def test_whoever_follows_incidents_knows_what_people_decided(given_reports: list[Traffic], chance: Random) -> None:
+    """Laws 1 and 2: in whatever order, the last word of each is how it stands, a decision is told, and none twice."""
+    chance.shuffle(given_reports)
+    final, heard = _hear_incidents(given_reports, Traffic(window=_WINDOW))
+    last = {each.reason: each.end for each in heard}
+    standing = {each.reason: each for each in find_incidents(final, _GUARD)}
+    assert {reason for reason, end in last.items() if end is None} == {
+        reason for reason, each in standing.items() if each.decision is None
+    }
+    assert {reason for reason, end in last.items() if end is IncidentEnd.REVERTED} == {
+        reason for reason, each in standing.items() if each.decision is not None
+    }
+    confirmed = {each.reason for each in find_confirmed(final)}
+    assert confirmed >= {reason for reason, end in last.items() if end is IncidentEnd.CONFIRMED}
+    for one, other in pairwise(sorted(heard, key=lambda each: (each.reason, each.version))):
+        assert one.reason != other.reason or one.end != other.end, "nothing is said twice in a row"
+    assert _hear_incidents(given_reports, final) == (final, []), "seen again, it says nothing"
