@@ -96,7 +96,6 @@ class SQS:
             done.append({"Id": entry["Id"]})
         return {"Successful": done}
 
-
     def change_message_visibility_batch(self, **request: Any) -> Json:
         """ChangeMessageVisibilityBatch, of messages that are in the queue."""
         queue, now = self.queues[request["QueueUrl"].rpartition("/")[2]], self._clock()
