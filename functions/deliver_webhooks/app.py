@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Metrics
-
 from aftersend import bootstrap, observability
 from aftersend.outgoing.sender import send_batch
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger, metrics = observability.make_logger(), Metrics()
+logger, metrics = observability.make_logger(), observability.make_metrics()
 ports = bootstrap.deliver_webhooks()
 
 

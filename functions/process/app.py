@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Metrics
-
 from aftersend import bootstrap, observability, settings
 from aftersend.core.errors import StoreUnavailable
 from aftersend.ingest import ingest
 from aftersend.sources.lambda_event import LambdaContext, make_countdown, read_messages, takes_item_failures
 
-logger, metrics = observability.make_logger(), Metrics()
+logger, metrics = observability.make_logger(), observability.make_metrics()
 made, graphs = bootstrap.process(), settings.load_graphs()
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Metrics
-
 from aftersend import bootstrap, observability
 from aftersend.webhooks.receive import receive
 
-logger, metrics = observability.make_logger(), Metrics()
+logger, metrics = observability.make_logger(), observability.make_metrics()
 ports = bootstrap.receive()
 
 

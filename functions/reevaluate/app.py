@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_lambda_powertools import Metrics
-
 from aftersend import bootstrap, observability, settings
 from aftersend.jobs.expire import expire_outcomes, send_due
 from aftersend.jobs.reevaluate import ReevaluationJob, run_slice, split
 from aftersend.sources.lambda_event import LambdaContext, make_countdown
 
-logger, metrics = observability.make_logger(), Metrics()
+logger, metrics = observability.make_logger(), observability.make_metrics()
 (runner, make_ports), graphs = bootstrap.reevaluate(), settings.load_graphs()
 
 

@@ -251,7 +251,7 @@ class Deployed:
             "MNS_SECRET": self.arn,
             "FEEDBACK_QUEUE": self.url,
         }
-        powertools = {"POWERTOOLS_METRICS_NAMESPACE": "Aftersend", "POWERTOOLS_SERVICE_NAME": "aftersend"}
+        powertools = {"POWERTOOLS_SERVICE_NAME": "aftersend"}
         for name, value in (false_account(cloud.endpoint) | variables | powertools).items():
             monkeypatch.setenv(name, value)
         self.app = _loaded()

@@ -70,7 +70,6 @@ _PLACES: Final = {
     "DIGEST_KEY": "a test's key",
     "SOURCE": "test",
     "POWERTOOLS_SERVICE_NAME": "simulation",
-    "POWERTOOLS_METRICS_NAMESPACE": "simulation",
 }
 _FED: Final = ("process", "reevaluate", "replay", "list_jobs")  # functions with a queue, which has their name
 _ATTEMPTS: Final = 400  # of a person or a broker, before it is a fault that they do not get through

@@ -78,7 +78,7 @@ GIVEN: Final = {
 }
 # What a function is given only where something is on that it can do without.
 OFF: Final = {"Query": {"STATISTICS_TABLE"}}
-LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "AWS_ENDPOINT_URL", "AWS_CLIENT"}
+LIBRARIES: Final = {"POWERTOOLS_SERVICE_NAME", "AWS_ENDPOINT_URL", "AWS_CLIENT"}
 
 
 def loaded(function: str, **others: str) -> tuple[list[Any], set[str]]:
@@ -301,7 +301,7 @@ def test_alarms_watch_metrics_that_are_written_under_these_dimensions() -> None:
             continue
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
         assert (metric["MetricName"], tuple(sorted(dimensions)), dimensions.get("source", "")) in written
-        assert metric["Namespace"] == given["POWERTOOLS_METRICS_NAMESPACE"]
+        assert metric["Namespace"] == observability.NAMESPACE
         assert dimensions["service"] == given["POWERTOOLS_SERVICE_NAME"]
     assert seen
 
@@ -444,7 +444,7 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
             continue
         namespace, name, *dimensions = [each for each in metric if isinstance(each, str)]
         seen.add(name)
-        if namespace == "Aftersend":
+        if namespace == observability.NAMESPACE:
             assert name in filtered or (name, tuple(dimensions[::2])) in written
             continue
         names, dimension = OF_AWS[namespace]

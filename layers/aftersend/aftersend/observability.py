@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
 
 _T = TypeVar("_T")
 
+NAMESPACE: Final = "Aftersend"  # of all metrics, as alarms and dashboard in template.yaml name it
+
 # What the dashboard's graphs read. CloudWatch asks 30 cents a month for each of these and each source; every count, the
 # reasons and the causes too, stands in the lines of the log, for which the template has queries.
 _METRICS: Final = frozenset({"FeedbackDelivered", "FeedbackBounced", "FeedbackComplained", "Suppressed"})
@@ -42,6 +44,13 @@ def make_logger(service: str | None = None, stream: IO[str] | None = None) -> Lo
     from aws_lambda_powertools import Logger  # noqa: PLC0415  # not all who report log
 
     return Logger(service=service, stream=stream, json_serializer=_encode_line, json_deserializer=str)
+
+
+def make_metrics() -> Metrics:
+    """Make what writes metrics of this stack, whose name Powertools reads from the function's variables."""
+    from aws_lambda_powertools import Metrics  # noqa: PLC0415  # as above
+
+    return Metrics(namespace=NAMESPACE)
 
 
 def _encode_line(line: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools import Metrics
 from msgspec import Struct
 
 from aftersend import bootstrap, observability, settings
@@ -49,7 +48,12 @@ Sink = Callable[[Sequence[Delivery]], Taken]
 
 def handler() -> Callable[[Event, object], Any]:
     """Return what the function `consume` does, with the variables of this process for its settings."""
-    logger, metrics, made, graphs = observability.make_logger(), Metrics(), bootstrap.consume(), settings.load_graphs()
+    logger, metrics, made, graphs = (
+        observability.make_logger(),
+        observability.make_metrics(),
+        bootstrap.consume(),
+        settings.load_graphs(),
+    )
 
     def handle(event: Event, _context: object) -> None:
         report = ingest(read_rabbitmq(event, made.source, made.broker_queues, datetime.now(UTC)), made.ports)
