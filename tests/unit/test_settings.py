@@ -24,7 +24,7 @@ def test_the_least_that_must_be_said() -> None:
     settings = load_ingest(ENVIRON)
     assert (settings.source, settings.outcomes_table, settings.digest_key) == ("", "Outcomes", b"secret")
     assert load_ingest(ENVIRON | {"SOURCE": "ses"}).source == "ses"
-    assert (settings.retention, settings.workers) == (timedelta(days=180), 8)
+    assert (settings.retention, settings.workers) == (timedelta(days=180), 16)
     assert settings.policy.streak.bounces == 5
 
 
