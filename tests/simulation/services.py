@@ -19,18 +19,20 @@ class Letter:
         self.id, self.body, self.attributes, self.sent, self.visible = id_, body, attributes, sent, visible
         self.receives = 0
 
-    def record(self) -> Json:
-        """Return the message as Lambda shows it to a function."""
+    def record(self, queue: str) -> Json:
+        """Return the message of a queue as Lambda shows it to a function."""
         shown = {
             name: {"stringValue": each["StringValue"], "dataType": each["DataType"]}
             for name, each in self.attributes.items()
         }
         return {
             "messageId": self.id,
+            "receiptHandle": self.id,
             "body": self.body,
             "attributes": {"SentTimestamp": str(int(self.sent * 1000)), "ApproximateReceiveCount": str(self.receives)},
             "messageAttributes": shown,
             "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:eu-west-1:111122223333:{queue}",
         }
 
 
@@ -93,6 +95,15 @@ class SQS:
             )
             done.append({"Id": entry["Id"]})
         return {"Successful": done}
+
+
+    def change_message_visibility_batch(self, **request: Any) -> Json:
+        """ChangeMessageVisibilityBatch, of messages that are in the queue."""
+        queue, now = self.queues[request["QueueUrl"].rpartition("/")[2]], self._clock()
+        hidden = {each["ReceiptHandle"]: now + each["VisibilityTimeout"] for each in request["Entries"]}
+        for letter in queue.letters:
+            letter.visible = hidden.get(letter.id, letter.visible)
+        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
 
 
 class S3:

@@ -304,7 +304,7 @@ class World:
             self._poll_later(queue, self.random.uniform(0, 1))
         self.happened[f"batches of {queue.name}"] += 1
         try:
-            answer = self.invoke(queue.name, {"Records": [letter.record() for letter in batch]})
+            answer = self.invoke(queue.name, {"Records": [letter.record(queue.name) for letter in batch]})
         except Crashed:
             self.happened["crashes"] += 1
             return
