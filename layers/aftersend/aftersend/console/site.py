@@ -37,7 +37,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS  # which container
 _MEMORY: Final = (7, 8)
 _DIGITS: Final = 16  # of the digest, in a name
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
-_FIRST: Final = ("app.js", "sign_in.js", "pages/address.js")  # what the first answer needs
+_FIRST: Final = ("app.js", "configuration.js", "sign_in.js", "pages/address.js")  # what the first answer needs
 _TEXTS: Final = "texts/"  # side by side, they pack better
 # Comments, and what lines are indented by.
 _ASIDE: Final = {

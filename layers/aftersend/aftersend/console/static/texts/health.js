@@ -4,7 +4,7 @@ import { addTexts } from "../texts.js";
 addTexts({
   "health.alarms": "Alarms",
   "health.alarms.unknown": "We cannot tell which alarms ring: CloudWatch did not answer.",
-  "health.alarms.none": "None of {all} alarms rings. They watch, too, how old the oldest message of each queue is, which the queues do not say.",
+  "health.alarms.none": "None of {all} alarms rings. How old the oldest message is, queues do not say: where it matters, an alarm watches it.",
   "health.alarms.no.data": "{count} of them have had nothing to judge by.",
   "health.alarms.no.data.one": "1 of them has had nothing to judge by.",
   "health.alarm": "Alarm",
