@@ -15,7 +15,7 @@ from aftersend.core.outcome import Classify
 from aftersend.core.policy import Policy
 from aftersend.ingest import ingest
 from aftersend.jobs.reevaluate import ReevaluationJob
-from tests.support.facts import fact, fake_source, message
+from tests.support.facts import bounce, fact, fake_source, message
 from tests.support.oracle import differences, expected, stored
 from tests.support.ports import MemoryStore, ports
 from tests.support.reevaluation import POLICIES, RULES, MemoryRecipients, reevaluation, run
@@ -27,13 +27,16 @@ anything = feedback() | streaks()
 
 
 def _assume_judgeable(store: MemoryStore, facts: list[Feedback], old_rules: Classify, new_rules: Classify) -> None:
-    """What anybody could have sent stays judged as it was, once it is not whole any more (decision 2).
+    """What is not whole any more cannot be judged anew (decision 2).
 
-    So where there is such a fact, the rules must agree on what is forgeable; `test_what_is_not_whole_…` has the rest.
+    So the rules must agree on each such fact, and where one is forgeable, on all that are; `test_what_is_not_whole_…`
+    and `test_of_many_bounces_…` have the rest.
     """
-    known = (fact for outcome in stored(store).outcomes.values() for fact in outcome.feedback if fact.forgeable)
-    if any(not is_judgeable(fact) or (fact.evidence and fact.evidence.judged) for fact in known):
-        assume(all(old_rules(fact) == new_rules(fact) for fact in facts if fact.forgeable))
+    known = [fact for outcome in stored(store).outcomes.values() for fact in outcome.feedback]
+    whole = {fact.id for fact in known if is_judgeable(fact) and not (fact.evidence and fact.evidence.judged)}
+    forgeable = any(fact.forgeable for fact in known if fact.id not in whole)
+    asked = [fact for fact in facts if fact.id not in whole or (forgeable and fact.forgeable)]
+    assume(all(old_rules(fact) == new_rules(fact) for fact in asked))
 
 
 class Killed(BaseException):
@@ -178,3 +181,15 @@ def test_what_is_not_whole_any_more_stays_judged_as_it_was() -> None:
     assert [(kind, cause.latest.feedback) for kind, cause in row.causes.items() if cause.latest] == [
         (CauseKind.HARD, first.id)
     ]
+
+
+def test_of_many_bounces_those_between_are_not_judged_anew() -> None:
+    """Of five bounces of one message the fourth keeps only that it happened; whom it has suppressed stays suppressed."""
+    bounces = [bounce(day, "hard" if day == 3 else "soft") for day in range(5)]
+    store = MemoryStore()
+    for each in bounces:
+        _ingest([each], store, POLICIES[0], RULES[0])
+    before = stored(store).suppressions
+    assert before
+    run(ReevaluationJob(), reevaluation(store, POLICIES[0], RULES[2]))  # which calls soft what was hard
+    assert stored(store).suppressions == before
