@@ -104,14 +104,6 @@ class SQS:
             letter.visible = hidden.get(letter.id, letter.visible)
         return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
 
-    def change_message_visibility_batch(self, **request: Any) -> Json:
-        """ChangeMessageVisibilityBatch, of messages that are in the queue."""
-        queue, now = self.queues[request["QueueUrl"].rpartition("/")[2]], self._clock()
-        hidden = {each["ReceiptHandle"]: now + each["VisibilityTimeout"] for each in request["Entries"]}
-        for letter in queue.letters:
-            letter.visible = hidden.get(letter.id, letter.visible)
-        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
-
 
 class S3:
     """All buckets."""
