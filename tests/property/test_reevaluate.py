@@ -184,7 +184,7 @@ def test_what_is_not_whole_any_more_stays_judged_as_it_was() -> None:
 
 
 def test_of_many_bounces_those_between_are_not_judged_anew() -> None:
-    """Of five bounces of one message the fourth keeps only that it happened; whom it has suppressed stays suppressed."""
+    """Of five bounces the fourth keeps only that it happened; whom it has suppressed stays suppressed."""
     bounces = [bounce(day, "hard" if day == 3 else "soft") for day in range(5)]
     store = MemoryStore()
     for each in bounces:
