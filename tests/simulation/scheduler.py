@@ -91,8 +91,8 @@ class Scheduler:
     def stop(self) -> None:
         """End every task that is still under way, where something went wrong."""
         for task in list(self.tasks):
-            task.process.crashed = True
             while task.thread is not None and not task.done:
+                task.process.crashed = True  # at each turn: whoever calls a function anew does so in another process
                 self._give(task)
         self.tasks.clear()
 
