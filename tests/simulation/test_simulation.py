@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+from random import Random
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.simulation.faults import KINDS
 from tests.simulation.history import Decided, draw
 from tests.simulation.planted import FAULTS
 from tests.simulation.run import play, shrink, simulate
+from tests.simulation.scheduler import Crashed, Process, Scheduler
 from tests.support.template import ROOT
 
 BUDGET = 20.0  # seconds of fresh seeds
@@ -38,6 +40,33 @@ def test_known_seeds(seed: int) -> None:
     assert result.wrong == []
     assert result.happened["batches of process"] > 0
     assert sum(map(len, result.faults)) > 0
+
+
+def test_what_goes_wrong_ends_who_calls_again_and_again() -> None:
+    """A broker hands a body on until it is taken, each time to another process, until all has ended."""
+    scheduler = Scheduler(Random(1), 0.0)
+    outside = Process("broker")
+
+    def call_again() -> None:
+        task = scheduler.current
+        assert task is not None
+        while True:
+            task.process = Process("function")
+            try:
+                scheduler.pause(1)
+            except Crashed:
+                task.process = outside
+                scheduler.pause(1)
+
+    def fail() -> None:
+        raise LookupError
+
+    scheduler.spawn("calls", outside, call_again)
+    scheduler.spawn("fails", Process("other"), fail, at=5)
+    with pytest.raises(LookupError):
+        scheduler.run()
+    scheduler.stop()
+    assert not scheduler.tasks
 
 
 def test_histories_have_everything() -> None:
