@@ -129,7 +129,7 @@ FAULTS: Final = (
     Fault(
         "a report that nothing proves counts",
         outcome.select_counting,
-        "return facts if len(proven) == len(facts) or trusts_reports(facts, rules) else proven",
+        "return facts if trusts_reports(facts, rules) else tuple(fact for fact in facts if not fact.forgeable)",
         "return facts",
     ),
     Fault(
