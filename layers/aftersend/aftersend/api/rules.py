@@ -19,7 +19,7 @@ from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import NoParameters
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.mistake import Mistake
-from aftersend.core.model import Class, Feedback, Kind, Reason, Verdict
+from aftersend.core.model import BY_MAIL, Class, Feedback, Kind, Reason, Verdict
 from aftersend.core.outcome import Classify
 from aftersend.core.times import UNKNOWN_TIME
 from aftersend.lists.job import JobState
@@ -46,7 +46,7 @@ class RulesCheckRequest(RulesRequest, frozen=True, forbid_unknown_fields=True, k
     """Rules to check, and a refusal to judge by them."""
 
     refusal: RefusalText | None = None
-    source: Annotated[str, Meta(min_length=1, max_length=64)] = "report"  # of the refusal
+    source: Annotated[str, Meta(min_length=1, max_length=64)] = BY_MAIL  # of the refusal
     limit: Annotated[int, Meta(ge=0, le=500, description="The maximum number of texts to return.")] = 20
 
 

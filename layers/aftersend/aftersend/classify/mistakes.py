@@ -12,9 +12,9 @@ from aftersend.classify.evidence import evidence_from, find_code, find_phase, fi
 from aftersend.classify.rules import Lines, RuleDefinition, RuleError, split_lines
 from aftersend.core.errors import ConfigurationError
 from aftersend.core.mistake import Mistake
-from aftersend.core.model import Kind, Verdict
+from aftersend.core.model import BY_MAIL, Kind, Verdict
 
-DEFAULT_SOURCE: Final = "report"  # of what names no source: it is taken for a reply that a mail reports
+DEFAULT_SOURCE: Final = BY_MAIL  # of what names no source: it is taken for a reply that a mail reports
 _RULE: Final = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 _TOML_LINE: Final = re.compile(r"at line (\d+)")
 
