@@ -16,9 +16,10 @@ from collections.abc import Mapping as TypingMapping
 from contextlib import contextmanager, redirect_stdout
 from threading import RLock
 from types import ModuleType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
+from moto.events.models import EventPattern
 
 from local.environment import REGION, environment
 from local.samples import ROOT
@@ -183,28 +184,48 @@ class StreamMapping:
         self._client, self._arn = stack.client("dynamodbstreams"), str(properties["EventSourceArn"])
         self._size = min(int(properties["BatchSize"]), _MOST_CHANGES)
         self._function = function
+        filters = properties.get("FilterCriteria", {}).get("Filters", [])
+        self._patterns = [EventPattern.load(each["Pattern"]) for each in filters]
         self._places: dict[str, Json] = {}  # where each shard goes on
 
     def drain(self) -> Iterator[tuple[int, int]]:
         """Work batch after batch until nothing new is there; how many were done and how many must come again."""
         for shard in self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]:
             while records := self._read(shard["ShardId"]):
-                event = {"Records": records, "shardId": shard["ShardId"], "eventSourceARN": self._arn, "state": {}}
-                numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-                failures = self._function(event)["batchItemFailures"]
-                done = numbers.index(failures[0]["itemIdentifier"]) if failures else len(records)
-                if done:
-                    start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": numbers[done - 1]}
+                chosen = [each for each in records if self._lets_in(each)]
+                failed = self._call(shard["ShardId"], chosen)
+                numbers = [_number(each) for each in records]
+                passed = numbers.index(failed) if failed else len(records)
+                if passed:
+                    start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": numbers[passed - 1]}
                     self._places[shard["ShardId"]] = start
-                yield done, len(records) - done
-                if failures:
+                done = [_number(each) for each in chosen].index(failed) if failed else len(chosen)
+                if chosen:
+                    yield done, len(chosen) - done
+                if failed:
                     break
+
+    def _lets_in(self, record: Json) -> bool:
+        """Whether a filter of the mapping names the record, where there are any."""
+        return not self._patterns or any(each.matches_event(cast(Any, record)) for each in self._patterns)
+
+    def _call(self, shard: str, records: list[Json]) -> str | None:
+        """Have the function work the records; the number of the first that must come again."""
+        if not records:
+            return None
+        event = {"Records": records, "shardId": shard, "eventSourceARN": self._arn, "state": {}}
+        failures = self._function(event)["batchItemFailures"]
+        return str(failures[0]["itemIdentifier"]) if failures else None
 
     def _read(self, shard: str) -> list[Json]:
         start = self._places.get(shard, {"ShardIteratorType": "TRIM_HORIZON"})
         place = self._client.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **start)["ShardIterator"]
         found = self._client.get_records(ShardIterator=place, Limit=self._size)["Records"]
         return [_show_record(record) for record in found]
+
+
+def _number(record: Json) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def _show_record(record: Json) -> Json:
