@@ -153,8 +153,9 @@ def test_a_broker_that_dies_is_waited_for(broker: Broker, queue: str) -> None:
     with consuming(broker, [queue], sink, prefetch=10):
         assert working.wait(_PATIENCE)
         # The first batch is acknowledged, else there were no second. What the broker confirms is on its disk, and all
-        # before it in the same queue.
+        # before it in the same queue; the queue itself is once it has written it down.
         broker.publish(queue, [b"20"])
+        broker.write_down()
         broker.kill()
         broker.start()
         back.set()

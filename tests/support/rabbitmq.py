@@ -94,6 +94,17 @@ class Broker:
                 raise Unavailable(f"rabbitmq-server did not start: {(self._folder / 'out').read_text()[-500:]}")
             time.sleep(0.1)
 
+    def write_down(self) -> None:
+        """Have the server write to its disk which queues there are: it may keep that in memory for seconds.
+
+        Source: Erlang's documentation of mnesia, `sync_log/0`, and of disk_log, delayed writes.
+        """
+        command = [str(Path(self._program).resolve().with_name("rabbitmqctl")), "--quiet", "eval", "mnesia:sync_log()."]
+        done = subprocess.run(
+            command, env=self._environment, cwd=self._folder, check=True, capture_output=True, timeout=_PATIENCE
+        )
+        assert done.stdout.strip() == b"ok", done.stdout
+
     def kill(self) -> None:
         """End the server at once, as a loss of power would."""
         if self._server is not None:
