@@ -9,7 +9,7 @@ import subprocess
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -18,7 +18,7 @@ from aftersend.console import ConsoleSite
 from tests.bench import readers
 from tests.support import wsgi
 from tests.support.api_world import world
-from tests.support.package import LAYER, copy_requirements, run_isolated, unpack_wheel
+from tests.support.package import LAYER, copy_requirements, install_wheel, run_isolated, unpack_wheel
 from tests.support.template import ROOT
 
 PAGE: Final = (ROOT / "docs" / "package.md").read_text()
@@ -37,6 +37,24 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_every_example_of_its_page_runs_with_the_small_package_alone(script: str, small: tuple[Path, Path]) -> None:
     expected = "".join(re.findall(r"print\(.*  # (.*)\n", script))
     assert run_isolated(script, *small).stdout.replace("\n", "") == expected
+
+
+def test_pip_installs_it_in_an_environment_of_its_own(small: tuple[Path, Path], tmp_path: Path) -> None:
+    """Issue: "built and installed in a clean environment by a test"; with its command, which reads a bounce there."""
+    (wheel,) = small[0].parent.glob("*.whl")
+    programs = install_wheel(wheel, NEEDED, tmp_path / "clean")
+
+    def run(program: str, *arguments: str, given: str | None = None) -> str:
+        command = [str(programs / program), *arguments]
+        where: Any = {"cwd": tmp_path, "env": {"PATH": ""}, "timeout": 120}
+        return str(subprocess.run(command, check=True, capture_output=True, text=True, input=given, **where).stdout)
+
+    assert "mailbox" in run("aftersend", "classify", given="550 5.1.1 user unknown\n")
+    bounce = ROOT / "events" / "report" / "arf-abuse.eml"
+    assert json.loads(run("aftersend", "parse", "report", str(bounce), "--json"))
+    script = "from importlib.metadata import distributions; print(*(each.name for each in distributions()))"
+    found = run("python", "-c", script).split()
+    assert sorted(found) == sorted(["aftersend", *NEEDED])
 
 
 def test_the_small_package_knows_every_source(small: tuple[Path, Path]) -> None:

@@ -26,6 +26,19 @@ def unpack_wheel(place: Path) -> Path:
     return place / "site"
 
 
+def install_wheel(wheel: Path, needed: list[str], place: Path) -> Path:
+    """Install the wheel by pip in an environment of its own, made in `place`, and return the folder of its programs.
+
+    Nothing comes over the network: what it needs is copied there first, and pip finds it satisfied, or refuses.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True, capture_output=True)
+    (packages,) = place.glob("lib/python*/site-packages")
+    copy_requirements(needed, packages)
+    pip = [sys.executable, "-m", "pip", "--python", str(place), "install", "--quiet", "--no-index", str(wheel)]
+    subprocess.run(pip, check=True, capture_output=True)
+    return place / "bin"
+
+
 def copy_requirements(names: list[str], target: Path) -> Path:
     """Copy installed distributions into a folder of their own, and return it."""
     for name in names:
