@@ -156,7 +156,8 @@ class Visitor:
         self.steps += 1
 
     def press(self, name: str, within: str = "body") -> None:
-        """Press a button or follow a link by its name."""
+        """Press a button or follow a link by its name, once nothing that comes in moves it from under the pointer."""
+        self.page.wait_for_function("() => !document.querySelector('main .busy')")
         place = self.page.locator(within)
         place.get_by_role("button", name=name).or_(place.get_by_role("link", name=name)).first.click()
         self.steps += 1
