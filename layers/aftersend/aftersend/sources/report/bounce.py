@@ -91,6 +91,8 @@ class _Reader:
         if not status.has_words(entry.text):
             entry.text = self._find_telling_reason(entry) or entry.text
             entry.status = status.choose_status(entry.status, entry.text)
+        elif alone and (said := _find_rejection(self._notice.text)):
+            entry.text = said
         entry.surrounding_text = self._notice.text[:_MAX_AROUND] if alone else self._find_reason(entry.recipient)[0]
 
     def _find_recipients(self, blocks: list[status.Block], known: set[str]) -> list[RecipientReport]:
@@ -245,6 +247,20 @@ def _is_system_answer(headers: mime.Headers, subject: str, text: str) -> bool:
 def is_refusal(notice: Notice) -> bool:
     """Return whether a read receipt is a refusal: mail filters of recipients answer that way."""
     return "was automatically rejected" in " ".join(notice.text[:2_000].lower().split())
+
+
+def _find_rejection(text: str) -> str:
+    """What Dovecot's delivery agent says in the first line of a notice, which it writes without a Diagnostic-Code.
+
+    Beside somebody else's code it is believed: a message that was refused at the mailbox has come as far as that.
+    """
+    found = _REJECTION.match(text[:2_000])
+    return " ".join(found[0].split()) if found else ""
+
+
+_REJECTION: Final = re.compile(
+    r"\s*your message to [^\n]{1,330} was automatically rejected:[ \t\r]{0,8}\n?[^\n]{4,}", re.IGNORECASE
+)
 
 
 def _is_from_daemon(headers: mime.Headers) -> bool:
