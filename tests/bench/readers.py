@@ -6,6 +6,9 @@ Of mails that report a failure or a delay: in how many anything is recognised, i
 are found, and of how many of those recipients it is said right whether they are dead, and why. Of all others: of how
 many nothing is claimed to have failed. The expectations of our own mails are ours, of published ones Sisimai's, so each
 is at home on one of them. Reasons have other names there: those that mean the same are taken for the same.
+
+Below each table stands in what this package differs from the expectation on whether a recipient is dead: what it says,
+what is expected, in how many recipients, and in which mails. What to think of each kind stands in docs/package.md.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -79,6 +83,7 @@ class Said(NamedTuple):
 
     dead: bool | None
     reasons: frozenset[str] | None  # that it may be, in our words
+    word: str = ""  # the reason in words of its own
 
 
 class Mail(NamedTuple):
@@ -106,10 +111,7 @@ def list_own() -> Iterator[Mail]:
             continue
         given = json.loads(sample.expectation.read_text()).get("feedback", ())
         expected = [fact for fact in given if fact["kind"] in BOUNCES]
-        right = {
-            each["recipient"]: Said(each["verdict"]["class"] == "hard", frozenset({each["verdict"]["reason"]}))
-            for each in expected
-        }
+        right = {each["recipient"]: _say(each["verdict"]["class"], each["verdict"]["reason"]) for each in expected}
         yield Mail(sample.path, sample.body(), right)
 
 
@@ -118,7 +120,9 @@ def _list_published(corpus: Path) -> Iterator[Mail]:
         row = json.loads(line)
         named = [] if row["kind"] in _NOT_FAILURES else row["expected"]
         right = {
-            canonicalize_email(each["recipient"]): Said(each["hardbounce"], SAME.get(each["reason"], frozenset()))
+            canonicalize_email(each["recipient"]): Said(
+                each["hardbounce"], SAME.get(each["reason"], frozenset()), each["reason"]
+            )
             for each in named
         }
         yield Mail(corpus / row["file"], (corpus / row["file"]).read_bytes(), right)
@@ -134,7 +138,11 @@ def read_ours(mail: bytes) -> Answer:
     except MalformedFeedback:
         return {}
     judged = {fact.recipient: aftersend.judge(fact) for fact in facts}
-    return {name: Said(each.klass == "hard", frozenset({each.reason})) for name, each in judged.items() if each}
+    return {name: _say(each.klass, each.reason) for name, each in judged.items() if each}
+
+
+def _say(klass: str, reason: str) -> Said:
+    return Said(klass == "hard", frozenset({reason}), f"{klass} {reason}")
 
 
 def read_flufl(mail: bytes) -> Answer:
@@ -205,6 +213,33 @@ def judge(mails: Sequence[Mail], answers: Sequence[Answer]) -> list[str]:
     ]
 
 
+class Difference(NamedTuple):
+    """What a reader says otherwise than expected on whether recipients are dead, and of which."""
+
+    said: str
+    expected: str
+    mails: list[str]  # one for each recipient
+
+
+def group_differences(mails: Sequence[Mail], answers: Sequence[Answer]) -> list[Difference]:
+    """Return in what a reader differs from the expectations, by what both call it, the most frequent first."""
+    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for mail, answer in zip(mails, answers, strict=True):
+        for who, right in mail.right.items():
+            got = (answer or {}).get(who)
+            if got and got.dead is not None and got.dead != right.dead:
+                expected = f"{'hard' if right.dead else 'not hard'}, {right.word}"
+                kinds[got.word, expected].append(mail.path.stem)
+    found = [Difference(*kind, names) for kind, names in kinds.items()]
+    return sorted(found, key=lambda each: (-len(each.mails), each.said, each.expected))
+
+
+def _show_differences(found: Sequence[Difference]) -> None:
+    rows = [[each.said, each.expected, str(len(each.mails))] for each in found]
+    notes = [f"{each.said} | {each.expected}: {' '.join(dict.fromkeys(each.mails))}" for each in found]
+    table.show("Hard or not: where aftersend differs", ("aftersend", "expected", "recipients"), rows, notes)
+
+
 def _share(part: int, whole: int) -> str:
     return f"{part} of {whole}" if whole else "-"
 
@@ -251,6 +286,8 @@ def main() -> None:
             for name, got in zip(imports, readings, strict=True)
         ]
         table.show(f"Readers of bounces: {len(mails)} of {title}", HEAD, rows)
+        if differences := group_differences(mails, readings[0].answers):
+            _show_differences(differences)
     wheel, unpacked = _measure_wheel()
     sizes = [("wheel", f"{wheel / 1024:.0f} KB"), ("installed", f"{unpacked / 1024:.0f} KB")]
     table.show("The package", ("what", "size"), sizes)

@@ -151,6 +151,17 @@ def test_the_comparison_on_its_page_is_what_comes_out() -> None:
         assert _find_row(name) == readers.judge(mails, [read(each.raw) for each in mails])
 
 
+def test_what_readers_say_otherwise_is_grouped_by_kind() -> None:
+    mails = list(readers.list_own())
+    assert not readers.group_differences(mails, [readers.read_ours(each.raw) for each in mails])
+    answers = [readers.read_flufl(each.raw) for each in mails]
+    found = readers.group_differences(mails, answers)
+    right, compared = readers.judge(mails, answers)[2].split(" of ")
+    assert sum(len(each.mails) for each in found) == int(compared) - int(right) > 0
+    assert "not hard, soft mailbox_full" in {each.expected for each in found}
+    assert [len(each.mails) for each in found] == sorted((len(each.mails) for each in found), reverse=True)
+
+
 @pytest.mark.skipif(not readers.find_sisimai(), reason="Perl has no Sisimai here: apt-get install libsisimai-perl")
 def test_what_its_page_says_of_sisimai_is_what_comes_out() -> None:
     mails = list(readers.list_own())
