@@ -28,9 +28,10 @@ from aftersend_cli.errors import CommandError, NotKnownError, UsageError
 from aftersend_cli.jobs import follow, upload
 from aftersend_cli.outcomes import FILTERS
 from aftersend_cli.output import Output
+from aftersend_cli.status import describe_span
 from tests.support import wsgi
 from tests.support.api import Api
-from tests.support.api_world import WorldAlarms, WorldQueues, world
+from tests.support.api_world import WorldAlarms, WorldArchive, WorldQueues, world
 from tests.support.network import free_ports
 from tests.support.template import ROOT
 
@@ -297,6 +298,32 @@ def test_status_says_whether_anything_is_stuck(
     assert rings[2].split()[:3] == ["ComplaintAlarm", "2026-03-31", "08:00Z"]
     monkeypatch.setattr(WorldAlarms, "is_silent", True)
     assert "Nobody can tell which alarms ring" in Run(capsys, "status").out
+
+
+def test_status_says_which_source_is_quiet_and_since_when(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Run(capsys, "status").out.splitlines()
+    at = next(number for number, line in enumerate(lines) if "last heard of" in line)
+    assert [line.split() for line in lines[at + 1 : at + 3]] == [
+        ["ses", "2026-03-31", "11:56Z", "4", "min"],
+        ["report", "2026-03-22", "17:00Z", "8", "days"],
+    ]
+    assert [each["source"] for each in api("GET", "/status").json["sources"]] == ["ses", "report"]
+    monkeypatch.setattr(WorldArchive, "is_silent", True)
+    assert "Nobody can tell when sources were last heard of" in Run(capsys, "status").out
+    assert json.loads(Run(capsys, "status", "--json").out)["sources"] is None
+    monkeypatch.setattr(WorldArchive, "is_silent", False)
+    monkeypatch.setattr(WorldArchive, "list_objects_v2", lambda *_, **__: {})
+    assert "No source was heard of so far." in Run(capsys, "status").out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "0 min"), (59, "0 min"), (7_199, "119 min"), (7_200, "2 h"), (172_799, "47 h"), (172_800, "2 days")],
+)
+def test_a_span_is_told_in_the_unit_that_a_person_takes(seconds: int, said: str) -> None:
+    assert describe_span(timedelta(seconds=seconds)) == said
 
 
 def test_dead_letters_by_the_api(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

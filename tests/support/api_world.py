@@ -5,7 +5,7 @@ The facts are read by the real parser's structures and judged by the real rules;
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
@@ -27,7 +27,9 @@ from aftersend.sources import read
 from aftersend.sources.message import Message
 from aftersend.storage import items
 from aftersend.storage.alarms import Alarms
+from aftersend.storage.archive import folder
 from aftersend.storage.dead_letters import build_send
+from aftersend.storage.last_heard import LastHeard
 from aftersend.storage.queue_overview import QueueOverview
 from aftersend.storage.statistics import StatisticsTable
 from aftersend.storage.unmatched import UnmatchedTextQueries
@@ -36,6 +38,7 @@ from tests.support.api import Answer, Api, Clock
 from tests.support.clients import FakeDynamoDB, FakeSQS
 from tests.support.facts import fake_source
 from tests.support.list_jobs import ListJobApi
+from tests.support.listing import Listing
 from tests.support.ports import MemoryStore, ports
 from tests.support.trials import rule_trials, trial_context
 
@@ -154,6 +157,21 @@ class WorldAlarms:
         }
 
 
+class WorldArchive(Listing):
+    """The archive of a stack, whose reports by mail have been quiet for nine days; tests let it be silent."""
+
+    is_silent: ClassVar = False
+
+    def __init__(self) -> None:
+        times = {"ses": NOW - timedelta(minutes=4), "report": _at(22, 17)}
+        super().__init__({f"{folder(source, at)}a.jsonl.gz": at for source, at in times.items()})
+
+    def list_objects_v2(self, **request: Any) -> Any:
+        if self.is_silent:
+            raise NoAnswer("ReadTimeout")
+        return super().list_objects_v2(**request)
+
+
 BROKEN: Final = Message("m-1", b'{"mail": {"messageId": "0102-e5"}}', _at(30, 7), "ses")
 
 
@@ -189,6 +207,7 @@ def world() -> Api:
         deployment=Deployment(stack="aftersend", region="eu-west-1"),
         queues=QueueOverview(WorldQueues, WorldQueues.urls),
         alarms=Alarms(WorldAlarms, "mail"),
+        last_heard=LastHeard(WorldArchive, "archive"),
         unmatched_texts=texts,
         rule_trials=rule_trials(trial, texts),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -18,12 +18,15 @@ from aftersend.core.errors import StoreUnavailable
 from aftersend.core.model import Evidence, Kind
 from aftersend.sources.message import Message
 from aftersend.storage.alarms import Alarms
+from aftersend.storage.archive import folder
 from aftersend.storage.dead_letters import DeadLetters
+from aftersend.storage.last_heard import LastHeard
 from aftersend.storage.queue_overview import JOBS, LyingCounts, QueueOverview
 from aftersend.storage.unmatched import UnmatchedTextQueries, UnmatchedTexts
 from tests.support.api import ARN, Api, api_context
 from tests.support.clients import FakeDynamoDB
 from tests.support.facts import START, fact
+from tests.support.listing import Listing
 from tests.support.ports import NOW
 from tests.support.template import ALARMS, QUEUES, mentioned
 
@@ -228,6 +231,30 @@ def test_a_queue_that_does_not_answer_is_ours(queues: Queues) -> None:
     )
     with pytest.raises(StoreUnavailable):
         broken.look("UnreadableBodies", 1)
+
+
+# ---- Sources ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_status_says_when_each_source_was_last_heard_of(queues: Queues) -> None:
+    at = START - timedelta(days=2)
+    archive = Listing({f"{folder('ses', START)}a": START, f"{folder('mailgun', at)}a": at})
+    heard = LastHeard(lambda: archive, "archive")
+    found = Api(api_context(queues=queues.overview, last_heard=heard))("GET", "/status").json
+    assert found["sources"] == [
+        {"source": "ses", "last_at": "2026-03-01T00:00:00Z"},
+        {"source": "mailgun", "last_at": "2026-02-27T00:00:00Z"},
+    ]
+
+
+def test_of_sources_nothing_is_said_where_the_archive_says_nothing(queues: Queues) -> None:
+    def fail(**_request: Any) -> Any:
+        raise Refusal("AccessDenied", {})
+
+    heard = LastHeard(lambda: cast("Any", SimpleNamespace(list_objects_v2=fail)), "archive")
+    found = Api(api_context(queues=queues.overview, last_heard=heard))("GET", "/status").json
+    assert (found["sources"], found["unreadable"]) == (None, 0)
+    assert queues.api("GET", "/status").json["sources"] is None, "a function that has no archive"
 
 
 # ---- Alarms ---------------------------------------------------------------------------------------------------------

@@ -215,6 +215,7 @@ def console() -> HostedConsole:
 def operate() -> tuple[ApiContext, QueueOverview]:
     """Return what the handlers of the HTTP API work with that look into queues, and what counts there for alarms."""
     from aftersend.storage.alarms import Alarms
+    from aftersend.storage.last_heard import LastHeard
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.unmatched import UnmatchedTextQueries
 
@@ -222,7 +223,8 @@ def operate() -> tuple[ApiContext, QueueOverview]:
     queues = QueueOverview(partial(connect, "sqs"), config.queues)
     texts = UnmatchedTextQueries(connect("dynamodb"), config.unmatched_texts_table)
     alarms = Alarms(partial(connect, "cloudwatch"), made.deployment.stack)
-    return replace(made, queues=queues, alarms=alarms, unmatched_texts=texts), queues
+    heard = LastHeard(_connect_boto3, config.archive_bucket)
+    return replace(made, queues=queues, alarms=alarms, unmatched_texts=texts, last_heard=heard), queues
 
 
 def list_jobs() -> ApiContext:

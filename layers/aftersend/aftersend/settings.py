@@ -255,6 +255,7 @@ class OperationSettings(Struct, frozen=True, kw_only=True):
 
     queues: dict[str, str]  # the URL of each queue by its logical id
     unmatched_texts_table: str
+    archive_bucket: str
 
 
 def load_operations(environ: Environ = os.environ) -> OperationSettings:
@@ -269,6 +270,7 @@ def load_operations(environ: Environ = os.environ) -> OperationSettings:
     return OperationSettings(
         queues={name: f"{base}/{queue}" for name, _, queue in pairs if queue},
         unmatched_texts_table=_require(environ, "UNMATCHED_TEXTS_TABLE"),
+        archive_bucket=_require(environ, "ARCHIVE_BUCKET"),
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from aftersend_cli.endpoint import Endpoint
 from aftersend_cli.output import Output
 
-STUCK = 1  # exit code: something was given up, or could not be read
+STUCK: Final = 1  # exit code: something was given up, or could not be read
+_HOUR: Final = timedelta(hours=1)
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
@@ -16,7 +19,10 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_options: argparse.Namespace, api: Endpoint, output: Output) -> int:
-    """Show what is in the queues, and which alarms ring; 1 where something was given up or could not be read."""
+    """Show what is in the queues, which alarms ring, and since when sources are quiet.
+
+    Returns 1 where something was given up or could not be read.
+    """
     found = api.ask("GET", "/status").json()
     given_up = sum(each["waiting"] + each["hidden"] for each in found["dead_letters"])
     stuck = bool(given_up or found["unreadable"])
@@ -28,6 +34,7 @@ def run(_options: argparse.Namespace, api: Endpoint, output: Output) -> int:
         f"{said} aftersend dead-letters shows why." if stuck else "Nothing is stuck.", "bad" if stuck else "good"
     )
     _show_alarms(found["alarms"], output)
+    _show_sources(found["sources"], datetime.fromisoformat(found["asked_at"]), output)
     queues = [each for each in [*found["queues"], *found["dead_letters"]] if any(map(each.get, _COUNTS))]
     output.table(
         ("queue", *_COUNTS.values()), [(each["name"], *(f"{each[name]:,}" for name in _COUNTS)) for each in queues]
@@ -49,6 +56,26 @@ def _show_alarms(alarms: dict[str, Any] | None, output: Output) -> None:
         return
     blind = f" {alarms['without_data']} of them have had nothing to judge by." if alarms["without_data"] else ""
     output.write(f"None of {alarms['watched']} alarms rings.{blind}")
+
+
+def _show_sources(sources: Sequence[dict[str, str]] | None, now: datetime, output: Output) -> None:
+    if sources is None:
+        output.write("Nobody can tell when sources were last heard of: the archive did not answer.", "bad")
+        return
+    if not sources:
+        output.write("No source was heard of so far.")
+    times = [(each["source"], each["last_at"]) for each in sources]
+    output.table(
+        ("source", "last heard of", "quiet for"),
+        [(name, output.moment(at), describe_span(now - datetime.fromisoformat(at))) for name, at in times],
+    )
+
+
+def describe_span(span: timedelta) -> str:
+    """Return how long something takes, in the unit that a person would take."""
+    if span < 2 * _HOUR:
+        return f"{max(span // timedelta(minutes=1), 0)} min"
+    return f"{span // _HOUR} h" if span < 48 * _HOUR else f"{span.days} days"
 
 
 _COUNTS = {"waiting": "wait", "hidden": "in work", "delayed": "come later"}

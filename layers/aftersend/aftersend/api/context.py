@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aftersend.lists.trials import RuleTrials
     from aftersend.ports import StorePort
     from aftersend.storage.alarms import Alarms
+    from aftersend.storage.last_heard import LastHeard
     from aftersend.storage.queue_overview import QueueOverview
     from aftersend.storage.statistics import StatisticsTable
     from aftersend.storage.unmatched import UnmatchedTextQueries
@@ -58,6 +59,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     queues: QueueOverview | None = None  # in the function that looks into them
     unmatched_texts: UnmatchedTextQueries | None = None  # in the same
     alarms: Alarms | None = None  # in the same
+    last_heard: LastHeard | None = None  # in the same
     rule_trials: RuleTrials | None = None  # in the function that tries rules
 
     def make_alias(self, recipient: str) -> str:

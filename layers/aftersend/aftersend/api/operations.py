@@ -17,6 +17,7 @@ from aftersend.api.routing import Example, Router
 from aftersend.api.schemas import NoParameters
 from aftersend.core.errors import StoreUnavailable
 from aftersend.core.times import Moment
+from aftersend.storage.last_heard import HeardSource
 from aftersend.storage.queue_overview import UNREADABLE, LyingMessage, QueueCounts
 from aftersend.storage.unmatched import UnmatchedText
 
@@ -46,13 +47,14 @@ class AlarmCounts(Struct, frozen=True, kw_only=True):
 
 
 class StatusView(Struct, frozen=True, kw_only=True):
-    """What is in the queues of a stack, about, and which of its alarms ring."""
+    """What is in the queues of a stack, about, which of its alarms ring, and which of its sources are quiet."""
 
     asked_at: Moment
     queues: list[QueueCounts]  # that functions work
     dead_letters: list[QueueCounts]  # what our side could not store, by the queue that it came from
     unreadable: int  # bodies that nobody could read
     alarms: AlarmCounts | None  # missing where CloudWatch does not say
+    sources: list[HeardSource] | None  # the latest first; missing where the archive does not say
 
 
 class IdleQueue(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,10 +118,14 @@ class UnmatchedList(Struct, frozen=True, kw_only=True):
 
 @route("GET", "/status", needs="ask", answer=StatusView, examples=(Example(name="all-is-well"),))
 def get_status(request: PlainRequest) -> ApiResponse:
-    """Get what waits in queues, what was given up, how many bodies nobody could read, and which alarms ring.
+    """Get what waits, what was given up, what nobody could read, which alarms ring, and since when sources are quiet.
 
     The numbers are those of SQS, which are about right after a minute of quiet. Looking takes nothing out of a queue.
     How old the oldest message is, SQS does not say; alarms watch it. `alarms` is null where CloudWatch says nothing.
+
+    `sources` has the time at which the latest body of each source was archived, the latest first, whether anybody could
+    read that body or not. A source that was never heard of, or not for as long as bodies are kept, is not in it; where
+    the archive says nothing, `sources` is null.
     """
     queues = _find_queues(request.context)
     idle = queues.count(queues.list_idle())
@@ -130,8 +136,16 @@ def get_status(request: PlainRequest) -> ApiResponse:
             dead_letters=[each for each in idle if each.name != UNREADABLE],
             unreadable=sum(each.waiting + each.hidden for each in idle if each.name == UNREADABLE),
             alarms=_count_alarms(request.context.alarms),
+            sources=_list_sources(request.context),
         )
     )
+
+
+def _list_sources(context: ApiContext) -> list[HeardSource] | None:
+    try:
+        return context.last_heard.list_sources(context.pool, context.clock()) if context.last_heard else None
+    except StoreUnavailable:
+        return None
 
 
 def _count_alarms(alarms: Alarms | None) -> AlarmCounts | None:

@@ -1,14 +1,9 @@
 // Which alarms ring, and when each source was last heard of: what the page of operations begins with.
-import { get, Problem } from "../api.js";
-import { linkTo } from "../router.js";
 import { writeOut } from "../safe.js";
 import { say, sayCount } from "../texts.js";
 import "../texts/health.js";
-import { daysAgo, isoDay, writeDay } from "../time.js";
-import { html, useEffect, useState } from "../view.js";
+import { html } from "../view.js";
 import { Badge, count, Empty, Moment, nameSource, Section, Table } from "../parts.js";
-
-const DAYS = 30;
 
 export function Alarms({ alarms }) {
   return html`
@@ -24,39 +19,15 @@ export function Alarms({ alarms }) {
     <//>`;
 }
 
-// The last day on which a message was first heard of, from the counters: one question, however many sources there are.
-export function Sources() {
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    let isWanted = true;
-    readSources().then((lines) => isWanted && setFound(lines));
-    return () => { isWanted = false; };
-  }, []);
-  if (!found) return null;
+export function Sources({ sources }) {
   return html`
     <${Section} title=${say("health.sources")}>
-      <p class="soft">${say("health.sources.what", { days: DAYS })}</p>
-      ${found.length === 0
-        ? html`<${Empty}>${say("health.sources.none", { days: DAYS })}<//>`
-        : html`<${Table} caption=${say("health.sources")} rows=${found} keyOf=${(each) => each.source} columns=${[
-          { name: say("health.source"), show: (each) => nameSource(each.source) },
-          { name: say("health.last"), show: (each) => (each.day === isoDay(Date.now()) ? say("health.today") : writeDay(each.day)) },
-          { name: say("health.messages"), number: true, show: (each) => html`<a href=${linkTo("numbers", "", { by: "source" })}>${count(each.messages)}</a>` },
-        ]} />`}
+      ${sources?.length > 0
+        ? html`<p class="soft">${say("health.sources.what")}</p>
+          <${Table} caption=${say("health.sources")} rows=${sources} keyOf=${(each) => each.source} columns=${[
+            { name: say("health.source"), show: (each) => nameSource(each.source) },
+            { name: say("health.last"), show: (each) => html`<${Moment} at=${each.last_at} distance />` },
+          ]} />`
+        : html`<${Empty}>${say(sources ? "health.sources.none" : "health.sources.unknown")}<//>`}
     <//>`;
-}
-
-async function readSources() {
-  try {
-    const { days } = await get("statistics", { by: "source", from: daysAgo(DAYS - 1), to: isoDay(Date.now()) });
-    const latest = new Map();
-    for (const each of days) {
-      const messages = Object.values(each.counts).reduce((sum, number) => sum + number, 0);
-      if (messages && (latest.get(each.value)?.day ?? "") <= each.day) latest.set(each.value, { source: each.value, day: each.day, messages });
-    }
-    return [...latest.values()].sort((one, other) => other.day.localeCompare(one.day) || other.messages - one.messages);
-  } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
-    return null; // a stack that does not count knows no day
-  }
 }

@@ -29,8 +29,7 @@ export function OperationsPage() {
       <p class="soft">${say("ops.letters.what")}</p>
       <${Answered} answer=${letters}>${(found) => html`<${Letters} queues=${found.queues} open=${setDialog} />`}<//>
     <//>
-    <${Answered} answer=${status}>${(found) => html`<${Queues} queues=${found.queues} />`}<//>
-    <${Sources} />
+    <${Answered} answer=${status}>${(found) => html`<${Queues} queues=${found.queues} /><${Sources} sources=${found.sources} />`}<//>
     <${Unmatched} open=${setDialog} />
     <${SetUp} />
     ${dialog?.queue && html`<${RedriveDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}
