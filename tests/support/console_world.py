@@ -25,6 +25,7 @@ from aftersend.core.statistics import ALL, Cell, CounterRow, CounterRows, Dimens
 from aftersend.ingest import ingest
 from aftersend.sources.message import Message
 from aftersend.storage import items
+from aftersend.storage.archive import build_put
 from aftersend.storage.spike_windows import SpikeWindows
 from aftersend.storage.statistics import StatisticsTable
 from local.environment import REGION
@@ -188,6 +189,8 @@ def fill(stack: Stack, people: People, crowd: int, messages_a_day: int = 0) -> M
     Counters may be those of a larger sender, of `messages_a_day`, whose outcomes nobody looks at.
     """
     store = fold([*people.stories(), *people.crowd(crowd)], people.now)
+    bucket = stack.physical_ids("AWS::S3::Bucket")["Archive"]
+    stack.client("s3").put_object(**build_put(bucket, [Message("latest", b"{}", people.now, "ses")]))
     tables = stack.physical_ids("AWS::DynamoDB::Table")
     client = stack.client("dynamodb")
     # Moto in this very process: through its server, each batch takes a hundred times as long.

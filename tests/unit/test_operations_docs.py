@@ -222,7 +222,7 @@ def test_every_command_of_ours_is_one(calls: list[list[str]]) -> None:
         options = make_parser().parse_args(arguments)
         assert options.stack == "aftersend"
         done.add(options.command)
-    assert done == {"delist", "importable", "parse", "recount", "reevaluate", "restore", "sync", "webhooks"}
+    assert done == {"delist", "importable", "parse", "recount", "reevaluate", "restore", "status", "sync", "webhooks"}
     targets = {target for arguments in _made_by(calls, "make") for target in arguments}
     assert targets == {"build", "deploy"}
     assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
