@@ -15,7 +15,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request. The log names the route and no path: addresses stand in paths."""
     if "requestContext" not in event:
         lying = queues.count_lying()
-        observability.report_lying(lying, logger, metrics)
+        observability.report_lying(
+            lying.queues, logger, metrics, dead_letters=lying.dead_letters, dead_jobs=lying.dead_jobs
+        )
         return {"lying": lying.queues}
     answer, log = app.answer(event, made)
     log.write(logger)

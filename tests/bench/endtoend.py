@@ -20,7 +20,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -161,7 +161,7 @@ class Bench:
     """One engine, one bucket, one pool of threads for who needs it, and all contenders on them."""
 
     def __init__(self, engine: Engine, endpoint: str, pool: ThreadPoolExecutor) -> None:
-        self._engine, self._pool = engine, pool
+        self.engine, self._pool = engine, pool
         self._boto3 = engine.client(**BOTO3)
         account = Account(key_id="test", secret="test", region="eu-west-1", endpoints={"AWS_ENDPOINT_URL": endpoint})
         self._lean = {"dynamodb": engine.connect(), "s3": services.make_client("s3", account)}
@@ -183,15 +183,15 @@ class Bench:
 
     def _work(self, open_tasks: Callable[[], Tasks]) -> Batch:
         ports = Ports(
-            store=StoreSteps(self._engine.tables()),
+            store=StoreSteps(self.engine.tables()),
             archive=Archive("archive"),
             dead_letters=DeadLetters(_refuse, ""),
             policy=self._policy,
             classify=self._judge,
             open_tasks=open_tasks,
             clock=partial(datetime.now, UTC),
-            spike_windows=SpikeWindows(self._boto3, self._engine.table("SpikeWindows"), self._policy.guard),
-            unmatched_texts=UnmatchedTexts(self._engine.table("UnmatchedTexts"), RETENTION),
+            spike_windows=SpikeWindows(self._boto3, self.engine.table("SpikeWindows"), self._policy.guard),
+            unmatched_texts=UnmatchedTexts(self.engine.table("UnmatchedTexts"), RETENTION),
         )
 
         def work(batch: list[Message]) -> None:
@@ -346,14 +346,20 @@ def show_sizes(bench: Bench) -> None:
 HEADER: Final = ("", "records/s", "CPU µs/record", "WCU/distinct", "in tables")
 
 
-def main() -> None:
-    """Print three tables."""
+@contextmanager
+def opening() -> Iterator[Bench]:
+    """Open an engine, a bucket and a pool of threads, and work on them as long as the context lasts."""
     with (
         engines.running("dynoxide") as engine,
         bucket.serving() as endpoint,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
-        bench = Bench(engine, endpoint, pool)
+        yield Bench(engine, endpoint, pool)
+
+
+def main() -> None:
+    """Print three tables."""
+    with opening() as bench:
         show_sides(bench)
         show_sizes(bench)
         grown = [*by_feedback(bench), *by_size(bench)]

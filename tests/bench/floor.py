@@ -14,7 +14,6 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from select import POLLIN, poll, select
 from statistics import median
@@ -26,9 +25,8 @@ from msgspec import Struct, field
 from aftersend.http.http1 import HttpResponse
 from aftersend.http.multiplexer import Waits
 from aftersend.http.transport import Transport
-from tests import engines
-from tests.bench import bucket, table
-from tests.bench.endtoend import AT_ONCE, ROUNDS, Batch, Bench, bring, run
+from tests.bench import table
+from tests.bench.endtoend import AT_ONCE, ROUNDS, Batch, Bench, bring, opening, run
 from tests.bench.load import BATCH, Load
 from tests.engines import Engine
 
@@ -147,10 +145,10 @@ def _read(connection: socket.socket) -> None:
         left -= len(connection.recv(1_048_576))
 
 
-def measure(bench: Bench, engine: Engine, brought: Load) -> list[float]:
+def measure(bench: Bench, brought: Load) -> list[float]:
     """Return microseconds of CPU a record: of the bytes alone, without a wire, asleep between, and of the whole."""
     found, wire = Recording(), Wire()
-    with same_tables(engine):
+    with same_tables(bench.engine):
         work = bench.ours(None, at_once=1)  # answers come in one order then
         with recording(found):
             for batch in brought.batches:
@@ -180,13 +178,8 @@ def _time(wire: Wire, found: Recording) -> float:
 
 def main() -> None:
     """Print the table."""
-    with (
-        engines.running("dynoxide") as engine,
-        bucket.serving() as endpoint,
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        bench = Bench(engine, endpoint, pool)
-        costs = {size: measure(bench, engine, bring(each, batch=size)) for size, each in MESSAGES.items()}
+    with opening() as bench:
+        costs = {size: measure(bench, bring(each, batch=size)) for size, each in MESSAGES.items()}
     rows = [[f"batches of {size}", *(f"{cost:.0f}" for cost in found)] for size, found in costs.items()]
     ratios = [one / other for one, other in zip(costs[1], costs[BATCH], strict=True)]
     rows.append([f"1 to {BATCH}", *(f"{ratio:.1f}" for ratio in ratios)])

@@ -45,7 +45,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "lists": {"core", "classify", "sources", "storage", "aws", "ports", "jobs"},
     "api": {"core", "classify", "storage", "lists", "settings", "ports", "version"},
     "outgoing": {"core", "aws", "storage"},
-    "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api", "outgoing", "storage"},
+    "observability": {"core", "ports", "ingest", "webhooks", "jobs", "lists", "api", "outgoing"},
 }
 LAYERS["bootstrap"] = {*LAYERS} - {"client", "library", "reporter"}
 

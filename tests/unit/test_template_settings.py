@@ -21,7 +21,6 @@ from aftersend.ingest import BatchReport
 from aftersend.settings import ApiSettings, Deployment, JobSettings, ListJobSettings, PollSettings, ReplaySettings
 from aftersend.sources import SOURCES
 from aftersend.storage.early_retry import SOON
-from aftersend.storage.queue_overview import LyingCounts
 from aftersend.verp import Verp
 from aftersend.webhooks.receive import PushResponse, PushResult
 from tests.support.template import (
@@ -271,7 +270,7 @@ def emitted(*, graphs: bool = True) -> set[tuple[str, tuple[str, ...], str]]:
             observability.report_push(
                 PushResponse(status=200, result=result, source=source, code=code), logger, metrics
             )
-    observability.report_lying(LyingCounts(queues={"Any": 3}, dead_letters=2, dead_jobs=1), logger, metrics)
+    observability.report_lying({"Any": 3}, logger, metrics, dead_letters=2, dead_jobs=1)
     written: set[tuple[str, tuple[str, ...], str]] = metrics.written
     return written
 
@@ -339,10 +338,9 @@ def test_nothing_is_written_of_dead_letters_where_nothing_lies() -> None:
         def warning(self, message: str, extra: dict[str, Any]) -> None:
             lines.append(f"{message} {extra}")
 
-    nothing = LyingCounts(queues={}, dead_letters=0, dead_jobs=0)
-    observability.report_lying(nothing, cast(Any, Lines()), metrics)
+    observability.report_lying({}, cast(Any, Lines()), metrics, dead_letters=0, dead_jobs=0)
     assert (metrics.written, lines) == (set(), [])
-    observability.report_lying(LyingCounts(queues={"A": 2}, dead_letters=0, dead_jobs=2), cast(Any, Lines()), metrics)
+    observability.report_lying({"A": 2}, cast(Any, Lines()), metrics, dead_letters=0, dead_jobs=2)
     assert {name for name, _, _ in metrics.written} == {"DeadJobs"}
     assert lines == ["lying {'queues': {'A': 2}}"]
 

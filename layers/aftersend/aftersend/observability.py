@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # a function needs one of these, and does not wait for the ot
     from aftersend.outgoing.incidents import IncidentsResult
     from aftersend.outgoing.sender import SendReport
     from aftersend.ports import BatchReport
-    from aftersend.storage.queue_overview import LyingCounts
     from aftersend.webhooks.receive import PushResponse
 
 _T = TypeVar("_T")
@@ -109,12 +108,14 @@ def _write_metrics(counts: Mapping[str, int], metrics: Metrics, source: str = ""
     metrics.flush_metrics()
 
 
-def report_lying(found: LyingCounts, logger: Logger, metrics: Metrics) -> None:
+def report_lying(
+    queues: Mapping[str, int], logger: Logger, metrics: Metrics, *, dead_letters: int, dead_jobs: int
+) -> None:
     """Count for the alarms what lies in dead-letter queues, and log in which; nothing is written where nothing lies."""
-    counts = {"DeadLetters": found.dead_letters, "DeadJobs": found.dead_jobs}
+    counts = {"DeadLetters": dead_letters, "DeadJobs": dead_jobs}
     _write_metrics({name: number for name, number in counts.items() if number}, metrics)
-    if found.queues:
-        logger.warning("lying", extra={"queues": found.queues})
+    if queues:
+        logger.warning("lying", extra={"queues": queues})
 
 
 def report_push(response: PushResponse, logger: Logger, metrics: Metrics) -> None:

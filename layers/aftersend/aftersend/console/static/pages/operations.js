@@ -24,12 +24,12 @@ export function OperationsPage() {
   };
   return html`
     <h1>${say("ops.title")}</h1>
-    <${Answered} answer=${status}>${(found) => html`<${Summary} status=${found} /><${Alarms} alarms=${found.alarms} />`}<//>
+    <${Answered} answer=${status}>${(found) => html`<${Summary} status=${found} /><${Alarms} alarms=${found.alarms} /><${Sources} sources=${found.sources} />`}<//>
     <${Section} title=${say("ops.letters")}>
       <p class="soft">${say("ops.letters.what")}</p>
       <${Answered} answer=${letters}>${(found) => html`<${Letters} queues=${found.queues} open=${setDialog} />`}<//>
     <//>
-    <${Answered} answer=${status}>${(found) => html`<${Queues} queues=${found.queues} /><${Sources} sources=${found.sources} />`}<//>
+    <${Answered} answer=${status}>${(found) => html`<${Queues} queues=${found.queues} />`}<//>
     <${Unmatched} open=${setDialog} />
     <${SetUp} />
     ${dialog?.queue && html`<${RedriveDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}

@@ -11,7 +11,7 @@ addTexts({
   "health.since": "Since",
   "health.meaning": "What it means",
   "health.sources": "Last heard of, by source",
-  "health.sources.what": "When the last was kept that came of each, whether anybody could read it or not.",
+  "health.sources.what": "When the latest body of each was archived, whether anybody could read it or not.",
   "health.sources.none": "No source was heard of so far.",
   "health.sources.unknown": "We cannot tell when sources were last heard of: the archive did not answer.",
   "health.source": "Source",
