@@ -1,25 +1,30 @@
 """Puts the modules of the console together into a few files, because many small ones pack badly. Pure.
 
-A module becomes a function that is called where it stands, behind all that it imports, so what it does not export stays
-its own. What one file needs of another it imports from there: what comes out are plain ES modules, too.
+In a file all modules are in one scope, each behind all that it imports. What a module declares at its top level gets a
+short name that nothing else has, so an import is no more than that name. What one file needs of another it imports from
+there: what comes out are plain ES modules, too. A vendored module stays as it was published: it becomes a function that
+is called where it stands.
 
-    import { say } from "./texts.js";           const{greet}=(()=>{
-    export const greet = () => say("hello");    const greet = () => say("hello");
-                                                return{greet}})();
+    import { say } from "./texts.js";                                      const a=b=>"Hello "+b;
+    export const greet = (who) => say(`Hello ${who}`);                     ...
 
 Only what the console is written in is understood. Other forms of import and export are refused with the module's name,
-and so are a name that two modules export, modules that import each other, and a module that nobody imports. Source:
-ECMAScript 2025, 16.2 (Modules).
+and so are modules that import each other, and one that nobody imports. Source: ECMAScript 2025, 16.2 (Modules).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from posixpath import basename, dirname, join, normpath, splitext
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from posixpath import dirname, join, normpath
 from typing import Final
 
 from msgspec import Struct, field
+
+from aftersend.console.names import Name, find_names, make_names, rename
+from aftersend.console.squeeze import squeeze
+from aftersend.console.tokens import WORD, Token, read_tokens
 
 # Statements of our own modules begin with a line; those of vendored ones stand anywhere, as short as can be.
 _IMPORT: Final = re.compile(
@@ -36,6 +41,8 @@ _LATER_WHOLE: Final = re.compile(r'\bimport\("([^"]+)"\)')
 _FALLBACK: Final = "default"
 _INSIDE: Final = "fallback"  # what a default is called within its module
 
+_Place = tuple[str, str]  # a module, and what something is called that it declares
+
 
 class BundleError(ValueError):
     """A module is written in a way that is not understood here."""
@@ -45,6 +52,8 @@ class _Module(Struct):
     """A module: its code without imports and exports, and what these say."""
 
     code: str = ""
+    tokens: Sequence[Token] = ()  # of the code; a vendored module is not taken apart
+    names: Sequence[Name] = ()
     needs: list[str] = field(default_factory=list)  # modules that run before it
     fetches: list[str] = field(default_factory=list)  # modules that it fetches when it runs
     gives: dict[str, str] = field(default_factory=dict)  # names that it exports, and what each is called inside
@@ -53,13 +62,12 @@ class _Module(Struct):
 
 
 def make_bundles(
-    sources: Mapping[str, str], begins: Mapping[str, Sequence[str]], strip: Mapping[str, Callable[[str], str]]
+    sources: Mapping[str, str], begins: Mapping[str, Sequence[str]], vendored: Collection[str]
 ) -> dict[str, str]:
     """Return files by name that hold all modules, each once; raises BundleError where that cannot be done.
 
     `sources` are the modules by path. `begins` has the files and the modules that each is there for: a file holds
-    these and all that they import, but for what a file before it holds. `strip` has what takes away of a module's code
-    what does nothing.
+    these and all that they import, but for what a file before it holds. `vendored` are modules that stay as they are.
     """
     modules = {name: _read(name, source) for name, source in sources.items()}
     files: dict[str, list[str]] = {}
@@ -69,22 +77,23 @@ def make_bundles(
         homes |= dict.fromkeys(files[file], file)
     if left := sorted(modules.keys() - homes.keys()):
         raise BundleError(f"nobody imports {', '.join(left)}")
-    names = _name_all(modules)
-    for name, act in strip.items():
-        modules[name].code = act(modules[name].code)
-    return {file: _write(file, some, _Parts(modules, homes, names)) for file, some in files.items()}
+    for name in modules.keys() - set(vendored):
+        _take_apart(name, modules[name])
+    places = {name: _find_places(name, modules) for name in modules}
+    parts = _Parts(modules, homes, places, _name_all(modules, places))
+    return {file: _write(file, some, parts) for file, some in files.items()}
 
 
 def find_fetched(sources: Mapping[str, str]) -> list[str]:
     """Return the modules that others fetch only when they need them."""
-    return sorted({each for name, source in sources.items() for each in _read(name, source).fetches})
+    return sorted({_find(name, path) for name, source in sources.items() for path in _LATER.findall(source)})
 
 
 # ---- Reading --------------------------------------------------------------------------------------------------------
 
 
 def _read(name: str, source: str) -> _Module:
-    """Take a module apart; raises BundleError where something is left that is not understood."""
+    """Read what a module imports and exports; raises BundleError where something is left that is not understood."""
     made, code = _Module(), _MAP.sub("", source)
     code = _IMPORT.sub(lambda match: _take(made, name, match), code)
     code = _AGAIN.sub(lambda match: _hand_on(made, name, match), code)
@@ -94,7 +103,7 @@ def _read(name: str, source: str) -> _Module:
     if left := _LEFT.search(code):
         raise BundleError(f"{name}: not understood: {left[0].strip()}")
     made.fetches = [_find(name, path) for path in _LATER.findall(code)]
-    made.code = _LATER.sub(lambda match: f'import("{_find(name, match[1])}")', code)
+    made.code = _LATER.sub(lambda match: f'import("{_find(name, match[1])}")', code).strip()
     return made
 
 
@@ -152,72 +161,99 @@ def _order(wanted: Sequence[str], modules: Mapping[str, _Module]) -> list[str]:
     return list(done)
 
 
-# ---- Names that modules share ---------------------------------------------------------------------------------------
+def _take_apart(name: str, module: _Module) -> None:
+    try:
+        module.tokens = squeeze(read_tokens(module.code))
+        module.names = list(find_names(module.tokens))
+    except ValueError as error:
+        raise BundleError(f"{name}: {error}") from error
 
-_Place = tuple[str, str]  # a module, and the name of something that it exports
+
+# ---- Names ----------------------------------------------------------------------------------------------------------
 
 
 class _Parts(Struct, frozen=True):
-    """All modules, the file that each stands in, and by its place what each thing is called that they share."""
+    """All modules, the file that each stands in, what its names stand for, and what all that is called now."""
 
     modules: Mapping[str, _Module]
     homes: Mapping[str, str]
+    places: Mapping[str, Mapping[str, _Place]]
     names: Mapping[_Place, str]
 
 
-def _name_all(modules: Mapping[str, _Module]) -> dict[_Place, str]:
-    """Name all that one module has of another, and all of the modules that are fetched."""
-    places = [_trace(modules, *place) for each in modules.values() for place in each.takes.values()]
-    fetched = {name for each in modules.values() for name in each.fetches}
-    places += [(name, given) for name in sorted(fetched) for given in modules[name].gives]
-    names = {place: place[1] if place[1] != _FALLBACK else splitext(basename(place[0]))[0] for place in places}
-    first: dict[str, _Place] = {}
-    for place, name in names.items():
-        if first.setdefault(name, place) != place:
-            raise BundleError(f"{first[name][0]} and {place[0]} both export {name}")
-    return names
+def _find_places(name: str, modules: Mapping[str, _Module]) -> dict[str, _Place]:
+    """Find where that is declared which the names at the top level of a module stand for."""
+    module = modules[name]
+    own = {each.text: (name, each.text) for each in module.names if each.is_declared}
+    return own | {inside: _trace(modules, *taken) for inside, taken in module.takes.items()}
 
 
 def _trace(modules: Mapping[str, _Module], module: str, name: str) -> _Place:
-    """The place at which something is made that this module exports, or hands on."""
+    """Find where something is declared that this module exports, or hands on."""
     if name in modules[module].hands_on:
         return _trace(modules, *modules[module].hands_on[name])
     if name not in modules[module].gives:
         raise BundleError(f"{module} has no {name}")
-    return module, name
+    return module, modules[module].gives[name]
+
+
+def _name_all(modules: Mapping[str, _Module], places: Mapping[str, Mapping[str, _Place]]) -> dict[_Place, str]:
+    """Name all that stands at the top level of a file; what is named most often gets the shortest name."""
+    uses = Counter(place for some in places.values() for place in some.values())
+    uses.update(place for each in _list_fetched(modules) for place in _list_given(each, modules).values())
+    for name, module in modules.items():
+        uses.update(places[name][each.text] for each in module.names if each.text in places[name])
+    taken = {text for module in modules.values() for kind, text in module.tokens if kind == WORD}
+    return dict(zip(sorted(uses, key=lambda place: (-uses[place], place)), make_names(taken), strict=False))
+
+
+def _list_fetched(modules: Mapping[str, _Module]) -> list[str]:
+    return sorted({each for module in modules.values() for each in module.fetches})
+
+
+def _list_given(name: str, modules: Mapping[str, _Module]) -> dict[str, _Place]:
+    module = modules[name]
+    return {given: _trace(modules, name, given) for given in sorted(module.gives | module.hands_on)}
 
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
-def _write(file: str, names: Sequence[str], parts: _Parts) -> str:
+def _write(file: str, some: Sequence[str], parts: _Parts) -> str:
     foreign: dict[str, set[str]] = {}
-    for name in names:
-        for place in _list_taken(name, parts):
-            if parts.homes[place[0]] != file:
-                foreign.setdefault(parts.homes[place[0]], set()).add(parts.names[place])
+    for place in {place for name in some for place in parts.places[name].values()}:
+        if parts.homes[place[0]] != file:
+            foreign.setdefault(parts.homes[place[0]], set()).add(parts.names[place])
     head = [f'import{{{",".join(sorted(foreign[other]))}}}from"./{other}";\n' for other in sorted(foreign)]
-    body = [_wrap(name, parts) for name in names]
-    wanted = {place for name, home in parts.homes.items() if home != file for place in _list_taken(name, parts)}
-    wanted |= {
-        (name, given) for each in parts.modules.values() for name in each.fetches for given in parts.modules[name].gives
-    }
-    given = sorted(parts.names[place] for place in wanted if parts.homes[place[0]] == file)
+    body = [_write_own(name, parts) if parts.modules[name].tokens else _wrap(name, parts) for name in some]
+    given = _list_exports(file, parts)
     return "".join([*head, *body, f"export{{{','.join(given)}}};\n" if given else ""])
 
 
-def _list_taken(name: str, parts: _Parts) -> list[_Place]:
-    return [_trace(parts.modules, *place) for place in parts.modules[name].takes.values()]
+def _list_exports(file: str, parts: _Parts) -> list[str]:
+    """What other files take, under its short name, and what modules give that are fetched, under the one they gave."""
+    others = {place for name, some in parts.places.items() if parts.homes[name] != file for place in some.values()}
+    given = sorted(parts.names[place] for place in others if parts.homes[place[0]] == file)
+    fetched: dict[str, str] = {}
+    for name in _list_fetched(parts.modules):
+        for shown, place in _list_given(name, parts.modules).items() if parts.homes[name] == file else ():
+            if fetched.setdefault(shown, name) != name:
+                raise BundleError(f"{fetched[shown]} and {name} both export {shown}")
+            given.append(f"{parts.names[place]} as {shown}")
+    return given
+
+
+def _write_own(name: str, parts: _Parts) -> str:
+    module = parts.modules[name]
+    called = {inside: parts.names[place] for inside, place in parts.places[name].items()}
+    code = rename(module.tokens, module.names, called)
+    return _LATER_WHOLE.sub(lambda match: f'import("./{parts.homes[match[1]]}")', code) + "\n"
 
 
 def _wrap(name: str, parts: _Parts) -> str:
-    """A module as a function that is called at once, and what others have of it."""
-    module = parts.modules[name]
-    given = sorted((shown, module.gives[place[1]]) for place, shown in parts.names.items() if place[0] == name)
-    called = {inside: parts.names[_trace(parts.modules, *place)] for inside, place in module.takes.items()}
-    renamed = "".join(f"const {inside}={shown};" for inside, shown in called.items() if inside != shown)
-    code = _LATER_WHOLE.sub(lambda match: f'import("./{parts.homes[match[1]]}")', module.code).strip()
-    if not given:
-        return f"(()=>{{{renamed}{code}\n}})();\n"
-    inner = ",".join(shown if shown == inside else f"{shown}:{inside}" for shown, inside in given)
-    return f"const{{{','.join(shown for shown, _ in given)}}}=(()=>{{{renamed}{code}\nreturn{{{inner}}}}})();\n"
+    """A module as a function that is called at once with what it takes, and gives what others have of it."""
+    given = [(inside, shown) for (module, inside), shown in parts.names.items() if module == name]
+    inside, shown = (",".join(each) for each in zip(*given, strict=True))
+    takes = parts.places[name]
+    handed = ",".join(parts.names[place] for place in takes.values())
+    return f"const[{shown}]=(({','.join(takes)})=>{{{parts.modules[name].code}\nreturn[{inside}]}})({handed});\n"

@@ -25,7 +25,6 @@ from typing import Final
 from msgspec import Struct
 
 from aftersend.console.bundle import find_fetched, make_bundles
-from aftersend.console.squeeze import squeeze
 
 STATIC: Final = Path(__file__).with_name("static")
 VENDORED: Final = STATIC / "vendor"
@@ -158,7 +157,7 @@ def read_contents() -> Mapping[str, bytes]:
         "console.js": _FIRST,
         "more.js": [*(name for name in modules if name.startswith(_TEXTS)), *find_fetched(modules)],
     }
-    scripts = make_bundles(modules, begins, {name: squeeze for name in modules if not name.startswith("vendor/")})
+    scripts = make_bundles(modules, begins, [name for name in modules if name.startswith("vendor/")])
     others = {name: _shorten(path) for name, path in found.items() if name not in modules}
     return others | {name: text.encode() for name, text in scripts.items()}
 
