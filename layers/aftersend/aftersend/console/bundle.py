@@ -40,6 +40,7 @@ _MAP: Final = re.compile(r"^//# sourceMappingURL=.*\n?", re.M)
 _LATER_WHOLE: Final = re.compile(r'\bimport\("([^"]+)"\)')
 _FALLBACK: Final = "default"
 _INSIDE: Final = "fallback"  # what a default is called within its module
+_SOMETIMES: Final = frozenset(("async", "of"))  # words of the language in some places, names in others
 
 _Place = tuple[str, str]  # a module, and what something is called that it declares
 
@@ -80,7 +81,7 @@ def make_bundles(
     for name in modules.keys() - set(vendored):
         _take_apart(name, modules[name])
     places = {name: _find_places(name, modules) for name in modules}
-    parts = _Parts(modules, homes, places, _name_all(modules, places))
+    parts = _Parts(modules, vendored, homes, places, _name_all(modules, places))
     return {file: _write(file, some, parts) for file, some in files.items()}
 
 
@@ -176,6 +177,7 @@ class _Parts(Struct, frozen=True):
     """All modules, the file that each stands in, what its names stand for, and what all that is called now."""
 
     modules: Mapping[str, _Module]
+    vendored: Collection[str]
     homes: Mapping[str, str]
     places: Mapping[str, Mapping[str, _Place]]
     names: Mapping[_Place, str]
@@ -185,7 +187,10 @@ def _find_places(name: str, modules: Mapping[str, _Module]) -> dict[str, _Place]
     """Find where that is declared which the names at the top level of a module stand for."""
     module = modules[name]
     own = {each.text: (name, each.text) for each in module.names if each.is_declared}
-    return own | {inside: _trace(modules, *taken) for inside, taken in module.takes.items()}
+    found = own | {inside: _trace(modules, *taken) for inside, taken in module.takes.items()}
+    if mixed := _SOMETIMES & found.keys():
+        raise BundleError(f"{name}: not understood: a variable {', '.join(sorted(mixed))}")
+    return found
 
 
 def _trace(modules: Mapping[str, _Module], module: str, name: str) -> _Place:
@@ -225,7 +230,7 @@ def _write(file: str, some: Sequence[str], parts: _Parts) -> str:
         if parts.homes[place[0]] != file:
             foreign.setdefault(parts.homes[place[0]], set()).add(parts.names[place])
     head = [f'import{{{",".join(sorted(foreign[other]))}}}from"./{other}";\n' for other in sorted(foreign)]
-    body = [_write_own(name, parts) if parts.modules[name].tokens else _wrap(name, parts) for name in some]
+    body = [_wrap(name, parts) if name in parts.vendored else _write_own(name, parts) for name in some]
     given = _list_exports(file, parts)
     return "".join([*head, *body, f"export{{{','.join(given)}}};\n" if given else ""])
 
@@ -253,7 +258,8 @@ def _write_own(name: str, parts: _Parts) -> str:
 def _wrap(name: str, parts: _Parts) -> str:
     """A module as a function that is called at once with what it takes, and gives what others have of it."""
     given = [(inside, shown) for (module, inside), shown in parts.names.items() if module == name]
-    inside, shown = (",".join(each) for each in zip(*given, strict=True))
+    shown = ",".join(shown for _, shown in given)
+    result = ",".join(inside for inside, _ in given)
     takes = parts.places[name]
     handed = ",".join(parts.names[place] for place in takes.values())
-    return f"const[{shown}]=(({','.join(takes)})=>{{{parts.modules[name].code}\nreturn[{inside}]}})({handed});\n"
+    return f"const[{shown}]=(({','.join(takes)})=>{{{parts.modules[name].code}\nreturn[{result}]}})({handed});\n"

@@ -22,7 +22,6 @@ _BLOCK, _OBJECT, _CLASS, _OTHER = "block", "object", "class", "other"  # what br
 _BEFORE_BLOCK: Final = frozenset((")", "=>", ";", "{", "}", "", "else", "try", "finally", "do", "catch"))
 _DECLARES: Final = frozenset(("function", "class", "const", "let"))
 _REFUSED: Final = frozenset(("switch", "var"))
-_MEANINGFUL: Final = frozenset(("of", "async"))  # words of the language in some places, names in others
 
 
 class Name(NamedTuple):
@@ -63,8 +62,6 @@ def find_names(tokens: Sequence[Token]) -> Iterator[Name]:
 
 def rename(tokens: Sequence[Token], names: Iterable[Name], called: Mapping[str, str]) -> str:
     """Return the module with other names; `called` are the new ones by the old ones."""
-    if meant := _MEANINGFUL & called.keys():
-        raise ValueError(f"not understood: a variable {', '.join(sorted(meant))}")
     texts = [text for _, text in tokens]
     for name in names:
         if name.text in called:

@@ -40,7 +40,7 @@ _FIRST: Final = ("app.js", "configuration.js", "sign_in.js", "pages/address.js")
 _TEXTS: Final = "texts/"  # side by side, they pack better
 # Comments, and what lines are indented by.
 _ASIDE: Final = {
-    ".css": re.compile(rb"^[ \t]+|/\*.*?\*/\n?|(?<=[;{]) (?=[a-z-])|(?<=[a-z]:) | (?=\{)", re.MULTILINE | re.DOTALL),
+    ".css": re.compile(rb"/\*.*?\*/|(?<=[{};,:>])\s+|\s+(?=[{}>])|;(?=\s*\})", re.DOTALL),
     ".html": re.compile(rb"^[ \t]+", re.MULTILINE),
 }
 _NOTHING: Final = re.compile(rb"(?!)")

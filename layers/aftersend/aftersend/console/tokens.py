@@ -25,8 +25,26 @@ _PIECE: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _TEXT: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*(`|\$\{)", re.DOTALL)
-_BEFORE_EXPRESSION: Final = tuple("(,=:[!&|?{};>")
-
+_VALUES: Final = frozenset(("string", "expression", "number", WORD))
+_ENDS_VALUE: Final = frozenset((")", "]", "++", "--"))
+_BEFORE_VALUE: Final = frozenset(
+    (
+        "await",
+        "case",
+        "delete",
+        "do",
+        "else",
+        "in",
+        "instanceof",
+        "new",
+        "of",
+        "return",
+        "throw",
+        "typeof",
+        "void",
+        "yield",
+    )
+)
 
 Token = tuple[str, str]  # what it is, and how it is written
 
@@ -35,13 +53,14 @@ def read_tokens(code: str) -> list[Token]:
     """Return the pieces of a module; raises ValueError where a template or a brace has no end."""
     found: list[Token] = []
     open_: list[str] = []  # templates and braces
-    last, at = "", 0  # the last piece that says something, and where the next one begins
+    at = 0
+    is_value = False  # what stands before
     while at < len(code):
         if open_ and open_[-1] == "`":
             kind, text = TEMPLATE, _take_text(code, at)
             open_[-1:] = [] if text.endswith("`") else ["`", "{"]
         else:
-            kind, text = _take_piece(code, at, last)
+            kind, text = _take_piece(code, at, is_value)
             if text in ("{", "`"):
                 open_.append(text)
             elif text == "}":
@@ -49,7 +68,7 @@ def read_tokens(code: str) -> list[Token]:
                     raise ValueError("no beginning of }")
                 open_.pop()
         if kind not in (BLANK, COMMENT):
-            last = text
+            is_value = text in _ENDS_VALUE or text.endswith("`") or (kind in _VALUES and text not in _BEFORE_VALUE)
         found.append((kind, text))
         at += len(text)
     if open_:
@@ -64,11 +83,10 @@ def _take_text(code: str, at: int) -> str:
     return match[0]
 
 
-def _take_piece(code: str, at: int, last: str) -> Token:
-    """The next piece; a slash begins a regular expression only where no value stands before it."""
+def _take_piece(code: str, at: int, is_value: bool) -> Token:
+    """The next piece; a slash behind a value divides it, and begins a regular expression elsewhere."""
     match = _PIECE.match(code, at)
     assert match is not None  # any sign is a piece
-    kind = match.lastgroup or ""
-    if kind == "expression" and last not in ("", "return") and not last.endswith(_BEFORE_EXPRESSION):
+    if match.lastgroup == "expression" and is_value:
         return "sign", "/"
-    return kind, match[0]
+    return match.lastgroup or "", match[0]
