@@ -53,7 +53,7 @@ function Bar({ kind, each, x, width, place, scale, isToday, isChosen, onChoose }
     </g>`;
 }
 
-export function sayDay(kind, { day, rate }) {
+function sayDay(kind, { day, rate }) {
   if (!rate) return say("chart.day.none", { day: writeDay(day) });
   const numbers = { day: writeDay(day), part: rate.numerator.toLocaleString("en-GB"), whole: rate.denominator.toLocaleString("en-GB") };
   if (rate.rate === undefined) return say("chart.day.few", numbers);

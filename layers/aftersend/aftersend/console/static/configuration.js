@@ -1,7 +1,7 @@
 // Who is here and how the stack is set up: asked once, after the first answer, for the head and for names.
 import { get, Problem } from "./api.js";
 import { setWho } from "./rights.js";
-import { useEffect, useState } from "./view.js";
+import { useEffect, useShared } from "./view.js";
 
 let configuration = null;
 let asked = null;
@@ -25,11 +25,6 @@ export function askConfiguration() {
 }
 
 export function useConfiguration() {
-  const [current, setCurrent] = useState(configuration);
-  useEffect(() => {
-    listeners.add(setCurrent);
-    askConfiguration();
-    return () => listeners.delete(setCurrent);
-  }, []);
-  return current;
+  useEffect(() => { askConfiguration(); }, []);
+  return useShared(listeners, configuration);
 }

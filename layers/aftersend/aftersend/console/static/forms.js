@@ -1,5 +1,6 @@
 // Forms and the dialogs that they stand in.
 import { say } from "./texts.js";
+import "./texts/deciding.js";
 import { ProblemNote, Sign } from "./parts.js";
 import { html, useEffect, useId, useRef, useState } from "./view.js";
 
@@ -16,6 +17,10 @@ export function Field({ label, hint, error, kind = "input", children, ...given }
       ${kind === "select" && html`<select ...${common}>${children}</select>`}
       ${kind === "input" && html`<input ...${common} />`}
     </div>`;
+}
+
+export function NoteField(given) {
+  return html`<${Field} kind="textarea" hint=${say("note.hint")} rows="3" maxlength="500" required ...${given} />`;
 }
 
 export function CheckField({ label, error, ...given }) {

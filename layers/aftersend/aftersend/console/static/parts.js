@@ -6,6 +6,7 @@ import { bareAddress, MAX_QUOTE, maskOthers, writeOut } from "./safe.js";
 import { useZone, writeDistance, writeMoment } from "./time.js";
 import { html, useEffect, useState } from "./view.js";
 
+export const ALL_STREAMS = "*"; // as a scope
 export const nameSource = (source) => NAMES[source] ?? source;
 
 // ---- Said to everybody -------------------------------------------------------------------------------------------
@@ -18,7 +19,7 @@ export function LiveRegion() {
   const [said, setSaid] = useState("");
   useEffect(() => {
     const hear = (event) => setSaid(event.detail);
-    const wait = (event) => setSaid(say("problem.429", { seconds: event.detail / 1000 }));
+    const wait = (event) => setSaid(say("problem.wait", { seconds: event.detail / 1000 }));
     addEventListener("aftersend-say", hear);
     addEventListener("aftersend-busy", wait);
     return () => {
@@ -57,6 +58,7 @@ export function Status({ status, klass }) {
 }
 
 export const nameReason = (reason) => (reason ? say(`reason.${reason}`) : "");
+export const sayCause = ({ cause, latest }) => say(`cause.${cause}`) + (latest?.reason && cause !== "complaint" ? `: ${nameReason(latest.reason)}` : "");
 export const namePerson = (by) => (by ? by.split("/").at(-1) : "");
 export const linkToPerson = (recipient, query) => linkTo("address", recipient.replace(/^email:/, ""), query);
 
@@ -119,7 +121,7 @@ export function Table({ caption, columns, rows, keyOf, detailOf, current, rowPro
     </table>`;
 }
 
-// ---- Files and jobs ------------------------------------------------------------------------------------------
+// ---- Files and numbers -------------------------------------------------------------------------------------------
 
 // A file that is made here, of what is shown here.
 export function Download({ name, label, content, type = "text/csv" }) {
@@ -132,7 +134,8 @@ export function Download({ name, label, content, type = "text/csv" }) {
   return html`<button type="button" onClick=${give}>${label}</button>`;
 }
 
-export function JobTally({ counts }) {
+// Numbers beside one another, each with what it counts.
+export function Tally({ counts }) {
   return html`<p class="tally">${counts.map(([number, name]) => html`<span key=${name}><strong>${count(number)}</strong> ${name}</span>`)}</p>`;
 }
 
@@ -146,9 +149,9 @@ export function Busy({ slow }) {
   return html`<p class="busy" aria-live="polite">${slow ? say("busy") : ""}</p>`;
 }
 
-export function explain(problem) {
-  const known = { 0: "problem.0", 401: "problem.401", 403: "problem.403", 404: "problem.404", 429: "problem.429.end", 500: "problem.500", 503: "problem.503" };
-  return known[problem.status] ? say(known[problem.status]) : say("problem.other", { status: problem.status });
+const EXPLAINED = [0, 401, 403, 404, 429, 500, 503];
+export function explain({ status }) {
+  return EXPLAINED.includes(status) ? say(`problem.${status}`) : say("problem.other", { status });
 }
 
 export function ProblemNote({ problem, onRetry }) {

@@ -1,8 +1,8 @@
 // What whoever is here may do, as far as the API has said. Until it has, everything is offered; the API refuses.
 import { say } from "./texts.js";
-import { useEffect, useState } from "./view.js";
+import { useShared } from "./view.js";
 
-export const rights = new Set(["ask", "decide", "bulk"]);
+const rights = new Set(["ask", "decide", "bulk"]);
 let who = null;
 const listeners = new Set();
 
@@ -15,14 +15,7 @@ export function setWho(found) {
   for (const each of listeners) each(found);
 }
 
-export function useWho() {
-  const [current, setCurrent] = useState(who);
-  useEffect(() => {
-    listeners.add(setCurrent);
-    return () => listeners.delete(setCurrent);
-  }, []);
-  return current;
-}
+export const useWho = () => useShared(listeners, who);
 
 // Why whoever is here may not do this, or "" where they may. Only what is certain is refused here; the API refuses all else.
 export const whyNot = (right) => (rights.has(right) ? "" : say("right.missing", { right: say(`right.${right}`) }));

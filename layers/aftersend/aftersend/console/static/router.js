@@ -3,7 +3,7 @@
 //   #/address/ann@example.com?stream=news   page, name, filters
 import { useEffect, useState } from "./view.js";
 
-export function parseRoute(hash) {
+function parseRoute(hash) {
   const text = hash.replace(/^#\/?/, "");
   const cut = text.indexOf("?");
   const path = cut < 0 ? text : text.slice(0, cut);

@@ -21,6 +21,8 @@ export function bareAddress(recipient) {
   return recipient.replace(/^(email|sms|push):/, "");
 }
 
+export const domainOf = (recipient) => bareAddress(recipient).split("@").at(-1);
+
 // In a CSV file, a spreadsheet takes what begins with these signs for a formula.
 export function writeCsv(rows) {
   const cell = (value) => {

@@ -1,6 +1,6 @@
 // Times are stored in UTC, and shown in the zone of whoever looks, with the offset that held at that moment.
 import { say } from "./texts.js";
-import { useEffect, useState } from "./view.js";
+import { useShared } from "./view.js";
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const KEY = "aftersend-zone";
@@ -25,14 +25,7 @@ export function showInUtc(wanted) {
   for (const each of listeners) each(utc);
 }
 
-export function useZone() {
-  const [current, setCurrent] = useState(utc);
-  useEffect(() => {
-    listeners.add(setCurrent);
-    return () => listeners.delete(setCurrent);
-  }, []);
-  return current;
-}
+export const useZone = () => useShared(listeners, utc);
 
 export function nameZone() {
   if (utc) return "UTC";

@@ -7,11 +7,10 @@ import { say, sayCount } from "../texts.js";
 import { writeDay, writeMoment } from "../time.js";
 import { html, useEffect, useState } from "../view.js";
 import {
-  announce, Answered, Badge, Busy, CopyButton, count, Empty, Lazy, Moment, namePerson, nameReason, nameSource, ProblemNote, Quote,
-  Section, Sign, Status, Table,
+  ALL_STREAMS, announce, Answered, Badge, Busy, CopyButton, count, Empty, Lazy, Moment, namePerson, nameReason, nameSource,
+  ProblemNote, Quote, sayCause, Section, Sign, Status, Table,
 } from "../parts.js";
 
-const ALL = "*";
 // As the sentence names them: a person's own wishes first, what ends by itself last.
 const ORDER = ["complaint", "unsubscribed", "manual", "hard", "provider", "streak", "pause"];
 const WHOLE_TEXT = 200; // characters of a refusal that the history has; a longer one is asked for
@@ -57,7 +56,7 @@ function Person({ name, route, forget }) {
   const open = (kind, given = {}) => setDialog({ kind, ...given });
   return html`
     ${person.unknown && html`<${Unknown} person=${person} name=${name} open=${open} />`}
-    ${person.answer && html`<${Known} person=${person} open=${open} route=${route} reload=${answer.reload} />`}
+    ${person.answer && html`<${Known} person=${person} open=${open} route=${route} />`}
     ${dialog && html`<${Lazy} name="DeciderDialog" from=${() => import("./decide.js")} ...${dialog} recipient=${person.recipient ?? name} onDone=${done} onClose=${() => setDialog(null)}
       readAgain=${async (scope) => rowOf(await readPerson(name), scope)} />`}`;
 }
@@ -105,7 +104,7 @@ const emptyRow = (scope) => ({ scope, version: 0, causes: [], suppressed: false,
 // What was written is shown as the write answered it; all else is asked for again.
 function putWritten(person, written) {
   const others = (person.suppressions ?? []).filter((each) => each.scope !== written.scope);
-  const rows = [written, ...others].sort((one, other) => (one.scope === ALL ? -1 : other.scope === ALL ? 1 : 0));
+  const rows = [written, ...others].sort((one, other) => (one.scope === ALL_STREAMS ? -1 : other.scope === ALL_STREAMS ? 1 : 0));
   return { ...person, unknown: false, answer: written.answer, suppressions: rows, outcomes: person.outcomes ?? [],
     recipient: written.recipient, health: person.health, written };
 }
@@ -121,21 +120,21 @@ async function refresh(answer, name, written) {
 
 // ---- The answer --------------------------------------------------------------------------------------------------
 
-function Known({ person, open, route, reload }) {
+function Known({ person, open, route }) {
   const held = person.suppressions.filter((each) => each.suppressed);
-  const main = held.find((each) => each.scope === ALL) ?? held[0];
+  const main = held.find((each) => each.scope === ALL_STREAMS) ?? held[0];
   const others = held.filter((each) => each !== main);
   return html`
     <${AnswerCard} person=${person} row=${main} open=${open} isFirst=${true} />
     ${others.map((row) => html`<${AnswerCard} person=${person} row=${row} open=${open} key=${row.scope} />`)}
-    <${Causes} person=${person} open=${open} main=${main} />
+    <${Causes} person=${person} />
     <${Sent} person=${person} route=${route} />
     <${Decisions} rows=${person.suppressions} />
     <${More} person=${person} open=${open} />`;
 }
 
 // The sentence in its three parts: who, what happened, and what may be done. What does not come apart stays whole.
-export function splitSentence(answer, recipient) {
+function splitSentence(answer, recipient) {
   const { sentence, lift_sentence: lift } = answer;
   const name = bareAddress(recipient);
   const from = sentence.indexOf(name);
@@ -194,7 +193,7 @@ function copyAnswer(answer, quote, own) {
 
 // ---- What it rests on --------------------------------------------------------------------------------------------
 
-function Causes({ person, open, main }) {
+function Causes({ person }) {
   const rows = person.suppressions.flatMap((row) => [
     ...row.causes.map((cause) => ({ ...cause, row })).sort(byOrder),
     ...(row.erased ?? []).map((cause) => ({ ...cause, row, holds: true, isErased: true })),
@@ -203,8 +202,8 @@ function Causes({ person, open, main }) {
   return html`
     <${Section} title=${say("causes")}>
       <${Table} caption=${say("causes")} rows=${rows} columns=${[
-        { name: say("cause"), show: (each) => say(`cause.${each.cause}`) + (each.latest?.reason && each.cause !== "complaint" ? `: ${nameReason(each.latest.reason)}` : "") },
-        { name: say("stream"), show: (each) => (each.row.scope === ALL ? say("stream.all") : `“${writeOut(each.row.scope)}”`) },
+        { name: say("cause"), show: sayCause },
+        { name: say("stream"), show: (each) => (each.row.scope === ALL_STREAMS ? say("stream.all") : `“${writeOut(each.row.scope)}”`) },
         { name: say("counts"), show: (each) => html`<${Counts} cause=${each} />` },
         { name: say("first.last"), show: (each) => html`<${Span} cause=${each} />` },
         { name: say("by.source"), show: (each) => (each.latest ? nameSource(each.latest.source) : "") },
@@ -282,14 +281,14 @@ function Decisions({ rows }) {
       ${made.length > 0 && html`<${Table} caption=${say("decisions")} rows=${made} columns=${[
         { name: say("when"), show: (each) => html`<${Moment} at=${each.at} />` },
         { name: say("who"), show: (each) => html`<span title=${each.by}>${writeOut(namePerson(each.by))}</span>` },
-        { name: say("what"), show: (each) => html`${say(`act.${each.act}`)}${each.force && ` (${say("act.force")})`}${each.until && html`, ${say("until")} <${Moment} at=${each.until} />`}${each.scope !== ALL && `, “${writeOut(each.scope)}”`}` },
+        { name: say("what"), show: (each) => html`${say(`act.${each.act}`)}${each.force && ` (${say("act.force")})`}${each.until && html`, ${say("until")} <${Moment} at=${each.until} />`}${each.scope !== ALL_STREAMS && `, “${writeOut(each.scope)}”`}` },
         { name: say("note"), show: (each) => (each.note ? `“${writeOut(each.note)}”` : "") },
       ]} />`}
     <//>`;
 }
 
 function More({ person, open }) {
-  const row = rowOf(person, ALL);
+  const row = rowOf(person, ALL_STREAMS);
   const [mayDecide, mayBulk] = [!whyNot("decide"), !whyNot("bulk")];
   if (!mayDecide && !mayBulk) return null;
   return html`
@@ -311,7 +310,7 @@ function Unknown({ person, name, open }) {
       ${person.near.length > 0 && html`<p class="what">${say("unknown.near")}${" "}
         ${person.near.map((each, at) => html`${at > 0 && ", "}<a href=${linkTo("address", bareAddress(each))}>${bareAddress(each)}</a>`)}</p>`}
       <div class="buttons">
-        ${!whyNot("decide") && html`<button type="button" onClick=${() => open("suppress", { row: emptyRow(ALL) })}>${say("suppress.button")}</button>`}
+        ${!whyNot("decide") && html`<button type="button" onClick=${() => open("suppress", { row: emptyRow(ALL_STREAMS) })}>${say("suppress.button")}</button>`}
       </div>
     </article>`;
 }

@@ -6,10 +6,8 @@ import { say } from "../texts.js";
 import "../texts/deciding.js";
 import { readMoment, useZone, nameZone } from "../time.js";
 import { html, useState } from "../view.js";
-import { CheckField, DecisionForm, Dialog, Field } from "../forms.js";
-import { namePerson } from "../parts.js";
-
-const ALL = "*";
+import { CheckField, DecisionForm, Dialog, Field, NoteField } from "../forms.js";
+import { ALL_STREAMS, namePerson } from "../parts.js";
 
 export function DeciderDialog(given) {
   const Chosen = { lift: LiftDialog, suppress: SuppressDialog, forget: ForgetDialog }[given.kind];
@@ -72,15 +70,14 @@ function LiftDialog({ recipient, row: first, lift, onDone, onClose, readAgain })
     );
   };
   const name = bareAddress(recipient);
-  const title = row.scope === ALL ? say("lift.title", { name }) : say("lift.title.stream", { name, stream: row.scope });
+  const title = row.scope === ALL_STREAMS ? say("lift.title", { name }) : say("lift.title.stream", { name, stream: row.scope });
   return html`
     <${Dialog} title=${title} onClose=${onClose}>
       <p>${say(`lift.what.${kind}`)}</p>
       <p class="soft">${say("lift.keeps")}</p>
       <${Moved} moved=${moved} />
       <${DecisionForm} send=${send} action=${say("lift.do")} onClose=${onClose} problem=${problem} danger=${kind === "force"}>
-        <${Field} kind="textarea" label=${say(`note.label.${kind}`)} hint=${say("note.hint")} error=${errors.note} rows="3" maxlength="500" required
-          value=${note} onInput=${(event) => setNote(event.target.value)} />
+        <${NoteField} label=${say(`note.label.${kind}`)} error=${errors.note} value=${note} onInput=${(event) => setNote(event.target.value)} />
         ${needsForce && html`<${CheckField} label=${say(`sure.${kind}`)} error=${errors.sure} checked=${isSure} onChange=${(event) => setSure(event.target.checked)} />`}
       <//>
     <//>`;
@@ -100,7 +97,7 @@ function SuppressDialog({ recipient, row: first, onDone, onClose, readAgain }) {
     };
     setErrors(wrong);
     if (wrong.note || wrong.until) return;
-    const scope = given.stream.trim() || ALL;
+    const scope = given.stream.trim() || ALL_STREAMS;
     await write(
       (now) => ask("PUT", `suppressions/${part(recipient)}`, {
         query: { scope }, body: { note: given.note.trim(), until }, ifMatch: scope === now.scope ? now.version : undefined,
@@ -113,8 +110,7 @@ function SuppressDialog({ recipient, row: first, onDone, onClose, readAgain }) {
       <p>${say("suppress.what")}</p>
       <${Moved} moved=${moved} />
       <${DecisionForm} send=${send} action=${say("suppress.do")} onClose=${onClose} problem=${problem}>
-        <${Field} kind="textarea" label=${say("note.label.suppress")} hint=${say("note.hint")} error=${errors.note} rows="3" maxlength="500" required
-          value=${given.note} onInput=${take("note")} />
+        <${NoteField} label=${say("note.label.suppress")} error=${errors.note} value=${given.note} onInput=${take("note")} />
         <${Field} label=${say("stream.label")} hint=${say("stream.hint")} value=${given.stream} onInput=${take("stream")} maxlength="256" />
         <${Field} type="datetime-local" label=${say("until.label", { zone: nameZone() })} hint=${say("until.hint")} error=${errors.until} value=${given.until} onInput=${take("until")} />
       <//>

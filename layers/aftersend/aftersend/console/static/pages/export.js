@@ -7,7 +7,7 @@ import "../texts/lists.js";
 import { nameZone, readMoment, useZone, writeField } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { CheckField, Field } from "../forms.js";
-import { announce, count, JobTally, ProblemNote, Section } from "../parts.js";
+import { announce, count, ProblemNote, Section, Tally } from "../parts.js";
 
 const LAYOUTS = ["csv", "jsonl", "addresses", "tokens"];
 const CHANNELS = ["email", "sms", "push"];
@@ -109,7 +109,7 @@ export function RevertList({ route }) {
       <${JobNotes} state=${state}>
         <article class=${`answer answer-${isDry ? "note" : "go"}`}>
           <h3>${say(isDry ? "import.dry.result" : "written")}</h3>
-          <${JobTally} counts=${[[found.found ?? 0, say("revert.found")], [found.changed ?? 0, say(isDry ? "revert.changed" : "revert.changed.real")], [found.freed ?? 0, say(isDry ? "revert.freed" : "revert.freed.real")]]} />
+          <${Tally} counts=${[[found.found ?? 0, say("revert.found")], [found.changed ?? 0, say(isDry ? "revert.changed" : "revert.changed.real")], [found.freed ?? 0, say(isDry ? "revert.freed" : "revert.freed.real")]]} />
         </article>
       <//>
     <//>`;

@@ -4,7 +4,7 @@ import { say } from "../texts.js";
 import "../texts/feedback.js";
 import { writeMoment } from "../time.js";
 import { html } from "../view.js";
-import { Badge, Moment, nameReason, nameSource, Quote } from "../parts.js";
+import { Badge, Moment, namePerson, nameReason, nameSource, Quote } from "../parts.js";
 
 export function FeedbackList({ outcome }) {
   const heard = [...outcome.feedback].sort((one, other) => (one.at < other.at ? -1 : 1));
@@ -28,7 +28,7 @@ export function FeedbackList({ outcome }) {
     </ol>
     <p class="next"><strong>${say("next")}</strong> ${sayNext(outcome)}${outcome.write_again_at && html` ${say("next.again")} <${Moment} at=${outcome.write_again_at} distance />`}</p>
     ${saturated.length > 0 && html`<p class="soft">${say("saturated", { kinds: saturated.map((each) => say(each === "correlation" ? "correlation" : `kind.${each}`)).join(", ") })}</p>`}
-    ${outcome.resolved && html`<p>${say("looked", { who: outcome.resolved.by.split("/").at(-1), note: writeOut(outcome.resolved.note ?? "") })} <${Moment} at=${outcome.resolved.at} /></p>`}`;
+    ${outcome.resolved && html`<p>${say("looked", { who: namePerson(outcome.resolved.by), note: writeOut(outcome.resolved.note ?? "") })} <${Moment} at=${outcome.resolved.at} /></p>`}`;
 }
 
 function sayNext({ status, verdict, due_at: due }) {

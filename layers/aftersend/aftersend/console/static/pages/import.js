@@ -7,7 +7,7 @@ import "../texts/lists.js";
 import { nameZone, readMoment, useZone } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { CheckField, Field } from "../forms.js";
-import { announce, count, JobTally, ProblemNote, Section, Sign, Table } from "../parts.js";
+import { announce, count, ProblemNote, Section, Sign, Table, Tally } from "../parts.js";
 
 const MAX = 5 * 1024 * 1024; // bytes that the API takes with a request
 const FORMATS = [
@@ -112,7 +112,7 @@ function Imported({ job }) {
   return html`
     <article class=${`answer answer-${job.dry_run ? "note" : "go"}`}>
       <h3>${say(job.dry_run ? "import.dry.result" : "import.real.result")}</h3>
-      <${JobTally} counts=${[[found.rows ?? 0, say("import.rows")], ...counts]} />
+      <${Tally} counts=${[[found.rows ?? 0, say("import.rows")], ...counts]} />
       ${job.format && html`<p class="soft">${say("import.recognised", { format: job.format })}</p>`}
       ${found.errors?.length > 0 && html`<details><summary>${say("import.errors")}</summary>
         <${Table} caption=${say("import.errors")} rows=${found.errors} columns=${[

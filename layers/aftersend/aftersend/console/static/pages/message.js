@@ -8,7 +8,7 @@ import { html, useState } from "../view.js";
 import { FeedbackList } from "./feedback.js";
 import { Field } from "../forms.js";
 import {
-  announce, Answered, Badge, CopyButton, count, Empty, linkToPerson, Moment, nameReason, Section, Sign, Status,
+  announce, Answered, Badge, CopyButton, count, Empty, linkToPerson, Moment, nameReason, Section, Sign, Status, Tally,
 } from "../parts.js";
 
 const BEGINNINGS = ["", "ses:", "rfc5322:", "mailerq:", "directmail:", "sendgrid:", "postmark:", "mailgun:"];
@@ -23,7 +23,7 @@ function Message({ route }) {
   const { to } = route.query;
   const answer = useAnswer(() => readMessage(route.name, to), [route.name, to]);
   return html`<${Answered} answer=${answer}>${(found) =>
-    found.outcomes.length ? html`<${Found} found=${found} route=${route} answer=${answer} />` : html`<${NotFound} route=${route} to=${to} />`}<//>`;
+    found.outcomes.length ? html`<${Found} found=${found} route=${route} />` : html`<${NotFound} route=${route} to=${to} />`}<//>`;
 }
 
 // The id as it was given, or as a source would have written it, or an identifier of the sender's own.
@@ -56,7 +56,7 @@ function NotFound({ route, to }) {
     </article>`;
 }
 
-function Found({ found, route, answer }) {
+function Found({ found, route }) {
   const [page, setPage] = useState({ outcomes: found.outcomes, next: found.next });
   const { status, to } = route.query;
   const first = page.outcomes[0];
@@ -75,17 +75,16 @@ function Found({ found, route, answer }) {
     </div>
     <${Filters} route=${route} />
     <${Section} title=${say("message.recipients")} aside=${say(page.next ? "message.shown.more" : "message.shown", { count: count(page.outcomes.length) })}>
-      <${Tally} outcomes=${page.outcomes} />
+      <${Tally} counts=${countStatuses(page.outcomes)} />
       ${shown.length === 0 && html`<${Empty}>${say("message.filter.none", { status: say(`status.${status}`) })}<//>`}
       <div class="items">${shown.map((each) => html`<${Recipient} key=${`${each.message} ${each.recipient}`} outcome=${each} isOpen=${shown.length === 1} />`)}</div>
       ${page.next && html`<button type="button" onClick=${more}>${say("more.rows")}</button>`}
     <//>`;
 }
 
-function Tally({ outcomes }) {
-  const counts = STATUSES.map((status) => [status, outcomes.filter((each) => each.status === status).length]);
-  return html`<p class="tally">${counts.filter(([, number]) => number).map(([status, number]) => html`
-    <span key=${status}><strong>${count(number)}</strong> ${say(`status.${status}`)}</span>`)}</p>`;
+function countStatuses(outcomes) {
+  const counts = STATUSES.map((status) => [outcomes.filter((each) => each.status === status).length, say(`status.${status}`)]);
+  return counts.filter(([number]) => number);
 }
 
 function Filters({ route }) {

@@ -7,7 +7,7 @@ import "../texts/lists.js";
 import { daysAgo, isoDay, writeDay } from "../time.js";
 import { html, useEffect, useRef, useState } from "../view.js";
 import { CheckField, Field } from "../forms.js";
-import { Badge, count, Download, Empty, nameReason, Person, ProblemNote, Section, Table } from "../parts.js";
+import { ALL_STREAMS, Badge, count, Download, Empty, Person, ProblemNote, sayCause, Section, Table } from "../parts.js";
 
 const CAUSES = ["hard", "complaint", "unsubscribed", "streak", "pause", "provider", "manual"];
 const ENOUGH = 50;
@@ -75,12 +75,9 @@ const newestOf = (row) => [...row.causes].filter((each) => each.latest).sort((on
 
 function Rows({ rows }) {
   return html`<${Table} caption=${say("new.title")} rows=${rows} keyOf=${(each) => `${each.recipient} ${each.scope}`} columns=${[
-    { name: say("new.who"), show: (each) => html`<${Person} recipient=${each.recipient} />${each.scope !== "*" && ` “${writeOut(each.scope)}”`}` },
+    { name: say("new.who"), show: (each) => html`<${Person} recipient=${each.recipient} />${each.scope !== ALL_STREAMS && ` “${writeOut(each.scope)}”`}` },
     { name: say("counts"), show: (each) => (each.suppressed ? html`<${Badge} tone="stop">${say("counts.yes")}<//>` : html`<${Badge} tone="go">${say("check.allowed")}<//>`) },
-    { name: say("new.sentence"), show: (each) => {
-      const newest = newestOf(each);
-      return newest && `${say(`cause.${newest.cause}`)}${newest.latest.reason && newest.cause !== "complaint" ? `: ${nameReason(newest.latest.reason)}` : ""}`;
-    } },
+    { name: say("new.sentence"), show: (each) => newestOf(each) && sayCause(newestOf(each)) },
     { name: say("new.since"), show: (each) => newestOf(each) && writeDay(newestOf(each).latest.at) },
   ]} />`;
 }

@@ -11,7 +11,7 @@ import "../texts/numbers.js";
 import { daysAgo, isoDay, listDays, writeDay } from "../time.js";
 import { html } from "../view.js";
 import { Field } from "../forms.js";
-import { Answered, Badge, count, Download, Empty, Moment, nameReason, nameSource, Section, Table } from "../parts.js";
+import { Answered, Badge, count, Download, Empty, Moment, nameReason, nameSource, Section, Table, Tally } from "../parts.js";
 
 const DIMENSIONS = ["system", "stream", "sender", "campaign", "source", "all"];
 const SPANS = [7, 14, 30, 90];
@@ -85,7 +85,7 @@ function Overview({ counts }) {
   const messages = ["sent", "deferred", "expired", "delivered", "rejected", "complained"].reduce((sum, each) => sum + (counts[each] ?? 0), 0)
     + Object.entries(counts).filter(([each]) => each.startsWith("bounced_")).reduce((sum, [, number]) => sum + number, 0);
   const shown = [["messages", messages], ["delivered", (counts.delivered ?? 0) + (counts.complained ?? 0)], ["refused", counts.bounced_hard], ["complained", counts.complained], ["block", counts.bounced_block]];
-  return html`<p class="tally">${shown.map(([each, number]) => html`<span key=${each}><strong>${count(number ?? 0)}</strong> ${say(`numbers.tally.${each}`)}</span>`)}</p>`;
+  return html`<${Tally} counts=${shown.map(([each, number]) => [number ?? 0, say(`numbers.tally.${each}`)])} />`;
 }
 
 const byDay = (lines) => new Map(lines.map((each) => [each.day, each.counts]));

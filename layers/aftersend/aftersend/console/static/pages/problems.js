@@ -3,7 +3,7 @@ import { get, Problem, useAnswer } from "../api.js";
 import { useConfiguration } from "../configuration.js";
 import { addCounts, makeRate, writeShare } from "../rates.js";
 import { linkTo, replaceQuery } from "../router.js";
-import { bareAddress, maskOthers, writeCsv, writeOut } from "../safe.js";
+import { bareAddress, domainOf, maskOthers, writeCsv, writeOut } from "../safe.js";
 import { say } from "../texts.js";
 import "../texts/feedback.js";
 import "../texts/problems.js";
@@ -178,7 +178,6 @@ function InGroups({ wanted, route, rate, nameSystem }) {
     ${!complete && html`<p class="soft">${say("wrong.newest", { count: count(counted) })} <${Moment} at=${backTo} /></p>`}`}<//>`;
 }
 
-const domainOf = (recipient) => bareAddress(recipient).split("@").at(-1);
 
 function Group({ group, most, route, nameSystem }) {
   const { example } = group;

@@ -1,17 +1,17 @@
 // What a person should look at: accidents of providers, addresses that work again, refusals that nobody understands.
 import { ask, get, part, Problem, useAnswer } from "../api.js";
 import { linkTo } from "../router.js";
-import { bareAddress, writeOut } from "../safe.js";
+import { bareAddress, domainOf, writeOut } from "../safe.js";
 import { say, sayCount } from "../texts.js";
 import "../texts/deciding.js";
 import "../texts/review.js";
 import { writeClock, writeMoment } from "../time.js";
 import { html, useState } from "../view.js";
 import { whyNot } from "../rights.js";
-import { DecisionForm, Dialog, Field } from "../forms.js";
+import { DecisionForm, Dialog, NoteField } from "../forms.js";
 import {
   announce, Answered, Badge, count, Empty, explain, Lazy, Moment, namePerson, nameReason, Person, Quote,
-  Section,
+  Section, Tally,
 } from "../parts.js";
 
 const FEW = 5; // groups that are open from the beginning
@@ -32,7 +32,7 @@ export function ReviewPage() {
   return html`
     <h1>${say("review.title")}</h1>
     <${Answered} answer=${answer}>${(found) => html`
-      <${Tally} found=${found} />
+      <${Waiting} found=${found} />
       <${Incidents} incidents=${found.incidents} open=${setDialog} decided=${decided} />
       ${KINDS.map((kind) => html`<${Groups} key=${kind} kind=${kind} groups=${found.groups[kind]} open=${setDialog} />`)}`}<//>
     ${dialog?.incident && html`<${IncidentDialog} ...${dialog} onDone=${done} onClose=${() => setDialog(null)} />`}
@@ -73,15 +73,14 @@ function groupAlike(found) {
 const decidedOf = (outcome) => outcome.feedback.find((each) => each.decided) ?? outcome.feedback[0];
 const textOf = ({ outcome }) => (outcome && decidedOf(outcome).evidence?.text) || "";
 const recipientOf = ({ row, outcome }) => (row ?? outcome).recipient;
-const domainOf = (recipient) => bareAddress(recipient).split("@").at(-1);
 
-function Tally({ found }) {
+function Waiting({ found }) {
   const counts = [
     ["incidents", found.incidents.filter((each) => each.state === "open").length],
     ...KINDS.map((kind) => [kind, found.groups[kind].reduce((sum, group) => sum + group.items.length, 0)]),
   ].filter(([, number]) => number);
   if (!counts.length) return html`<${Empty}>${say("review.nothing", { time: writeClock(found.at) })}<//>`;
-  return html`<p class="tally">${counts.map(([name, number]) => html`<span key=${name}><strong>${count(number)}</strong> ${sayCount(`review.tally.${name}`, number)}</span>`)}</p>
+  return html`<${Tally} counts=${counts.map(([name, number]) => [number, sayCount(`review.tally.${name}`, number)])} />
     ${found.more && html`<p class="soft">${say("review.more")}</p>`}`;
 }
 
@@ -134,7 +133,7 @@ function IncidentDialog({ incident, decision, onDone, onClose }) {
     <${Dialog} title=${say(`review.${decision}.title`, { domain: incident.domain })} onClose=${onClose}>
       <p>${say(`review.${decision}.what`)}</p>
       <${DecisionForm} send=${send} action=${say(`review.${decision}.do`)} onClose=${onClose} problem=${problem} danger=${decision === "confirm"}>
-        <${Field} kind="textarea" label=${say("review.note.incident")} hint=${say("note.hint")} error=${error} rows="3" maxlength="500" required value=${note} onInput=${(event) => setNote(event.target.value)} />
+        <${NoteField} label=${say("review.note.incident")} error=${error} value=${note} onInput=${(event) => setNote(event.target.value)} />
       <//>
     <//>`;
 }
@@ -206,7 +205,7 @@ function GroupDialog({ group, decision, onDone, onClose }) {
       ${stopped && html`<div class="problem" role="alert"><p><strong>${stopped.text}</strong></p></div>`}
       ${stopped?.isEnd && html`<div class="buttons"><button type="button" class="main" onClick=${onDone}>${say("close")}</button></div>`}
       ${!stopped?.isEnd && html`<${DecisionForm} send=${send} action=${stopped ? say("review.go.on") : say(`review.decide.do.${decision}`)} onClose=${stopped ? onDone : onClose}>
-        <${Field} kind="textarea" label=${say("note")} hint=${say("note.hint")} error=${error} rows="3" maxlength="500" required value=${note} onInput=${(event) => setNote(event.target.value)} />
+        <${NoteField} label=${say("note")} error=${error} value=${note} onInput=${(event) => setNote(event.target.value)} />
       <//>`}
     <//>`;
 }

@@ -96,7 +96,7 @@ const sayVerdict = (verdict) => (verdict.class === "undetermined"
   : say("rule.meaning", { reason: nameReason(verdict.reason), class: say(`class.${verdict.class}`), rule: writeOut(verdict.rule) }));
 
 // The words alone: codes, numbers, addresses and what stands in brackets differ from one refusal to the next.
-export function suggestPattern(text) {
+function suggestPattern(text) {
   const words = text.toLowerCase().replace(/\[[^\]]*\]|<[^>]*>|\S+@\S+/g, " * ").replace(/[^\p{L}*' ]+/gu, " ").trim().split(/\s+/);
   const kept = words.filter((each, at) => each !== "*" || (at > 0 && at < words.length - 1 && words[at - 1] !== "*"));
   return kept.slice(0, 8).join(" ");
@@ -105,7 +105,7 @@ export function suggestPattern(text) {
 const quoted = (text) => JSON.stringify(text.replaceAll("\u007f", ""));
 
 // No address stands in the example: it would stay in the document of rules when somebody wants to be forgotten.
-export function writeRule({ id, text, reason, klass }, example) {
+function writeRule({ id, text, reason, klass }, example) {
   return [
     "[[rule]]", `id = ${quoted(id)}`, `when.text = [${quoted(text)}]`, `then.reason = ${quoted(reason)}`,
     ...(klass ? [`then.class = ${quoted(klass)}`] : []), `example = [${quoted(maskOthers(example, ""))}]`, "",

@@ -8,7 +8,7 @@ import { say, sayCount } from "../texts.js";
 import "../texts/feedback.js";
 import "../texts/rules.js";
 import { html, useEffect, useRef, useState } from "../view.js";
-import { CopyButton, count, Empty, JobTally, nameReason, nameSource, ProblemNote, Table } from "../parts.js";
+import { CopyButton, count, Empty, nameReason, nameSource, ProblemNote, Table, Tally } from "../parts.js";
 
 export function Trial({ toml }) {
   const [state, setState] = useState({});
@@ -56,7 +56,7 @@ function Result({ found }) {
   return html`
     <article class="answer answer-note">
       <h4>${say("trial.result")}</h4>
-      <${JobTally} counts=${tally} />
+      <${Tally} counts=${tally} />
       ${found.unreadable > 0 && html`<p class="soft">${sayCount("trial.unreadable", found.unreadable)}</p>`}
       ${["begins", "ends"].map((each) => html`<${Causes} key=${each} title=${say(`trial.${each}`)} counted=${found[each]} />`)}
       ${found.changes.length > 0 && html`<${Table} caption=${say("trial.changes")} rows=${found.changes} columns=${[
