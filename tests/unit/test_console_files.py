@@ -154,6 +154,15 @@ def test_every_module_imports_what_there_is_and_what_it_uses(name: str) -> None:
             assert re.search(rf"(?<![\w.]){wanted}\b", used), f"{wanted} is not used"
 
 
+def test_the_sheet_is_sent_without_what_says_nothing(site: ConsoleSite) -> None:
+    written = re.sub(r"/\*.*?\*/", "", (STATIC / "console.css").read_text(), flags=re.DOTALL)
+    sent = site.serve_file(f"{site.folder}console.css").body.decode()
+    assert re.sub(r"\s|;(?=\s*\})", "", written) == re.sub(r"\s", "", sent)
+    meant = re.compile(r"[\w)\]*%\"] +[\w.#\[:(*+-]")  # a blank between two selectors, values or words of a query
+    assert meant.findall(written) == meant.findall(sent)
+    assert not re.search(r"[{};,]\s|/\*", sent)
+
+
 # ---- Texts ----------------------------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ def _rename(tokens: list[Token], called: Mapping[str, str] = CALLED) -> str:
         ("`say ${say} ${ { say } } say`", "`say ${a} ${ { say:a } } say`"),
         ("f('say', \"get\", /say{1,2}/.test(say)) // say", "f('say', \"get\", /say{1,2}/.test(a)) // say"),
         ("class Table extends say { get(say) { f(say); } }", "class B extends a { get(a) { f(a); } }"),
+        ("class Table { get() { say(); } say() {} utc() {} }", "class B { get() { a(); } say() {} utc() {} }"),
         ("f({ class: 1 }); if (x) { say, get }", "f({ class: 1 }); if (x) { a, c }"),
         ("function get({ say } = { say: 1 }) {}", "function c({ say:a } = { say: 1 }) {}"),
         ("f(() => { return { say }; })", "f(() => { return { say:a }; })"),

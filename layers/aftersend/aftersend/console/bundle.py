@@ -5,8 +5,12 @@ short name that nothing else has, so an import is no more than that name. What o
 there: what comes out are plain ES modules, too. A vendored module stays as it was published: it becomes a function that
 is called where it stands.
 
-    import { say } from "./texts.js";                                      const a=b=>"Hello "+b;
-    export const greet = (who) => say(`Hello ${who}`);                     ...
+    const TEXTS = new Map();                              const b=new Map();const a=(name)=>b.get(name);
+    export const say = (name) => TEXTS.get(name);         a("hello");a("bye");
+
+    import { say } from "./texts.js";
+    say("hello");
+    say("bye");
 
 Only what the console is written in is understood. Other forms of import and export are refused with the module's name,
 and so are modules that import each other, and one that nobody imports. Source: ECMAScript 2025, 16.2 (Modules).
@@ -53,8 +57,8 @@ class _Module(Struct):
     """A module: its code without imports and exports, and what these say."""
 
     code: str = ""
-    tokens: Sequence[Token] = ()  # of the code; a vendored module is not taken apart
-    names: Sequence[Name] = ()
+    tokens: Sequence[Token] = ()  # what the code is written of; a vendored module is not taken apart
+    names: Sequence[Name] = ()  # of variables, in the code
     needs: list[str] = field(default_factory=list)  # modules that run before it
     fetches: list[str] = field(default_factory=list)  # modules that it fetches when it runs
     gives: dict[str, str] = field(default_factory=dict)  # names that it exports, and what each is called inside
