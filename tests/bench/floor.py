@@ -5,7 +5,8 @@ many at once as functions have, and answers are read to their end; nothing is si
 wire*: the whole of it, with the answers of that run at hand, so that nothing is ever waited for and caches stay warm.
 *Asleep between*: the same, but that the process sleeps for half a millisecond before each answer. The code is the same,
 and so are the instructions; what it costs more is what a processor pays for being woken: code and data have to come
-back into its caches. *Whole*: as functions work. A batch of one is nothing but waits.
+back into its caches. *Whole*: as functions work. A batch of one is nothing but waits. The last line has what each of
+them is to boto3's transactions, which `endtoend` compares the whole with.
 """
 
 from __future__ import annotations
@@ -180,9 +181,12 @@ def main() -> None:
     """Print the table."""
     with opening() as bench:
         costs = {size: measure(bench, bring(each, batch=size)) for size, each in MESSAGES.items()}
+        others = [run(bench.transactions(None), bring(MESSAGES[BATCH], seed=each)) for each in range(ROUNDS)]
+        theirs = median(each.microseconds for each in others)
     rows = [[f"batches of {size}", *(f"{cost:.0f}" for cost in found)] for size, found in costs.items()]
     ratios = [one / other for one, other in zip(costs[1], costs[BATCH], strict=True)]
     rows.append([f"1 to {BATCH}", *(f"{ratio:.1f}" for ratio in ratios)])
+    rows.append([f"{BATCH} to transactions", *(f"{cost / theirs:.2f}" for cost in costs[BATCH])])
     table.show(
         "Of what a record's CPU is made, µs", ("", "bytes alone", "without a wire", "asleep between", "whole"), rows
     )
