@@ -3,7 +3,8 @@
 Both run behind SAM's runtime emulator. A start is what the first invocation takes longer than the second; the event
 holds no records, so that nothing is measured but the start. `process` has its own client for AWS, with a context for
 TLS that boto3 makes only when it connects; the rules of the classifier are loaded with the first refusal, so a start
-with one that is judged is measured too. Runs are interleaved, and the medians are compared.
+with one that is judged is measured too. An empty handler, and one that makes Powertools' Logger and Metrics, say how
+much of a start is Lambda's own and how much is theirs. Runs are interleaved, and the medians are compared.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ client = boto3.client("dynamodb")
 def handler(event, context):
     return {"batchItemFailures": []}
 """
+EMPTY: Final = """def handler(event, context):
+    return {"batchItemFailures": []}
+"""
+POWERTOOLS: Final = f"""from aws_lambda_powertools import Logger, Metrics
+
+logger, metrics = Logger(), Metrics(namespace="Aftersend")
+
+
+{EMPTY}"""
 # `process` as it is built, which has judged a refusal by its words when it stands ready.
 JUDGING: Final = """from app import handler, made
 from aftersend.sources import read
@@ -91,8 +101,9 @@ def measure(runs: int) -> dict[str, list[Start]]:
     """`runs` starts of each handler, in turns."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "bare").mkdir()
-        (root / "bare" / "app.py").write_text(BARE)
+        for name, text in {"bare": BARE, "empty": EMPTY, "powertools": POWERTOOLS}.items():
+            (root / name).mkdir()
+            (root / name / "app.py").write_text(text)
         (root / "judging").mkdir()
         (root / "judging" / "judging.py").write_text(JUDGING)
         environment, built = account(), emulator.build(root / "build").path
@@ -101,6 +112,8 @@ def measure(runs: int) -> dict[str, list[Start]]:
             Handler("boto3 and a DynamoDB client", [root / "bare"], environment),
             Handler("process", built, settings),
             Handler("process, and a refusal judged", [root / "judging", *built], settings, "judging.handler"),
+            Handler("nothing", [root / "empty"], environment),
+            Handler("Logger and Metrics of Powertools", [root / "powertools", *built], environment),
         ]
         for handler in handlers:
             start(handler, root / "log")  # fills the disk's cache
@@ -122,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"cold start: not measured: {lack}\n")
         return 0
     medians = {name: _median(found) for name, found in starts.items()}
-    bare, process, _ = medians.values()
+    bare, process, *_ = medians.values()
     rows = [
         (name, f"{each.wall:.0f}", f"{each.cpu:.0f}", f"{each.wall / bare.wall:.2f}", f"{each.cpu / bare.cpu:.2f}")
         for name, each in medians.items()

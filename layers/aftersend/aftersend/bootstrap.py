@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-# Before anything else is imported: what a start makes stays, and to look for garbage among it a dozen times is a
-# fifteenth of a start. A batch leaves hardly any: references are counted, and few things here refer to each other.
+# Before anything else is imported: what a start makes stays, and it is looked through for garbage a dozen times
+# (decision 69). A batch leaves hardly any: references are counted, and few things here refer to each other.
 gc.set_threshold(50_000)
 
 from msgspec import Struct

@@ -5,7 +5,7 @@ reference; AWS Lambda developer guide, "Using Lambda with CloudWatch Logs"; MNS 
 RFC 1952.
 """
 
-# Annotations are code here: as texts, msgspec would compile each of them, which is a twelfth of a start in all.
+# Annotations are code here: as texts, msgspec would compile each of them at a start (decision 69).
 
 import base64
 import zlib

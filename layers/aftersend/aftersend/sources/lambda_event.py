@@ -4,7 +4,7 @@ Source: AWS Lambda developer guide, "Using Lambda with Amazon SQS", "… with Am
 CloudWatch Logs", "… with Amazon MQ".
 """
 
-# Annotations are code here: as texts, msgspec would compile each of them, which is a twelfth of a start in all.
+# Annotations are code here: as texts, msgspec would compile each of them at a start (decision 69).
 
 import base64
 import re

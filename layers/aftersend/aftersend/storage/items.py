@@ -5,7 +5,7 @@ attribute, `feedback`, without what the item's keys say already: JSON, or bytes 
 are ISO-8601 strings in UTC with milliseconds; `expires_at` is in seconds since 1970, as DynamoDB's TTL wants it.
 """
 
-# Annotations are code here: as texts, msgspec would compile each of them, which is a twelfth of a start in all.
+# Annotations are code here: as texts, msgspec would compile each of them at a start (decision 69).
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
