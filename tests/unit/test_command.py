@@ -202,7 +202,8 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     ("variables", "arguments", "code", "message"),
     [
         ({}, [], 2, "You must specify a region"),
-        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, [], 4, "Unable to locate credentials"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, [], 4, "Unable to locate credentials"),
+        ({"AWS_REGION": "eu-west-1"}, [], 4, "Unable to locate credentials"),
         ({}, ["--profile", "nobody"], 2, "The config profile (nobody) could not be found"),
         ({}, ["--region", "moon"], 4, "Unable to locate credentials"),
     ],

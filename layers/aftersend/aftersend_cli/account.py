@@ -25,6 +25,8 @@ def use_account(profile: str | None, region: str | None) -> None:
     """Have every client of this process use a profile and a region; None for what the environment says."""
     if region:
         os.environ.update(AWS_REGION=region, AWS_DEFAULT_REGION=region)  # the one is read by Lambda, the other by boto3
+    elif not profile and os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])  # boto3 would not find it otherwise
     if profile:
         import boto3  # noqa: PLC0415
 
