@@ -595,7 +595,9 @@ def test_a_body_that_comes_in_ends_where_it_said_and_not_before() -> None:
     assert len(heard) == 3
     cut = IncomingBody(io.BytesIO(b"123"), 5)
     with pytest.raises(ConnectionError, match="hung up"):
-        cut.drop()
+        while cut.read():
+            pass
+    cut.drop()  # which is no error: nobody waits for an answer
 
 
 def test_whoever_stops_looking_is_told_how_to_look_again(

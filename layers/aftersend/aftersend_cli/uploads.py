@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 from urllib.request import Request
 
 from aftersend_cli.endpoint import make_opener
-from aftersend_cli.errors import NotKnownError, UsageError
+from aftersend_cli.errors import CommandError, NotKnownError, UsageError
 
 LARGEST: Final = 1024 * 1024 * 1024  # bytes of a list: the API takes no more
 _PATIENCE: Final = 600.0  # seconds in which nothing moves
@@ -18,7 +18,7 @@ _PIECE: Final = 1 << 20  # bytes
 class Readable(Protocol):
     """What bytes are read from, piece by piece."""
 
-    def read(self, size: int, /) -> bytes: ...  # noqa: D102
+    def read(self, size: int = ..., /) -> bytes: ...  # noqa: D102
 
 
 class IncomingBody:
@@ -30,7 +30,7 @@ class IncomingBody:
     def __init__(self, source: Readable, size: int, note: Callable[[], None] = lambda: None) -> None:
         self._source, self.left, self._note = source, size, note
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = _PIECE, /) -> bytes:
         """Return the next bytes, and none once all have been read."""
         piece = self._source.read(min(size, self.left))
         if self.left and not piece:
@@ -41,8 +41,23 @@ class IncomingBody:
 
     def drop(self) -> None:
         """Read what is left and forget it: a browser hears no answer before it has sent all."""
-        while self.left:
-            self.read(_PIECE)
+        while piece := self._source.read(min(_PIECE, self.left)):
+            self.left -= len(piece)
+            self._note()
+
+
+def pass_on(body: IncomingBody, job: Mapping[str, Any]) -> None:
+    """Put a body where a job waits for its list, by the job as the API itself has just shown it.
+
+    Raises what `upload` does, and UsageError for a job that waits for none. Then, too, the body has been read.
+    """
+    try:
+        if "upload" not in job:
+            raise UsageError("this job waits for no list")
+        upload(body, job["upload"]["url"], body.left)
+    except CommandError:
+        body.drop()
+        raise
 
 
 def upload(body: Readable, url: str, size: int) -> None:
