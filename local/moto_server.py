@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from moto.core.utils import unix_time
 from moto.dynamodb.models.table import Table
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sqs.models import SQSBackend
 from werkzeug.serving import make_server
@@ -71,6 +72,7 @@ def _is_kept(backend: Any, queue_name: str, message: Any) -> bool:
 
 Table.all_items = _list_items  # type: ignore[method-assign, assignment]
 SQSBackend.is_message_valid_based_on_retention_period = _is_kept  # type: ignore[method-assign, assignment]
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # else pages of every origin are let in; a bucket has rules of its own
 
 
 @contextmanager
