@@ -72,7 +72,8 @@ def _is_kept(backend: Any, queue_name: str, message: Any) -> bool:
 
 Table.all_items = _list_items  # type: ignore[method-assign, assignment]
 SQSBackend.is_message_valid_based_on_retention_period = _is_kept  # type: ignore[method-assign, assignment]
-werkzeug_app.DISABLE_GLOBAL_CORS = True  # else pages of every origin are let in; a bucket has rules of its own
+# Else pages of every origin are let in; a bucket has rules of its own.
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from local.demo import facts
 from local.pushes import serving
 from local.samples import Sample, samples
 from local.serve import SERVED, Served, served
-from local.server import OVERVIEW, Server, send
+from local.server import OVERVIEW, UPLOADS, Server, send
 from local.signing import Authority
 from local.stack import running
 from tests.support.network import free_ports
@@ -200,6 +200,23 @@ def test_a_file_of_events_is_put_where_firehose_puts_it(server: Server) -> None:
     assert json.loads(text)["object"].startswith("source=ses/firehose/")
     message = json.loads(body)["mail"]["messageId"]
     wait_until(lambda: outcomes(server).get(f"ses:{message}") == "bounced")
+
+
+def test_a_list_is_put_where_its_job_waits_whatever_its_size(server: Server) -> None:
+    """The way of the console, for lists that the API does not take with a request."""
+    row = f"put@example.org,BOUNCE,2026-03-01T00:00:00Z,{'x' * 60_000}\n"
+    body = f"emailaddress,reason,lastupdatetime,note\n{row * 120}".encode()
+    assert len(body) > 6 << 20
+    job = json.loads(ask(server, "POST", f"/suppressions/import/uploads?dry_run=true&bytes={len(body)}")[1])["id"]
+    assert ask(server, "PUT", f"{UPLOADS}{job}", {"origin": "http://evil.example"}, b"evil")[0] == 403
+    assert ask(server, "PUT", f"{UPLOADS}{job}", body=body) == (204, "")
+    assert ask(server, "POST", f"/jobs/{job}/start")[0] == 202
+    wait_until(lambda: '"done"' in ask(server, "GET", f"/jobs/{job}")[1])
+    done = json.loads(ask(server, "GET", f"/jobs/{job}")[1])
+    assert (done["imported"]["rows"], done["imported"]["new"], done["read"]) == (120, 1, len(body))
+    status, why = ask(server, "PUT", f"{UPLOADS}{job}", body=body)
+    assert (status, why) == (502, "this job waits for no list\n")
+    assert ask(server, "PUT", f"{UPLOADS}{job}", {"content-length": str((1 << 30) + 1)})[0] == 413
 
 
 @pytest.mark.parametrize(

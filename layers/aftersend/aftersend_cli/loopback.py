@@ -222,6 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if reply.status not in {204, 304}:
             self.send_header("content-length", str(len(reply.body)))
+        if self.close_connection:
+            self.send_header("connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply.body)

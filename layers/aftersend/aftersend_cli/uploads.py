@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request
 
@@ -74,4 +75,6 @@ def upload(body: Readable, url: str, size: int) -> None:
     try:
         make_opener().open(request, timeout=_PATIENCE).close()
     except OSError as error:
+        if isinstance(error, HTTPError):
+            error.close()
         raise NotKnownError(f"the upload was not taken: {error}") from error
