@@ -141,6 +141,19 @@ def test_whoever_comes_back_later_finds_what_was_tried_and_imports_it(visitor: V
     assert site.ask("GET", "/suppressions/later0@example.org")["suppressed"] is True
 
 
+def test_a_job_is_followed_on_after_the_network_was_away(visitor: Visitor) -> None:
+    visitor.open("#/lists/import")
+    drop(visitor.page, make_list("away"))
+    visitor.page.route("**/jobs/*", lambda route: route.abort())
+    visitor.press(TRY)
+    visitor.see("there was no answer")
+    assert visitor.page.locator("article").count() == 0
+    visitor.page.unroute("**/jobs/*")
+    visitor.press("Try again")
+    visitor.see(TRIED)
+    visitor.faults = [each for each in visitor.faults if "net::ERR_FAILED" not in each]
+
+
 def test_after_another_choice_it_is_tried_again_first(visitor: Visitor) -> None:
     visitor.open("#/lists/import")
     drop(visitor.page, make_list("chosen"))

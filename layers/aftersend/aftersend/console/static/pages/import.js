@@ -27,6 +27,7 @@ export function ImportList({ route }) {
   const [given, setGiven] = useState(NOTHING);
   const [errors, setErrors] = useState({});
   const [state, setState] = useState({});
+  const [turn, setTurn] = useState(0);
   const here = useRef(true);
   const begun = useRef(UNKNOWN); // the last job, and what it was begun with
   useZone();
@@ -48,7 +49,7 @@ export function ImportList({ route }) {
     if (id) attempt(follow, setState);
     else setState({});
     return () => { isMine = false; };
-  }, [id]);
+  }, [id, turn]);
   const change = (changes) => setGiven({ ...given, ...changes });
   const choice = JSON.stringify(given);
   const { job, isBusy } = state;
@@ -86,7 +87,7 @@ export function ImportList({ route }) {
           ${isTried && !isBusy && html`<${RealRun} job=${job} onRun=${() => begin(apply, job.read, job)} />`}</div>
       </form>
       ${isBusy && html`<${Progress} state=${state} size=${begun.current.size} />`}
-      ${state.problem && html`<${ProblemNote} problem=${state.problem} />`}
+      ${state.problem && html`<${ProblemNote} problem=${state.problem} onRetry=${id && begun.current.job?.id === id && (() => setTurn(turn + 1))} />`}
       ${job && !isBusy && isOver(job) && html`<${Imported} job=${job} />`}
       ${job?.dry_run && !isBusy && !isTried && html`<p class="soft">${say("import.stale")}</p>`}
     <//>`;
