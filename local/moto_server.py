@@ -18,6 +18,7 @@ from moto.sqs.models import SQSBackend
 from werkzeug.serving import make_server
 
 from local.moto_index import quick_queries
+from local.moto_queues import quick_sends
 
 _WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
 
@@ -87,7 +88,7 @@ def moto_server(host: str = "127.0.0.1") -> Iterator[tuple[str, Counter[str]]]:
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:
-        with quick_queries():
+        with quick_queries(), quick_sends():
             yield f"http://{application.host}", writes
     finally:
         _forget(host, server.port)
