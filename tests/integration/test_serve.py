@@ -28,6 +28,10 @@ from aftersend.core.statistics import Disagreement, compare_rows, recount, sum_r
 from aftersend.lists.service import FIRST_RUN
 from aftersend.sources import SOURCES, read
 from aftersend.storage.statistics import StatisticsTable
+from aftersend_cli import jobs
+from aftersend_cli.__main__ import main as command
+from aftersend_cli.endpoint import API, TOKEN
+from aftersend_cli.uploads import Readable, upload
 from local import signing
 from local.__main__ import main
 from local.demo import facts
@@ -217,6 +221,27 @@ def test_a_list_is_put_where_its_job_waits_whatever_its_size(server: Server) -> 
     status, why = ask(server, "PUT", f"{UPLOADS}{job}", body=body)
     assert (status, why) == (502, "this job waits for no list\n")
     assert ask(server, "PUT", f"{UPLOADS}{job}", {"content-length": str((1 << 30) + 1)})[0] == 413
+
+
+def test_the_command_sends_a_large_list_once(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[int] = []
+
+    def count(body: Readable, url: str, size: int) -> None:
+        sent.append(size)
+        upload(body, url, size)
+
+    path = tmp_path / "list.csv"
+    path.write_text("emailaddress,reason,lastupdatetime\ncommand@example.org,BOUNCE,2026-03-01T00:00:00Z\n")
+    monkeypatch.setattr(jobs, "AT_ONCE", 10)
+    monkeypatch.setattr(jobs, "upload", count)
+    monkeypatch.setenv(API, f"http://{server.host}")
+    monkeypatch.setenv(TOKEN, "test")
+    assert command(["import", str(path), "--apply", "--yes"]) == 0
+    assert "1 rows: 1 new" in capsys.readouterr().out
+    assert sent == [path.stat().st_size]
+    assert ask(server, "HEAD", "/suppressions/command@example.org")[0] == 200
 
 
 @pytest.mark.parametrize(
