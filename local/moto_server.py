@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from moto.core.utils import unix_time
 from moto.dynamodb.models.table import Table
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sqs.models import SQSBackend
 from werkzeug.serving import make_server
 
 from local.moto_index import quick_queries
+from local.moto_queues import quick_sends
 
 _WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
 
@@ -71,6 +73,8 @@ def _is_kept(backend: Any, queue_name: str, message: Any) -> bool:
 
 Table.all_items = _list_items  # type: ignore[method-assign, assignment]
 SQSBackend.is_message_valid_based_on_retention_period = _is_kept  # type: ignore[method-assign, assignment]
+# Else pages of every origin are let in; a bucket has rules of its own.
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -84,7 +88,7 @@ def moto_server(host: str = "127.0.0.1") -> Iterator[tuple[str, Counter[str]]]:
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:
-        with quick_queries():
+        with quick_queries(), quick_sends():
             yield f"http://{application.host}", writes
     finally:
         _forget(host, server.port)

@@ -24,6 +24,8 @@ from aftersend.console import ConsoleSite
 from aftersend.lists.drop import make_drop_id
 from aftersend.lists.job import DROP_FOLDER
 from aftersend.sources import SOURCES
+from aftersend_cli.errors import CommandError
+from aftersend_cli.uploads import LARGEST, IncomingBody, pass_on
 from local.environment import environment
 from local.firehose import pack_file, put_file
 from local.hooks import PATH as WEBHOOKS
@@ -38,6 +40,7 @@ from local.template import Json
 RECEIVE: Final = "Receive"
 OVERVIEW: Final = "/local"  # what there is, with the addresses of the webhooks
 PUSH: Final = "/local/push/"  # and a source: signs the body, and pushes it here
+UPLOADS: Final = "/local/uploads/"  # and the id of a job that waits for its list, which is passed on
 DROP: Final = "/local/drop/"  # and a source, and the name of a file: puts it into the bucket
 FIREHOSE: Final = "/local/firehose"  # puts a file of events into the archive, a line each, as Firehose does
 _LARGEST: Final = 6_291_456  # Lambda hands over no larger request
@@ -63,7 +66,7 @@ class Site:
         self.gateway = Gateway(stack, functions)
         self.secret = turn_sources_on(stack, authority)
         self.tables = Tables(stack, variables)
-        self._console = ConsoleSite()
+        self._console = ConsoleSite(settings={"upload": UPLOADS})
         self.push: Pushing | None = None  # set by whoever can push
         self.webhooks = WebhookReceiver(say or say_line)
         self._files, self._bucket = stack.client("s3"), stack.physical_ids("AWS::S3::Bucket")["ListFiles"]
@@ -92,6 +95,15 @@ class Site:
             return None
         key = put_file(self._stack, pack_file(body.splitlines()))
         return Response(202, {"content-type": "application/json"}, json.dumps({"object": key}).encode())
+
+    def take_upload(self, job: str, body: IncomingBody, host: str) -> Response:
+        """Put a list where its job waits for it, whatever its size."""
+        shown = self.gateway.answer(Request("GET", f"/jobs/{job}", {}), host)
+        try:
+            pass_on(body, json.loads(shown.body))
+        except CommandError as error:
+            return _refuse(502, str(error))
+        return Response(204, {"cache-control": "no-store"}, b"")
 
     def _show_console(self, path: str, headers: Mapping[str, str]) -> Response:
         """Return a file of the console, which asks the API at this very address."""
@@ -234,10 +246,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answered(self) -> Response:
         length = int(self.headers.get("content-length", 0))
+        if self._is_upload:
+            job = self.path.removeprefix(UPLOADS)
+            return self.server.site.take_upload(job, IncomingBody(self.rfile, length), self.server.host)
         body = self.rfile.read(length)
         if len(body) < length:  # who sent it has hung up; API Gateway hands on no half of a body
             return Response(400, {}, b"", f"the body has {len(body)} bytes, and was to have {length}")
         return self.server.site.answer(Request(self.command, self.path, self._joined(), body), self.server.host)
+
+    @property
+    def _is_upload(self) -> bool:
+        return self.command == "PUT" and self.path.startswith(UPLOADS)
 
     def _joined(self) -> dict[str, str]:
         """The headers; of one that comes twice both values with a comma between them, as API Gateway joins them."""
@@ -264,8 +283,9 @@ class _Handler(BaseHTTPRequestHandler):
             return _refuse(400, "the target is no address")
         if "transfer-encoding" in self.headers or len(lengths) > 1 or not lengths[0].isdecimal():
             return _refuse(411, "the length of the body must be given, once")
-        if int(lengths[0]) > _LARGEST:
-            return _refuse(413, f"the body is larger than {_LARGEST} bytes")
+        most = LARGEST if self._is_upload else _LARGEST
+        if int(lengths[0]) > most:
+            return _refuse(413, f"the body is larger than {most} bytes")
         return None
 
     def _write(self, response: Response) -> None:

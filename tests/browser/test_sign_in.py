@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlsplit
 from wsgiref.simple_server import make_server
 
 import pytest
 
-from aftersend.console.hosted import HostedConsole
-from aftersend.http.http1 import HttpResponse
 from aftersend_cli.endpoint import Endpoint
 from aftersend_cli.loopback import serve
 from tests.support import wsgi
 from tests.support.api_world import world
 from tests.support.browser import lack, open_browser
+from tests.support.issuer import ISSUER, FakeIssuer, list_faults, make_console
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page, Route
+    from playwright.sync_api import Browser, BrowserContext
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(lack() is not None, reason=str(lack()))]
 
-ISSUER: Final = "https://login.example.com"
 OLD: Final = "old.account@example.net"
-DOCUMENT: Final = {
-    "issuer": ISSUER,
-    "authorization_endpoint": f"{ISSUER}/authorize",
-    "token_endpoint": f"{ISSUER}/token",
-    "end_session_endpoint": f"{ISSUER}/end",
-}
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +41,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.close()
 
 
-def list_faults(page: Page) -> list[str]:
-    """What the browser reports from now on: a violation of the Content-Security-Policy is in it."""
-    faults: list[str] = []
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    return faults
-
-
 # ---- Hosted ----------------------------------------------------------------------------------------------------------
 
 
@@ -67,8 +49,7 @@ class Gateway(wsgi.Application):
 
     def __init__(self) -> None:
         super().__init__(world().context)
-        document = HttpResponse(200, json.dumps(DOCUMENT).encode())
-        self.hosted = HostedConsole(ISSUER, "console-client", lambda _: document)
+        self.hosted = make_console()
 
     def __call__(self, environ: wsgi.Environ, start_response: Any) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith("/console"):
@@ -85,44 +66,6 @@ def hosting() -> Iterator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-class FakeIssuer:
-    """Signs everybody in at once, gives each code one token, and minds what PKCE asks of it."""
-
-    def __init__(self, context: BrowserContext, lifetime: int = 3600) -> None:
-        self.lifetime = lifetime
-        self.asked: list[dict[str, str]] = []
-        self.given: list[dict[str, str]] = []
-        self.refuses = ""
-        context.route(f"{ISSUER}/**", self._answer)
-
-    def _answer(self, route: Route) -> None:
-        parts = urlsplit(route.request.url)
-        if parts.path == "/authorize":
-            self._authorize(route, {name: values[0] for name, values in parse_qs(parts.query).items()})
-        elif parts.path == "/token":
-            self._give(route, {name: values[0] for name, values in parse_qs(route.request.post_data or "").items()})
-        else:
-            route.fulfill(status=200, content_type="text/plain", body="signed out")
-
-    def _authorize(self, route: Route, query: dict[str, str]) -> None:
-        self.asked.append(query)
-        answer = {"error": self.refuses} if self.refuses else {"code": f"code-{len(self.asked)}"}
-        place = f"{query['redirect_uri']}?{urlencode({**answer, 'state': query['state']})}"
-        route.fulfill(status=302, headers={"location": place})
-
-    def _give(self, route: Route, body: dict[str, str]) -> None:
-        self.given.append(body)
-        right = body["grant_type"] == "refresh_token"
-        if not right:
-            digest = hashlib.sha256(body["code_verifier"].encode()).digest()
-            right = base64.urlsafe_b64encode(digest).decode().rstrip("=") == self.asked[-1]["code_challenge"]
-        token = {"access_token": wsgi.TOKEN.removeprefix("Bearer "), "refresh_token": "r", "expires_in": self.lifetime}
-        headers = {"access-control-allow-origin": "*"}
-        route.fulfill(
-            status=200 if right else 400, headers=headers, json=token if right else {"error": "invalid_grant"}
-        )
 
 
 def test_whoever_opens_it_signs_in_and_comes_back_to_where_they_were(context: BrowserContext) -> None:

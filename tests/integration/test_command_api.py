@@ -25,10 +25,11 @@ from aftersend_cli import dead_letters
 from aftersend_cli.__main__ import main, make_parser
 from aftersend_cli.endpoint import API, TOKEN, Endpoint
 from aftersend_cli.errors import CommandError, NotKnownError, UsageError
-from aftersend_cli.jobs import follow, upload
+from aftersend_cli.jobs import follow
 from aftersend_cli.outcomes import FILTERS
 from aftersend_cli.output import Output
 from aftersend_cli.status import describe_span
+from aftersend_cli.uploads import IncomingBody, upload
 from tests.support import wsgi
 from tests.support.api import Api
 from tests.support.api_world import WorldAlarms, WorldArchive, WorldQueues, world
@@ -566,19 +567,37 @@ def test_rules_that_cannot_be_loaded_are_named_by_their_line(
     assert not api("GET", "/jobs?job=trial").json["jobs"]
 
 
-def test_an_upload_is_the_file_and_no_form(tmp_path: Path) -> None:
+def test_an_upload_is_the_file_and_no_form() -> None:
     """What calls itself a form is read as one, by a server that knows forms, and nothing is left of it."""
-    path = tmp_path / "list.csv"
-    path.write_text(LIST)
     with answering(200) as (url, asked):
-        upload(path, f"{url}/put?signed", len(LIST))
+        upload(io.BytesIO(LIST.encode()), f"{url}/put?signed", len(LIST))
     (request,) = asked
     assert (request.target, request.body.decode()) == ("/put?signed", LIST)
     assert request.headers["content-type"] == "application/octet-stream"
-    with pytest.raises(UsageError, match="HTTPS"):
-        upload(path, "http://example.com/", len(LIST))
+    for elsewhere in (
+        "http://example.com/",
+        "http://127.0.0.1.example.com/",
+        "http://127.0.0.1@example.com/",
+        "ftp://x",
+    ):
+        with pytest.raises(UsageError, match="HTTPS"):
+            upload(io.BytesIO(), elsewhere, 0)
     with pytest.raises(NotKnownError, match="not taken"):
-        upload(path, "http://127.0.0.1:1/", len(LIST))
+        upload(io.BytesIO(LIST.encode()), "http://127.0.0.1:1/", len(LIST))
+    with answering(403) as (url, _), pytest.raises(NotKnownError, match="not taken: HTTP Error 403"):
+        upload(io.BytesIO(LIST.encode()), url, len(LIST))
+
+
+def test_a_body_that_comes_in_ends_where_it_said_and_not_before() -> None:
+    heard: list[int] = []
+    body = IncomingBody(io.BytesIO(b"12345678"), 5, lambda: heard.append(1))
+    assert (body.read(3), body.read(100), body.read(100)) == (b"123", b"45", b"")
+    assert len(heard) == 3
+    cut = IncomingBody(io.BytesIO(b"123"), 5)
+    with pytest.raises(ConnectionError, match="hung up"):
+        while cut.read():
+            pass
+    cut.drop()  # which is no error: nobody waits for an answer
 
 
 def test_whoever_stops_looking_is_told_how_to_look_again(

@@ -28,13 +28,17 @@ from aftersend.core.statistics import Disagreement, compare_rows, recount, sum_r
 from aftersend.lists.service import FIRST_RUN
 from aftersend.sources import SOURCES, read
 from aftersend.storage.statistics import StatisticsTable
+from aftersend_cli import jobs
+from aftersend_cli.__main__ import main as command
+from aftersend_cli.endpoint import API, TOKEN
+from aftersend_cli.uploads import Readable, upload
 from local import signing
 from local.__main__ import main
 from local.demo import facts
 from local.pushes import serving
 from local.samples import Sample, samples
 from local.serve import SERVED, Served, served
-from local.server import OVERVIEW, Server, send
+from local.server import OVERVIEW, UPLOADS, Server, send
 from local.signing import Authority
 from local.stack import running
 from tests.support.network import free_ports
@@ -200,6 +204,44 @@ def test_a_file_of_events_is_put_where_firehose_puts_it(server: Server) -> None:
     assert json.loads(text)["object"].startswith("source=ses/firehose/")
     message = json.loads(body)["mail"]["messageId"]
     wait_until(lambda: outcomes(server).get(f"ses:{message}") == "bounced")
+
+
+def test_a_list_is_put_where_its_job_waits_whatever_its_size(server: Server) -> None:
+    """The way of the console, for lists that the API does not take with a request."""
+    row = f"put@example.org,BOUNCE,2026-03-01T00:00:00Z,{'x' * 60_000}\n"
+    body = f"emailaddress,reason,lastupdatetime,note\n{row * 120}".encode()
+    assert len(body) > 6 << 20
+    job = json.loads(ask(server, "POST", f"/suppressions/import/uploads?dry_run=true&bytes={len(body)}")[1])["id"]
+    assert ask(server, "PUT", f"{UPLOADS}{job}", {"origin": "http://evil.example"}, b"evil")[0] == 403
+    assert ask(server, "PUT", f"{UPLOADS}{job}", body=body) == (204, "")
+    assert ask(server, "POST", f"/jobs/{job}/start")[0] == 202
+    wait_until(lambda: '"done"' in ask(server, "GET", f"/jobs/{job}")[1])
+    done = json.loads(ask(server, "GET", f"/jobs/{job}")[1])
+    assert (done["imported"]["rows"], done["imported"]["new"], done["read"]) == (120, 1, len(body))
+    status, why = ask(server, "PUT", f"{UPLOADS}{job}", body=body)
+    assert (status, why) == (502, "this job waits for no list\n")
+    assert ask(server, "PUT", f"{UPLOADS}{job}", {"content-length": str((1 << 30) + 1)})[0] == 413
+
+
+def test_the_command_sends_a_large_list_once(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[int] = []
+
+    def count(body: Readable, url: str, size: int) -> None:
+        sent.append(size)
+        upload(body, url, size)
+
+    path = tmp_path / "list.csv"
+    path.write_text("emailaddress,reason,lastupdatetime\ncommand@example.org,BOUNCE,2026-03-01T00:00:00Z\n")
+    monkeypatch.setattr(jobs, "AT_ONCE", 10)
+    monkeypatch.setattr(jobs, "upload", count)
+    monkeypatch.setenv(API, f"http://{server.host}")
+    monkeypatch.setenv(TOKEN, "test")
+    assert command(["import", str(path), "--apply", "--yes"]) == 0
+    assert "1 rows: 1 new" in capsys.readouterr().out
+    assert sent == [path.stat().st_size]
+    assert ask(server, "HEAD", "/suppressions/command@example.org")[0] == 200
 
 
 @pytest.mark.parametrize(

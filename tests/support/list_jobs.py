@@ -136,7 +136,7 @@ class MemoryFiles:
 
     def read(self, key: str, start: int = 0, etag: str | None = None) -> Iterator[tuple[bytes, str]]:
         if key not in self.bodies:
-            raise MalformedFeedback("import", "no file has been uploaded")
+            raise MalformedFeedback("import", "no file has been uploaded, or its 7 days are over")
         while piece := self.bodies[key][start : start + self.piece]:
             if etag not in (None, found := _etag(self.bodies[key])):
                 raise MalformedFeedback("import", "the file was changed while it was read")

@@ -18,7 +18,15 @@ from aftersend.core.suppression import find_active_causes
 from aftersend.ingest import ingest
 from aftersend.lists import import_list
 from aftersend.lists.formats import FORMATS, FormatName
-from aftersend.lists.job import LEASE, ExportRequest, JobState, RevertRequest, create_job
+from aftersend.lists.job import (
+    LEASE,
+    ExportRequest,
+    ImportRequest,
+    JobState,
+    RevertRequest,
+    create_import,
+    create_job,
+)
 from tests.support.api import ARN, Api, api_context
 from tests.support.facts import fact, fake_source, message
 from tests.support.list_jobs import ListJobApi, MemoryFiles, ingest_facts, job_context, make_ticking_timer
@@ -84,6 +92,7 @@ def test_a_small_list_is_taken_in_at_once() -> None:
             "errors": [{"line": 3, "why": "not one recipient: an e-mail address has a name, an @ and a domain"}],
             "lifted": 0,
         },
+        "read": len(CSV),
     }
     assert suppressed(world.store) == {"email:ann@example.com"}
     assert world.api("GET", answer.headers["location"]).json == shown
@@ -216,7 +225,7 @@ def test_a_job_that_is_started_before_its_list_is_there_fails_with_a_reason() ->
     shown = world.api("POST", "/suppressions/import/uploads?dry_run=false&bytes=9").json
     world.api("POST", f"/jobs/{shown['id']}/start")
     world.drain()
-    assert world.api("GET", f"/jobs/{shown['id']}").json["why"] == "no file has been uploaded"
+    assert world.api("GET", f"/jobs/{shown['id']}").json["why"] == "no file has been uploaded, or its 7 days are over"
 
 
 def test_started_twice_it_is_done_once() -> None:
@@ -231,8 +240,108 @@ def test_started_twice_it_is_done_once() -> None:
     assert world.store.puts == 1
 
 
+# ---- What a dry run has tried --------------------------------------------------------------------------------------
+
+
+def try_list(world: ListJobApi, body: bytes = CSV, query: str = "") -> Any:
+    """A list that was uploaded and tried: its job, which is done."""
+    shown = world.api("POST", f"/suppressions/import/uploads?dry_run=true&bytes={len(body)}{query}").json
+    world.context.files.put(f"jobs/{shown['id']}/list", body)
+    world.api("POST", f"/jobs/{shown['id']}/start")
+    world.drain()
+    return world.api("GET", f"/jobs/{shown['id']}").json
+
+
+@pytest.mark.parametrize("is_uploaded", [True, False])
+def test_what_was_tried_is_imported_from_the_same_file_by_whoever_asks(is_uploaded: bool) -> None:
+    world = ListJobApi()
+    path = "/suppressions/import?dry_run=true&scope=news"
+    tried = try_list(world, query="&scope=news") if is_uploaded else world.api("POST", path, CSV.decode(), AS_CSV).json
+    assert not suppressed(world.store)
+    bob = Api(world.api.context, by={"iam": {"userArn": "arn:aws:iam::111122223333:user/bob"}})
+    answer = bob("POST", f"/jobs/{tried['id']}/apply")
+    job = answer.json
+    assert (answer.status, answer.headers["location"]) == (200, f"/jobs/{job['id']}")
+    assert (job["state"], job.get("dry_run"), job["imported"]) == ("done", None, tried["imported"])
+    assert job["id"] != tried["id"]
+    (row,) = stored(world.store).suppressions.values()
+    (decision,) = row.history
+    assert (decision.by, decision.note) == ("arn:aws:iam::111122223333:user/bob", f"import aftersend {job['id']}")
+    request = world.context.jobs.get(job["id"]).request  # type: ignore[union-attr]
+    assert request == ImportRequest(
+        dry_run=False, scope="news", bytes=len(CSV) if is_uploaded else None, tried=tried["id"]
+    )
+
+
+def test_applied_twice_it_is_one_job_that_writes_once() -> None:
+    world = ListJobApi()
+    tried = try_list(world)
+    first, second = (world.api("POST", f"/jobs/{tried['id']}/apply").json for _ in range(2))
+    assert first == second
+    world.drain()
+    assert world.store.puts == 1
+    assert len(world.api("GET", "/jobs").json["jobs"]) == 2
+
+
+def test_two_who_apply_it_at_once_have_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one writes the job down between the look for it and the write."""
+    world = ListJobApi()
+    tried, get = try_list(world), world.context.jobs.get
+    unseen = [True]
+
+    def look(id_: str) -> Any:
+        if id_ != tried["id"] and unseen:
+            unseen.clear()
+            world.service.apply(get(tried["id"]), "bob")  # type: ignore[arg-type]
+            return None
+        return get(id_)
+
+    monkeypatch.setattr(world.context.jobs, "get", look)
+    answer = world.api("POST", f"/jobs/{tried['id']}/apply")
+    assert (answer.status, answer.json["state"], answer.json["by"]) == (200, "done", "bob")
+    assert world.store.puts == 1
+
+
+def test_an_import_that_was_stopped_before_anybody_went_on_with_it_goes_on_when_it_is_asked_for_again() -> None:
+    world = ListJobApi()
+    tried = world.context.jobs.get(try_list(world)["id"])
+    assert tried is not None
+    job = world.context.jobs.put(create_import(tried, ARN, NOW))  # and then nothing, not even a message
+    assert world.api("POST", f"/jobs/{tried.id}/apply").json["state"] == "queued"
+    world.drain()
+    assert world.api("GET", f"/jobs/{job.id}").json["state"] == "done"
+
+
+@pytest.mark.parametrize("body", [CSV, b"recipient,kind,at\r\n"])
+def test_a_list_that_was_replaced_since_it_was_tried_is_not_imported(body: bytes) -> None:
+    """The address of an upload works for an hour, for whoever has it."""
+    world = ListJobApi()
+    tried = try_list(world, body, "&format=aftersend")
+    assert (tried["state"], tried.get("why")) == ("done", None)
+    world.context.files.put(f"jobs/{tried['id']}/list", CSV.replace(b"ann", b"bob"))
+    job = world.api("POST", f"/jobs/{tried['id']}/apply").json
+    assert (job["state"], job["why"]) == ("failed", "the file was changed while it was read")
+    assert not suppressed(world.store)
+
+
+def test_only_a_dry_run_that_is_done_is_applied() -> None:
+    world = ListJobApi()
+    waiting = world.api("POST", "/suppressions/import/uploads?dry_run=true&bytes=9").json
+    failed = try_list(world, b"a,b\r\n1,2\r\n")
+    real = world.api("POST", "/suppressions/import?dry_run=false", CSV.decode(), AS_CSV).json
+    reverted = world.api("POST", "/suppressions/revert", ACCIDENT | {"dry_run": True}).json
+    assert failed["state"] == "failed" and reverted["state"] == "done"
+    sent = list(world.sent)
+    for job in (waiting, failed, real, reverted):
+        answer = world.api("POST", f"/jobs/{job['id']}/apply")
+        assert (answer.status, answer.json["type"]) == (409, "urn:aftersend:problem:not-tried")
+    assert world.sent == sent
+
+
 @pytest.mark.parametrize("id_", ["0" * 32, "nonsense", "../../etc"])
-@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/{}"), ("POST", "/jobs/{}/start")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/jobs/{}"), ("POST", "/jobs/{}/start"), ("POST", "/jobs/{}/apply")]
+)
 def test_jobs_that_do_not_exist(method: str, path: str, id_: str) -> None:
     assert ListJobApi().api(method, path.format(id_)).status == 404
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import pytest
 
 from aftersend.api import erasure, list_jobs
+from aftersend.aws.boto import make_client
+from aftersend.lists.files import ListFiles
 from aftersend.lists.job import LEASE
 from aftersend.lists.service import FIRST_RUN
-from tests.support.template import FUNCTIONS, RESOURCES, ROOT, many, mentioned, nodes, one
+from tests.support.template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE, many, mentioned, nodes, one
 
 WORK = FUNCTIONS["RunListJobs"]
 
@@ -76,3 +80,37 @@ def test_files_are_private_encrypted_and_go_after_a_week() -> None:
     assert bucket["BucketEncryption"]
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
     assert rule["ExpirationInDays"] == rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
+
+
+def test_a_page_may_put_a_list_and_the_console_alone_and_only_where_its_origin_is_known() -> None:
+    condition, configuration, without = RESOURCES["ListFiles"]["Properties"]["CorsConfiguration"]["Fn::If"]
+    assert without == {"Ref": "AWS::NoValue"}
+    (rule,) = configuration["CorsRules"]
+    assert rule == {"AllowedMethods": ["PUT"], "AllowedOrigins": [{"Ref": "ConsoleOrigin"}], "MaxAge": 3000}
+    hosted = FUNCTIONS["ServeConsole"]["Environment"]["Variables"]["CONSOLE_UPLOADS"]
+    assert hosted == {"Fn::If": [condition, {"Fn::Sub": "https://${ListFiles.RegionalDomainName}"}, ""]}
+    unknown = TEMPLATE["Parameters"]["ConsoleOrigin"]["Default"]
+    assert TEMPLATE["Conditions"][condition] == {
+        "Fn::And": [
+            {"Condition": "HasConsole"},
+            {"Fn::Not": [{"Fn::Equals": [{"Ref": "ConsoleOrigin"}, unknown]}]},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [("eu-west-1", "com"), ("us-east-1", "com"), ("cn-north-1", "com.cn"), ("il-central-1", "com")],
+)
+def test_a_list_goes_to_the_address_that_the_page_may_ask(
+    region: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The regional domain name of the bucket; in the oldest region S3 has a shorter one, too."""
+    for name, value in (("AWS_DEFAULT_REGION", region), ("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "x")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    files = ListFiles(make_client("s3"), "bucket", lambda: make_client("s3"))
+    place = urlsplit(files.presign_put("jobs/1/list", 7))
+    assert (place.scheme, place.netloc) == ("https", f"bucket.s3.{region}.amazonaws.{suffix}")
+    assert parse_qs(place.query)["X-Amz-SignedHeaders"] == ["content-length;host"]  # and no type of the file

@@ -209,7 +209,7 @@ def console() -> HostedConsole:
     from aftersend.webhooks.fetch import get
 
     config = settings.load_console()
-    return HostedConsole(config.issuer, config.client_id, get)
+    return HostedConsole(config.issuer, config.client_id, get, config.uploads)
 
 
 def operate() -> tuple[ApiContext, QueueOverview]:

@@ -243,11 +243,16 @@ class ConsoleSettings(Struct, frozen=True, kw_only=True):
 
     issuer: str  # an https address
     client_id: str
+    uploads: str  # the origin of the bucket that takes lists from its page, if that does
 
 
 def load_console(environ: Environ = os.environ) -> ConsoleSettings:
     """Read the settings of `console`."""
-    return ConsoleSettings(issuer=_require(environ, "CONSOLE_ISSUER"), client_id=_require(environ, "CONSOLE_CLIENT_ID"))
+    return ConsoleSettings(
+        issuer=_require(environ, "CONSOLE_ISSUER"),
+        client_id=_require(environ, "CONSOLE_CLIENT_ID"),
+        uploads=environ.get("CONSOLE_UPLOADS", ""),
+    )
 
 
 class OperationSettings(Struct, frozen=True, kw_only=True):

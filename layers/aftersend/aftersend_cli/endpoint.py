@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
 from msgspec import Struct
 
@@ -83,15 +83,23 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
+def make_opener() -> OpenerDirector:
+    """Make what asks hosts: it believes the authorities of AWS_CA_BUNDLE, as all tools of AWS do, where that is set.
+
+    Proxies are the environment's, too.
+    """
+    authorities = os.environ.get("AWS_CA_BUNDLE")
+    context = ssl.create_default_context(cafile=authorities) if authorities else None
+    return build_opener(_NoRedirects, HTTPSHandler(context=context))
+
+
 class Endpoint:
     """One API. Every method raises NotKnownError, NotAllowedError, UsageError or CommandError."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._token = token
-        authorities = os.environ.get("AWS_CA_BUNDLE")  # as for all tools of AWS; proxies are the environment's, too
-        context = ssl.create_default_context(cafile=authorities) if authorities else None
-        self._open = build_opener(_NoRedirects, HTTPSHandler(context=context)).open
+        self._open = make_opener().open
 
     def ask(
         self,

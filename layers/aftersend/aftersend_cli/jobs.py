@@ -6,7 +6,6 @@ import argparse
 import shutil
 import sys
 import time
-import urllib.request
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Any, Final
 from aftersend_cli.asked import add_note, pages, read_number
 from aftersend_cli.asking import confirm_change
 from aftersend_cli.endpoint import Endpoint, Query, encode
-from aftersend_cli.errors import CommandError, NotKnownError, UsageError
+from aftersend_cli.errors import CommandError, UsageError
 from aftersend_cli.output import Output
 from aftersend_cli.spans import read_moment
 from aftersend_cli.trials import show_trial
+from aftersend_cli.uploads import upload
 
 AT_ONCE: Final = 4_000_000  # bytes of a list that a request carries; a larger one is uploaded
 FIRST_PAUSE: Final = 2.0  # seconds between two looks at a job; they grow
@@ -179,7 +179,7 @@ def _run_import(options: argparse.Namespace, api: Endpoint, output: Output) -> i
         raise UsageError(f"{options.file}: there is no such file")
     if options.rejects and path.resolve() == Path(options.rejects).resolve():
         raise UsageError(f"{options.rejects} is the list itself: name another file for what is refused")
-    tried = _import(path, options, api, _estimate_rows(path), dry_run=True)
+    tried = _try(path, options, api)
     if options.rejects:
         _write_rejects(path, tried, options, output)
     if not options.apply:
@@ -187,7 +187,8 @@ def _run_import(options: argparse.Namespace, api: Endpoint, output: Output) -> i
         return 0
     counted = ", ".join(f"{tried['imported'].get(name, 0)} {name}" for name in _COUNTED)
     confirm_change(f"{path.name}: {counted}", "Import it.", yes=options.yes)
-    _show_job(_import(path, options, api, tried["imported"]["rows"], dry_run=False), output)
+    job = api.ask("POST", f"/jobs/{encode(tried['id'])}/apply").json()  # of the file as it was tried
+    _show_job(follow(job, api, tried["imported"]["rows"]), output)
     return 0
 
 
@@ -199,11 +200,10 @@ def _estimate_rows(path: Path) -> int | None:
         return sum(piece.count(b"\n") for piece in iter(partial(file.read, 1 << 20), b""))
 
 
-def _import(
-    path: Path, options: argparse.Namespace, api: Endpoint, rows: int | None, *, dry_run: bool
-) -> dict[str, Any]:
-    at = options.at.isoformat() if options.at else None
-    query: Query = {"dry_run": dry_run, "format": options.format, "scope": options.stream, "at": at}
+def _try(path: Path, options: argparse.Namespace, api: Endpoint) -> dict[str, Any]:
+    """Make a dry run of a list, and return its job once it is done."""
+    at, rows = options.at.isoformat() if options.at else None, _estimate_rows(path)
+    query: Query = {"dry_run": True, "format": options.format, "scope": options.stream, "at": at}
     query = {**query, "full": options.full or None}
     size = path.stat().st_size
     if size <= AT_ONCE:
@@ -211,23 +211,9 @@ def _import(
         got = api.ask("POST", "/suppressions/import", query, path.read_bytes(), headers)
         return follow(got.json(), api, rows)
     job = api.ask("POST", "/suppressions/import/uploads", {**query, "bytes": size}).json()
-    upload(path, job["upload"]["url"], size)
-    return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api, rows)
-
-
-def upload(path: Path, url: str, size: int) -> None:
-    """Put a file where the API says: an address of the stack's own bucket, good for this size and for a while."""
-    if not url.startswith("https://") and not url.startswith("http://127.0.0.1"):
-        raise UsageError("the API names no address of HTTPS to upload to")
     with path.open("rb") as body:
-        # Without a type of its own, a body would be sent as a form, and read as one.
-        headers = {"content-length": str(size), "content-type": "application/octet-stream"}
-        request = urllib.request.Request(url, body, headers, method="PUT")  # noqa: S310  # above
-        try:
-            with urllib.request.urlopen(request, timeout=600):  # noqa: S310  # above
-                pass
-        except OSError as error:
-            raise NotKnownError(f"the upload was not taken: {error}") from error
+        upload(body, job["upload"]["url"], size)
+    return follow(api.ask("POST", f"/jobs/{encode(job['id'])}/start").json(), api, rows)
 
 
 def _write_rejects(path: Path, tried: dict[str, Any], options: argparse.Namespace, output: Output) -> None:

@@ -3,7 +3,8 @@
 Whoever may reach a port of this machine is not whoever started the command, and a page in the browser may have a name
 that leads here. So, before anything else, a request must name this very host; it must show the cookie that only the
 first visitor with the token got; and what asks the API must come from this page itself. The credentials never reach
-the browser, and no path is logged: addresses stand in paths.
+the browser, and no path is logged: addresses stand in paths. A list that is too large for the API passes through here
+on its way into the bucket.
 
 Sources: RFC 9110, 15.5.20 (421); Fetch Metadata (Sec-Fetch-Site); RFC 6265bis (SameSite, HttpOnly). Cookies do not tell
 ports apart, so this one is named after its port.
@@ -17,7 +18,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -28,11 +29,13 @@ from urllib.parse import parse_qs
 from msgspec import Struct
 
 from aftersend.console import ConsoleSite
-from aftersend_cli.endpoint import ApiAnswer, Endpoint
+from aftersend_cli.endpoint import ApiAnswer, Endpoint, encode
 from aftersend_cli.errors import CommandError
+from aftersend_cli.uploads import LARGEST, IncomingBody, pass_on
 
 HOST: Final = "127.0.0.1"
 API: Final = "/api/"  # and a path of the API
+UPLOADS: Final = "/uploads/"  # and the id of a job that waits for its list
 START: Final = "/start"
 IDLE: Final = 30 * 60.0  # seconds without a request, after which it ends
 _LARGEST: Final = 6_291_456  # bytes of a request: Lambda takes no more
@@ -53,6 +56,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     target: str
     headers: Mapping[str, str]
     body: bytes = b""
+    incoming: IncomingBody | None = None  # of an upload, which is not read whole
 
     @property
     def path(self) -> str:
@@ -73,7 +77,7 @@ class Loopback:
 
     def __init__(self, port: int, api: Endpoint, settings: Mapping[str, str], token: str | None = None) -> None:
         self._hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
-        self._api, self._site = api, ConsoleSite(API, settings)
+        self._api, self._site = api, ConsoleSite(API, {"upload": UPLOADS, **settings})
         self._routes = load_routes()
         self._cookie = f"aftersend-{port}"
         self._session = secrets.token_urlsafe(32)
@@ -88,8 +92,8 @@ class Loopback:
             return self._let_in(asked)
         if not self._knows(asked):
             return _refuse(401, "Open the address that the command has printed; it works once. Or start it anew.")
-        if asked.path.startswith(API):
-            return self._ask_api(asked)
+        if asked.path.startswith((API, UPLOADS)):
+            return self._ask_api(asked) if self._is_from_page(asked) else _refuse(403, "Only this page may ask.")
         if asked.method not in _READS:
             return _refuse(405, "Files are only read.")
         accepted = asked.headers.get("accept-encoding", "")
@@ -116,12 +120,23 @@ class Loopback:
         given = cookies[self._cookie].value if self._cookie in cookies else ""
         return hmac.compare_digest(given.encode(), self._session.encode())
 
-    def _ask_api(self, asked: Asked) -> Reply:
-        """Hand a request on, signed, if this page made it and the API has such a route."""
+    def _is_from_page(self, asked: Asked) -> bool:
         if asked.headers.get("sec-fetch-site") not in _HERE:
-            return _refuse(403, "Only this page may ask.")
-        if asked.method not in _READS and asked.headers.get("origin") not in {f"http://{host}" for host in self._hosts}:
-            return _refuse(403, "Only this page may ask.")
+            return False
+        return asked.method in _READS or asked.headers.get("origin") in {f"http://{host}" for host in self._hosts}
+
+    def _take_upload(self, job: str, body: IncomingBody) -> Reply:
+        """Stream a list to where the API, asked anew, says that the job waits for it; no page names an address."""
+        try:
+            pass_on(body, self._api.ask("GET", f"/jobs/{encode(job)}").json())
+        except CommandError as error:
+            return _refuse(502, str(error))
+        return Reply(204, _NEVER_KEPT)
+
+    def _ask_api(self, asked: Asked) -> Reply:
+        """Hand a request on, signed, if the API has such a route."""
+        if asked.incoming is not None:
+            return self._take_upload(asked.path.removeprefix(UPLOADS), asked.incoming)
         target = asked.target.removeprefix(API.rstrip("/"))
         path = target.partition("?")[0]
         if not any(asked.method == method and fits(path) for method, fits in self._routes):
@@ -180,17 +195,24 @@ class _Handler(BaseHTTPRequestHandler):
     server: LoopbackServer
 
     def _answer(self) -> None:
-        self.server.last = time.monotonic()
-        size = self.headers.get("content-length", "0")
-        if "transfer-encoding" in self.headers or not size.isdecimal() or int(size) > _LARGEST:
+        self._note()
+        is_upload = self.command == "PUT" and self.path.startswith(UPLOADS)
+        size, most = self.headers.get("content-length", "0"), LARGEST if is_upload else _LARGEST
+        if "transfer-encoding" in self.headers or not size.isdecimal() or int(size) > most:
             self.close_connection = True
-            self._send(_refuse(413, f"A request has {_LARGEST} bytes at most, and says how many."))
+            self._send(_refuse(413, f"A request has {most} bytes at most, and says how many."))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(size))
-        self._send(
-            self.server.loopback.answer(Asked(method=self.command, target=self.path, headers=headers, body=body))
-        )
+        incoming = IncomingBody(self.rfile, int(size), self._note)
+        given: dict[str, Any] = {"incoming": incoming} if is_upload else {"body": self.rfile.read(int(size))}
+        reply = self.server.loopback.answer(Asked(method=self.command, target=self.path, headers=headers, **given))
+        self.close_connection |= is_upload  # whoever was refused may still be sending
+        with suppress(ConnectionError):  # or has gone to another page
+            self._send(reply)
+
+    def _note(self) -> None:
+        """Note that somebody is there: an upload may take longer than nobody may be."""
+        self.server.last = time.monotonic()
 
     do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = _answer  # noqa: N815  # so they are called
 
@@ -198,8 +220,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
-        if reply.status != 304:
+        if reply.status not in {204, 304}:
             self.send_header("content-length", str(len(reply.body)))
+        if self.close_connection:
+            self.send_header("connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply.body)

@@ -93,6 +93,7 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: Moment
     format: str | None = None  # of the list, as it was given or detected
     imported: ImportSummary | None = None
+    read: int | None = None  # bytes of the list that have been looked at
     exported: ExportSummary | None = None
     reverted: RevertSummary | None = None
     dropped: DropSummary | None = None
@@ -121,7 +122,8 @@ def summarize_job(job: ListJob) -> JobView:
     )
     match job.request, job.progress:
         case ImportRequest() as wanted, ImportProgress() as done:
-            shown = replace(shown, dry_run=wanted.dry_run, format=done.format or wanted.format, imported=done.summary)
+            format_, read = done.format or wanted.format, done.position.offset if done.position else None
+            shown = replace(shown, dry_run=wanted.dry_run, format=format_, imported=done.summary, read=read)
         case RevertRequest() as wanted, RevertProgress() as done:
             found = RevertSummary(found=done.found, changed=done.changed, freed=done.freed)
             shown = replace(shown, dry_run=wanted.dry_run, reverted=found)

@@ -25,7 +25,15 @@ from aftersend.core.spike_guard import find_group
 from aftersend.core.times import Moment, parse_time
 from aftersend.lists import export_rows
 from aftersend.lists.formats import FormatName
-from aftersend.lists.job import RETENTION, ExportRequest, ImportRequest, JobState, ListJob, RevertRequest
+from aftersend.lists.job import (
+    RETENTION,
+    ExportRequest,
+    ImportRequest,
+    JobState,
+    ListJob,
+    RevertRequest,
+    is_finished_dry_run,
+)
 from aftersend.storage.items import Item
 
 if TYPE_CHECKING:
@@ -306,6 +314,26 @@ def start_job(request: PlainRequest) -> ApiResponse:
     """Start a job whose list has been uploaded."""
     service = find_service(request.context)
     return _respond(service.start(_find(request.path["job"], service)), service)
+
+
+@route(
+    "POST",
+    "/jobs/{job}/apply",
+    needs="bulk",
+    problems=("method-not-allowed", "not-tried"),
+    **_JOB,
+)
+def apply_job(request: PlainRequest) -> ApiResponse:
+    """Import the list that a dry run has tried, which is not uploaded again.
+
+    It is a job of its own, of whoever asks, and the same one each time. What was put in the place of the list meanwhile
+    is not imported: the job fails.
+    """
+    service = find_service(request.context)
+    tried = _find(request.path["job"], service)
+    if not is_finished_dry_run(tried):
+        raise Problem("not-tried", "this job is no dry run of an import, or is not done")
+    return _respond(service.apply(tried, request.caller), service)
 
 
 def find_service(context: ApiContext) -> ListJobService:

@@ -46,6 +46,9 @@ TYPES: Final = {
         own=True,
     ),
     "not-redrivable": ProblemType(409, "Not redrivable", "these messages came from no queue that is worked", own=True),
+    "not-tried": ProblemType(
+        409, "Not tried", "a list is imported so once its dry run is done, and none is done here", own=True
+    ),
     "version-mismatch": ProblemType(
         412, "Version mismatch", "the stored version is not the one that the request expects", own=True
     ),

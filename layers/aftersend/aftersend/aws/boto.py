@@ -25,8 +25,11 @@ CONFIG: Final = Config(
 )
 
 # Presigned addresses are signed in an older way else, and name no region: as long as a bucket is new, S3 redirects
-# those to where the signature does not hold, and younger regions do not know them at all.
-_SIGNED: Final = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+# those to where the signature does not hold, and younger regions do not know them at all. A browser is let go to one
+# address of the bucket, the regional one, in the oldest region, too.
+_SIGNED: Final = Config(
+    signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+)
 
 
 def make_client(service: str) -> Any:

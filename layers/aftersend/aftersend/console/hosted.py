@@ -40,9 +40,12 @@ class Issuer(Struct, frozen=True):
 class HostedConsole:
     """Answers events of API Gateway with the files of the console."""
 
-    def __init__(self, issuer: str, client_id: str, fetch: Fetch) -> None:
-        """Take who issues tokens (an https address), and what this page is called there."""
-        self._issuer, self._client_id, self._fetch = issuer, client_id, fetch
+    def __init__(self, issuer: str, client_id: str, fetch: Fetch, uploads: str = "") -> None:
+        """Take who issues tokens (an https address), and what this page is called there.
+
+        `uploads` is the origin of the bucket that takes large lists from this page; without it, none can be uploaded.
+        """
+        self._issuer, self._client_id, self._fetch, self._uploads = issuer, client_id, fetch, uploads
         self._site: ConsoleSite | None = None
 
     def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,8 +75,11 @@ class HostedConsole:
         }
         if found.end_session_endpoint:
             settings["end-session"] = found.end_session_endpoint
-        token = urlsplit(found.token_endpoint)
-        return ConsoleSite("/", settings, (f"https://{token.netloc}",))
+        asked = [f"https://{urlsplit(found.token_endpoint).netloc}"]
+        if self._uploads:
+            settings["upload"] = self._uploads
+            asked.append(self._uploads)
+        return ConsoleSite("/", settings, asked)
 
     def _discover(self) -> Issuer:
         answer = self._fetch(self._issuer.rstrip("/") + _DISCOVERY)

@@ -61,7 +61,7 @@ class ListFiles:
         except Refusal as refusal:
             if refusal.code in _BEYOND:
                 return b"", ""
-            raise MalformedFeedback("import", "no file has been uploaded") from refusal
+            raise MalformedFeedback("import", "no file has been uploaded, or its 7 days are over") from refusal
 
     def begin_upload(self, key: str, content_type: str) -> str:
         """Begin to write a large object, and return the id of the upload."""

@@ -71,6 +71,9 @@ def import_list(job: ListJob, context: JobContext) -> Iterator[ImportProgress]:
         summary = _import_chunk(chunk, layout, terms, apply, progress.summary)
         progress = ImportProgress(format=format_.name, etag=etag, position=chunk[-1].after, summary=summary)
         yield progress
+    if progress.etag is None:  # it is empty, and whoever imports it after a dry run imports this one, too
+        progress = ImportProgress(format=format_.name, etag=etag)
+        yield progress
     if request.full:
         rows = partial(_read_all, job.file, layout, etag, context)
         yield from lift_missing(rows, terms, progress, context, dry_run=request.dry_run)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aftersend.core.model import Key
 from aftersend.core.times import format_time, parse_time
@@ -47,6 +49,7 @@ class ImportRequest(Struct, frozen=True, kw_only=True, tag="import"):
     at: datetime | None = None
     bytes: int | None = None  # of a list that is still to be uploaded
     full: bool = False  # it is all of the provider's list, so who is not in it is on it no more
+    tried: str | None = None  # the dry run whose file this is
 
 
 class ExportRequest(Struct, frozen=True, kw_only=True, tag="export"):
@@ -188,8 +191,10 @@ class ListJob(Struct, frozen=True, kw_only=True):
 
     @property
     def own_file(self) -> str:
-        """Return the key of a file that no other job has."""
-        return f"jobs/{self.id}/{'list' if isinstance(self.request, ImportRequest) else 'export'}"
+        """Return the key of a file that no other job has, but for the import of what a dry run has tried."""
+        if isinstance(self.request, ImportRequest):
+            return f"jobs/{self.request.tried or self.id}/list"
+        return f"jobs/{self.id}/export"
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -200,6 +205,22 @@ _decode_progress: Final = msgspec.json.Decoder(JobProgress).decode
 def create_job(id_: str, request: JobRequest, by: str, now: datetime, state: JobState = JobState.QUEUED) -> ListJob:
     """Return a new job."""
     return ListJob(id=id_, request=request, progress=NO_PROGRESS[type(request)], state=state, by=by, created_at=now)
+
+
+def is_finished_dry_run(job: ListJob) -> bool:
+    """Whether a job is the dry run of an import, and has read its whole list."""
+    return job.state is JobState.DONE and isinstance(job.request, ImportRequest) and job.request.dry_run
+
+
+def create_import(tried: ListJob, by: str, now: datetime) -> ListJob:
+    """Return the import of what a finished dry run has tried: of that very file, and the same job each time.
+
+    Its id follows from the dry run's, which nobody can guess either. A file that was replaced since is refused.
+    """
+    assert isinstance(tried.request, ImportRequest) and isinstance(tried.progress, ImportProgress)
+    id_ = sha256(f"import {tried.id}".encode()).hexdigest()[:32]
+    job = create_job(id_, replace(tried.request, dry_run=False, tried=tried.id), by, now)
+    return replace(job, progress=ImportProgress(etag=tried.progress.etag))
 
 
 def encode_job(job: ListJob) -> Item:

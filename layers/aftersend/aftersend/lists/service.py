@@ -25,6 +25,7 @@ from aftersend.lists.job import (
     JobState,
     ListJob,
     OutcomesRequest,
+    create_import,
     create_job,
 )
 from aftersend.lists.job_table import JobLeased
@@ -56,6 +57,9 @@ class JobService(Struct, Generic[C], frozen=True, kw_only=True):
         job = self._create(request, by)
         if put_file is not None:
             put_file(job.file)
+        return self._begin(job)
+
+    def _begin(self, job: ListJob) -> ListJob:
         job = self.context.jobs.put(job)
         self.send(job.id, _LATER)
         try:
@@ -92,6 +96,19 @@ class ListJobService(JobService[JobContext], frozen=True, kw_only=True):
     def begin_import(self, request: JobRequest, by: str, body: bytes) -> ListJob:
         """Begin to import the list in `body`, and return the job as it is after some seconds."""
         return self.begin(request, by, lambda key: self.context.files.put(key, body))
+
+    def apply(self, tried: ListJob, by: str) -> ListJob:
+        """Begin to import what a finished dry run has tried, and return the job as it is after some seconds.
+
+        Asked again, it is the same job, which then goes on.
+        """
+        job = create_import(tried, by, self.context.clock())
+        if (known := self.context.jobs.get(job.id)) is not None:
+            return self.start(known)
+        try:
+            return self._begin(job)
+        except JobLeased:  # somebody was quicker
+            return self.context.jobs.get(job.id) or job
 
     def export_all(self, by: str) -> list[ListJob]:
         """Begin the exports that are made on a schedule, and return what they are after some seconds.

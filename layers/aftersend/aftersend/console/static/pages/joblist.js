@@ -1,5 +1,6 @@
 // The jobs of the last thirty days: what came of them, and where their files are.
 import { get, part, useAnswer } from "../api.js";
+import { linkTo } from "../router.js";
 import { writeOut } from "../safe.js";
 import { say } from "../texts.js";
 import "../texts/jobs.js";
@@ -29,7 +30,7 @@ function Jobs({ first }) {
   return html`
     ${page.jobs.length === 0 && html`<${Empty}>${say("jobs.none")}<//>`}
     ${page.jobs.length > 0 && html`<${Table} caption=${say("jobs.title")} rows=${page.jobs} keyOf=${(each) => each.id} columns=${[
-      { name: say("jobs.kind"), show: (each) => html`${say(`jobs.job.${each.job}`)}${each.dry_run && html` <${Badge} tone="note">${say("jobs.dry")}<//>`}` },
+      { name: say("jobs.kind"), show: (each) => html`${nameJob(each)}${each.dry_run && html` <${Badge} tone="note">${say("jobs.dry")}<//>`}` },
       { name: say("jobs.begun"), show: (each) => html`<${Moment} at=${each.created_at} />` },
       { name: say("jobs.by"), show: (each) => html`<span title=${each.by}>${writeOut(namePerson(each.by))}</span>` },
       { name: say("jobs.state"), show: (each) => html`<${Badge} tone=${TONES[each.state]}>${say(`job.state.${each.state}`)}<//>${each.why && ` ${writeOut(each.why)}`}` },
@@ -37,6 +38,12 @@ function Jobs({ first }) {
       { name: say("jobs.file"), show: (each) => each.job === "export" && each.state === "done" && html`<${FileLink} id=${each.id} />` },
     ]} />`}
     ${page.next && html`<button type="button" onClick=${more}>${say("more.rows")}</button>`}`;
+}
+
+// An import is followed, and a list that was tried is imported, where it was begun.
+function nameJob({ id, job }) {
+  const name = say(`jobs.job.${job}`);
+  return job === "import" ? html`<a href=${linkTo("lists", "import", { job: id })}>${name}</a>` : name;
 }
 
 function sayResult(job) {
