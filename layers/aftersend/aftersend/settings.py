@@ -110,8 +110,8 @@ def load_poll(environ: Environ = os.environ) -> PollSettings:
 
 
 # The access key is shown to no other host than one of Alibaba's.
-_MNS_ENDPOINT: Final = re.compile(r"https://[0-9]{1,20}\.mns\.[a-z0-9-]{1,40}\.aliyuncs\.com")
-_MNS_QUEUES: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,119}(,[A-Za-z0-9][A-Za-z0-9-]{0,119}){0,9}")
+_MNS_ENDPOINT: Final = r"https://[0-9]{1,20}\.mns\.[a-z0-9-]{1,40}\.aliyuncs\.com"
+_MNS_QUEUES: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,119}(,[A-Za-z0-9][A-Za-z0-9-]{0,119}){0,9}"
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
@@ -439,10 +439,10 @@ def _split(environ: Environ, name: str) -> frozenset[str]:
     return frozenset(environ.get(name, "").replace(",", " ").split())
 
 
-def _match(environ: Environ, name: str, pattern: re.Pattern[str]) -> str:
+def _match(environ: Environ, name: str, pattern: str) -> str:
     value = _require(environ, name)
-    if not pattern.fullmatch(value):
-        raise ConfigurationError(f"the environment variable {name} is not of the form {pattern.pattern}")
+    if not re.fullmatch(pattern, value):
+        raise ConfigurationError(f"the environment variable {name} is not of the form {pattern}")
     return value
 
 

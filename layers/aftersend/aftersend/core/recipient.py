@@ -32,22 +32,23 @@ MAX_GIVEN_BYTES: Final = 2048  # of what a person or a client names, in any spel
 MAX_READINGS: Final = 8  # of what no address is spelled like: letters that turn into other letters, cut brackets
 
 _PLAIN: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*").fullmatch
-_QUOTED: Final = re.compile(r'"[^"]{1,64}"@[^\s<>(),;"]{1,255}').search
-_TYPED: Final = re.compile(r"(?:rfc822|utf-8|smtp|mailto)\s*[;:]\s*", re.IGNORECASE).match
+# Texts, which are compiled when they are first needed: most addresses are plain (decision 69).
+_QUOTED: Final = r'"[^"]{1,64}"@[^\s<>(),;"]{1,255}'
+_TYPED: Final = r"(?i:(?:rfc822|utf-8|smtp|mailto)\s*[;:]\s*)"
 # RFC 5321's dot-string; dots may stand anywhere, because some mobile carriers gave out such addresses ("ann.@…").
-_DOT_STRING: Final = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+").fullmatch
-_QUOTED_DOT_STRING: Final = re.compile(r'"([^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+)"').fullmatch
-_QUOTED_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"').fullmatch
-_DOMAIN: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?").fullmatch
-_LITERAL: Final = re.compile(r"\[(?:ipv6:[0-9a-f:.]{2,45}|[0-9.]{7,15})\]").fullmatch
+_DOT_STRING: Final = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+"
+_QUOTED_DOT_STRING: Final = r'"([^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+)"'
+_QUOTED_STRING: Final = r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"'
+_DOMAIN: Final = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_LITERAL: Final = r"\[(?:ipv6:[0-9a-f:.]{2,45}|[0-9.]{7,15})\]"
 # A display name in front of angle brackets: words or one quoted string (RFC 5322 section 3.4), but no second address.
-_NAMED: Final = re.compile(r'(?:"(?:[^"\\]|\\.){0,256}"|[^"<>@,;]{0,256})\s*<([^<>]+)>').fullmatch
+_NAMED: Final = r'(?:"(?:[^"\\]|\\.){0,256}"|[^"<>@,;]{0,256})\s*<([^<>]+)>'
 # Characters that show nothing: what is copied from a page or a spreadsheet often has them, no address does.
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+")
-_SEPARATORS: Final = re.compile(r"[\s().\-/\u2010-\u2015]+")
-_NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
-_SERVICE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}").fullmatch
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+").fullmatch
+_INVISIBLE: Final = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+"
+_SEPARATORS: Final = r"[\s().\-/\u2010-\u2015]+"
+_NUMBER: Final = r"\+[1-9][0-9]{6,14}"
+_SERVICE: Final = r"[a-z0-9][a-z0-9._-]{0,31}"
+_WITHOUT_BLANKS: Final = r"[\x21-\x7e]+"
 
 
 def split_channel(recipient: str) -> tuple[Channel | None, str]:
@@ -163,14 +164,14 @@ def _read_reported_number(raw: str) -> str:
 
 def _parse_sms(given: str) -> str:
     number = _read_number(given)
-    if not _NUMBER(number):
+    if not re.fullmatch(_NUMBER, number):
         raise ValueError('a telephone number is "+" with its country code and 7 to 15 digits in all')
     return "sms:" + number
 
 
 def _parse_push(given: str) -> str:
     service, colon, token = given.strip().partition(":")
-    if not colon or not _SERVICE(service.lower()) or not _TOKEN(token):
+    if not colon or not re.fullmatch(_SERVICE, service.lower()) or not re.fullmatch(_WITHOUT_BLANKS, token):
         raise ValueError('a push recipient is "push:SERVICE:TOKEN", the token without blanks')
     return canonicalize_push(service, token)
 
@@ -178,7 +179,7 @@ def _parse_push(given: str) -> str:
 def _parse_email(given: str) -> str:
     address = _peel_link(_clean(given))
     if "<" in address or ">" in address:
-        named = _NAMED(address)
+        named = re.fullmatch(_NAMED, address)
         if named is None:
             raise ValueError("a recipient is one address; in angle brackets it stands once, after a name or nothing")
         address = _peel_link(named[1].strip())
@@ -186,9 +187,9 @@ def _parse_email(given: str) -> str:
     local, domain = _unquote_local(local), _to_a_labels(domain)
     if not at or not local or not domain:
         raise ValueError("an e-mail address has a name, an @ and a domain")
-    if not (_DOT_STRING(local) or _QUOTED_STRING(local)):
+    if not (re.fullmatch(_DOT_STRING, local) or re.fullmatch(_QUOTED_STRING, local)):
         raise ValueError("the part before the @ is no name of one mailbox: blanks, brackets and a second @ need quotes")
-    if not (_DOMAIN(domain) or _LITERAL(domain)):
+    if not (re.fullmatch(_DOMAIN, domain) or re.fullmatch(_LITERAL, domain)):
         raise ValueError("what follows the @ is no domain")
     found = f"{local.lower()}@{domain}"
     if len(found.encode()) > MAX_RECIPIENT_BYTES:
@@ -209,19 +210,19 @@ def _clean(text: str) -> str:
     """`text` without what shows nothing, and with one form for characters that have several (Unicode NFKC)."""
     if text.isascii():
         return text.strip()
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).strip()
+    return unicodedata.normalize("NFKC", re.sub(_INVISIBLE, "", text)).strip()
 
 
 def _find_address(text: str) -> str:
     """The address inside `text`; everything outside the last pair of angle brackets is decoration."""
-    while typed := _TYPED(text):
+    while typed := re.match(_TYPED, text):
         text = text[typed.end() :]
     opening, closing = text.rfind("<"), text.rfind(">")
     if -1 < opening < closing:
         return text[opening + 1 : closing].strip()
     text = "@".join(part.strip() for part in text.split("@"))  # RFC 5322 section 4.4 allows blanks there
     # Comments nest without end (RFC 5322 section 3.2.2), so they are not read: the part with the "@" is the address.
-    quoted = _QUOTED(text)
+    quoted = re.search(_QUOTED, text)
     if quoted:
         return quoted[0]
     return next((part.strip('(),;"') for part in text.split() if "@" in part), text)
@@ -229,13 +230,13 @@ def _find_address(text: str) -> str:
 
 def _unquote_local(local: str) -> str:
     """The local part without quotation marks that it does not need (RFC 5321 section 4.1.2)."""
-    quoted = _QUOTED_DOT_STRING(local)
+    quoted = re.fullmatch(_QUOTED_DOT_STRING, local)
     return quoted[1] if quoted else local
 
 
 def _read_number(raw: str) -> str:
     """A telephone number without its separators, a leading 00 as "+"; what is none in lower case."""
-    text = _SEPARATORS.sub("", _clean(raw))
+    text = re.sub(_SEPARATORS, "", _clean(raw))
     text = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
     return "+" + text[2:] if text[:2] == "00" and text.isdecimal() else text.lower()
 

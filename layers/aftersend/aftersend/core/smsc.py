@@ -39,9 +39,9 @@ MAX_NAME: Final = 64
 IdForm = Literal["text", "decimal", "hex", "bytes"]
 
 _MESSAGE: Final = "|#MESSAGE#"  # stands for the text of a receipt, which is another one each time
-_QUALIFICATION: Final = re.compile(r"SR (?P<smsc>.{1,80}) (?P<status>\S{1,40}) (?P<error>\S{1,24})")
-_OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)")
-_ERROR: Final = re.compile(r"[0-9A-Za-z_.-]{1,24}")
+_QUALIFICATION: Final = r"SR (?P<smsc>.{1,80}) (?P<status>\S{1,40}) (?P<error>\S{1,24})"
+_OFFSET: Final = r"([+-])(\d\d):?(\d\d)"
+_ERROR: Final = r"[0-9A-Za-z_.-]{1,24}"
 
 
 class SmscSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +107,7 @@ def read_settings(document: Mapping[str, Any]) -> dict[str, SmscSettings]:
 def _check_errors(name: str, settings: SmscSettings) -> None:
     if isinstance(settings.errors, dict):
         for code in settings.errors:
-            if not _ERROR.fullmatch(code):
+            if not re.fullmatch(_ERROR, code):
                 raise _mistake(name, f"errors: {code[:40]!r} is no error code")
 
 
@@ -150,7 +150,7 @@ def find_zone(name: str) -> tzinfo:
     given = name.strip()
     if given.upper() in ("UTC", "Z", "GMT"):
         return UTC
-    if found := _OFFSET.fullmatch(given):
+    if found := re.fullmatch(_OFFSET, given):
         offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
         if offset >= timedelta(days=1):
             raise ValueError("an offset is less than a day")
@@ -178,7 +178,7 @@ def quote_qualification(qualification: str) -> str:
 
 def is_qualification(text: str) -> bool:
     """Return whether a text is the key of a receipt, in which numbers say something, and not the words of a person."""
-    return text.endswith(_MESSAGE) and _QUALIFICATION.fullmatch(text.removesuffix(_MESSAGE)) is not None
+    return text.endswith(_MESSAGE) and re.fullmatch(_QUALIFICATION, text.removesuffix(_MESSAGE)) is not None
 
 
 def expand_qualification(qualification: str, tables: Mapping[str, str]) -> frozenset[str]:
@@ -187,7 +187,7 @@ def expand_qualification(qualification: str, tables: Mapping[str, str]) -> froze
     Its status ("stat:undeliv"), the error of any status ("sr acme * 034"), any error ("sr acme undeliv *"), and what
     stands in the table of the SMSC ("gsm-map:34"): `tables` has the names of these, by `fold_name`.
     """
-    found = _QUALIFICATION.fullmatch(qualification)
+    found = re.fullmatch(_QUALIFICATION, qualification)
     if found is None:
         return frozenset()
     smsc, status, error = fold_name(found["smsc"]), found["status"].casefold(), found["error"].casefold()

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 # C0 and C1 controls, and lone surrogates, which no store takes. Runs of them are folded to one space.
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_CONTROLS: Final = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 
 
 def truncate(text: str, limit: int) -> str:
@@ -17,7 +17,7 @@ def truncate(text: str, limit: int) -> str:
     """
     if len(text) * 2 <= limit and text.isascii() and text.isprintable():
         return text  # the common case, and short enough however many of its characters count twice
-    text = _CONTROLS.sub(" ", text[: 2 * limit])
+    text = re.sub(_CONTROLS, " ", text[: 2 * limit])
     text = text[:limit]
     escapes = text.count('"') + text.count("\\")
     return text.encode()[: max(limit // 2, limit - escapes)].decode(errors="ignore")

@@ -22,7 +22,7 @@ _LATEST: Final = 2199
 _WHOLE: Final = len("2026-03-02T10:00:00Z")
 _MILLISECONDS: Final = len("2026-03-02T10:00:00.000")
 
-_LOOSE: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?")
+_LOOSE: Final = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?"
 
 
 def parse_time(text: str) -> datetime:
@@ -52,7 +52,7 @@ def _to_utc(moment: datetime) -> datetime:
 
 
 def _read_loose(text: str) -> datetime:
-    match = _LOOSE.fullmatch(text.strip())
+    match = re.fullmatch(_LOOSE, text.strip())
     if match is None:
         from email.utils import parsedate_to_datetime  # noqa: PLC0415  # few sources have dates of mails
 
