@@ -37,8 +37,8 @@ PYPROJECT: Final = tomllib.loads((LAYER / "pyproject.toml").read_text())
 PROJECT: Final = PYPROJECT["project"]
 RECIPE: Final = re.sub(r"\\\n", " ", (ROOT / "docs" / "Containerfile").read_text())
 STEPS: Final = [line.partition(" ")[::2] for line in RECIPE.splitlines() if line and not line.startswith("#")]
-TOLD: Final = dict(STEPS)
-BASE: Final = TOLD["ARG"].removeprefix("BASE=")
+INSTRUCTIONS: Final = dict(STEPS)
+BASE: Final = INSTRUCTIONS["ARG"].removeprefix("BASE=")
 BRIDGE: Final = ["rabbitmq", "--yes", "--json", "--queue", "results=image"]
 # Nothing may be written, nobody asked, and no right is left.
 LOCKED: Final = ["--read-only", "--network", "none", "--cap-drop", "ALL"]
@@ -47,16 +47,20 @@ LOCKED: Final = ["--read-only", "--network", "none", "--cap-drop", "ALL"]
 def test_the_recipe_is_sound() -> None:
     """Looked at: what it copies and installs is there, it is pinned to a version, and runs as nobody, by number."""
     words = ["ARG", "FROM", "COPY", "RUN", "USER", "STOPSIGNAL", "ENTRYPOINT", "CMD"]
-    assert [word for word, _ in STEPS] == words and TOLD["FROM"] == "${BASE}"
+    assert [word for word, _ in STEPS] == words and INSTRUCTIONS["FROM"] == "${BASE}"
     tag = re.fullmatch(r"docker\.io/library/python:3\.(\d+)-slim", BASE)
     assert tag and int(tag[1]) >= int(PROJECT["requires-python"].rpartition(".")[2])
-    source, target = TOLD["COPY"].split()
+    source, target = INSTRUCTIONS["COPY"].split()
     assert (ROOT / source / "pyproject.toml").is_file()
     assert f"!{source}" in (ROOT / ".dockerignore").read_text().splitlines()
-    extras = re.search(rf"pip install --no-cache-dir '{target}\[(.*?)\]'", TOLD["RUN"])
+    extras = re.search(rf"pip install --no-cache-dir '{target}\[(.*?)\]'", INSTRUCTIONS["RUN"])
     assert extras and set(extras[1].split(",")) <= PROJECT["optional-dependencies"].keys()
-    assert f"useradd --create-home --uid {TOLD['USER']} " in TOLD["RUN"] and int(TOLD["USER"]) > 0
-    assert json.loads(TOLD["ENTRYPOINT"])[0] in PROJECT["scripts"] and json.loads(TOLD["CMD"]) == ["--help"]
+    assert (
+        f"useradd --create-home --uid {INSTRUCTIONS['USER']} " in INSTRUCTIONS["RUN"] and int(INSTRUCTIONS["USER"]) > 0
+    )
+    assert json.loads(INSTRUCTIONS["ENTRYPOINT"])[0] in PROJECT["scripts"] and json.loads(INSTRUCTIONS["CMD"]) == [
+        "--help"
+    ]
 
 
 def docker(
@@ -148,7 +152,7 @@ def test_the_image_says_what_it_is_and_how_it_is_used(image: str) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("user", [TOLD["USER"], "4321:4321"])
+@pytest.mark.parametrize("user", [INSTRUCTIONS["USER"], "4321:4321"])
 def test_it_judges_and_parses_what_it_is_given(image: str, user: str) -> None:
     """As its own user, and as any other, as some platforms have it."""
     options = [*LOCKED, "--user", user]
@@ -167,8 +171,8 @@ def test_it_has_no_rights_and_keeps_nothing_of_its_build(image: str) -> None:
         "print(os.getuid(), os.path.expanduser('~'), os.listdir('/tmp'), "
         "os.access(shipped.__file__, os.W_OK), list(pathlib.Path('/').rglob('wordings')))"
     )
-    told = run(image, "-c", script, options=[*LOCKED, "--entrypoint", "python"])
-    assert told == f"{TOLD['USER']} /home/aftersend [] False []\n"
+    printed = run(image, "-c", script, options=[*LOCKED, "--entrypoint", "python"])
+    assert printed == f"{INSTRUCTIONS['USER']} /home/aftersend [] False []\n"
 
 
 @pytest.mark.docker
@@ -213,8 +217,8 @@ def test_the_bridge_hands_on_what_lies_in_a_real_broker(image: str, broker: Brok
 
 
 def _count(sqs: Any, url: str) -> int:
-    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def _until(condition: Callable[[], bool]) -> None:

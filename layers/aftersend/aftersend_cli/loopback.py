@@ -93,7 +93,7 @@ class Loopback:
         if not self._knows(asked):
             return _refuse(401, "Open the address that the command has printed; it works once. Or start it anew.")
         if asked.path.startswith((API, UPLOADS)):
-            return self._ask_api(asked) if self._is_from_page(asked) else _refuse(403, "Only this page may ask.")
+            return self._answer_page(asked)
         if asked.method not in _READS:
             return _refuse(405, "Files are only read.")
         accepted = asked.headers.get("accept-encoding", "")
@@ -120,6 +120,14 @@ class Loopback:
         given = cookies[self._cookie].value if self._cookie in cookies else ""
         return hmac.compare_digest(given.encode(), self._session.encode())
 
+    def _answer_page(self, asked: Asked) -> Reply:
+        """Answer what only this page may ask."""
+        if not self._is_from_page(asked):
+            return _refuse(403, "Only this page may ask.")
+        if asked.incoming is not None:
+            return self._take_upload(asked.path.removeprefix(UPLOADS), asked.incoming)
+        return self._ask_api(asked)
+
     def _is_from_page(self, asked: Asked) -> bool:
         if asked.headers.get("sec-fetch-site") not in _HERE:
             return False
@@ -135,8 +143,6 @@ class Loopback:
 
     def _ask_api(self, asked: Asked) -> Reply:
         """Hand a request on, signed, if the API has such a route."""
-        if asked.incoming is not None:
-            return self._take_upload(asked.path.removeprefix(UPLOADS), asked.incoming)
         target = asked.target.removeprefix(API.rstrip("/"))
         path = target.partition("?")[0]
         if not any(asked.method == method and fits(path) for method, fits in self._routes):
