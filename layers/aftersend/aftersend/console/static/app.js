@@ -113,6 +113,7 @@ function LookUp({ route }) {
 // ---- Page --------------------------------------------------------------------------------------------------------
 
 function Page({ route }) {
+  useWho(); // rights may be known only after the page is shown: what somebody may not do is then taken away
   const [loaded, setLoaded] = useState({});
   useEffect(() => {
     if (!(route.page in PAGES) || loaded[route.page]) return;
